@@ -1,0 +1,1 @@
+//! Watches monitoring servers that push JSON over WebSocket.
