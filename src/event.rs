@@ -1,0 +1,230 @@
+//! What a server's message means, in the common form that every dialect is translated into.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use crate::metric::Sample;
+
+/// What a message says, or what became of a connection.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// Metrics of a host.
+    Sample(Box<Sample<'a>>),
+    /// Something needs attention, or no longer does.
+    Alert(Alert<'a>),
+    /// The server says something about itself or the connection.
+    Notice(Notice<'a>),
+    /// The answer to a request.
+    Answer(Answer<'a>),
+    /// The server reports an error of its own.
+    Error(ServerError<'a>),
+    /// A JSON ping or pong.
+    KeepAlive,
+    /// Anything else, as it came.
+    Unknown(Unknown<'a>),
+    /// The client's own state changed.
+    State(Change),
+}
+
+/// An alert. It is shown when it begins, changes level and ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alert<'a> {
+    /// What it is about: `memory`, `disk`, …; empty where the server does not say.
+    pub component: Cow<'a, str>,
+    /// The component's metric that is watched; empty where the server does not say.
+    pub metric: Cow<'a, str>,
+    /// How bad it is, in upper case: `WARNING`, `CRITICAL`, or what else the server says.
+    pub level: Cow<'a, str>,
+    /// The server's words; empty at its end.
+    pub message: Cow<'a, str>,
+    /// The value that caused it.
+    pub value: Option<f64>,
+    /// The limit that it crossed.
+    pub threshold: Option<f64>,
+    /// What happened to it.
+    pub phase: AlertPhase,
+}
+
+/// What happened to an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlertPhase {
+    /// It was not there before.
+    Begins,
+    /// It has another level than before.
+    Changes,
+    /// It is over.
+    Ends,
+}
+
+/// Something that the server says about itself or the connection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice<'a> {
+    /// The server's words.
+    pub text: Cow<'a, str>,
+    /// Whether every connection begins with it: it then counts as no content.
+    pub greeting: bool,
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer<'a> {
+    /// The message's type.
+    pub kind: Cow<'a, str>,
+    /// Its members on one line, for people.
+    pub text: String,
+}
+
+/// An error that the server reports of itself. It does not end the connection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerError<'a> {
+    /// The server's words.
+    pub text: Cow<'a, str>,
+    /// How bad it is, as the server says it.
+    pub severity: Option<Cow<'a, str>>,
+}
+
+/// A message that no handler knows or could decode.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unknown<'a> {
+    /// Its type; empty where it has none.
+    pub kind: Cow<'a, str>,
+    /// The message as it came; for binary messages their size in words.
+    pub text: Cow<'a, str>,
+}
+
+/// The state of one server's connection. The names are the reference client's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientState {
+    /// Before the first dial and after the end.
+    #[default]
+    Disconnected,
+    /// Dialling for the first time, up to the upgrade's answer.
+    Connecting,
+    /// Open.
+    Connected,
+    /// Waiting for the next dial, or dialling again.
+    Reconnecting,
+    /// Given up.
+    Error,
+}
+
+impl ClientState {
+    /// Its name in statistics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ClientState::Disconnected => "disconnected",
+            ClientState::Connecting => "connecting",
+            ClientState::Connected => "connected",
+            ClientState::Reconnecting => "reconnecting",
+            ClientState::Error => "error",
+        }
+    }
+}
+
+/// A change of a connection's state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The state before.
+    pub from: ClientState,
+    /// The state now.
+    pub to: ClientState,
+    /// Why a connection ended, in one line; empty for the better kinds of change.
+    pub why: String,
+    /// How long until the next dial, where one is waited for.
+    pub retry_in: Option<Duration>,
+}
+
+/// A message as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Raw<'a> {
+    /// JSON, or what becomes JSON when NaN, Infinity and lone surrogates are rewritten.
+    Json(&'a str),
+    /// Text that is no JSON, or is nested too deeply to be read.
+    Text(&'a str),
+    /// Binary that is no UTF-8 text.
+    Binary(&'a [u8]),
+    /// No message: the event is the client's own.
+    None,
+}
+
+/// One message and what it means: what formats write and handlers get.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The server's label.
+    pub server: &'a Rc<str>,
+    /// Which server: the position in which it was added.
+    pub id: usize,
+    /// When it was received, by this machine's clock.
+    pub received_at: SystemTime,
+    /// The message as it came.
+    pub raw: Raw<'a>,
+    /// What it means; a message may mean several things, a keep-alive or an unchanged list of alerts nothing new.
+    pub events: &'a [Event<'a>],
+}
+
+impl Shown<'_> {
+    /// Whether the message carries content: not only a greeting, a keep-alive, a server's error or a change of state.
+    #[must_use]
+    pub fn is_content(&self) -> bool {
+        self.events.iter().any(Event::is_content)
+    }
+}
+
+impl Event<'_> {
+    /// Whether the event is content: not a greeting, a keep-alive, a server's error or a change of state.
+    #[must_use]
+    pub fn is_content(&self) -> bool {
+        match self {
+            Event::Notice(notice) => !notice.greeting,
+            Event::KeepAlive | Event::Error(_) | Event::State(_) => false,
+            Event::Sample(_) | Event::Alert(_) | Event::Answer(_) | Event::Unknown(_) => true,
+        }
+    }
+}
+
+/// The events of one message. Most have one; that one needs no list.
+#[derive(Clone, Debug, Default)]
+pub enum Events<'a> {
+    /// Nothing to show.
+    #[default]
+    None,
+    /// The usual case.
+    One(Event<'a>),
+    /// A sample with alerts, say.
+    Many(Vec<Event<'a>>),
+}
+
+impl<'a> Events<'a> {
+    /// Adds an event behind the others.
+    pub fn push(&mut self, event: Event<'a>) {
+        *self = match std::mem::take(self) {
+            Events::None => Events::One(event),
+            Events::One(first) => Events::Many(vec![first, event]),
+            Events::Many(mut events) => {
+                events.push(event);
+                Events::Many(events)
+            }
+        };
+    }
+}
+
+impl<'a> std::ops::Deref for Events<'a> {
+    type Target = [Event<'a>];
+
+    fn deref(&self) -> &[Event<'a>] {
+        match self {
+            Events::None => &[],
+            Events::One(event) => std::slice::from_ref(event),
+            Events::Many(events) => events,
+        }
+    }
+}
+
+impl<'a> From<Event<'a>> for Events<'a> {
+    fn from(event: Event<'a>) -> Self {
+        Events::One(event)
+    }
+}

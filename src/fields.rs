@@ -1,0 +1,277 @@
+//! Finds the members of a sample in a server's message by a table, in one pass and without a tree.
+//!
+//! A dialect lists what it knows as rows; whatever is not in the rows, or has an unexpected shape,
+//! is skipped and never an error. `detailed` walks the same rows once more to show the rest.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::json::Node;
+use crate::metric::{Metric, Sample, Text};
+
+/// One member that a dialect knows: its key and what becomes of its value.
+#[derive(Debug)]
+pub struct Row(pub &'static str, pub Rule);
+
+/// What becomes of a member's value.
+#[derive(Debug)]
+pub enum Rule {
+    /// An object with rows of its own.
+    Into(&'static [Row]),
+    /// A list of objects, of which the first has rows.
+    First(&'static [Row]),
+    /// A number, multiplied by the factor to get the metric's unit.
+    Number(Metric, f64),
+    /// As `Number`, but any other spelling of the same metric wins.
+    Else(Metric, f64),
+    /// As `Number`, but the server writes 0 for what it does not know.
+    NonZero(Metric, f64),
+    /// A list of numbers, one metric each.
+    Numbers(&'static [Metric]),
+    /// A text; an empty one counts as absent.
+    Text(Text),
+    /// The message's time stamp.
+    At,
+    /// A list of percentages, one for each logical processor.
+    PerCore,
+    /// Alerts that come with the sample.
+    Alerts,
+    /// A member that says what the message is, and nothing about the host.
+    Envelope,
+}
+
+/// What a message with a sample holds.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    /// The sample.
+    pub sample: Sample<'a>,
+    /// The alerts' member as it came.
+    pub alerts: Option<Node<'a>>,
+}
+
+/// Reads a sample. Fails only where the text is no JSON.
+pub fn read<'a>(text: &'a str, rows: &'static [Row]) -> serde_json::Result<Reading<'a>> {
+    let mut reading = Reading { sample: Sample::new(rows), alerts: None };
+    let mut json = serde_json::Deserializer::from_str(text);
+    Walk { rule: &Rule::Into(rows), into: &mut reading }.deserialize(&mut json)?;
+    json.end()?;
+    Ok(reading)
+}
+
+/// The leaves of a message that the sample does not carry, as path and text, in the message's order.
+pub fn others(message: &Node<'_>, sample: &Sample<'_>) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    gather(message, Some(&Rule::Into(sample.rules)), sample, &mut String::new(), &mut found);
+    found
+}
+
+struct Walk<'r, 'a> {
+    rule: &'r Rule,
+    into: &'r mut Reading<'a>,
+}
+
+impl Walk<'_, '_> {
+    fn number(self, value: f64) {
+        let sample = &mut self.into.sample;
+        match *self.rule {
+            Rule::Number(metric, factor) => sample.put(metric, value * factor),
+            Rule::Else(metric, factor) if sample.get(metric).is_none() => sample.put(metric, value * factor),
+            Rule::NonZero(metric, factor) if value != 0.0 => sample.put(metric, value * factor),
+            _ => {}
+        }
+    }
+
+    fn text<'a>(into: &mut Reading<'a>, rule: &Rule, value: Cow<'a, str>) {
+        match *rule {
+            Rule::Text(text) if !value.is_empty() => into.sample.put_text(text, value),
+            Rule::At => into.sample.at = Some(value),
+            _ => {}
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        match self.rule {
+            Rule::Envelope => json.deserialize_ignored_any(IgnoredAny).map(drop),
+            Rule::Alerts => {
+                self.into.alerts = Some(serde::Deserialize::deserialize(json)?);
+                Ok(())
+            }
+            _ => json.deserialize_any(self),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        let rows: &[Row] = if let Rule::Into(rows) = self.rule { rows } else { &[] };
+        while let Some(rule) = map.next_key_seed(Key(rows))? {
+            match rule {
+                Some(rule) => map.next_value_seed(Walk { rule, into: self.into })?,
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<(), S::Error> {
+        match self.rule {
+            Rule::First(rows) => {
+                list.next_element_seed(Walk { rule: &Rule::Into(rows), into: self.into })?;
+            }
+            Rule::Numbers(metrics) => {
+                for &metric in *metrics {
+                    list.next_element_seed(Walk { rule: &Rule::Number(metric, 1.0), into: self.into })?;
+                }
+            }
+            Rule::PerCore => {
+                while let Some(core) = list.next_element::<Node<'de>>()? {
+                    self.into.sample.per_core.push(core.as_f64().unwrap_or(f64::NAN));
+                }
+            }
+            _ => {}
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<(), E> {
+        Walk::text(self.into, self.rule, Cow::Borrowed(value));
+        Ok(())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        Walk::text(self.into, self.rule, Cow::Owned(value.to_owned()));
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.number(value);
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.number(value as f64);
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.number(value as f64);
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// Finds a key among the rows.
+struct Key<'r>(&'r [Row]);
+
+impl<'r> Visitor<'_> for Key<'r> {
+    type Value = Option<&'r Rule>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().find(|row| row.0 == key).map(|row| &row.1))
+    }
+}
+
+impl<'de, 'r> DeserializeSeed<'de> for Key<'r> {
+    type Value = Option<&'r Rule>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+fn gather(
+    node: &Node<'_>,
+    rule: Option<&Rule>,
+    sample: &Sample<'_>,
+    path: &mut String,
+    out: &mut Vec<(String, String)>,
+) {
+    match (node, rule) {
+        (_, Some(Rule::Envelope | Rule::Alerts)) => {}
+        (Node::Map(members), _) => {
+            let rows: &[Row] = if let Some(Rule::Into(rows)) = rule { rows } else { &[] };
+            for (key, value) in members {
+                let rule = rows.iter().find(|row| row.0 == key).map(|row| &row.1);
+                at(path, key, |path| gather(value, rule, sample, path, out));
+            }
+        }
+        (Node::List(_), Some(Rule::PerCore)) if !sample.per_core.is_empty() => {}
+        (Node::List(list), _) if list.iter().all(Node::is_leaf) => {
+            if !carried(node, rule, sample) {
+                let leaves: Vec<_> = list.iter().map(ToString::to_string).collect();
+                out.push((path.clone(), leaves.join(", ")));
+            }
+        }
+        (Node::List(list), _) => {
+            for (i, value) in list.iter().enumerate() {
+                let first = if let (0, Some(Rule::First(rows))) = (i, rule) { Some(Rule::Into(rows)) } else { None };
+                at(path, &i.to_string(), |path| gather(value, first.as_ref(), sample, path, out));
+            }
+        }
+        (leaf, _) if !carried(leaf, rule, sample) => out.push((path.clone(), leaf.to_string())),
+        _ => {}
+    }
+}
+
+/// Runs `inner` with `key` appended to the path. A leading `data.` says nothing and is left out.
+fn at(path: &mut String, key: &str, inner: impl FnOnce(&mut String)) {
+    let len = path.len();
+    if path == "data" {
+        path.clear();
+    }
+    let dropped = len != path.len();
+    if !path.is_empty() {
+        path.push('.');
+    }
+    path.push_str(key);
+    inner(path);
+    if dropped {
+        path.clear();
+        path.push_str("data");
+    } else {
+        path.truncate(len);
+    }
+}
+
+/// Whether the sample carries exactly this leaf.
+fn carried(leaf: &Node<'_>, rule: Option<&Rule>, sample: &Sample<'_>) -> bool {
+    match (rule, leaf) {
+        (Some(Rule::Number(metric, factor) | Rule::Else(metric, factor) | Rule::NonZero(metric, factor)), _) => {
+            leaf.as_f64().is_some_and(|value| sample.get(*metric) == Some(value * factor))
+        }
+        (Some(Rule::Numbers(metrics)), Node::List(list)) => {
+            list.len() <= metrics.len()
+                && metrics
+                    .iter()
+                    .zip(list)
+                    .all(|(&metric, leaf)| leaf.as_f64().is_some_and(|v| sample.get(metric) == Some(v)))
+        }
+        (Some(Rule::Text(text)), Node::Text(value)) => sample.text(*text) == Some(value),
+        (Some(Rule::At), Node::Text(value)) => sample.at.as_deref() == Some(value),
+        _ => false,
+    }
+}

@@ -1,0 +1,207 @@
+//! JSON as it comes from servers: which message it is, a small tree, and the repair of what is no JSON.
+
+mod layout;
+mod node;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+
+pub use layout::{Layout, push_string};
+pub use node::Node;
+
+/// The message's `type`, where it is an object that has one and it is a text.
+///
+/// All known servers send `type` first or nearly so: a look at the beginning spares most messages a pass.
+#[must_use]
+pub fn message_type(text: &str) -> Option<Cow<'_, str>> {
+    leading_type(text).map(Cow::Borrowed).or_else(|| member(text, "type"))
+}
+
+/// A text member of the message's object, the first of that name. `None` where there is none or the text is no JSON.
+#[must_use]
+pub fn member<'a>(text: &'a str, key: &str) -> Option<Cow<'a, str>> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    json.deserialize_map(Member(key)).ok()?
+}
+
+/// Whether the text is one JSON value. Strict, but for numbers no larger type can hold and lone surrogates.
+#[must_use]
+pub fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// The text with everything rewritten that servers send and no JSON reader takes: `NaN`, `Infinity` and
+/// numbers beyond f64 become `null`, lone surrogates U+FFFD. `None` where there is nothing of the kind.
+#[must_use]
+pub fn repair(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (token, after) = rest.split_at(token_len(rest));
+        match token.as_bytes()[0] {
+            b'"' => push_repaired_string(&mut out, token),
+            _ if is_unreadable(token) => out.push_str("null"),
+            _ => out.push_str(token),
+        }
+        rest = after;
+    }
+    (out != text).then_some(out)
+}
+
+fn leading_type(text: &str) -> Option<&str> {
+    let rest = text.trim_ascii_start().strip_prefix('{')?.trim_ascii_start().strip_prefix("\"type\"")?;
+    let rest = rest.trim_ascii_start().strip_prefix(':')?.trim_ascii_start().strip_prefix('"')?;
+    let end = rest.bytes().position(|b| b == b'"' || b == b'\\')?;
+    (rest.as_bytes()[end] == b'"').then(|| &rest[..end])
+}
+
+struct Member<'k>(&'k str);
+
+impl<'de> Visitor<'de> for Member<'_> {
+    type Value = Option<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut found = None;
+        while let Some(key) = map.next_key::<Node<'de>>()? {
+            if found.is_none() && key.as_text() == Some(self.0) {
+                found = map.next_value::<Node<'de>>()?.into_text();
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The length of the string, word or single character at the beginning of a text that is not empty.
+fn token_len(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    match bytes[0] {
+        b'"' => string_len(bytes),
+        b if is_word(b) => bytes.iter().position(|&b| !is_word(b)).unwrap_or(bytes.len()),
+        _ => bytes.iter().position(|&b| b == b'"' || is_word(b)).unwrap_or(bytes.len()),
+    }
+}
+
+fn is_word(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')
+}
+
+/// The length of the string at the beginning, with its quotes; to the end where it is not closed.
+fn string_len(bytes: &[u8]) -> usize {
+    let mut escaped = false;
+    for (i, &b) in bytes.iter().enumerate().skip(1) {
+        match b {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return i + 1,
+            _ => {}
+        }
+    }
+    bytes.len()
+}
+
+fn is_unreadable(word: &str) -> bool {
+    matches!(word, "NaN" | "Infinity" | "-Infinity")
+        || (word.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+            && word.parse::<f64>().is_ok_and(f64::is_infinite))
+}
+
+fn push_repaired_string(out: &mut String, string: &str) {
+    let mut rest = string;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let len = match surrogates(rest.as_bytes()) {
+            Surrogates::None => rest.char_indices().nth(2).map_or(rest.len(), |(i, _)| i),
+            Surrogates::Pair => 12,
+            Surrogates::Lone => 6,
+        };
+        let lone = matches!(surrogates(rest.as_bytes()), Surrogates::Lone);
+        out.push_str(if lone { "\\ufffd" } else { &rest[..len] });
+        rest = &rest[len..];
+    }
+    out.push_str(rest);
+}
+
+/// What stands at the beginning of an escape sequence.
+pub(crate) enum Surrogates {
+    None,
+    Pair,
+    Lone,
+}
+
+pub(crate) fn surrogates(bytes: &[u8]) -> Surrogates {
+    match (unit(bytes), bytes.get(6..).and_then(unit)) {
+        (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => Surrogates::Pair,
+        (Some(0xd800..=0xdfff), _) => Surrogates::Lone,
+        _ => Surrogates::None,
+    }
+}
+
+/// The UTF-16 unit of a `\uXXXX` at the beginning.
+fn unit(bytes: &[u8]) -> Option<u32> {
+    let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
+    digits.iter().try_fold(0, |unit, &b| Some(unit << 4 | char::from(b).to_digit(16)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_type_is_found_wherever_it_stands() {
+        for text in [
+            r#"{"type":"a"}"#,
+            r#" { "type" : "a" , "x":1}"#,
+            r#"{"x":{"type":"b"},"type":"a"}"#,
+            r#"{"type":"\u0061"}"#,
+        ] {
+            assert_eq!(message_type(text).as_deref(), Some("a"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_type_has_none() {
+        for text in ["", "[]", "5", "{}", r#"{"type":5}"#, r#"{"type":["a"]}"#, r#"{"type":"a"#, "{\"type\"", "null"] {
+            assert_eq!(message_type(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn not_a_number_becomes_null_outside_strings_only() {
+        let text = r#"{"a":NaN,"b":[Infinity,-Infinity,1e400,-1e999,1.5],"c":"NaN \" Infinity","d":true}"#;
+        let repaired = r#"{"a":null,"b":[null,null,null,null,1.5],"c":"NaN \" Infinity","d":true}"#;
+        assert_eq!(repair(text).as_deref(), Some(repaired));
+    }
+
+    #[test]
+    fn lone_surrogates_are_replaced_and_pairs_kept() {
+        let text = r#"["\ud800","\udc00x","\ud83d\ude00","\\ud800","é\u00e9"]"#;
+        assert_eq!(repair(text).as_deref(), Some(r#"["\ufffd","\ufffdx","\ud83d\ude00","\\ud800","é\u00e9"]"#));
+    }
+
+    #[test]
+    fn what_needs_no_repair_is_left_alone_and_rubbish_survives() {
+        for text in
+            ["", "{}", r#"{"a":"b\"#, r#""\"#, "\"\\é", "naïve ☃ text", "}{][", r#""\ud8"#, "\"\\u", r#""\ud800\u"#]
+        {
+            drop(repair(text));
+        }
+        assert_eq!(repair(r#"{"a":1e300,"b":"\n"}"#), None);
+    }
+
+    #[test]
+    fn deep_nesting_in_what_is_skipped_is_no_error() {
+        let deep = format!(r#"{{"x":{}{},"type":"a"}}"#, "[".repeat(5000), "]".repeat(5000));
+        assert!(is_json(&deep));
+        assert_eq!(message_type(&deep).as_deref(), Some("a"));
+    }
+}

@@ -1,0 +1,208 @@
+//! A small tree for the rarer messages: it bears any shape, and borrows from the text.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// One JSON value. Members keep their order and may repeat.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Node<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// An integer that fits.
+    Integer(i64),
+    /// Any other number.
+    Float(f64),
+    /// A string.
+    Text(Cow<'a, str>),
+    /// A list.
+    List(Vec<Node<'a>>),
+    /// An object.
+    Map(Vec<(Cow<'a, str>, Node<'a>)>),
+}
+
+impl<'a> Node<'a> {
+    /// Reads one value; at most 128 levels deep.
+    ///
+    /// # Errors
+    /// Where the text is no JSON, or nested deeper.
+    pub fn parse(text: &'a str) -> serde_json::Result<Self> {
+        serde_json::from_str(text)
+    }
+
+    /// The first member of that name.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Node<'a>> {
+        self.members().iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
+    /// The members of an object, none of anything else.
+    #[must_use]
+    pub fn members(&self) -> &[(Cow<'a, str>, Node<'a>)] {
+        if let Node::Map(members) = self { members } else { &[] }
+    }
+
+    /// The elements of a list, none of anything else.
+    #[must_use]
+    pub fn elements(&self) -> &[Node<'a>] {
+        if let Node::List(list) = self { list } else { &[] }
+    }
+
+    /// The text of a member that is one and is not empty.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<&Cow<'a, str>> {
+        match self.get(key) {
+            Some(Node::Text(text)) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The number of a member that is one.
+    #[must_use]
+    pub fn number(&self, key: &str) -> Option<f64> {
+        self.get(key)?.as_f64()
+    }
+
+    /// The value of a number.
+    #[must_use]
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Node::Integer(value) => Some(*value as f64),
+            Node::Float(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The text of a string.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        if let Node::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// The text of a string, taken out.
+    #[must_use]
+    pub fn into_text(self) -> Option<Cow<'a, str>> {
+        if let Node::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// Whether the value is neither a list nor an object.
+    #[must_use]
+    pub fn is_leaf(&self) -> bool {
+        !matches!(self, Node::List(_) | Node::Map(_))
+    }
+}
+
+/// On one line, for people: texts without quotes, `a=1 b=[2, 3]`. What it prints is not yet escaped.
+impl fmt::Display for Node<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Node::Null => f.write_str("null"),
+            Node::Bool(value) => write!(f, "{value}"),
+            Node::Integer(value) => write!(f, "{value}"),
+            Node::Float(value) => write!(f, "{value}"),
+            Node::Text(text) => f.write_str(text),
+            Node::List(list) => {
+                f.write_str("[")?;
+                for (i, value) in list.iter().enumerate() {
+                    write!(f, "{}{value}", if i > 0 { ", " } else { "" })?;
+                }
+                f.write_str("]")
+            }
+            Node::Map(members) => {
+                for (i, (key, value)) in members.iter().enumerate() {
+                    f.write_str(if i > 0 { " " } else { "" })?;
+                    match value {
+                        Node::Map(inner) if !inner.is_empty() => write!(f, "{key}={{{value}}}")?,
+                        _ => write!(f, "{key}={value}")?,
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Node<'de> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_any(Build)
+    }
+}
+
+struct Build;
+
+impl<'de> Visitor<'de> for Build {
+    type Value = Node<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Node<'de>, E> {
+        Ok(Node::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Node<'de>, E> {
+        Ok(Node::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Node<'de>, E> {
+        Ok(Node::Integer(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Node<'de>, E> {
+        Ok(i64::try_from(value).map_or(Node::Float(value as f64), Node::Integer))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Node<'de>, E> {
+        Ok(Node::Float(value))
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Node<'de>, E> {
+        Ok(Node::Text(Cow::Borrowed(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Node<'de>, E> {
+        Ok(Node::Text(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Node<'de>, S::Error> {
+        let mut nodes = Vec::new();
+        while let Some(node) = list.next_element()? {
+            nodes.push(node);
+        }
+        Ok(Node::List(nodes))
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Node<'de>, M::Error> {
+        let mut members = Vec::new();
+        while let Some(key) = map.next_key::<Node<'de>>()? {
+            // A JSON key is always a string.
+            let key = key.into_text().unwrap_or_default();
+            members.push((key, map.next_value()?));
+        }
+        Ok(Node::Map(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_keeps_order_and_duplicates_and_borrows() {
+        let node = Node::parse(r#"{"b":1,"a":[null,true,-2.5,"x\n"],"b":2}"#).unwrap();
+        assert_eq!(node.members().len(), 3);
+        assert_eq!(node.number("b"), Some(1.0));
+        assert_eq!(node.get("a").unwrap().elements()[3].as_text(), Some("x\n"));
+        assert_eq!(node.to_string(), "b=1 a=[null, true, -2.5, x\n] b=2");
+    }
+
+    #[test]
+    fn five_thousand_levels_are_an_error_and_no_overflow() {
+        assert!(Node::parse(&"[".repeat(5000)).is_err());
+        assert!(Node::parse(&format!("{}{}", "[".repeat(5000), "]".repeat(5000))).is_err());
+    }
+}
