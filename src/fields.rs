@@ -21,7 +21,7 @@ pub enum Rule {
     /// An object with rows of its own.
     Into(&'static [Row]),
     /// A list of objects, of which the first has rows.
-    First(&'static [Row]),
+    First(&'static &'static [Row]),
     /// A number, multiplied by the factor to get the metric's unit.
     Number(Metric, f64),
     /// As `Number`, but any other spelling of the same metric wins.

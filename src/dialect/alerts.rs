@@ -1,0 +1,76 @@
+//! Which alerts are on: servers repeat them in every message, people want to hear of changes.
+
+use std::borrow::Cow;
+
+use crate::event::{Alert, AlertPhase};
+
+/// No server has more things to warn of; one that invents them must not fill our memory.
+const MOST: usize = 256;
+
+/// The alerts that are on, by component and metric.
+#[derive(Debug, Default)]
+pub struct Alerts(Vec<On>);
+
+#[derive(Debug)]
+struct On {
+    component: String,
+    metric: String,
+    level: String,
+    threshold: Option<f64>,
+    seen: bool,
+}
+
+impl Alerts {
+    /// Takes an alert as it came. Gives it back where it is news: one that begins, or has another level.
+    pub fn see<'a>(&mut self, mut alert: Alert<'a>) -> Option<Alert<'a>> {
+        let on = self.0.iter_mut().find(|on| on.component == alert.component && on.metric == alert.metric);
+        match on {
+            Some(on) if on.level == alert.level => {
+                on.seen = true;
+                return None;
+            }
+            Some(on) => {
+                on.seen = true;
+                on.level = alert.level.clone().into_owned();
+                alert.phase = AlertPhase::Changes;
+            }
+            None => self.begin(&alert),
+        }
+        Some(alert)
+    }
+
+    /// Ends the alerts that were not seen since the last call, but for those that `goes_on` keeps.
+    pub fn end_unseen(&mut self, mut goes_on: impl FnMut(&str, Option<f64>) -> bool) -> Vec<Alert<'static>> {
+        let mut ended = Vec::new();
+        self.0.retain_mut(|on| {
+            let stays = std::mem::take(&mut on.seen) || goes_on(&on.component, on.threshold);
+            if !stays {
+                ended.push(on.ended());
+            }
+            stays
+        });
+        ended
+    }
+
+    fn begin(&mut self, alert: &Alert<'_>) {
+        if self.0.len() == MOST {
+            self.0.remove(0);
+        }
+        let (component, metric) = (alert.component.to_string(), alert.metric.to_string());
+        self.0.push(On { component, metric, level: alert.level.to_string(), threshold: alert.threshold, seen: true });
+    }
+}
+
+impl On {
+    fn ended(&self) -> Alert<'static> {
+        Alert {
+            component: self.component.clone().into(),
+            metric: self.metric.clone().into(),
+            level: self.level.clone().into(),
+            message: Cow::Borrowed(""),
+            value: None,
+            threshold: None,
+            phase: AlertPhase::Ends,
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! A server's URI in parts: where to connect to, what to ask for, what to show of it.
+
+use std::fmt;
+
+/// Where a server is and how to ask it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Whether TLS is spoken.
+    pub secure: bool,
+    /// Name or address, without brackets.
+    pub host: String,
+    /// 1 to 65535.
+    pub port: u16,
+    /// Path and query of the request, always with a leading `/`.
+    pub target: String,
+    /// User name and password, decoded.
+    pub userinfo: Option<(String, String)>,
+}
+
+/// Why a URI cannot be used. Shows the URI without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidUri {
+    shown: String,
+    why: String,
+}
+
+impl fmt::Display for InvalidUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invalid URI {}: {}", self.shown, self.why)
+    }
+}
+
+impl std::error::Error for InvalidUri {}
+
+/// The port of a server that names none, in the bare form.
+const BARE_PORT: u16 = 8765;
+
+impl Endpoint {
+    /// Reads `ws://HOST[:PORT][/PATH][?QUERY]` or the bare form `HOST[:PORT][/PATH]`, whose port is 8765
+    /// unless given.
+    ///
+    /// # Errors
+    /// With the part that is wrong and the way out.
+    pub fn parse(uri: &str) -> Result<Self, InvalidUri> {
+        parse(uri).map_err(|why| InvalidUri { shown: redact(uri), why })
+    }
+
+    /// Host and port, with brackets where they are needed: the server's label unless it has another.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = bracketed(&self.host);
+        format!("{host}:{}", self.port)
+    }
+
+    /// The Host header: without the port where it is the scheme's own, and without an IPv6 zone.
+    #[must_use]
+    pub fn host_header(&self) -> String {
+        let host = bracketed(self.host.split('%').next().unwrap_or_default());
+        if self.port == self.default_port() { host } else { format!("{host}:{}", self.port) }
+    }
+
+    fn default_port(&self) -> u16 {
+        if self.secure { 443 } else { 80 }
+    }
+}
+
+/// The URI without its secrets: no user information, no values of parameters that carry credentials.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.secure { "wss" } else { "ws" };
+        write!(f, "{scheme}://{}{}", self.authority(), redact_query(&self.target))
+    }
+}
+
+/// Any URI without its secrets, also one that is no URI.
+#[must_use]
+pub fn redact(uri: &str) -> String {
+    let (scheme, rest) = uri.split_once("://").map_or(("", uri), |(scheme, rest)| (scheme, rest));
+    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    // An @ may also stand in a password that contains a slash: the last one before a query counts.
+    let query_at = rest.find('?').unwrap_or(rest.len());
+    let host_at = rest[..query_at].rfind('@').map_or(0, |at| at + 1);
+    let host_at = if host_at > authority_end && scheme.is_empty() { 0 } else { host_at };
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    crate::style::escape(&format!("{scheme}{separator}{}", redact_query(&rest[host_at..]))).into_owned()
+}
+
+fn redact_query(target: &str) -> String {
+    let Some((path, query)) = target.split_once('?') else { return target.to_owned() };
+    let parts: Vec<_> = query.split('&').map(redact_parameter).collect();
+    format!("{path}?{}", parts.join("&"))
+}
+
+fn redact_parameter(parameter: &str) -> String {
+    match parameter.split_once('=') {
+        Some((name, value)) if is_secret(name) && !value.is_empty() => format!("{name}=redacted"),
+        _ => parameter.to_owned(),
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["token", "key", "secret", "password", "passwd", "auth"].iter().any(|word| name.contains(word))
+}
+
+fn parse(uri: &str) -> Result<Endpoint, String> {
+    if let Some(odd) = uri.chars().find(|c| c.is_control() || *c == ' ') {
+        return Err(format!("it contains {odd:?}; write it percent-encoded"));
+    }
+    let (secure, default_port, rest) = split_scheme(uri)?;
+    if rest.contains('#') {
+        return Err("a WebSocket URI has no fragment: leave out the # and what follows".into());
+    }
+    let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (userinfo, authority) = match authority.rsplit_once('@') {
+        Some((userinfo, authority)) => (Some(split_userinfo(userinfo)?), authority),
+        None => (None, authority),
+    };
+    let (host, port) = split_port(authority)?;
+    Ok(Endpoint {
+        secure,
+        host: check_host(host)?,
+        port: port.map_or(Ok(default_port), check_port)?,
+        target: encode_target(target),
+        userinfo,
+    })
+}
+
+fn split_scheme(uri: &str) -> Result<(bool, u16, &str), String> {
+    let Some((scheme, rest)) = uri.split_once("://") else { return Ok((false, BARE_PORT, uri)) };
+    match scheme.to_ascii_lowercase().as_str() {
+        "ws" => Ok((false, 80, rest)),
+        "wss" => Err("wss:// needs TLS, which this build does not have".into()),
+        "http" => Err("the scheme is http: write ws://".into()),
+        "https" => Err("the scheme is https: write wss://".into()),
+        _ => Err(format!("unknown scheme {}: write ws://HOST[:PORT][/PATH]", crate::style::escape(scheme))),
+    }
+}
+
+fn split_userinfo(userinfo: &str) -> Result<(String, String), String> {
+    let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+    let decode = |part| percent_decode(part).ok_or("the user information is not valid percent-encoded UTF-8");
+    let (user, password) = (decode(user)?, decode(password)?);
+    // RFC 7617 section 2: the first colon ends the user name.
+    if user.contains(':') {
+        return Err("a user name cannot contain a colon".into());
+    }
+    Ok((user, password))
+}
+
+/// Host and port. The host keeps no brackets.
+fn split_port(authority: &str) -> Result<(&str, Option<&str>), String> {
+    if let Some(rest) = authority.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']').ok_or("the [ of the IPv6 address has no ]")?;
+        return match rest.strip_prefix(':') {
+            Some(port) => Ok((host, Some(port))),
+            None if rest.is_empty() => Ok((host, None)),
+            None => Err(format!("{rest:?} after the IPv6 address: only a :PORT may follow")),
+        };
+    }
+    match authority.split_once(':') {
+        Some((_, port)) if port.contains(':') => Err("an IPv6 address stands in brackets: [::1]:8765".into()),
+        Some((host, port)) => Ok((host, Some(port))),
+        None => Ok((authority, None)),
+    }
+}
+
+fn check_port(port: &str) -> Result<u16, String> {
+    let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    match port.parse() {
+        Ok(port) if digits && port > 0 => Ok(port),
+        _ => Err(format!("the port {port:?} is not a number from 1 to 65535")),
+    }
+}
+
+fn check_host(host: &str) -> Result<String, String> {
+    if host.is_empty() {
+        return Err("the host is missing: write ws://HOST[:PORT][/PATH]".into());
+    }
+    if host.contains(':') {
+        return check_ipv6(host);
+    }
+    let host = percent_decode(host).ok_or("the host is not valid percent-encoded UTF-8")?;
+    if !host.is_ascii() {
+        return Err(format!("the host {host:?} is not ASCII: write it in its xn-- form"));
+    }
+    match host.chars().find(|c| !c.is_ascii_alphanumeric() && !"-._".contains(*c)) {
+        Some(odd) => Err(format!("the host {host:?} contains {odd:?}")),
+        None => Ok(host.to_ascii_lowercase()),
+    }
+}
+
+fn check_ipv6(host: &str) -> Result<String, String> {
+    // RFC 6874: the % before a zone is written %25; people write it bare.
+    let host = host.replacen("%25", "%", 1);
+    let address = host.split('%').next().unwrap_or_default();
+    match address.parse::<core::net::Ipv6Addr>() {
+        Ok(_) => Ok(host),
+        Err(_) => Err(format!("{address:?} is no IPv6 address")),
+    }
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+/// A request target: never empty, always ASCII.
+fn encode_target(target: &str) -> String {
+    let mut out = String::from(if target.starts_with('/') { "" } else { "/" });
+    for &byte in target.as_bytes() {
+        if byte.is_ascii() { out.push(byte.into()) } else { out.push_str(&format!("%{byte:02X}")) }
+    }
+    out
+}
+
+/// Percent-decodes; `None` where a `%` is not followed by two digits or the bytes are no UTF-8.
+fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        if *first == b'%' {
+            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(uri: &str) -> (String, u16, String) {
+        let endpoint = Endpoint::parse(uri).unwrap();
+        (endpoint.host, endpoint.port, endpoint.target)
+    }
+
+    #[test]
+    fn uris_fall_into_their_parts() {
+        for (uri, host, port, target) in [
+            ("ws://h", "h", 80, "/"),
+            ("ws://h/", "h", 80, "/"),
+            ("WS://H.Example:9/a/b?x=1&y=2", "h.example", 9, "/a/b?x=1&y=2"),
+            ("ws://h?x=1", "h", 80, "/?x=1"),
+            ("ws://[::1]:9/", "::1", 9, "/"),
+            ("ws://[fe80::1%25eth0]/", "fe80::1%eth0", 80, "/"),
+            ("ws://h/é b".trim_end_matches(" b"), "h", 80, "/%C3%A9"),
+            ("h", "h", 8765, "/"),
+            ("h:1/p", "h", 1, "/p"),
+            ("192.168.1.100:8765", "192.168.1.100", 8765, "/"),
+        ] {
+            assert_eq!(parts(uri), (host.into(), port, target.into()), "{uri}");
+        }
+    }
+
+    #[test]
+    fn each_wrong_part_is_named() {
+        for (uri, word) in [
+            ("", "host is missing"),
+            ("ws://", "host is missing"),
+            ("ws://:80/", "host is missing"),
+            ("ws:///x", "host is missing"),
+            ("ws://h:0/", "\"0\""),
+            ("ws://h:99999/", "\"99999\""),
+            ("ws://h:abc/", "\"abc\""),
+            ("ws://h:/", "\"\""),
+            ("ws://h:+1/", "\"+1\""),
+            ("ws://h/p#f", "fragment"),
+            ("http://h/", "write ws://"),
+            ("https://h/", "write wss://"),
+            ("ftp://h/", "unknown scheme ftp"),
+            ("wss://h/", "TLS"),
+            ("ws://h/a b", "percent-encoded"),
+            ("ws://h/\u{1b}[2J", "percent-encoded"),
+            ("ws://b\u{fc}cher.example/", "xn--"),
+            ("ws://h_$/", "'$'"),
+            ("ws://::1:80/", "brackets"),
+            ("ws://[::1/", "no ]"),
+            ("ws://[::1]x/", "only a :PORT"),
+            ("ws://[::zz]/", "no IPv6 address"),
+            ("ws://a%3ab:c@h/", "colon"),
+            ("ws://a%zz@h/", "percent-encoded"),
+        ] {
+            let text = Endpoint::parse(uri).unwrap_err().to_string();
+            assert!(text.contains(word), "{uri}: {text}");
+            assert!(!text.chars().any(char::is_control), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_host_header_leaves_out_the_usual_port_and_the_zone() {
+        for (uri, header) in [
+            ("ws://h/", "h"),
+            ("ws://h:80/", "h"),
+            ("ws://h:81/", "h:81"),
+            ("ws://[::1]:9/", "[::1]:9"),
+            ("ws://[fe80::1%25e]/", "[fe80::1]"),
+        ] {
+            assert_eq!(Endpoint::parse(uri).unwrap().host_header(), header);
+        }
+    }
+
+    #[test]
+    fn secrets_are_never_shown() {
+        let endpoint = Endpoint::parse("ws://us%65r:hun%40ter2@h:1/p?token=abc&x=1&Secret=def&api_key=ghi").unwrap();
+        assert_eq!(endpoint.userinfo, Some(("user".into(), "hun@ter2".into())));
+        assert_eq!(endpoint.to_string(), "ws://h:1/p?token=redacted&x=1&Secret=redacted&api_key=redacted");
+        for uri in [
+            "foo://hunter2@h/",
+            "ws://u:hunter2@h:0/",
+            "ws://h:0/?token=hunter2",
+            "hunter2@h:0",
+            "ws://u:hunter2/x@h:0/#f",
+            "sysmedic://hunter2@h:x/",
+        ] {
+            let text = Endpoint::parse(uri).unwrap_err().to_string();
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+}
