@@ -59,6 +59,14 @@ impl Endpoint {
         if self.port == self.default_port() { host } else { format!("{host}:{}", self.port) }
     }
 
+    /// The Authorization header for the URI's user information, RFC 7617.
+    #[must_use]
+    pub fn authorization(&self) -> Option<(String, String)> {
+        let (user, password) = self.userinfo.as_ref()?;
+        let encoded = data_encoding::BASE64.encode(format!("{user}:{password}").as_bytes());
+        Some(("Authorization".into(), format!("Basic {encoded}")))
+    }
+
     fn default_port(&self) -> u16 {
         if self.secure { 443 } else { 80 }
     }

@@ -82,6 +82,12 @@ pub fn unknown<'a>(kind: Cow<'a, str>, text: &'a str) -> Step<'a> {
     Event::Unknown(Unknown { kind, text: text.into() }).into()
 }
 
+/// A binary message that is no text, in words.
+pub fn binary(bytes: &[u8]) -> Step<'_> {
+    let text = format!("{} bytes", bytes.len());
+    Event::Unknown(Unknown { kind: "binary".into(), text: text.into() }).into()
+}
+
 /// The answer to a request: all members but those that say what and when it is.
 fn answer<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
     let mut node = Node::parse(text)?;

@@ -1,0 +1,376 @@
+//! Joins sessions, sockets and dialects: the only poll, the only clock.
+//!
+//! One turn: wait, poll, read the clock once, let every peer that has news go on, then tell whoever has a deadline.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use mio::{Events, Poll, Registry, Token, Waker};
+
+use crate::event::{ClientState, Shown};
+use crate::metric::Sample;
+use crate::peer::{Context, Peer};
+use crate::server::Server;
+use crate::session::{Input, Now};
+use crate::stats::Statistics;
+use crate::transport::SendError;
+
+/// No more dials are in progress at a time.
+const MOST_DIALS: usize = 64;
+/// How far the clocks may disagree about a turn before it counts as a jump.
+const JUMP: Duration = Duration::from_secs(5);
+/// A jump makes all peers ping at most once in this time.
+const JUMP_EVERY: Duration = Duration::from_secs(60);
+/// The handle's token; peers count up from 0.
+const STOP: Token = Token(usize::MAX);
+/// The tokens below [`STOP`] that a program may use for descriptors of its own.
+const OWN: usize = usize::MAX - 64;
+
+/// Watches any number of servers on one thread.
+///
+/// ```
+/// # // A server for the example: it greets, sends one sample and closes.
+/// # let (uri, server) = wsmon_doc::serve(1);
+/// use std::time::Duration;
+/// use wsmon::{Event, Metric, Monitor, Server};
+///
+/// let mut monitor = Monitor::new()?;
+/// monitor.add(Server::new(&uri)?.max_reconnects(Some(0)))?;
+/// while !monitor.is_done() {
+///     monitor.turn(None, &mut |shown| {
+///         for event in shown.events {
+///             if let Event::Sample(sample) = event {
+///                 println!("{}: {:?} %", shown.server, sample.get(Metric::Cpu));
+///             }
+///         }
+///     })?;
+/// }
+/// # drop(server);
+/// # mod wsmon_doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Monitor {
+    poll: Poll,
+    events: Events,
+    peers: Vec<Peer>,
+    clock: Now,
+    started: Instant,
+    jumped_at: Option<Instant>,
+    random: Random,
+    woken: Vec<Token>,
+    stop: Arc<AtomicBool>,
+    waker: Arc<Waker>,
+    paused: bool,
+}
+
+/// Ends a monitor from elsewhere: another thread, or a signal handler.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    stop: Arc<AtomicBool>,
+    waker: Arc<Waker>,
+}
+
+impl Stopper {
+    /// Makes the monitor close its connections and end. Does nothing that a signal handler must not do.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // It fails only where the monitor is gone.
+        let _gone = self.waker.wake();
+    }
+}
+
+impl Monitor {
+    /// A monitor without servers.
+    ///
+    /// # Errors
+    /// Where the system gives no poll: usually for want of descriptors.
+    pub fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), STOP)?);
+        let clock = read_clock();
+        Ok(Monitor {
+            poll,
+            events: Events::with_capacity(256),
+            peers: Vec::new(),
+            clock,
+            started: clock.mono,
+            jumped_at: None,
+            random: Random::new(),
+            woken: Vec::new(),
+            stop: Arc::default(),
+            waker,
+            paused: false,
+        })
+    }
+
+    /// Adds a server, which is dialled in the next turn. Gives its number, counted from 0.
+    ///
+    /// # Errors
+    /// Where a server has the same label already.
+    pub fn add(&mut self, server: Server) -> Result<usize, DuplicateLabel> {
+        let given = server.label.is_some();
+        let peer = Peer::new(server, self.clock);
+        let taken = |label: &str| self.peers.iter().any(|peer| *peer.label == *label);
+        if !taken(&peer.label) {
+            self.peers.push(peer);
+        } else if given {
+            return Err(DuplicateLabel(peer.label.to_string()));
+        } else {
+            // Two paths of one host: the labels must differ all the same.
+            let free = (2..).map(|n| format!("{}#{n}", peer.label)).find(|label| !taken(label));
+            self.peers.push(Peer { label: free.unwrap_or_default().into(), ..peer });
+        }
+        Ok(self.peers.len() - 1)
+    }
+
+    /// Waits until something happens, at most so long, and hands out what has: each message with what it means,
+    /// each change of a connection's state.
+    ///
+    /// # Errors
+    /// Where the poll fails, which no server can bring about.
+    pub fn turn(&mut self, max_wait: Option<Duration>, on: &mut dyn FnMut(&Shown<'_>)) -> io::Result<()> {
+        self.wait(max_wait)?;
+        let before = std::mem::replace(&mut self.clock, read_clock());
+        self.mark();
+        self.notice_jump(before);
+        if self.stop.swap(false, Ordering::Relaxed) {
+            self.stop();
+        }
+        let mut dials = MOST_DIALS.saturating_sub(self.dialling());
+        for (id, peer) in self.peers.iter_mut().enumerate() {
+            let mut context = Context { id, now: self.clock, registry: self.poll.registry(), random: &mut self.random, on };
+            peer.read(&mut context, self.paused);
+            peer.tick(&mut context, &mut dials);
+        }
+        Ok(())
+    }
+
+    /// When [`Monitor::turn`] has to be called at the latest, for programs that wait by themselves on [`AsFd`];
+    /// `None` when nothing is timed.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let may_dial = self.dialling() < MOST_DIALS;
+        self.peers.iter().filter_map(|peer| peer.deadline(self.clock, may_dial, self.paused)).min()
+    }
+
+    /// Whether every server has been given up or stopped.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.peers.iter().all(|peer| peer.session.is_done())
+    }
+
+    /// How many servers there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.peers.is_empty()
+    }
+
+    /// Sends a text message. Nothing is queued over a reconnection.
+    ///
+    /// # Errors
+    /// Where the connection is not open, or 64 KiB wait to be sent already.
+    pub fn send(&mut self, id: usize, text: &str) -> Result<(), SendError> {
+        self.peers[id].send(self.clock, text)
+    }
+
+    /// Closes the connection and opens a new one; wakes up a server that was given up.
+    pub fn reconnect(&mut self, id: usize) {
+        self.peers[id].command(Input::Reconnect);
+    }
+
+    /// Closes every connection; [`Monitor::is_done`] once that has come about, within a second.
+    pub fn stop(&mut self) {
+        (0..self.peers.len()).for_each(|id| self.stop_one(id));
+    }
+
+    /// Closes one server's connection for good.
+    pub fn stop_one(&mut self, id: usize) {
+        self.peers[id].command(Input::Stop);
+    }
+
+    /// A handle that stops the monitor from a signal handler or another thread.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper { stop: Arc::clone(&self.stop), waker: Arc::clone(&self.waker) }
+    }
+
+    /// The state of one server's connection.
+    #[must_use]
+    pub fn state(&self, id: usize) -> ClientState {
+        self.peers[id].session.client_state()
+    }
+
+    /// The server's label.
+    #[must_use]
+    pub fn label(&self, id: usize) -> &str {
+        &self.peers[id].label
+    }
+
+    /// One server's statistics.
+    #[must_use]
+    pub fn statistics_of(&self, id: usize) -> Statistics {
+        self.peers[id].statistics(self.clock, self.started)
+    }
+
+    /// The statistics of all servers: the totals, and with several each one's own.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let mut all: Vec<_> = (0..self.peers.len()).map(|id| (self.label(id).to_owned(), self.statistics_of(id))).collect();
+        if all.len() == 1 { all.remove(0).1 } else { Statistics::total(all) }
+    }
+
+    /// The last samples, oldest first: at most 1000, and none unless [`Server::history`] asked for them.
+    pub fn history(&self, id: usize) -> impl Iterator<Item = &Sample<'static>> {
+        self.peers[id].history.iter()
+    }
+
+    /// The latest sample.
+    #[must_use]
+    pub fn last_sample(&self, id: usize) -> Option<Sample<'static>> {
+        self.peers[id].last_sample()
+    }
+
+    /// Why the server's latest connection ended or failed; `None` before the first.
+    #[must_use]
+    pub fn last_disconnect(&self, id: usize) -> Option<&crate::Disconnect> {
+        self.peers[id].last_disconnect.as_ref()
+    }
+
+    /// The clocks as the latest turn read them.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.clock
+    }
+
+    /// Stops reading from the servers, or goes on: for programs that cannot take more for a while. Pings and timers
+    /// go on, the deadlines for pongs and messages are frozen, the servers' pings go unanswered.
+    pub fn pause(&mut self, paused: bool) {
+        if std::mem::replace(&mut self.paused, paused) != paused {
+            let input = if paused { Input::Paused } else { Input::Resumed };
+            for peer in &mut self.peers {
+                peer.session.handle(self.clock, input);
+                peer.marked = true;
+            }
+        }
+    }
+
+    /// Where a program registers descriptors of its own, with a token from [`Monitor::own_token`].
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        self.poll.registry()
+    }
+
+    /// One of 64 tokens for descriptors of the program.
+    #[must_use]
+    pub fn own_token(n: usize) -> Token {
+        Token(OWN + n % 64)
+    }
+
+    /// The program's own tokens for which the latest turn had news.
+    #[must_use]
+    pub fn woken(&self) -> &[Token] {
+        &self.woken
+    }
+
+    fn wait(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
+        let wait = self.deadline().map(|at| at.saturating_duration_since(Instant::now()));
+        let wait = [wait, max_wait].into_iter().flatten().min();
+        match self.poll.poll(&mut self.events, wait) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            Err(_) => {
+                self.events.clear();
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn mark(&mut self) {
+        self.woken.clear();
+        for event in &self.events {
+            match event.token() {
+                STOP => {}
+                token if token.0 >= OWN => self.woken.push(token),
+                token => {
+                    if let Some(peer) = self.peers.get_mut(token.0) {
+                        peer.marked = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// After a suspend or a step of the wall clock the servers may be gone: ping them now, but not all the time.
+    fn notice_jump(&mut self, before: Now) {
+        let mono = self.clock.mono - before.mono;
+        let ahead = self.clock.wall.duration_since(before.wall).map_or_else(|error| error.duration() + mono, |wall| wall.abs_diff(mono));
+        let recent = self.jumped_at.is_some_and(|at| self.clock.mono - at < JUMP_EVERY);
+        if ahead > JUMP && !recent {
+            self.jumped_at = Some(self.clock.mono);
+            log::debug!("the clock jumped by {}: pinging every server", humantime::format_duration(Duration::from_secs(ahead.as_secs())));
+            self.peers.iter_mut().for_each(|peer| peer.command(Input::Jumped));
+        }
+    }
+
+    fn dialling(&self) -> usize {
+        self.peers.iter().filter(|peer| peer.session.is_opening()).count()
+    }
+}
+
+/// The poll's descriptor: readable when [`Monitor::turn`] would find news.
+impl AsFd for Monitor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.poll.registry().as_fd()
+    }
+}
+
+/// A server with the same label is there already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DuplicateLabel(pub String);
+
+impl std::fmt::Display for DuplicateLabel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "two servers are called {}: labels must differ", crate::style::escape(&self.0))
+    }
+}
+
+impl std::error::Error for DuplicateLabel {}
+
+fn read_clock() -> Now {
+    Now { mono: Instant::now(), wall: SystemTime::now() }
+}
+
+/// Random enough for waits and for the key of an upgrade: the keyed hash of a counter.
+#[derive(Debug)]
+pub struct Random {
+    keys: std::collections::hash_map::RandomState,
+    count: u64,
+}
+
+impl Random {
+    fn new() -> Self {
+        Random { keys: std::collections::hash_map::RandomState::new(), count: 0 }
+    }
+
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        use std::hash::BuildHasher as _;
+        self.count += 1;
+        self.keys.hash_one(self.count)
+    }
+
+    /// From 0 up to 1.
+    pub fn dice(&mut self) -> f64 {
+        self.bits() as f64 / u64::MAX as f64
+    }
+}
