@@ -2,6 +2,6 @@
 
 #[cfg(feature = "demo")]
 pub mod demo;
-// For the binary's `--demo` and the tests only.
+// Public for the tests, whose servers and clients need it too.
 #[doc(hidden)]
 pub mod upgrade;
