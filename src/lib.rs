@@ -1,5 +1,7 @@
 //! Watches monitoring servers that push JSON over WebSocket.
 
+#[cfg(feature = "demo")]
+pub mod demo;
 mod dialect;
 mod endpoint;
 mod error;
@@ -15,6 +17,7 @@ mod session;
 mod stats;
 mod style;
 mod transport;
+#[doc(hidden)]
 pub mod upgrade;
 
 pub use endpoint::{Endpoint, InvalidUri};

@@ -1,0 +1,84 @@
+//! The server's side, for `--demo` and for tests.
+
+use super::{MAX_FIELDS, MAX_HEAD, accept_key, lists, value};
+use data_encoding::BASE64;
+use httparse::{EMPTY_HEADER, Request, Status};
+
+/// Reads a request from all that has arrived so far: `None` while its head is not all there, then the
+/// answer and the length of the head. `Err` holds the answer to a request that is refused; the
+/// connection is to be closed after it.
+pub fn serve(buffer: &[u8]) -> Result<Option<(String, usize)>, String> {
+    let mut fields = [EMPTY_HEADER; MAX_FIELDS];
+    let mut head = Request::new(&mut fields);
+    match head.parse(buffer) {
+        Ok(Status::Complete(consumed)) if consumed <= MAX_HEAD => Ok(Some((answer(&head)?, consumed))),
+        Ok(Status::Partial) if buffer.len() <= MAX_HEAD => Ok(None),
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => Err(error("431 Request Header Fields Too Large", "")),
+        Err(_) => Err(error("400 Bad Request", "")),
+    }
+}
+
+/// The conditions of RFC 6455 section 4.2.1.
+fn answer(head: &Request<'_, '_>) -> Result<String, String> {
+    if head.method != Some("GET") {
+        return Err(error("405 Method Not Allowed", "Allow: GET\r\n"));
+    }
+    let upgrades = lists(head.headers, "Upgrade", "websocket") && lists(head.headers, "Connection", "upgrade");
+    if head.version != Some(1) || !upgrades || value(head.headers, "Sec-WebSocket-Version") != Some("13") {
+        let wanted = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+        return Err(error("426 Upgrade Required", wanted));
+    }
+    let valid = |key: &&str| BASE64.decode(key.as_bytes()).is_ok_and(|random| random.len() == 16);
+    let key = value(head.headers, "Sec-WebSocket-Key").filter(valid).ok_or_else(|| error("400 Bad Request", ""))?;
+    Ok(format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {}\r\n\r\n",
+        accept_key(key)
+    ))
+}
+
+fn error(status: &str, headers: &str) -> String {
+    let body = "this is a WebSocket server\n";
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\n{headers}Content-Type: text/plain\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{body}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
+                        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+    #[test]
+    fn a_good_request_is_answered_once_it_is_complete() {
+        for end in 0..GOOD.len() {
+            assert_eq!(serve(&GOOD.as_bytes()[..end]), Ok(None));
+        }
+        let (answer, consumed) = serve(format!("{GOOD}rest").as_bytes()).unwrap().unwrap();
+        assert_eq!(consumed, GOOD.len());
+        assert!(answer.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{answer}");
+    }
+
+    #[test]
+    fn a_request_that_is_refused_learns_why() {
+        for (from, to, status) in [
+            ("GET", "POST", "405"),
+            ("HTTP/1.1", "HTTP/1.0", "426"),
+            ("HTTP/1.1", "rubbish", "400"),
+            ("Upgrade: websocket", "Upgrade: h2c", "426"),
+            ("keep-alive, Upgrade", "keep-alive", "426"),
+            ("Version: 13", "Version: 8", "426"),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "c2hvcnQ=", "400"),
+            ("Sec-WebSocket-Key", "X", "400"),
+        ] {
+            let refusal = serve(GOOD.replacen(from, to, 1).as_bytes()).unwrap_err();
+            assert!(refusal.starts_with(&format!("HTTP/1.1 {status} ")), "{to}: {refusal}");
+        }
+        let long = format!("GET / HTTP/1.1\r\nA: {}", "a".repeat(MAX_HEAD));
+        assert!(serve(long.as_bytes()).unwrap_err().starts_with("HTTP/1.1 431 "));
+    }
+}

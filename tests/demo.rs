@@ -1,0 +1,186 @@
+//! The demo's server in a loop of its own, with tungstenite as the client. Time is made up: the loop
+//! jumps from deadline to deadline.
+#![cfg(feature = "demo")]
+
+use mio::{Events, Poll, Token};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tungstenite::protocol::Role;
+use tungstenite::{Message, WebSocket};
+use wsmon::demo::Demo;
+use wsmon::upgrade;
+
+struct Loop {
+    poll: Poll,
+    demo: Demo,
+    mono: Instant,
+}
+
+impl Loop {
+    fn new() -> Loop {
+        let poll = Poll::new().unwrap();
+        let demo = Demo::listen(poll.registry(), Token(0), Token(1)).unwrap();
+        Loop { poll, demo, mono: Instant::now() }
+    }
+
+    fn wall(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+    }
+
+    /// One turn, which waits for events but not for the time.
+    fn turn(&mut self, wait: Duration) {
+        let mut events = Events::with_capacity(16);
+        self.poll.poll(&mut events, Some(wait)).unwrap();
+        events.iter().for_each(|event| self.demo.ready(self.poll.registry(), event.token()));
+        self.demo.turn(self.mono, self.wall());
+    }
+
+    /// Turns until nothing more happens on loopback.
+    fn settle(&mut self) {
+        (0..5).for_each(|_| self.turn(Duration::from_millis(20)));
+    }
+
+    /// Goes to the next deadline, which must lie ahead.
+    fn jump(&mut self) {
+        let deadline = self.demo.deadline().expect("a deadline");
+        assert!(deadline > self.mono, "a deadline that is over is a busy loop");
+        self.mono = deadline;
+        self.turn(Duration::ZERO);
+    }
+
+    fn dial(&self) -> TcpStream {
+        let uri = self.demo.uri();
+        let stream = TcpStream::connect(uri.strip_prefix("ws://").unwrap()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+    }
+
+    /// A client that has its upgrade and has read the welcome.
+    fn connect(&mut self) -> WebSocket<TcpStream> {
+        let mut stream = self.dial();
+        let key = upgrade::key([1; 16]);
+        let request = upgrade::request(&upgrade::Request { host: "h", target: "/", key: &key, headers: &[] });
+        stream.write_all(request.as_bytes()).unwrap();
+        self.settle();
+        let mut answer = vec![0; 4096];
+        let length = stream.read(&mut answer).unwrap();
+        answer.truncate(length);
+        let Ok(upgrade::Read::Upgraded { consumed }) = upgrade::read(&answer, &key, UNIX_EPOCH) else {
+            panic!("{}", answer.escape_ascii())
+        };
+        let mut socket = WebSocket::from_partially_read(stream, answer.split_off(consumed), Role::Client, None);
+        let welcome = read(&mut socket);
+        assert!(welcome.starts_with(r#"{"type": "connection", "status": "connected", "#), "{welcome}");
+        socket
+    }
+}
+
+fn read(socket: &mut WebSocket<TcpStream>) -> String {
+    socket.read().unwrap().into_text().unwrap().to_string()
+}
+
+/// What a client still gets that has nothing more to come.
+fn rest(mut stream: TcpStream) -> String {
+    let mut text = Vec::new();
+    // RST is an end as well.
+    let _ = stream.read_to_end(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[test]
+fn a_client_gets_a_sample_soon_and_then_one_a_second() {
+    let mut demo = Loop::new();
+    let mut socket = demo.connect();
+    let start = demo.mono;
+    for after in [500, 1500, 2500] {
+        demo.jump();
+        assert_eq!(demo.mono - start, Duration::from_millis(after));
+        let sample = read(&mut socket);
+        assert!(sample.starts_with(r#"{"type": "monitoring_data", "timestamp": "2023-11-14T22:13:20.000000Z", "#));
+    }
+}
+
+#[test]
+fn nothing_is_due_while_nobody_listens() {
+    let mut demo = Loop::new();
+    demo.turn(Duration::ZERO);
+    assert_eq!(demo.demo.deadline(), None);
+    let mut socket = demo.connect();
+    assert!(demo.demo.deadline().is_some());
+    socket.close(None).unwrap();
+    demo.settle();
+    assert!(matches!(socket.read(), Ok(Message::Close(_))));
+    assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)));
+    assert_eq!(demo.demo.deadline(), None);
+}
+
+#[test]
+fn requests_are_answered_in_text_and_binary_frames() {
+    let mut demo = Loop::new();
+    let mut socket = demo.connect();
+    for (message, expected) in [
+        (Message::text(r#"{"type": "ping"}"#), r#"{"type": "pong", "#),
+        (Message::binary(r#"{"type": "ping"}"#), r#"{"type": "pong", "#),
+        (Message::text(r#"{"type": "get_status"}"#), r#"{"type": "status", "connected_clients": 1, "#),
+        (Message::binary(vec![0xff]), r#"{"type": "error", "message": "Invalid message"}"#),
+    ] {
+        socket.send(message).unwrap();
+        demo.settle();
+        let answer = read(&mut socket);
+        assert!(answer.starts_with(expected), "{answer}");
+    }
+    socket.send(Message::Ping(vec![7].into())).unwrap();
+    demo.settle();
+    assert_eq!(socket.read().unwrap(), Message::Pong(vec![7].into()));
+}
+
+#[test]
+fn more_requests_than_one_turn_reads_are_answered_in_the_next() {
+    let mut demo = Loop::new();
+    let mut socket = demo.connect();
+    (0..200).for_each(|_| socket.send(Message::text(r#"{"type": "ping"}"#)).unwrap());
+    demo.turn(Duration::from_secs(1));
+    assert!(demo.demo.deadline().is_some_and(|at| at <= demo.mono), "there is more to read");
+    demo.settle();
+    assert!((0..200).all(|_| read(&mut socket).contains("pong")));
+}
+
+#[test]
+fn several_clients_are_served_and_one_too_many_is_turned_away() {
+    let mut demo = Loop::new();
+    let mut sockets: Vec<_> = (0..4).map(|_| demo.connect()).collect();
+    let fifth = demo.dial();
+    demo.settle();
+    assert_eq!(rest(fifth), "");
+    demo.jump();
+    assert!(sockets.iter_mut().all(|socket| read(socket).contains("monitoring_data")));
+    sockets.pop();
+    demo.settle();
+    demo.connect();
+}
+
+#[test]
+fn what_asks_for_no_upgrade_learns_so_and_what_asks_nothing_is_dropped() {
+    let mut demo = Loop::new();
+    let mut browser = demo.dial();
+    browser.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    let mute = demo.dial();
+    demo.settle();
+    assert!(rest(browser).starts_with("HTTP/1.1 426 "));
+    demo.jump();
+    assert_eq!(rest(mute), "");
+    assert_eq!(demo.demo.deadline(), None);
+}
+
+#[test]
+fn a_client_that_does_not_read_is_dropped() {
+    let mut demo = Loop::new();
+    let mut deaf = demo.connect();
+    deaf.get_mut().set_write_timeout(Some(Duration::from_millis(50))).unwrap();
+    // Asks and asks and reads no answer: first the sockets fill up, then the server's own buffer.
+    while demo.demo.deadline().is_some() {
+        (0..100).for_each(|_| drop(deaf.send(Message::text("?"))));
+        (0..4).for_each(|_| demo.turn(Duration::ZERO));
+    }
+}

@@ -1,0 +1,364 @@
+//! A server for one test. Each connection runs the test's script on a thread of its own:
+//!
+//! ```ignore
+//! let server = Server::start(|mut peer| {
+//!     peer.upgrade();
+//!     peer.text(r#"{"type": "connection"}"#);
+//!     peer.close(1001, "restart");
+//!     peer.drain();
+//! });
+//! ```
+//! A connection ends with its script: EOF, unless the script called [`Peer::reset`]. A script that
+//! panics fails the test when the server is dropped.
+
+use super::PATIENCE;
+use std::fmt;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+pub const CONTINUATION: u8 = 0;
+pub const TEXT: u8 = 1;
+pub const BINARY: u8 = 2;
+pub const CLOSE: u8 = 8;
+pub const PING: u8 = 9;
+pub const PONG: u8 = 10;
+
+#[derive(Default)]
+struct State {
+    accepted: usize,
+    running: usize,
+    over: bool,
+    panics: Vec<String>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    /// A test that has failed with the lock in its hands must not hide why.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Waits until the state is as wanted.
+    fn until(&self, what: &str, wanted: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let state = self.lock();
+        let (state, wait) = self.changed.wait_timeout_while(state, PATIENCE, |state| !wanted(state)).unwrap();
+        assert!(!wait.timed_out(), "waited in vain for {what}");
+        state
+    }
+}
+
+/// Listens on loopback until it is dropped.
+pub struct Server {
+    port: u16,
+    shared: Arc<Shared>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// On a free port.
+    pub fn start(script: impl Fn(Peer) + Send + Sync + 'static) -> Server {
+        Server::start_on(0, script)
+    }
+
+    /// On a given port, to come back where another server was.
+    pub fn start_on(port: u16, script: impl Fn(Peer) + Send + Sync + 'static) -> Server {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared::default());
+        let its = shared.clone();
+        let accepting = thread::spawn(move || accept(&listener, &its, &Arc::new(script)));
+        Server { port, shared, accepting: Some(accepting) }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn uri(&self) -> String {
+        format!("ws://127.0.0.1:{}", self.port)
+    }
+
+    /// Connections so far: more than the script accounts for are a reconnect storm.
+    pub fn accepted(&self) -> usize {
+        self.shared.lock().accepted
+    }
+
+    /// Waits for the connection with this number, the first being 1.
+    pub fn wait_accepted(&self, number: usize) {
+        drop(self.shared.until("a connection", |state| state.accepted >= number));
+    }
+
+    /// Waits until every script has ended; fails if one of them has failed.
+    pub fn finish(self) {
+        drop(self.shared.until("the end of the scripts", |state| state.running == 0 && state.accepted > 0));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.change(|state| state.over = true);
+        // Wakes the thread that accepts; once it has ended, the port is free.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        let _ = self.accepting.take().map(JoinHandle::join);
+        let panics = std::mem::take(&mut self.shared.lock().panics);
+        assert!(panics.is_empty() || thread::panicking(), "a script failed: {panics:?}");
+    }
+}
+
+fn accept<S: Fn(Peer) + Send + Sync + 'static>(listener: &TcpListener, shared: &Arc<Shared>, script: &Arc<S>) {
+    for stream in listener.incoming() {
+        if shared.lock().over {
+            return;
+        }
+        let mut number = 0;
+        shared.change(|state| {
+            state.accepted += 1;
+            state.running += 1;
+            number = state.accepted;
+        });
+        let (shared, script, stream) = (shared.clone(), script.clone(), stream.unwrap());
+        thread::spawn(move || {
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.set_write_timeout(Some(PATIENCE)).unwrap();
+            stream.set_nodelay(true).unwrap();
+            let peer = Peer { stream, number, request: String::new(), reset: false };
+            let panic = catch_unwind(AssertUnwindSafe(|| script(peer))).err();
+            shared.change(|state| {
+                state.running -= 1;
+                state.panics.extend(panic.map(|panic| message(&*panic)));
+            });
+        });
+    }
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
+
+/// A frame as the client sent it, unmasked.
+#[derive(Clone, PartialEq)]
+pub struct Frame {
+    pub fin: bool,
+    pub opcode: u8,
+    pub masked: bool,
+    pub payload: Vec<u8>,
+}
+
+impl Frame {
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.payload).unwrap()
+    }
+
+    /// Code and reason of a Close frame; 1005 where it has none (RFC 6455 section 7.1.5).
+    pub fn close(&self) -> (u16, &str) {
+        match self.payload.split_at_checked(2) {
+            Some((code, reason)) => (u16::from_be_bytes([code[0], code[1]]), std::str::from_utf8(reason).unwrap()),
+            None => (1005, ""),
+        }
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame(opcode {}, fin {}, {:?})", self.opcode, self.fin, self.payload.escape_ascii().to_string())
+    }
+}
+
+/// The server's end of one connection. Whatever the client has broken off panics here.
+pub struct Peer {
+    stream: TcpStream,
+    number: usize,
+    request: String,
+    reset: bool,
+}
+
+impl Drop for Peer {
+    /// EOF. Data that nobody has read would turn it into RST.
+    fn drop(&mut self) {
+        if !self.reset && self.stream.shutdown(Shutdown::Write).is_ok() && self.stream.set_nonblocking(true).is_ok() {
+            while self.stream.read(&mut [0; 4096]).is_ok_and(|length| length > 0) {}
+        }
+    }
+}
+
+/// Before the upgrade.
+impl Peer {
+    /// Which connection of this server it is, from 1.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Reads the request; its head is returned, and again by every later call.
+    pub fn request(&mut self) -> &str {
+        while !self.request.ends_with("\r\n\r\n") {
+            let mut byte = [0];
+            self.stream.read_exact(&mut byte).expect("a whole request");
+            self.request.push(byte[0].into());
+        }
+        &self.request
+    }
+
+    /// The 101 that the request deserves, for scripts that send it in their own way.
+    pub fn granted(&mut self) -> String {
+        wsmon::upgrade::serve(self.request().as_bytes()).unwrap().unwrap().0
+    }
+
+    /// Reads the request and grants it.
+    pub fn upgrade(&mut self) {
+        let granted = self.granted();
+        self.raw(granted);
+    }
+
+    /// Reads the request and answers with a status, further header lines (`"Retry-After: 7"`) and a body.
+    pub fn answer(&mut self, status: &str, headers: &[&str], body: &str) {
+        self.request();
+        let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+        let length = body.len();
+        self.raw(format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n{body}"));
+    }
+}
+
+/// Sending.
+impl Peer {
+    /// Any bytes.
+    pub fn raw(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).expect("a client that is there");
+    }
+
+    /// Any bytes, each in a packet of its own.
+    pub fn drip(&mut self, bytes: impl AsRef<[u8]>) {
+        bytes.as_ref().iter().for_each(|byte| self.raw([*byte]));
+    }
+
+    /// Any frame; `opcode` may carry reserved bits (0x40 is RSV1).
+    pub fn frame(&mut self, fin: bool, opcode: u8, payload: impl AsRef<[u8]>) {
+        let payload = payload.as_ref();
+        let head = head(fin, opcode, payload.len() as u64);
+        self.raw([&head, payload].concat());
+    }
+
+    /// The head of a frame alone, for payloads that never come or come slowly.
+    pub fn announce(&mut self, opcode: u8, length: u64) {
+        self.raw(head(true, opcode, length));
+    }
+
+    pub fn text(&mut self, text: impl AsRef<[u8]>) {
+        self.frame(true, TEXT, text);
+    }
+
+    pub fn binary(&mut self, bytes: impl AsRef<[u8]>) {
+        self.frame(true, BINARY, bytes);
+    }
+
+    pub fn ping(&mut self, payload: impl AsRef<[u8]>) {
+        self.frame(true, PING, payload);
+    }
+
+    /// One text in fragments, with a ping before each but the first.
+    pub fn fragments(&mut self, pieces: &[&str]) {
+        for (at, piece) in pieces.iter().enumerate() {
+            if at > 0 {
+                self.ping("between");
+            }
+            let opcode = if at == 0 { TEXT } else { CONTINUATION };
+            self.frame(at + 1 == pieces.len(), opcode, piece);
+        }
+    }
+
+    /// A Close frame. [`drain`](Peer::drain) then waits for the client's answer.
+    pub fn close(&mut self, code: u16, reason: &str) {
+        self.frame(true, CLOSE, [&code.to_be_bytes(), reason.as_bytes()].concat());
+    }
+}
+
+/// Receiving, and ends.
+impl Peer {
+    /// The next frame; `None` once the client has closed or reset the connection.
+    pub fn next(&mut self) -> Option<Frame> {
+        let [first, second] = self.bytes()?;
+        let length = match second & 0x7f {
+            126 => u16::from_be_bytes(self.bytes()?).into(),
+            127 => u64::from_be_bytes(self.bytes()?),
+            length => length.into(),
+        };
+        let masked = second & 0x80 != 0;
+        let mask: [u8; 4] = if masked { self.bytes()? } else { [0; 4] };
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        self.fill(&mut payload)?;
+        payload.iter_mut().enumerate().for_each(|(at, byte)| *byte ^= mask[at % 4]);
+        Some(Frame { fin: first & 0x80 != 0, opcode: first & 0x0f, masked, payload })
+    }
+
+    /// The next frame of one kind, passing over others.
+    pub fn expect(&mut self, opcode: u8) -> Frame {
+        loop {
+            let frame = self.next().unwrap_or_else(|| panic!("the client left before opcode {opcode}"));
+            if frame.opcode == opcode {
+                return frame;
+            }
+        }
+    }
+
+    /// All frames until the client has gone. Holds the connection open, and silent, until then.
+    pub fn drain(&mut self) -> Vec<Frame> {
+        std::iter::from_fn(|| self.next()).collect()
+    }
+
+    /// Waits until the client has gone, without reading frames: for clients that never get an upgrade.
+    pub fn wait_gone(&mut self) {
+        let mut rest = [0; 1024];
+        while self.stream.read(&mut rest).is_ok_and(|length| length > 0) {}
+    }
+
+    /// EOF for the client, while its frames can still be read.
+    pub fn end(&mut self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// RST: that is what Linux sends when a socket is closed that holds unread data. Before the upgrade
+    /// the request is that, after it the client's pong.
+    pub fn reset(mut self) {
+        self.reset = true;
+        if !self.request.is_empty() {
+            self.ping("reset");
+        }
+        self.stream.peek(&mut [0]).expect("something to leave unread");
+    }
+
+    fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes)?;
+        Some(bytes)
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) -> Option<()> {
+        match self.stream.read_exact(bytes) {
+            Ok(()) => Some(()),
+            Err(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => None,
+            Err(error) => panic!("no frame from the client within {PATIENCE:?}: {error}"),
+        }
+    }
+}
+
+fn head(fin: bool, opcode: u8, length: u64) -> Vec<u8> {
+    let first = u8::from(fin) << 7 | opcode;
+    match length {
+        0..126 => vec![first, length as u8],
+        126..0x1_0000 => [&[first, 126], &(length as u16).to_be_bytes()[..]].concat(),
+        _ => [&[first, 127], &length.to_be_bytes()[..]].concat(),
+    }
+}
