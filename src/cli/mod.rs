@@ -1,7 +1,12 @@
 //! What only the command has: arguments, streams, files, log, signals.
 
 mod descriptor;
+mod file;
+mod logging;
 mod queue;
+mod rotation;
+#[cfg(test)]
+mod scratch;
 mod sink;
 
 use std::process::ExitCode;
