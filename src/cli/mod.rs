@@ -7,6 +7,7 @@ mod queue;
 mod rotation;
 #[cfg(test)]
 mod scratch;
+mod signals;
 mod sink;
 
 use std::process::ExitCode;
