@@ -136,10 +136,11 @@ mod tests {
         let mut events = Events::with_capacity(4);
         let _impatient = (mode == "blocked").then(|| signals.impatient().unwrap());
         println!("\nready");
-        while mode == "blocked" {
-            std::thread::park();
-        }
         loop {
+            if mode == "blocked" {
+                std::thread::park();
+                continue;
+            }
             let wait = signals.deadline().map(|at| at.saturating_duration_since(Instant::now()));
             let _ = poll.poll(&mut events, wait);
             let now = Instant::now();
