@@ -1,0 +1,249 @@
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+
+use super::*;
+use crate::cli::scratch::Scratch;
+
+fn text(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+fn reports(appender: &mut Appender) -> Vec<String> {
+    appender.reports().map(|report| report.to_string()).collect()
+}
+
+fn refusal(path: &Path) -> String {
+    Appender::open(path, None, 1).err().unwrap().to_string()
+}
+
+fn open(path: &Path) -> Appender {
+    Appender::open(path, None, 5).unwrap()
+}
+
+/// A file that refuses every byte, in place of the one that was opened.
+fn fill_disk(appender: &mut Appender) -> File {
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    std::mem::replace(&mut appender.target.file, full)
+}
+
+#[test]
+fn lines_are_appended_to_what_is_there() {
+    let scratch = Scratch::new();
+    let path = scratch.file("f");
+    fs::write(&path, "old\n").unwrap();
+    let mut appender = open(&path).fsync(true);
+    appender.write_line("one", Instant::now());
+    appender.write_line("two", Instant::now());
+    assert_eq!(text(&path), "old\none\ntwo\n");
+    assert_eq!(appender.written(), Written { lines: 2, bytes: 8 });
+    assert!(!appender.repaired() && reports(&mut appender).is_empty());
+}
+
+#[test]
+fn the_torn_line_of_a_crashed_run_is_ended_first() {
+    let scratch = Scratch::new();
+    let path = scratch.file("f");
+    fs::write(&path, "whole\nto").unwrap();
+    let mut appender = open(&path);
+    assert!(appender.repaired());
+    appender.write_line("new", Instant::now());
+    appender.write_line("newer", Instant::now());
+    assert_eq!(text(&path), "whole\nto\nnew\nnewer\n");
+}
+
+#[test]
+fn what_is_no_file_is_refused_by_name() {
+    let scratch = Scratch::new();
+    let socket = scratch.file("s");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    assert_eq!(refusal(&socket), format!("cannot write to {}: it is a socket, not a file", socket.display()));
+    assert!(refusal(scratch.path()).ends_with("it is a directory, not a file"));
+    assert_eq!(refusal(Path::new("/dev/full")), "cannot write to /dev/full: it is a device, not a file");
+    let missing = scratch.file("no/such/f");
+    assert!(refusal(&missing).starts_with(&format!("cannot write to {}: ", missing.display())));
+}
+
+#[test]
+fn dev_null_takes_every_line_and_never_rotates() {
+    let mut appender = Appender::open("/dev/null", Some(3), 1).unwrap().fsync(true);
+    for _ in 0..3 {
+        appender.write_line("line", Instant::now());
+    }
+    assert!(reports(&mut appender).is_empty());
+    assert_eq!(appender.gap_total(), 0);
+}
+
+#[test]
+fn a_second_writer_is_refused_until_the_first_has_gone() {
+    let scratch = Scratch::new();
+    let path = scratch.file("f");
+    let first = open(&path);
+    assert!(refusal(&path).ends_with("f: it is being written by another process"));
+    drop(first);
+    open(&path);
+}
+
+#[test]
+fn a_file_that_may_only_be_written_is_written() {
+    let scratch = Scratch::new();
+    let path = scratch.file("f");
+    fs::write(&path, "").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o200)).unwrap();
+    open(&path).write_line("line", Instant::now());
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(text(&path), "line\n");
+}
+
+#[test]
+fn many_rotations_lose_nothing_but_what_is_beyond_keep() {
+    let scratch = Scratch::new();
+    let path = scratch.file("f");
+    let mut appender = Appender::open(&path, Some(12), 3).unwrap();
+    for n in 10..50 {
+        appender.write_line(&format!("line {n}"), Instant::now());
+    }
+    assert!(reports(&mut appender).is_empty());
+    assert_eq!(text(&path), "line 49\n");
+    for n in 1..=3 {
+        assert_eq!(text(rotation::numbered(&path, n)), format!("line {}\n", 49 - n));
+    }
+    assert!(!rotation::numbered(&path, 4).exists());
+}
+
+#[test]
+fn a_file_is_filled_up_to_its_size_and_a_longer_line_stands_alone() {
+    let scratch = Scratch::new();
+    let path = scratch.file("f");
+    let mut appender = Appender::open(&path, Some(8), 2).unwrap();
+    for line in ["aaa", "bbb", "longer than the size", "ccc"] {
+        appender.write_line(line, Instant::now());
+    }
+    assert_eq!(text(&path), "ccc\n");
+    assert_eq!(text(scratch.file("f.1")), "longer than the size\n");
+    assert_eq!(text(scratch.file("f.2")), "aaa\nbbb\n");
+}
+
+#[test]
+fn with_nothing_to_keep_a_full_file_is_emptied() {
+    let scratch = Scratch::new();
+    let path = scratch.file("f");
+    let mut appender = Appender::open(&path, Some(8), 0).unwrap();
+    for line in ["aaa", "bbb", "ccc"] {
+        appender.write_line(line, Instant::now());
+    }
+    assert_eq!(text(&path), "ccc\n");
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_rotation_that_fails_is_said_once_and_tried_again() {
+    let scratch = Scratch::new();
+    let path = scratch.file("f");
+    let now = Instant::now();
+    fs::create_dir(scratch.file("f.1")).unwrap();
+    let mut appender = Appender::open(&path, Some(4), 1).unwrap();
+    for line in ["aaa", "bbb", "ccc"] {
+        appender.write_line(line, now);
+    }
+    appender.write_line("ddd", now + RETRY_AFTER);
+    let said = reports(&mut appender);
+    assert_eq!(said.len(), 1);
+    assert!(said[0].starts_with("cannot be rotated (") && said[0].contains("in the way"), "{said:?}");
+    fs::remove_dir(scratch.file("f.1")).unwrap();
+    appender.write_line("eee", now + RETRY_AFTER);
+    appender.write_line("fff", now + RETRY_AFTER * 2);
+    assert_eq!(text(scratch.file("f.1")), "aaa\nbbb\nccc\nddd\neee\n");
+    assert_eq!(text(&path), "fff\n");
+}
+
+#[test]
+fn a_full_disk_is_said_once_and_the_gap_is_counted() {
+    let scratch = Scratch::new();
+    let path = scratch.file("f");
+    let now = Instant::now();
+    let mut appender = open(&path);
+    let good = fill_disk(&mut appender);
+    for _ in 0..3 {
+        appender.write_line("lost", now);
+    }
+    let said = reports(&mut appender);
+    assert_eq!(said.len(), 1);
+    assert!(said[0].contains("No space left on device"), "{said:?}");
+    appender.target.file = good;
+    appender.write_line("lost", now + RETRY_AFTER / 2);
+    appender.write_line("back", now + RETRY_AFTER);
+    assert_eq!(reports(&mut appender), ["written again, 4 lines are missing"]);
+    assert_eq!((appender.gap_total(), text(&path).as_str()), (4, "back\n"));
+}
+
+#[test]
+fn a_line_after_a_torn_one_begins_anew() {
+    let scratch = Scratch::new();
+    let path = scratch.file("f");
+    let mut appender = open(&path);
+    appender.target.append(b"half a li").unwrap();
+    appender.write_line("whole", Instant::now());
+    assert_eq!(text(&path), "half a li\nwhole\n");
+}
+
+#[test]
+fn a_moved_file_is_left_at_once_when_asked_to() {
+    let scratch = Scratch::new();
+    let path = scratch.file("f");
+    let mut appender = open(&path);
+    appender.write_line("one", Instant::now());
+    appender.reopen().unwrap();
+    fs::rename(&path, scratch.file("moved")).unwrap();
+    appender.write_line("two", Instant::now());
+    appender.reopen().unwrap();
+    appender.write_line("three", Instant::now());
+    assert_eq!(text(scratch.file("moved")), "one\ntwo\n");
+    assert_eq!(text(&path), "three\n");
+}
+
+#[test]
+fn a_removed_file_is_made_anew_within_seconds() {
+    let scratch = Scratch::new();
+    let path = scratch.file("f");
+    let now = Instant::now();
+    let mut appender = open(&path);
+    appender.write_line("one", now);
+    fs::remove_file(&path).unwrap();
+    appender.write_line("two", now + RETRY_AFTER);
+    assert_eq!(text(&path), "two\n");
+    assert_eq!(reports(&mut appender), ["was moved or removed, made anew"]);
+}
+
+#[test]
+fn where_the_directory_is_gone_lines_are_lost_until_it_is_back() {
+    let scratch = Scratch::new();
+    let now = Instant::now();
+    fs::create_dir(scratch.file("d")).unwrap();
+    let path = scratch.file("d/f");
+    let mut appender = open(&path);
+    fs::remove_dir_all(scratch.file("d")).unwrap();
+    appender.write_line("lost", now);
+    assert!(matches!(appender.reports().next(), Some(Report::Lost { .. })));
+    fs::create_dir(scratch.file("d")).unwrap();
+    appender.reopen().unwrap();
+    appender.write_line("back", now);
+    assert_eq!(reports(&mut appender), ["written again, 1 line is missing"]);
+    assert_eq!(text(&path), "back\n");
+}
+
+#[test]
+fn where_only_the_name_is_taken_lines_go_to_the_moved_file() {
+    let scratch = Scratch::new();
+    let path = scratch.file("f");
+    let now = Instant::now();
+    let mut appender = open(&path);
+    fs::rename(&path, scratch.file("moved")).unwrap();
+    fs::create_dir(&path).unwrap();
+    for n in 0..3 {
+        appender.write_line("line", now + RETRY_AFTER * n);
+    }
+    assert!(appender.reopen().is_err());
+    assert_eq!(text(scratch.file("moved")), "line\nline\nline\n");
+    let said = reports(&mut appender);
+    assert!(said.len() == 1 && said[0].contains("still writing to the moved one"), "{said:?}");
+}

@@ -1,0 +1,237 @@
+//! The client's own words: through `log` into memory, and out by the loop when it is their turn.
+//!
+//! env_logger would write to stderr itself, and wait for whoever reads it. Here it writes into a
+//! bounded tap; the loop drains it once a turn, stamps the lines with the turn's time and pushes
+//! them into a queue of its own.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use env_logger::{Builder, Logger, Target};
+use log::{Level, LevelFilter, SetLoggerError};
+
+/// What one turn of the loop may say; more is dropped and counted.
+const MOST: usize = 64 << 10;
+
+/// Only our own records: tungstenite logs whole requests, and with them credentials.
+const OURS: &str = env!("CARGO_CRATE_NAME");
+
+/// The level of `--log-level`, in any case: `off`, `critical`, `error`, `warning`, `warn`, `info`,
+/// `debug`, `trace`. Nothing is more than an error, so `critical` shows errors.
+pub fn parse_level(name: &str) -> Option<LevelFilter> {
+    let name = name.to_ascii_lowercase();
+    let name = match name.as_str() {
+        "critical" => "error",
+        "warning" => "warn",
+        other => other,
+    };
+    name.parse().ok()
+}
+
+/// Makes `log` write into the tap that is returned, from `level` on.
+///
+/// # Errors
+/// There is a logger already.
+pub fn install(level: LevelFilter) -> Result<Tap, SetLoggerError> {
+    let tap = Tap::default();
+    let logger = logger(level, &tap);
+    let most = logger.filter();
+    log::set_boxed_logger(Box::new(logger))?;
+    log::set_max_level(most);
+    Ok(tap)
+}
+
+/// Where records wait for the loop; clones share them.
+#[derive(Clone, Default)]
+pub struct Tap(Arc<Mutex<Waiting>>);
+
+#[derive(Default)]
+struct Waiting {
+    /// `LEVEL text` and a line feed each.
+    lines: String,
+    lost: u64,
+}
+
+impl Tap {
+    /// Hands out each line, `2026-01-02T03:04:05.678Z LEVEL text` without a line feed, and leaves
+    /// the tap empty. `wall` is the time of the turn. What `each` logs itself waits for the next.
+    pub fn drain(&self, wall: SystemTime, mut each: impl FnMut(&str, Level)) {
+        let taken = mem::take(&mut *self.lock());
+        if taken.lines.is_empty() && taken.lost == 0 {
+            return;
+        }
+        let mut line = humantime::format_rfc3339_millis(wall).to_string();
+        line.push(' ');
+        let stamp = line.len();
+        let mut put = |text: &dyn std::fmt::Display, level| {
+            line.truncate(stamp);
+            // Writing into a String cannot fail.
+            let _ = write!(line, "{text}");
+            each(&line, level);
+        };
+        for text in taken.lines.lines() {
+            put(&text, level_of(text));
+        }
+        if taken.lost > 0 {
+            put(&format_args!("WARN {} log lines dropped, too many at once", taken.lost), Level::Warn);
+        }
+    }
+
+    fn write_line(&self, line: &[u8]) {
+        let mut waiting = self.lock();
+        match std::str::from_utf8(line) {
+            Ok(line) if waiting.lines.len() + line.len() <= MOST => waiting.lines.push_str(line),
+            _ => waiting.lost += 1,
+        }
+    }
+
+    /// There is one thread, and nothing in here panics: a poisoned tap is as good as another.
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// env_logger hands over one record in one write.
+impl Write for Tap {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        self.write_line(record);
+        Ok(record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn logger(level: LevelFilter, tap: &Tap) -> Logger {
+    Builder::new()
+        .filter(None, LevelFilter::Off)
+        .filter(Some(OURS), level)
+        .target(Target::Pipe(Box::new(tap.clone())))
+        .format(|out, record| {
+            let text = record.args().to_string();
+            writeln!(out, "{} {}", record.level(), one_line(&text))
+        })
+        .build()
+}
+
+fn level_of(line: &str) -> Level {
+    let name = line.split(' ').next().unwrap_or_default();
+    name.parse().unwrap_or(Level::Info)
+}
+
+/// Controls and bidirectional overrides as escapes: a record is one line, and no text of a server
+/// that it quotes commands the terminal.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            _ if c.is_control() || is_bidirectional(c) => line.extend(c.escape_default()),
+            _ => line.push(c),
+        }
+    }
+    line
+}
+
+fn is_bidirectional(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use log::{Log, Record};
+
+    use super::*;
+
+    fn say(logger: &Logger, target: &str, level: Level, text: &str) {
+        logger.log(&Record::builder().target(target).level(level).args(format_args!("{text}")).build());
+    }
+
+    fn drained(tap: &Tap) -> Vec<(String, Level)> {
+        let mut lines = Vec::new();
+        let wall = UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
+        tap.drain(wall, |line, level| lines.push((line.to_owned(), level)));
+        lines
+    }
+
+    fn texts(tap: &Tap) -> Vec<String> {
+        drained(tap).into_iter().map(|(line, _)| line[25..].to_owned()).collect()
+    }
+
+    #[test]
+    fn a_line_has_stamp_level_and_text() {
+        let tap = Tap::default();
+        say(&logger(LevelFilter::Info, &tap), "wsmon::session", Level::Warn, "home: lost");
+        assert_eq!(drained(&tap), [("2026-01-02T03:04:05.678Z WARN home: lost".to_owned(), Level::Warn)]);
+        assert_eq!(drained(&tap), []);
+    }
+
+    #[test]
+    fn levels_are_known_by_every_name() {
+        for (name, level) in [
+            ("debug", LevelFilter::Debug),
+            ("INFO", LevelFilter::Info),
+            ("Warning", LevelFilter::Warn),
+            ("warn", LevelFilter::Warn),
+            ("ERROR", LevelFilter::Error),
+            ("Critical", LevelFilter::Error),
+            ("trace", LevelFilter::Trace),
+            ("off", LevelFilter::Off),
+        ] {
+            assert_eq!(parse_level(name), Some(level), "{name}");
+        }
+        assert_eq!((parse_level("loud"), parse_level("")), (None, None));
+    }
+
+    #[test]
+    fn what_is_below_the_level_is_not_said() {
+        let tap = Tap::default();
+        let logger = logger(LevelFilter::Warn, &tap);
+        say(&logger, "wsmon", Level::Info, "quiet");
+        say(&logger, "wsmon", Level::Error, "loud");
+        assert_eq!(texts(&tap), ["ERROR loud"]);
+    }
+
+    #[test]
+    fn other_crates_are_not_let_through() {
+        let tap = Tap::default();
+        let logger = logger(LevelFilter::Trace, &tap);
+        say(&logger, "tungstenite::handshake::client", Level::Error, "Authorization: Bearer secret");
+        assert!(texts(&tap).is_empty());
+    }
+
+    #[test]
+    fn a_record_is_one_line_whatever_it_quotes() {
+        let tap = Tap::default();
+        say(&logger(LevelFilter::Info, &tap), "wsmon", Level::Info, "a\nb\x1b[2J\u{9b}é\u{202e}");
+        assert_eq!(texts(&tap), [r"INFO a\nb\u{1b}[2J\u{9b}é\u{202e}"]);
+    }
+
+    #[test]
+    fn more_than_fits_is_counted() {
+        let tap = Tap::default();
+        let logger = logger(LevelFilter::Info, &tap);
+        let long = "x".repeat(MOST / 4);
+        for _ in 0..5 {
+            say(&logger, "wsmon", Level::Info, &long);
+        }
+        let lines = texts(&tap);
+        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[3], "WARN 2 log lines dropped, too many at once");
+        assert!(texts(&tap).is_empty());
+    }
+
+    #[test]
+    fn what_is_logged_while_draining_waits_for_the_next_turn() {
+        let tap = Tap::default();
+        let logger = logger(LevelFilter::Info, &tap);
+        say(&logger, "wsmon", Level::Info, "one");
+        tap.drain(UNIX_EPOCH, |_, _| say(&logger, "wsmon", Level::Info, "two"));
+        assert_eq!(texts(&tap), ["INFO two"]);
+    }
+}
