@@ -1,17 +1,76 @@
 //! What only the command has: arguments, streams, files, log, signals.
 
+mod args;
 mod descriptor;
 mod file;
+mod habits;
 mod logging;
+mod outcome;
+mod plan;
 mod queue;
 mod rotation;
+mod run;
 #[cfg(test)]
 mod scratch;
 mod signals;
 mod sink;
+mod terminal;
+mod units;
+mod view;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
+/// Runs the command with the process's arguments and environment.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let plan = plan::plan(std::env::args_os().skip(1), &|name| std::env::var_os(name));
+    match plan.map_err(Failure::from).and_then(run::run) {
+        Ok(status) => ExitCode::from(status),
+        Err(failure) => failure.report(),
+    }
+}
+
+/// Why there is no run.
+pub enum Failure {
+    /// Arguments that ask for help, or are wrong.
+    Exit(plan::Exit),
+    /// Something of this machine that was needed.
+    Local(String),
+}
+
+impl From<plan::Exit> for Failure {
+    fn from(exit: plan::Exit) -> Self {
+        Failure::Exit(exit)
+    }
+}
+
+impl Failure {
+    /// A local file or stream that cannot be opened: what, and why.
+    pub fn local(what: impl std::fmt::Display, error: &io::Error) -> Self {
+        let text = error.to_string();
+        let text = text.split(" (os error").next().unwrap_or_default().to_lowercase();
+        Failure::Local(format!("{what}: {text}"))
+    }
+
+    /// Prints what there is instead of a run. A reader that has gone is no error, a full disk is.
+    fn report(&self) -> ExitCode {
+        let (result, code) = match self {
+            Failure::Exit(plan::Exit::Asked(text)) => (print(io::stdout(), text), 0),
+            Failure::Exit(plan::Exit::Usage(text)) => (print(io::stderr(), text), 2),
+            Failure::Local(text) => (print(io::stderr(), &format!("wsmon: {text}\n")), 3),
+        };
+        match result {
+            Err(error) if code == 0 && error.kind() != io::ErrorKind::BrokenPipe => {
+                // With stderr gone as well there is nowhere left to tell.
+                let _untold = print(io::stderr(), &format!("wsmon: stdout: {error}\n"));
+                ExitCode::from(3)
+            }
+            _ => ExitCode::from(code),
+        }
+    }
+}
+
+fn print(mut to: impl Write, text: &str) -> io::Result<()> {
+    to.write_all(text.as_bytes())?;
+    to.flush()
 }

@@ -1,0 +1,291 @@
+//! The options: one table for the parser, the help and the tests.
+
+use argh::FromArgs;
+
+/// What `--format` takes.
+pub const FORMATS: &[&str] = &["simple", "detailed", "compact", "json", "jsonl"];
+
+/// The names again with those of their values, for what argh does not tell: whether an option takes
+/// a value (`D`) and more than one (`URI...`). A test holds this equal to [`Args`].
+const OPTIONS: &str = "\
+-u --uri URI...
+--no-reconnect
+--reconnect-interval D
+--reconnect-cap D
+--max-reconnects N
+--connect-timeout D
+--ping-interval D
+--ping-timeout D
+--stale-after D
+--max-message BYTES
+-f --format NAME
+--every D
+--color WHEN
+--no-color
+--ascii
+--unicode
+--save-data FILE
+--rotate-size BYTES
+--rotate-keep N
+--fsync
+--queue BYTES
+--when-full WHAT
+--history
+-d --duration D
+-n --count N
+-s --stats
+-v --verbose
+-q --quiet
+--log-level LEVEL
+--log-file FILE
+--demo
+-V --version
+-h --help";
+
+/// Watches servers that send JSON over WebSocket and prints what they say.
+#[derive(FromArgs)]
+#[cfg_attr(test, derive(argh::ArgsInfo, Debug))]
+#[argh(
+    help_triggers("-h", "--help"),
+    usage = "[OPTIONS]",
+    note = "D is a number of seconds (60, 0.5) or has units (500ms, 5m, 1h30m).",
+    note = "BYTES may end in K, M or G (1024).",
+    note = "Exit status: 0 received something, 1 did not, 2 usage, 3 a local file failed.",
+    note = "More in the manual: man wsmon"
+)]
+pub struct Args {
+    /// server to watch: ws://HOST[:PORT][/PATH] or HOST[:PORT][/PATH], NAME= before it is a label,
+    /// @FILE reads it from a file; repeatable (default $MONITORING_WEBSOCKET_URI, else
+    /// ws://localhost:8765)
+    #[argh(option, short = 'u', arg_name = "URI")]
+    pub uri: Vec<String>,
+
+    /// one connection per server, then done
+    #[argh(switch)]
+    pub no_reconnect: bool,
+
+    /// first wait before a new connection, doubled each time (default 5)
+    #[argh(option, arg_name = "D")]
+    pub reconnect_interval: Option<String>,
+
+    /// longest such wait (default 60, or the interval if that is longer)
+    #[argh(option, arg_name = "D")]
+    pub reconnect_cap: Option<String>,
+
+    /// give up after N reconnections in a row without a useful session (default: never; 0: at once)
+    #[argh(option, arg_name = "N")]
+    pub max_reconnects: Option<String>,
+
+    /// limit for finding, reaching and upgrading a server (default 10)
+    #[argh(option, arg_name = "D")]
+    pub connect_timeout: Option<String>,
+
+    /// ping a server after so long without a sign of life (default 30; 0: never)
+    #[argh(option, arg_name = "D")]
+    pub ping_interval: Option<String>,
+
+    /// end a connection that leaves a ping unanswered for so long (default 10)
+    #[argh(option, arg_name = "D")]
+    pub ping_timeout: Option<String>,
+
+    /// reconnect when pings are answered but no message came for so long (default auto; 0: never)
+    #[argh(option, arg_name = "D")]
+    pub stale_after: Option<String>,
+
+    /// largest message taken; a larger one ends the connection (default 4M)
+    #[argh(option, arg_name = "BYTES")]
+    pub max_message: Option<String>,
+
+    /// simple, detailed, compact, json or jsonl (default $MONITORING_FORMAT, else simple)
+    #[argh(option, short = 'f', arg_name = "NAME")]
+    pub format: Option<String>,
+
+    /// show and save at most one sample per server in this time, the latest (default 0: each)
+    #[argh(option, arg_name = "D")]
+    pub every: Option<String>,
+
+    /// auto, always or never (default auto: on a terminal, unless NO_COLOR and the like say no)
+    #[argh(option, arg_name = "WHEN")]
+    pub color: Option<String>,
+
+    /// the same as --color never
+    #[argh(switch)]
+    pub no_color: bool,
+
+    /// draw with ASCII only
+    #[argh(switch)]
+    pub ascii: bool,
+
+    /// draw with Unicode, whatever the locale says
+    #[argh(switch)]
+    pub unicode: bool,
+
+    /// append every message to FILE, one JSON line each
+    #[argh(option, arg_name = "FILE")]
+    pub save_data: Option<String>,
+
+    /// start a new FILE at this size, the old one becomes FILE.1 (default 10M; 0: never)
+    #[argh(option, arg_name = "BYTES")]
+    pub rotate_size: Option<String>,
+
+    /// number of old files kept (default 5)
+    #[argh(option, arg_name = "N")]
+    pub rotate_keep: Option<String>,
+
+    /// bring each saved line to the disk before going on
+    #[argh(switch)]
+    pub fsync: bool,
+
+    /// room for messages that the reader of stdout has not taken yet (default 1M)
+    #[argh(option, arg_name = "BYTES")]
+    pub queue: Option<String>,
+
+    /// when that room is used up: drop the oldest messages, or wait with reading (default drop)
+    #[argh(option, arg_name = "WHAT")]
+    pub when_full: Option<String>,
+
+    /// keep the last 1000 samples of each server for the statistics
+    #[argh(switch)]
+    pub history: bool,
+
+    /// stop after this time (default 0: no limit)
+    #[argh(option, short = 'd', arg_name = "D")]
+    pub duration: Option<String>,
+
+    /// stop after N messages of content, from each server
+    #[argh(option, short = 'n', arg_name = "N")]
+    pub count: Option<String>,
+
+    /// print statistics at the end
+    #[argh(switch, short = 's')]
+    pub stats: bool,
+
+    /// log more: debug
+    #[argh(switch, short = 'v')]
+    pub verbose: bool,
+
+    /// log less: warnings and errors only
+    #[argh(switch, short = 'q')]
+    pub quiet: bool,
+
+    /// trace, debug, info, warning, error, critical or off (default $MONITORING_LOG_LEVEL, else
+    /// info)
+    #[argh(option, arg_name = "LEVEL")]
+    pub log_level: Option<String>,
+
+    /// log to FILE instead of stderr (default $MONITORING_LOG_FILE)
+    #[argh(option, arg_name = "FILE")]
+    pub log_file: Option<String>,
+
+    /// start a server on loopback that samples this machine, and watch it
+    #[argh(switch)]
+    pub demo: bool,
+
+    /// print the version
+    // Answered before argh is asked; it stands here for the help.
+    #[argh(switch, short = 'V')]
+    #[allow(dead_code, reason = "answered before argh is asked")]
+    version: bool,
+}
+
+/// One line of [`OPTIONS`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Row {
+    pub short: Option<char>,
+    /// With its dashes.
+    pub long: &'static str,
+    /// How help calls the value; none for a switch.
+    pub value: Option<&'static str>,
+    pub repeatable: bool,
+}
+
+/// Every option of the table.
+pub fn rows() -> impl Iterator<Item = Row> {
+    OPTIONS.lines().map(row)
+}
+
+/// The words of [`super::habits::read`] in their places.
+pub fn parse(words: &[String]) -> Result<Args, String> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    Args::from_args(&["wsmon"], &words).map_err(|exit| exit.output.trim().to_owned())
+}
+
+/// argh's help, with the names of the values.
+pub fn help() -> String {
+    let text = Args::from_args(&["wsmon"], &["--help"]).err().map(|exit| exit.output);
+    text.unwrap_or_default().lines().map(with_value).collect()
+}
+
+fn with_value(line: &str) -> String {
+    let named = |row: &Row| line.split_whitespace().take(2).any(|word| word == row.long);
+    let row = rows().find(|row| line.starts_with("  -") && named(row));
+    let Some((long, value)) = row.and_then(|row| Some((row.long, row.value?))) else {
+        return format!("{line}\n");
+    };
+    // Only a short name leaves its description on the same line.
+    let end = line.find(long).map_or(line.len(), |at| at + long.len());
+    let (names, about) = (&line[..end], line[end..].trim_start());
+    match about {
+        "" => format!("{names} {value}\n"),
+        about => format!("{names} {value}\n{:20}{about}\n", ""),
+    }
+}
+
+fn row(line: &'static str) -> Row {
+    let mut row = Row::default();
+    for word in line.split(' ') {
+        if word.starts_with("--") {
+            row.long = word;
+        } else if let Some(letter) = word.strip_prefix('-') {
+            row.short = letter.chars().next();
+        } else {
+            row.repeatable = word.ends_with("...");
+            row.value = Some(word.trim_end_matches("..."));
+        }
+    }
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn the_list_of_names_says_what_argh_knows() {
+        let info = <Args as argh::ArgsInfo>::get_args_info();
+        let of_argh = info.flags.iter().map(|flag| Row {
+            short: if flag.long == "--help" { Some('h') } else { flag.short },
+            long: flag.long,
+            value: match flag.kind {
+                argh::FlagInfoKind::Switch => None,
+                argh::FlagInfoKind::Option { arg_name } => Some(arg_name),
+            },
+            repeatable: flag.optionality == argh::Optionality::Repeating,
+        });
+        let by_name = |rows: Vec<Row>| rows.into_iter().map(|row| (row.long, row)).collect::<BTreeMap<_, _>>();
+        assert_eq!(by_name(rows().collect()), by_name(of_argh.collect()));
+    }
+
+    #[test]
+    fn help_lists_every_option_with_its_value_in_80_columns() {
+        let help = help();
+        for row in rows() {
+            let names = match row.short {
+                Some(short) => format!("  -{short}, {}", row.long),
+                None => format!("  {}", row.long),
+            };
+            let listed = help.lines().any(|line| match row.value {
+                Some(value) => line == format!("{names} {value}"),
+                None => line.starts_with(&names),
+            });
+            assert!(listed, "{names}\n{help}");
+        }
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        for format in FORMATS {
+            assert!(help.contains(format), "{format}");
+        }
+    }
+}

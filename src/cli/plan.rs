@@ -1,0 +1,295 @@
+//! The plan: what the command line and the environment decide together.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use log::LevelFilter;
+
+use super::args::{self, Args, FORMATS};
+use super::habits::{self, Request};
+use super::units;
+
+const DEFAULT_URI: &str = "ws://localhost:8765";
+
+/// Everything the command line and the environment decide, in the program's own types.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// As given: label, `@FILE` and the URI itself are read by `wsmon::Endpoint`. Empty with `demo`.
+    pub uris: Vec<String>,
+    /// What to name when one of `uris` is wrong: `--uri` or `$MONITORING_WEBSOCKET_URI`.
+    pub uris_from: &'static str,
+    pub demo: bool,
+    pub reconnect: bool,
+    pub reconnect_interval: Duration,
+    /// Never below the interval, unless it was asked for.
+    pub reconnect_cap: Duration,
+    /// In a row; none: without limit.
+    pub max_reconnects: Option<u64>,
+    pub connect_timeout: Duration,
+    /// None: no pings.
+    pub ping_interval: Option<Duration>,
+    pub ping_timeout: Duration,
+    pub stale_after: StaleAfter,
+    /// Bytes.
+    pub max_message: usize,
+    /// One of [`FORMATS`].
+    pub format: &'static str,
+    /// None: every sample.
+    pub every: Option<Duration>,
+    pub color: When,
+    pub glyphs: Glyphs,
+    pub save_data: Option<PathBuf>,
+    /// Bytes; none: the file only grows.
+    pub rotate_size: Option<u64>,
+    pub rotate_keep: u64,
+    pub fsync: bool,
+    /// Bytes waiting before a descriptor that does not take them.
+    pub queue: usize,
+    pub when_full: WhenFull,
+    pub history: bool,
+    pub duration: Option<Duration>,
+    /// At least 1.
+    pub count: Option<u64>,
+    pub stats: bool,
+    pub log_level: LevelFilter,
+    pub log_file: Option<PathBuf>,
+}
+
+/// `--stale-after`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaleAfter {
+    /// As the server's kind and its longest gap suggest.
+    Auto,
+    Never,
+    After(Duration),
+}
+
+/// `--color` and `--no-color`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// `--ascii` and `--unicode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glyphs {
+    Auto,
+    Ascii,
+    Unicode,
+}
+
+/// `--when-full`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// The oldest messages go, and are counted.
+    Drop,
+    /// Reading stops.
+    Wait,
+}
+
+/// Why there is no plan: a text to print and the status to leave with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Help or version: for stdout, status 0.
+    Asked(String),
+    /// A mistake: for stderr, status 2.
+    Usage(String),
+}
+
+impl Exit {
+    /// `why` in the form of every usage error. The words of a command line may hold anything, so
+    /// control characters are replaced.
+    pub fn usage(why: &str) -> Exit {
+        let why: String = why.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        Exit::Usage(format!("wsmon: {why}\ntry wsmon --help\n"))
+    }
+}
+
+/// Where environment variables are looked up.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// Reads the words after the program's name.
+pub fn plan(argv: impl Iterator<Item = OsString>, env: Env) -> Result<Plan, Exit> {
+    match habits::read(argv).map_err(|why| Exit::usage(&why))? {
+        Request::Help => Err(Exit::Asked(args::help())),
+        Request::Version => Err(Exit::Asked(VERSION.to_owned())),
+        Request::Run(words) => {
+            let plan = args::parse(&words).and_then(|args| decide(&args, env));
+            plan.map_err(|why| Exit::usage(&why))
+        }
+    }
+}
+
+const VERSION: &str = concat!("wsmon ", env!("CARGO_PKG_VERSION"), "\n");
+
+fn decide(args: &Args, env: Env) -> Result<Plan, String> {
+    let (uris, uris_from) = servers(args, env)?;
+    let interval = typed("--reconnect-interval", &args.reconnect_interval, units::positive_duration)?;
+    let interval = interval.unwrap_or(Duration::from_secs(5));
+    let cap = typed("--reconnect-cap", &args.reconnect_cap, units::positive_duration)?;
+    Ok(Plan {
+        uris,
+        uris_from,
+        demo: args.demo,
+        reconnect: !args.no_reconnect,
+        reconnect_interval: interval,
+        reconnect_cap: cap.unwrap_or(interval.max(Duration::from_secs(60))),
+        max_reconnects: typed("--max-reconnects", &args.max_reconnects, units::number)?,
+        connect_timeout: typed("--connect-timeout", &args.connect_timeout, units::positive_duration)?
+            .unwrap_or(Duration::from_secs(10)),
+        ping_interval: typed("--ping-interval", &args.ping_interval, units::duration_or_none)?
+            .unwrap_or(Some(Duration::from_secs(30))),
+        ping_timeout: typed("--ping-timeout", &args.ping_timeout, units::positive_duration)?
+            .unwrap_or(Duration::from_secs(10)),
+        stale_after: typed("--stale-after", &args.stale_after, stale_after)?.unwrap_or(StaleAfter::Auto),
+        max_message: typed("--max-message", &args.max_message, units::memory_size)?.unwrap_or(4 << 20),
+        format: or_variable("--format", &args.format, "$MONITORING_FORMAT", env, format)?.unwrap_or("simple"),
+        every: typed("--every", &args.every, units::duration_or_none)?.flatten(),
+        color: color(args)?,
+        glyphs: glyphs(args),
+        save_data: typed("--save-data", &args.save_data, file)?,
+        rotate_size: typed("--rotate-size", &args.rotate_size, units::size_or_none)?.unwrap_or(Some(10 << 20)),
+        rotate_keep: typed("--rotate-keep", &args.rotate_keep, units::number)?.unwrap_or(5),
+        fsync: args.fsync,
+        queue: typed("--queue", &args.queue, units::memory_size)?.unwrap_or(1 << 20),
+        when_full: typed("--when-full", &args.when_full, when_full)?.unwrap_or(WhenFull::Drop),
+        history: args.history,
+        duration: typed("--duration", &args.duration, units::duration_or_none)?.flatten(),
+        count: typed("--count", &args.count, units::positive_number)?,
+        stats: args.stats,
+        log_level: log_level(args, env)?,
+        log_file: or_variable("--log-file", &args.log_file, "$MONITORING_LOG_FILE", env, file)?,
+    })
+}
+
+/// The raw URIs and where they come from.
+fn servers(args: &Args, env: Env) -> Result<(Vec<String>, &'static str), String> {
+    const VARIABLE: &str = "$MONITORING_WEBSOCKET_URI";
+    if args.demo {
+        return match args.uri.is_empty() {
+            true => Ok((Vec::new(), "--demo")),
+            false => Err("--demo watches a server of its own: leave out --uri".to_owned()),
+        };
+    }
+    if !args.uri.is_empty() {
+        return Ok((args.uri.clone(), "--uri"));
+    }
+    Ok(match variable(VARIABLE, env)? {
+        Some(uri) => (vec![uri], VARIABLE),
+        None => (vec![DEFAULT_URI.to_owned()], "--uri"),
+    })
+}
+
+fn color(args: &Args) -> Result<When, String> {
+    match args.no_color {
+        true => Ok(When::Never),
+        false => Ok(typed("--color", &args.color, when)?.unwrap_or(When::Auto)),
+    }
+}
+
+fn glyphs(args: &Args) -> Glyphs {
+    match (args.ascii, args.unicode) {
+        (true, _) => Glyphs::Ascii,
+        (_, true) => Glyphs::Unicode,
+        _ => Glyphs::Auto,
+    }
+}
+
+/// `--log-level`, else `-v` or `-q`, else the environment: what is typed beats what is exported.
+fn log_level(args: &Args, env: Env) -> Result<LevelFilter, String> {
+    if args.log_level.is_none() && args.quiet {
+        return Ok(LevelFilter::Warn);
+    }
+    if args.log_level.is_none() && args.verbose {
+        return Ok(LevelFilter::Debug);
+    }
+    let level = or_variable("--log-level", &args.log_level, "$MONITORING_LOG_LEVEL", env, level)?;
+    Ok(level.unwrap_or(LevelFilter::Info))
+}
+
+/// An option's value in its type, or an error that names the option.
+fn typed<T>(name: &str, text: &Option<String>, read: fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    let Some(text) = text else { return Ok(None) };
+    read(text).map(Some).map_err(|why| format!("{name} '{text}': {why}"))
+}
+
+/// An option's value, else that of its environment variable.
+fn or_variable<T>(
+    name: &str,
+    text: &Option<String>,
+    name_of_variable: &str,
+    env: Env,
+    read: fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    match text {
+        Some(_) => typed(name, text, read),
+        None => typed(name_of_variable, &variable(name_of_variable, env)?, read),
+    }
+}
+
+/// A variable, written with its `$`; an empty one is none.
+fn variable(name: &str, env: Env) -> Result<Option<String>, String> {
+    match env(name.trim_start_matches('$')).filter(|value| !value.is_empty()) {
+        Some(value) => value.into_string().map(Some).map_err(|_| format!("{name} is not UTF-8")),
+        None => Ok(None),
+    }
+}
+
+fn stale_after(text: &str) -> Result<StaleAfter, String> {
+    if text == "auto" {
+        return Ok(StaleAfter::Auto);
+    }
+    Ok(units::duration_or_none(text)?.map_or(StaleAfter::Never, StaleAfter::After))
+}
+
+fn file(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "" => Err("no file is named".to_owned()),
+        path => Ok(PathBuf::from(path)),
+    }
+}
+
+fn format(text: &str) -> Result<&'static str, String> {
+    let choices = FORMATS.iter().copied();
+    choices.clone().find(|&name| name == text).ok_or_else(|| choose_from(FORMATS))
+}
+
+fn when(text: &str) -> Result<When, String> {
+    match text {
+        "auto" => Ok(When::Auto),
+        "always" => Ok(When::Always),
+        "never" => Ok(When::Never),
+        _ => Err(choose_from(&["auto", "always", "never"])),
+    }
+}
+
+fn when_full(text: &str) -> Result<WhenFull, String> {
+    match text {
+        "drop" => Ok(WhenFull::Drop),
+        "wait" => Ok(WhenFull::Wait),
+        _ => Err(choose_from(&["drop", "wait"])),
+    }
+}
+
+/// The names of the original client and those of this log; `critical` shows errors only.
+fn level(text: &str) -> Result<LevelFilter, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "trace" => Ok(LevelFilter::Trace),
+        "debug" => Ok(LevelFilter::Debug),
+        "info" => Ok(LevelFilter::Info),
+        "warning" | "warn" => Ok(LevelFilter::Warn),
+        "error" | "critical" => Ok(LevelFilter::Error),
+        "off" => Ok(LevelFilter::Off),
+        _ => Err(choose_from(&["trace", "debug", "info", "warning", "error", "critical", "off"])),
+    }
+}
+
+fn choose_from(names: &[&str]) -> String {
+    format!("choose from {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,340 @@
+use super::*;
+use crate::cli::args::{Row, rows};
+use std::collections::BTreeMap;
+
+fn read(line: &str) -> Result<Plan, Exit> {
+    read_with(&[], line)
+}
+
+fn read_with(env: &[(&str, &str)], line: &str) -> Result<Plan, Exit> {
+    let env: BTreeMap<_, _> = env.iter().copied().collect();
+    let lookup = |name: &str| env.get(name).map(OsString::from);
+    plan(line.split_whitespace().map(OsString::from), &lookup)
+}
+
+fn good(line: &str) -> Plan {
+    read(line).unwrap_or_else(|exit| panic!("{line}: {exit:?}"))
+}
+
+/// The first line of a usage error.
+fn usage(result: Result<Plan, Exit>) -> String {
+    match result {
+        Err(Exit::Usage(text)) => {
+            let why = text.strip_suffix("\ntry wsmon --help\n").expect(&text);
+            assert!(!why.contains('\n'), "{text}");
+            why.to_owned()
+        }
+        other => panic!("no usage error: {other:?}"),
+    }
+}
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+#[test]
+fn the_defaults_are_those_of_the_contract() {
+    let defaults = Plan {
+        uris: vec!["ws://localhost:8765".to_owned()],
+        uris_from: "--uri",
+        demo: false,
+        reconnect: true,
+        reconnect_interval: secs(5),
+        reconnect_cap: secs(60),
+        max_reconnects: None,
+        connect_timeout: secs(10),
+        ping_interval: Some(secs(30)),
+        ping_timeout: secs(10),
+        stale_after: StaleAfter::Auto,
+        max_message: 4 << 20,
+        format: "simple",
+        every: None,
+        color: When::Auto,
+        glyphs: Glyphs::Auto,
+        save_data: None,
+        rotate_size: Some(10 << 20),
+        rotate_keep: 5,
+        fsync: false,
+        queue: 1 << 20,
+        when_full: WhenFull::Drop,
+        history: false,
+        duration: None,
+        count: None,
+        stats: false,
+        log_level: LevelFilter::Info,
+        log_file: None,
+    };
+    assert_eq!(good(""), defaults);
+}
+
+/// Per option a value that is not its default, and what it makes of the plan.
+type Case = (&'static str, &'static str, fn(&mut Plan));
+
+const CASES: &[Case] = &[
+    ("--uri", "a=ws://h/", |plan| plan.uris = vec!["a=ws://h/".to_owned()]),
+    ("--no-reconnect", "", |plan| plan.reconnect = false),
+    ("--reconnect-interval", "2.5", |plan| plan.reconnect_interval = Duration::from_millis(2500)),
+    ("--reconnect-cap", "5m", |plan| plan.reconnect_cap = secs(300)),
+    ("--max-reconnects", "0", |plan| plan.max_reconnects = Some(0)),
+    ("--connect-timeout", "3", |plan| plan.connect_timeout = secs(3)),
+    ("--ping-interval", "0", |plan| plan.ping_interval = None),
+    ("--ping-timeout", "500ms", |plan| plan.ping_timeout = Duration::from_millis(500)),
+    ("--stale-after", "2m", |plan| plan.stale_after = StaleAfter::After(secs(120))),
+    ("--max-message", "64K", |plan| plan.max_message = 65_536),
+    ("--format", "jsonl", |plan| plan.format = "jsonl"),
+    ("--every", "10", |plan| plan.every = Some(secs(10))),
+    ("--color", "always", |plan| plan.color = When::Always),
+    ("--no-color", "", |plan| plan.color = When::Never),
+    ("--ascii", "", |plan| plan.glyphs = Glyphs::Ascii),
+    ("--unicode", "", |plan| plan.glyphs = Glyphs::Unicode),
+    ("--save-data", "x.log", |plan| plan.save_data = Some("x.log".into())),
+    ("--rotate-size", "0", |plan| plan.rotate_size = None),
+    ("--rotate-keep", "0", |plan| plan.rotate_keep = 0),
+    ("--fsync", "", |plan| plan.fsync = true),
+    ("--queue", "2M", |plan| plan.queue = 2 << 20),
+    ("--when-full", "wait", |plan| plan.when_full = WhenFull::Wait),
+    ("--history", "", |plan| plan.history = true),
+    ("--duration", "60", |plan| plan.duration = Some(secs(60))),
+    ("--count", "3", |plan| plan.count = Some(3)),
+    ("--stats", "", |plan| plan.stats = true),
+    ("--verbose", "", |plan| plan.log_level = LevelFilter::Debug),
+    ("--quiet", "", |plan| plan.log_level = LevelFilter::Warn),
+    ("--log-level", "ERROR", |plan| plan.log_level = LevelFilter::Error),
+    ("--log-file", "c.log", |plan| plan.log_file = Some("c.log".into())),
+    ("--demo", "", |plan| (plan.demo, plan.uris, plan.uris_from) = (true, vec![], "--demo")),
+];
+
+#[test]
+fn every_option_changes_its_part_of_the_plan_in_every_spelling() {
+    let mut untested: Vec<_> = rows().map(|row| row.long).collect();
+    untested.retain(|long| !["--help", "--version"].contains(long));
+    for (long, value, change) in CASES {
+        let row = rows().find(|row| row.long == *long).expect(long);
+        let mut expected = good("");
+        change(&mut expected);
+        assert_ne!(expected, good(""), "{long}");
+        for line in spellings(&row, value) {
+            assert_eq!(good(&line), expected, "{line}");
+        }
+        untested.retain(|other| other != long);
+    }
+    assert!(untested.is_empty(), "{untested:?}");
+}
+
+fn spellings(row: &Row, value: &str) -> Vec<String> {
+    let long = row.long;
+    let mut lines = vec![format!("{long} {value}")];
+    if row.value.is_some() {
+        lines.push(format!("{long}={value}"));
+    }
+    if let Some(short) = row.short {
+        lines.extend([format!("-{short} {value}"), format!("-{short}{value}")]);
+    }
+    lines
+}
+
+#[test]
+fn a_wrong_value_is_an_error_that_names_option_and_value() {
+    let anything_goes = ["--uri", "--save-data", "--log-file"];
+    for row in rows().filter(|row| row.value.is_some()) {
+        if !anything_goes.contains(&row.long) {
+            let why = usage(read(&format!("{}=rubbish", row.long)));
+            assert!(why.starts_with(&format!("wsmon: {} 'rubbish': ", row.long)), "{why}");
+        }
+    }
+    assert_eq!(usage(read("--save-data=")), "wsmon: --save-data '': no file is named");
+}
+
+#[test]
+fn zero_is_an_error_where_it_makes_no_sense() {
+    for name in [
+        "--count",
+        "--connect-timeout",
+        "--ping-timeout",
+        "--reconnect-interval",
+        "--reconnect-cap",
+        "--max-message",
+        "--queue",
+    ] {
+        let why = usage(read(&format!("{name} 0")));
+        assert!(why.starts_with(&format!("wsmon: {name} '0': must be ")), "{why}");
+    }
+}
+
+#[test]
+fn zero_is_never_or_no_limit_elsewhere() {
+    assert_eq!(good("--stale-after 0").stale_after, StaleAfter::Never);
+    assert_eq!(good("--stale-after auto").stale_after, StaleAfter::Auto);
+    assert_eq!(good("--duration 5 --duration 0").duration, None);
+    assert_eq!(good("--every 0").every, None);
+}
+
+#[test]
+fn minutes_written_as_months_are_asked_back() {
+    assert_eq!(usage(read("--every 10M")), "wsmon: --every '10M': months are not taken, did you mean 10m?");
+}
+
+#[test]
+fn an_interval_above_the_usual_cap_raises_it() {
+    assert_eq!(good("--reconnect-interval 5m").reconnect_cap, secs(300));
+    assert_eq!(good("--reconnect-interval 5m --reconnect-cap 30").reconnect_cap, secs(30));
+}
+
+#[test]
+fn a_wrong_format_names_the_choices() {
+    let choices = "choose from simple, detailed, compact, json, jsonl";
+    assert_eq!(usage(read("-f xml")), format!("wsmon: --format 'xml': {choices}"));
+    let from_variable = usage(read_with(&[("MONITORING_FORMAT", "xml")], ""));
+    assert_eq!(from_variable, format!("wsmon: $MONITORING_FORMAT 'xml': {choices}"));
+}
+
+#[test]
+fn variables_stand_in_for_options() {
+    let env = [
+        ("MONITORING_WEBSOCKET_URI", "ws://from.env"),
+        ("MONITORING_FORMAT", "detailed"),
+        ("MONITORING_LOG_LEVEL", "DEBUG"),
+        ("MONITORING_LOG_FILE", "env.log"),
+    ];
+    let plan = read_with(&env, "").unwrap();
+    assert_eq!(plan.uris, ["ws://from.env"]);
+    assert_eq!(plan.uris_from, "$MONITORING_WEBSOCKET_URI");
+    assert_eq!(plan.format, "detailed");
+    assert_eq!(plan.log_level, LevelFilter::Debug);
+    assert_eq!(plan.log_file, Some("env.log".into()));
+}
+
+#[test]
+fn an_option_beats_its_variable_even_a_wrong_one() {
+    let env = [
+        ("MONITORING_WEBSOCKET_URI", "ws://from.env"),
+        ("MONITORING_FORMAT", "xml"),
+        ("MONITORING_LOG_LEVEL", "loud"),
+        ("MONITORING_LOG_FILE", "env.log"),
+    ];
+    let plan = read_with(&env, "-u ws://h -f json --log-level info --log-file a.log").unwrap();
+    let same = good("-u ws://h -f json --log-level info --log-file a.log");
+    assert_eq!(plan, same);
+}
+
+#[test]
+fn an_empty_variable_is_none() {
+    let env = [
+        ("MONITORING_WEBSOCKET_URI", ""),
+        ("MONITORING_FORMAT", ""),
+        ("MONITORING_LOG_LEVEL", ""),
+        ("MONITORING_LOG_FILE", ""),
+    ];
+    assert_eq!(read_with(&env, ""), read(""));
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    let why = usage(read_with(&[("MONITORING_LOG_LEVEL", "loud")], ""));
+    assert!(why.starts_with("wsmon: $MONITORING_LOG_LEVEL 'loud': choose from trace, "), "{why}");
+
+    use std::os::unix::ffi::OsStringExt;
+    let raw = |_: &str| Some(OsString::from_vec(vec![0xff]));
+    let why = usage(plan(std::iter::empty(), &raw));
+    assert_eq!(why, "wsmon: $MONITORING_WEBSOCKET_URI is not UTF-8");
+}
+
+#[test]
+fn the_log_level_is_option_then_switch_then_variable() {
+    let env = [("MONITORING_LOG_LEVEL", "error")];
+    for (line, level) in [
+        ("", LevelFilter::Error),
+        ("-v", LevelFilter::Debug),
+        ("-q", LevelFilter::Warn),
+        ("-v --log-level warn", LevelFilter::Warn),
+        ("--log-level=Critical -v", LevelFilter::Error),
+        ("-q --log-level off", LevelFilter::Off),
+        ("--log-level trace", LevelFilter::Trace),
+    ] {
+        assert_eq!(read_with(&env, line).unwrap().log_level, level, "{line}");
+    }
+}
+
+#[test]
+fn servers_stand_in_the_order_given() {
+    assert_eq!(good("-u b=h:1 --uri=@list -u a").uris, ["b=h:1", "@list", "a"]);
+}
+
+#[test]
+fn the_demo_takes_no_uri_and_ignores_the_variable() {
+    let why = usage(read("--demo -u ws://h"));
+    assert_eq!(why, "wsmon: --demo watches a server of its own: leave out --uri");
+    let plan = read_with(&[("MONITORING_WEBSOCKET_URI", "ws://h")], "--demo").unwrap();
+    assert!(plan.uris.is_empty() && plan.demo);
+}
+
+#[test]
+fn help_and_version_are_answers_and_no_errors() {
+    let version = concat!("wsmon ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(read("-sV"), Err(Exit::Asked(version.to_owned())));
+    let Err(Exit::Asked(help)) = read("--help") else { panic!("no help") };
+    assert!(help.starts_with("Usage: wsmon [OPTIONS]\n"), "{help}");
+}
+
+#[test]
+fn control_characters_of_a_command_line_stay_off_the_terminal() {
+    let words = ["--format", "\u{1b}[31m\n"].map(OsString::from);
+    let why = usage(plan(words.into_iter(), &|_| None));
+    assert!(why.contains("'\u{fffd}[31m\u{fffd}'"), "{why}");
+}
+
+/// The command lines that the original client documents.
+const ORIGINAL: &[&str] = &[
+    "",
+    "--uri ws://192.168.1.100:8765",
+    "--format simple",
+    "--format detailed",
+    "--format compact",
+    "--format json",
+    "--save-data monitoring.log",
+    "--duration 60 --stats",
+    "--no-color",
+    "--format json --save-data data.jsonl",
+    "--save-data monitoring.log --history",
+    "--duration 300",
+    "--duration 3600 --stats",
+    "--verbose --log-file debug.log",
+    "--log-file client.log --save-data monitoring.log",
+    "--uri ws://server.example.com:9090 --reconnect-interval 10 --max-reconnects 5 --ping-interval 60",
+];
+
+#[test]
+fn every_command_line_of_the_original_client_is_understood() {
+    for line in ORIGINAL.iter().chain(&["--reconnect-interval 5.0 --ping-interval 30.0"]) {
+        good(line);
+    }
+}
+
+/// The lines of the manual's examples, continued ones joined and what belongs to the shell cut off.
+fn examples() -> Vec<String> {
+    let manual = include_str!("../../../man/wsmon.1").replace(" \\e\n", " ");
+    let (_, rest) = manual.split_once("\n.Sh EXAMPLES\n").expect("examples");
+    let section = rest.split("\n.Sh ").next().unwrap_or(rest);
+    let lines = section.lines().filter_map(|line| line.strip_prefix("wsmon"));
+    lines.map(|line| line.split(['|', '>']).next().unwrap_or(line).to_owned()).collect()
+}
+
+#[test]
+fn every_example_of_the_manual_is_understood() {
+    assert!(examples().len() > 15, "{:?}", examples());
+    for line in examples() {
+        good(&line);
+    }
+}
+
+#[test]
+fn the_manual_has_every_command_line_of_the_original_client() {
+    let examples: Vec<String> = examples().iter().map(|line| words(line)).collect();
+    for line in ORIGINAL {
+        assert!(examples.contains(&words(line)), "{line}");
+    }
+}
+
+fn words(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,350 @@
+//! The command's loop around the monitor's turns: streams, files, signals, the end.
+
+use std::io;
+use std::time::{Duration, Instant, SystemTime};
+
+use mio::Token;
+use wsmon::{Monitor, Server, Stale, Statistics, Style};
+
+use super::file::Appender;
+use super::logging::{self, Tap};
+use super::outcome::{self, End, Outcome};
+use super::plan::{Exit, Plan, StaleAfter};
+use super::queue;
+use super::signals::{Signal, Signals};
+use super::sink::Streams;
+use super::view::View;
+use super::{Failure, terminal};
+
+/// How long the last bytes may take to leave.
+const LAST_FLUSH: Duration = Duration::from_secs(1);
+/// What waits for a stderr that nobody reads.
+const LOG_BYTES: usize = 256 << 10;
+
+/// The tokens of descriptors that are not a server's.
+enum Own {
+    Signals,
+    Out,
+    Err,
+    #[cfg(feature = "demo")]
+    DemoListener,
+    #[cfg(feature = "demo")]
+    DemoGuest,
+}
+
+impl Own {
+    fn token(self) -> Token {
+        Monitor::own_token(self as usize)
+    }
+}
+
+/// Runs the plan to its end; the exit status.
+pub fn run(plan: Plan) -> Result<u8, Failure> {
+    let log = logging::install(plan.log_level).map_err(|error| Failure::Local(error.to_string()))?;
+    let mut run = Run::new(plan, log)?;
+    let end = run.watch()?;
+    run.finish(end)
+}
+
+struct Run {
+    plan: Plan,
+    monitor: Monitor,
+    view: View,
+    streams: Streams,
+    signals: Signals,
+    log: Tap,
+    log_file: Option<Appender>,
+    #[cfg(feature = "demo")]
+    demo: Option<wsmon::demo::Demo>,
+    until: Option<Instant>,
+    /// stdout failed with something else than a reader that left.
+    lossy: bool,
+    /// Whether it has been said that the reader is too slow.
+    said_dropped: bool,
+}
+
+impl Run {
+    fn new(plan: Plan, log: Tap) -> Result<Self, Failure> {
+        let data = open(&plan.save_data, "--save-data", &plan)?.map(|data| data.fsync(plan.fsync));
+        let log_file = open(&plan.log_file, "--log-file", &plan)?;
+        let mut monitor = Monitor::new().map_err(|error| Failure::local("epoll", &error))?;
+        let signals = Signals::install(monitor.registry(), Own::Signals.token()).map_err(|error| Failure::local("signals", &error))?;
+        #[cfg(feature = "demo")]
+        let demo = if plan.demo { Some(listen(&monitor)?) } else { None };
+        #[cfg(feature = "demo")]
+        let uris = demo.as_ref().map_or(plan.uris.clone(), |demo| vec![format!("demo={}", demo.uri())]);
+        #[cfg(not(feature = "demo"))]
+        let uris = if plan.demo { return Err(Exit::usage("--demo: this build does not have it").into()) } else { plan.uris.clone() };
+        for uri in &uris {
+            add(&mut monitor, uri, &plan)?;
+        }
+        let format = plan.format;
+        let limits = queue::Limits { bytes: plan.queue, when_full: plan.when_full, marker: format.gap };
+        let log_limits = queue::Limits { bytes: LOG_BYTES, when_full: queue::WhenFull::Drop, marker: None };
+        let streams = Streams::open(monitor.registry(), [Own::Out.token(), Own::Err.token()], limits, log_limits)
+            .map_err(|error| Failure::local("stdout", &error))?;
+        let mut view = View::new(format, style(&plan, monitor.len()), monitor.len());
+        (view.every, view.count, view.data) = (plan.every, plan.count, data);
+        let until = plan.duration.and_then(|duration| monitor.now().mono.checked_add(duration));
+        let run = Run {
+            plan, monitor, view, streams, signals, log, log_file,
+            #[cfg(feature = "demo")]
+            demo,
+            until, lossy: false, said_dropped: false,
+        };
+        run.say_repaired();
+        Ok(run)
+    }
+
+    /// Turns until there is a reason to end.
+    fn watch(&mut self) -> Result<End, Failure> {
+        loop {
+            self.turn(self.deadline())?;
+            if self.plan.when_full == queue::WhenFull::Wait {
+                self.monitor.pause(self.streams.is_full());
+            }
+            let stopped = self.obey_signals();
+            (0..self.monitor.len()).filter(|&id| self.view.is_full(id)).for_each(|id| self.monitor.stop_one(id));
+            let end = if stopped {
+                End::Signal
+            } else if self.streams.is_out_closed() && self.view.data.is_none() {
+                End::Closed
+            } else if self.until.is_some_and(|until| self.monitor.now().mono >= until) {
+                End::Duration
+            } else if self.monitor.is_done() {
+                End::Done
+            } else {
+                continue;
+            };
+            return Ok(end);
+        }
+    }
+
+    /// One turn of everything there is.
+    fn turn(&mut self, deadline: Option<Instant>) -> Result<(), Failure> {
+        self.flush();
+        let wait = deadline.map(|at| at.saturating_duration_since(self.monitor.clock().mono));
+        let view = &mut self.view;
+        self.monitor.turn(wait, &mut |shown| view.show(shown)).map_err(|error| Failure::local("epoll", &error))?;
+        self.serve_own();
+        self.view.release(self.monitor.now().mono, false);
+        self.say_reports();
+        self.drain_log();
+        let Run { view, streams, .. } = self;
+        view.out.drain(|message| streams.push_out(message));
+        Ok(())
+    }
+
+    /// Passes the poll's news on to what is not a server.
+    fn serve_own(&mut self) {
+        for event in self.monitor.woken() {
+            self.streams.handle(event);
+            #[cfg(feature = "demo")]
+            if let Some(demo) = &mut self.demo {
+                demo.ready(self.monitor.registry(), event.token());
+            }
+        }
+        let now = self.monitor.now();
+        self.signals.tick(now.mono);
+        #[cfg(feature = "demo")]
+        if let Some(demo) = &mut self.demo {
+            demo.turn(now.mono, now.wall);
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        #[cfg(feature = "demo")]
+        let demo = self.demo.as_ref().and_then(wsmon::demo::Demo::deadline);
+        #[cfg(not(feature = "demo"))]
+        let demo = None;
+        [self.until, self.view.deadline(), self.signals.deadline(), demo].into_iter().flatten().min()
+    }
+
+    /// Writes out what the streams take.
+    fn flush(&mut self) {
+        if let Err(error) = self.streams.flush()
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            self.lossy = true;
+            log::error!("stdout: {}", Failure::words(&error));
+        }
+        if self.streams.take_dropped().messages > 0 && !self.said_dropped {
+            self.said_dropped = true;
+            log::warn!("the reader of stdout is too slow: messages are dropped, the statistics tell how many");
+        }
+    }
+
+    /// Whether a signal wants the end.
+    fn obey_signals(&mut self) -> bool {
+        let mut stop = false;
+        let now = self.monitor.now();
+        for signal in self.signals.pending(now.mono).collect::<Vec<_>>() {
+            match signal {
+                Signal::Stop(_) => stop = true,
+                Signal::Hangup if self.view.data.is_none() && self.log_file.is_none() => stop = true,
+                Signal::Hangup => self.reopen(),
+                Signal::Statistics => {
+                    let text = self.statistics_text();
+                    self.streams.push_err(&text);
+                }
+            }
+        }
+        stop
+    }
+
+    /// logrotate(8) has moved the files: begins new ones.
+    fn reopen(&mut self) {
+        for file in self.view.data.iter_mut().chain(&mut self.log_file) {
+            match file.reopen() {
+                Ok(()) => log::info!("{}: opened anew", file.path().display()),
+                Err(error) => log::error!("{}: {}", file.path().display(), Failure::words(&error)),
+            }
+        }
+    }
+
+    fn say_repaired(&self) {
+        for file in self.view.data.iter().chain(&self.log_file) {
+            if file.repaired() {
+                log::warn!("{}: ended in the middle of a line, which was given its line feed", file.path().display());
+            }
+        }
+    }
+
+    fn say_reports(&mut self) {
+        for file in self.view.data.iter_mut().chain(&mut self.log_file) {
+            let path = file.path().to_owned();
+            for report in file.reports() {
+                log::error!("{}: {report}", path.display());
+            }
+        }
+    }
+
+    /// Log lines leave when the turn is over, stamped with its time. Errors go to stderr in any case.
+    fn drain_log(&mut self) {
+        let Run { log, log_file, streams, monitor, .. } = self;
+        let now = monitor.now();
+        log.drain(now.wall, |line, level| match log_file {
+            Some(file) => {
+                file.write_line(line, now.mono);
+                if level == log::Level::Error {
+                    streams.push_err(line);
+                }
+            }
+            None => streams.push_err(line),
+        });
+    }
+
+    fn statistics(&self) -> Statistics {
+        let mut statistics = self.monitor.statistics();
+        statistics.dropped = self.streams.dropped().messages;
+        statistics.saved = self.view.data.as_ref().map(|data| wsmon::Saved {
+            messages: data.written().lines,
+            file: data.path().to_owned(),
+            bytes: data.written().bytes,
+        });
+        statistics
+    }
+
+    fn statistics_text(&self) -> String {
+        let mut text = String::new();
+        (self.view.format.stats)(&mut text, &self.statistics(), &self.view.style);
+        text
+    }
+
+    /// Closes the connections, writes out what is left, and says what came of it.
+    fn finish(mut self, end: End) -> Result<u8, Failure> {
+        let clean = outcome::is_clean(&self.monitor, self.plan.max_reconnects == Some(0));
+        self.monitor.stop();
+        let give_up_at = self.monitor.now().mono + LAST_FLUSH;
+        while !self.monitor.is_done() && self.monitor.now().mono < give_up_at {
+            self.turn(Some(give_up_at))?;
+        }
+        self.view.release(self.monitor.now().mono, true);
+        let (received, shown) = self.view.most();
+        let lossy = self.lossy || self.view.data.as_ref().is_some_and(|data| data.gap_total() > 0);
+        let outcome = Outcome { end, count: self.plan.count, duration: self.until.is_some(), received, shown, clean, lossy };
+        self.say_outcome(&outcome);
+        let Run { view, streams, .. } = &mut self;
+        view.out.drain(|message| streams.push_out(message));
+        if self.plan.stats {
+            let text = self.statistics_text();
+            self.streams.push_out(&text);
+        }
+        self.drain_log();
+        self.flush_to_the_end()?;
+        Ok(if self.lossy { 3 } else { outcome.status() })
+    }
+
+    fn say_outcome(&self, outcome: &Outcome) {
+        if self.monitor.len() > 1 {
+            for id in (0..self.monitor.len()).filter(|&id| self.monitor.state(id) == wsmon::ClientState::Error) {
+                if let Some(why) = self.monitor.last_disconnect(id) {
+                    log::error!("{}: given up: {why}", self.monitor.label(id));
+                }
+            }
+        }
+        if let Some(why) = outcome.why() {
+            log::error!("{why}");
+        }
+    }
+
+    /// A reader that still does not read when the last second is over misses the rest.
+    fn flush_to_the_end(&mut self) -> Result<(), Failure> {
+        let give_up_at = self.monitor.clock().mono + LAST_FLUSH;
+        self.flush();
+        while self.streams.wants_write() && self.monitor.now().mono < give_up_at {
+            self.turn(Some(give_up_at))?;
+            self.flush();
+        }
+        self.streams.restore();
+        Ok(())
+    }
+}
+
+fn open(path: &Option<std::path::PathBuf>, option: &str, plan: &Plan) -> Result<Option<Appender>, Failure> {
+    let Some(path) = path else { return Ok(None) };
+    let keep = u32::try_from(plan.rotate_keep).unwrap_or(u32::MAX);
+    match Appender::open(path, plan.rotate_size, keep) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) => Err(Failure::local(format!("{option} {}", path.display()), &error)),
+    }
+}
+
+#[cfg(feature = "demo")]
+fn listen(monitor: &Monitor) -> Result<wsmon::demo::Demo, Failure> {
+    wsmon::demo::Demo::listen(monitor.registry(), Own::DemoListener.token(), Own::DemoGuest.token())
+        .map_err(|error| Failure::local("--demo", &error))
+}
+
+fn add(monitor: &mut Monitor, uri: &str, plan: &Plan) -> Result<(), Failure> {
+    let server = Server::parse(uri).map_err(|error| match error {
+        wsmon::AddressError::File(..) => Failure::Local(error.to_string()),
+        _ => Exit::usage(&format!("{}: {error}", plan.uris_from)).into(),
+    })?;
+    let stale = match plan.stale_after {
+        StaleAfter::Auto => Stale::Auto,
+        StaleAfter::Never => Stale::Never,
+        StaleAfter::After(after) => Stale::After(after),
+    };
+    let server = server
+        .max_reconnects(plan.max_reconnects)
+        .reconnect_interval(plan.reconnect_interval, plan.reconnect_cap)
+        .connect_timeout(plan.connect_timeout)
+        .ping_interval(plan.ping_interval)
+        .ping_timeout(plan.ping_timeout)
+        .stale_after(stale)
+        .max_message(plan.max_message)
+        .history(plan.history);
+    monitor.add(server).map(drop).map_err(|error| Exit::usage(&format!("{}: {error}", plan.uris_from)).into())
+}
+
+fn style(plan: &Plan, servers: usize) -> Style {
+    use std::io::IsTerminal as _;
+    let terminal = io::stdout().is_terminal();
+    let env = &|name: &str| std::env::var_os(name);
+    Style {
+        color: terminal::colored(plan.color, terminal, env),
+        ascii: !terminal::unicode(plan.glyphs, terminal, env),
+        labels: servers > 1,
+    }
+}

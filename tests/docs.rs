@@ -1,0 +1,146 @@
+//! Holds the manual and the README against what the program itself says.
+#![cfg(feature = "cli")]
+
+use std::collections::BTreeSet;
+use std::process::{Command, Output};
+
+const MANUAL: &str = include_str!("../man/wsmon.1");
+const README: &str = include_str!("../README.md");
+
+const VARIABLES: [&str; 9] = [
+    "MONITORING_WEBSOCKET_URI",
+    "MONITORING_FORMAT",
+    "MONITORING_LOG_LEVEL",
+    "MONITORING_LOG_FILE",
+    "NO_COLOR",
+    "CLICOLOR_FORCE",
+    "CLICOLOR",
+    "TERM",
+    "LC_ALL",
+];
+
+fn wsmon(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wsmon"));
+    command.args(arguments).env_clear().output().expect("the program runs")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("UTF-8")
+}
+
+/// `-f` and `--format`, as the lines of the help begin with them.
+fn options() -> BTreeSet<String> {
+    let help = wsmon(&["--help"]);
+    let lines = text(&help.stdout).lines().filter(|line| line.starts_with("  -"));
+    let names = lines.flat_map(|line| line.split([' ', ',']).filter(|word| !word.is_empty()));
+    let options: BTreeSet<_> = names.filter(|word| word.starts_with('-')).map(str::to_owned).collect();
+    assert!(options.len() > 30, "{options:?}");
+    options
+}
+
+/// What stands after each macro of this name in the manual.
+fn after<'a>(name: &'a str, source: &'a str) -> impl Iterator<Item = &'a str> {
+    source.lines().filter(|line| line.starts_with('.')).flat_map(move |line| {
+        let words: Vec<_> = line.trim_start_matches('.').split(' ').collect();
+        let pairs: Vec<_> = words.windows(2).filter(|pair| pair[0] == name).map(|pair| pair[1]).collect();
+        pairs
+    })
+}
+
+/// Every word that looks like an option, in text, examples and tables.
+fn spelled_out(source: &str) -> BTreeSet<String> {
+    let words = source.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let long = |word: &&str| word.strip_prefix("--").is_some_and(|name| name.starts_with(char::is_alphabetic));
+    words.filter(long).map(str::to_owned).collect()
+}
+
+fn section(name: &str) -> &'static str {
+    let heading = format!(".Sh {name}\n");
+    let (_, rest) = MANUAL.split_once(&heading).unwrap_or_else(|| panic!("no section {name}"));
+    rest.split(".Sh ").next().unwrap_or(rest)
+}
+
+#[test]
+fn the_manual_describes_every_option_and_no_other() {
+    let items: String =
+        section("OPTIONS").lines().filter(|line| line.starts_with(".It ")).collect::<Vec<_>>().join("\n");
+    let described: BTreeSet<_> = after("Fl", &items).map(|name| format!("-{name}")).collect();
+    assert_eq!(described, options());
+}
+
+#[test]
+fn manual_and_readme_mention_no_option_that_does_not_exist() {
+    let mut known = options();
+    for (source, not_ours) in [
+        (MANUAL, ["--opt"].as_slice()),
+        (README, ["--path", "--release", "--profile", "--target", "--features"].as_slice()),
+    ] {
+        known.extend(not_ours.iter().map(|name| (*name).to_owned()));
+        let unknown: Vec<_> = spelled_out(source).difference(&known).cloned().collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+    for name in after("Fl", MANUAL).filter(|name| *name != "hqsVv") {
+        assert!(known.contains(&format!("-{name}")), "-{name}");
+    }
+}
+
+#[test]
+fn the_synopsis_joins_the_switches_that_have_a_letter() {
+    let help = wsmon(&["--help"]);
+    let lines = text(&help.stdout).lines().filter_map(|line| line.strip_prefix("  -"));
+    // A switch has its description on the same line, or its long name ends the line.
+    let switches = lines.filter(|line| line.as_bytes()[1] == b',' && line[3..].split_whitespace().count() != 2);
+    let letters: BTreeSet<char> = switches.map(|line| line.chars().next().expect("a letter")).collect();
+    let joined = after("Fl", section("SYNOPSIS")).next().expect("an option");
+    assert_eq!(joined.chars().collect::<BTreeSet<_>>(), letters);
+}
+
+#[test]
+fn the_manual_describes_every_format_and_no_other() {
+    let refusal = wsmon(&["--format", "xml"]);
+    assert_eq!(refusal.status.code(), Some(2));
+    let (_, choices) =
+        text(&refusal.stderr).lines().next().and_then(|line| line.split_once("choose from ")).expect("choices");
+    let choices: BTreeSet<_> = choices.split(", ").collect();
+    let items: String =
+        section("FORMATS").lines().filter(|line| line.starts_with(".It ")).collect::<Vec<_>>().join("\n");
+    let described: BTreeSet<_> = after("Cm", &items).collect();
+    assert_eq!(described, choices);
+}
+
+#[test]
+fn the_readme_shows_a_format_for_people_and_one_for_programs() {
+    for format in ["compact", "detailed", "jsonl"] {
+        assert!(README.contains(format), "{format}");
+    }
+}
+
+#[test]
+fn the_manual_names_every_variable() {
+    let named: BTreeSet<_> = after("Ev", section("ENVIRONMENT")).collect();
+    for variable in VARIABLES {
+        assert!(named.contains(variable), "{variable}");
+    }
+}
+
+#[test]
+fn manual_and_readme_tell_the_same_exit_statuses() {
+    for status in ["0", "1", "2", "3", "128 + n"] {
+        assert!(section("EXIT STATUS").contains(&format!("\n.It {status}\n")), "{status}");
+        assert!(README.contains(&format!("\n| {status} |")), "{status}");
+    }
+}
+
+#[test]
+fn a_mistake_is_answered_on_stderr_with_status_2_and_help_on_stdout_with_0() {
+    let mistake = wsmon(&["--nonsense"]);
+    assert_eq!(mistake.status.code(), Some(2));
+    assert_eq!(text(&mistake.stdout), "");
+    assert_eq!(text(&mistake.stderr), "wsmon: unknown option --nonsense\ntry wsmon --help\n");
+    for ask in ["--help", "-h", "--version", "-V"] {
+        let answer = wsmon(&[ask]);
+        assert_eq!(answer.status.code(), Some(0), "{ask}");
+        assert!(text(&answer.stdout).contains("wsmon"), "{ask}");
+        assert_eq!(text(&answer.stderr), "", "{ask}");
+    }
+}
