@@ -4,6 +4,7 @@ use crate::SOON;
 use crate::server::Server;
 use serde_json::Value;
 use std::time::{Duration, Instant};
+use wsmon::{Monitor, Raw, Shown};
 
 #[test]
 fn the_library_sends_get_status_and_ping_and_receives_the_answers() {
@@ -18,18 +19,19 @@ fn the_library_sends_get_status_and_ping_and_receives_the_answers() {
 }
 
 /// Sends the texts after the first message and collects what comes until the pong, the last answer.
-///
-/// MERGE: the one place that knows the interface of `Monitor`, written before it existed: `add(Server) -> id`,
-/// `send(id, text) -> Result`, `turn(max_wait, |shown| …) -> Result`, `shown.raw`.
 fn ask(uri: &str, texts: &[&str]) -> Vec<Value> {
-    let mut monitor = wsmon::Monitor::new().expect("a monitor");
-    let id = monitor.add(wsmon::Server::new(uri).expect("a server"));
+    let mut monitor = Monitor::new().expect("a monitor");
+    let id = monitor.add(wsmon::Server::new(uri).expect("a server")).expect("the only label");
     let (mut messages, mut sent) = (Vec::<Value>::new(), false);
     let until = Instant::now() + SOON;
     while !messages.iter().any(|message| message["type"] == "pong") {
         assert!(Instant::now() < until, "no pong in {messages:?}");
-        let take = |shown: &wsmon::Shown<'_>| messages.extend(serde_json::from_str::<Value>(shown.raw));
-        monitor.turn(Duration::from_millis(500), take).expect("a turn");
+        let mut keep = |shown: &Shown<'_>| {
+            if let Raw::Json(text) = shown.raw {
+                messages.push(serde_json::from_str(text).expect("JSON"));
+            }
+        };
+        monitor.turn(Some(Duration::from_millis(500)), &mut keep).expect("a turn");
         if !sent && !messages.is_empty() {
             for text in texts {
                 monitor.send(id, text).expect("an open connection");
