@@ -3,6 +3,7 @@
 mod event;
 mod fields;
 mod format;
+mod hostile;
 mod json;
 mod metric;
 mod stats;

@@ -1,5 +1,7 @@
 //! Output formats: each a row of [`FORMATS`] and a file of its own.
 
+mod number;
+
 use crate::event::Shown;
 use crate::stats::Statistics;
 use crate::style::Style;
