@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::metric::Sample;
 
@@ -159,6 +159,8 @@ pub struct Shown<'a> {
     pub id: usize,
     /// When it was received, by this machine's clock.
     pub received_at: SystemTime,
+    /// The same by a clock that never jumps.
+    pub at: Instant,
     /// The message as it came.
     pub raw: Raw<'a>,
     /// What it means; a message may mean several things, a keep-alive or an unchanged list of alerts nothing new.

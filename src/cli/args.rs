@@ -2,9 +2,6 @@
 
 use argh::FromArgs;
 
-/// What `--format` takes.
-pub const FORMATS: &[&str] = &["simple", "detailed", "compact", "json", "jsonl"];
-
 /// The names again with those of their values, for what argh does not tell: whether an option takes
 /// a value (`D`) and more than one (`URI...`). A test holds this equal to [`Args`].
 const OPTIONS: &str = "\
@@ -284,8 +281,8 @@ mod tests {
         for line in help.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
-        for format in FORMATS {
-            assert!(help.contains(format), "{format}");
+        for format in wsmon::FORMATS {
+            assert!(help.contains(format.name), "{}", format.name);
         }
     }
 }

@@ -47,9 +47,13 @@ impl From<plan::Exit> for Failure {
 impl Failure {
     /// A local file or stream that cannot be opened: what, and why.
     pub fn local(what: impl std::fmt::Display, error: &io::Error) -> Self {
+        Failure::Local(format!("{what}: {}", Failure::words(error)))
+    }
+
+    /// An error without its number.
+    pub fn words(error: &io::Error) -> String {
         let text = error.to_string();
-        let text = text.split(" (os error").next().unwrap_or_default().to_lowercase();
-        Failure::Local(format!("{what}: {text}"))
+        text.split(" (os error").next().unwrap_or_default().to_lowercase()
     }
 
     /// Prints what there is instead of a run. A reader that has gone is no error, a full disk is.

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use super::args::{self, Args, FORMATS};
+use super::args::{self, Args};
 use super::habits::{self, Request};
+use super::logging;
+use super::queue::WhenFull;
 use super::units;
 
 const DEFAULT_URI: &str = "ws://localhost:8765";
@@ -20,12 +22,11 @@ pub struct Plan {
     /// What to name when one of `uris` is wrong: `--uri` or `$MONITORING_WEBSOCKET_URI`.
     pub uris_from: &'static str,
     pub demo: bool,
-    pub reconnect: bool,
     pub reconnect_interval: Duration,
     /// Never below the interval, unless it was asked for.
     pub reconnect_cap: Duration,
     /// In a row; none: without limit.
-    pub max_reconnects: Option<u64>,
+    pub max_reconnects: Option<u32>,
     pub connect_timeout: Duration,
     /// None: no pings.
     pub ping_interval: Option<Duration>,
@@ -33,7 +34,7 @@ pub struct Plan {
     pub stale_after: StaleAfter,
     /// Bytes.
     pub max_message: usize,
-    /// One of [`FORMATS`].
+    /// The name of a row of [`wsmon::FORMATS`].
     pub format: &'static str,
     /// None: every sample.
     pub every: Option<Duration>,
@@ -81,15 +82,6 @@ pub enum Glyphs {
     Unicode,
 }
 
-/// `--when-full`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhenFull {
-    /// The oldest messages go, and are counted.
-    Drop,
-    /// Reading stops.
-    Wait,
-}
-
 /// Why there is no plan: a text to print and the status to leave with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -134,10 +126,9 @@ fn decide(args: &Args, env: Env) -> Result<Plan, String> {
         uris,
         uris_from,
         demo: args.demo,
-        reconnect: !args.no_reconnect,
         reconnect_interval: interval,
         reconnect_cap: cap.unwrap_or(interval.max(Duration::from_secs(60))),
-        max_reconnects: typed("--max-reconnects", &args.max_reconnects, units::number)?,
+        max_reconnects: max_reconnects(args)?,
         connect_timeout: typed("--connect-timeout", &args.connect_timeout, units::positive_duration)?
             .unwrap_or(Duration::from_secs(10)),
         ping_interval: typed("--ping-interval", &args.ping_interval, units::duration_or_none)?
@@ -163,6 +154,13 @@ fn decide(args: &Args, env: Env) -> Result<Plan, String> {
         log_level: log_level(args, env)?,
         log_file: or_variable("--log-file", &args.log_file, "$MONITORING_LOG_FILE", env, file)?,
     })
+}
+
+/// `--no-reconnect` is `--max-reconnects 0`.
+fn max_reconnects(args: &Args) -> Result<Option<u32>, String> {
+    let most = typed("--max-reconnects", &args.max_reconnects, units::number)?;
+    let most = most.map(|most| u32::try_from(most).unwrap_or(u32::MAX));
+    Ok(if args.no_reconnect { Some(0) } else { most })
 }
 
 /// The raw URIs and where they come from.
@@ -253,8 +251,8 @@ fn file(text: &str) -> Result<PathBuf, String> {
 }
 
 fn format(text: &str) -> Result<&'static str, String> {
-    let choices = FORMATS.iter().copied();
-    choices.clone().find(|&name| name == text).ok_or_else(|| choose_from(FORMATS))
+    let names: Vec<_> = wsmon::FORMATS.iter().map(|format| format.name).collect();
+    names.iter().copied().find(|&name| name == text).ok_or_else(|| choose_from(&names))
 }
 
 fn when(text: &str) -> Result<When, String> {
@@ -276,15 +274,8 @@ fn when_full(text: &str) -> Result<WhenFull, String> {
 
 /// The names of the original client and those of this log; `critical` shows errors only.
 fn level(text: &str) -> Result<LevelFilter, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "trace" => Ok(LevelFilter::Trace),
-        "debug" => Ok(LevelFilter::Debug),
-        "info" => Ok(LevelFilter::Info),
-        "warning" | "warn" => Ok(LevelFilter::Warn),
-        "error" | "critical" => Ok(LevelFilter::Error),
-        "off" => Ok(LevelFilter::Off),
-        _ => Err(choose_from(&["trace", "debug", "info", "warning", "error", "critical", "off"])),
-    }
+    let names = ["trace", "debug", "info", "warning", "error", "critical", "off"];
+    logging::parse_level(text).ok_or_else(|| choose_from(&names))
 }
 
 fn choose_from(names: &[&str]) -> String {

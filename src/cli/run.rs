@@ -78,7 +78,7 @@ impl Run {
         for uri in &uris {
             add(&mut monitor, uri, &plan)?;
         }
-        let format = plan.format;
+        let format = wsmon::format(plan.format).unwrap_or(&wsmon::FORMATS[0]);
         let limits = queue::Limits { bytes: plan.queue, when_full: plan.when_full, marker: format.gap };
         let log_limits = queue::Limits { bytes: LOG_BYTES, when_full: queue::WhenFull::Drop, marker: None };
         let streams = Streams::open(monitor.registry(), [Own::Out.token(), Own::Err.token()], limits, log_limits)

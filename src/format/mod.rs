@@ -1,5 +1,7 @@
 //! Output formats: each a row of [`FORMATS`] and a file of its own.
 
+mod number;
+
 use crate::event::Shown;
 use crate::stats::Statistics;
 use crate::style::Style;
@@ -21,3 +23,9 @@ pub struct Format {
 
 /// Every format, in the order in which they are named to users.
 pub static FORMATS: &[Format] = &[];
+
+/// The format of that name.
+#[must_use]
+pub fn format(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| format.name == name)
+}

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
-pub use layout::{Layout, push_string};
+pub use layout::{Layout, Writer, push_string, relayout};
 pub use node::Node;
 
 /// The message's `type`, where it is an object that has one and it is a text.
@@ -25,6 +25,17 @@ pub fn message_type(text: &str) -> Option<Cow<'_, str>> {
 pub fn member<'a>(text: &'a str, key: &str) -> Option<Cow<'a, str>> {
     let mut json = serde_json::Deserializer::from_str(text);
     json.deserialize_map(Member(key)).ok()?
+}
+
+/// Whether the message's object has a member of one of these names, however they are spelled.
+///
+/// Where that cannot be told, because the text is no JSON even after its repair, the answer is yes.
+#[must_use]
+pub fn has_member(text: &str, names: &[&str]) -> bool {
+    // A name that does not stand there in quotes can only be spelled with escapes.
+    let possible = text.contains('\\') || names.iter().any(|name| stands_quoted(text, name));
+    possible
+        && finds_member(text, names).or_else(|_| finds_member(&repair(text).unwrap_or_default(), names)).unwrap_or(true)
 }
 
 /// Whether the text is one JSON value. Strict, but for numbers no larger type can hold and lone surrogates.
@@ -75,6 +86,34 @@ impl<'de> Visitor<'de> for Member<'_> {
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
+        }
+        Ok(found)
+    }
+}
+
+fn stands_quoted(text: &str, name: &str) -> bool {
+    let quoted = |(at, _)| text[..at].ends_with('"') && text[at + name.len()..].starts_with('"');
+    text.contains(name) && text.match_indices(name).any(quoted)
+}
+
+fn finds_member(text: &str, names: &[&str]) -> serde_json::Result<bool> {
+    serde_json::Deserializer::from_str(text).deserialize_map(AnyMember(names))
+}
+
+struct AnyMember<'k>(&'k [&'k str]);
+
+impl<'de> Visitor<'de> for AnyMember<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<bool, M::Error> {
+        let mut found = false;
+        while let Some(key) = map.next_key::<Node<'de>>()? {
+            found |= key.as_text().is_some_and(|key| self.0.contains(&key));
+            map.next_value::<IgnoredAny>()?;
         }
         Ok(found)
     }
@@ -196,6 +235,23 @@ mod tests {
             drop(repair(text));
         }
         assert_eq!(repair(r#"{"a":1e300,"b":"\n"}"#), None);
+    }
+
+    #[test]
+    fn a_member_is_found_in_every_spelling_and_only_at_the_top() {
+        for text in [
+            r#"{"a":1,"server":2}"#,
+            r#"{"\u0073erver":NaN}"#,
+            r#"{"a":"\ud800","serv\u0065r":[]}"#,
+            r#"{"server":1,"server":2}"#,
+        ] {
+            assert!(has_member(text, &["received_at", "server"]), "{text}");
+        }
+        for text in
+            [r#"{"a":{"server":1}}"#, r#"{"type":"server"}"#, r#"{"Server":"\u0073erver"}"#, "{}", r#"{"a":[NaN]}"#]
+        {
+            assert!(!has_member(text, &["received_at", "server"]), "{text}");
+        }
     }
 
     #[test]

@@ -38,7 +38,6 @@ fn the_defaults_are_those_of_the_contract() {
         uris: vec!["ws://localhost:8765".to_owned()],
         uris_from: "--uri",
         demo: false,
-        reconnect: true,
         reconnect_interval: secs(5),
         reconnect_cap: secs(60),
         max_reconnects: None,
@@ -72,7 +71,7 @@ type Case = (&'static str, &'static str, fn(&mut Plan));
 
 const CASES: &[Case] = &[
     ("--uri", "a=ws://h/", |plan| plan.uris = vec!["a=ws://h/".to_owned()]),
-    ("--no-reconnect", "", |plan| plan.reconnect = false),
+    ("--no-reconnect", "", |plan| plan.max_reconnects = Some(0)),
     ("--reconnect-interval", "2.5", |plan| plan.reconnect_interval = Duration::from_millis(2500)),
     ("--reconnect-cap", "5m", |plan| plan.reconnect_cap = secs(300)),
     ("--max-reconnects", "0", |plan| plan.max_reconnects = Some(0)),
