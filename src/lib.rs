@@ -13,4 +13,4 @@ pub use event::*;
 pub use format::{FORMATS, Format};
 pub use metric::{METRICS, Metric, MetricRow, Sample, Section, TEXTS, Text, TextRow, Unit};
 pub use stats::{PastError, Saved, Spread, Statistics};
-pub use style::Style;
+pub use style::{Style, escape};

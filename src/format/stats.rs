@@ -11,7 +11,7 @@ use crate::stats::{PastError, Saved, Spread, Statistics};
 use crate::style::{Level, RULER, Style};
 
 /// Appends the statistics for people. With several servers the totals come first, then each server's own,
-/// labelled. Writing to a String cannot fail.
+/// labelled.
 pub fn push_text(out: &mut String, statistics: &Statistics, style: &Style) {
     let mut lines = Lines { out, label: None, style: *style };
     lines.line(|_| {});
@@ -22,6 +22,8 @@ pub fn push_text(out: &mut String, statistics: &Statistics, style: &Style) {
         push_block(&mut lines, server);
     }
 }
+
+// Writing to a String cannot fail; what `write!` returns is dropped below.
 
 fn push_block(lines: &mut Lines<'_>, of: &Statistics) {
     let style = lines.style;
@@ -109,7 +111,7 @@ fn push_history(lines: &mut Lines<'_>, name: &str, spread: &Spread) {
             out.push_str(lead);
             push_number(out, unit, value);
         }
-        let _ = write!(out, " ({} samples)", spread.samples);
+        let _ = write!(out, " (samples: {})", spread.samples);
     });
 }
 
@@ -278,8 +280,8 @@ Errors: 1
   1970-01-01T00:00:00.000Z refused\\x1b
 Ping: min 0.25, mean 0.50, max 0.75 ms
 Saved: 5 messages, 2.0 KB to data\\n.log
-cpu: min 45.2%, mean 45.2%, max 45.2%, last 45.2% (1 samples)
-memory_used: min 45.2 B, mean 45.2 B, max 45.2 B, last 45.2 B (1 samples)
+cpu: min 45.2%, mean 45.2%, max 45.2%, last 45.2% (samples: 1)
+memory_used: min 45.2 B, mean 45.2 B, max 45.2 B, last 45.2 B (samples: 1)
 ";
         assert_eq!(out, expected);
     }
