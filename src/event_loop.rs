@@ -226,8 +226,7 @@ impl Monitor {
     /// The statistics of all servers: the totals, and with several each one's own.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        let mut all: Vec<_> = (0..self.peers.len()).map(|id| (self.label(id).to_owned(), self.statistics_of(id))).collect();
-        if all.len() == 1 { all.remove(0).1 } else { Statistics::total(all) }
+        Statistics::total((0..self.peers.len()).map(|id| (self.label(id).to_owned(), self.statistics_of(id))).collect())
     }
 
     /// The last samples, oldest first: at most 1000, and none unless [`Server::history`] asked for them.

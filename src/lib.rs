@@ -30,5 +30,5 @@ pub use metric::{METRICS, Metric, MetricRow, Sample, Section, TEXTS, Text, TextR
 pub use server::{AddressError, Server};
 pub use session::{Now, Policy, Stale};
 pub use stats::{PastError, Saved, Spread, Statistics};
-pub use style::Style;
+pub use style::{Style, escape};
 pub use transport::SendError;

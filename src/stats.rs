@@ -121,12 +121,6 @@ impl Spread {
 }
 
 impl Statistics {
-    /// All servers in one.
-    pub(crate) fn total(servers: Vec<(String, Statistics)>) -> Statistics {
-        let _ = servers;
-        Statistics::default()
-    }
-
     /// Remembers an error, and forgets the oldest where there are too many.
     pub fn remember(&mut self, error: PastError) {
         self.error_count += 1;
@@ -135,5 +129,141 @@ impl Statistics {
         if self.error_history.len() > ERRORS_KEPT {
             self.error_history.pop_front();
         }
+    }
+
+    /// What several servers came to together; one alone stands for itself.
+    ///
+    /// Counters are added up. The state is the worst one; times and the last error are the latest ones.
+    #[must_use]
+    pub fn total(mut servers: Vec<(String, Statistics)>) -> Statistics {
+        if servers.len() == 1 {
+            return servers.swap_remove(0).1;
+        }
+        let mut total = Statistics::default();
+        let worst = servers.iter().map(|(_, server)| server.current_state).max_by_key(|state| badness(*state));
+        total.current_state = worst.unwrap_or_default();
+        for (_, server) in &servers {
+            total.count_in(server);
+        }
+        let uris: Vec<_> = servers.iter().map(|(_, server)| server.uri.as_str()).collect();
+        total.uri = uris.join(" ");
+        total.keep_latest_errors();
+        total.servers = servers;
+        total
+    }
+
+    fn count_in(&mut self, server: &Statistics) {
+        self.messages_received += server.messages_received;
+        self.messages_sent += server.messages_sent;
+        self.bytes_received += server.bytes_received;
+        self.bytes_sent += server.bytes_sent;
+        if server.connection_start >= self.connection_start {
+            self.connection_start = server.connection_start;
+            self.uptime = server.uptime;
+        }
+        self.reconnect_attempts += server.reconnect_attempts;
+        self.total_disconnections += server.total_disconnections;
+        self.error_count += server.error_count;
+        self.error_history.extend(server.error_history.iter().cloned());
+        self.run = self.run.max(server.run);
+        self.connections += server.connections;
+        self.ping_ms.merge(&server.ping_ms);
+        self.undecoded += server.undecoded;
+        self.dropped += server.dropped;
+        if let Some(saved) = &server.saved {
+            let sum = self.saved.get_or_insert_with(|| Saved { file: saved.file.clone(), ..Saved::default() });
+            sum.messages += saved.messages;
+            sum.bytes += saved.bytes;
+        }
+        for (name, spread) in server.history.iter().flatten() {
+            self.metric(name).merge(spread);
+        }
+    }
+
+    fn metric(&mut self, name: &'static str) -> &mut Spread {
+        let history = self.history.get_or_insert_default();
+        let at = history.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+            history.push((name, Spread::default()));
+            history.len() - 1
+        });
+        &mut history[at].1
+    }
+
+    fn keep_latest_errors(&mut self) {
+        self.error_history.make_contiguous().sort_by_key(|error| error.at);
+        let surplus = self.error_history.len().saturating_sub(ERRORS_KEPT);
+        self.error_history.drain(..surplus);
+        self.last_error = self.error_history.back().map(|error| error.error.clone());
+    }
+}
+
+fn badness(state: ClientState) -> u8 {
+    match state {
+        ClientState::Connected => 0,
+        ClientState::Disconnected => 1,
+        ClientState::Connecting => 2,
+        ClientState::Reconnecting => 3,
+        ClientState::Error => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn failed(times: std::ops::Range<u64>) -> Statistics {
+        let mut server = Statistics::default();
+        times.for_each(|t| server.remember(PastError { at: at(t), error: format!("error {t}"), kind: "connect" }));
+        server
+    }
+
+    #[test]
+    fn the_last_five_errors_are_remembered_and_all_are_counted() {
+        let server = failed(0..7);
+        assert_eq!((server.error_count, server.error_history.len()), (7, ERRORS_KEPT));
+        assert_eq!(server.error_history[0].error, "error 2");
+        assert_eq!(server.last_error.as_deref(), Some("error 6"));
+    }
+
+    #[test]
+    fn one_server_stands_for_itself() {
+        let total = Statistics::total(vec![("a".into(), failed(0..1))]);
+        assert_eq!((total.error_count, total.servers.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_total_adds_up_and_takes_the_worst_state_and_the_latest_error() {
+        let mut spread = Spread::default();
+        spread.add(1.0);
+        let a = Statistics {
+            uri: "ws://a".into(),
+            messages_received: 2,
+            connection_start: Some(at(9)),
+            uptime: Some(Duration::from_secs(1)),
+            current_state: ClientState::Reconnecting,
+            history: Some(vec![("cpu", spread)]),
+            ..failed(10..14)
+        };
+        spread.add(3.0);
+        let b = Statistics {
+            uri: "ws://b".into(),
+            messages_received: 3,
+            current_state: ClientState::Connected,
+            history: Some(vec![("memory", spread), ("cpu", spread)]),
+            ..failed(0..4)
+        };
+        let total = Statistics::total(vec![("a".into(), a), ("b".into(), b)]);
+        assert_eq!((total.uri.as_str(), total.messages_received, total.error_count), ("ws://a ws://b", 5, 8));
+        assert_eq!(total.current_state, ClientState::Reconnecting);
+        assert_eq!((total.connection_start, total.uptime), (Some(at(9)), Some(Duration::from_secs(1))));
+        assert_eq!(total.last_error.as_deref(), Some("error 13"));
+        assert_eq!(total.error_history.iter().map(|error| error.at).collect::<Vec<_>>(), [3, 10, 11, 12, 13].map(at));
+        let history = total.history.unwrap();
+        assert_eq!((history[0].0, history[0].1.samples, history[0].1.max), ("cpu", 3, 3.0));
+        assert_eq!(total.servers.len(), 2);
     }
 }

@@ -1,10 +1,18 @@
 //! Output formats: each a row of [`FORMATS`] and a file of its own.
 
+mod compact;
+mod detailed;
+mod json;
+mod lines;
 mod number;
+mod simple;
+mod stats;
 
 use crate::event::Shown;
 use crate::stats::Statistics;
 use crate::style::Style;
+
+pub(crate) use json::push_line;
 
 /// An output format. Programs may make their own.
 #[derive(Debug)]
@@ -22,10 +30,179 @@ pub struct Format {
 }
 
 /// Every format, in the order in which they are named to users.
-pub static FORMATS: &[Format] = &[];
+pub static FORMATS: &[Format] = &[simple::FORMAT, detailed::FORMAT, compact::FORMAT, json::JSON, json::JSONL];
 
 /// The format of that name.
 #[must_use]
 pub fn format(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::rc::Rc;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::event::{Alert, AlertPhase, Answer, Event, Notice, Raw, ServerError, Unknown};
+    use crate::fields::{Row, Rule, read};
+    use crate::json::repair;
+    use crate::metric::{Metric, Text};
+
+    pub const PLAIN: Style = Style { color: false, ascii: false, labels: false };
+    pub const COLOR: Style = Style { color: true, ..PLAIN };
+    pub const ASCII: Style = Style { ascii: true, ..PLAIN };
+    pub const LABELS: Style = Style { labels: true, ..PLAIN };
+
+    pub const SAMPLE: &str = r#"{"type": "monitoring_data", "timestamp": "2026-11-20T06:35:14.872567", "data": {"memory": {"total": 16000000000, "available": 5900000000, "used": 10050000000, "percentage": 62.8}, "processor": {"usage_percent": 45.2, "core_count": 2, "logical_count": 4, "frequency_current": 2596.122, "frequency_max": 0.0, "per_core_usage": [100.0, null, 33.3]}, "disk": {"used": 142500000000, "total": 500000000000, "percentage": 28.5, "path": "/"}, "system": {"os_name": "Linux", "python_version": "3.11.7", "hostname": "router-01"}}}"#;
+
+    pub const GPU: &str = r#"{"timestamp": "2026-11-20T06:28:57", "data": {"memory": {"total": 25276510208, "used": 1400000000, "percentage": 80.0}, "processor": {"usage_percent": 50.0}, "disk": {"percentage": 85.0}, "gpu": {"name": "NVIDIA RTX A4000", "memory_total": 17171480576.0, "memory_used": 6442450944.0, "memory_percentage": 37.51831949193942, "gpu_usage_percent": 37.0, "temperature": 61.0, "power_draw": null}}}"#;
+
+    static ROWS: &[Row] = &[Row("type", Rule::Envelope), Row("timestamp", Rule::At), Row("data", Rule::Into(DATA))];
+
+    static DATA: &[Row] = &[
+        Row(
+            "processor",
+            Rule::Into(&[
+                Row("usage_percent", Rule::Number(Metric::Cpu, 1.0)),
+                Row("core_count", Rule::Number(Metric::Cores, 1.0)),
+                Row("logical_count", Rule::Number(Metric::LogicalCores, 1.0)),
+                Row("frequency_current", Rule::NonZero(Metric::Frequency, 1.0)),
+                Row("frequency_max", Rule::NonZero(Metric::FrequencyMax, 1.0)),
+                Row("per_core_usage", Rule::PerCore),
+                Row("temperature", Rule::Number(Metric::Temperature, 1.0)),
+                Row("load", Rule::Numbers(&[Metric::Load1, Metric::Load5])),
+            ]),
+        ),
+        Row(
+            "memory",
+            Rule::Into(&[
+                Row("percentage", Rule::Number(Metric::Memory, 1.0)),
+                Row("used", Rule::Number(Metric::MemoryUsed, 1.0)),
+                Row("total", Rule::Number(Metric::MemoryTotal, 1.0)),
+                Row("available", Rule::Number(Metric::MemoryAvailable, 1.0)),
+            ]),
+        ),
+        Row(
+            "disk",
+            Rule::Into(&[
+                Row("percentage", Rule::Number(Metric::Disk, 1.0)),
+                Row("used", Rule::Number(Metric::DiskUsed, 1.0)),
+                Row("total", Rule::Number(Metric::DiskTotal, 1.0)),
+                Row("path", Rule::Text(Text::DiskPath)),
+            ]),
+        ),
+        Row(
+            "gpu",
+            Rule::Into(&[
+                Row("name", Rule::Text(Text::GpuName)),
+                Row("gpu_usage_percent", Rule::Number(Metric::Gpu, 1.0)),
+                Row("memory_percentage", Rule::Number(Metric::GpuMemory, 1.0)),
+                Row("memory_used", Rule::Number(Metric::GpuMemoryUsed, 1.0)),
+                Row("memory_total", Rule::Number(Metric::GpuMemoryTotal, 1.0)),
+                Row("temperature", Rule::Number(Metric::GpuTemperature, 1.0)),
+            ]),
+        ),
+        Row(
+            "system",
+            Rule::Into(&[
+                Row("os_name", Rule::Text(Text::Os)),
+                Row("hostname", Rule::Text(Text::Host)),
+                Row("uptime", Rule::Number(Metric::Uptime, 1.0)),
+            ]),
+        ),
+    ];
+
+    /// What a format writes for a message that means these events.
+    pub fn written(format: &str, raw: Raw<'_>, events: &[Event<'_>], style: Style) -> String {
+        let server: Rc<str> = "nas\x1b".into();
+        let received_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
+        let format = FORMATS.iter().find(|row| row.name == format).unwrap();
+        let mut out = String::new();
+        (format.write)(&mut out, &Shown { server: &server, id: 0, received_at, raw, events }, &style);
+        out
+    }
+
+    /// What a format writes for a message with a sample.
+    pub fn sample(format: &str, text: &str, style: Style) -> String {
+        sample_with(format, text, &[], style)
+    }
+
+    /// The same, with further events.
+    pub fn sample_with(format: &str, text: &str, more: &[Event<'_>], style: Style) -> String {
+        let readable = repair(text).map_or(Cow::Borrowed(text), Cow::Owned);
+        let mut events = vec![Event::Sample(Box::new(read(&readable, ROWS).unwrap().sample))];
+        events.extend_from_slice(more);
+        written(format, Raw::Json(text), &events, style)
+    }
+
+    /// An unknown message.
+    pub fn event<'a>(kind: &'a str, text: &'a str) -> Event<'a> {
+        Event::Unknown(Unknown { kind: kind.into(), text: text.into() })
+    }
+
+    pub fn alert<'a>(component: &'a str, level: &'a str, message: &'a str, phase: AlertPhase) -> Alert<'a> {
+        Alert {
+            component: component.into(),
+            metric: "usage_percent".into(),
+            level: level.into(),
+            message: message.into(),
+            value: Some(96.2),
+            threshold: Some(95.0),
+            phase,
+        }
+    }
+
+    /// One event of each kind that is shown, and some that are not.
+    pub fn events() -> Vec<Event<'static>> {
+        let warning = "High memory usage: 85.5% (threshold: 80.0%)";
+        vec![
+            Event::Notice(Notice { text: "Connected to monitoring server".into(), greeting: true }),
+            Event::KeepAlive,
+            Event::Error(ServerError { text: "Invalid message".into(), severity: None }),
+            Event::Error(ServerError { text: "slow".into(), severity: Some("warning".into()) }),
+            Event::Alert(alert("memory", "WARNING", warning, AlertPhase::Begins)),
+            Event::Alert(alert("disk", "CRITICAL", "", AlertPhase::Changes)),
+            Event::Alert(alert("memory", "", "", AlertPhase::Ends)),
+            Event::Answer(Answer { kind: "status".into(), text: "connected_clients=1".into() }),
+            event("mystery", "{\"type\":\"mystery\"}"),
+        ]
+    }
+
+    /// Events with every text a server's, and every text hostile.
+    pub fn hostile_events() -> Vec<Event<'static>> {
+        let bad = "a\n[CONN] é\x1b[2J\0\u{9b}\u{202e}\u{2028}\x7f";
+        vec![
+            Event::Notice(Notice { text: bad.into(), greeting: false }),
+            Event::Error(ServerError { text: bad.into(), severity: Some(bad.into()) }),
+            Event::Alert(alert(bad, bad, bad, AlertPhase::Begins)),
+            Event::Alert(alert(bad, bad, "", AlertPhase::Changes)),
+            Event::Alert(alert(bad, "", "", AlertPhase::Ends)),
+            Event::Answer(Answer { kind: bad.into(), text: bad.into() }),
+            event(bad, bad),
+        ]
+    }
+
+    #[test]
+    fn every_format_has_a_name_of_its_own_and_says_what_it_is_good_for() {
+        let names: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
+        assert_eq!(names, ["simple", "detailed", "compact", "json", "jsonl"]);
+        assert!(FORMATS.iter().all(|format| !format.about.is_empty()));
+    }
+
+    #[test]
+    fn no_format_shows_changes_of_state_and_only_json_shows_keep_alives() {
+        let change = crate::event::Change {
+            from: Default::default(),
+            to: Default::default(),
+            why: String::new(),
+            retry_in: None,
+        };
+        for format in FORMATS {
+            assert_eq!(written(format.name, Raw::None, &[Event::State(change.clone())], PLAIN), "");
+            let pong = written(format.name, Raw::Json("{}"), &[Event::KeepAlive], PLAIN);
+            assert_eq!(pong.is_empty(), !format.name.starts_with("json"), "{}", format.name);
+        }
+    }
 }

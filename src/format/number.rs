@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn fixed_point_is_what_the_standard_library_writes() {
         let mut seed = 42_u64;
-        let mut check = |value: f64| {
+        let check = |value: f64| {
             assert_eq!(text(|out| push_fixed(out, value, 5, 1)), format!("{value:5.1}"));
             assert_eq!(text(|out| push_fixed(out, value, 3, 0)), format!("{value:3.0}"));
         };

@@ -1,0 +1,163 @@
+//! A short line for each message: `[14:30:25] │ CPU: 45% │ RAM: 63%(8.2/13G) │ DSK: 29% │ GPU: 15%/ 45%`.
+
+use super::lines::{Tags, push_events};
+use super::{Format, number, stats};
+use crate::event::Shown;
+use crate::metric::{Metric, Sample};
+use crate::style::{Level, Style};
+
+pub const FORMAT: Format = Format {
+    name: "compact",
+    about: "a short line with the server's time and memory in GiB",
+    write,
+    stats: stats::push_text,
+    gap: None,
+};
+
+const TAGS: Tags = Tags {
+    notice: ["► ", "> "],
+    error: ["✗ ", "x "],
+    alert: ["! "; 2],
+    answer: ["← ", "<- "],
+    unknown: [""; 2],
+    stamped: false,
+};
+
+const GIB: f64 = (1_u64 << 30) as f64;
+
+fn write(out: &mut String, shown: &Shown<'_>, style: &Style) {
+    push_events(out, shown, *style, &TAGS, push_sample);
+}
+
+/// Byte for byte the reference client's line where nothing is missing; what is missing is left out.
+fn push_sample(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
+    let start = out.len();
+    if let Some(clock) = sample.at.as_deref().and_then(number::clock) {
+        out.push('[');
+        out.push_str(clock);
+        out.push(']');
+    }
+    let mut any = false;
+    for push in [push_cpu, push_memory, push_disk, push_gpu] {
+        let before = out.len();
+        if before > start {
+            out.push_str(style.draw(" │ ", " | "));
+        }
+        if push(out, sample, style) {
+            any = true;
+        } else {
+            out.truncate(before);
+        }
+    }
+    any
+}
+
+fn push_cpu(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
+    push_percent(out, "CPU:", sample.get(Metric::Cpu), style)
+}
+
+fn push_memory(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
+    let percent = push_percent(out, "RAM:", sample.get(Metric::Memory), style);
+    let sizes = (sample.get(Metric::MemoryUsed), sample.get(Metric::MemoryTotal));
+    if sizes == (None, None) {
+        return percent;
+    }
+    out.push_str(if percent { "(" } else { "RAM:(" });
+    if let (Some(used), _) = sizes {
+        number::push_fixed(out, used / GIB, 0, 1);
+    }
+    if let (_, Some(total)) = sizes {
+        out.push('/');
+        number::push_fixed(out, total / GIB, 0, 0);
+    }
+    out.push_str("G)");
+    true
+}
+
+fn push_disk(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
+    push_percent(out, "DSK:", sample.get(Metric::Disk), style)
+}
+
+/// The slash stays where only the memory's use is known: it says which of the two it is.
+fn push_gpu(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
+    let used = push_percent(out, "GPU:", sample.get(Metric::Gpu), style);
+    let memory = push_percent(out, if used { "/" } else { "GPU:/" }, sample.get(Metric::GpuMemory), style);
+    used || memory
+}
+
+fn push_percent(out: &mut String, name: &str, percent: Option<f64>, style: Style) -> bool {
+    let Some(percent) = percent else { return false };
+    out.push_str(name);
+    style.paint(out, Level::of(percent, 0).color(), |out| {
+        number::push_fixed(out, percent, 3, 0);
+        out.push('%');
+    });
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{ASCII, COLOR, GPU, LABELS, PLAIN, SAMPLE, events, hostile_events, sample, written};
+    use crate::event::Raw;
+
+    #[test]
+    fn a_complete_message_is_the_line_of_the_reference_client() {
+        let line = "[06:35:14] │ CPU: 45% │ RAM: 63%(9.4/15G) │ DSK: 28%\n";
+        assert_eq!(sample("compact", SAMPLE, PLAIN), line);
+        assert_eq!(sample("compact", SAMPLE, LABELS), format!("nas\\x1b: {line}"));
+        assert_eq!(sample("compact", SAMPLE, ASCII), line.replace('│', "|"));
+        let line = "[06:28:57] │ CPU: 50% │ RAM: 80%(1.3/24G) │ DSK: 85% │ GPU: 37%/ 38%\n";
+        assert_eq!(sample("compact", GPU, PLAIN), line);
+        let colored = "[06:28:57] │ CPU:\x1b[92m 50%\x1b[0m │ RAM:\x1b[93m 80%\x1b[0m(1.3/24G) │ DSK:\x1b[93m 85%\x1b[0m │ GPU:\x1b[92m 37%\x1b[0m/\x1b[92m 38%\x1b[0m\n";
+        assert_eq!(sample("compact", GPU, COLOR), colored);
+    }
+
+    #[test]
+    fn ties_round_to_even_and_what_rounds_up_to_a_threshold_has_its_colour() {
+        let text =
+            r#"{"data":{"processor":{"usage_percent":79.6},"memory":{"percentage":2.5},"disk":{"percentage":89.5}}}"#;
+        let colored = "CPU:\x1b[93m 80%\x1b[0m │ RAM:\x1b[92m  2%\x1b[0m │ DSK:\x1b[91m 90%\x1b[0m\n";
+        assert_eq!(sample("compact", text, COLOR), colored);
+    }
+
+    #[test]
+    fn what_is_missing_is_left_out() {
+        for (data, line) in [
+            (r#""memory":{"used":1073741824}"#, "RAM:(1.0G)"),
+            (r#""memory":{"total":2147483648},"disk":{"percentage":7}"#, "RAM:(/2G) │ DSK:  7%"),
+            (r#""memory":{"percentage":7}"#, "RAM:  7%"),
+            (r#""gpu":{"memory_percentage":7}"#, "GPU:/  7%"),
+            (r#""gpu":{"gpu_usage_percent":7}"#, "GPU:  7%"),
+        ] {
+            let text = format!(r#"{{"timestamp":"Tuesday","data":{{{data}}}}}"#);
+            assert_eq!(sample("compact", &text, PLAIN), format!("{line}\n"));
+        }
+    }
+
+    #[test]
+    fn a_sample_without_anything_to_show_is_shown_as_it_came() {
+        let text = r#"{"timestamp":"2026-11-20T06:35:14","data":{}}"#;
+        assert_eq!(sample("compact", text, PLAIN), format!("{text}\n"));
+    }
+
+    #[test]
+    fn other_events_have_a_mark_each() {
+        let marks = |style| -> Vec<String> {
+            written("compact", Raw::None, &events(), style).lines().map(|line| line.chars().take(3).collect()).collect()
+        };
+        assert_eq!(marks(PLAIN), ["► C", "✗ I", "✗ w", "! W", "! C", "! m", "← s", "mys"]);
+        assert_eq!(marks(ASCII), ["> C", "x I", "x w", "! W", "! C", "! m", "<- ", "mys"]);
+        let colored = written("compact", Raw::None, &events(), COLOR);
+        assert!(colored.starts_with("\x1b[94m► Connected to monitoring server\x1b[0m\n"));
+    }
+
+    #[test]
+    fn no_text_of_a_server_can_forge_a_line_or_reach_the_terminal() {
+        for style in [PLAIN, ASCII, LABELS] {
+            let out = written("compact", Raw::None, &hostile_events(), style);
+            assert_eq!(out.lines().count(), 7);
+            assert!(!out.chars().any(|c| c != '\n' && crate::hostile::is_hostile(c)), "{out:?}");
+            assert!(!style.ascii || out.is_ascii());
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Several lines for each message: everything that the server sent, by name or under `Other`.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::lines::{Lines, Tags, alert_color, push_alert};
+use super::{Format, number, stats};
+use crate::event::{Event, Raw, Shown};
+use crate::fields;
+use crate::json::{Node, repair};
+use crate::metric::{METRICS, Metric, Sample, Section, TEXTS, Text, Unit};
+use crate::style::{Level, RULER, Style, TITLE};
+
+pub const FORMAT: Format = Format {
+    name: "detailed",
+    about: "several lines with all that the server sent",
+    write,
+    stats: stats::push_text,
+    gap: None,
+};
+
+const TAGS: Tags = Tags {
+    notice: ["CONNECTION: "; 2],
+    error: ["ERROR: "; 2],
+    alert: ["ALERT: "; 2],
+    answer: ["ANSWER: "; 2],
+    unknown: ["UNKNOWN: "; 2],
+    stamped: true,
+};
+
+const SECTIONS: [(Section, &str); 5] = [
+    (Section::Cpu, "CPU Information:"),
+    (Section::Memory, "Memory Information:"),
+    (Section::Disk, "Disk Information:"),
+    (Section::Gpu, "GPU Information:"),
+    (Section::Host, "System Information:"),
+];
+
+/// Sizes that share a line: what is used, and of how much.
+const PAIRS: [(Metric, Metric); 3] = [
+    (Metric::MemoryUsed, Metric::MemoryTotal),
+    (Metric::DiskUsed, Metric::DiskTotal),
+    (Metric::GpuMemoryUsed, Metric::GpuMemoryTotal),
+];
+
+const BAR_CELLS: usize = 20;
+
+/// Alerts that came with a sample stand in its block.
+fn write(out: &mut String, shown: &Shown<'_>, style: &Style) {
+    let mut lines = Lines::new(out, shown, *style);
+    let in_block = shown.events.iter().any(|event| matches!(event, Event::Sample(_)));
+    for event in shown.events {
+        match event {
+            Event::Sample(sample) => push_sample(&mut lines, shown, sample),
+            Event::Alert(_) if in_block => {}
+            other => lines.event(other, shown, &TAGS),
+        }
+    }
+}
+
+fn push_sample(lines: &mut Lines<'_>, shown: &Shown<'_>, sample: &Sample<'_>) {
+    let start = lines.out.len();
+    push_heading(lines, shown, sample);
+    let head = lines.out.len();
+    for (section, title) in SECTIONS {
+        push_titled(lines, title, |lines| push_section(lines, section, sample));
+    }
+    push_titled(lines, "Other:", |lines| push_others(lines, shown.raw, sample));
+    push_titled(lines, "Alerts:", |lines| push_alerts(lines, shown.events));
+    if lines.out.len() > head {
+        lines.painted(RULER, |out| out.extend(["="; 50]));
+    } else {
+        lines.out.truncate(start);
+        lines.unreadable(shown, &TAGS);
+    }
+}
+
+fn push_heading(lines: &mut Lines<'_>, shown: &Shown<'_>, sample: &Sample<'_>) {
+    let style = lines.style;
+    lines.line(|_| {});
+    lines.painted(RULER, |out| {
+        out.push_str("=== System Monitoring - ");
+        match &sample.at {
+            Some(at) => style.push_foreign(out, at),
+            None => number::push_time(out, shown.received_at),
+        }
+        out.push_str(" ===");
+    });
+}
+
+/// Appends a title and lines below it, or nothing where there are none.
+fn push_titled(lines: &mut Lines<'_>, title: &str, inner: impl FnOnce(&mut Lines<'_>)) {
+    let start = lines.out.len();
+    lines.line(|_| {});
+    lines.painted(TITLE, |out| out.push_str(title));
+    let head = lines.out.len();
+    inner(lines);
+    if lines.out.len() == head {
+        lines.out.truncate(start);
+    }
+}
+
+fn push_section(lines: &mut Lines<'_>, section: Section, sample: &Sample<'_>) {
+    let names_first = matches!(section, Section::Gpu | Section::Host);
+    if names_first {
+        push_texts(lines, section, sample);
+    }
+    push_metrics(lines, section, sample);
+    if section == Section::Cpu && !sample.per_core.is_empty() {
+        push_cores(lines, &sample.per_core);
+    }
+    if !names_first {
+        push_texts(lines, section, sample);
+    }
+}
+
+fn push_texts(lines: &mut Lines<'_>, section: Section, sample: &Sample<'_>) {
+    let style = lines.style;
+    for (&text, row) in Text::ALL.iter().zip(TEXTS).filter(|(_, row)| row.section == section) {
+        if let Some(value) = sample.text(text) {
+            push_entry(lines, row.label, |out| style.push_foreign(out, value));
+        }
+    }
+}
+
+fn push_metrics(lines: &mut Lines<'_>, section: Section, sample: &Sample<'_>) {
+    let style = lines.style;
+    for (&metric, row) in Metric::ALL.iter().zip(METRICS).filter(|(_, row)| row.section == section) {
+        let Some(value) = sample.get(metric) else { continue };
+        if PAIRS.iter().any(|pair| pair.1 == metric && sample.get(pair.0).is_some()) {
+            continue;
+        }
+        push_entry(lines, row.label, |out| {
+            push_value(out, row.unit, value, style);
+            if let Some(total) = PAIRS.iter().find(|pair| pair.0 == metric).and_then(|pair| sample.get(pair.1)) {
+                out.push_str(" / ");
+                push_value(out, row.unit, total, style);
+            }
+        });
+    }
+}
+
+fn push_cores(lines: &mut Lines<'_>, cores: &[f64]) {
+    push_entry(lines, "Per core", |out| {
+        for (i, &core) in cores.iter().enumerate() {
+            out.push_str(if i > 0 { " " } else { "" });
+            if core.is_nan() {
+                out.push('-');
+            } else {
+                number::push_fixed(out, core, 0, 1);
+                out.push('%');
+            }
+        }
+    });
+}
+
+/// What is nested too deeply for the tree is left out: such a message holds nothing for people.
+fn push_others(lines: &mut Lines<'_>, raw: Raw<'_>, sample: &Sample<'_>) {
+    let Raw::Json(text) = raw else { return };
+    let repaired;
+    let message = match Node::parse(text) {
+        Ok(message) => Ok(message),
+        Err(_) => {
+            repaired = repair(text).unwrap_or_default();
+            Node::parse(&repaired)
+        }
+    };
+    let style = lines.style;
+    for (path, value) in message.iter().flat_map(|message| fields::others(message, sample)) {
+        lines.line(|out| {
+            out.push_str("  ");
+            style.push_foreign(out, &path);
+            out.push_str(": ");
+            style.push_foreign(out, &value);
+        });
+    }
+}
+
+fn push_alerts(lines: &mut Lines<'_>, events: &[Event<'_>]) {
+    let style = lines.style;
+    for event in events {
+        if let Event::Alert(alert) = event {
+            lines.painted(alert_color(alert), |out| {
+                out.push_str("  ");
+                push_alert(out, alert, style);
+            });
+        }
+    }
+}
+
+fn push_entry(lines: &mut Lines<'_>, label: &str, value: impl FnOnce(&mut String)) {
+    lines.line(|out| {
+        out.push_str("  ");
+        out.push_str(label);
+        out.push_str(": ");
+        value(out);
+    });
+}
+
+/// Appends a value with its unit, a percentage with bar and state.
+pub fn push_value(out: &mut String, unit: Unit, value: f64, style: Style) {
+    match unit {
+        Unit::Percent => push_gauge(out, value, style),
+        Unit::Bytes => number::push_bytes(out, value),
+        // Writing to a String cannot fail.
+        Unit::Load => drop(write!(out, "{value:.2}")),
+        // Out of range saturates, and what is negative is none.
+        Unit::Seconds => number::push_duration(out, Duration::from_secs(value as u64)),
+        Unit::Megahertz => {
+            number::push_fixed(out, value, 0, 0);
+            out.push_str(" MHz");
+        }
+        Unit::Count | Unit::Celsius | Unit::Watt => {
+            number::push_short(out, value);
+            out.push_str(match unit {
+                Unit::Celsius => style.draw("°C", " C"),
+                Unit::Watt => " W",
+                _ => "",
+            });
+        }
+    }
+}
+
+fn push_gauge(out: &mut String, percent: f64, style: Style) {
+    let level = Level::of(percent, 1);
+    style.paint(out, level.color(), |out| number::push_fixed(out, percent, 5, 1));
+    out.push_str("% [");
+    // Truncated as the reference client does; the cast saturates, so no value makes the bar longer.
+    let filled = ((percent / 100.0 * BAR_CELLS as f64) as usize).min(BAR_CELLS);
+    for cell in 0..BAR_CELLS {
+        out.push_str(if cell < filled { style.draw("█", "#") } else { style.draw("░", ".") });
+    }
+    out.push_str("] (");
+    out.push_str(level.name());
+    out.push(')');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use super::*;
+    use crate::event::AlertPhase;
+
+    #[test]
+    fn a_message_is_shown_whole() {
+        let expected = "
+=== System Monitoring - 2026-11-20T06:35:14.872567 ===
+
+CPU Information:
+  Usage:  45.2% [█████████░░░░░░░░░░░] (normal)
+  Logical cores: 4
+  Physical cores: 2
+  Current frequency: 2596 MHz
+  Per core: 100.0% - 33.3%
+
+Memory Information:
+  Usage:  62.8% [████████████░░░░░░░░] (normal)
+  Used: 9.4 GB / 14.9 GB
+  Available: 5.5 GB
+
+Disk Information:
+  Usage:  28.5% [█████░░░░░░░░░░░░░░░] (normal)
+  Used: 132.7 GB / 465.7 GB
+  Mount: /
+
+System Information:
+  Hostname: router-01
+  OS: Linux
+
+Other:
+  processor.frequency_max: 0
+  system.python_version: 3.11.7
+==================================================
+";
+        assert_eq!(sample("detailed", SAMPLE, PLAIN), expected);
+        let labelled = sample("detailed", SAMPLE, LABELS);
+        assert!(labelled.lines().zip(expected.lines()).all(|(line, plain)| line == format!("nas\\x1b: {plain}")));
+        let ascii = expected.replace('█', "#").replace('░', ".");
+        assert_eq!(sample("detailed", SAMPLE, ASCII), ascii);
+    }
+
+    #[test]
+    fn a_graphics_processor_has_its_section_and_its_units() {
+        let expected = "
+GPU Information:
+  Name: NVIDIA RTX A4000
+  Usage:  37.0% [███████░░░░░░░░░░░░░] (normal)
+  Memory:  37.5% [███████░░░░░░░░░░░░░] (normal)
+  Memory used: 6.0 GB / 16.0 GB
+  Temperature: 61°C
+";
+        assert!(sample("detailed", GPU, PLAIN).contains(expected));
+        assert!(sample("detailed", GPU, PLAIN).contains("Other:\n  gpu.power_draw: null\n"));
+        assert!(sample("detailed", GPU, ASCII).contains("Temperature: 61 C\n"));
+    }
+
+    #[test]
+    fn colours_are_those_of_the_reference_client() {
+        let out = sample("detailed", GPU, COLOR);
+        assert!(out.starts_with("\n\x1b[96m=== System Monitoring - 2026-11-20T06:28:57 ===\x1b[0m\n"));
+        assert!(out.contains("\x1b[95mMemory Information:\x1b[0m\n  Usage: \x1b[93m 80.0\x1b[0m% ["));
+        assert!(out.ends_with(&format!("\x1b[96m{}\x1b[0m\n", "=".repeat(50))));
+    }
+
+    #[test]
+    fn no_value_makes_a_bar_longer_or_shorter() {
+        for percent in ["150", "-20", "1e300", "100"] {
+            let text = format!(r#"{{"data":{{"disk":{{"percentage":{percent}}}}}}}"#);
+            let out = sample("detailed", &text, PLAIN);
+            let bar = out.split(['[', ']']).nth(1).unwrap();
+            assert_eq!(bar.chars().count(), BAR_CELLS, "{out}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_number_or_not_expected_stands_under_other() {
+        let text = r#"{"data":{"gpu":{"gpu_usage_percent":NaN},"processor":{"usage_percent":"x","load":[0.5,1]},"system":{"uptime":189125.9},"net":[{"if\n":"\u001b[2J"}]}}"#;
+        let out = sample("detailed", text, PLAIN);
+        assert!(out.contains("Load 1 min: 0.50\n  Load 5 min: 1.00\n"), "{out}");
+        assert!(out.contains("Uptime: 2d 4h 32m 5s\n"), "{out}");
+        let other = "Other:\n  gpu.gpu_usage_percent: null\n  processor.usage_percent: x\n  net.0.if\\n: \\x1b[2J\n";
+        assert!(out.contains(other), "{out}");
+    }
+
+    #[test]
+    fn alerts_of_a_sample_stand_in_its_block_and_a_sample_of_nothing_is_shown_as_it_came() {
+        let alerts = [Event::Alert(alert("memory", "WARNING", "high", AlertPhase::Begins))];
+        let out = sample_with("detailed", r#"{"data":{"disk":{"percentage":7}}}"#, &alerts, PLAIN);
+        assert!(out.contains("\n\nAlerts:\n  WARNING high\n====="), "{out}");
+        assert_eq!(out.matches("WARNING").count(), 1);
+        assert_eq!(sample("detailed", r#"{"data":{}}"#, PLAIN), "[03:04:05Z] UNKNOWN: {\"data\":{}}\n");
+    }
+
+    #[test]
+    fn other_events_have_a_line_with_the_time() {
+        let raw = Raw::Json(r#"{"timestamp":"2026-11-20T06:34:49.1"}"#);
+        let out = written("detailed", raw, &events(), PLAIN);
+        let expected = "\
+            [06:34:49] CONNECTION: Connected to monitoring server\n\
+            [06:34:49] ERROR: Invalid message\n\
+            [06:34:49] ERROR: warning: slow\n\
+            [06:34:49] ALERT: WARNING High memory usage: 85.5% (threshold: 80.0%)\n\
+            [06:34:49] ALERT: CRITICAL disk 96.2 threshold 95\n\
+            [06:34:49] ALERT: memory: back to normal\n\
+            [06:34:49] ANSWER: status connected_clients=1\n\
+            [06:34:49] UNKNOWN: mystery {\"type\":\"mystery\"}\n";
+        assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn no_text_of_a_server_can_forge_a_line_or_reach_the_terminal() {
+        let bad = r#"a\n\u001b[2J\u0000\u009b\u202e\u2028é"#;
+        let text = format!(
+            r#"{{"timestamp":"{bad}","data":{{"disk":{{"path":"{bad}","{bad}":"{bad}"}},"system":{{"hostname":"{bad}"}}}}}}"#
+        );
+        for style in [PLAIN, ASCII, LABELS] {
+            let out = sample_with("detailed", &text, &hostile_events(), style);
+            assert!(!out.chars().any(|c| c != '\n' && crate::hostile::is_hostile(c)), "{out:?}");
+            assert!(out.lines().all(|line| !line.starts_with("[CONN]")), "{out}");
+            assert!(!style.ascii || out.is_ascii());
+        }
+    }
+}

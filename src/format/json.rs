@@ -1,0 +1,131 @@
+//! The messages themselves, for programs: `json` indented, `jsonl` one line each, which is also what is saved.
+
+use data_encoding::BASE64;
+
+use super::{Format, number, stats};
+use crate::event::{Raw, Shown};
+use crate::json::{Layout, Writer, has_member, relayout};
+use crate::style::Style;
+
+pub const JSON: Format = Format {
+    name: "json",
+    about: "the message itself, indented",
+    write: write_indented,
+    stats: |out, statistics, _| stats::push_json(out, statistics, Layout::Indented),
+    gap: Some(gap),
+};
+
+pub const JSONL: Format = Format {
+    name: "jsonl",
+    about: "one line of JSON for each message, with the time and the server",
+    write: |out, shown, _| push_line(out, shown),
+    stats: |out, statistics, _| stats::push_json(out, statistics, Layout::Line),
+    gap: Some(gap),
+};
+
+/// The members that say when and from where: no server may forge them.
+const OURS: [&str; 2] = ["received_at", "server"];
+
+/// Appends the message as one line of JSON, with line feed: what `jsonl` prints and what is saved.
+pub fn push_line(out: &mut String, shown: &Shown<'_>) {
+    push_object(out, shown, Layout::Line);
+}
+
+/// With labels, and where the message itself is no JSON, the object of `jsonl`, indented.
+fn write_indented(out: &mut String, shown: &Shown<'_>, style: &Style) {
+    match shown.raw {
+        Raw::Json(text) if !style.labels => {
+            relayout(out, text, Layout::Indented);
+            out.push('\n');
+        }
+        _ => push_object(out, shown, Layout::Indented),
+    }
+}
+
+fn gap(missing: u64) -> String {
+    format!("{{\"type\":\"dropped\",\"count\":{missing}}}\n")
+}
+
+fn push_object(out: &mut String, shown: &Shown<'_>, layout: Layout) {
+    if shown.raw == Raw::None {
+        return;
+    }
+    let mut received = String::with_capacity(24);
+    number::push_time(&mut received, shown.received_at);
+    let mut json = Writer::new(out, layout);
+    json.open('{');
+    json.member(OURS[0]).string(&received);
+    json.member(OURS[1]).string(shown.server);
+    match shown.raw {
+        Raw::Json(text) if can_be_joined(text) => json.members_of(text),
+        Raw::Json(text) => {
+            json.member("value").json(text);
+            json.close('}');
+        }
+        Raw::Text(text) => {
+            json.member("text").string(text);
+            json.close('}');
+        }
+        Raw::Binary(bytes) => {
+            json.member("base64").string(&BASE64.encode(bytes));
+            json.close('}');
+        }
+        Raw::None => {}
+    }
+    out.push('\n');
+}
+
+fn can_be_joined(text: &str) -> bool {
+    text.trim_ascii_start().starts_with('{') && !has_member(text, &OURS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{LABELS, PLAIN, written};
+    use super::*;
+
+    const HEAD: &str = r#"{"received_at":"2026-01-02T03:04:05.678Z","server":"nas\u001b","#;
+
+    fn line(raw: Raw<'_>) -> String {
+        written("jsonl", raw, &[], PLAIN)
+    }
+
+    #[test]
+    fn a_line_begins_with_the_time_and_the_server() {
+        assert_eq!(line(Raw::Json("{\"b\": 1.50,\n \"a\": NaN}")), format!("{HEAD}\"b\":1.50,\"a\":null}}\n"));
+        assert_eq!(line(Raw::Json("{ }")), format!("{}}}\n", HEAD.trim_end_matches(',')));
+    }
+
+    #[test]
+    fn what_could_be_mistaken_for_ours_or_is_no_object_is_wrapped() {
+        for text in
+            [r#"{"server":"x"}"#, r#"{"a":1,"\u0073erver":"x"}"#, r#"{"received_at":null}"#, "[1,2]", "null", "5"]
+        {
+            assert_eq!(line(Raw::Json(text)), format!("{HEAD}\"value\":{text}}}\n"));
+        }
+        let text = r#"{"data":{"server":"server"},"type":"server"}"#;
+        assert_eq!(line(Raw::Json(text)), format!("{HEAD}{}\n", &text[1..]));
+    }
+
+    #[test]
+    fn what_is_no_json_is_carried_as_text_or_base64() {
+        assert_eq!(line(Raw::Text("no\"\n\u{9b}")), format!("{HEAD}\"text\":\"no\\\"\\n\\u009b\"}}\n"));
+        assert_eq!(line(Raw::Binary(&[0xff, 0, 1])), format!("{HEAD}\"base64\":\"/wAB\"}}\n"));
+        assert_eq!(line(Raw::None), "");
+    }
+
+    #[test]
+    fn json_is_the_message_itself_and_with_labels_the_object_of_jsonl() {
+        assert_eq!(written("json", Raw::Json(r#"{"a":[]}"#), &[], PLAIN), "{\n  \"a\": []\n}\n");
+        let whole = "{\n  \"received_at\": \"2026-01-02T03:04:05.678Z\",\n  \"server\": \"nas\\u001b\",\n  ";
+        assert_eq!(written("json", Raw::Json(r#"{"a":[]}"#), &[], LABELS), format!("{whole}\"a\": []\n}}\n"));
+        assert_eq!(written("json", Raw::Json("[1]"), &[], LABELS), format!("{whole}\"value\": [\n    1\n  ]\n}}\n"));
+        assert_eq!(written("json", Raw::Text("x"), &[], PLAIN), format!("{whole}\"text\": \"x\"\n}}\n"));
+        assert_eq!(written("json", Raw::None, &[], PLAIN), "");
+    }
+
+    #[test]
+    fn a_gap_is_a_line_of_its_own() {
+        assert_eq!(gap(3), "{\"type\":\"dropped\",\"count\":3}\n");
+    }
+}

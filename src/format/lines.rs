@@ -1,0 +1,198 @@
+//! What the formats for people share: lines with labels, and the events that are no sample.
+
+use anstyle::AnsiColor;
+
+use super::number;
+use crate::event::{Alert, AlertPhase, Event, Raw, ServerError, Shown};
+use crate::json;
+use crate::metric::Sample;
+use crate::style::{Level, NOTICE, Style};
+
+/// How much of a message is shown that nobody knows, in characters.
+const UNKNOWN_SHOWN: usize = 1000;
+
+/// How a format marks each kind of event: in Unicode, and in ASCII.
+pub struct Tags {
+    pub notice: [&'static str; 2],
+    pub error: [&'static str; 2],
+    pub alert: [&'static str; 2],
+    pub answer: [&'static str; 2],
+    pub unknown: [&'static str; 2],
+    /// Whether the time stands before the mark.
+    pub stamped: bool,
+}
+
+/// Appends lines, each with the server's label where labels are wanted.
+pub struct Lines<'o> {
+    pub out: &'o mut String,
+    pub label: Option<&'o str>,
+    pub style: Style,
+}
+
+/// Appends one line for a sample, and one for each other event.
+pub fn push_events(
+    out: &mut String,
+    shown: &Shown<'_>,
+    style: Style,
+    tags: &Tags,
+    push_sample: fn(&mut String, &Sample<'_>, Style) -> bool,
+) {
+    let mut lines = Lines::new(out, shown, style);
+    for event in shown.events {
+        match event {
+            Event::Sample(sample) => {
+                if !lines.line_if(|out| push_sample(out, sample, style)) {
+                    lines.unreadable(shown, tags);
+                }
+            }
+            other => lines.event(other, shown, tags),
+        }
+    }
+}
+
+impl<'o> Lines<'o> {
+    pub fn new(out: &'o mut String, shown: &Shown<'o>, style: Style) -> Self {
+        Lines { out, label: style.labels.then_some(&**shown.server), style }
+    }
+
+    /// Appends a line.
+    pub fn line(&mut self, write: impl FnOnce(&mut String)) {
+        self.line_if(|out| {
+            write(out);
+            true
+        });
+    }
+
+    /// Appends a line unless `write` returns that it has nothing to show. Returns what `write` does.
+    pub fn line_if(&mut self, write: impl FnOnce(&mut String) -> bool) -> bool {
+        let start = self.out.len();
+        if let Some(label) = self.label {
+            self.style.push_foreign(self.out, label);
+            self.out.push_str(": ");
+        }
+        let written = write(self.out);
+        if written {
+            self.out.push('\n');
+        } else {
+            self.out.truncate(start);
+        }
+        written
+    }
+
+    /// Appends a line in colour.
+    pub fn painted(&mut self, color: AnsiColor, write: impl FnOnce(&mut String)) {
+        let style = self.style;
+        self.line(|out| style.paint(out, color, write));
+    }
+
+    /// Appends the line of an event that is no sample; nothing for those that people need not see.
+    pub fn event(&mut self, event: &Event<'_>, shown: &Shown<'_>, tags: &Tags) {
+        let style = self.style;
+        let tag = |out: &mut String, tag: [&'static str; 2]| {
+            if tags.stamped {
+                push_stamp(out, shown);
+            }
+            out.push_str(style.draw(tag[0], tag[1]));
+        };
+        match event {
+            Event::Notice(notice) => self.painted(NOTICE, |out| {
+                tag(out, tags.notice);
+                style.push_foreign(out, &notice.text);
+            }),
+            Event::Error(error) => self.painted(Level::Critical.color(), |out| {
+                tag(out, tags.error);
+                push_error(out, error, style);
+            }),
+            Event::Alert(alert) => self.painted(alert_color(alert), |out| {
+                tag(out, tags.alert);
+                push_alert(out, alert, style);
+            }),
+            Event::Answer(answer) => self.line(|out| {
+                tag(out, tags.answer);
+                style.push_foreign(out, &answer.kind);
+                out.push(' ');
+                style.push_foreign(out, &answer.text);
+            }),
+            Event::Unknown(unknown) => self.line(|out| {
+                tag(out, tags.unknown);
+                push_unknown(out, &unknown.kind, &unknown.text, style);
+            }),
+            Event::Sample(_) | Event::KeepAlive | Event::State(_) => {}
+        }
+    }
+
+    /// Appends the line of a sample without anything that the format could show.
+    pub fn unreadable(&mut self, shown: &Shown<'_>, tags: &Tags) {
+        let (Raw::Json(text) | Raw::Text(text)) = shown.raw else { return };
+        let kind = json::message_type(text).unwrap_or_default();
+        self.event(&Event::Unknown(crate::event::Unknown { kind, text: text.into() }), shown, tags);
+    }
+}
+
+pub fn alert_color(alert: &Alert<'_>) -> AnsiColor {
+    match alert.phase {
+        AlertPhase::Ends => Level::Normal.color(),
+        AlertPhase::Begins | AlertPhase::Changes => Level::of_alert(&alert.level).color(),
+    }
+}
+
+pub fn push_alert(out: &mut String, alert: &Alert<'_>, style: Style) {
+    let subject = [&*alert.component, &*alert.metric, "alert"].into_iter().find(|name| !name.is_empty());
+    if alert.phase == AlertPhase::Ends {
+        style.push_foreign(out, subject.unwrap_or_default());
+        out.push_str(": back to normal");
+        return;
+    }
+    if !alert.level.is_empty() {
+        style.push_foreign(out, &alert.level);
+        out.push(' ');
+    }
+    if !alert.message.is_empty() {
+        style.push_foreign(out, &alert.message);
+        return;
+    }
+    style.push_foreign(out, subject.unwrap_or_default());
+    for (lead, number) in [(" ", alert.value), (" threshold ", alert.threshold)] {
+        if let Some(number) = number {
+            out.push_str(lead);
+            number::push_short(out, number);
+        }
+    }
+}
+
+fn push_error(out: &mut String, error: &ServerError<'_>, style: Style) {
+    if let Some(severity) = &error.severity {
+        style.push_foreign(out, severity);
+        out.push_str(": ");
+    }
+    style.push_foreign(out, &error.text);
+}
+
+fn push_unknown(out: &mut String, kind: &str, text: &str, style: Style) {
+    let mut room = UNKNOWN_SHOWN;
+    if !kind.is_empty() {
+        room = style.push_cut(out, kind, room);
+        out.push_str(if room > 0 { " " } else { "" });
+        room = room.saturating_sub(1);
+    }
+    match (kind, text) {
+        ("", "") => out.push_str("(empty message)"),
+        _ if room > 0 => drop(style.push_cut(out, text, room)),
+        _ => {}
+    }
+}
+
+/// The server's own time where it gives one, else ours in UTC, as the Z says.
+fn push_stamp(out: &mut String, shown: &Shown<'_>) {
+    let sent = if let Raw::Json(text) = shown.raw { json::member(text, "timestamp") } else { None };
+    out.push('[');
+    if let Some(clock) = sent.as_deref().and_then(number::clock) {
+        out.push_str(clock);
+    } else {
+        let mut received = String::new();
+        number::push_time(&mut received, shown.received_at);
+        out.push_str(number::clock(&received).unwrap_or_default());
+        out.push('Z');
+    }
+    out.push_str("] ");
+}

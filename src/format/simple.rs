@@ -1,0 +1,132 @@
+//! One line for each message: `CPU:  45.2% | RAM:  62.8% | Disk:  28.5% | GPU:  15.0%`.
+
+use super::lines::{Tags, push_events};
+use super::{Format, number, stats};
+use crate::event::Shown;
+use crate::metric::{Metric, Sample};
+use crate::style::{Level, Style};
+
+pub const FORMAT: Format = Format {
+    name: "simple",
+    about: "one line of percentages for each message",
+    write,
+    stats: stats::push_text,
+    gap: None,
+};
+
+const TAGS: Tags = Tags {
+    notice: ["[CONN] "; 2],
+    error: ["[ERROR] "; 2],
+    alert: ["[ALERT] "; 2],
+    answer: ["[ANSWER] "; 2],
+    unknown: [""; 2],
+    stamped: false,
+};
+
+const PARTS: [(&str, Metric); 4] =
+    [("CPU: ", Metric::Cpu), ("RAM: ", Metric::Memory), ("Disk: ", Metric::Disk), ("GPU: ", Metric::Gpu)];
+
+fn write(out: &mut String, shown: &Shown<'_>, style: &Style) {
+    push_events(out, shown, *style, &TAGS, push_sample);
+}
+
+/// Byte for byte the reference client's line where nothing is missing; what is missing is left out.
+fn push_sample(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
+    let mut separator = "";
+    for (name, metric) in PARTS {
+        if let Some(percent) = sample.get(metric) {
+            out.push_str(separator);
+            out.push_str(name);
+            style.paint(out, Level::of(percent, 1).color(), |out| number::push_fixed(out, percent, 5, 1));
+            out.push('%');
+            separator = " | ";
+        }
+    }
+    !separator.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{
+        ASCII, COLOR, GPU, LABELS, PLAIN, SAMPLE, event, events, hostile_events, sample, written,
+    };
+    use crate::event::Raw;
+
+    #[test]
+    fn a_complete_message_is_the_line_of_the_reference_client() {
+        let line = "CPU:  45.2% | RAM:  62.8% | Disk:  28.5%\n";
+        assert_eq!(sample("simple", SAMPLE, PLAIN), line);
+        assert_eq!(sample("simple", SAMPLE, ASCII), line);
+        assert_eq!(sample("simple", SAMPLE, LABELS), format!("nas\\x1b: {line}"));
+        assert_eq!(sample("simple", GPU, PLAIN), "CPU:  50.0% | RAM:  80.0% | Disk:  85.0% | GPU:  37.0%\n");
+        let colored = "CPU: \x1b[92m 50.0\x1b[0m% | RAM: \x1b[93m 80.0\x1b[0m% | Disk: \x1b[93m 85.0\x1b[0m% | GPU: \x1b[92m 37.0\x1b[0m%\n";
+        assert_eq!(sample("simple", GPU, COLOR), colored);
+    }
+
+    #[test]
+    fn what_rounds_up_to_a_threshold_has_its_colour() {
+        let text =
+            r#"{"data":{"processor":{"usage_percent":79.95},"memory":{"percentage":89.95},"disk":{"percentage":150}}}"#;
+        let colored = "CPU: \x1b[93m 80.0\x1b[0m% | RAM: \x1b[91m 90.0\x1b[0m% | Disk: \x1b[91m150.0\x1b[0m%\n";
+        assert_eq!(sample("simple", text, COLOR), colored);
+    }
+
+    #[test]
+    fn what_is_missing_is_left_out_with_its_separator() {
+        let text = r#"{"type":"monitoring_data","data":{"memory":{"percentage":5}}}"#;
+        assert_eq!(sample("simple", text, PLAIN), "RAM:   5.0%\n");
+        let text =
+            r#"{"data":{"processor":{"usage_percent":null},"disk":{"percentage":-20},"gpu":{"gpu_usage_percent":7}}}"#;
+        assert_eq!(sample("simple", text, PLAIN), "Disk: -20.0% | GPU:   7.0%\n");
+    }
+
+    #[test]
+    fn a_sample_without_percentages_is_shown_as_it_came() {
+        let text = "{\"type\":\"monitoring_data\",\n\"data\":{\"system\":{\"hostname\":\"a\"}}}";
+        let line = "monitoring_data {\"type\":\"monitoring_data\",\\n\"data\":{\"system\":{\"hostname\":\"a\"}}}\n";
+        assert_eq!(sample("simple", text, PLAIN), line);
+        assert_eq!(sample("simple", text, LABELS), format!("nas\\x1b: {line}"));
+    }
+
+    #[test]
+    fn other_events_have_a_line_each() {
+        let lines = "\
+            [CONN] Connected to monitoring server\n\
+            [ERROR] Invalid message\n\
+            [ERROR] warning: slow\n\
+            [ALERT] WARNING High memory usage: 85.5% (threshold: 80.0%)\n\
+            [ALERT] CRITICAL disk 96.2 threshold 95\n\
+            [ALERT] memory: back to normal\n\
+            [ANSWER] status connected_clients=1\n\
+            mystery {\"type\":\"mystery\"}\n";
+        assert_eq!(written("simple", Raw::None, &events(), PLAIN), lines);
+    }
+
+    #[test]
+    fn other_events_have_their_colours_over_the_whole_line() {
+        let out = written("simple", Raw::None, &events(), COLOR);
+        let starts: Vec<_> = out.lines().map(|line| &line[..9]).collect();
+        let (blue, red, yellow, green) = ("\x1b[94m[CON", "\x1b[91m[ERR", "\x1b[93m[ALE", "\x1b[92m[ALE");
+        assert_eq!(starts, [blue, red, red, yellow, "\x1b[91m[ALE", green, "[ANSWER] ", "mystery {"]);
+        assert!(out.starts_with("\x1b[94m[CONN] Connected to monitoring server\x1b[0m\n"));
+    }
+
+    #[test]
+    fn an_unknown_message_is_cut_at_a_thousand_characters() {
+        let line = written("simple", Raw::None, &[event("odd", &"é".repeat(5000))], PLAIN);
+        assert_eq!(line, format!("odd {}…\n", "é".repeat(996)));
+        let line = written("simple", Raw::None, &[event(&"k".repeat(5000), "text")], ASCII);
+        assert_eq!(line, format!("{}...\n", "k".repeat(1000)));
+        assert_eq!(written("simple", Raw::None, &[event("", "")], PLAIN), "(empty message)\n");
+    }
+
+    #[test]
+    fn no_text_of_a_server_can_forge_a_line_or_reach_the_terminal() {
+        for style in [PLAIN, ASCII, LABELS] {
+            let out = written("simple", Raw::None, &hostile_events(), style);
+            assert_eq!(out.lines().count(), 7);
+            assert!(!out.chars().any(|c| c != '\n' && crate::hostile::is_hostile(c)), "{out:?}");
+            assert!(!style.ascii || out.is_ascii());
+        }
+    }
+}
