@@ -114,7 +114,7 @@ impl Monitor {
     /// Where a server has the same label already.
     pub fn add(&mut self, server: Server) -> Result<usize, DuplicateLabel> {
         let given = server.label.is_some();
-        let peer = Peer::new(server, self.clock);
+        let mut peer = Peer::new(server, self.clock);
         let taken = |label: &str| self.peers.iter().any(|peer| *peer.label == *label);
         if !taken(&peer.label) {
             self.peers.push(peer);
@@ -123,7 +123,8 @@ impl Monitor {
         } else {
             // Two paths of one host: the labels must differ all the same.
             let free = (2..).map(|n| format!("{}#{n}", peer.label)).find(|label| !taken(label));
-            self.peers.push(Peer { label: free.unwrap_or_default().into(), ..peer });
+            peer.label = free.unwrap_or_default().into();
+            self.peers.push(peer);
         }
         Ok(self.peers.len() - 1)
     }
@@ -143,7 +144,8 @@ impl Monitor {
         }
         let mut dials = MOST_DIALS.saturating_sub(self.dialling());
         for (id, peer) in self.peers.iter_mut().enumerate() {
-            let mut context = Context { id, now: self.clock, registry: self.poll.registry(), random: &mut self.random, on };
+            let mut context =
+                Context { id, now: self.clock, registry: self.poll.registry(), random: &mut self.random, on };
             peer.read(&mut context, self.paused);
             peer.tick(&mut context, &mut dials);
         }
@@ -319,11 +321,18 @@ impl Monitor {
     /// After a suspend or a step of the wall clock the servers may be gone: ping them now, but not all the time.
     fn notice_jump(&mut self, before: Now) {
         let mono = self.clock.mono - before.mono;
-        let ahead = self.clock.wall.duration_since(before.wall).map_or_else(|error| error.duration() + mono, |wall| wall.abs_diff(mono));
+        let ahead = self
+            .clock
+            .wall
+            .duration_since(before.wall)
+            .map_or_else(|error| error.duration() + mono, |wall| wall.abs_diff(mono));
         let recent = self.jumped_at.is_some_and(|at| self.clock.mono - at < JUMP_EVERY);
         if ahead > JUMP && !recent {
             self.jumped_at = Some(self.clock.mono);
-            log::debug!("the clock jumped by {}: pinging every server", humantime::format_duration(Duration::from_secs(ahead.as_secs())));
+            log::debug!(
+                "the clock jumped by {}: pinging every server",
+                humantime::format_duration(Duration::from_secs(ahead.as_secs()))
+            );
             self.peers.iter_mut().for_each(|peer| peer.command(Input::Jumped));
         }
     }

@@ -183,7 +183,9 @@ impl Peer {
     pub fn last_sample(&self) -> Option<Sample<'static>> {
         let repaired = json::repair(&self.latest);
         let step = self.dialect.read(repaired.as_ref().unwrap_or(&self.latest), &mut Memory::default()).ok()?;
-        step.show.iter().find_map(|event| if let Event::Sample(sample) = event { Some((**sample).clone().into_owned()) } else { None })
+        step.show.iter().find_map(|event| {
+            if let Event::Sample(sample) = event { Some((**sample).clone().into_owned()) } else { None }
+        })
     }
 
     fn spreads(&self) -> Vec<(&'static str, Spread)> {
@@ -305,7 +307,14 @@ impl Peer {
     }
 
     fn deliver(&mut self, context: &mut Context<'_>, raw: Raw<'_>, events: &[Event<'_>]) {
-        let shown = Shown { server: &self.label, id: context.id, received_at: context.now.wall, at: context.now.mono, raw, events };
+        let shown = Shown {
+            server: &self.label,
+            id: context.id,
+            received_at: context.now.wall,
+            at: context.now.mono,
+            raw,
+            events,
+        };
         self.session.handle(context.now, Input::Delivered { useful: shown.is_content() });
         (context.on)(&shown);
     }
@@ -398,7 +407,9 @@ impl Peer {
         let (phase, what) = self.transport.unfinished(self.endpoint.as_ref());
         let policy = &self.server.policy;
         let text = match &fault {
-            Fault::ConnectTimeout => format!("{what}: no answer within {}", humantime::format_duration(policy.connect_timeout)),
+            Fault::ConnectTimeout => {
+                format!("{what}: no answer within {}", humantime::format_duration(policy.connect_timeout))
+            }
             Fault::NoPong => format!("no answer to a ping within {}", humantime::format_duration(policy.ping_timeout)),
             Fault::Stale { after } => format!("pings are answered, but no message came for {} s", after.as_secs()),
             _ => what,
@@ -411,7 +422,14 @@ impl Peer {
         if from != to {
             let change = Change { from, to, why: why.to_owned(), retry_in: self.session.retry_in(context.now) };
             let events = [Event::State(change)];
-            let shown = Shown { server: &self.label, id: context.id, received_at: context.now.wall, at: context.now.mono, raw: Raw::None, events: &events };
+            let shown = Shown {
+                server: &self.label,
+                id: context.id,
+                received_at: context.now.wall,
+                at: context.now.mono,
+                raw: Raw::None,
+                events: &events,
+            };
             (context.on)(&shown);
         }
     }

@@ -266,14 +266,21 @@ fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Disconnect> {
     let host = endpoint.host.as_str();
     if host == "localhost" || host.ends_with(".localhost") {
         // RFC 6761 section 6.3: always loopback, also where there is neither /etc/hosts nor a resolver.
-        let loopback = [SocketAddr::from(([0u16, 0, 0, 0, 0, 0, 0, 1], endpoint.port)), SocketAddr::from(([127, 0, 0, 1], endpoint.port))];
+        let loopback = [
+            SocketAddr::from(([0u16, 0, 0, 0, 0, 0, 0, 1], endpoint.port)),
+            SocketAddr::from(([127, 0, 0, 1], endpoint.port)),
+        ];
         return Ok(loopback.to_vec());
     }
     let what = || format!("resolve {host}");
     match (host, endpoint.port).to_socket_addrs() {
         Ok(addresses) => {
             let addresses: Vec<_> = addresses.collect();
-            if addresses.is_empty() { Err(Disconnect::new(Phase::Resolve, format!("{}: no address", what()))) } else { Ok(addresses) }
+            if addresses.is_empty() {
+                Err(Disconnect::new(Phase::Resolve, format!("{}: no address", what())))
+            } else {
+                Ok(addresses)
+            }
         }
         Err(error) => {
             let text = error.to_string();
@@ -284,11 +291,21 @@ fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Disconnect> {
 }
 
 /// Begins with the next address that does not fail at once.
-fn try_next(registry: &Registry, token: Token, mut addresses: std::vec::IntoIter<SocketAddr>, key: String, request: String) -> Stage {
+fn try_next(
+    registry: &Registry,
+    token: Token,
+    mut addresses: std::vec::IntoIter<SocketAddr>,
+    key: String,
+    request: String,
+) -> Stage {
     loop {
-        let Some(address) = addresses.next() else { return Stage::Failed(Disconnect::new(Phase::Resolve, "no address")) };
+        let Some(address) = addresses.next() else {
+            return Stage::Failed(Disconnect::new(Phase::Resolve, "no address"));
+        };
         match connect(registry, token, address) {
-            Ok(stream) => return Stage::Connecting(Connecting { stream, address, others: addresses, token, key, request }),
+            Ok(stream) => {
+                return Stage::Connecting(Connecting { stream, address, others: addresses, token, key, request });
+            }
             Err(error) if addresses.as_slice().is_empty() => {
                 return Stage::Failed(Disconnect::io(Phase::Connect, &format!("connect to {address}"), &error));
             }
@@ -315,7 +332,9 @@ impl Connecting {
         let error = match self.stream.take_error() {
             Ok(None) => match self.stream.peer_addr() {
                 Ok(_) => return Ok(Stage::Upgrading(self.connected())),
-                Err(error) if matches!(error.kind(), io::ErrorKind::NotConnected) => return Ok(Stage::Connecting(self)),
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotConnected) => {
+                    return Ok(Stage::Connecting(self));
+                }
                 Err(error) => error,
             },
             Ok(Some(error)) | Err(error) => error,
@@ -376,7 +395,11 @@ impl Upgrading {
     }
 
     fn ended(&self) -> Disconnect {
-        let text = if self.head.is_empty() { "closed without an answer: is this a WebSocket server?" } else { "closed in the middle of its answer" };
+        let text = if self.head.is_empty() {
+            "closed without an answer: is this a WebSocket server?"
+        } else {
+            "closed in the middle of its answer"
+        };
         Disconnect::new(Phase::Upgrade, format!("{}: {text}", self.what()))
     }
 
@@ -418,7 +441,9 @@ fn fail(socket: &mut WebSocket<Metered>, error: &Error) -> Disconnect {
     let session = |text: &str| Disconnect::new(Phase::Session, text);
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => session("closed"),
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => session("the server closed the connection without a Close frame"),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            session("the server closed the connection without a Close frame")
+        }
         Error::Io(error) => session(&format!("connection lost: {}", reason(error))),
         Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
             farewell(socket, CloseCode::Size);

@@ -35,11 +35,7 @@ pub struct Outcome {
 impl Outcome {
     /// The exit status.
     pub fn status(&self) -> u8 {
-        if self.lossy {
-            3
-        } else {
-            u8::from(self.why().is_some())
-        }
+        if self.lossy { 3 } else { u8::from(self.why().is_some()) }
     }
 
     /// Why the run failed, in words; `None` where it did not.
@@ -71,7 +67,8 @@ pub fn is_clean(monitor: &Monitor, no_reconnect: bool) -> bool {
 mod tests {
     use super::*;
 
-    const RUN: Outcome = Outcome { end: End::Done, count: None, duration: false, received: 5, shown: 5, clean: false, lossy: false };
+    const RUN: Outcome =
+        Outcome { end: End::Done, count: None, duration: false, received: 5, shown: 5, clean: false, lossy: false };
 
     #[test]
     fn a_count_that_is_reached_is_success_however_the_run_ended() {

@@ -68,13 +68,18 @@ impl Run {
         let data = open(&plan.save_data, "--save-data", &plan)?.map(|data| data.fsync(plan.fsync));
         let log_file = open(&plan.log_file, "--log-file", &plan)?;
         let mut monitor = Monitor::new().map_err(|error| Failure::local("epoll", &error))?;
-        let signals = Signals::install(monitor.registry(), Own::Signals.token()).map_err(|error| Failure::local("signals", &error))?;
+        let signals = Signals::install(monitor.registry(), Own::Signals.token())
+            .map_err(|error| Failure::local("signals", &error))?;
         #[cfg(feature = "demo")]
         let demo = if plan.demo { Some(listen(&monitor)?) } else { None };
         #[cfg(feature = "demo")]
         let uris = demo.as_ref().map_or(plan.uris.clone(), |demo| vec![format!("demo={}", demo.uri())]);
         #[cfg(not(feature = "demo"))]
-        let uris = if plan.demo { return Err(Exit::usage("--demo: this build does not have it").into()) } else { plan.uris.clone() };
+        let uris = if plan.demo {
+            return Err(Exit::usage("--demo: this build does not have it").into());
+        } else {
+            plan.uris.clone()
+        };
         for uri in &uris {
             add(&mut monitor, uri, &plan)?;
         }
@@ -87,10 +92,18 @@ impl Run {
         (view.every, view.count, view.data) = (plan.every, plan.count, data);
         let until = plan.duration.and_then(|duration| monitor.now().mono.checked_add(duration));
         let run = Run {
-            plan, monitor, view, streams, signals, log, log_file,
+            plan,
+            monitor,
+            view,
+            streams,
+            signals,
+            log,
+            log_file,
             #[cfg(feature = "demo")]
             demo,
-            until, lossy: false, said_dropped: false,
+            until,
+            lossy: false,
+            said_dropped: false,
         };
         run.say_repaired();
         Ok(run)
@@ -262,7 +275,8 @@ impl Run {
         self.view.release(self.monitor.now().mono, true);
         let (received, shown) = self.view.most();
         let lossy = self.lossy || self.view.data.as_ref().is_some_and(|data| data.gap_total() > 0);
-        let outcome = Outcome { end, count: self.plan.count, duration: self.until.is_some(), received, shown, clean, lossy };
+        let outcome =
+            Outcome { end, count: self.plan.count, duration: self.until.is_some(), received, shown, clean, lossy };
         self.say_outcome(&outcome);
         let Run { view, streams, .. } = &mut self;
         view.out.drain(|message| streams.push_out(message));

@@ -12,8 +12,6 @@ use crate::event::Shown;
 use crate::stats::Statistics;
 use crate::style::Style;
 
-pub(crate) use json::push_line;
-
 /// An output format. Programs may make their own.
 #[derive(Debug)]
 pub struct Format {
@@ -120,7 +118,11 @@ mod tests {
         let received_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
         let format = FORMATS.iter().find(|row| row.name == format).unwrap();
         let mut out = String::new();
-        (format.write)(&mut out, &Shown { server: &server, id: 0, received_at, raw, events }, &style);
+        (format.write)(
+            &mut out,
+            &Shown { server: &server, id: 0, received_at, at: std::time::Instant::now(), raw, events },
+            &style,
+        );
         out
     }
 
