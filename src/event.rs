@@ -14,6 +14,10 @@ pub enum Event<'a> {
     Sample(Box<Sample<'a>>),
     /// Something needs attention, or no longer does.
     Alert(Alert<'a>),
+    /// The processes of a host: all of them, or what has changed.
+    Processes(Processes<'a>),
+    /// A line of a log.
+    Log(LogLine<'a>),
     /// The server says something about itself or the connection.
     Notice(Notice<'a>),
     /// The answer to a request.
@@ -56,6 +60,72 @@ pub enum AlertPhase {
     Changes,
     /// It is over.
     Ends,
+}
+
+/// Processes, and what has become of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Processes<'a> {
+    /// The processes that the message lists, in its order.
+    pub list: Vec<Process<'a>>,
+    /// What is different from before; everything appears with the first list.
+    pub changes: Vec<ProcessChange<'a>>,
+    /// Whether the list is the first one, to be shown in full.
+    pub first: bool,
+}
+
+/// One process. What the server does not send or does not measure is absent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Process<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// Its identity with the server.
+    pub id: Cow<'a, str>,
+    /// `online`, `stopped`, `errored`, … as the server says it.
+    pub state: Cow<'a, str>,
+    /// The system's number for it. May be stale where it does not run.
+    pub pid: Option<i64>,
+    /// When it was started, as the server writes it.
+    pub started_at: Option<Cow<'a, str>>,
+    /// How long it has been running, where the server says that instead.
+    pub uptime: Option<Duration>,
+    /// How often it was started again.
+    pub restarts: Option<i64>,
+    /// Processor use in per cent.
+    pub cpu: Option<f64>,
+    /// Memory in bytes.
+    pub memory: Option<f64>,
+    /// With what it ended.
+    pub exit_code: Option<i64>,
+    /// What went wrong.
+    pub error: Option<Cow<'a, str>>,
+    /// Its group.
+    pub namespace: Option<Cow<'a, str>>,
+    /// The port that was given to it.
+    pub port: Option<i64>,
+}
+
+/// What has become of a process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProcessChange<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// Its state before; empty where it was not there.
+    pub from: Cow<'a, str>,
+    /// Its state now; empty where it is gone.
+    pub to: Cow<'a, str>,
+    /// More about it: an error, an exit code; often empty.
+    pub detail: Cow<'a, str>,
+}
+
+/// A line of a log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogLine<'a> {
+    /// How important it is, as the server says it; empty where it does not.
+    pub level: Cow<'a, str>,
+    /// Who wrote it: a task, a process, a service; empty where the server does not say.
+    pub source: Cow<'a, str>,
+    /// The line.
+    pub text: Cow<'a, str>,
 }
 
 /// Something that the server says about itself or the connection.
@@ -161,6 +231,8 @@ pub struct Shown<'a> {
     pub received_at: SystemTime,
     /// The same by a clock that never jumps.
     pub at: Instant,
+    /// The message's type or channel, for those who choose by it; empty where it has none.
+    pub kind: &'a str,
     /// The message as it came.
     pub raw: Raw<'a>,
     /// What it means; a message may mean several things, a keep-alive or an unchanged list of alerts nothing new.
@@ -182,7 +254,12 @@ impl Event<'_> {
         match self {
             Event::Notice(notice) => !notice.greeting,
             Event::KeepAlive | Event::Error(_) | Event::State(_) => false,
-            Event::Sample(_) | Event::Alert(_) | Event::Answer(_) | Event::Unknown(_) => true,
+            Event::Sample(_)
+            | Event::Processes(_)
+            | Event::Log(_)
+            | Event::Alert(_)
+            | Event::Answer(_)
+            | Event::Unknown(_) => true,
         }
     }
 }

@@ -13,6 +13,7 @@ mod hostile;
 mod json;
 mod metric;
 mod peer;
+mod requests;
 mod server;
 mod session;
 mod stats;

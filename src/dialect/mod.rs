@@ -1,15 +1,22 @@
 //! What servers say and what it means: each dialect a row of [`DIALECTS`] and a file of its own.
+//!
+//! To add a message type, add a row to its dialect's handlers and a function below. To add a server, add a file
+//! with a [`Dialect`] and a line in [`DIALECTS`].
 
 mod alerts;
+mod generic;
 mod monitoring;
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::endpoint::Endpoint;
 use crate::event::{Answer, Event, Events, Unknown};
 use crate::json::{self, Node};
+use crate::requests::{Ask, Asking, Requests};
 
 pub use alerts::Alerts;
+pub use generic::DIALECT as GENERIC;
 
 /// How one kind of server speaks.
 #[derive(Debug)]
@@ -18,11 +25,59 @@ pub struct Dialect {
     pub name: &'static str,
     /// What it is, in a few words.
     pub about: &'static str,
+    /// The port of `HOST` without one.
+    pub port: u16,
+    /// The path of `HOST` without one.
+    pub path: &'static str,
     /// A longer silence than this means that something is wrong; `None` where it means nothing.
     pub quiet_after: Option<Duration>,
-    /// What becomes of a message, by its type.
+    /// Whether only this kind of server sends such a message. It gets every message until one is recognised,
+    /// with its type (empty where it has none).
+    pub recognises: fn(kind: &str, message: &Node<'_>) -> bool,
+    /// By what the handlers are chosen: the message's type, for most.
+    pub kind: fn(&str) -> Option<Cow<'_, str>>,
+    /// What becomes of a message, by its kind.
     pub handlers: &'static [(&'static str, Handler)],
+    /// What becomes of messages of any other kind; `None` = shown as they came.
+    pub other: Option<Handler>,
+    /// Makes the endpoint of the next dial from the URI's: adds secrets, names, paths.
+    pub address: fn(&mut Endpoint, &Wish, &mut Memory),
+    /// What to send when the connection is open and the dialect is known, before any request.
+    pub greet: fn(&Wish, &mut Memory) -> Vec<String>,
+    /// How requests are written and answered.
+    pub asking: Asking,
+    /// When `tick` wants to be called; only while the connection is open.
+    pub deadline: fn(&Memory) -> Option<Instant>,
+    /// What the dialect's own timers bring.
+    pub tick: fn(&mut Memory, Instant) -> Ticked,
+    /// What an HTTP status means with this server, beyond its general meaning.
+    pub advice: &'static [(u16, &'static str)],
+    /// Which of `--subscribe`, `--process`, `--interval`, `--heartbeat-reply` and the token mean something.
+    pub takes: &'static [&'static str],
 }
+
+/// A dialect without any peculiarity, to begin a new one from.
+pub const PLAIN: Dialect = Dialect {
+    name: "",
+    about: "",
+    port: 8765,
+    path: "/",
+    quiet_after: None,
+    recognises: |_, _| false,
+    kind: json::message_type,
+    handlers: &[],
+    other: None,
+    address: |_, _, _| {},
+    greet: |_, _| Vec::new(),
+    asking: Asking { render: beside_type, answers: &[], error: None, at_once: usize::MAX, longest: usize::MAX },
+    deadline: |_| None,
+    tick: |_, _| Ticked::default(),
+    advice: &[],
+    takes: &[],
+};
+
+/// Every dialect.
+pub static DIALECTS: &[&Dialect] = &[&monitoring::DIALECT, &generic::DIALECT];
 
 /// Turns one message into events. Pure: what it must remember stands in the memory.
 pub type Handler = for<'a> fn(&'a str, &mut Memory) -> Result<Step<'a>, Undecodable>;
@@ -34,40 +89,106 @@ pub struct Step<'a> {
     pub show: Events<'a>,
     /// A text to send back.
     pub reply: Option<String>,
+    /// The message with its secrets replaced by "redacted", where it has any: it takes the message's place
+    /// everywhere, the saved data included.
+    pub redacted: Option<String>,
+    /// A line for the log, at warning level.
+    pub warn: Option<String>,
 }
 
 /// A message that is not what its type says, or no JSON at all.
 #[derive(Debug)]
 pub struct Undecodable;
 
+/// What a dialect's timers bring.
+#[derive(Debug, Default, PartialEq)]
+pub struct Ticked {
+    /// Texts to send.
+    pub send: Vec<String>,
+    /// Why the connection must be given up and begun anew.
+    pub hang_up: Option<String>,
+}
+
+/// What the user wants of a server beyond listening.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wish {
+    /// Channels or event types to subscribe to; empty = the dialect's default.
+    pub subscribe: Vec<String>,
+    /// Processes to subscribe to (pmdaemon); empty = all.
+    pub process: Vec<String>,
+    /// Period to subscribe with (pmdaemon).
+    pub interval: Option<Duration>,
+    /// What to send for each JSON ping (fastpluggy); `%id` stands for its ping id.
+    pub heartbeat_reply: Option<String>,
+    /// The credential, read anew before every dial.
+    pub token: Option<String>,
+    /// Whether to say what only developers want to know.
+    pub verbose: bool,
+}
+
 /// What a dialect must remember from one message to the next. Every part of it is bounded.
 #[derive(Debug, Default)]
 pub struct Memory {
+    /// The time of this turn; set before every call.
+    pub now: Option<Instant>,
+    /// The wish; set before every call.
+    pub wish: Wish,
     /// Which alerts are on. Survives a reconnection: an alert that goes on is not news.
     pub alerts: Alerts,
+    /// Requests under way. Ends with the connection.
+    pub requests: Requests,
+    /// Whether the latest connection ended by a Close frame or EOF, as opposed to silence; `None` before the first end.
+    pub ended_cleanly: Option<bool>,
+    /// A number that no other process is likely to have drawn.
+    pub random: u64,
 }
 
-/// Every dialect.
-pub static DIALECTS: &[&Dialect] = &[&monitoring::DIALECT];
+impl Memory {
+    /// A connection is open. What belongs to the one before is forgotten.
+    pub fn opened(&mut self) {
+        self.requests.end();
+    }
+}
 
 impl Dialect {
-    /// What a text message means. A message without a handler, or with an unexpected shape, is shown as it came.
+    /// What a text message means. A message without a handler is shown as it came.
     ///
     /// # Errors
     /// Where it cannot be decoded. It may be tried again after [`json::repair`].
     pub fn read<'a>(&self, text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-        let kind = json::message_type(text).unwrap_or_default();
-        match self.handlers.iter().find(|(name, _)| *name == kind) {
-            Some((_, handler)) => handler(text, memory),
-            None if json::is_json(text) => Ok(unknown(kind, text)),
-            None => Err(Undecodable),
+        let kind = (self.kind)(text).unwrap_or_default();
+        let handler = self.handlers.iter().find(|(name, _)| *name == kind).map(|(_, handler)| *handler);
+        let mut step = match handler.or(self.other) {
+            Some(handler) => handler(text, memory)?,
+            None if json::is_json(text) => unknown(kind.clone(), text),
+            None => return Err(Undecodable),
+        };
+        if memory.requests.is_waiting() {
+            self.settle(text, &kind, memory, &mut step)?;
         }
+        Ok(step)
     }
+
+    /// A message that a request waits for is its answer, whatever else it may be.
+    fn settle<'a>(&self, text: &'a str, kind: &str, memory: &mut Memory, step: &mut Step<'a>) -> Result<(), Undecodable> {
+        let id = json::member(text, "request_id");
+        if memory.requests.settle(&self.asking, kind, id.as_deref()) && matches!(*step.show, [] | [Event::KeepAlive]) {
+            step.show = answer(text, memory)?.show;
+        }
+        Ok(())
+    }
+}
+
+/// The dialect that speaks so, if only one does.
+pub fn recognise(text: &str) -> Option<&'static Dialect> {
+    let message = Node::parse(text).ok()?;
+    let kind = message.text("type").cloned().unwrap_or_default();
+    DIALECTS.iter().copied().find(|dialect| (dialect.recognises)(&kind, &message))
 }
 
 impl<'a> From<Event<'a>> for Step<'a> {
     fn from(event: Event<'a>) -> Self {
-        Step { show: Events::One(event), reply: None }
+        Step { show: Events::One(event), ..Step::default() }
     }
 }
 
@@ -88,12 +209,25 @@ pub fn binary(bytes: &[u8]) -> Step<'_> {
     Event::Unknown(Unknown { kind: "binary".into(), text: text.into() }).into()
 }
 
+/// A request as `{"type":TYPE,…}` with the members of its JSON beside the type.
+pub fn beside_type(ask: &Ask, _: &str) -> String {
+    let mut text = String::from("{\"type\":");
+    json::push_string(&mut text, &ask.kind);
+    let members = ask.json.as_deref().unwrap_or_default().trim().trim_start_matches('{').trim_end_matches('}').trim();
+    if !members.is_empty() {
+        text.push(',');
+        text.push_str(members);
+    }
+    text.push('}');
+    text
+}
+
 /// The answer to a request: all members but those that say what and when it is.
 fn answer<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
     let mut node = Node::parse(text)?;
     let kind = node.text("type").cloned().unwrap_or_default();
     if let Node::Map(members) = &mut node {
-        members.retain(|(key, _)| key != "type" && key != "timestamp");
+        members.retain(|(key, _)| !["type", "timestamp", "request_id"].contains(&&**key));
     }
     Ok(Event::Answer(Answer { kind, text: node.to_string() }).into())
 }
@@ -119,11 +253,11 @@ mod tests {
 
     #[test]
     fn every_handler_survives_rubbish() {
-        let rubbish =
-            ["", "null", "5", "\"x\"", "[]", "[[[", "{}", "{", "{\"type\"", "NaN", "\u{0}", "{\"a\":\"\\ud800\"}"];
-        for (_, handler) in DIALECTS.iter().flat_map(|dialect| dialect.handlers) {
+        let rubbish = ["", "null", "5", "\"x\"", "[]", "[[[", "{}", "{", "{\"type\"", "NaN", "\u{0}", "{\"a\":\"\\ud800\"}"];
+        let handlers = DIALECTS.iter().flat_map(|dialect| dialect.handlers.iter().map(|(_, handler)| *handler).chain(dialect.other));
+        for handler in handlers {
             for shape in ["null", "5", "\"x\"", "[]", "[1,[2]]", "{}", "{\"a\":{\"b\":[null]}}", "true", "-1.5e300"] {
-                let members = ["data", "alerts", "message", "error", "severity", "timestamp", "status"];
+                let members = ["data", "alerts", "message", "error", "severity", "timestamp", "status", "meta", "content", "processes", "process", "metrics", "system", "channels", "token"];
                 let members: Vec<_> = members.iter().map(|name| format!("\"{name}\":{shape}")).collect();
                 let text = format!("{{\"type\":{shape},{}}}", members.join(","));
                 handler(&text, &mut Memory::default()).unwrap();
@@ -132,5 +266,13 @@ mod tests {
                 drop(handler(text, &mut Memory::default()));
             }
         }
+    }
+
+    #[test]
+    fn a_request_is_one_object_with_its_members_beside_the_type() {
+        let ask = |json: Option<&str>| beside_type(&Ask { kind: "x\"".into(), json: json.map(Into::into) }, "");
+        assert_eq!(ask(None), r#"{"type":"x\""}"#);
+        assert_eq!(ask(Some(" { } ")), r#"{"type":"x\""}"#);
+        assert_eq!(ask(Some(r#"{"a":{"b":1}}"#)), r#"{"type":"x\"","a":{"b":1}}"#);
     }
 }

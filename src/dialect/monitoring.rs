@@ -6,11 +6,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Dialect, Memory, Step, Undecodable, answer, keep_alive};
+use super::{Dialect, Memory, PLAIN, Step, Undecodable, answer, beside_type, keep_alive};
 use crate::event::{Alert, AlertPhase, Event, Notice, ServerError};
 use crate::fields::{self, Row, Rule};
 use crate::json::Node;
 use crate::metric::{Metric, Sample, Text};
+use crate::requests::Asking;
 
 pub static DIALECT: Dialect = Dialect {
     name: "monitoring",
@@ -27,7 +28,26 @@ pub static DIALECT: Dialect = Dialect {
         ("error_message", error),
         ("alert", alert),
     ],
+    recognises,
+    asking: Asking {
+        render: beside_type,
+        answers: &[("get_status", "status"), ("ping", "pong")],
+        error: Some("error"),
+        at_once: usize::MAX,
+        longest: 1 << 20,
+    },
+    ..PLAIN
 };
+
+/// `data` sets the samples apart from everybody else's; the greetings name the server.
+fn recognises(kind: &str, message: &Node<'_>) -> bool {
+    match kind {
+        "monitoring_data" => message.get("data").is_some(),
+        "connection" => message.get("status").is_some() && message.get("message").is_some(),
+        "connection_message" => message.get("message").is_some(),
+        _ => false,
+    }
+}
 
 /// "GB" and "MB" in the documented names are powers of 1024: the documented client prints them so.
 const GIB: f64 = 1024.0 * 1024.0 * 1024.0;

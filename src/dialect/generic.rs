@@ -1,0 +1,5 @@
+//! Any server that sends JSON or text: its messages are shown as they come.
+
+use super::{Dialect, PLAIN};
+
+pub static DIALECT: Dialect = Dialect { name: "generic", about: "any JSON or text, as it comes", ..PLAIN };
