@@ -9,10 +9,20 @@
 //!    └─────────────────┴──────────────────┘            (or Done: given up)
 //! ```
 
+mod open;
+mod policy;
+mod silence;
+
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::{Disconnect, Fault, Retry};
 use crate::event::ClientState;
+
+use open::{Ended, Open};
+use policy::SHORTEST_WAIT;
+use silence::Silence;
+
+pub use policy::{Policy, Stale};
 
 /// One reading of both clocks, taken once per turn of the loop.
 #[derive(Clone, Copy, Debug)]
@@ -23,50 +33,6 @@ pub struct Now {
     pub wall: SystemTime,
 }
 
-/// When to reconnect because no message came although the connection is alive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stale {
-    /// Never.
-    Never,
-    /// After a fixed time.
-    After(Duration),
-    /// After the larger of the dialect's figure and five times the longest gap seen.
-    Auto,
-}
-
-/// How a session behaves. The defaults are those of the command line.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    /// Reconnections in a row without a useful session before giving up; `None` = no limit, 0 = none.
-    pub max_reconnects: Option<u32>,
-    /// The first wait is between half of this and this; it doubles with each failure.
-    pub reconnect_interval: Duration,
-    /// No wait is longer.
-    pub reconnect_cap: Duration,
-    /// For name, TCP, TLS and upgrade together.
-    pub connect_timeout: Duration,
-    /// Between two pings; `None` = no pings.
-    pub ping_interval: Option<Duration>,
-    /// How long any frame may take to arrive after a ping, and a write to make progress.
-    pub ping_timeout: Duration,
-    /// When silence ends a connection that answers pings.
-    pub stale: Stale,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Policy {
-            max_reconnects: None,
-            reconnect_interval: Duration::from_secs(5),
-            reconnect_cap: Duration::from_secs(60),
-            connect_timeout: Duration::from_secs(10),
-            ping_interval: Some(Duration::from_secs(30)),
-            ping_timeout: Duration::from_secs(10),
-            stale: Stale::Auto,
-        }
-    }
-}
-
 /// What happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
@@ -74,13 +40,13 @@ pub enum Input<'a> {
     Tick,
     /// The upgrade was accepted.
     Opened,
-    /// A frame arrived, of whatever kind.
+    /// A frame arrived, of whatever kind: the connection is alive.
     Alive,
-    /// A message arrived; useful = more than a greeting or keep-alive.
+    /// That frame completed a message; useful = more than a greeting or keep-alive.
     Delivered { useful: bool },
-    /// A pong arrived that carries the number of a ping.
+    /// That frame is a pong with the number of a ping.
     Pong(u64),
-    /// Reading stops until further notice: silence proves nothing meanwhile.
+    /// Reading stops until further notice, whatever the state: silence proves nothing meanwhile.
     Paused,
     /// Reading goes on.
     Resumed,
@@ -88,9 +54,10 @@ pub enum Input<'a> {
     Jumped,
     /// The dial failed or the connection ended; dice is a random number from 0 to 1.
     Lost { why: &'a Disconnect, dice: f64 },
-    /// The program wants a new connection.
+    /// The program wants a new connection now: no wait, no limit and no final error stands against it. Nothing new
+    /// where a dial is under way.
     Reconnect,
-    /// The program wants an end.
+    /// The program wants an end, within [`CLOSE_TIMEOUT`].
     Stop,
 }
 
@@ -104,18 +71,14 @@ pub enum Do {
     Ping(u64),
     /// Send a Close frame and go on reading.
     Close,
-    /// Drop the connection and report it as lost for this fault.
+    /// Drop the connection and report it as lost for this fault, at once.
     HangUp(Fault),
 }
 
 /// How long the closing handshake may take.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// A session that lasted this long was useful whatever it delivered.
-const USEFUL_AFTER: Duration = Duration::from_secs(30);
-/// No reconnection comes sooner.
-const SHORTEST_WAIT: Duration = Duration::from_millis(100);
-/// What the doubling of stale deadlines ends at.
-const LONGEST_STALE: Duration = Duration::from_secs(3600);
+/// A message that finds a deadline so long overdue finds a process that was stopped: the gap before it is our own.
+const OVERDUE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 enum State {
@@ -126,36 +89,21 @@ enum State {
     Done { given_up: bool },
 }
 
-#[derive(Clone, Debug)]
-struct Open {
-    since: Instant,
-    ping_at: Option<Instant>,
-    pong_by: Option<Instant>,
-    stale_at: Option<Instant>,
-    last_message: Instant,
-    useful: bool,
-    paused: bool,
-    latest_ping: Option<(u64, Instant)>,
-}
-
 /// One server's connection over its whole life.
 #[derive(Clone, Debug)]
 pub struct Session {
     policy: Policy,
     state: State,
-    /// What the dialect thinks too long a silence is; `None` = it does not mind.
-    quiet_after: Option<Duration>,
-    longest_gap: Duration,
-    /// 1, doubled after each reconnection that a stale deadline caused in vain.
-    patience: u32,
-    begun_by_stale: bool,
+    silence: Silence,
+    /// Since when nothing is read: the deadlines that the server has to meet are frozen.
+    paused_at: Option<Instant>,
     /// The n of the backoff.
     failures: u32,
     /// Reconnections in a row without a useful session.
     attempts: u32,
     dials: u64,
     ever_useful: bool,
-    /// The latest session was short, and its end nothing to worry about: once is enough.
+    /// Since the latest session that lasted, a shorter one had an ordinary end: the gentle wait is used up.
     kicked: bool,
     gentle: bool,
     pings: u64,
@@ -163,15 +111,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that dials at once.
+    /// A session that dials at once. `quiet_after`: what the dialect thinks too long a silence; `None` = never.
     pub fn new(policy: Policy, quiet_after: Option<Duration>, now: Now) -> Self {
+        let policy = policy.bounded();
         Session {
+            silence: Silence::new(policy.stale, quiet_after),
             policy,
             state: State::Waiting { dial_at: now.mono },
-            quiet_after,
-            longest_gap: Duration::ZERO,
-            patience: 1,
-            begun_by_stale: false,
+            paused_at: None,
             failures: 0,
             attempts: 0,
             dials: 0,
@@ -187,7 +134,9 @@ impl Session {
     pub fn handle(&mut self, now: Now, input: Input<'_>) -> Do {
         let now = now.mono;
         match (&mut self.state, input) {
-            (State::Done { .. }, Input::Reconnect) => self.wait_until(now),
+            (_, Input::Paused) => self.pause(now),
+            (_, Input::Resumed) => self.resume(now),
+            (State::Done { .. }, Input::Reconnect) => self.begin_anew(now),
             (State::Done { .. }, _) => Do::Nothing,
             (State::Waiting { dial_at }, Input::Tick) if now >= *dial_at => self.dial(now),
             (State::Waiting { .. }, Input::Reconnect) => self.wait_until(now),
@@ -195,35 +144,23 @@ impl Session {
             (State::Opening { give_up_at }, Input::Tick) if now >= *give_up_at => Do::HangUp(Fault::ConnectTimeout),
             (State::Opening { .. }, Input::Opened) => self.opened(now),
             (State::Opening { .. }, Input::Stop) => self.close(now, false, Do::HangUp(Fault::Stopped)),
-            (State::Opening { .. }, Input::Lost { why, dice }) => self.lost(now, why, dice, None),
-            (State::Open(open), Input::Alive) => {
-                open.pong_by = None;
-                Do::Nothing
-            }
+            (State::Opening { .. }, Input::Lost { why, dice }) => self.retry(now, why, dice, false),
+            (State::Open(open), Input::Alive) => open.alive(),
             (State::Open(_), Input::Delivered { useful }) => self.delivered(now, useful),
             (State::Open(open), Input::Pong(number)) => {
-                if let Some((_, at)) = open.latest_ping.take_if(|(latest, _)| *latest == number) {
-                    self.rtt = Some(now - at);
-                }
+                self.rtt = open.pong(now, number).or(self.rtt);
                 Do::Nothing
             }
             (State::Open(_), Input::Tick) => self.tick(now),
-            (State::Open(open), Input::Jumped) if open.pong_by.is_none() => self.ping(now),
-            (State::Open(open), Input::Paused) => {
-                (open.paused, open.pong_by, open.stale_at) = (true, None, None);
-                Do::Nothing
-            }
-            (State::Open(open), Input::Resumed) => {
-                (open.paused, open.last_message) = (false, now);
-                open.stale_at =
-                    stale_after(&self.policy, self.quiet_after, self.longest_gap, self.patience).map(|d| now + d);
-                Do::Nothing
-            }
+            (State::Open(open), Input::Jumped) if open.wants_a_ping() => self.ping(now),
             (State::Open(_), Input::Stop) => self.close(now, false, Do::Close),
-            (State::Open(_), Input::Reconnect) => self.close(now, true, Do::Close),
+            (State::Open(open), Input::Reconnect) => {
+                let ended = open.ended(now);
+                self.replace(now, ended)
+            }
             (State::Open(open), Input::Lost { why, dice }) => {
-                let open = open.clone();
-                self.lost(now, why, dice, Some(&open))
+                let ended = open.ended(now);
+                self.lost(now, why, dice, ended)
             }
             (State::Closing { give_up_at, .. }, Input::Tick) if now >= *give_up_at => Do::HangUp(Fault::CloseTimeout),
             (State::Closing { again, .. }, Input::Stop) => {
@@ -241,7 +178,8 @@ impl Session {
         match &self.state {
             State::Waiting { dial_at } => Some(*dial_at),
             State::Opening { give_up_at } | State::Closing { give_up_at, .. } => Some(*give_up_at),
-            State::Open(open) => [open.ping_at, open.pong_by, open.stale_at].into_iter().flatten().min(),
+            State::Open(open) if self.paused_at.is_some() => open.ping_at,
+            State::Open(open) => [open.ping_at, open.pong_by.or(open.stale_at)].into_iter().flatten().min(),
             State::Done { .. } => None,
         }
     }
@@ -281,7 +219,7 @@ impl Session {
         matches!(self.state, State::Done { .. })
     }
 
-    /// Whether the latest wait is this server's normal life and nothing to worry about.
+    /// Whether the latest wait is this server's normal life, or the program's wish, and nothing to worry about.
     pub fn is_gentle(&self) -> bool {
         self.gentle
     }
@@ -293,10 +231,9 @@ impl Session {
 
     /// Says that the dialect has been recognised, and with it what too long a silence is.
     pub fn quiet_after(&mut self, figure: Option<Duration>) {
-        self.quiet_after = figure;
-        let after = self.stale_after();
+        self.silence.figure = figure;
         if let State::Open(open) = &mut self.state {
-            open.stale_at = after.filter(|_| !open.paused).map(|after| open.last_message + after);
+            open.expect_message(&self.silence);
         }
     }
 
@@ -306,8 +243,14 @@ impl Session {
     }
 
     fn end(&mut self, given_up: bool) -> Do {
+        self.gentle = false;
         self.state = State::Done { given_up };
         Do::Nothing
+    }
+
+    fn begin_anew(&mut self, now: Instant) -> Do {
+        (self.failures, self.attempts) = (0, 0);
+        self.wait_until(now)
     }
 
     fn close(&mut self, now: Instant, again: bool, how: Do) -> Do {
@@ -322,41 +265,34 @@ impl Session {
     }
 
     fn opened(&mut self, now: Instant) -> Do {
-        self.state = State::Open(Open {
-            since: now,
-            ping_at: self.policy.ping_interval.map(|interval| now + interval),
-            pong_by: None,
-            stale_at: self.stale_after().map(|after| now + after),
-            last_message: now,
-            useful: false,
-            paused: false,
-            latest_ping: None,
-        });
+        let mut open = Open::new(now, self.policy.ping_interval);
+        open.expect_message(&self.silence);
+        self.state = State::Open(open);
         Do::Nothing
     }
 
     fn delivered(&mut self, now: Instant, useful: bool) -> Do {
+        let overdue = self.deadline().is_some_and(|at| now > at + OVERDUE);
         let State::Open(open) = &mut self.state else { return Do::Nothing };
-        self.longest_gap = self.longest_gap.max(now - open.last_message);
-        open.last_message = now;
+        if !overdue {
+            self.silence.was(now - open.last_message);
+        }
         if useful {
-            open.useful = true;
-            self.ever_useful = true;
-            self.patience = 1;
+            self.silence.broken();
+            (open.delivered, self.ever_useful) = (true, true);
         }
-        if !open.paused {
-            open.stale_at =
-                stale_after(&self.policy, self.quiet_after, self.longest_gap, self.patience).map(|d| now + d);
-        }
-        Do::Nothing
+        open.last_message = now;
+        open.expect_message(&self.silence);
+        open.alive()
     }
 
     fn tick(&mut self, now: Instant) -> Do {
         let State::Open(open) = &self.state else { return Do::Nothing };
         let due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
-        if due(open.pong_by) {
+        let frozen = self.paused_at.is_some();
+        if !frozen && due(open.pong_by) {
             Do::HangUp(Fault::NoPong)
-        } else if due(open.stale_at) {
+        } else if !frozen && open.pong_by.is_none() && due(open.stale_at) {
             Do::HangUp(Fault::Stale { after: now - open.last_message })
         } else if due(open.ping_at) {
             self.ping(now)
@@ -365,44 +301,78 @@ impl Session {
         }
     }
 
+    /// While nothing is read no pong can be expected, and the round trip of a late one would be a lie.
     fn ping(&mut self, now: Instant) -> Do {
         let State::Open(open) = &mut self.state else { return Do::Nothing };
         self.pings += 1;
-        open.latest_ping = Some((self.pings, now));
         open.ping_at = self.policy.ping_interval.map(|interval| now + interval);
-        if !open.paused {
+        if self.paused_at.is_none() {
+            open.latest_ping = Some((self.pings, now));
             open.pong_by.get_or_insert(now + self.policy.ping_timeout);
         }
         Do::Ping(self.pings)
     }
 
-    fn lost(&mut self, now: Instant, why: &Disconnect, dice: f64, open: Option<&Open>) -> Do {
-        let lasted = open.is_some_and(|open| now - open.since >= USEFUL_AFTER);
-        let useful = lasted || open.is_some_and(|open| open.useful);
-        self.ever_useful |= useful;
-        self.judge_patience(why, useful);
-        if useful && !why.is_our_doing() {
+    fn pause(&mut self, now: Instant) -> Do {
+        self.paused_at.get_or_insert(now);
+        if let State::Open(open) = &mut self.state {
+            open.latest_ping = None;
+        }
+        Do::Nothing
+    }
+
+    fn resume(&mut self, now: Instant) -> Do {
+        if let (Some(paused_at), State::Open(open)) = (self.paused_at, &mut self.state) {
+            let frozen = now - paused_at;
+            open.pong_by = open.pong_by.map(|by| by + frozen);
+            open.last_message = now.min(open.last_message + frozen);
+            open.expect_message(&self.silence);
+        }
+        self.paused_at = None;
+        Do::Nothing
+    }
+
+    /// The program wants another connection instead of this one.
+    fn replace(&mut self, now: Instant, ended: Ended) -> Do {
+        self.silence.judge(false, ended.delivered);
+        self.credit(ended, true);
+        self.gentle = true;
+        self.close(now, true, Do::Close)
+    }
+
+    fn lost(&mut self, now: Instant, why: &Disconnect, dice: f64, ended: Ended) -> Do {
+        self.silence.judge(matches!(why.fault, Some(Fault::Stale { .. })), ended.delivered);
+        self.credit(ended, !why.is_our_doing());
+        let ordinary = ended.useful() && why.is_ordinary() && !why.is_our_doing();
+        let gentle = ordinary && (ended.lasted || !self.kicked);
+        self.kicked |= gentle && !ended.lasted;
+        self.retry(now, why, dice, gentle)
+    }
+
+    /// Counts failures anew after a useful session, unless it had an end that proves nothing good.
+    fn credit(&mut self, ended: Ended, good: bool) {
+        self.ever_useful |= ended.useful();
+        self.kicked &= !ended.lasted;
+        if ended.useful() && good {
             (self.failures, self.attempts) = (0, 0);
         }
+    }
+
+    fn retry(&mut self, now: Instant, why: &Disconnect, dice: f64, gentle: bool) -> Do {
         if self.is_final(why) {
             return self.end(true);
         }
-        self.gentle = useful && why.is_ordinary() && (lasted || !self.kicked);
-        self.kicked = !lasted && (self.gentle || self.kicked);
-        let wait =
-            if self.gentle { SHORTEST_WAIT + Duration::from_millis(900).mul_f64(dice) } else { self.backoff(dice) };
-        let wait = if let Retry::NoSooner(least) = why.retry { wait.max(least) } else { wait };
+        self.gentle = gentle;
         self.attempts = self.attempts.saturating_add(1);
+        let wait = if gentle { policy::gentle_wait(dice) } else { self.backoff(dice) };
+        let wait = if let Retry::NoSooner(least) = why.retry { policy::no_sooner(wait, least) } else { wait };
         self.wait_until(now + wait)
     }
 
-    /// Doubles the patience when a reconnection for staleness has brought nothing.
-    fn judge_patience(&mut self, why: &Disconnect, useful: bool) {
-        let stale = matches!(why.fault, Some(Fault::Stale { .. }));
-        if stale && self.begun_by_stale && !useful {
-            self.patience = self.patience.saturating_mul(2);
-        }
-        self.begun_by_stale = stale;
+    fn backoff(&mut self, dice: f64) -> Duration {
+        let wait = self.policy.backoff(self.failures, dice);
+        self.failures = self.failures.saturating_add(1);
+        wait
     }
 
     fn is_final(&self, why: &Disconnect) -> bool {
@@ -412,27 +382,6 @@ impl Session {
             _ => self.policy.max_reconnects.is_some_and(|most| self.attempts >= most),
         }
     }
-
-    /// Half of min(cap, base·2ⁿ) and a random part of the other half.
-    fn backoff(&mut self, dice: f64) -> Duration {
-        let doubled = 2u32.checked_pow(self.failures).and_then(|n| self.policy.reconnect_interval.checked_mul(n));
-        let most = doubled.map_or(self.policy.reconnect_cap, |d| d.min(self.policy.reconnect_cap));
-        self.failures = self.failures.saturating_add(1);
-        (most / 2 + (most / 2).mul_f64(dice)).max(SHORTEST_WAIT)
-    }
-
-    fn stale_after(&self) -> Option<Duration> {
-        stale_after(&self.policy, self.quiet_after, self.longest_gap, self.patience)
-    }
-}
-
-fn stale_after(policy: &Policy, figure: Option<Duration>, longest_gap: Duration, patience: u32) -> Option<Duration> {
-    let base = match policy.stale {
-        Stale::Never => return None,
-        Stale::After(after) => after,
-        Stale::Auto => figure?.max(longest_gap.saturating_mul(5)),
-    };
-    Some(base.saturating_mul(patience).min(LONGEST_STALE).max(base))
 }
 
 #[cfg(test)]

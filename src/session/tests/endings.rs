@@ -1,0 +1,191 @@
+//! Giving up, stopping, and coming back.
+
+use super::*;
+
+#[test]
+fn without_reconnections_the_first_loss_is_the_end() {
+    let mut sim = Sim::with(|policy| policy.max_reconnects = Some(0));
+    sim.tick().say(Input::Opened).say(SAMPLE).closed(1000).expect(&[
+        (0.0, "tick", Dial),
+        (0.0, "opened", Nothing),
+        (0.0, "sample", Nothing),
+        (0.0, "lost 1000", Nothing),
+    ]);
+    assert!(sim.session.is_done());
+    assert_eq!(sim.session.client_state(), ClientState::Error);
+}
+
+#[test]
+fn three_reconnections_are_four_dials() {
+    let mut sim = Sim::with(|policy| policy.max_reconnects = Some(3));
+    while !sim.session.is_done() {
+        sim.tick().refused();
+    }
+    assert_eq!(sim.session.client_state(), ClientState::Error);
+    assert_eq!(sim.dials(), [0.0, 5.0, 15.0, 35.0]);
+}
+
+#[test]
+fn useful_sessions_do_not_count_as_reconnections_in_a_row() {
+    let mut sim = Sim::with(|policy| policy.max_reconnects = Some(3));
+    for _ in 0..10 {
+        sim.tick().refused().tick().refused().tick().say(Input::Opened).say(SAMPLE).refused();
+    }
+    assert!(!sim.session.is_done());
+}
+
+#[test]
+fn useless_sessions_count_as_reconnections_in_a_row() {
+    let mut sim = Sim::with(|policy| policy.max_reconnects = Some(3));
+    while !sim.session.is_done() {
+        sim.tick().say(Input::Opened).say(GREETING).closed(1008);
+    }
+    assert_eq!(sim.dials().len(), 4);
+}
+
+#[test]
+fn an_error_that_cannot_pass_is_final_and_no_longer_gentle() {
+    let mut sim = Sim::open();
+    sim.say(SAMPLE).closed(1000);
+    assert!(sim.session.is_gentle());
+    sim.tick().refused_for(Retry::Final);
+    assert!(sim.session.is_done() && !sim.session.is_gentle());
+}
+
+#[test]
+fn a_refusal_is_final_as_long_as_the_server_was_of_no_use() {
+    let mut sim = Sim::new();
+    sim.tick().refused().tick().say(Input::Opened).say(GREETING).closed(1011).tick();
+    sim.refused_for(Retry::FinalUnlessUseful);
+    assert_eq!(sim.session.client_state(), ClientState::Error);
+}
+
+#[test]
+fn a_refusal_by_a_server_that_was_of_use_is_retried() {
+    let mut sim = Sim::open();
+    sim.say(SAMPLE).closed(1011).tick();
+    for _ in 0..20 {
+        sim.refused_for(Retry::FinalUnlessUseful).tick();
+    }
+    assert!(sim.session.is_opening());
+}
+
+#[test]
+fn a_dial_that_is_not_answered_is_given_up() {
+    Sim::new().tick().tick().tick().expect(&[
+        (0.0, "tick", Dial),
+        (10.0, "tick", HangUp(ConnectTimeout)),
+        (10.0, "lost ConnectTimeout", Nothing),
+        (15.0, "tick", Dial),
+    ]);
+}
+
+#[test]
+fn stopped_while_waiting_is_done_at_once() {
+    let mut sim = Sim::new();
+    sim.tick().refused().at(1.0).say(Input::Stop).expect(&[
+        (0.0, "tick", Dial),
+        (0.0, "lost refused", Nothing),
+        (1.0, "stop", Nothing),
+    ]);
+    assert_eq!(sim.session.client_state(), ClientState::Disconnected);
+    assert_eq!(sim.due(), None);
+}
+
+#[test]
+fn stopped_while_opening_is_done_at_once() {
+    let mut sim = Sim::new();
+    sim.tick().at(1.0).say(Input::Stop).expect(&[
+        (0.0, "tick", Dial),
+        (1.0, "stop", HangUp(Stopped)),
+        (1.0, "lost Stopped", Nothing),
+    ]);
+    assert_eq!(sim.session.client_state(), ClientState::Disconnected);
+}
+
+#[test]
+fn stopped_while_open_closes_and_waits_for_the_answer() {
+    let mut sim = Sim::open();
+    sim.at(1.0).say(Input::Stop).at(1.25).say(Input::Alive).say(SAMPLE).closed(1000).expect(&[
+        (1.0, "stop", Close),
+        (1.25, "alive", Nothing),
+        (1.25, "sample", Nothing),
+        (1.25, "lost 1000", Nothing),
+    ]);
+    assert_eq!(sim.session.client_state(), ClientState::Disconnected);
+}
+
+#[test]
+fn stopped_without_an_answer_is_done_within_a_second() {
+    let mut sim = Sim::open();
+    sim.at(1.0).say(Input::Stop).tick().expect(&[
+        (1.0, "stop", Close),
+        (2.0, "tick", HangUp(CloseTimeout)),
+        (2.0, "lost CloseTimeout", Nothing),
+    ]);
+    assert!(sim.session.is_done());
+}
+
+#[test]
+fn stopped_while_closing_for_another_connection_is_done_within_the_same_second() {
+    let mut sim = Sim::open();
+    sim.say(Input::Reconnect).at(0.5).say(Input::Stop).say(Input::Reconnect).tick().expect(&[
+        (0.0, "reconnect", Close),
+        (0.5, "stop", Nothing),
+        (0.5, "reconnect", Nothing),
+        (1.0, "tick", HangUp(CloseTimeout)),
+        (1.0, "lost CloseTimeout", Nothing),
+    ]);
+    assert!(sim.session.is_done());
+}
+
+#[test]
+fn nothing_follows_the_end_but_the_wish_for_a_new_beginning() {
+    let mut sim = Sim::with(|policy| policy.max_reconnects = Some(1));
+    sim.tick().refused().tick().refused().dials();
+    sim.asleep_until(HOUR).say(Input::Tick).say(Input::Opened).say(Input::Alive).say(Input::Jumped).say(Input::Stop);
+    sim.refused().say(Input::Reconnect).tick().refused().tick().refused().expect(&[
+        (HOUR, "tick", Nothing),
+        (HOUR, "opened", Nothing),
+        (HOUR, "alive", Nothing),
+        (HOUR, "jumped", Nothing),
+        (HOUR, "stop", Nothing),
+        (HOUR, "lost refused", Nothing),
+        (HOUR, "reconnect", Nothing),
+        (HOUR, "tick", Dial),
+        (HOUR, "lost refused", Nothing),
+        (HOUR + 5.0, "tick", Dial),
+        (HOUR + 5.0, "lost refused", Nothing),
+    ]);
+    assert!(sim.session.is_done());
+}
+
+#[test]
+fn states_have_the_names_of_the_reference_client() {
+    let mut sim = Sim::new();
+    let mut states = vec![sim.session.client_state()];
+    states.push(sim.tick().session.client_state());
+    states.push(sim.say(Input::Opened).session.client_state());
+    states.push(sim.closed(1011).session.client_state());
+    states.push(sim.tick().session.client_state());
+    states.push(sim.refused_for(Retry::Final).session.client_state());
+    let names: Vec<_> = states.iter().map(|state| state.name()).collect();
+    assert_eq!(names, ["disconnected", "connecting", "connected", "reconnecting", "reconnecting", "error"]);
+}
+
+#[test]
+fn durations_without_end_are_borne() {
+    let mut sim = Sim::with(|policy| {
+        *policy = Policy {
+            max_reconnects: None,
+            reconnect_interval: Duration::MAX,
+            reconnect_cap: Duration::MAX,
+            connect_timeout: Duration::MAX,
+            ping_interval: Some(Duration::MAX),
+            ping_timeout: Duration::MAX,
+            stale: Stale::After(Duration::MAX),
+        };
+    });
+    sim.tick().say(Input::Opened).say(GREETING).say(Input::Jumped).closed(1011).tick();
+    assert!(sim.session.is_opening());
+}

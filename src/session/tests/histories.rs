@@ -1,0 +1,217 @@
+//! Random histories, and what holds in every one of them.
+
+use super::*;
+
+const HISTORIES: u64 = 3000;
+const INPUTS: u64 = 200;
+
+/// George Marsaglia's xorshift64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % n
+    }
+
+    fn dice(&mut self) -> f64 {
+        self.below(1001) as f64 / 1000.0
+    }
+
+    fn of<T: Clone>(&mut self, list: &[T]) -> T {
+        list[self.below(list.len() as u64) as usize].clone()
+    }
+
+    fn policy(&mut self) -> Policy {
+        let seconds = Duration::from_secs;
+        Policy {
+            max_reconnects: self.of(&[None, None, Some(0), Some(3)]),
+            reconnect_interval: self.of(&[Duration::ZERO, seconds(5), seconds(500)]),
+            reconnect_cap: self.of(&[Duration::ZERO, seconds(60)]),
+            connect_timeout: self.of(&[Duration::ZERO, seconds(10)]),
+            ping_interval: self.of(&[None, Some(Duration::ZERO), Some(seconds(1)), Some(seconds(30))]),
+            ping_timeout: self.of(&[Duration::ZERO, seconds(10), seconds(100)]),
+            stale: self.of(&[Stale::Never, Stale::After(seconds(7)), Stale::Auto, Stale::Auto]),
+        }
+    }
+
+    fn why(&mut self) -> Disconnect {
+        match self.below(8) {
+            0 => Disconnect::fault(Phase::Session, Fault::TooLarge, "too large"),
+            1 => Disconnect { retry: Retry::NoSooner(Duration::MAX), ..Disconnect::new(Phase::Upgrade, "later") },
+            2 => Disconnect { retry: Retry::FinalUnlessUseful, ..Disconnect::new(Phase::Upgrade, "404") },
+            3 if self.below(10) == 0 => Disconnect { retry: Retry::Final, ..Disconnect::new(Phase::Upgrade, "401") },
+            4 | 5 => Disconnect::closed(Some(1000), ""),
+            6 => Disconnect::closed(None, ""),
+            _ => Disconnect::new(Phase::Connect, "refused"),
+        }
+    }
+
+    fn input<'a>(&mut self, why: &'a Disconnect) -> Input<'a> {
+        match self.below(24) {
+            0..=5 => Input::Tick,
+            6..=9 => Input::Opened,
+            10 | 11 => Input::Alive,
+            12 | 13 => SAMPLE,
+            14 => GREETING,
+            15 | 16 => Input::Pong(self.below(20)),
+            17 => Input::Paused,
+            18 => Input::Resumed,
+            19 => Input::Jumped,
+            20 => self.of(&[Input::Reconnect, Input::Tick]),
+            21 if self.below(8) == 0 => Input::Stop,
+            _ => Input::Lost { why, dice: self.dice() },
+        }
+    }
+
+    /// To the deadline, a little further than now, or asleep for long.
+    fn advance(&mut self, sim: &mut Sim) {
+        match (self.below(10), sim.session.deadline()) {
+            (0..=4, Some(at)) => sim.now = sim.now.max(at - sim.start),
+            (9, _) => sim.now += Duration::from_secs(self.below(5000)),
+            _ => sim.now += Duration::from_millis(self.below(3000)),
+        }
+    }
+}
+
+fn histories(mut check: impl FnMut(&mut Random, &mut Sim)) {
+    for seed in 1..=HISTORIES {
+        let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let policy = random.policy();
+        let mut sim = Sim::with(|_| ());
+        let now = Now { mono: sim.start, wall: UNIX_EPOCH };
+        let figure = random.of(&[None, Some(Duration::from_secs(30))]);
+        (sim.session, sim.policy) = (Session::new(policy.clone(), figure, now), policy);
+        check(&mut random, &mut sim);
+    }
+}
+
+/// One random input; what was said about it.
+fn step(random: &mut Random, sim: &mut Sim) -> Vec<(f64, String, Do)> {
+    random.advance(sim);
+    sim.dice = random.dice();
+    let why = random.why();
+    let input = random.input(&why);
+    sim.say(input);
+    std::mem::take(&mut sim.said)
+}
+
+#[test]
+fn after_a_due_tick_the_deadline_has_moved_or_the_machine_has_acted() {
+    histories(|random, sim| {
+        for _ in 0..INPUTS {
+            step(random, sim);
+            if sim.session.deadline().is_some() {
+                sim.tick();
+                let acted = sim.said.iter().any(|(_, _, act)| *act != Nothing);
+                let moved = sim.session.deadline().is_none_or(|at| at > sim.start + sim.now);
+                assert!(acted || moved, "{:?}", sim.said);
+                sim.said.clear();
+            }
+        }
+    });
+}
+
+#[test]
+fn nothing_is_timed_only_when_done_or_open_without_deadlines() {
+    histories(|random, sim| {
+        for _ in 0..INPUTS {
+            step(random, sim);
+            let pings = sim.policy.ping_interval.is_some_and(|every| !every.is_zero());
+            match sim.session.deadline() {
+                None => assert!(sim.session.is_done() || (sim.session.is_open() && !pings)),
+                Some(_) => assert!(!sim.session.is_done()),
+            }
+        }
+    });
+}
+
+#[test]
+fn after_the_end_nothing_but_reconnect_does_anything() {
+    histories(|random, sim| {
+        for _ in 0..INPUTS {
+            let done = sim.session.is_done();
+            let said = step(random, sim);
+            if done && said[0].1 != "reconnect" {
+                assert_eq!(said.len(), 1);
+                assert_eq!(said[0].2, Nothing);
+                assert!(sim.session.is_done());
+            } else if done {
+                assert!(sim.session.retry_in(Now { mono: sim.start + sim.now, wall: UNIX_EPOCH }).is_some());
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_hung_up_is_neither_opening_nor_open_and_has_no_more_to_do() {
+    histories(|random, sim| {
+        for _ in 0..INPUTS {
+            let said = step(random, sim);
+            if matches!(said[0].2, HangUp(_)) {
+                assert_eq!(said.len(), 2);
+                assert!(said[1].1.starts_with("lost") && said[1].2 == Nothing, "{said:?}");
+                assert!(!sim.session.is_opening() && !sim.session.is_open());
+            }
+        }
+    });
+}
+
+#[test]
+fn dials_keep_their_distance_from_what_was_lost_unless_the_program_wants_them() {
+    histories(|random, sim| {
+        let mut lost_at = None;
+        for _ in 0..INPUTS {
+            let connected = sim.session.is_opening() || sim.session.client_state() == ClientState::Connected;
+            for (_, input, act) in step(random, sim) {
+                if act == Dial {
+                    assert_eq!(input, "tick");
+                    assert!(lost_at.is_none_or(|at| sim.now - at >= policy::SHORTEST_WAIT));
+                } else if input == "reconnect" {
+                    lost_at = None;
+                } else if connected && input.starts_with("lost") {
+                    lost_at = Some(sim.now);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn pings_and_close_frames_belong_to_open_connections() {
+    histories(|random, sim| {
+        for _ in 0..INPUTS {
+            let open = sim.session.is_open();
+            let said = step(random, sim);
+            assert!(open || !said.iter().any(|(_, _, act)| matches!(act, Do::Ping(_) | Close)), "{said:?}");
+        }
+    });
+}
+
+#[test]
+fn a_wait_is_never_longer_than_the_cap_or_the_hour_that_a_server_may_ask_for() {
+    histories(|random, sim| {
+        for _ in 0..INPUTS {
+            step(random, sim);
+            let wait = sim.session.retry_in(Now { mono: sim.start + sim.now, wall: UNIX_EPOCH });
+            assert!(wait.is_none_or(|wait| wait <= Duration::from_secs(3600)), "{wait:?}");
+        }
+    });
+}
+
+#[test]
+fn from_wherever_it_is_a_stop_takes_a_second_at_most() {
+    histories(|random, sim| {
+        for _ in 0..random.below(INPUTS) {
+            step(random, sim);
+        }
+        let stopped_at = sim.now;
+        sim.say(Input::Stop);
+        while !sim.session.is_done() {
+            sim.tick();
+        }
+        assert!(sim.now <= stopped_at + CLOSE_TIMEOUT);
+    });
+}

@@ -1,0 +1,257 @@
+//! When a lost connection is dialled again.
+
+use super::*;
+
+/// The pauses between dials.
+fn waits(dials: &[f64]) -> Vec<f64> {
+    dials.windows(2).map(|pair| ((pair[1] - pair[0]) * 1000.0).round() / 1000.0).collect()
+}
+
+#[test]
+fn dials_at_once_at_the_start() {
+    Sim::new().tick().expect(&[(0.0, "tick", Dial)]);
+}
+
+#[test]
+fn refused_for_ever_the_waits_double_up_to_the_cap() {
+    let mut sim = Sim::new();
+    for _ in 0..6 {
+        sim.tick().refused();
+    }
+    sim.expect(&[
+        (0.0, "tick", Dial),
+        (0.0, "lost refused", Nothing),
+        (5.0, "tick", Dial),
+        (5.0, "lost refused", Nothing),
+        (15.0, "tick", Dial),
+        (15.0, "lost refused", Nothing),
+        (35.0, "tick", Dial),
+        (35.0, "lost refused", Nothing),
+        (75.0, "tick", Dial),
+        (75.0, "lost refused", Nothing),
+        (135.0, "tick", Dial),
+        (135.0, "lost refused", Nothing),
+    ]);
+    for _ in 0..100 {
+        sim.tick().refused();
+    }
+    assert!(waits(&sim.dials()).iter().all(|wait| *wait == 60.0));
+}
+
+#[test]
+fn half_of_each_wait_is_left_to_the_dice() {
+    for (dice, wait) in [(0.0, 2.5), (0.5, 3.75), (1.0, 5.0)] {
+        let mut sim = Sim::new();
+        sim.dice = dice;
+        sim.tick().refused();
+        assert_eq!(sim.due(), Some(wait));
+    }
+}
+
+#[test]
+fn no_wait_is_shorter_than_a_tenth_of_a_second() {
+    let mut sim = Sim::with(|policy| policy.reconnect_interval = Duration::ZERO);
+    sim.dice = 0.0;
+    let dials = sim.hour(|sim| {
+        sim.refused();
+    });
+    assert!(waits(&dials).iter().all(|wait| *wait == 0.1));
+}
+
+#[test]
+fn a_cap_below_the_interval_holds() {
+    let mut sim = Sim::with(|policy| policy.reconnect_cap = Duration::from_secs(2));
+    sim.tick().refused();
+    assert_eq!(sim.due(), Some(2.0));
+}
+
+#[test]
+fn a_useful_session_starts_the_waits_anew() {
+    let mut sim = Sim::new();
+    sim.tick().refused().tick().refused().tick().refused();
+    sim.tick().expect(&[
+        (0.0, "tick", Dial),
+        (0.0, "lost refused", Nothing),
+        (5.0, "tick", Dial),
+        (5.0, "lost refused", Nothing),
+        (15.0, "tick", Dial),
+        (15.0, "lost refused", Nothing),
+        (35.0, "tick", Dial),
+    ]);
+    sim.say(Input::Opened).say(SAMPLE).closed(1011).tick().expect(&[
+        (35.0, "opened", Nothing),
+        (35.0, "sample", Nothing),
+        (35.0, "lost 1011", Nothing),
+        (40.0, "tick", Dial),
+    ]);
+}
+
+#[test]
+fn a_session_of_thirty_seconds_was_useful_and_a_greeting_alone_was_not() {
+    let mut sim = Sim::new();
+    sim.tick().refused().tick().say(Input::Opened).say(GREETING).closed(1011);
+    assert_eq!(sim.due(), Some(15.0));
+    sim.tick().say(Input::Opened).at(30.0).say(GREETING).at(45.0).closed(1011);
+    assert_eq!(sim.due(), Some(50.0));
+}
+
+#[test]
+fn what_we_end_for_a_fault_of_the_server_starts_nothing_anew() {
+    for fault in [Fault::TooLarge, Fault::Protocol, Fault::WriteStalled, NoPong] {
+        let mut sim = Sim::new();
+        let why = Disconnect { code: Some(1000), ..Disconnect::fault(Phase::Session, fault, "fault") };
+        for wait in [5.0, 10.0, 20.0, 40.0, 60.0, 60.0] {
+            sim.tick().say(Input::Opened).say(SAMPLE).lost(&why);
+            assert_eq!(sim.due(), Some(sim.seconds() + wait));
+        }
+    }
+}
+
+#[test]
+fn every_close_code_is_retried() {
+    for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4000, 4999] {
+        let mut sim = Sim::open();
+        sim.closed(code).tick();
+        assert!(sim.session.is_opening(), "{code}");
+    }
+}
+
+#[test]
+fn the_ordinary_end_of_a_useful_session_waits_a_second_at_most() {
+    for code in [1000, 1001, 1012] {
+        for (dice, wait) in [(0.0, 0.1), (1.0, 1.0)] {
+            let mut sim = Sim::open();
+            sim.dice = dice;
+            sim.say(SAMPLE).closed(code);
+            assert!(sim.session.is_gentle());
+            assert_eq!(sim.due(), Some(wait));
+        }
+    }
+}
+
+#[test]
+fn an_ordinary_end_of_a_useless_session_is_a_failure() {
+    let mut sim = Sim::open();
+    sim.say(GREETING).closed(1000);
+    assert!(!sim.session.is_gentle());
+    assert_eq!(sim.due(), Some(5.0));
+}
+
+#[test]
+fn sessions_that_last_end_gently_every_time() {
+    let mut sim = Sim::new();
+    for _ in 0..5 {
+        let begin = sim.tick().say(Input::Opened).seconds();
+        sim.at(begin + 20.0).say(SAMPLE).at(begin + 40.0).closed(1000);
+        assert_eq!(sim.due(), Some(begin + 41.0));
+    }
+}
+
+#[test]
+fn of_short_sessions_only_the_first_after_one_that_lasted_ends_gently() {
+    let mut sim = Sim::new();
+    for _ in 0..3 {
+        let mut gentle = Vec::new();
+        for lasts in [40.0, 1.0, 1.0, 1.0] {
+            let begin = sim.tick().say(Input::Opened).say(SAMPLE).seconds();
+            sim.at(begin + 20.0_f64.min(lasts)).say(SAMPLE).at(begin + lasts).closed(1001);
+            gentle.push(sim.session.is_gentle());
+        }
+        assert_eq!(gentle, [true, true, false, false]);
+    }
+}
+
+#[test]
+fn a_server_that_closes_with_1000_at_once_causes_no_storm() {
+    let mut sim = Sim::new();
+    sim.dice = 0.0;
+    let dials = sim.hour(|sim| {
+        sim.say(Input::Opened).say(GREETING).closed(1000);
+    });
+    // 2.5, 5, 10, 20 and then 30 s.
+    assert_eq!(dials.len(), 123);
+}
+
+#[test]
+fn a_server_that_closes_with_1000_after_each_sample_causes_no_storm() {
+    let mut sim = Sim::new();
+    sim.dice = 0.0;
+    let dials = sim.hour(|sim| {
+        sim.say(Input::Opened).say(SAMPLE).closed(1000);
+    });
+    assert_eq!(waits(&dials)[..4], [0.1, 2.5, 2.5, 2.5]);
+    assert_eq!(dials.len(), 1441);
+}
+
+#[test]
+fn no_mixture_of_short_sessions_causes_a_storm() {
+    let mut sim = Sim::new();
+    sim.dice = 0.0;
+    let dials = sim.hour(|sim| {
+        match sim.session.dials % 3 {
+            0 => sim.refused(),
+            1 => sim.say(Input::Opened).say(SAMPLE).closed(1012),
+            _ => sim.say(Input::Opened).say(SAMPLE).closed(1011),
+        };
+    });
+    assert!(waits(&dials).iter().filter(|wait| **wait < 2.5).count() <= 1);
+}
+
+#[test]
+fn retry_after_is_honoured_up_to_an_hour() {
+    let wish = |seconds| Retry::NoSooner(Duration::from_secs(seconds));
+    for (seconds, wait) in [(2, 5.0), (90, 90.0), (3600, HOUR), (u64::MAX, HOUR)] {
+        let mut sim = Sim::new();
+        sim.tick().refused_for(wish(seconds));
+        assert_eq!(sim.due(), Some(wait));
+    }
+}
+
+#[test]
+fn the_program_need_not_wait() {
+    let mut sim = Sim::new();
+    sim.tick().refused().at(1.0).say(Input::Reconnect).tick().expect(&[
+        (0.0, "tick", Dial),
+        (0.0, "lost refused", Nothing),
+        (1.0, "reconnect", Nothing),
+        (1.0, "tick", Dial),
+    ]);
+}
+
+#[test]
+fn a_dial_under_way_is_all_that_reconnect_can_want() {
+    Sim::new().tick().at(1.0).say(Input::Reconnect).tick().expect(&[
+        (0.0, "tick", Dial),
+        (1.0, "reconnect", Nothing),
+        (10.0, "tick", HangUp(ConnectTimeout)),
+        (10.0, "lost ConnectTimeout", Nothing),
+    ]);
+}
+
+#[test]
+fn reconnect_closes_an_open_connection_first() {
+    Sim::open().say(Input::Reconnect).at(0.25).closed(1000).tick().say(Input::Opened).expect(&[
+        (0.0, "reconnect", Close),
+        (0.25, "lost 1000", Nothing),
+        (0.35, "tick", Dial),
+        (0.35, "opened", Nothing),
+    ]);
+}
+
+#[test]
+fn reconnect_does_not_wait_for_a_server_that_never_closes() {
+    Sim::open().say(Input::Reconnect).tick().tick().expect(&[
+        (0.0, "reconnect", Close),
+        (1.0, "tick", HangUp(CloseTimeout)),
+        (1.0, "lost CloseTimeout", Nothing),
+        (1.1, "tick", Dial),
+    ]);
+}
+
+#[test]
+fn a_useful_session_that_the_program_replaces_starts_the_waits_anew() {
+    let mut sim = Sim::with(|policy| policy.max_reconnects = Some(1));
+    sim.tick().refused().tick().say(Input::Opened).say(SAMPLE).say(Input::Reconnect).closed(1000).tick().refused();
+    assert!(!sim.session.is_done());
+    assert_eq!(sim.due(), Some(sim.seconds() + 5.0));
+}
