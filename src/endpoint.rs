@@ -15,7 +15,25 @@ pub struct Endpoint {
     pub target: String,
     /// User name and password, decoded.
     pub userinfo: Option<(String, String)>,
+    /// The secret of a `sysmedic://` URI, decoded.
+    pub secret: Option<String>,
+    /// The dialect that the scheme names.
+    pub dialect: Option<&'static str>,
 }
+
+/// What a scheme stands for.
+struct Scheme {
+    name: &'static str,
+    secure: bool,
+    port: u16,
+    dialect: Option<&'static str>,
+}
+
+static SCHEMES: &[Scheme] = &[
+    Scheme { name: "ws", secure: false, port: 80, dialect: None },
+    Scheme { name: "wss", secure: true, port: 443, dialect: None },
+    Scheme { name: "sysmedic", secure: false, port: 8060, dialect: Some("sysmedic") },
+];
 
 /// Why a URI cannot be used. Shows the URI without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +50,8 @@ impl fmt::Display for InvalidUri {
 
 impl std::error::Error for InvalidUri {}
 
-/// The port of a server that names none, in the bare form.
-const BARE_PORT: u16 = 8765;
+/// The bare form `HOST[:PORT][/PATH]`, unless a dialect has another port.
+static BARE: Scheme = Scheme { name: "", secure: false, port: 8765, dialect: None };
 
 impl Endpoint {
     /// Reads `ws://HOST[:PORT][/PATH][?QUERY]` or the bare form `HOST[:PORT][/PATH]`, whose port is 8765
@@ -75,7 +93,11 @@ impl Endpoint {
 /// The URI without its secrets: no user information, no values of parameters that carry credentials.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.secure { "wss" } else { "ws" };
+        let scheme = match (self.dialect, self.secure) {
+            (Some(dialect), _) => dialect,
+            (None, true) => "wss",
+            (None, false) => "ws",
+        };
         write!(f, "{scheme}://{}{}", self.authority(), redact_query(&self.target))
     }
 }
@@ -115,33 +137,50 @@ fn parse(uri: &str) -> Result<Endpoint, String> {
     if let Some(odd) = uri.chars().find(|c| c.is_control() || *c == ' ') {
         return Err(format!("it contains {odd:?}; write it percent-encoded"));
     }
-    let (secure, default_port, rest) = split_scheme(uri)?;
+    let (scheme, rest) = split_scheme(uri)?;
     if rest.contains('#') {
         return Err("a WebSocket URI has no fragment: leave out the # and what follows".into());
     }
     let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let (userinfo, authority) = match authority.rsplit_once('@') {
-        Some((userinfo, authority)) => (Some(split_userinfo(userinfo)?), authority),
+        Some((userinfo, authority)) => (Some(userinfo), authority),
         None => (None, authority),
     };
     let (host, port) = split_port(authority)?;
-    Ok(Endpoint {
-        secure,
+    let endpoint = Endpoint {
+        secure: scheme.secure,
         host: check_host(host)?,
-        port: port.map_or(Ok(default_port), check_port)?,
+        port: port.map_or(Ok(scheme.port), check_port)?,
         target: encode_target(target),
-        userinfo,
-    })
+        userinfo: None,
+        secret: None,
+        dialect: scheme.dialect,
+    };
+    match (userinfo, scheme.dialect) {
+        (None, _) => Ok(endpoint),
+        (Some(secret), Some(_)) => Ok(Endpoint { secret: Some(split_secret(secret)?), ..endpoint }),
+        (Some(userinfo), None) => Ok(Endpoint { userinfo: Some(split_userinfo(userinfo)?), ..endpoint }),
+    }
 }
 
-fn split_scheme(uri: &str) -> Result<(bool, u16, &str), String> {
-    let Some((scheme, rest)) = uri.split_once("://") else { return Ok((false, BARE_PORT, uri)) };
-    match scheme.to_ascii_lowercase().as_str() {
-        "ws" => Ok((false, 80, rest)),
-        "wss" => Err("wss:// needs TLS, which this build does not have".into()),
-        "http" => Err("the scheme is http: write ws://".into()),
-        "https" => Err("the scheme is https: write wss://".into()),
-        _ => Err(format!("unknown scheme {}: write ws://HOST[:PORT][/PATH]", crate::style::escape(scheme))),
+fn split_scheme(uri: &str) -> Result<(&'static Scheme, &str), String> {
+    let Some((name, rest)) = uri.split_once("://") else { return Ok((&BARE, uri)) };
+    let scheme = SCHEMES.iter().find(|scheme| scheme.name.eq_ignore_ascii_case(name));
+    match (scheme, name.to_ascii_lowercase().as_str()) {
+        (Some(Scheme { secure: true, .. }), _) => Err("wss:// needs TLS, which this build does not have".into()),
+        (Some(scheme), _) => Ok((scheme, rest)),
+        (None, "http") => Err("the scheme is http: write ws://".into()),
+        (None, "https") => Err("the scheme is https: write wss://".into()),
+        (None, _) => Err(format!("unknown scheme {}: write ws://HOST[:PORT][/PATH]", crate::style::escape(name))),
+    }
+}
+
+/// All of the user information is the secret, also what looks like a password.
+fn split_secret(secret: &str) -> Result<String, String> {
+    match percent_decode(secret) {
+        Some(secret) if secret.is_empty() => Err("the secret is empty: write sysmedic://SECRET@HOST".into()),
+        Some(secret) => Ok(secret),
+        None => Err("the secret is not valid percent-encoded UTF-8".into()),
     }
 }
 
@@ -310,6 +349,27 @@ mod tests {
         ] {
             assert_eq!(Endpoint::parse(uri).unwrap().host_header(), header);
         }
+    }
+
+    #[test]
+    fn a_sysmedic_uri_is_split_at_the_last_at_sign() {
+        for (uri, secret, host, port) in [
+            ("sysmedic://abc@h/", "abc", "h", 8060),
+            ("sysmedic://abc@h", "abc", "h", 8060),
+            ("SYSMEDIC://a@b@[::1]:9/x?y=1", "a@b", "::1", 9),
+            ("sysmedic://a:b@h:1/", "a:b", "h", 1),
+            ("sysmedic://a%40b@h:1", "a@b", "h", 1),
+        ] {
+            let endpoint = Endpoint::parse(uri).unwrap();
+            assert_eq!(
+                (endpoint.secret.as_deref(), endpoint.host.as_str(), endpoint.port),
+                (Some(secret), host, port),
+                "{uri}"
+            );
+            assert!(!endpoint.to_string().contains(secret), "{endpoint}");
+        }
+        assert!(Endpoint::parse("sysmedic://@h/").unwrap_err().to_string().contains("empty"));
+        assert_eq!(Endpoint::parse("sysmedic://h/").unwrap().secret, None);
     }
 
     #[test]

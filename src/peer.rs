@@ -312,6 +312,7 @@ impl Peer {
             id: context.id,
             received_at: context.now.wall,
             at: context.now.mono,
+            kind: "",
             raw,
             events,
         };
@@ -427,6 +428,7 @@ impl Peer {
                 id: context.id,
                 received_at: context.now.wall,
                 at: context.now.mono,
+                kind: "",
                 raw: Raw::None,
                 events: &events,
             };

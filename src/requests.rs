@@ -113,7 +113,8 @@ impl Requests {
     /// Whether a message of this type, with this request id, is the answer to a request. If so, that one is over.
     pub fn settle(&mut self, asking: &Asking, kind: &str, id: Option<&str>) -> bool {
         let by_id = id.and_then(|id| self.in_flight.iter().position(|flight| flight.id == id));
-        let answers = |flight: &InFlight| asking.answers.iter().any(|(ask, answer)| *ask == flight.ask.kind && *answer == kind);
+        let answers =
+            |flight: &InFlight| asking.answers.iter().any(|(ask, answer)| *ask == flight.ask.kind && *answer == kind);
         let by_kind = || self.in_flight.iter().position(answers);
         let by_error = || (asking.error == Some(kind) && !self.in_flight.is_empty()).then_some(0);
         match by_id.or_else(by_kind).or_else(by_error) {
@@ -152,9 +153,22 @@ impl Requests {
 mod tests {
     use super::*;
 
-    static BY_ID: Asking = Asking { render: |ask, id| format!("{}:{id}", ask.kind), answers: &[("a", "*")], error: Some("error"), at_once: 1, longest: 512 };
-    static BY_KIND: Asking = Asking { render: |ask, _| ask.kind.clone(), answers: &[("a", "A"), ("b", "B")], error: Some("error"), at_once: 9, longest: 512 };
-    static MUTE: Asking = Asking { render: |ask, _| ask.kind.clone(), answers: &[], error: None, at_once: 9, longest: 512 };
+    static BY_ID: Asking = Asking {
+        render: |ask, id| format!("{}:{id}", ask.kind),
+        answers: &[("a", "*")],
+        error: Some("error"),
+        at_once: 1,
+        longest: 512,
+    };
+    static BY_KIND: Asking = Asking {
+        render: |ask, _| ask.kind.clone(),
+        answers: &[("a", "A"), ("b", "B")],
+        error: Some("error"),
+        at_once: 9,
+        longest: 512,
+    };
+    static MUTE: Asking =
+        Asking { render: |ask, _| ask.kind.clone(), answers: &[], error: None, at_once: 9, longest: 512 };
 
     fn questions(kinds: &[&str], every: Option<u64>) -> Questions {
         let asks = kinds.iter().map(|kind| Ask { kind: (*kind).into(), json: None }).collect();

@@ -170,7 +170,13 @@ impl Dialect {
     }
 
     /// A message that a request waits for is its answer, whatever else it may be.
-    fn settle<'a>(&self, text: &'a str, kind: &str, memory: &mut Memory, step: &mut Step<'a>) -> Result<(), Undecodable> {
+    fn settle<'a>(
+        &self,
+        text: &'a str,
+        kind: &str,
+        memory: &mut Memory,
+        step: &mut Step<'a>,
+    ) -> Result<(), Undecodable> {
         let id = json::member(text, "request_id");
         if memory.requests.settle(&self.asking, kind, id.as_deref()) && matches!(*step.show, [] | [Event::KeepAlive]) {
             step.show = answer(text, memory)?.show;
@@ -213,7 +219,8 @@ pub fn binary(bytes: &[u8]) -> Step<'_> {
 pub fn beside_type(ask: &Ask, _: &str) -> String {
     let mut text = String::from("{\"type\":");
     json::push_string(&mut text, &ask.kind);
-    let members = ask.json.as_deref().unwrap_or_default().trim().trim_start_matches('{').trim_end_matches('}').trim();
+    let object = ask.json.as_deref().unwrap_or_default().trim();
+    let members = object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().trim();
     if !members.is_empty() {
         text.push(',');
         text.push_str(members);
@@ -253,11 +260,30 @@ mod tests {
 
     #[test]
     fn every_handler_survives_rubbish() {
-        let rubbish = ["", "null", "5", "\"x\"", "[]", "[[[", "{}", "{", "{\"type\"", "NaN", "\u{0}", "{\"a\":\"\\ud800\"}"];
-        let handlers = DIALECTS.iter().flat_map(|dialect| dialect.handlers.iter().map(|(_, handler)| *handler).chain(dialect.other));
+        let rubbish =
+            ["", "null", "5", "\"x\"", "[]", "[[[", "{}", "{", "{\"type\"", "NaN", "\u{0}", "{\"a\":\"\\ud800\"}"];
+        let handlers = DIALECTS
+            .iter()
+            .flat_map(|dialect| dialect.handlers.iter().map(|(_, handler)| *handler).chain(dialect.other));
         for handler in handlers {
             for shape in ["null", "5", "\"x\"", "[]", "[1,[2]]", "{}", "{\"a\":{\"b\":[null]}}", "true", "-1.5e300"] {
-                let members = ["data", "alerts", "message", "error", "severity", "timestamp", "status", "meta", "content", "processes", "process", "metrics", "system", "channels", "token"];
+                let members = [
+                    "data",
+                    "alerts",
+                    "message",
+                    "error",
+                    "severity",
+                    "timestamp",
+                    "status",
+                    "meta",
+                    "content",
+                    "processes",
+                    "process",
+                    "metrics",
+                    "system",
+                    "channels",
+                    "token",
+                ];
                 let members: Vec<_> = members.iter().map(|name| format!("\"{name}\":{shape}")).collect();
                 let text = format!("{{\"type\":{shape},{}}}", members.join(","));
                 handler(&text, &mut Memory::default()).unwrap();

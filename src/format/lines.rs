@@ -117,7 +117,7 @@ impl<'o> Lines<'o> {
                 tag(out, tags.unknown);
                 push_unknown(out, &unknown.kind, &unknown.text, style);
             }),
-            Event::Sample(_) | Event::KeepAlive | Event::State(_) => {}
+            Event::Sample(_) | Event::Processes(_) | Event::Log(_) | Event::KeepAlive | Event::State(_) => {}
         }
     }
 

@@ -120,7 +120,7 @@ mod tests {
         let mut out = String::new();
         (format.write)(
             &mut out,
-            &Shown { server: &server, id: 0, received_at, at: std::time::Instant::now(), raw, events },
+            &Shown { server: &server, id: 0, received_at, at: std::time::Instant::now(), kind: "", raw, events },
             &style,
         );
         out
