@@ -1,5 +1,6 @@
 //! Watches monitoring servers that push JSON over WebSocket.
 
+mod conversation;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod dialect;
@@ -14,6 +15,7 @@ mod json;
 mod metric;
 mod peer;
 mod requests;
+mod said;
 mod server;
 mod session;
 mod stats;
