@@ -18,6 +18,8 @@ pub struct View {
     pub only: Option<Only>,
     /// How much content to show of each server.
     pub count: Option<u64>,
+    /// Only answers count.
+    pub answers_only: bool,
     pub data: Option<Appender>,
     /// Text for stdout, in whole messages.
     pub out: Outbox,
@@ -87,6 +89,7 @@ impl View {
             every: None,
             only: None,
             count: None,
+            answers_only: false,
             data: None,
             out: Outbox::default(),
             servers: (0..servers).map(|_| Server::default()).collect(),
@@ -106,7 +109,8 @@ impl View {
             _ => {
                 let View { format, style, only, out, .. } = self;
                 let counts = out.write(|out| write_chosen(out, shown, format, style, only.as_ref()));
-                server.shown += u64::from(counts);
+                let answer = shown.events.iter().any(|event| matches!(event, Event::Answer(_)));
+                server.shown += u64::from(counts && (answer || !self.answers_only));
                 if let Some(data) = &mut self.data {
                     let mut line = String::new();
                     (self.line.write)(&mut line, shown, &self.style);
@@ -157,7 +161,7 @@ impl View {
         let empty = || Held { out: String::new(), counts: false, line: String::new(), due_at };
         let held = server.held.get_or_insert_with(empty);
         held.out.clear();
-        held.counts = write_chosen(&mut held.out, shown, format, style, only.as_ref());
+        held.counts = write_chosen(&mut held.out, shown, format, style, only.as_ref()) && !self.answers_only;
         if self.data.is_some() {
             held.line.clear();
             (self.line.write)(&mut held.line, shown, &self.style);

@@ -203,6 +203,11 @@ impl Dialect {
     }
 }
 
+/// The dialects' names for [`crate::Server::dialect`], each with a few words on what speaks so.
+pub fn dialects() -> impl Iterator<Item = (&'static str, &'static str)> {
+    DIALECTS.iter().map(|dialect| (dialect.name, dialect.about))
+}
+
 /// The dialect of that name.
 pub fn named(name: &str) -> Option<&'static Dialect> {
     DIALECTS.iter().copied().find(|dialect| dialect.name == name)
