@@ -50,8 +50,8 @@ impl Level {
     pub(crate) fn of_alert(name: &str) -> Level {
         let is = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
         match name {
-            _ if is(&["info", "ok", "notice", "debug"]) => Level::Normal,
-            _ if is(&["critical", "error", "emergency", "fatal", "severe"]) => Level::Critical,
+            _ if is(&["info", "ok", "notice", "debug", "light"]) => Level::Normal,
+            _ if is(&["critical", "error", "emergency", "fatal", "severe", "heavy", "high"]) => Level::Critical,
             _ => Level::Warning,
         }
     }
