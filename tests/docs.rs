@@ -121,6 +121,7 @@ fn unit(unit: Unit) -> &'static str {
     match unit {
         Unit::Percent => "%",
         Unit::Bytes => "bytes",
+        Unit::BytesPerSecond => "bytes/s",
         Unit::Megahertz => "MHz",
         Unit::Celsius => "Celsius",
         Unit::Watt => "W",

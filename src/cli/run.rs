@@ -403,7 +403,8 @@ fn check_credentials(plan: &Plan) -> Result<(), Failure> {
     if plan.uris.len() < 2 {
         return Ok(());
     }
-    Err(Exit::usage(&format!("{option} would go to every one of the servers: watch one server at a time with it")).into())
+    Err(Exit::usage(&format!("{option} would go to every one of the servers: watch one server at a time with it"))
+        .into())
 }
 
 fn style(plan: &Plan, servers: usize) -> Style {
