@@ -1,7 +1,7 @@
 //! What a server's message means, in the common form that every dialect is translated into.
 
 use std::borrow::Cow;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::metric::Sample;
@@ -224,7 +224,7 @@ pub enum Raw<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a> {
     /// The server's label.
-    pub server: &'a Rc<str>,
+    pub server: &'a Arc<str>,
     /// Which server: the position in which it was added.
     pub id: usize,
     /// When it was received, by this machine's clock.

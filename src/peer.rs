@@ -1,7 +1,7 @@
 //! One server as the loop sees it: session, socket, dialect and counters.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
@@ -35,7 +35,7 @@ pub struct Context<'c> {
 /// One server.
 #[derive(Debug)]
 pub struct Peer {
-    pub label: Rc<str>,
+    pub label: Arc<str>,
     pub session: Session,
     pub history: VecDeque<Sample<'static>>,
     pub last_disconnect: Option<Disconnect>,
@@ -107,6 +107,11 @@ impl Peer {
             Input::Reconnect => Some(Command::Reconnect),
             _ => self.command.or(Some(Command::Jumped)),
         };
+    }
+
+    /// Whether nothing will happen any more, unless it is told to.
+    pub fn is_done(&self) -> bool {
+        self.session.is_done() && !matches!(self.command, Some(Command::Reconnect))
     }
 
     /// Sends a text at once, or as soon as the socket takes it.
@@ -324,7 +329,9 @@ impl Peer {
     fn handle(&mut self, context: &mut Context<'_>, input: Input<'_>) {
         let before = self.session.client_state();
         let wanted = self.session.handle(context.now, input);
-        self.changed(context, before, "");
+        if before != self.session.client_state() {
+            self.tell(context, before, "");
+        }
         match wanted {
             Do::Nothing => {}
             Do::Dial => self.dial(context),
@@ -365,6 +372,7 @@ impl Peer {
     /// The dial failed or the connection ended.
     fn lost(&mut self, context: &mut Context<'_>, why: Disconnect) {
         let before = self.session.client_state();
+        let closing = before == ClientState::Connected && !self.session.is_open();
         self.transport.hang_up();
         self.marked = false;
         if before == ClientState::Connected {
@@ -375,10 +383,16 @@ impl Peer {
         self.session.handle(context.now, Input::Lost { why: &why, dice });
         if why.fault != Some(Fault::Stopped) && !self.ended_as_wanted() {
             self.say_lost(context.now, &why);
+        }
+        let wanted = closing || why.fault == Some(Fault::Stopped);
+        if !wanted {
             let error = PastError { at: context.now.wall, error: why.to_string(), kind: why.phase.name() };
             self.counters.remember(error);
         }
-        self.changed(context, before, &why.text);
+        let again = self.session.retry_in(context.now).is_some();
+        if before != self.session.client_state() || again {
+            self.tell(context, before, if wanted { "" } else { &why.text });
+        }
         self.last_disconnect = Some(why);
     }
 
@@ -418,22 +432,21 @@ impl Peer {
         Disconnect::fault(phase, fault, text)
     }
 
-    fn changed(&self, context: &mut Context<'_>, from: ClientState, why: &str) {
+    /// Tells the program what has become of the connection.
+    fn tell(&self, context: &mut Context<'_>, from: ClientState, why: &str) {
         let to = self.session.client_state();
-        if from != to {
-            let change = Change { from, to, why: why.to_owned(), retry_in: self.session.retry_in(context.now) };
-            let events = [Event::State(change)];
-            let shown = Shown {
-                server: &self.label,
-                id: context.id,
-                received_at: context.now.wall,
-                at: context.now.mono,
-                kind: "",
-                raw: Raw::None,
-                events: &events,
-            };
-            (context.on)(&shown);
-        }
+        let change = Change { from, to, why: why.to_owned(), retry_in: self.session.retry_in(context.now) };
+        let events = [Event::State(change)];
+        let shown = Shown {
+            server: &self.label,
+            id: context.id,
+            received_at: context.now.wall,
+            at: context.now.mono,
+            kind: "",
+            raw: Raw::None,
+            events: &events,
+        };
+        (context.on)(&shown);
     }
 
     fn level(&self, usual: log::Level) -> log::Level {

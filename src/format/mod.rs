@@ -39,7 +39,7 @@ pub fn format(name: &str) -> Option<&'static Format> {
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
-    use std::rc::Rc;
+    use std::sync::Arc;
     use std::time::{Duration, SystemTime};
 
     use super::*;
@@ -114,7 +114,7 @@ mod tests {
 
     /// What a format writes for a message that means these events.
     pub fn written(format: &str, raw: Raw<'_>, events: &[Event<'_>], style: Style) -> String {
-        let server: Rc<str> = "nas\x1b".into();
+        let server: Arc<str> = "nas\x1b".into();
         let received_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
         let format = FORMATS.iter().find(|row| row.name == format).unwrap();
         let mut out = String::new();
