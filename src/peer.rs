@@ -12,7 +12,7 @@ use crate::error::{Disconnect, Fault, Phase};
 use crate::event::{Change, ClientState, Event, Events, Raw, Shown};
 use crate::event_loop::Random;
 use crate::json;
-use crate::metric::{METRICS, Metric, Sample};
+use crate::metric::{Metric, Sample};
 use crate::server::Server;
 use crate::session::{Do, Input, Now, Session};
 use crate::stats::{PastError, Spread, Statistics};
@@ -197,7 +197,7 @@ impl Peer {
         let spread = |&metric: &Metric| {
             let mut spread = Spread::default();
             self.history.iter().filter_map(|sample| sample.get(metric)).for_each(|value| spread.add(value));
-            (METRICS[metric as usize].name, spread)
+            (metric.row().name, spread)
         };
         Metric::ALL.iter().map(spread).filter(|(_, spread)| spread.samples > 0).collect()
     }
