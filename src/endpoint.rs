@@ -19,6 +19,10 @@ pub struct Endpoint {
     pub secret: Option<String>,
     /// The dialect that the scheme names.
     pub dialect: Option<&'static str>,
+    /// Whether the bare form left the port to the dialect.
+    pub any_port: bool,
+    /// Whether the bare form left the path to the dialect.
+    pub any_path: bool,
 }
 
 /// What a scheme stands for.
@@ -162,6 +166,8 @@ fn parse(uri: &str) -> Result<Endpoint, String> {
         userinfo: None,
         secret: None,
         dialect: scheme.dialect,
+        any_port: scheme.name.is_empty() && port.is_none(),
+        any_path: scheme.name.is_empty() && target.is_empty(),
     };
     match (userinfo, scheme.dialect) {
         (None, _) => Ok(endpoint),

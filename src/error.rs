@@ -69,6 +69,8 @@ pub enum Fault {
     Protocol,
     /// A message beyond `--max-message`.
     TooLarge,
+    /// The dialect found that the server no longer answers.
+    Dialect,
     /// The program wanted it.
     Stopped,
 }
@@ -87,12 +89,14 @@ pub struct Disconnect {
     pub fault: Option<Fault>,
     /// The code of the server's Close frame.
     pub code: Option<u16>,
+    /// The HTTP status of a refused upgrade.
+    pub status: Option<u16>,
 }
 
 impl Disconnect {
     /// Something failed and may be better next time.
     pub(crate) fn new(phase: Phase, text: impl Into<String>) -> Self {
-        Disconnect { phase, text: text.into(), retry: Retry::Usual, fault: None, code: None }
+        Disconnect { phase, text: text.into(), retry: Retry::Usual, fault: None, code: None, status: None }
     }
 
     /// An I/O error; `what` says what was being done, with the address.

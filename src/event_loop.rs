@@ -127,7 +127,7 @@ impl Monitor {
     /// Where a server has the same label already.
     pub fn add(&mut self, server: Server) -> Result<usize, DuplicateLabel> {
         let given = server.label.is_some();
-        let mut peer = Peer::new(server, self.clock);
+        let mut peer = Peer::new(server, self.random.bits(), self.clock);
         let taken = |label: &str| self.peers.iter().any(|peer| *peer.label == *label);
         if !taken(&peer.label) {
             self.peers.push(peer);
@@ -158,7 +158,7 @@ impl Monitor {
         let mut dials = MOST_DIALS.saturating_sub(self.dialling());
         for (id, peer) in self.peers.iter_mut().enumerate() {
             let mut context =
-                Context { id, now: self.clock, registry: self.poll.registry(), random: &mut self.random, on };
+                Context { id, now: self.clock, registry: self.poll.registry(), random: &mut || self.random.bits(), on };
             peer.read(&mut context, self.paused);
             peer.tick(&mut context, &mut dials);
         }
@@ -228,6 +228,12 @@ impl Monitor {
     #[must_use]
     pub fn state(&self, id: usize) -> ClientState {
         self.peers[id].session.client_state()
+    }
+
+    /// The name of the server's dialect; `auto` as long as it has not been recognised.
+    #[must_use]
+    pub fn dialect(&self, id: usize) -> &'static str {
+        self.peers[id].dialect()
     }
 
     /// The server's label.
@@ -396,7 +402,7 @@ fn read_clock() -> Now {
 
 /// Random enough for waits and for the key of an upgrade: the keyed hash of a counter.
 #[derive(Debug)]
-pub struct Random {
+struct Random {
     keys: std::collections::hash_map::RandomState,
     count: u64,
 }
@@ -407,14 +413,9 @@ impl Random {
     }
 
     /// 64 random bits.
-    pub fn bits(&mut self) -> u64 {
+    fn bits(&mut self) -> u64 {
         use std::hash::BuildHasher as _;
         self.count += 1;
         self.keys.hash_one(self.count)
-    }
-
-    /// From 0 up to 1.
-    pub fn dice(&mut self) -> f64 {
-        self.bits() as f64 / u64::MAX as f64
     }
 }

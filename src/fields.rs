@@ -226,11 +226,10 @@ fn gather(
             }
         }
         (Node::List(_), Some(Rule::PerCore)) if !sample.per_core.is_empty() => {}
+        (Node::List(list), _) if list.iter().all(Node::is_leaf) && carried(node, rule, sample) => {}
         (Node::List(list), _) if list.iter().all(Node::is_leaf) => {
-            if !carried(node, rule, sample) {
-                let leaves: Vec<_> = list.iter().map(ToString::to_string).collect();
-                out.push((path.clone(), leaves.join(", ")));
-            }
+            let leaves: Vec<_> = list.iter().map(ToString::to_string).collect();
+            out.push((path.clone(), leaves.join(", ")));
         }
         (Node::List(list), _) => {
             for (i, value) in list.iter().enumerate() {

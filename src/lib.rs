@@ -195,6 +195,7 @@
 //! WebSocket is RFC 6455, its upgrade RFC 9110 and 9112. What servers say was measured with the real ones and compared
 //! with their documentation; the source of each fact stands beside it, in the file of its dialect.
 
+mod conversation;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod dialect;
@@ -209,6 +210,7 @@ mod json;
 mod metric;
 mod peer;
 mod requests;
+mod said;
 mod server;
 mod session;
 mod stats;

@@ -1,4 +1,4 @@
-//! One server as the loop sees it: session, socket, dialect and counters.
+//! One server as the loop sees it: session, socket, conversation and counters.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,16 +6,18 @@ use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 
-use crate::dialect::{self, Dialect, Memory, Step};
+use crate::conversation::{Conversation, Say};
+use crate::dialect;
 use crate::endpoint::Endpoint;
 use crate::error::{Disconnect, Fault, Phase};
-use crate::event::{Change, ClientState, Event, Events, Raw, Shown};
-use crate::event_loop::Random;
+use crate::event::{Change, ClientState, Event, Raw, Shown};
 use crate::json;
 use crate::metric::{Metric, Sample};
-use crate::server::Server;
+use crate::said::Said;
+use crate::server::{AddressError, Server};
 use crate::session::{Do, Input, Now, Session};
 use crate::stats::{PastError, Spread, Statistics};
+use crate::style::escape;
 use crate::transport::{Frame, Limits, SendError, Transport};
 
 /// The most that one turn takes from one server.
@@ -28,7 +30,7 @@ pub struct Context<'c> {
     pub id: usize,
     pub now: Now,
     pub registry: &'c Registry,
-    pub random: &'c mut Random,
+    pub random: &'c mut dyn FnMut() -> u64,
     pub on: &'c mut dyn FnMut(&Shown<'_>),
 }
 
@@ -43,12 +45,11 @@ pub struct Peer {
     pub marked: bool,
     server: Server,
     transport: Transport,
-    dialect: &'static Dialect,
-    memory: Memory,
-    /// The endpoint of the latest dial.
+    conversation: Conversation,
+    /// The endpoint of the latest dial, without the secrets that were added for it.
     endpoint: Option<Endpoint>,
-    /// A command that waits for the next turn.
-    command: Option<Command>,
+    /// Commands that wait for the next turn, where there is somebody to tell about their outcome.
+    commands: Vec<Input<'static>>,
     counters: Statistics,
     opened_at: Option<Instant>,
     closed_at: Option<Instant>,
@@ -57,61 +58,47 @@ pub struct Peer {
     said: Said,
 }
 
-/// What a program wants done in the next turn.
-#[derive(Clone, Copy, Debug)]
-enum Command {
-    Stop,
-    Reconnect,
-    Jumped,
-}
-
-/// What was said last about a lost connection, so that it is not said again and again.
-#[derive(Debug, Default)]
-struct Said {
-    text: String,
-    times: u64,
-    /// The reconnection under way is this server's normal life.
-    quiet: bool,
-}
-
 impl Peer {
-    pub fn new(server: Server, now: Now) -> Self {
-        let dialect = dialect::DIALECTS[0];
-        let endpoint = server.address.endpoint().ok();
+    pub fn new(server: Server, random: u64, now: Now) -> Self {
+        let mut conversation = Conversation::new(server.dialect, server.wish.clone(), server.questions.clone(), random);
+        let mut endpoint = server.address.endpoint().ok();
+        if let Some(endpoint) = &mut endpoint {
+            conversation.locate(endpoint);
+        }
         let label = server.label.clone().or_else(|| endpoint.as_ref().map(Endpoint::authority)).unwrap_or_default();
         let limits = Limits { max_message: server.max_message, write_timeout: server.policy.ping_timeout };
         Peer {
             label: label.into(),
-            session: Session::new(server.policy.clone(), dialect.quiet_after, now),
+            session: Session::new(server.policy.clone(), conversation.quiet_after(), now),
             history: VecDeque::new(),
             last_disconnect: None,
             marked: false,
-            server,
             transport: Transport::new(limits),
-            dialect,
-            memory: Memory::default(),
+            conversation,
             endpoint,
-            command: None,
+            commands: Vec::new(),
             counters: Statistics::default(),
             opened_at: None,
             closed_at: None,
             latest: String::new(),
             said: Said::default(),
+            server,
         }
     }
 
-    /// Leaves a command for the next turn, where there is somebody to tell about its outcome.
-    pub fn command(&mut self, input: Input<'_>) {
-        self.command = match input {
-            Input::Stop => Some(Command::Stop),
-            Input::Reconnect => Some(Command::Reconnect),
-            _ => self.command.or(Some(Command::Jumped)),
-        };
+    /// The name of the server's dialect; `auto` as long as it is not known.
+    pub fn dialect(&self) -> &'static str {
+        self.conversation.dialect()
+    }
+
+    /// Leaves a command for the next turn.
+    pub fn command(&mut self, input: Input<'static>) {
+        self.commands.push(input);
     }
 
     /// Whether nothing will happen any more, unless it is told to.
     pub fn is_done(&self) -> bool {
-        self.session.is_done() && !matches!(self.command, Some(Command::Reconnect))
+        self.session.is_done() && !self.commands.iter().any(|input| matches!(input, Input::Reconnect))
     }
 
     /// Sends a text at once, or as soon as the socket takes it.
@@ -140,16 +127,15 @@ impl Peer {
 
     /// Carries out commands and whatever is due.
     pub fn tick(&mut self, context: &mut Context<'_>, dials: &mut usize) {
-        if let Some(command) = self.command.take() {
-            let input = match command {
-                Command::Stop => Input::Stop,
-                Command::Reconnect => Input::Reconnect,
-                Command::Jumped => Input::Jumped,
-            };
+        for input in std::mem::take(&mut self.commands) {
             self.handle(context, input);
         }
         if let Err(why) = self.transport.tick(context.now) {
             self.lost(context, why);
+        }
+        if self.conversation_deadline().is_some_and(|at| context.now.mono >= at) {
+            let say = self.conversation.tick(context.now.mono);
+            self.say(context, say);
         }
         if self.session.retry_in(context.now) == Some(Duration::ZERO) {
             if *dials == 0 {
@@ -164,11 +150,11 @@ impl Peer {
 
     /// When this peer wants another turn.
     pub fn deadline(&self, now: Now, may_dial: bool, paused: bool) -> Option<Instant> {
-        if self.command.is_some() || (self.marked && !paused) {
+        if !self.commands.is_empty() || (self.marked && !paused) {
             return Some(now.mono);
         }
         let session = self.session.deadline().filter(|_| may_dial || self.session.retry_in(now).is_none());
-        [session, self.transport.deadline()].into_iter().flatten().min()
+        [session, self.transport.deadline(), self.conversation_deadline()].into_iter().flatten().min()
     }
 
     /// The statistics as they are now.
@@ -186,11 +172,11 @@ impl Peer {
 
     /// The latest sample, read again from its message.
     pub fn last_sample(&self) -> Option<Sample<'static>> {
-        let repaired = json::repair(&self.latest);
-        let step = self.dialect.read(repaired.as_ref().unwrap_or(&self.latest), &mut Memory::default()).ok()?;
-        step.show.iter().find_map(|event| {
-            if let Event::Sample(sample) = event { Some((**sample).clone().into_owned()) } else { None }
-        })
+        self.conversation.sample(&self.latest)
+    }
+
+    fn conversation_deadline(&self) -> Option<Instant> {
+        self.conversation.deadline().filter(|_| self.session.is_open())
     }
 
     fn spreads(&self) -> Vec<(&'static str, Spread)> {
@@ -203,32 +189,45 @@ impl Peer {
     }
 
     fn advance(&mut self, context: &mut Context<'_>) -> Result<(), Disconnect> {
-        if self.transport.advance(context.registry, context.now)? {
-            self.opened(context);
+        match self.transport.advance(context.registry, context.now) {
+            Ok(true) => self.opened(context),
+            Ok(false) => {}
+            Err(why) => return Err(self.advised(why)),
         }
         Ok(())
+    }
+
+    /// Adds what an HTTP status means with this kind of server.
+    fn advised(&self, why: Disconnect) -> Disconnect {
+        match why.status.and_then(|status| self.conversation.advice(status)) {
+            Some(advice) => Disconnect { text: format!("{}; {advice}", why.text), ..why },
+            None => why,
+        }
     }
 
     fn opened(&mut self, context: &mut Context<'_>) {
         self.counters.connections += 1;
         self.counters.connection_start = Some(context.now.wall);
         (self.opened_at, self.closed_at) = (Some(context.now.mono), None);
+        self.said.connected(&self.label);
         self.handle(context, Input::Opened);
-        let again = if self.said.times > 1 { format!(", after {} failures", self.said.times) } else { String::new() };
-        let level = self.level(log::Level::Info);
-        log::log!(level, "{}: connected{again}", self.shown_label());
-        self.said.text.clear();
-        for text in self.server.greetings.clone() {
-            let _full_or_closed_again = self.send(context.now, &text);
-        }
+        let mut say = Say { send: self.server.greetings.clone(), ..Say::default() };
+        let Say { send, warn, hang_up } = self.conversation.opened(context.now.mono);
+        say.send.extend(send);
+        (say.warn, say.hang_up) = (warn, hang_up);
+        self.say(context, say);
     }
 
     /// Reads what has arrived, as far as a turn's share goes.
     fn drain(&mut self, context: &mut Context<'_>) -> Result<(), Disconnect> {
-        self.transport.refill();
+        let received = self.transport.refill();
         for _ in 0..TURN_MESSAGES {
             let Some(frame) = self.transport.next()? else {
                 self.marked = self.transport.is_spent();
+                // A large message on a slow line is life too, long before it is complete.
+                if self.transport.received() > received {
+                    self.session.handle(context.now, Input::Alive);
+                }
                 return Ok(());
             };
             self.session.handle(context.now, Input::Alive);
@@ -252,30 +251,20 @@ impl Peer {
 
     fn text(&mut self, context: &mut Context<'_>, text: &str) {
         self.count(text.len());
-        let repaired;
-        let (step, raw) = match self.dialect.read(text, &mut self.memory) {
-            Ok(step) => (step, Raw::Json(text)),
-            Err(_) => {
-                repaired = json::repair(text);
-                self.read_again(text, repaired.as_deref())
-            }
-        };
-        if let Some(reply) = step.reply {
-            let _full_or_closed = self.send(context.now, &reply);
+        let mut room = None;
+        let mut heard = self.conversation.hear(text, &mut room, context.now.mono);
+        let say = std::mem::take(&mut heard.say);
+        if heard.recognised {
+            log::debug!("{}: recognised as {}", escape(&self.label), self.conversation.dialect());
+            self.session.quiet_after(self.conversation.quiet_after());
         }
-        self.remember(text, &step.show);
-        self.deliver(context, raw, &step.show);
-    }
-
-    /// What a message means that strict reading could not decode.
-    fn read_again<'a>(&mut self, text: &'a str, repaired: Option<&'a str>) -> (Step<'a>, Raw<'a>) {
-        if let Some(Ok(step)) = repaired.map(|repaired| self.dialect.read(repaired, &mut self.memory)) {
-            return (step, Raw::Json(text));
+        if !heard.decoded {
+            self.counters.undecoded += 1;
+            log::debug!("{}: a message of {} bytes could not be decoded", escape(&self.label), text.len());
         }
-        self.counters.undecoded += 1;
-        log::debug!("{}: a message of {} bytes could not be decoded", self.shown_label(), text.len());
-        let raw = if json::is_json(repaired.unwrap_or(text)) { Raw::Json(text) } else { Raw::Text(text) };
-        (dialect::unknown(json::message_type(text).unwrap_or_default(), text), raw)
+        self.remember(&heard.text, &heard.events);
+        self.deliver(context, &heard.kind, heard.raw(), &heard.events);
+        self.say(context, say);
     }
 
     /// A binary message that holds JSON is as good as text.
@@ -285,9 +274,23 @@ impl Peer {
             _ => {
                 self.count(bytes.len());
                 self.counters.undecoded += 1;
-                let step = dialect::binary(bytes);
-                self.deliver(context, Raw::Binary(bytes), &step.show);
+                self.deliver(context, "binary", Raw::Binary(bytes), &dialect::binary(bytes).show);
             }
+        }
+    }
+
+    /// Does what follows from a message or from the time.
+    fn say(&mut self, context: &mut Context<'_>, say: Say) {
+        for line in &say.warn {
+            log::warn!("{}: {}", escape(&self.label), escape(line));
+        }
+        for text in &say.send {
+            if let Err(error) = self.send(context.now, text) {
+                log::warn!("{}: a message was not sent: {error}", escape(&self.label));
+            }
+        }
+        if let Some(why) = say.hang_up {
+            self.lost(context, Disconnect::fault(Phase::Session, Fault::Dialect, why));
         }
     }
 
@@ -296,8 +299,8 @@ impl Peer {
         self.counters.bytes_received += len as u64;
     }
 
-    fn remember(&mut self, text: &str, events: &Events<'_>) {
-        for event in events.iter() {
+    fn remember(&mut self, text: &str, events: &[Event<'_>]) {
+        for event in events {
             if let Event::Sample(sample) = event {
                 self.latest.clear();
                 self.latest.push_str(text);
@@ -311,18 +314,16 @@ impl Peer {
         }
     }
 
-    fn deliver(&mut self, context: &mut Context<'_>, raw: Raw<'_>, events: &[Event<'_>]) {
-        let shown = Shown {
-            server: &self.label,
-            id: context.id,
-            received_at: context.now.wall,
-            at: context.now.mono,
-            kind: "",
-            raw,
-            events,
-        };
-        self.session.handle(context.now, Input::Delivered { useful: shown.is_content() });
+    fn deliver(&mut self, context: &mut Context<'_>, kind: &str, raw: Raw<'_>, events: &[Event<'_>]) {
+        let shown = self.shown(context, kind, raw, events);
+        let useful = shown.is_content();
         (context.on)(&shown);
+        self.session.handle(context.now, Input::Delivered { useful });
+    }
+
+    fn shown<'a>(&'a self, context: &Context<'_>, kind: &'a str, raw: Raw<'a>, events: &'a [Event<'a>]) -> Shown<'a> {
+        let Now { mono: at, wall: received_at } = context.now;
+        Shown { server: &self.label, id: context.id, received_at, at, kind, raw, events }
     }
 
     /// Tells the session, does what it wants, and says so where its state has changed.
@@ -351,22 +352,32 @@ impl Peer {
     }
 
     fn dial(&mut self, context: &mut Context<'_>) {
-        let endpoint = match self.server.address.endpoint() {
-            Ok(endpoint) => endpoint,
-            Err(error) => return self.lost(context, Disconnect::new(Phase::Address, error.to_string())),
-        };
-        let level = if self.said.text.is_empty() { self.level(log::Level::Info) } else { log::Level::Debug };
-        log::log!(level, "{}: connecting to {endpoint}", self.shown_label());
         if self.session.client_state() == ClientState::Reconnecting {
             self.counters.reconnect_attempts += 1;
         }
+        let mut endpoint = match self.locate() {
+            Ok(endpoint) => endpoint,
+            Err(error) => return self.lost(context, Disconnect::new(Phase::Address, error.to_string())),
+        };
+        let token = match self.server.token.as_ref().map(crate::server::Token::read).transpose() {
+            Ok(token) => token,
+            Err(error) => return self.lost(context, Disconnect::new(Phase::Address, error.to_string())),
+        };
+        self.said.connecting(&self.label, &endpoint);
+        self.endpoint = Some(endpoint.clone());
+        self.conversation.address(&mut endpoint, token);
         let mut random = [0; 16];
-        random[..8].copy_from_slice(&context.random.bits().to_ne_bytes());
-        random[8..].copy_from_slice(&context.random.bits().to_ne_bytes());
+        random[..8].copy_from_slice(&(context.random)().to_ne_bytes());
+        random[8..].copy_from_slice(&(context.random)().to_ne_bytes());
         self.transport.dial(context.registry, Token(context.id), &endpoint, random);
-        self.endpoint = Some(endpoint);
         // A dial may have failed, or even succeeded, already: no event will tell.
         self.marked = true;
+    }
+
+    fn locate(&mut self) -> Result<Endpoint, AddressError> {
+        let mut endpoint = self.server.address.endpoint()?;
+        self.conversation.locate(&mut endpoint);
+        Ok(endpoint)
     }
 
     /// The dial failed or the connection ended.
@@ -375,14 +386,15 @@ impl Peer {
         let closing = before == ClientState::Connected && !self.session.is_open();
         self.transport.hang_up();
         self.marked = false;
+        self.conversation.ended(!why.is_our_doing());
         if before == ClientState::Connected {
             self.counters.total_disconnections += 1;
             self.closed_at = Some(context.now.mono);
         }
-        let dice = context.random.dice();
+        let dice = (context.random)() as f64 / u64::MAX as f64;
         self.session.handle(context.now, Input::Lost { why: &why, dice });
-        if why.fault != Some(Fault::Stopped) && !self.ended_as_wanted() {
-            self.say_lost(context.now, &why);
+        if !self.ended_as_wanted() {
+            self.said.lost(&self.label, &why, self.session.retry_in(context.now), self.session.is_gentle());
         }
         let wanted = closing || why.fault == Some(Fault::Stopped);
         if !wanted {
@@ -401,23 +413,6 @@ impl Peer {
         self.session.is_done() && self.session.client_state() == ClientState::Disconnected
     }
 
-    fn say_lost(&mut self, now: Now, why: &Disconnect) {
-        let next = match self.session.retry_in(now) {
-            Some(wait) => format!("retrying in {:.1} s", wait.as_secs_f64()),
-            None => "giving up".to_owned(),
-        };
-        let again = self.said.text == why.text;
-        self.said.times = if again { self.said.times + 1 } else { 1 };
-        self.said.quiet = self.session.is_gentle();
-        let level = match self.session.retry_in(now) {
-            None => log::Level::Error,
-            Some(_) if again || self.said.quiet => log::Level::Debug,
-            Some(_) => log::Level::Warn,
-        };
-        log::log!(level, "{}: {why}; {next}", self.shown_label());
-        self.said.text.clone_from(&why.text);
-    }
-
     fn fault(&self, fault: Fault) -> Disconnect {
         let (phase, what) = self.transport.unfinished(self.endpoint.as_ref());
         let policy = &self.server.policy;
@@ -426,7 +421,7 @@ impl Peer {
                 format!("{what}: no answer within {}", humantime::format_duration(policy.connect_timeout))
             }
             Fault::NoPong => format!("no answer to a ping within {}", humantime::format_duration(policy.ping_timeout)),
-            Fault::Stale { after } => format!("pings are answered, but no message came for {} s", after.as_secs()),
+            Fault::Stale { after } => format!("the connection is alive, but no message came for {} s", after.as_secs()),
             _ => what,
         };
         Disconnect::fault(phase, fault, text)
@@ -437,23 +432,7 @@ impl Peer {
         let to = self.session.client_state();
         let change = Change { from, to, why: why.to_owned(), retry_in: self.session.retry_in(context.now) };
         let events = [Event::State(change)];
-        let shown = Shown {
-            server: &self.label,
-            id: context.id,
-            received_at: context.now.wall,
-            at: context.now.mono,
-            kind: "",
-            raw: Raw::None,
-            events: &events,
-        };
+        let shown = self.shown(context, "", Raw::None, &events);
         (context.on)(&shown);
-    }
-
-    fn level(&self, usual: log::Level) -> log::Level {
-        if self.said.quiet { log::Level::Debug } else { usual }
-    }
-
-    fn shown_label(&self) -> std::borrow::Cow<'_, str> {
-        crate::style::escape(&self.label)
     }
 }

@@ -71,6 +71,8 @@ pub struct Due {
     pub send: Vec<String>,
     /// Types of requests whose answers did not come in time.
     pub unanswered: Vec<String>,
+    /// Types of requests that are longer than the server bears.
+    pub too_long: Vec<String>,
 }
 
 impl Requests {
@@ -105,7 +107,7 @@ impl Requests {
         }
         while self.in_flight.len() < asking.at_once {
             let Some(ask) = self.waiting.pop_front() else { break };
-            due.send.push(self.send(ask, asking, questions, now));
+            self.ask(ask, asking, questions, now, &mut due);
         }
         due
     }
@@ -138,14 +140,18 @@ impl Requests {
         self.again_at = questions.every.map(|every| now + every);
     }
 
-    fn send(&mut self, ask: Ask, asking: &Asking, questions: &Questions, now: Instant) -> String {
+    fn ask(&mut self, ask: Ask, asking: &Asking, questions: &Questions, now: Instant, due: &mut Due) {
         self.count += 1;
         let id = format!("wsmon-{}", self.count);
         let text = (asking.render)(&ask, &id);
+        if text.len() > asking.longest {
+            due.too_long.push(ask.kind);
+            return;
+        }
+        due.send.push(text);
         if !asking.answers.is_empty() {
             self.in_flight.push(InFlight { ask, id, answer_by: now + questions.within });
         }
-        text
     }
 }
 
@@ -214,7 +220,7 @@ mod tests {
     fn where_no_answer_is_defined_none_is_waited_for() {
         let (now, questions, mut requests) = (Instant::now(), questions(&["a"], None), Requests::default());
         requests.begin(&questions, now);
-        assert_eq!(requests.due(&MUTE, &questions, now), Due { send: vec!["a".into()], unanswered: vec![] });
+        assert_eq!(requests.due(&MUTE, &questions, now), Due { send: vec!["a".into()], ..Due::default() });
         assert_eq!(requests.deadline(), None);
     }
 }

@@ -4,7 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::dialect::{self, DIALECTS, Dialect, Wish};
 use crate::endpoint::{Endpoint, InvalidUri};
+use crate::json::Node;
+use crate::requests::{Ask, Questions};
 use crate::session::{Policy, Stale};
 
 /// A server to watch, with the command line's defaults.
@@ -27,6 +30,39 @@ pub struct Server {
     pub(crate) max_message: usize,
     pub(crate) history: bool,
     pub(crate) greetings: Vec<String>,
+    pub(crate) dialect: Option<&'static Dialect>,
+    pub(crate) wish: Wish,
+    pub(crate) questions: Questions,
+    pub(crate) token: Option<Token>,
+}
+
+/// A credential, or the file that holds it and is read before every connection.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Token {
+    Text(String),
+    File(PathBuf),
+}
+
+/// Never the credential itself.
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+impl Token {
+    /// The credential as it is now, without the line feed that editors leave.
+    pub(crate) fn read(&self) -> Result<String, AddressError> {
+        let token = match self {
+            Token::Text(text) => text.clone(),
+            Token::File(path) => read(path).map_err(|error| AddressError::File(path.clone(), error))?,
+        };
+        let token = token.trim_end_matches(['\r', '\n']);
+        if token.is_empty() || token.chars().any(char::is_control) {
+            return Err(AddressError::Token);
+        }
+        Ok(token.to_owned())
+    }
 }
 
 /// Where a server's URI stands.
@@ -46,6 +82,12 @@ pub enum AddressError {
     Uri(InvalidUri),
     /// The file that holds it cannot be read.
     File(PathBuf, std::io::Error),
+    /// The token is empty or holds control characters.
+    Token,
+    /// No dialect of this name.
+    Dialect(String),
+    /// A request's JSON is no object.
+    Request(String),
 }
 
 impl fmt::Display for AddressError {
@@ -55,6 +97,14 @@ impl fmt::Display for AddressError {
             AddressError::File(path, error) => {
                 let path = path.to_string_lossy();
                 write!(f, "read {}: {}", crate::style::escape(&path), crate::error::reason(error))
+            }
+            AddressError::Token => f.write_str("the token is empty or holds control characters"),
+            AddressError::Dialect(name) => {
+                let names: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name).collect();
+                write!(f, "no dialect {}: choose from auto, {}", crate::style::escape(name), names.join(", "))
+            }
+            AddressError::Request(kind) => {
+                write!(f, "request {}: what follows the = must be a JSON object", crate::style::escape(kind))
             }
         }
     }
@@ -176,6 +226,92 @@ impl Server {
         self
     }
 
+    /// The dialect by its name; `auto` = recognised by the first messages.
+    ///
+    /// # Errors
+    /// Where there is none of that name: the error names all.
+    pub fn dialect(mut self, name: &str) -> Result<Self, AddressError> {
+        self.dialect = match name {
+            "auto" => None,
+            name => Some(dialect::named(name).ok_or_else(|| AddressError::Dialect(name.to_owned()))?),
+        };
+        Ok(self)
+    }
+
+    /// Channels or event types to subscribe to, where the dialect has such; its default if empty.
+    #[must_use]
+    pub fn subscribe(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.wish.subscribe = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Processes to subscribe to (pmdaemon), and with what period.
+    #[must_use]
+    pub fn processes(mut self, names: impl IntoIterator<Item = impl Into<String>>, every: Option<Duration>) -> Self {
+        self.wish.process = names.into_iter().map(Into::into).collect();
+        self.wish.interval = every;
+        self
+    }
+
+    /// What to send for each JSON ping (fastpluggy); `%id` stands for its ping id.
+    #[must_use]
+    pub fn heartbeat_reply(mut self, text: Option<String>) -> Self {
+        self.wish.heartbeat_reply = text;
+        self
+    }
+
+    /// A request to send on every connection, with the members of a JSON object if it takes any.
+    ///
+    /// # Errors
+    /// Where the JSON is no object.
+    pub fn request(mut self, kind: &str, json: Option<&str>) -> Result<Self, AddressError> {
+        let is_object = |json: &str| matches!(Node::parse(json), Ok(Node::Map(_)));
+        if json.is_some_and(|json| !is_object(json)) {
+            return Err(AddressError::Request(kind.to_owned()));
+        }
+        self.questions.asks.push(Ask { kind: kind.to_owned(), json: json.map(str::to_owned) });
+        Ok(self)
+    }
+
+    /// Sends the requests again and again; `None` = once per connection.
+    #[must_use]
+    pub fn request_every(mut self, every: Option<Duration>) -> Self {
+        self.questions.every = every;
+        self
+    }
+
+    /// How long an answer may take.
+    #[must_use]
+    pub fn request_timeout(mut self, within: Duration) -> Self {
+        self.questions.within = within;
+        self
+    }
+
+    /// The credential.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(Token::Text(token.into()));
+        self
+    }
+
+    /// The file that holds the credential. It is read now, and again before every connection.
+    ///
+    /// # Errors
+    /// Where it cannot be read, is empty or holds control characters.
+    pub fn token_file(mut self, path: impl Into<PathBuf>) -> Result<Self, AddressError> {
+        let token = Token::File(path.into());
+        token.read()?;
+        self.token = Some(token);
+        Ok(self)
+    }
+
+    /// Whether developers' details are wanted.
+    #[must_use]
+    pub fn verbose(mut self, verbose: bool) -> Self {
+        self.wish.verbose = verbose;
+        self
+    }
+
     fn at(address: Address) -> Self {
         Server {
             address,
@@ -184,6 +320,10 @@ impl Server {
             max_message: MAX_MESSAGE,
             history: false,
             greetings: Vec::new(),
+            dialect: None,
+            wish: Wish::default(),
+            questions: Questions::default(),
+            token: None,
         }
     }
 }

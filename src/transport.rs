@@ -157,12 +157,18 @@ impl Transport {
         }
     }
 
-    /// A new turn begins: as much may be read again.
-    pub fn refill(&mut self) {
+    /// A new turn begins: as much may be read again. What was received before it.
+    pub fn refill(&mut self) -> u64 {
         if let Stage::Open(socket) = &mut self.stage {
             let metered = socket.get_mut();
             (metered.allowance, metered.spent) = (TURN_BYTES, false);
         }
+        self.received()
+    }
+
+    /// Bytes received since the connection was opened.
+    pub fn received(&self) -> u64 {
+        if let Stage::Open(socket) = &self.stage { socket.get_ref().received } else { 0 }
     }
 
     /// The next frame that has arrived, if any. An error is final: the socket must not be read again.
@@ -411,7 +417,8 @@ impl Upgrading {
             Refused::Status { code: 400..=499, .. } => Retry::FinalUnlessUseful,
             _ => Retry::Usual,
         };
-        Disconnect { retry, ..Disconnect::new(Phase::Upgrade, format!("{}: {refused}", self.what())) }
+        let status = if let Refused::Status { code, .. } = refused { Some(*code) } else { None };
+        Disconnect { retry, status, ..Disconnect::new(Phase::Upgrade, format!("{}: {refused}", self.what())) }
     }
 
     fn open(self, consumed: usize, limits: &Limits) -> Stage {
@@ -421,7 +428,7 @@ impl Upgrading {
             .max_write_buffer_size(SEND_BYTES)
             .max_message_size(Some(limits.max_message))
             .max_frame_size(Some(limits.max_message));
-        let metered = Metered { stream: self.stream, allowance: TURN_BYTES, spent: false, written: 0 };
+        let metered = Metered { stream: self.stream, allowance: TURN_BYTES, spent: false, received: 0, written: 0 };
         let tail = self.head[consumed..].to_vec();
         Stage::Open(Box::new(WebSocket::from_partially_read(metered, tail, Role::Client, Some(config))))
     }
@@ -474,6 +481,7 @@ struct Metered {
     stream: TcpStream,
     allowance: usize,
     spent: bool,
+    received: u64,
     written: u64,
 }
 
@@ -485,6 +493,7 @@ impl Read for Metered {
         }
         let len = self.stream.read(buffer)?;
         self.allowance = self.allowance.saturating_sub(len);
+        self.received += len as u64;
         Ok(len)
     }
 }

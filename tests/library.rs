@@ -106,7 +106,7 @@ const NOBODY: &str = "ws://127.0.0.1:1";
 /// Upgrades, sends a greeting, and then one sample for each text that comes.
 fn on_demand(mut peer: Peer) {
     peer.upgrade();
-    peer.text(r#"{"type":"connection","message":"hello"}"#);
+    peer.text(r#"{"type":"connection","status":"connected","message":"hello"}"#);
     let mut cpu = 0;
     while peer.next().is_some_and(|frame| frame.opcode == TEXT) {
         cpu += 1;

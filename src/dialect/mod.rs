@@ -94,6 +94,8 @@ pub struct Step<'a> {
     pub redacted: Option<String>,
     /// A line for the log, at warning level.
     pub warn: Option<String>,
+    /// The message's type or channel. Set by [`Dialect::read`].
+    pub kind: Cow<'a, str>,
 }
 
 /// A message that is not what its type says, or no JSON at all.
@@ -141,6 +143,21 @@ pub struct Memory {
     pub ended_cleanly: Option<bool>,
     /// A number that no other process is likely to have drawn.
     pub random: u64,
+    /// Whether it has been said which options mean nothing to the server. Survives.
+    pub checked: bool,
+}
+
+impl Wish {
+    /// The options behind the wish.
+    pub fn given(&self) -> Vec<&'static str> {
+        let given = [
+            ("--subscribe", !self.subscribe.is_empty()),
+            ("--process", !self.process.is_empty()),
+            ("--interval", self.interval.is_some()),
+            ("--heartbeat-reply", self.heartbeat_reply.is_some()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(option, _)| option).collect()
+    }
 }
 
 impl Memory {
@@ -166,6 +183,7 @@ impl Dialect {
         if memory.requests.is_waiting() {
             self.settle(text, &kind, memory, &mut step)?;
         }
+        step.kind = kind;
         Ok(step)
     }
 
@@ -183,6 +201,11 @@ impl Dialect {
         }
         Ok(())
     }
+}
+
+/// The dialect of that name.
+pub fn named(name: &str) -> Option<&'static Dialect> {
+    DIALECTS.iter().copied().find(|dialect| dialect.name == name)
 }
 
 /// The dialect that speaks so, if only one does.
@@ -206,7 +229,8 @@ impl From<serde_json::Error> for Undecodable {
 
 /// A message as it came.
 pub fn unknown<'a>(kind: Cow<'a, str>, text: &'a str) -> Step<'a> {
-    Event::Unknown(Unknown { kind, text: text.into() }).into()
+    let event = Event::Unknown(Unknown { kind: kind.clone(), text: text.into() });
+    Step { kind, ..event.into() }
 }
 
 /// A binary message that is no text, in words.

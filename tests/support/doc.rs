@@ -27,7 +27,7 @@ fn talk(mut stream: TcpStream, samples: u32) -> std::io::Result<()> {
     }
     let (granted, _) = wsmon::upgrade::serve(&request).unwrap().unwrap();
     stream.write_all(granted.as_bytes())?;
-    send(&mut stream, r#"{"type":"connection","message":"Connected to monitoring server"}"#)?;
+    send(&mut stream, r#"{"type":"connection","status":"connected","message":"Connected to monitoring server"}"#)?;
     for cpu in (60..).step_by(10).take(samples as usize) {
         let data = format!(r#"{{"processor":{{"usage_percent":{cpu}}},"memory":{{"percentage":62.8}}}}"#);
         send(&mut stream, &format!(r#"{{"type":"monitoring_data","data":{data}}}"#))?;
