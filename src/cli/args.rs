@@ -17,6 +17,7 @@ const OPTIONS: &str = "\
 --max-message BYTES
 -f --format NAME
 --every D
+--only LIST
 --color WHEN
 --no-color
 --ascii
@@ -93,13 +94,18 @@ pub struct Args {
     #[argh(option, arg_name = "BYTES")]
     pub max_message: Option<String>,
 
-    /// simple, detailed, compact, json or jsonl (default $MONITORING_FORMAT, else simple)
+    /// simple, detailed, compact, json, jsonl or events (default $MONITORING_FORMAT, else simple)
     #[argh(option, short = 'f', arg_name = "NAME")]
     pub format: Option<String>,
 
     /// show and save at most one sample per server in this time, the latest (default 0: each)
     #[argh(option, arg_name = "D")]
     pub every: Option<String>,
+
+    /// show only these, separated by commas: sample, processes, alert, log, notice, answer, error,
+    /// unknown, or the servers' own types and channels
+    #[argh(option, arg_name = "LIST")]
+    pub only: Option<String>,
 
     /// auto, always or never (default auto: on a terminal, unless NO_COLOR and the like say no)
     #[argh(option, arg_name = "WHEN")]

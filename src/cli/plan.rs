@@ -9,6 +9,7 @@ use log::LevelFilter;
 use super::args::{self, Args};
 use super::habits::{self, Request};
 use super::logging;
+use super::only::Only;
 use super::queue::WhenFull;
 use super::units;
 
@@ -38,6 +39,8 @@ pub struct Plan {
     pub format: &'static str,
     /// None: every sample.
     pub every: Option<Duration>,
+    /// None: everything.
+    pub only: Option<Only>,
     pub color: When,
     pub glyphs: Glyphs,
     pub save_data: Option<PathBuf>,
@@ -139,6 +142,7 @@ fn decide(args: &Args, env: Env) -> Result<Plan, String> {
         max_message: typed("--max-message", &args.max_message, units::memory_size)?.unwrap_or(4 << 20),
         format: or_variable("--format", &args.format, "$MONITORING_FORMAT", env, format)?.unwrap_or("simple"),
         every: typed("--every", &args.every, units::duration_or_none)?.flatten(),
+        only: typed("--only", &args.only, Only::read)?,
         color: color(args)?,
         glyphs: glyphs(args),
         save_data: typed("--save-data", &args.save_data, file)?,

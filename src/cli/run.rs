@@ -89,7 +89,7 @@ impl Run {
         let streams = Streams::open(monitor.registry(), [Own::Out.token(), Own::Err.token()], limits, log_limits)
             .map_err(|error| Failure::local("stdout", &error))?;
         let mut view = View::new(format, style(&plan, monitor.len()), monitor.len());
-        (view.every, view.count, view.data) = (plan.every, plan.count, data);
+        (view.every, view.only, view.count, view.data) = (plan.every, plan.only.clone(), plan.count, data);
         let until = plan.duration.and_then(|duration| monitor.now().mono.checked_add(duration));
         let run = Run {
             plan,

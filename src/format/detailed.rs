@@ -25,7 +25,9 @@ const TAGS: Tags = Tags {
     alert: ["ALERT: "; 2],
     answer: ["ANSWER: "; 2],
     unknown: ["UNKNOWN: "; 2],
-    stamped: true,
+    log: ["LOG: "; 2],
+    process: ["PROCESS: "; 2],
+    full: true,
 };
 
 const SECTIONS: [(Section, &str); 5] = [

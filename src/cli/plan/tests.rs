@@ -48,6 +48,7 @@ fn the_defaults_are_those_of_the_contract() {
         max_message: 4 << 20,
         format: "simple",
         every: None,
+        only: None,
         color: When::Auto,
         glyphs: Glyphs::Auto,
         save_data: None,
@@ -82,6 +83,7 @@ const CASES: &[Case] = &[
     ("--max-message", "64K", |plan| plan.max_message = 65_536),
     ("--format", "jsonl", |plan| plan.format = "jsonl"),
     ("--every", "10", |plan| plan.every = Some(secs(10))),
+    ("--only", "sample,logs", |plan| plan.only = Only::read("sample,logs").ok()),
     ("--color", "always", |plan| plan.color = When::Always),
     ("--no-color", "", |plan| plan.color = When::Never),
     ("--ascii", "", |plan| plan.glyphs = Glyphs::Ascii),
@@ -134,7 +136,7 @@ fn spellings(row: &Row, value: &str) -> Vec<String> {
 
 #[test]
 fn a_wrong_value_is_an_error_that_names_option_and_value() {
-    let anything_goes = ["--uri", "--save-data", "--log-file"];
+    let anything_goes = ["--uri", "--only", "--save-data", "--log-file"];
     for row in rows().filter(|row| row.value.is_some()) {
         if !anything_goes.contains(&row.long) {
             let why = usage(read(&format!("{}=rubbish", row.long)));
@@ -142,6 +144,7 @@ fn a_wrong_value_is_an_error_that_names_option_and_value() {
         }
     }
     assert_eq!(usage(read("--save-data=")), "wsmon: --save-data '': no file is named");
+    assert_eq!(usage(read("--only Alerts")), "wsmon: --only 'Alerts': did you mean alert?");
 }
 
 #[test]
@@ -181,7 +184,7 @@ fn an_interval_above_the_usual_cap_raises_it() {
 
 #[test]
 fn a_wrong_format_names_the_choices() {
-    let choices = "choose from simple, detailed, compact, json, jsonl";
+    let choices = "choose from simple, detailed, compact, json, jsonl, events";
     assert_eq!(usage(read("-f xml")), format!("wsmon: --format 'xml': {choices}"));
     let from_variable = usage(read_with(&[("MONITORING_FORMAT", "xml")], ""));
     assert_eq!(from_variable, format!("wsmon: $MONITORING_FORMAT 'xml': {choices}"));
