@@ -21,7 +21,6 @@ pub enum Section {
 
 /// The unit of a metric. Servers' own units are converted while reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Unit {
     /// Per cent, usually 0 to 100; servers are not held to it.
     Percent,
