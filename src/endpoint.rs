@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Where a server is and how to ask it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Whether TLS is spoken.
     pub secure: bool,
@@ -103,6 +103,13 @@ impl fmt::Display for Endpoint {
             (None, false) => "ws",
         };
         write!(f, "{scheme}://{}{}", self.authority(), redact_query(&self.target))
+    }
+}
+
+/// As displayed: secrets must not reach a log on this way either.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 /// The phase of a connection in which something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Phase {
     /// Finding out where to connect to.
     Address,
@@ -35,6 +36,7 @@ impl Phase {
 
 /// Whether to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Retry {
     /// After the usual wait.
     Usual,
@@ -48,6 +50,7 @@ pub enum Retry {
 
 /// What this side found wanting and ended a connection for.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Fault {
     /// Not open within `--connect-timeout`.
     ConnectTimeout,
@@ -74,6 +77,7 @@ pub enum Fault {
 
 /// Why a dial failed or a connection ended: one line for people, and what follows from it.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Disconnect {
     /// Where it happened.
     pub phase: Phase,
@@ -91,17 +95,17 @@ pub struct Disconnect {
 
 impl Disconnect {
     /// Something failed and may be better next time.
-    pub fn new(phase: Phase, text: impl Into<String>) -> Self {
+    pub(crate) fn new(phase: Phase, text: impl Into<String>) -> Self {
         Disconnect { phase, text: text.into(), retry: Retry::Usual, fault: None, code: None, status: None }
     }
 
     /// An I/O error; `what` says what was being done, with the address.
-    pub fn io(phase: Phase, what: &str, error: &io::Error) -> Self {
+    pub(crate) fn io(phase: Phase, what: &str, error: &io::Error) -> Self {
         Disconnect::new(phase, format!("{what}: {}", reason(error)))
     }
 
     /// The server sent a Close frame.
-    pub fn closed(code: Option<u16>, why: &str) -> Self {
+    pub(crate) fn closed(code: Option<u16>, why: &str) -> Self {
         let text = match (code, why) {
             (None, _) => "closed by the server without a code".to_owned(),
             (Some(code), "") => format!("closed by the server with {code}{}", meaning(code)),
@@ -113,7 +117,7 @@ impl Disconnect {
     }
 
     /// This side ended it, or did not get it open.
-    pub fn fault(phase: Phase, fault: Fault, text: impl Into<String>) -> Self {
+    pub(crate) fn fault(phase: Phase, fault: Fault, text: impl Into<String>) -> Self {
         Disconnect { fault: Some(fault), ..Disconnect::new(phase, text) }
     }
 
@@ -141,6 +145,8 @@ impl fmt::Display for Disconnect {
         f.write_str(&self.text)
     }
 }
+
+impl std::error::Error for Disconnect {}
 
 /// The error in words, without the number, and with the way out where there is one.
 pub(crate) fn reason(error: &io::Error) -> String {

@@ -13,8 +13,14 @@ use crate::json::Node;
 use crate::metric::{Metric, Sample, Text};
 
 /// One member that a dialect knows: its key and what becomes of its value.
-#[derive(Debug)]
 pub struct Row(pub &'static str, pub Rule);
+
+/// The key alone: rows may contain themselves.
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// What becomes of a member's value.
 #[derive(Debug)]
@@ -240,11 +246,10 @@ fn gather(
             }
         }
         (Node::List(_), Some(Rule::PerCore)) if !sample.per_core.is_empty() => {}
+        (Node::List(list), _) if list.iter().all(Node::is_leaf) && carried(node, rule, sample) => {}
         (Node::List(list), _) if list.iter().all(Node::is_leaf) => {
-            if !carried(node, rule, sample) {
-                let leaves: Vec<_> = list.iter().map(ToString::to_string).collect();
-                out.push((path.clone(), leaves.join(", ")));
-            }
+            let leaves: Vec<_> = list.iter().map(ToString::to_string).collect();
+            out.push((path.clone(), leaves.join(", ")));
         }
         (Node::List(list), _) => {
             for (i, value) in list.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! One server as the loop sees it: session, socket, conversation and counters.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
@@ -12,7 +12,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Disconnect, Fault, Phase};
 use crate::event::{Change, ClientState, Event, Raw, Shown};
 use crate::json;
-use crate::metric::{METRICS, Metric, Sample};
+use crate::metric::{Metric, Sample};
 use crate::said::Said;
 use crate::server::{AddressError, Server};
 use crate::session::{Do, Input, Now, Session};
@@ -37,7 +37,7 @@ pub struct Context<'c> {
 /// One server.
 #[derive(Debug)]
 pub struct Peer {
-    pub label: Rc<str>,
+    pub label: Arc<str>,
     pub session: Session,
     pub history: VecDeque<Sample<'static>>,
     pub last_disconnect: Option<Disconnect>,
@@ -99,6 +99,11 @@ impl Peer {
     /// Leaves a command for the next turn.
     pub fn command(&mut self, input: Input<'static>) {
         self.commands.push(input);
+    }
+
+    /// Whether nothing will happen any more, unless it is told to.
+    pub fn is_done(&self) -> bool {
+        self.session.is_done() && !self.commands.iter().any(|input| matches!(input, Input::Reconnect))
     }
 
     /// Sends a text at once, or as soon as the socket takes it.
@@ -183,7 +188,7 @@ impl Peer {
         let spread = |&metric: &Metric| {
             let mut spread = Spread::default();
             self.history.iter().filter_map(|sample| sample.get(metric)).for_each(|value| spread.add(value));
-            (METRICS[metric as usize].name, spread)
+            (metric.row().name, spread)
         };
         Metric::ALL.iter().map(spread).filter(|(_, spread)| spread.samples > 0).collect()
     }
@@ -330,7 +335,9 @@ impl Peer {
     fn handle(&mut self, context: &mut Context<'_>, input: Input<'_>) {
         let before = self.session.client_state();
         let wanted = self.session.handle(context.now, input);
-        self.changed(context, before, "");
+        if before != self.session.client_state() {
+            self.tell(context, before, "");
+        }
         match wanted {
             Do::Nothing => {}
             Do::Dial => self.dial(context),
@@ -381,6 +388,7 @@ impl Peer {
     /// The dial failed or the connection ended.
     fn lost(&mut self, context: &mut Context<'_>, why: Disconnect) {
         let before = self.session.client_state();
+        let closing = before == ClientState::Connected && !self.session.is_open();
         self.transport.hang_up();
         self.marked = false;
         self.conversation.ended(!why.is_our_doing());
@@ -392,10 +400,16 @@ impl Peer {
         self.session.handle(context.now, Input::Lost { why: &why, dice });
         if !self.ended_as_wanted() {
             self.said.lost(&self.label, &why, self.session.retry_in(context.now), self.session.is_gentle());
+        }
+        let wanted = closing || why.fault == Some(Fault::Stopped);
+        if !wanted {
             let error = PastError { at: context.now.wall, error: why.to_string(), kind: why.phase.name() };
             self.counters.remember(error);
         }
-        self.changed(context, before, &why.text);
+        let again = self.session.retry_in(context.now).is_some();
+        if before != self.session.client_state() || again {
+            self.tell(context, before, if wanted { "" } else { &why.text });
+        }
         self.last_disconnect = Some(why);
     }
 
@@ -418,13 +432,12 @@ impl Peer {
         Disconnect::fault(phase, fault, text)
     }
 
-    fn changed(&self, context: &mut Context<'_>, from: ClientState, why: &str) {
+    /// Tells the program what has become of the connection.
+    fn tell(&self, context: &mut Context<'_>, from: ClientState, why: &str) {
         let to = self.session.client_state();
-        if from != to {
-            let change = Change { from, to, why: why.to_owned(), retry_in: self.session.retry_in(context.now) };
-            let events = [Event::State(change)];
-            let shown = self.shown(context, "", Raw::None, &events);
-            (context.on)(&shown);
-        }
+        let change = Change { from, to, why: why.to_owned(), retry_in: self.session.retry_in(context.now) };
+        let events = [Event::State(change)];
+        let shown = self.shown(context, "", Raw::None, &events);
+        (context.on)(&shown);
     }
 }

@@ -22,7 +22,7 @@ use crate::session::{Policy, Stale};
 ///     .ping_interval(Some(Duration::from_secs(60)));
 /// # Ok::<(), wsmon::AddressError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Server {
     pub(crate) address: Address,
     pub(crate) label: Option<String>,
@@ -325,6 +325,15 @@ impl Server {
             questions: Questions::default(),
             token: None,
         }
+    }
+}
+
+/// Without what could hold a secret.
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Server { address, label, policy, .. } = self;
+        let mut out = f.debug_struct("Server");
+        out.field("address", address).field("label", label).field("policy", policy).finish_non_exhaustive()
     }
 }
 

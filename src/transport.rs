@@ -50,7 +50,7 @@ pub enum Frame {
 pub enum SendError {
     /// There is no open connection; nothing is kept for the next one.
     NotOpen,
-    /// 64 KiB wait to be sent already.
+    /// With this text more than 64 KiB would wait to be sent; it has not been queued. A longer text never fits.
     Full,
 }
 
@@ -58,7 +58,7 @@ impl std::fmt::Display for SendError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             SendError::NotOpen => "not connected",
-            SendError::Full => "64 KiB wait to be sent already",
+            SendError::Full => "more than 64 KiB would wait to be sent",
         })
     }
 }

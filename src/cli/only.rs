@@ -59,7 +59,7 @@ fn is_nearly(name: &str, kind: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::rc::Rc;
+    use std::sync::Arc;
     use std::time::{Instant, SystemTime};
     use wsmon::{LogLine, Notice, Raw, Unknown};
 
@@ -70,7 +70,7 @@ mod tests {
 
     /// The kinds of what is shown of a message of this type.
     fn chosen(list: &str, kind: &str, events: &[Event<'_>]) -> Option<Vec<&'static str>> {
-        let server: Rc<str> = "a".into();
+        let server: Arc<str> = "a".into();
         let received_at = SystemTime::UNIX_EPOCH;
         let shown = Shown { server: &server, id: 0, received_at, at: Instant::now(), kind, raw: Raw::None, events };
         let chosen = Only::read(list).unwrap().choose(&shown)?;

@@ -18,7 +18,7 @@ const DEFAULT_URI: &str = "ws://localhost:8765";
 /// Everything the command line and the environment decide, in the program's own types.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// As given: label, `@FILE` and the URI itself are read by `wsmon::Endpoint`. Empty with `demo`.
+    /// As given: label, `@FILE` and the URI itself are read by `wsmon::Server::parse`. Empty with `demo`.
     pub uris: Vec<String>,
     /// What to name when one of `uris` is wrong: `--uri` or `$MONITORING_WEBSOCKET_URI`.
     pub uris_from: &'static str,

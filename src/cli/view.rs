@@ -198,7 +198,7 @@ fn is_sample(shown: &Shown<'_>) -> bool {
 mod tests {
     use super::*;
     use crate::cli::scratch::Scratch;
-    use std::rc::Rc;
+    use std::sync::Arc;
     use std::time::SystemTime;
     use wsmon::{LogLine, Notice, Processes};
 
@@ -208,7 +208,7 @@ mod tests {
 
     /// Shows a message of the type `x.y` of the only server.
     fn show(view: &mut View, events: &[Event<'_>]) {
-        let server: Rc<str> = "a".into();
+        let server: Arc<str> = "a".into();
         let (received_at, raw) = (SystemTime::UNIX_EPOCH, Raw::Json("{}"));
         view.show(&Shown { server: &server, id: 0, received_at, at: Instant::now(), kind: "x.y", raw, events });
     }

@@ -14,18 +14,61 @@ use crate::event::Shown;
 use crate::stats::Statistics;
 use crate::style::Style;
 
-/// An output format. Programs may make their own.
+/// An output format: functions that write text into a [`String`]. Those of the command are in [`FORMATS`], and a
+/// program may make its own. They write lines with their line feeds and print nothing.
+///
+/// ```
+/// use wsmon::{Event, Format, Metric, Monitor, Server, Shown, Style};
+///
+/// /// Server and processor use, separated by tabs.
+/// static TABS: Format = Format {
+///     name: "tabs",
+///     about: "server and processor use, separated by tabs",
+///     write,
+///     stats: |out, statistics, _| {
+///         let (messages, disconnections) = (statistics.messages_received, statistics.total_disconnections);
+///         out.push_str(&format!("{messages} messages, {disconnections} disconnections\n"));
+///     },
+///     gap: None,
+/// };
+///
+/// fn write(out: &mut String, shown: &Shown<'_>, _: &Style) {
+///     for event in shown.events {
+///         if let Event::Sample(sample) = event
+///             && let Some(percent) = sample.get(Metric::Cpu)
+///         {
+///             out.push_str(&format!("{}\t{percent}\n", shown.server));
+///         }
+///     }
+/// }
+///
+/// # let uri = doc::serve(2);
+/// # let uri = uri.as_str();
+/// let mut monitor = Monitor::new()?;
+/// monitor.add(Server::new(uri)?.label("nas").max_reconnects(Some(0)))?;
+/// let (mut out, style) = (String::new(), Style::default());
+/// while !monitor.is_done() {
+///     monitor.turn(None, &mut |shown| (TABS.write)(&mut out, shown, &style))?;
+/// }
+/// (TABS.stats)(&mut out, &monitor.statistics(), &style);
+/// assert_eq!(out, "nas\t60\nnas\t70\n3 messages, 1 disconnections\n");
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Text from a server ([`crate::Notice`], [`crate::Text`] …) goes through [`crate::escape`] on its way to a terminal.
 #[derive(Debug)]
 pub struct Format {
-    /// Its name for `--format`.
+    /// Its name, as `--format` takes it.
     pub name: &'static str,
     /// What it is good for, in a few words.
     pub about: &'static str,
-    /// Appends the lines of one message, each with its line feed; nothing where there is nothing to show.
+    /// Appends the lines of one message, each with its line feed; nothing where there is nothing to show. What is
+    /// appended belongs together: it is written as a whole or not at all.
     pub write: fn(&mut String, &Shown<'_>, &Style),
     /// Appends the statistics, with line feed.
     pub stats: fn(&mut String, &Statistics, &Style),
-    /// Appends what stands where so many messages are missing, because the reader was too slow.
+    /// The line that stands where so many messages are missing because the reader was too slow; `None` = no line.
     pub gap: Option<fn(u64) -> String>,
 }
 
@@ -33,7 +76,7 @@ pub struct Format {
 pub static FORMATS: &[Format] =
     &[simple::FORMAT, detailed::FORMAT, compact::FORMAT, json::JSON, json::JSONL, events::FORMAT];
 
-/// The format of that name.
+/// The format of that name in [`FORMATS`].
 #[must_use]
 pub fn format(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name)
@@ -42,7 +85,7 @@ pub fn format(name: &str) -> Option<&'static Format> {
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
-    use std::rc::Rc;
+    use std::sync::Arc;
     use std::time::{Duration, SystemTime};
 
     use super::*;
@@ -119,7 +162,7 @@ mod tests {
 
     /// What a format writes for a message that means these events.
     pub fn written(format: &str, raw: Raw<'_>, events: &[Event<'_>], style: Style) -> String {
-        let server: Rc<str> = "nas\x1b".into();
+        let server: Arc<str> = "nas\x1b".into();
         let received_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
         let format = FORMATS.iter().find(|row| row.name == format).unwrap();
         let mut out = String::new();

@@ -1,4 +1,3 @@
-use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
 use super::*;
@@ -25,7 +24,7 @@ fn files() -> Vec<String> {
 
 /// What a format prints for a recording, beginning without knowing the dialect.
 fn printed(format: &str, file: &str, wish: Wish) -> String {
-    let (mut out, now, server) = (String::new(), Instant::now(), Rc::from("s"));
+    let (mut out, now, server) = (String::new(), Instant::now(), std::sync::Arc::from("s"));
     let mut conversation = Conversation::new(None, wish, Questions::default(), 0);
     let format = FORMATS.iter().find(|row| row.name == format).unwrap();
     for text in texts(file, "in") {
