@@ -161,7 +161,7 @@ pub(crate) fn reason(error: &io::Error) -> String {
         _ if matches!(error.raw_os_error(), Some(23 | 24)) => "out of file descriptors, see `ulimit -n`".into(),
         _ => {
             let text = error.to_string();
-            text.split(" (os error").next().unwrap_or_default().to_lowercase()
+            text.split(" (os error").next().unwrap_or_default().to_ascii_lowercase()
         }
     }
 }

@@ -214,6 +214,7 @@ mod said;
 mod server;
 mod session;
 mod stats;
+mod stream;
 mod style;
 mod transport;
 #[doc(hidden)]

@@ -17,10 +17,9 @@ use tungstenite::{Bytes, Error, Message, Utf8Bytes, WebSocket};
 use crate::endpoint::Endpoint;
 use crate::error::{Disconnect, Fault, Phase, Retry, reason};
 use crate::session::Now;
+use crate::stream::Metered;
 use crate::upgrade::{self, Refused};
 
-/// The most that one turn takes from one socket.
-const TURN_BYTES: usize = 256 << 10;
 /// The most that waits to be sent to one server.
 const SEND_BYTES: usize = 64 << 10;
 /// Small, since each connection has one; frames may be larger.
@@ -160,15 +159,14 @@ impl Transport {
     /// A new turn begins: as much may be read again. What was received before it.
     pub fn refill(&mut self) -> u64 {
         if let Stage::Open(socket) = &mut self.stage {
-            let metered = socket.get_mut();
-            (metered.allowance, metered.spent) = (TURN_BYTES, false);
+            socket.get_mut().refill();
         }
         self.received()
     }
 
     /// Bytes received since the connection was opened.
     pub fn received(&self) -> u64 {
-        if let Stage::Open(socket) = &self.stage { socket.get_ref().received } else { 0 }
+        if let Stage::Open(socket) = &self.stage { socket.get_ref().received() } else { 0 }
     }
 
     /// The next frame that has arrived, if any. An error is final: the socket must not be read again.
@@ -190,7 +188,7 @@ impl Transport {
 
     /// Whether the turn's bytes are spent, so that more may be there to read.
     pub fn is_spent(&self) -> bool {
-        matches!(&self.stage, Stage::Open(socket) if socket.get_ref().spent)
+        matches!(&self.stage, Stage::Open(socket) if socket.get_ref().is_spent())
     }
 
     /// Writes what waits to be written, pongs among it, as far as the socket takes it.
@@ -199,7 +197,7 @@ impl Transport {
         match socket.flush() {
             Ok(()) => self.stuck_since = None,
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                let written = socket.get_ref().written;
+                let written = socket.get_ref().written();
                 if self.stuck_since.is_none_or(|(_, before)| before != written) {
                     self.stuck_since = Some((now.mono, written));
                 }
@@ -290,7 +288,7 @@ fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Disconnect> {
         }
         Err(error) => {
             let text = error.to_string();
-            let text = text.rsplit(": ").next().unwrap_or_default().to_lowercase();
+            let text = text.rsplit(": ").next().unwrap_or_default().to_ascii_lowercase();
             Err(Disconnect::new(Phase::Resolve, format!("{}: {text}", what())))
         }
     }
@@ -428,7 +426,7 @@ impl Upgrading {
             .max_write_buffer_size(SEND_BYTES)
             .max_message_size(Some(limits.max_message))
             .max_frame_size(Some(limits.max_message));
-        let metered = Metered { stream: self.stream, allowance: TURN_BYTES, spent: false, received: 0, written: 0 };
+        let metered = Metered::new(self.stream);
         let tail = self.head[consumed..].to_vec();
         Stage::Open(Box::new(WebSocket::from_partially_read(metered, tail, Role::Client, Some(config))))
     }
@@ -463,7 +461,7 @@ fn fail(socket: &mut WebSocket<Metered>, error: &Error) -> Disconnect {
         }
         error => {
             farewell(socket, CloseCode::Protocol);
-            let text = format!("the server broke the WebSocket protocol: {}", error.to_string().to_lowercase());
+            let text = format!("the server broke the WebSocket protocol: {}", error.to_string().to_ascii_lowercase());
             Disconnect::fault(Phase::Session, Fault::Protocol, text)
         }
     }
@@ -472,40 +470,4 @@ fn fail(socket: &mut WebSocket<Metered>, error: &Error) -> Disconnect {
 /// A Close frame, as far as the socket takes it.
 fn farewell(socket: &mut WebSocket<Metered>, code: CloseCode) {
     let _best_effort = socket.close(Some(CloseFrame { code, reason: Utf8Bytes::from_static("") }));
-}
-
-/// A stream that answers "would block" when a turn's bytes are spent, so that one `read` of tungstenite,
-/// which swallows empty fragments without end, is bounded too.
-#[derive(Debug)]
-struct Metered {
-    stream: TcpStream,
-    allowance: usize,
-    spent: bool,
-    received: u64,
-    written: u64,
-}
-
-impl Read for Metered {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.allowance == 0 {
-            self.spent = true;
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let len = self.stream.read(buffer)?;
-        self.allowance = self.allowance.saturating_sub(len);
-        self.received += len as u64;
-        Ok(len)
-    }
-}
-
-impl Write for Metered {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let len = self.stream.write(bytes)?;
-        self.written += len as u64;
-        Ok(len)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

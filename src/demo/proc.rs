@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::json;
+
 /// Memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Memory {
@@ -106,18 +108,18 @@ pub(super) fn physical_cores(cpuinfo: &str) -> Option<usize> {
 /// The clock of the first processor in /proc/cpuinfo, in MHz; x86 only.
 pub(super) fn megahertz(cpuinfo: &str) -> Option<f64> {
     let line = cpuinfo.lines().find(|line| line.starts_with("cpu MHz"))?;
-    line.split_once(':')?.1.trim().parse().ok()
+    json::number(line.split_once(':')?.1.trim())
 }
 
 /// The load of the last 1, 5 and 15 minutes, from /proc/loadavg.
 pub(super) fn load(loadavg: &str) -> Option<[f64; 3]> {
-    let mut numbers = loadavg.split_whitespace().map_while(|field| field.parse().ok());
+    let mut numbers = loadavg.split_whitespace().map_while(json::number);
     Some([numbers.next()?, numbers.next()?, numbers.next()?])
 }
 
 /// Seconds since the start, from /proc/uptime.
 pub(super) fn uptime(uptime: &str) -> Option<f64> {
-    uptime.split_whitespace().next()?.parse().ok()
+    json::number(uptime.split_whitespace().next()?)
 }
 
 #[cfg(test)]

@@ -194,8 +194,7 @@ fn push_number(json: &mut Writer<'_>, value: f64) {
     if value.abs() < EXACT && value.fract() == 0.0 {
         json.plain(value as i64);
     } else {
-        // Unlike `{}` this has an exponent where that is shorter.
-        json.plain(format_args!("{value:?}"));
+        json.number(value);
     }
 }
 
@@ -262,7 +261,7 @@ mod tests {
             (1.7369727, "1.7369727"),
             (0.1 + 0.2, "0.30000000000000004"),
             (25276510208.0, "25276510208"),
-            (1e300, "1e300"),
+            (1e300, "1e+300"),
             (1e-7, "1e-7"),
         ] {
             assert_eq!(written(value), text);

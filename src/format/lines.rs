@@ -175,7 +175,7 @@ pub fn push_alert(out: &mut String, alert: &Alert<'_>, style: Style) {
 
 fn push_log(out: &mut String, log: &LogLine<'_>, style: Style, full: bool) {
     if !log.level.is_empty() {
-        let name = log.level.to_uppercase();
+        let name = log.level.to_ascii_uppercase();
         match Level::of_log(&name) {
             Level::Normal => style.push_foreign(out, &name),
             level => style.paint(out, level.color(), |out| style.push_foreign(out, &name)),

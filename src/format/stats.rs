@@ -191,7 +191,7 @@ fn seconds(json: &mut Writer<'_>, duration: Duration) {
 }
 
 fn finite(json: &mut Writer<'_>, value: f64) {
-    or_null(json, Some(value).filter(|value| value.is_finite()), |json, value| json.plain(format_args!("{value:?}")));
+    json.number(value);
 }
 
 fn list_errors<'e>(json: &mut Writer<'_>, errors: impl Iterator<Item = &'e PastError>) {

@@ -38,6 +38,22 @@ pub fn has_member(text: &str, names: &[&str]) -> bool {
         && finds_member(text, names).or_else(|_| finds_member(&repair(text).unwrap_or_default(), names)).unwrap_or(true)
 }
 
+/// A number in JSON's spelling.
+#[must_use]
+pub fn number(text: &str) -> Option<f64> {
+    serde_json::from_str(text).ok()
+}
+
+/// Appends a number in its shortest spelling, a float with its point; null where it is none.
+pub fn push_number(out: &mut String, number: f64) {
+    use std::fmt::Write as _;
+    // Writing to a String cannot fail.
+    let _ = match serde_json::Number::from_f64(number) {
+        Some(number) => write!(out, "{number}"),
+        None => write!(out, "null"),
+    };
+}
+
 /// Whether the text is one JSON value. Strict, but for numbers no larger type can hold and lone surrogates.
 #[must_use]
 pub fn is_json(text: &str) -> bool {
@@ -149,8 +165,7 @@ fn string_len(bytes: &[u8]) -> usize {
 
 fn is_unreadable(word: &str) -> bool {
     matches!(word, "NaN" | "Infinity" | "-Infinity")
-        || (word.starts_with(|c: char| c == '-' || c.is_ascii_digit())
-            && word.parse::<f64>().is_ok_and(f64::is_infinite))
+        || (word.starts_with(|c: char| c == '-' || c.is_ascii_digit()) && number(word).is_none() && is_json(word))
 }
 
 fn push_repaired_string(out: &mut String, string: &str) {

@@ -42,7 +42,7 @@ pub fn alert<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable>
     let alert = Alert {
         component: words(data, &["alert_type", "component"]).unwrap_or("system").to_owned().into(),
         metric: words(data, &["metric"]).unwrap_or_default().to_owned().into(),
-        level: level.split(' ').next().unwrap_or_default().to_uppercase().into(),
+        level: level.split(' ').next().unwrap_or_default().to_ascii_uppercase().into(),
         message: told(data, status).into(),
         value: data.number("value"),
         threshold: data.number("threshold"),
@@ -110,7 +110,7 @@ fn read<'a>(id: i64, row: &Node<'a>, phase: AlertPhase) -> Alert<'a> {
     Alert {
         component: format!("{kind} #{id}").into(),
         metric: Cow::Borrowed(""),
-        level: words(row, &["severity"]).unwrap_or_default().to_uppercase().into(),
+        level: words(row, &["severity"]).unwrap_or_default().to_ascii_uppercase().into(),
         message: if over { Cow::Borrowed("") } else { told(row, None).into() },
         value: None,
         threshold: None,

@@ -136,7 +136,7 @@ static DATA: &[Row] = &[
     Row("memory_usage", Rule::Number(Metric::Memory, 1.0)),
     Row("disk_usage", Rule::Number(Metric::Disk, 1.0)),
     Row("uptime", Rule::Words(&[Metric::Uptime], uptime)),
-    Row("load_avg", Rule::Words(LOADS, |word| word.parse().ok())),
+    Row("load_avg", Rule::Words(LOADS, json::number)),
     Row("network_io", Rule::Words(&[Metric::Network], network)),
 ];
 
