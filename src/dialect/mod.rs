@@ -4,8 +4,11 @@
 //! with a [`Dialect`] and a line in [`DIALECTS`].
 
 mod alerts;
+mod fastpluggy;
 mod generic;
 mod monitoring;
+#[cfg(test)]
+mod recordings;
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -77,7 +80,7 @@ pub const PLAIN: Dialect = Dialect {
 };
 
 /// Every dialect.
-pub static DIALECTS: &[&Dialect] = &[&monitoring::DIALECT, &generic::DIALECT];
+pub static DIALECTS: &[&Dialect] = &[&monitoring::DIALECT, &fastpluggy::DIALECT, &generic::DIALECT];
 
 /// Turns one message into events. Pure: what it must remember stands in the memory.
 pub type Handler = for<'a> fn(&'a str, &mut Memory) -> Result<Step<'a>, Undecodable>;
@@ -139,10 +142,13 @@ pub struct Memory {
     pub alerts: Alerts,
     /// Requests under way. Ends with the connection.
     pub requests: Requests,
-    /// Whether the latest connection ended by a Close frame or EOF, as opposed to silence; `None` before the first end.
+    /// Whether the latest connection ended by a Close frame or EOF, as opposed to silence; `None` before the
+    /// first end, and where the next dial has taken it into account.
     pub ended_cleanly: Option<bool>,
     /// A number that no other process is likely to have drawn.
     pub random: u64,
+    /// FastPluggy's part.
+    pub fastpluggy: fastpluggy::State,
     /// Whether it has been said which options mean nothing to the server. Survives.
     pub checked: bool,
 }
