@@ -7,6 +7,7 @@ mod alerts;
 mod fastpluggy;
 mod generic;
 mod monitoring;
+mod pmdaemon;
 #[cfg(test)]
 mod recordings;
 
@@ -80,7 +81,7 @@ pub const PLAIN: Dialect = Dialect {
 };
 
 /// Every dialect.
-pub static DIALECTS: &[&Dialect] = &[&monitoring::DIALECT, &fastpluggy::DIALECT, &generic::DIALECT];
+pub static DIALECTS: &[&Dialect] = &[&monitoring::DIALECT, &fastpluggy::DIALECT, &pmdaemon::DIALECT, &generic::DIALECT];
 
 /// Turns one message into events. Pure: what it must remember stands in the memory.
 pub type Handler = for<'a> fn(&'a str, &mut Memory) -> Result<Step<'a>, Undecodable>;
@@ -149,6 +150,8 @@ pub struct Memory {
     pub random: u64,
     /// FastPluggy's part.
     pub fastpluggy: fastpluggy::State,
+    /// PMDaemon's part.
+    pub pmdaemon: pmdaemon::State,
     /// Whether it has been said which options mean nothing to the server. Survives.
     pub checked: bool,
 }
