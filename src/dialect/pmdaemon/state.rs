@@ -102,7 +102,7 @@ fn detail(old: Option<&Process<'static>>, new: &Process<'_>, runs_on: bool) -> S
     let grown = |old: &Process<'_>| old.restarts.zip(new.restarts).is_some_and(|(old, new)| new > old);
     let moved = |old: &Process<'_>| runs_on && old.pid.zip(new.pid).is_some_and(|(old, new)| new != old);
     match (old, new.restarts, new.pid) {
-        (Some(old), Some(restarts), _) if grown(old) => parts.push(format!("restarted ({restarts})")),
+        (Some(old), Some(restarts), _) if grown(old) => parts.push(format!("restarted #{restarts}")),
         (Some(old), _, Some(pid)) if moved(old) => parts.push(format!("restarted, now pid {pid}")),
         _ => {}
     }

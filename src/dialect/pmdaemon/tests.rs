@@ -80,10 +80,10 @@ fn what_is_done_over_rest_is_told_as_changes() {
     let expected = [
         "first",
         "sleeper: online>stopped",
-        "sleeper: stopped>online restarted (1)",
-        "web-api: online>online restarted (1)",
+        "sleeper: stopped>online restarted #1",
+        "web-api: online>online restarted #1",
         "worker-1: online>",
-        "crasher: online>online restarted (1)",
+        "crasher: online>online restarted #1",
     ];
     assert_eq!(told("rest_actions", &mut Memory::default()), expected);
 }
@@ -92,8 +92,8 @@ fn what_is_done_over_rest_is_told_as_changes() {
 fn errors_and_exit_codes_are_told_once_with_the_change() {
     let expected = [
         "first",
-        "vanishing: online>errored Failed to start: No such file or directory (os error 2), restarted (1)",
-        "polite: online>online restarted (1)",
+        "vanishing: online>errored Failed to start: No such file or directory (os error 2), restarted #1",
+        "polite: online>online restarted #1",
         "polite: online>stopped exit code 7",
     ];
     assert_eq!(told("errored_and_exit_code", &mut Memory::default()), expected);

@@ -70,7 +70,7 @@ fn documented_metrics_have_ages_and_tell_of_restarts_only() {
     assert_eq!(first.list[1].uptime, None);
     events(&documented("process_status", r#"{"id":0,"name":"web-api","status":"online"}"#), &mut memory);
     let second = processes(&metrics(1), &mut memory);
-    assert_eq!((second.first, line(&second.changes[0])), (false, "web-api: online>online restarted (1)".into()));
+    assert_eq!((second.first, line(&second.changes[0])), (false, "web-api: online>online restarted #1".into()));
     let fewer = documented("process_metrics", r#"{"processes":[]}"#);
     assert_eq!(changes(&fewer, &mut memory), [""; 0], "a subscription may leave some out");
 }
