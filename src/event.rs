@@ -70,7 +70,7 @@ pub enum AlertPhase {
 pub struct Processes<'a> {
     /// The processes that the message lists, in its order.
     pub list: Vec<Process<'a>>,
-    /// What is different from before; everything appears with the first list.
+    /// What is different from before; everything appears with the first list. Often nothing.
     pub changes: Vec<ProcessChange<'a>>,
     /// Whether the list is the first one, to be shown in full.
     pub first: bool,
@@ -112,9 +112,9 @@ pub struct Process<'a> {
 pub struct ProcessChange<'a> {
     /// Its name.
     pub name: Cow<'a, str>,
-    /// Its state before; empty where it was not there.
+    /// Its state before; empty where it was not there or is not known.
     pub from: Cow<'a, str>,
-    /// Its state now; empty where it is gone.
+    /// Its state now; empty where it is gone, or where the state before is not known either.
     pub to: Cow<'a, str>,
     /// More about it: an error, an exit code; often empty.
     pub detail: Cow<'a, str>,
