@@ -6,6 +6,7 @@
 mod alerts;
 mod generic;
 mod monitoring;
+mod neurograph;
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -54,6 +55,9 @@ pub struct Dialect {
     pub advice: &'static [(u16, &'static str)],
     /// Which of `--subscribe`, `--process`, `--interval`, `--heartbeat-reply` and the token mean something.
     pub takes: &'static [&'static str],
+    /// Opens a binary message that is no JSON as it stands; what it unpacks to is at most so many bytes long.
+    /// `None` where binary messages mean nothing.
+    pub binary: Option<fn(&[u8], limit: usize) -> Binary>,
 }
 
 /// A dialect without any peculiarity, to begin a new one from.
@@ -74,10 +78,11 @@ pub const PLAIN: Dialect = Dialect {
     tick: |_, _| Ticked::default(),
     advice: &[],
     takes: &[],
+    binary: None,
 };
 
 /// Every dialect.
-pub static DIALECTS: &[&Dialect] = &[&monitoring::DIALECT, &generic::DIALECT];
+pub static DIALECTS: &[&Dialect] = &[&monitoring::DIALECT, &neurograph::DIALECT, &generic::DIALECT];
 
 /// Turns one message into events. Pure: what it must remember stands in the memory.
 pub type Handler = for<'a> fn(&'a str, &mut Memory) -> Result<Step<'a>, Undecodable>;
@@ -96,6 +101,17 @@ pub struct Step<'a> {
     pub warn: Option<String>,
     /// The message's type or channel. Set by [`Dialect::read`].
     pub kind: Cow<'a, str>,
+    /// Whether it answers what the dialect itself has asked: then it is not the answer to a request.
+    pub own: bool,
+}
+
+/// What is in a binary message.
+#[derive(Debug, PartialEq)]
+pub enum Binary {
+    /// A text, to be handled as if it had come as one.
+    Text(String),
+    /// Anything else, in words.
+    Words(String),
 }
 
 /// A message that is not what its type says, or no JSON at all.
@@ -145,6 +161,8 @@ pub struct Memory {
     pub random: u64,
     /// Whether it has been said which options mean nothing to the server. Survives.
     pub checked: bool,
+    /// What neurograph's own timers and its reconnection token need; its fields say what survives.
+    pub neurograph: neurograph::State,
 }
 
 impl Wish {
@@ -164,6 +182,7 @@ impl Memory {
     /// A connection is open. What belongs to the one before is forgotten.
     pub fn opened(&mut self) {
         self.requests.end();
+        self.neurograph.opened();
     }
 }
 
@@ -180,7 +199,7 @@ impl Dialect {
             None if json::is_json(text) => unknown(kind.clone(), text),
             None => return Err(Undecodable),
         };
-        if memory.requests.is_waiting() {
+        if memory.requests.is_waiting() && !step.own {
             self.settle(text, &kind, memory, &mut step)?;
         }
         step.kind = kind;
@@ -234,9 +253,8 @@ pub fn unknown<'a>(kind: Cow<'a, str>, text: &'a str) -> Step<'a> {
 }
 
 /// A binary message that is no text, in words.
-pub fn binary(bytes: &[u8]) -> Step<'_> {
-    let text = format!("{} bytes", bytes.len());
-    Event::Unknown(Unknown { kind: "binary".into(), text: text.into() }).into()
+pub fn binary(words: &str) -> Step<'_> {
+    Event::Unknown(Unknown { kind: "binary".into(), text: words.into() }).into()
 }
 
 /// A request as `{"type":TYPE,…}` with the members of its JSON beside the type.
