@@ -79,6 +79,11 @@ impl Conversation {
         if self.known { self.dialect.name } else { "auto" }
     }
 
+    /// Whether any document defines answers to requests; `None` as long as the dialect is not known.
+    pub fn has_answers(&self) -> Option<bool> {
+        self.known.then_some(!self.dialect.asking.answers.is_empty())
+    }
+
     /// What too long a silence is; `None` where it means nothing.
     pub fn quiet_after(&self) -> Option<Duration> {
         if self.known { self.dialect.quiet_after } else { Some(QUIET_UNKNOWN) }

@@ -266,6 +266,18 @@ fn encode_target(target: &str) -> String {
     out
 }
 
+/// Percent-encodes all but the unreserved characters of RFC 3986 section 2.3: safe as a segment or as a parameter.
+pub fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for &byte in text.as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
 /// Percent-decodes; `None` where a `%` is not followed by two digits or the bytes are no UTF-8.
 fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());

@@ -248,6 +248,26 @@ impl Shown<'_> {
 }
 
 impl Event<'_> {
+    /// The names of the kinds that are shown, in the order in which they are named to users.
+    pub const KINDS: [&'static str; 8] =
+        ["sample", "processes", "alert", "log", "notice", "answer", "error", "unknown"];
+
+    /// The name of the event's kind, one of [`Event::KINDS`]; `None` for keep-alives and changes of state.
+    #[must_use]
+    pub fn kind_name(&self) -> Option<&'static str> {
+        match self {
+            Event::Sample(_) => Some("sample"),
+            Event::Processes(_) => Some("processes"),
+            Event::Alert(_) => Some("alert"),
+            Event::Log(_) => Some("log"),
+            Event::Notice(_) => Some("notice"),
+            Event::Answer(_) => Some("answer"),
+            Event::Error(_) => Some("error"),
+            Event::Unknown(_) => Some("unknown"),
+            Event::KeepAlive | Event::State(_) => None,
+        }
+    }
+
     /// Whether the event is content: not a greeting, a keep-alive, a server's error or a change of state.
     #[must_use]
     pub fn is_content(&self) -> bool {

@@ -219,6 +219,12 @@ impl Monitor {
         self.peers[id].dialect()
     }
 
+    /// Whether requests to the server have answers; `None` as long as its dialect is not known.
+    #[must_use]
+    pub fn has_answers(&self, id: usize) -> Option<bool> {
+        self.peers[id].has_answers()
+    }
+
     /// The server's label.
     #[must_use]
     pub fn label(&self, id: usize) -> &str {

@@ -24,6 +24,7 @@ mod transport;
 #[doc(hidden)]
 pub mod upgrade;
 
+pub use dialect::dialects;
 pub use endpoint::{Endpoint, InvalidUri};
 pub use error::{Disconnect, Fault, Phase, Retry};
 pub use event::*;

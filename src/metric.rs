@@ -24,6 +24,8 @@ pub enum Unit {
     Percent,
     /// Bytes.
     Bytes,
+    /// Bytes in a second.
+    BytesPerSecond,
     /// A number without unit.
     Count,
     /// Megahertz.
@@ -124,6 +126,8 @@ metrics! {
     Uptime "uptime" "Uptime" Host Seconds;
     /// Processes on the host.
     Processes "processes" "Processes" Host Count;
+    /// Traffic of all network interfaces, both directions together.
+    Network "network" "Network" Host BytesPerSecond;
 }
 
 /// A row of [`TEXTS`].

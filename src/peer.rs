@@ -90,6 +90,11 @@ impl Peer {
         self.conversation.dialect()
     }
 
+    /// Whether requests have answers; `None` as long as the dialect is not known.
+    pub fn has_answers(&self) -> Option<bool> {
+        self.conversation.has_answers()
+    }
+
     /// Leaves a command for the next turn.
     pub fn command(&mut self, input: Input<'static>) {
         self.commands.push(input);

@@ -132,7 +132,9 @@ impl Requests {
             |flight: &InFlight| asking.answers.iter().any(|(ask, answer)| *ask == flight.ask.kind && *answer == kind);
         let by_kind = || self.in_flight.iter().position(answers);
         let by_error = || (asking.error == Some(kind) && !self.in_flight.is_empty()).then_some(0);
-        match by_id.or_else(by_kind).or_else(by_error) {
+        // An id that nobody waits for any more belongs to a late answer, not to the next request of its kind.
+        let found = if id.is_some() { by_id } else { by_kind().or_else(by_error) };
+        match found {
             Some(at) => {
                 self.in_flight.remove(at);
                 true

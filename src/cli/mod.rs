@@ -5,6 +5,7 @@ mod descriptor;
 mod file;
 mod habits;
 mod logging;
+mod only;
 mod outcome;
 mod plan;
 mod queue;

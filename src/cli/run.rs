@@ -1,7 +1,7 @@
 //! The command's loop around the monitor's turns: streams, files, signals, the end.
 
 use std::io;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use mio::Token;
 use wsmon::{Monitor, Server, Stale, Statistics, Style};
@@ -80,6 +80,7 @@ impl Run {
         } else {
             plan.uris.clone()
         };
+        check_credentials(&plan)?;
         for uri in &uris {
             add(&mut monitor, uri, &plan)?;
         }
@@ -89,7 +90,8 @@ impl Run {
         let streams = Streams::open(monitor.registry(), [Own::Out.token(), Own::Err.token()], limits, log_limits)
             .map_err(|error| Failure::local("stdout", &error))?;
         let mut view = View::new(format, style(&plan, monitor.len()), monitor.len());
-        (view.every, view.count, view.data) = (plan.every, plan.count, data);
+        (view.every, view.only, view.count, view.data) = (plan.every, plan.only.clone(), plan.count, data);
+        view.answers_only = !plan.speech.requests.is_empty();
         let until = plan.duration.and_then(|duration| monitor.now().mono.checked_add(duration));
         let run = Run {
             plan,
@@ -116,6 +118,7 @@ impl Run {
             if self.plan.when_full == queue::WhenFull::Wait {
                 self.monitor.pause(self.streams.is_full());
             }
+            self.check_answers()?;
             let stopped = self.obey_signals();
             (0..self.monitor.len()).filter(|&id| self.view.is_full(id)).for_each(|id| self.monitor.stop_one(id));
             let end = if stopped {
@@ -130,6 +133,19 @@ impl Run {
                 continue;
             };
             return Ok(end);
+        }
+    }
+
+    /// `--count` counts answers when there are requests; a server without any would never be done.
+    fn check_answers(&self) -> Result<(), Failure> {
+        let counts = self.plan.count.is_some() && !self.plan.speech.requests.is_empty();
+        match (0..self.monitor.len()).find(|&id| counts && self.monitor.has_answers(id) == Some(false)) {
+            Some(id) => {
+                let dialect = self.monitor.dialect(id);
+                let text = format!("--count with --request counts answers, and {dialect} defines none: use --duration");
+                Err(Exit::usage(&text).into())
+            }
+            None => Ok(()),
         }
     }
 
@@ -331,9 +347,10 @@ fn listen(monitor: &Monitor) -> Result<wsmon::demo::Demo, Failure> {
 }
 
 fn add(monitor: &mut Monitor, uri: &str, plan: &Plan) -> Result<(), Failure> {
-    let server = Server::parse(uri).map_err(|error| match error {
+    let server = Server::parse(uri).and_then(|server| speak(server, plan)).map_err(|error| match error {
         wsmon::AddressError::File(..) => Failure::Local(error.to_string()),
-        _ => Exit::usage(&format!("{}: {error}", plan.uris_from)).into(),
+        wsmon::AddressError::Uri(_) => Exit::usage(&format!("{}: {error}", plan.uris_from)).into(),
+        _ => Exit::usage(&error.to_string()).into(),
     })?;
     let stale = match plan.stale_after {
         StaleAfter::Auto => Stale::Auto,
@@ -350,6 +367,44 @@ fn add(monitor: &mut Monitor, uri: &str, plan: &Plan) -> Result<(), Failure> {
         .max_message(plan.max_message)
         .history(plan.history);
     monitor.add(server).map(drop).map_err(|error| Exit::usage(&format!("{}: {error}", plan.uris_from)).into())
+}
+
+/// What is to be said to the server.
+fn speak(server: Server, plan: &Plan) -> Result<Server, wsmon::AddressError> {
+    let speech = &plan.speech;
+    let mut server = server
+        .dialect(&plan.dialect)?
+        .subscribe(&speech.subscribe)
+        .processes(&speech.process, speech.interval)
+        .heartbeat_reply(speech.heartbeat_reply.clone())
+        .request_every(speech.request_every)
+        .verbose(plan.log_level >= log::LevelFilter::Debug);
+    if let Some(within) = speech.request_timeout {
+        server = server.request_timeout(within);
+    }
+    for (kind, json) in &speech.requests {
+        server = server.request(kind, json.as_deref())?;
+    }
+    server = speech.send.iter().fold(server, Server::send);
+    match (&speech.token_file, &speech.token) {
+        (Some(file), _) => server.token_file(file),
+        (None, Some(token)) => Ok(server.token(token)),
+        (None, None) => Ok(server),
+    }
+}
+
+/// A credential must not be handed to the wrong server.
+fn check_credentials(plan: &Plan) -> Result<(), Failure> {
+    let option = match &plan.speech {
+        speech if speech.token_file.is_some() => "--token-file",
+        speech if speech.token.is_some() => "$MONITORING_TOKEN",
+        _ => return Ok(()),
+    };
+    if plan.uris.len() < 2 {
+        return Ok(());
+    }
+    Err(Exit::usage(&format!("{option} would go to every one of the servers: watch one server at a time with it"))
+        .into())
 }
 
 fn style(plan: &Plan, servers: usize) -> Style {

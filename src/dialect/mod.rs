@@ -7,6 +7,7 @@ mod alerts;
 mod generic;
 mod monitoring;
 mod neurograph;
+mod sysmedic;
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -82,7 +83,7 @@ pub const PLAIN: Dialect = Dialect {
 };
 
 /// Every dialect.
-pub static DIALECTS: &[&Dialect] = &[&monitoring::DIALECT, &neurograph::DIALECT, &generic::DIALECT];
+pub static DIALECTS: &[&Dialect] = &[&monitoring::DIALECT, &sysmedic::DIALECT, &neurograph::DIALECT, &generic::DIALECT];
 
 /// Turns one message into events. Pure: what it must remember stands in the memory.
 pub type Handler = for<'a> fn(&'a str, &mut Memory) -> Result<Step<'a>, Undecodable>;
@@ -153,6 +154,8 @@ pub struct Memory {
     pub wish: Wish,
     /// Which alerts are on. Survives a reconnection: an alert that goes on is not news.
     pub alerts: Alerts,
+    /// What SysMedic has told. Survives: it repeats its alerts for 24 hours, on every connection.
+    pub sysmedic: sysmedic::Told,
     /// Requests under way. Ends with the connection.
     pub requests: Requests,
     /// Whether the latest connection ended by a Close frame or EOF, as opposed to silence; `None` before the first end.
@@ -222,6 +225,11 @@ impl Dialect {
     }
 }
 
+/// The dialects' names for [`crate::Server::dialect`], each with a few words on what speaks so.
+pub fn dialects() -> impl Iterator<Item = (&'static str, &'static str)> {
+    DIALECTS.iter().map(|dialect| (dialect.name, dialect.about))
+}
+
 /// The dialect of that name.
 pub fn named(name: &str) -> Option<&'static Dialect> {
     DIALECTS.iter().copied().find(|dialect| dialect.name == name)
@@ -271,12 +279,17 @@ pub fn beside_type(ask: &Ask, _: &str) -> String {
     text
 }
 
-/// The answer to a request: all members but those that say what and when it is.
+/// The answer to a request: all members but those that say what and when it is; of `data` alone what is in it.
 fn answer<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
     let mut node = Node::parse(text)?;
     let kind = node.text("type").cloned().unwrap_or_default();
     if let Node::Map(members) = &mut node {
         members.retain(|(key, _)| !["type", "timestamp", "request_id"].contains(&&**key));
+        if let [(key, data)] = &mut members[..]
+            && key == "data"
+        {
+            node = std::mem::replace(data, Node::Null);
+        }
     }
     Ok(Event::Answer(Answer { kind, text: node.to_string() }).into())
 }
@@ -325,15 +338,55 @@ mod tests {
                     "system",
                     "channels",
                     "token",
+                    "ID",
+                    "Timestamp",
+                    "Severity",
+                    "Duration",
+                    "recommendations",
+                    "memory_usage",
+                    "uptime",
+                    "load_avg",
                 ];
                 let members: Vec<_> = members.iter().map(|name| format!("\"{name}\":{shape}")).collect();
-                let text = format!("{{\"type\":{shape},{}}}", members.join(","));
-                handler(&text, &mut Memory::default()).unwrap();
+                let members = members.join(",");
+                let flat = format!("{{\"type\":{shape},{members}}}");
+                let nested = format!("{{\"type\":\"x\",\"data\":{{{members}}},\"alerts\":[{{{members}}},{shape}]}}");
+                for text in [flat, nested] {
+                    handler(&text, &mut Memory::default()).unwrap();
+                }
             }
             for text in rubbish {
                 drop(handler(text, &mut Memory::default()));
             }
         }
+    }
+
+    /// Every text message that a server sent, by the directory and the file of its recording.
+    fn recorded(each: impl Fn(&str, &str, &str)) {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings");
+        let entries = |path: &str| -> Vec<String> {
+            let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+            entries.map(|path| path.to_str().unwrap().to_owned()).collect()
+        };
+        for file in entries(root).iter().flat_map(|directory| entries(directory)) {
+            let directory = file.rsplit('/').nth(1).unwrap();
+            for line in std::fs::read_to_string(&file).unwrap().lines() {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                if let ("in", "text", Some(text)) =
+                    (line["dir"].as_str().unwrap(), line["opcode"].as_str().unwrap(), line["payload"].as_str())
+                {
+                    each(directory, &file, text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_recorded_message_is_taken_for_another_servers() {
+        recorded(|directory, file, text| {
+            let found = recognise(text).map(|dialect| dialect.name);
+            assert!(found.is_none_or(|name| name == directory), "{file}: {found:?}: {text}");
+        });
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 mod compact;
 mod detailed;
+mod events;
 mod json;
 mod lines;
 mod number;
+mod processes;
 mod simple;
 mod stats;
 
@@ -28,7 +30,8 @@ pub struct Format {
 }
 
 /// Every format, in the order in which they are named to users.
-pub static FORMATS: &[Format] = &[simple::FORMAT, detailed::FORMAT, compact::FORMAT, json::JSON, json::JSONL];
+pub static FORMATS: &[Format] =
+    &[simple::FORMAT, detailed::FORMAT, compact::FORMAT, json::JSON, json::JSONL, events::FORMAT];
 
 /// The format of that name.
 #[must_use]
@@ -43,7 +46,9 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::event::{Alert, AlertPhase, Answer, Event, Notice, Raw, ServerError, Unknown};
+    use crate::event::{
+        Alert, AlertPhase, Answer, Event, LogLine, Notice, Process, ProcessChange, Processes, Raw, ServerError, Unknown,
+    };
     use crate::fields::{Row, Rule, read};
     use crate::json::repair;
     use crate::metric::{Metric, Text};
@@ -156,6 +161,36 @@ mod tests {
         }
     }
 
+    pub fn log<'a>(level: &'a str, source: &'a str, text: &'a str) -> Event<'a> {
+        Event::Log(LogLine { level: level.into(), source: source.into(), text: text.into() })
+    }
+
+    pub fn change<'a>(name: &'a str, from: &'a str, to: &'a str, detail: &'a str) -> ProcessChange<'a> {
+        ProcessChange { name: name.into(), from: from.into(), to: to.into(), detail: detail.into() }
+    }
+
+    /// A process with everything that a server can say, and one with its name only.
+    pub fn processes<'a>(changes: Vec<ProcessChange<'a>>, first: bool) -> Event<'a> {
+        let web = Process {
+            name: "web".into(),
+            id: "7".into(),
+            state: "errored".into(),
+            pid: Some(18899),
+            started_at: Some("2026-01-01T23:52:01.5Z".into()),
+            restarts: Some(0),
+            cpu: Some(1.75),
+            memory: Some(6_442_450_944.0),
+            exit_code: Some(-3),
+            error: Some("no such file".into()),
+            namespace: Some("default".into()),
+            port: Some(31080),
+            ..Process::default()
+        };
+        let idle =
+            Process { name: "idle".into(), uptime: Some(Duration::from_millis(7_890_500)), ..Process::default() };
+        Event::Processes(Processes { list: vec![web, idle], changes, first })
+    }
+
     /// One event of each kind that is shown, and some that are not.
     pub fn events() -> Vec<Event<'static>> {
         let warning = "High memory usage: 85.5% (threshold: 80.0%)";
@@ -183,13 +218,28 @@ mod tests {
             Event::Alert(alert(bad, "", "", AlertPhase::Ends)),
             Event::Answer(Answer { kind: bad.into(), text: bad.into() }),
             event(bad, bad),
+            log(bad, bad, bad),
+            Event::Processes(Processes { list: vec![hostile_process(bad)], changes: vec![], first: true }),
+            Event::Processes(Processes { list: vec![], changes: vec![change(bad, bad, bad, bad)], first: false }),
         ]
+    }
+
+    fn hostile_process(bad: &str) -> Process<'_> {
+        Process {
+            name: bad.into(),
+            id: bad.into(),
+            state: bad.into(),
+            started_at: Some(bad.into()),
+            error: Some(bad.into()),
+            namespace: Some(bad.into()),
+            ..Process::default()
+        }
     }
 
     #[test]
     fn every_format_has_a_name_of_its_own_and_says_what_it_is_good_for() {
         let names: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
-        assert_eq!(names, ["simple", "detailed", "compact", "json", "jsonl"]);
+        assert_eq!(names, ["simple", "detailed", "compact", "json", "jsonl", "events"]);
         assert!(FORMATS.iter().all(|format| !format.about.is_empty()));
     }
 

@@ -38,6 +38,8 @@ fn the_defaults_are_those_of_the_contract() {
         uris: vec!["ws://localhost:8765".to_owned()],
         uris_from: "--uri",
         demo: false,
+        dialect: "auto".into(),
+        speech: Speech::default(),
         reconnect_interval: secs(5),
         reconnect_cap: secs(60),
         max_reconnects: None,
@@ -48,6 +50,7 @@ fn the_defaults_are_those_of_the_contract() {
         max_message: 4 << 20,
         format: "simple",
         every: None,
+        only: None,
         color: When::Auto,
         glyphs: Glyphs::Auto,
         save_data: None,
@@ -71,6 +74,16 @@ type Case = (&'static str, &'static str, fn(&mut Plan));
 
 const CASES: &[Case] = &[
     ("--uri", "a=ws://h/", |plan| plan.uris = vec!["a=ws://h/".to_owned()]),
+    ("--dialect", "generic", |plan| plan.dialect = "generic".into()),
+    ("--token-file", "t", |plan| plan.speech.token_file = Some("t".into())),
+    ("--subscribe", "a,b", |plan| plan.speech.subscribe = vec!["a".into(), "b".into()]),
+    ("--process", "a", |plan| plan.speech.process = vec!["a".into()]),
+    ("--interval", "2", |plan| plan.speech.interval = Some(secs(2))),
+    ("--request", "get={\"a\":1}", |plan| plan.speech.requests = vec![("get".into(), Some("{\"a\":1}".into()))]),
+    ("--request-every", "1m", |plan| plan.speech.request_every = Some(secs(60))),
+    ("--request-timeout", "3", |plan| plan.speech.request_timeout = Some(secs(3))),
+    ("--send", "x", |plan| plan.speech.send = vec!["x".into()]),
+    ("--heartbeat-reply", "y", |plan| plan.speech.heartbeat_reply = Some("y".into())),
     ("--no-reconnect", "", |plan| plan.max_reconnects = Some(0)),
     ("--reconnect-interval", "2.5", |plan| plan.reconnect_interval = Duration::from_millis(2500)),
     ("--reconnect-cap", "5m", |plan| plan.reconnect_cap = secs(300)),
@@ -82,6 +95,7 @@ const CASES: &[Case] = &[
     ("--max-message", "64K", |plan| plan.max_message = 65_536),
     ("--format", "jsonl", |plan| plan.format = "jsonl"),
     ("--every", "10", |plan| plan.every = Some(secs(10))),
+    ("--only", "sample,logs", |plan| plan.only = Only::read("sample,logs").ok()),
     ("--color", "always", |plan| plan.color = When::Always),
     ("--no-color", "", |plan| plan.color = When::Never),
     ("--ascii", "", |plan| plan.glyphs = Glyphs::Ascii),
@@ -134,7 +148,18 @@ fn spellings(row: &Row, value: &str) -> Vec<String> {
 
 #[test]
 fn a_wrong_value_is_an_error_that_names_option_and_value() {
-    let anything_goes = ["--uri", "--save-data", "--log-file"];
+    let anything_goes = [
+        "--uri",
+        "--only",
+        "--save-data",
+        "--log-file",
+        "--token-file",
+        "--subscribe",
+        "--process",
+        "--request",
+        "--send",
+        "--heartbeat-reply",
+    ];
     for row in rows().filter(|row| row.value.is_some()) {
         if !anything_goes.contains(&row.long) {
             let why = usage(read(&format!("{}=rubbish", row.long)));
@@ -142,6 +167,7 @@ fn a_wrong_value_is_an_error_that_names_option_and_value() {
         }
     }
     assert_eq!(usage(read("--save-data=")), "wsmon: --save-data '': no file is named");
+    assert_eq!(usage(read("--only Alerts")), "wsmon: --only 'Alerts': did you mean alert?");
 }
 
 #[test]
@@ -181,7 +207,7 @@ fn an_interval_above_the_usual_cap_raises_it() {
 
 #[test]
 fn a_wrong_format_names_the_choices() {
-    let choices = "choose from simple, detailed, compact, json, jsonl";
+    let choices = "choose from simple, detailed, compact, json, jsonl, events";
     assert_eq!(usage(read("-f xml")), format!("wsmon: --format 'xml': {choices}"));
     let from_variable = usage(read_with(&[("MONITORING_FORMAT", "xml")], ""));
     assert_eq!(from_variable, format!("wsmon: $MONITORING_FORMAT 'xml': {choices}"));

@@ -26,6 +26,7 @@ fn folder(system: &str) -> String {
 
 fn recordings(system: &str) -> Vec<(String, Vec<Frame>)> {
     let mut paths: Vec<_> = fs::read_dir(folder(system)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
     paths.sort();
     let name = |path: &std::path::Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
     paths.iter().map(|path| (name(path), frames(&fs::read_to_string(path).unwrap()))).collect()
