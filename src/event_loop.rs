@@ -127,7 +127,7 @@ impl Monitor {
     /// Where a server has the same label already.
     pub fn add(&mut self, server: Server) -> Result<usize, DuplicateLabel> {
         let given = server.label.is_some();
-        let mut peer = Peer::new(server, self.random.bits(), self.clock);
+        let mut peer = Peer::new(server, self.clock);
         let taken = |label: &str| self.peers.iter().any(|peer| *peer.label == *label);
         if !taken(&peer.label) {
             self.peers.push(peer);

@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 use mio::{Registry, Token};
 
 use crate::conversation::{Conversation, Say};
-use crate::dialect;
+use crate::dialect::{self, Binary};
 use crate::endpoint::Endpoint;
 use crate::error::{Disconnect, Fault, Phase};
 use crate::event::{Change, ClientState, Event, Raw, Shown};
-use crate::json;
 use crate::metric::{Metric, Sample};
 use crate::said::Said;
 use crate::server::{AddressError, Server};
@@ -59,8 +58,8 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub fn new(server: Server, random: u64, now: Now) -> Self {
-        let mut conversation = Conversation::new(server.dialect, server.wish.clone(), server.questions.clone(), random);
+    pub fn new(server: Server, now: Now) -> Self {
+        let mut conversation = Conversation::new(server.dialect, server.wish.clone(), server.questions.clone());
         let mut endpoint = server.address.endpoint().ok();
         if let Some(endpoint) = &mut endpoint {
             conversation.locate(endpoint);
@@ -237,7 +236,10 @@ impl Peer {
             };
             self.session.handle(context.now, Input::Alive);
             match frame {
-                Frame::Text(text) => self.text(context, &text),
+                Frame::Text(text) => {
+                    self.count(text.len());
+                    self.text(context, &text);
+                }
                 Frame::Binary(bytes) => self.binary(context, &bytes),
                 Frame::Ping | Frame::Pong(None) => {}
                 Frame::Pong(Some(number)) => self.pong(context.now, number),
@@ -255,7 +257,6 @@ impl Peer {
     }
 
     fn text(&mut self, context: &mut Context<'_>, text: &str) {
-        self.count(text.len());
         let mut room = None;
         let mut heard = self.conversation.hear(text, &mut room, context.now.mono);
         let say = std::mem::take(&mut heard.say);
@@ -274,12 +275,12 @@ impl Peer {
 
     /// A binary message that holds JSON is as good as text.
     fn binary(&mut self, context: &mut Context<'_>, bytes: &[u8]) {
-        match std::str::from_utf8(bytes) {
-            Ok(text) if json::is_json(json::repair(text).as_deref().unwrap_or(text)) => self.text(context, text),
-            _ => {
-                self.count(bytes.len());
+        self.count(bytes.len());
+        match self.conversation.open(bytes, self.server.max_message) {
+            Binary::Text(text) => self.text(context, &text),
+            Binary::Words(words) => {
                 self.counters.undecoded += 1;
-                self.deliver(context, "binary", Raw::Binary(bytes), &dialect::binary(bytes).show);
+                self.deliver(context, "binary", Raw::Binary(bytes), &dialect::binary(&words).show);
             }
         }
     }
@@ -370,7 +371,7 @@ impl Peer {
         };
         self.said.connecting(&self.label, &endpoint);
         self.endpoint = Some(endpoint.clone());
-        self.conversation.address(&mut endpoint, token);
+        self.conversation.address(&mut endpoint, token, context.now.mono);
         let mut random = [0; 16];
         random[..8].copy_from_slice(&(context.random)().to_ne_bytes());
         random[8..].copy_from_slice(&(context.random)().to_ne_bytes());

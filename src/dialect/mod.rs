@@ -7,6 +7,7 @@ mod alerts;
 mod fastpluggy;
 mod generic;
 mod monitoring;
+mod neurograph;
 mod pmdaemon;
 #[cfg(test)]
 mod recordings;
@@ -59,6 +60,9 @@ pub struct Dialect {
     pub advice: &'static [(u16, &'static str)],
     /// Which of `--subscribe`, `--process`, `--interval`, `--heartbeat-reply` and the token mean something.
     pub takes: &'static [&'static str],
+    /// Opens a binary message that is no JSON as it stands; what it unpacks to is at most so many bytes long.
+    /// `None` where binary messages mean nothing.
+    pub binary: Option<fn(&[u8], limit: usize) -> Binary>,
 }
 
 /// A dialect without any peculiarity, to begin a new one from.
@@ -79,11 +83,18 @@ pub const PLAIN: Dialect = Dialect {
     tick: |_, _| Ticked::default(),
     advice: &[],
     takes: &[],
+    binary: None,
 };
 
 /// Every dialect.
-pub static DIALECTS: &[&Dialect] =
-    &[&monitoring::DIALECT, &sysmedic::DIALECT, &fastpluggy::DIALECT, &pmdaemon::DIALECT, &generic::DIALECT];
+pub static DIALECTS: &[&Dialect] = &[
+    &monitoring::DIALECT,
+    &sysmedic::DIALECT,
+    &fastpluggy::DIALECT,
+    &pmdaemon::DIALECT,
+    &neurograph::DIALECT,
+    &generic::DIALECT,
+];
 
 /// Turns one message into events. Pure: what it must remember stands in the memory.
 pub type Handler = for<'a> fn(&'a str, &mut Memory) -> Result<Step<'a>, Undecodable>;
@@ -102,6 +113,17 @@ pub struct Step<'a> {
     pub warn: Option<String>,
     /// The message's type or channel. Set by [`Dialect::read`].
     pub kind: Cow<'a, str>,
+    /// Whether it answers what the dialect itself has asked: then it is not the answer to a request.
+    pub own: bool,
+}
+
+/// What is in a binary message.
+#[derive(Debug, PartialEq)]
+pub enum Binary {
+    /// A text, to be handled as if it had come as one.
+    Text(String),
+    /// Anything else, in words.
+    Words(String),
 }
 
 /// A message that is not what its type says, or no JSON at all.
@@ -150,14 +172,14 @@ pub struct Memory {
     /// Whether the latest connection ended by a Close frame or EOF, as opposed to silence; `None` before the
     /// first end, and where the next dial has taken it into account.
     pub ended_cleanly: Option<bool>,
-    /// A number that no other process is likely to have drawn.
-    pub random: u64,
     /// FastPluggy's part.
     pub fastpluggy: fastpluggy::State,
     /// PMDaemon's part.
     pub pmdaemon: pmdaemon::State,
     /// Whether it has been said which options mean nothing to the server. Survives.
     pub checked: bool,
+    /// What neurograph's own timers and its reconnection token need; its fields say what survives.
+    pub neurograph: neurograph::State,
 }
 
 impl Wish {
@@ -177,6 +199,7 @@ impl Memory {
     /// A connection is open. What belongs to the one before is forgotten.
     pub fn opened(&mut self) {
         self.requests.end();
+        self.neurograph.opened();
     }
 }
 
@@ -193,7 +216,7 @@ impl Dialect {
             None if json::is_json(text) => unknown(kind.clone(), text),
             None => return Err(Undecodable),
         };
-        if memory.requests.is_waiting() {
+        if memory.requests.is_waiting() && !step.own {
             self.settle(text, &kind, memory, &mut step)?;
         }
         step.kind = kind;
@@ -252,9 +275,8 @@ pub fn unknown<'a>(kind: Cow<'a, str>, text: &'a str) -> Step<'a> {
 }
 
 /// A binary message that is no text, in words.
-pub fn binary(bytes: &[u8]) -> Step<'_> {
-    let text = format!("{} bytes", bytes.len());
-    Event::Unknown(Unknown { kind: "binary".into(), text: text.into() }).into()
+pub fn binary(words: &str) -> Step<'_> {
+    Event::Unknown(Unknown { kind: "binary".into(), text: words.into() }).into()
 }
 
 /// A request as `{"type":TYPE,…}` with the members of its JSON beside the type.

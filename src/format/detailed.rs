@@ -274,7 +274,7 @@ System Information:
   OS: Linux
 
 Other:
-  processor.frequency_max: 0
+  processor.frequency_max: 0.0
   system.python_version: 3.11.7
 ==================================================
 ";

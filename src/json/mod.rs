@@ -2,6 +2,7 @@
 
 mod layout;
 mod node;
+mod redact;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,6 +12,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 
 pub use layout::{Layout, Writer, push_string, relayout};
 pub use node::Node;
+pub use redact::redact;
 
 /// The message's `type`, where it is an object that has one and it is a text.
 ///

@@ -25,7 +25,7 @@ fn files() -> Vec<String> {
 /// What a format prints for a recording, beginning without knowing the dialect.
 fn printed(format: &str, file: &str, wish: Wish) -> String {
     let (mut out, now, server) = (String::new(), Instant::now(), std::sync::Arc::from("s"));
-    let mut conversation = Conversation::new(None, wish, Questions::default(), 0);
+    let mut conversation = Conversation::new(None, wish, Questions::default());
     let format = FORMATS.iter().find(|row| row.name == format).unwrap();
     for text in texts(file, "in") {
         let mut room = None;
@@ -275,7 +275,7 @@ fn answers(file: &str, id: &str) -> Vec<String> {
     let kinds = ["get_system_info", "get_alerts", "get_user_metrics", "get_config", "get_uptime", "ping"];
     let asks = kinds.iter().map(|kind| Ask { kind: (*kind).into(), json: None }).collect();
     let questions = Questions { asks, ..Questions::default() };
-    let mut conversation = Conversation::new(Some(&DIALECT), Wish::default(), questions, 0);
+    let mut conversation = Conversation::new(Some(&DIALECT), Wish::default(), questions);
     let mut sent = conversation.opened(now).send;
     for text in texts(file, "in") {
         let asked = sent.len();
