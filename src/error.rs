@@ -91,12 +91,22 @@ pub struct Disconnect {
     pub code: Option<u16>,
     /// The HTTP status of a refused upgrade.
     pub status: Option<u16>,
+    /// Whether the server ended an open connection itself: by a Close frame, or by closing it.
+    pub by_server: bool,
 }
 
 impl Disconnect {
     /// Something failed and may be better next time.
     pub(crate) fn new(phase: Phase, text: impl Into<String>) -> Self {
-        Disconnect { phase, text: text.into(), retry: Retry::Usual, fault: None, code: None, status: None }
+        Disconnect {
+            phase,
+            text: text.into(),
+            retry: Retry::Usual,
+            fault: None,
+            code: None,
+            status: None,
+            by_server: false,
+        }
     }
 
     /// An I/O error; `what` says what was being done, with the address.
@@ -113,7 +123,7 @@ impl Disconnect {
                 format!("closed by the server with {code}{}: {}", meaning(code), crate::style::escape(why))
             }
         };
-        Disconnect { code, ..Disconnect::new(Phase::Session, text) }
+        Disconnect { code, by_server: true, ..Disconnect::new(Phase::Session, text) }
     }
 
     /// This side ended it, or did not get it open.

@@ -160,7 +160,7 @@ impl Monitor {
             let mut context =
                 Context { id, now: self.clock, registry: self.poll.registry(), random: &mut || self.random.bits(), on };
             peer.read(&mut context, self.paused);
-            peer.tick(&mut context, &mut dials);
+            peer.tick(&mut context, &mut dials, self.paused);
         }
         Ok(())
     }

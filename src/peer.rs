@@ -130,14 +130,14 @@ impl Peer {
     }
 
     /// Carries out commands and whatever is due.
-    pub fn tick(&mut self, context: &mut Context<'_>, dials: &mut usize) {
+    pub fn tick(&mut self, context: &mut Context<'_>, dials: &mut usize, paused: bool) {
         for input in std::mem::take(&mut self.commands) {
             self.handle(context, input);
         }
         if let Err(why) = self.transport.tick(context.now) {
             self.lost(context, why);
         }
-        if self.conversation_deadline().is_some_and(|at| context.now.mono >= at) {
+        if self.conversation_deadline(paused).is_some_and(|at| context.now.mono >= at) {
             let say = self.conversation.tick(context.now.mono);
             self.say(context, say);
         }
@@ -158,7 +158,7 @@ impl Peer {
             return Some(now.mono);
         }
         let session = self.session.deadline().filter(|_| may_dial || self.session.retry_in(now).is_none());
-        [session, self.transport.deadline(), self.conversation_deadline()].into_iter().flatten().min()
+        [session, self.transport.deadline(), self.conversation_deadline(paused)].into_iter().flatten().min()
     }
 
     /// The statistics as they are now.
@@ -179,8 +179,9 @@ impl Peer {
         self.conversation.sample(&self.latest)
     }
 
-    fn conversation_deadline(&self) -> Option<Instant> {
-        self.conversation.deadline().filter(|_| self.session.is_open())
+    /// A server that is not read cannot answer.
+    fn conversation_deadline(&self, paused: bool) -> Option<Instant> {
+        self.conversation.deadline().filter(|_| self.session.is_open() && !paused)
     }
 
     fn spreads(&self) -> Vec<(&'static str, Spread)> {
@@ -392,9 +393,10 @@ impl Peer {
         let closing = before == ClientState::Connected && !self.session.is_open();
         self.transport.hang_up();
         self.marked = false;
-        self.conversation.ended(!why.is_our_doing());
+        let wanted = closing || why.fault == Some(Fault::Stopped);
         if before == ClientState::Connected {
-            self.counters.total_disconnections += 1;
+            self.conversation.ended(why.by_server);
+            self.counters.total_disconnections += u64::from(!wanted);
             self.closed_at = Some(context.now.mono);
         }
         let dice = (context.random)() as f64 / u64::MAX as f64;
@@ -402,7 +404,6 @@ impl Peer {
         if !self.ended_as_wanted() {
             self.said.lost(&self.label, &why, self.session.retry_in(context.now), self.session.is_gentle());
         }
-        let wanted = closing || why.fault == Some(Fault::Stopped);
         if !wanted {
             let error = PastError { at: context.now.wall, error: why.to_string(), kind: why.phase.name() };
             self.counters.remember(error);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::dialect::{self, DIALECTS, Dialect, Wish};
 use crate::endpoint::{Endpoint, InvalidUri};
-use crate::json::Node;
+use crate::json;
 use crate::requests::{Ask, Questions};
 use crate::session::{Policy, Stale};
 
@@ -86,7 +86,7 @@ pub enum AddressError {
     Token,
     /// No dialect of this name.
     Dialect(String),
-    /// A request's JSON is no object.
+    /// A request's JSON is none.
     Request(String),
 }
 
@@ -104,7 +104,7 @@ impl fmt::Display for AddressError {
                 write!(f, "no dialect {}: choose from auto, {}", crate::style::escape(name), names.join(", "))
             }
             AddressError::Request(kind) => {
-                write!(f, "request {}: what follows the = must be a JSON object", crate::style::escape(kind))
+                write!(f, "request {}: what follows the = must be JSON", crate::style::escape(kind))
             }
         }
     }
@@ -260,13 +260,12 @@ impl Server {
         self
     }
 
-    /// A request to send on every connection, with the members of a JSON object if it takes any.
+    /// A request to send on every connection, with the JSON that goes with it: an object, for most.
     ///
     /// # Errors
-    /// Where the JSON is no object.
+    /// Where it is no JSON.
     pub fn request(mut self, kind: &str, json: Option<&str>) -> Result<Self, AddressError> {
-        let is_object = |json: &str| matches!(Node::parse(json), Ok(Node::Map(_)));
-        if json.is_some_and(|json| !is_object(json)) {
+        if json.is_some_and(|json| !json::is_json(json)) {
             return Err(AddressError::Request(kind.to_owned()));
         }
         self.questions.asks.push(Ask { kind: kind.to_owned(), json: json.map(str::to_owned) });

@@ -29,7 +29,7 @@ pub struct Statistics {
     pub uptime: Option<Duration>,
     /// Dials after the first one.
     pub reconnect_attempts: u64,
-    /// Open connections that ended.
+    /// Open connections that were lost: ended by anything but the program's own wish.
     pub total_disconnections: u64,
     /// The state now.
     pub current_state: ClientState,

@@ -447,7 +447,7 @@ fn fail(socket: &mut WebSocket<Metered>, error: &Error) -> Disconnect {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => session("closed"),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-            session("the server closed the connection without a Close frame")
+            Disconnect { by_server: true, ..session("the server closed the connection without a Close frame") }
         }
         Error::Io(error) => session(&format!("connection lost: {}", reason(error))),
         Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {

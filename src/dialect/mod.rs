@@ -279,15 +279,16 @@ pub fn binary(words: &str) -> Step<'_> {
     Event::Unknown(Unknown { kind: "binary".into(), text: words.into() }).into()
 }
 
-/// A request as `{"type":TYPE,…}` with the members of its JSON beside the type.
+/// A request as `{"type":TYPE,…}` with the members of its JSON beside the type; JSON that has none becomes `data`.
 pub fn beside_type(ask: &Ask, _: &str) -> String {
     let mut text = String::from("{\"type\":");
     json::push_string(&mut text, &ask.kind);
-    let object = ask.json.as_deref().unwrap_or_default().trim();
-    let members = object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().trim();
-    if !members.is_empty() {
-        text.push(',');
-        text.push_str(members);
+    let json = ask.json.as_deref().unwrap_or_default().trim();
+    match json.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).map(str::trim) {
+        Some("") => {}
+        Some(members) => text.extend([",", members]),
+        None if json.is_empty() => {}
+        None => text.extend([",\"data\":", json]),
     }
     text.push('}');
     text
@@ -380,6 +381,7 @@ mod tests {
         let ask = |json: Option<&str>| beside_type(&Ask { kind: "x\"".into(), json: json.map(Into::into) }, "");
         assert_eq!(ask(None), r#"{"type":"x\""}"#);
         assert_eq!(ask(Some(" { } ")), r#"{"type":"x\""}"#);
+        assert_eq!(ask(Some(" [1] ")), r#"{"type":"x\"","data":[1]}"#);
         assert_eq!(ask(Some(r#"{"a":{"b":1}}"#)), r#"{"type":"x\"","a":{"b":1}}"#);
     }
 }

@@ -97,11 +97,11 @@ impl<'o> Lines<'o> {
         match event {
             Event::Notice(notice) => self.painted(NOTICE, |out| {
                 tag(out, tags.notice);
-                style.push_foreign(out, &notice.text);
+                push_text(out, &notice.text, style, tags.full);
             }),
             Event::Error(error) => self.painted(Level::Critical.color(), |out| {
                 tag(out, tags.error);
-                push_error(out, error, style);
+                push_error(out, error, style, tags.full);
             }),
             Event::Alert(alert) => self.painted(alert_color(alert), |out| {
                 tag(out, tags.alert);
@@ -111,7 +111,7 @@ impl<'o> Lines<'o> {
                 tag(out, tags.answer);
                 style.push_foreign(out, &answer.kind);
                 out.push(' ');
-                style.push_foreign(out, &answer.text);
+                push_text(out, &answer.text, style, tags.full);
             }),
             Event::Unknown(unknown) => self.line(|out| {
                 tag(out, tags.unknown);
@@ -186,7 +186,7 @@ fn push_log(out: &mut String, log: &LogLine<'_>, style: Style, full: bool) {
         push_source(out, &log.source, style, full);
         out.push_str(": ");
     }
-    style.push_foreign(out, &log.text);
+    push_text(out, &log.text, style, full);
 }
 
 /// A UUID is shortened to its first group, any other name where it is long.
@@ -199,12 +199,21 @@ fn push_source(out: &mut String, source: &str, style: Style, full: bool) {
     }
 }
 
-fn push_error(out: &mut String, error: &ServerError<'_>, style: Style) {
+/// A text of a server: all of it, or what fits into a line that people still read.
+fn push_text(out: &mut String, text: &str, style: Style, full: bool) {
+    if full || text.len() <= UNKNOWN_SHOWN {
+        style.push_foreign(out, text);
+    } else {
+        style.push_cut(out, text, UNKNOWN_SHOWN);
+    }
+}
+
+fn push_error(out: &mut String, error: &ServerError<'_>, style: Style, full: bool) {
     if let Some(severity) = &error.severity {
         style.push_foreign(out, severity);
         out.push_str(": ");
     }
-    style.push_foreign(out, &error.text);
+    push_text(out, &error.text, style, full);
 }
 
 fn push_unknown(out: &mut String, kind: &str, text: &str, style: Style) {

@@ -28,7 +28,11 @@ pub fn read<'a>(text: &'a str, node: Node<'a>) -> Result<Step<'a>, Undecodable> 
     let data = node.get("data");
     let event = match (name("channel"), name("event_type"), data) {
         ("metrics", "system_metrics", Some(Node::Map(_))) => {
-            Event::Sample(Box::new(fields::read(text, MESSAGE)?.sample))
+            match fields::read(text, MESSAGE)?.sample {
+                // The server as published: connections and subscriptions are all that it counts.
+                sample if sample.is_empty() => notice(&node),
+                sample => Event::Sample(Box::new(sample)),
+            }
         }
         ("logs", kind, Some(data)) => log(kind, data).map_or_else(|| notice(&node), Event::Log),
         _ => notice(&node),

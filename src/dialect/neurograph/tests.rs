@@ -122,7 +122,7 @@ fn an_event_of_any_shape_has_its_line() {
         ),
         (
             r#"{"channel":"metrics","event_type":"system_metrics","data":{"cpu_percent":null,"memory_mb":null,"total_connections":1}}"#,
-            "sample",
+            "notice metrics: system_metrics total_connections=1",
         ),
         (r#"{"channel":"metrics","event_type":"system_metrics","data":null}"#, "notice metrics: system_metrics"),
         (r#"{"channel":"metrics","event_type":"custom","data":{"a":1,"b":null}}"#, "notice metrics: custom a=1"),
@@ -150,7 +150,7 @@ fn an_event_of_any_shape_has_its_line() {
         (r#"{"channel":["a"],"event_type":5,"data":[1,[2]]}"#, "notice [a]: 5 [1, [2]]"),
         (
             r#"{"channel":"metrics","data":{"cpu":NaN,"x":-Infinity,"big":123456789012345678901234567890}}"#,
-            "notice metrics: big=123456789012345680000000000000",
+            "notice metrics: big=1.2345678901234568e+29",
         ),
         (r#"{"channel":"metrics","data":{"t":"\ud800"}}"#, "notice metrics: t=\u{fffd}"),
     ] {
