@@ -139,7 +139,7 @@ fn redact_parameter(parameter: &str) -> String {
     }
 }
 
-fn is_secret(name: &str) -> bool {
+pub(crate) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["token", "key", "secret", "password", "passwd", "auth"].iter().any(|word| name.contains(word))
 }

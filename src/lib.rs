@@ -205,6 +205,7 @@ mod event;
 mod event_loop;
 mod fields;
 mod format;
+mod header;
 mod hostile;
 mod json;
 mod metric;

@@ -16,7 +16,16 @@ const OPTIONS: &str = "\
 --ping-timeout D
 --stale-after D
 --max-message BYTES
+--header HEADER...
 --token-file FILE
+--ca-file FILE
+--cert FILE
+--key FILE
+--tls-name NAME
+--insecure
+--proxy URL
+-4 --ipv4
+-6 --ipv6
 --subscribe LIST
 --process LIST
 --interval D
@@ -109,10 +118,46 @@ pub struct Args {
     #[argh(option, arg_name = "BYTES")]
     pub max_message: Option<String>,
 
+    /// header of the request: 'NAME: VALUE', or @FILE with one per line; repeatable
+    #[argh(option, arg_name = "HEADER")]
+    pub header: Vec<String>,
+
     /// read the token or secret from FILE, again before every connection (default
     /// $MONITORING_TOKEN, which is the token itself)
     #[argh(option, arg_name = "FILE")]
     pub token_file: Option<String>,
+
+    /// trust the certificates in FILE instead of the system's
+    #[argh(option, arg_name = "FILE")]
+    pub ca_file: Option<String>,
+
+    /// certificate to show to the server, with --key
+    #[argh(option, arg_name = "FILE")]
+    pub cert: Option<String>,
+
+    /// private key of --cert
+    #[argh(option, arg_name = "FILE")]
+    pub key: Option<String>,
+
+    /// name that the server's certificate must have (default: the host)
+    #[argh(option, arg_name = "NAME")]
+    pub tls_name: Option<String>,
+
+    /// take any certificate: whoever is in between can read and change everything
+    #[argh(switch)]
+    pub insecure: bool,
+
+    /// HTTP proxy (default $https_proxy, $http_proxy, $all_proxy, unless $no_proxy)
+    #[argh(option, arg_name = "URL")]
+    pub proxy: Option<String>,
+
+    /// IPv4 only
+    #[argh(switch, short = '4')]
+    pub ipv4: bool,
+
+    /// IPv6 only
+    #[argh(switch, short = '6')]
+    pub ipv6: bool,
 
     /// channels or event types to ask for, separated by commas (default: the dialect's)
     #[argh(option, arg_name = "LIST")]

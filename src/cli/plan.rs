@@ -26,6 +26,7 @@ pub struct Plan {
     /// Known to [`wsmon::Server::dialect`].
     pub dialect: String,
     pub speech: Speech,
+    pub reach: Reach,
     pub reconnect_interval: Duration,
     /// Never below the interval, unless it was asked for.
     pub reconnect_cap: Duration,
@@ -80,6 +81,29 @@ pub struct Speech {
     pub request_timeout: Option<Duration>,
     pub send: Vec<String>,
     pub heartbeat_reply: Option<String>,
+}
+
+/// How servers are reached.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reach {
+    /// As given: `NAME: VALUE` or `@FILE`.
+    pub headers: Vec<String>,
+    pub ca_file: Option<PathBuf>,
+    pub cert: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    pub tls_name: Option<String>,
+    pub insecure: bool,
+    pub proxy: Option<String>,
+    pub family: Family,
+}
+
+/// `-4` and `-6`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    #[default]
+    Both,
+    V4,
+    V6,
 }
 
 /// `--stale-after`.
@@ -153,6 +177,7 @@ fn decide(args: &Args, env: Env) -> Result<Plan, String> {
         demo: args.demo,
         dialect: typed("--dialect", &args.dialect, dialect)?.unwrap_or_else(|| "auto".to_owned()),
         speech: speech(args, env)?,
+        reach: reach(args)?,
         reconnect_interval: interval,
         reconnect_cap: cap.unwrap_or(interval.max(Duration::from_secs(60))),
         max_reconnects: max_reconnects(args)?,
@@ -228,6 +253,27 @@ fn speech(args: &Args, env: Env) -> Result<Speech, String> {
         request_timeout: typed("--request-timeout", &args.request_timeout, units::positive_duration)?,
         send: args.send.clone(),
         heartbeat_reply: args.heartbeat_reply.clone(),
+    })
+}
+
+fn reach(args: &Args) -> Result<Reach, String> {
+    let (cert, key) = (typed("--cert", &args.cert, file)?, typed("--key", &args.key, file)?);
+    if cert.is_some() != key.is_some() {
+        return Err("--cert and --key are given together: the certificate, and its private key".to_owned());
+    }
+    Ok(Reach {
+        headers: args.header.clone(),
+        ca_file: typed("--ca-file", &args.ca_file, file)?,
+        cert,
+        key,
+        tls_name: args.tls_name.clone(),
+        insecure: args.insecure,
+        proxy: args.proxy.clone(),
+        family: match (args.ipv4, args.ipv6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Both,
+        },
     })
 }
 

@@ -40,6 +40,7 @@ fn the_defaults_are_those_of_the_contract() {
         demo: false,
         dialect: "auto".into(),
         speech: Speech::default(),
+        reach: Reach::default(),
         reconnect_interval: secs(5),
         reconnect_cap: secs(60),
         max_reconnects: None,
@@ -75,6 +76,13 @@ type Case = (&'static str, &'static str, fn(&mut Plan));
 const CASES: &[Case] = &[
     ("--uri", "a=ws://h/", |plan| plan.uris = vec!["a=ws://h/".to_owned()]),
     ("--dialect", "generic", |plan| plan.dialect = "generic".into()),
+    ("--header", "A:b", |plan| plan.reach.headers = vec!["A:b".into()]),
+    ("--ca-file", "c", |plan| plan.reach.ca_file = Some("c".into())),
+    ("--tls-name", "n", |plan| plan.reach.tls_name = Some("n".into())),
+    ("--insecure", "", |plan| plan.reach.insecure = true),
+    ("--proxy", "http://p/", |plan| plan.reach.proxy = Some("http://p/".into())),
+    ("--ipv4", "", |plan| plan.reach.family = Family::V4),
+    ("--ipv6", "", |plan| plan.reach.family = Family::V6),
     ("--token-file", "t", |plan| plan.speech.token_file = Some("t".into())),
     ("--subscribe", "a,b", |plan| plan.speech.subscribe = vec!["a".into(), "b".into()]),
     ("--process", "a", |plan| plan.speech.process = vec!["a".into()]),
@@ -120,7 +128,14 @@ const CASES: &[Case] = &[
 #[test]
 fn every_option_changes_its_part_of_the_plan_in_every_spelling() {
     let mut untested: Vec<_> = rows().map(|row| row.long).collect();
-    untested.retain(|long| !["--help", "--version"].contains(long));
+    // These two go together.
+    assert_eq!(
+        usage(read("--cert c")),
+        "wsmon: --cert and --key are given together: the certificate, and its private key"
+    );
+    let pair = good("--cert c --key k").reach;
+    assert_eq!((pair.cert, pair.key), (Some("c".into()), Some("k".into())));
+    untested.retain(|long| !["--cert", "--key", "--help", "--version"].contains(long));
     for (long, value, change) in CASES {
         let row = rows().find(|row| row.long == *long).expect(long);
         let mut expected = good("");
@@ -159,6 +174,12 @@ fn a_wrong_value_is_an_error_that_names_option_and_value() {
         "--request",
         "--send",
         "--heartbeat-reply",
+        "--header",
+        "--ca-file",
+        "--cert",
+        "--key",
+        "--tls-name",
+        "--proxy",
     ];
     for row in rows().filter(|row| row.value.is_some()) {
         if !anything_goes.contains(&row.long) {
