@@ -126,7 +126,7 @@ impl Monitor {
     /// # Errors
     /// Where a server has the same label already.
     pub fn add(&mut self, server: Server) -> Result<usize, DuplicateLabel> {
-        let given = server.label.is_some();
+        let given = server.settings.label.is_some();
         let mut peer = Peer::new(server, self.clock);
         let taken = |label: &str| self.peers.iter().any(|peer| *peer.label == *label);
         if !taken(&peer.label) {

@@ -13,7 +13,7 @@ use crate::error::{Disconnect, Fault, Phase};
 use crate::event::{Change, ClientState, Event, Raw, Shown};
 use crate::metric::{Metric, Sample};
 use crate::said::Said;
-use crate::server::{AddressError, Server};
+use crate::server::{AddressError, Server, Settings};
 use crate::session::{Do, Input, Now, Session};
 use crate::stats::{PastError, Spread, Statistics};
 use crate::style::escape;
@@ -42,7 +42,7 @@ pub struct Peer {
     pub last_disconnect: Option<Disconnect>,
     /// Something may be there to read or write.
     pub marked: bool,
-    server: Server,
+    server: Box<Settings>,
     transport: Transport,
     conversation: Conversation,
     /// The endpoint of the latest dial, without the secrets that were added for it.
@@ -59,6 +59,7 @@ pub struct Peer {
 
 impl Peer {
     pub fn new(server: Server, now: Now) -> Self {
+        let server = server.settings;
         let mut conversation = Conversation::new(server.dialect, server.wish.clone(), server.questions.clone());
         let mut endpoint = server.address.endpoint().ok();
         if let Some(endpoint) = &mut endpoint {

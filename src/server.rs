@@ -22,8 +22,15 @@ use crate::session::{Policy, Stale};
 ///     .ping_interval(Some(Duration::from_secs(60)));
 /// # Ok::<(), wsmon::AddressError>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Server {
+    /// Boxed, since the builder moves it again and again.
+    pub(crate) settings: Box<Settings>,
+}
+
+/// A server's settings.
+#[derive(Clone)]
+pub(crate) struct Settings {
     pub(crate) address: Address,
     pub(crate) label: Option<String>,
     pub(crate) policy: Policy,
@@ -153,76 +160,79 @@ impl Server {
             Some(path) => Server::from_file(path)?,
             None => Server::new(place)?,
         };
-        Ok(Server { label: label.map(str::to_owned), ..server })
+        Ok(match label {
+            Some(label) => server.label(label),
+            None => server,
+        })
     }
 
     /// The name under which the server appears; host and port unless set.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(label.into());
+        self.settings.label = Some(label.into());
         self
     }
 
     /// How many reconnections in a row without a useful session before giving up; `None` = no limit, 0 = none.
     #[must_use]
     pub fn max_reconnects(mut self, most: Option<u32>) -> Self {
-        self.policy.max_reconnects = most;
+        self.settings.policy.max_reconnects = most;
         self
     }
 
     /// The first wait before a reconnection, which doubles with each failure up to the cap.
     #[must_use]
     pub fn reconnect_interval(mut self, interval: Duration, cap: Duration) -> Self {
-        (self.policy.reconnect_interval, self.policy.reconnect_cap) = (interval, cap);
+        (self.settings.policy.reconnect_interval, self.settings.policy.reconnect_cap) = (interval, cap);
         self
     }
 
     /// How long name, TCP and upgrade may take together.
     #[must_use]
     pub fn connect_timeout(mut self, within: Duration) -> Self {
-        self.policy.connect_timeout = within;
+        self.settings.policy.connect_timeout = within;
         self
     }
 
     /// How often to ping; `None` = never.
     #[must_use]
     pub fn ping_interval(mut self, every: Option<Duration>) -> Self {
-        self.policy.ping_interval = every;
+        self.settings.policy.ping_interval = every;
         self
     }
 
     /// How long any frame may take to arrive after a ping, and a write to make progress.
     #[must_use]
     pub fn ping_timeout(mut self, within: Duration) -> Self {
-        self.policy.ping_timeout = within;
+        self.settings.policy.ping_timeout = within;
         self
     }
 
     /// When to reconnect because no message comes.
     #[must_use]
     pub fn stale_after(mut self, stale: Stale) -> Self {
-        self.policy.stale = stale;
+        self.settings.policy.stale = stale;
         self
     }
 
     /// The largest message in bytes; a larger one ends the connection.
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
-        self.max_message = bytes;
+        self.settings.max_message = bytes;
         self
     }
 
     /// Keeps the last 1000 samples; statistics then carry the spread of each metric.
     #[must_use]
     pub fn history(mut self, keep: bool) -> Self {
-        self.history = keep;
+        self.settings.history = keep;
         self
     }
 
     /// A text to send whenever the connection opens.
     #[must_use]
     pub fn send(mut self, text: impl Into<String>) -> Self {
-        self.greetings.push(text.into());
+        self.settings.greetings.push(text.into());
         self
     }
 
@@ -231,7 +241,7 @@ impl Server {
     /// # Errors
     /// Where there is none of that name: the error names all.
     pub fn dialect(mut self, name: &str) -> Result<Self, AddressError> {
-        self.dialect = match name {
+        self.settings.dialect = match name {
             "auto" => None,
             name => Some(dialect::named(name).ok_or_else(|| AddressError::Dialect(name.to_owned()))?),
         };
@@ -241,22 +251,22 @@ impl Server {
     /// Channels or event types to subscribe to, where the dialect has such; its default if empty.
     #[must_use]
     pub fn subscribe(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.wish.subscribe = names.into_iter().map(Into::into).collect();
+        self.settings.wish.subscribe = names.into_iter().map(Into::into).collect();
         self
     }
 
     /// Processes to subscribe to (pmdaemon), and with what period.
     #[must_use]
     pub fn processes(mut self, names: impl IntoIterator<Item = impl Into<String>>, every: Option<Duration>) -> Self {
-        self.wish.process = names.into_iter().map(Into::into).collect();
-        self.wish.interval = every;
+        self.settings.wish.process = names.into_iter().map(Into::into).collect();
+        self.settings.wish.interval = every;
         self
     }
 
     /// What to send for each JSON ping (fastpluggy); `%id` stands for its ping id.
     #[must_use]
     pub fn heartbeat_reply(mut self, text: Option<String>) -> Self {
-        self.wish.heartbeat_reply = text;
+        self.settings.wish.heartbeat_reply = text;
         self
     }
 
@@ -268,28 +278,28 @@ impl Server {
         if json.is_some_and(|json| !json::is_json(json)) {
             return Err(AddressError::Request(kind.to_owned()));
         }
-        self.questions.asks.push(Ask { kind: kind.to_owned(), json: json.map(str::to_owned) });
+        self.settings.questions.asks.push(Ask { kind: kind.to_owned(), json: json.map(str::to_owned) });
         Ok(self)
     }
 
     /// Sends the requests again and again; `None` = once per connection.
     #[must_use]
     pub fn request_every(mut self, every: Option<Duration>) -> Self {
-        self.questions.every = every;
+        self.settings.questions.every = every;
         self
     }
 
     /// How long an answer may take.
     #[must_use]
     pub fn request_timeout(mut self, within: Duration) -> Self {
-        self.questions.within = within;
+        self.settings.questions.within = within;
         self
     }
 
     /// The credential.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(Token::Text(token.into()));
+        self.settings.token = Some(Token::Text(token.into()));
         self
     }
 
@@ -300,19 +310,19 @@ impl Server {
     pub fn token_file(mut self, path: impl Into<PathBuf>) -> Result<Self, AddressError> {
         let token = Token::File(path.into());
         token.read()?;
-        self.token = Some(token);
+        self.settings.token = Some(token);
         Ok(self)
     }
 
     /// Whether developers' details are wanted.
     #[must_use]
     pub fn verbose(mut self, verbose: bool) -> Self {
-        self.wish.verbose = verbose;
+        self.settings.wish.verbose = verbose;
         self
     }
 
     fn at(address: Address) -> Self {
-        Server {
+        let settings = Settings {
             address,
             label: None,
             policy: Policy::default(),
@@ -323,14 +333,15 @@ impl Server {
             wish: Wish::default(),
             questions: Questions::default(),
             token: None,
-        }
+        };
+        Server { settings: Box::new(settings) }
     }
 }
 
 /// Without what could hold a secret.
-impl fmt::Debug for Server {
+impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Server { address, label, policy, .. } = self;
+        let Settings { address, label, policy, .. } = self;
         let mut out = f.debug_struct("Server");
         out.field("address", address).field("label", label).field("policy", policy).finish_non_exhaustive()
     }
@@ -367,7 +378,7 @@ mod tests {
     use super::*;
 
     fn label(argument: &str) -> Option<String> {
-        Server::parse(argument).unwrap().label
+        Server::parse(argument).unwrap().settings.label
     }
 
     #[test]

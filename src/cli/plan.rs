@@ -153,7 +153,7 @@ impl Exit {
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// Reads the words after the program's name.
-pub fn plan(argv: impl Iterator<Item = OsString>, env: Env) -> Result<Plan, Exit> {
+pub fn plan(argv: impl Iterator<Item = OsString>, env: Env) -> Result<Box<Plan>, Exit> {
     match habits::read(argv).map_err(|why| Exit::usage(&why))? {
         Request::Help => Err(Exit::Asked(args::help())),
         Request::Version => Err(Exit::Asked(VERSION.to_owned())),
@@ -166,12 +166,12 @@ pub fn plan(argv: impl Iterator<Item = OsString>, env: Env) -> Result<Plan, Exit
 
 const VERSION: &str = concat!("wsmon ", env!("CARGO_PKG_VERSION"), "\n");
 
-fn decide(args: &Args, env: Env) -> Result<Plan, String> {
+fn decide(args: &Args, env: Env) -> Result<Box<Plan>, String> {
     let (uris, uris_from) = servers(args, env)?;
     let interval = typed("--reconnect-interval", &args.reconnect_interval, units::positive_duration)?;
     let interval = interval.unwrap_or(Duration::from_secs(5));
     let cap = typed("--reconnect-cap", &args.reconnect_cap, units::positive_duration)?;
-    Ok(Plan {
+    Ok(Box::new(Plan {
         uris,
         uris_from,
         demo: args.demo,
@@ -206,7 +206,7 @@ fn decide(args: &Args, env: Env) -> Result<Plan, String> {
         stats: args.stats,
         log_level: log_level(args, env)?,
         log_file: or_variable("--log-file", &args.log_file, "$MONITORING_LOG_FILE", env, file)?,
-    })
+    }))
 }
 
 /// `--no-reconnect` is `--max-reconnects 0`.

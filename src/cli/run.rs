@@ -39,7 +39,7 @@ impl Own {
 }
 
 /// Runs the plan to its end; the exit status.
-pub fn run(plan: Plan) -> Result<u8, Failure> {
+pub fn run(plan: Box<Plan>) -> Result<u8, Failure> {
     let log = logging::install(plan.log_level).map_err(|error| Failure::Local(error.to_string()))?;
     let mut run = Run::new(plan, log)?;
     let end = run.watch()?;
@@ -47,7 +47,7 @@ pub fn run(plan: Plan) -> Result<u8, Failure> {
 }
 
 struct Run {
-    plan: Plan,
+    plan: Box<Plan>,
     monitor: Monitor,
     view: View,
     streams: Streams,
@@ -64,7 +64,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(plan: Plan, log: Tap) -> Result<Self, Failure> {
+    fn new(plan: Box<Plan>, log: Tap) -> Result<Box<Self>, Failure> {
         let data = open(&plan.save_data, "--save-data", &plan)?.map(|data| data.fsync(plan.fsync));
         let log_file = open(&plan.log_file, "--log-file", &plan)?;
         let mut monitor = Monitor::new().map_err(|error| Failure::local("epoll", &error))?;
@@ -93,7 +93,7 @@ impl Run {
         (view.every, view.only, view.count, view.data) = (plan.every, plan.only.clone(), plan.count, data);
         view.answers_only = !plan.speech.requests.is_empty();
         let until = plan.duration.and_then(|duration| monitor.now().mono.checked_add(duration));
-        let run = Run {
+        let run = Box::new(Run {
             plan,
             monitor,
             view,
@@ -106,7 +106,7 @@ impl Run {
             until,
             lossy: false,
             said_dropped: false,
-        };
+        });
         run.say_repaired();
         Ok(run)
     }

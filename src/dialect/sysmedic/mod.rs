@@ -165,7 +165,7 @@ fn uptime(text: &str) -> Option<f64> {
 
 /// `2.34 MB/s` in bytes per second.
 fn network(text: &str) -> Option<f64> {
-    Some(text.strip_suffix("MB/s")?.trim().parse::<f64>().ok()? * MIB)
+    Some(json::number(text.strip_suffix("MB/s")?.trim())? * MIB)
 }
 
 fn system_update<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
