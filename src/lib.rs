@@ -14,12 +14,18 @@ mod hostile;
 mod json;
 mod metric;
 mod peer;
+#[doc(hidden)]
+pub mod proxy;
+#[doc(hidden)]
+pub mod redirect;
 mod requests;
 mod said;
 mod server;
 mod session;
 mod stats;
 mod style;
+#[doc(hidden)]
+pub mod tls;
 mod transport;
 #[doc(hidden)]
 pub mod upgrade;
