@@ -97,8 +97,8 @@ fn verification(verdict: &str, name: &str, side: Side, wall: SystemTime) -> TlsE
             format!("the server's certificate comes from an unknown authority: give {other} with --ca-file")
         }
         _ if verdict.starts_with("unable to") => format!(
-            "the issuer of the server's certificate is unknown: give {other} with --ca-file, or let the server send \
-             those in between"
+            "the server's certificate comes from an unknown issuer: give {other} with --ca-file, or let the server \
+             send those in between"
         ),
         _ => format!("the server's certificate is not accepted: {}", escape(verdict)),
     };
@@ -120,15 +120,17 @@ fn refusal(text: &str, name: &str, side: Side) -> Option<String> {
     let is = |reason: &&str| text.contains(*reason);
     let alert = |reason: &str| reason.trim_start_matches("alert ").to_owned();
     if is(&"alert certificate required") {
-        return Some("the server wants a client certificate: give one with --cert and --key".into());
+        // OpenSSL shows none where the key is of another kind, and says nothing of it.
+        let way_out = if side.has_cert { "does --key belong to --cert?" } else { "give one with --cert and --key" };
+        return Some(format!("the server wants a client certificate: {way_out}"));
     }
     if let Some(reason) = about_certificate.iter().find(|reason| is(reason)) {
         let whose = if side.has_cert { "check --cert" } else { "does it want one from us? then give --cert and --key" };
         return Some(format!("the server refused over certificates ({}): {whose}", alert(reason)));
     }
     if is(&"alert handshake failure") {
-        let why = if side.has_cert { "check --cert" } else { "it may want a client certificate: --cert and --key" };
-        return Some(format!("the server refused the TLS handshake: no cipher in common, or {why}"));
+        let why = if side.has_cert { "not our certificate: check" } else { "it wants a client certificate: see" };
+        return Some(format!("the server refused the TLS handshake: no cipher in common, or {why} --cert and --key"));
     }
     if ["alert protocol version", "unsupported protocol", "wrong ssl version"].iter().any(|reason| is(reason)) {
         return Some("the server speaks no TLS 1.2 or newer, which is the least that is accepted".into());
@@ -194,14 +196,23 @@ mod tests {
     #[test]
     fn releases_of_openssl_say_the_same_in_different_words() {
         for (text, word) in [
-            ("error:14094410:SSL routines:ssl3_read_bytes:sslv3 alert handshake failure:s.c:1:SSL alert number 40", "--cert"),
-            ("error:0A000410:SSL routines:ssl3_read_bytes:ssl/tls alert handshake failure:s.c:1:SSL alert number 40", "--cert"),
+            (
+                "error:14094410:SSL routines:ssl3_read_bytes:sslv3 alert handshake failure:s.c:1:SSL alert number 40",
+                "--cert",
+            ),
+            (
+                "error:0A000410:SSL routines:ssl3_read_bytes:ssl/tls alert handshake failure:s.c:1:SSL alert number 40",
+                "--cert",
+            ),
             ("error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:s.c:1:SSL alert", "--cert"),
             ("error:0A00042E:SSL routines:ssl3_read_bytes:tlsv1 alert protocol version:s.c:1:SSL alert", "TLS 1.2"),
             ("error:0A000102:SSL routines:ssl_choose_client_version:unsupported protocol:s.c:1:", "TLS 1.2"),
             ("error:0A000458:SSL routines:ssl3_read_bytes:tlsv1 unrecognized name:s.c:1:", "h.example"),
             ("error:0A000418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca:s.c:1:", "(unknown ca)"),
-            ("error:0A000152:SSL routines:final_renegotiate:unsafe legacy renegotiation disabled:s.c:1:", "TLS: unsafe"),
+            (
+                "error:0A000152:SSL routines:final_renegotiate:unsafe legacy renegotiation disabled:s.c:1:",
+                "TLS: unsafe",
+            ),
             ("what is \u{1b}[2J this", "TLS: what is \\x1b[2J this"),
         ] {
             let error = session(text, "h.example", BARE);
