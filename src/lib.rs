@@ -210,6 +210,10 @@ mod hostile;
 mod json;
 mod metric;
 mod peer;
+#[doc(hidden)]
+pub mod proxy;
+#[doc(hidden)]
+pub mod redirect;
 mod requests;
 mod said;
 mod server;
@@ -217,6 +221,8 @@ mod session;
 mod stats;
 mod stream;
 mod style;
+#[doc(hidden)]
+pub mod tls;
 mod transport;
 #[doc(hidden)]
 pub mod upgrade;

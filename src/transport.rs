@@ -267,6 +267,10 @@ impl Transport {
 
 /// The addresses of a host. Blocks for a name that is neither an address nor `localhost`.
 fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Disconnect> {
+    if endpoint.secure || endpoint.unix.is_some() {
+        let text = format!("{endpoint}: neither TLS nor Unix sockets are supported yet");
+        return Err(Disconnect { retry: Retry::Final, ..Disconnect::new(Phase::Connect, text) });
+    }
     let host = endpoint.host.as_str();
     if host == "localhost" || host.ends_with(".localhost") {
         // RFC 6761 section 6.3: always loopback, also where there is neither /etc/hosts nor a resolver.
