@@ -203,7 +203,6 @@ fn encode_target(target: &str) -> String {
     out
 }
 
-<<<<<<< HEAD
 /// Percent-encodes all but the unreserved characters of RFC 3986 section 2.3: safe as a segment or as a parameter.
 pub fn percent_encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -216,25 +215,6 @@ pub fn percent_encode(text: &str) -> String {
     out
 }
 
-/// Percent-decodes; `None` where a `%` is not followed by two digits or the bytes are no UTF-8.
-fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        if *first == b'%' {
-            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = &after[2..];
-        } else {
-            bytes.push(*first);
-            rest = after;
-        }
-    }
-    String::from_utf8(bytes).ok()
-}
-
-=======
->>>>>>> tls
 #[cfg(test)]
 mod tests {
     use super::*;
