@@ -2,16 +2,79 @@
 
 use std::io::{self, Read, Write};
 
-use mio::net::TcpStream;
+use mio::net::{TcpStream, UnixStream};
+
+use crate::tls::TlsStream;
 
 /// The most that one turn takes from one socket.
 const TURN_BYTES: usize = 256 << 10;
+
+/// A connected socket.
+#[derive(Debug)]
+pub enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A socket, or TLS over one.
+#[derive(Debug)]
+pub enum Stream {
+    Plain(Socket),
+    Tls(Box<TlsStream<Socket>>),
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => stream.read(buffer),
+            Socket::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => stream.write(bytes),
+            Socket::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(socket) => socket.read(buffer),
+            Stream::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(socket) => socket.write(bytes),
+            Stream::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Plain(_) => Ok(()),
+            Stream::Tls(stream) => stream.flush(),
+        }
+    }
+}
 
 /// A stream that answers "would block" when a turn's bytes are spent, so that one `read` of tungstenite,
 /// which swallows empty fragments without end, is bounded too.
 #[derive(Debug)]
 pub struct Metered {
-    stream: TcpStream,
+    stream: Stream,
     allowance: usize,
     spent: bool,
     received: u64,
@@ -19,7 +82,7 @@ pub struct Metered {
 }
 
 impl Metered {
-    pub fn new(stream: TcpStream) -> Self {
+    pub fn new(stream: Stream) -> Self {
         Metered { stream, allowance: TURN_BYTES, spent: false, received: 0, written: 0 }
     }
 
@@ -65,6 +128,6 @@ impl Write for Metered {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.stream.flush()
     }
 }
