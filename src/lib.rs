@@ -15,6 +15,8 @@ mod json;
 mod metric;
 mod peer;
 mod requests;
+#[doc(hidden)]
+pub mod resolve;
 mod said;
 mod server;
 mod session;
