@@ -14,6 +14,8 @@ mod hostile;
 mod json;
 mod metric;
 mod peer;
+#[doc(hidden)]
+pub mod race;
 mod requests;
 #[doc(hidden)]
 pub mod resolve;
