@@ -12,6 +12,8 @@ mod fields;
 mod format;
 mod hostile;
 mod json;
+#[doc(hidden)]
+pub mod lookup;
 mod metric;
 mod peer;
 #[doc(hidden)]
