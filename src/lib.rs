@@ -208,13 +208,19 @@ mod format;
 mod header;
 mod hostile;
 mod json;
+#[doc(hidden)]
+pub mod lookup;
 mod metric;
 mod peer;
 #[doc(hidden)]
 pub mod proxy;
 #[doc(hidden)]
+pub mod race;
+#[doc(hidden)]
 pub mod redirect;
 mod requests;
+#[doc(hidden)]
+pub mod resolve;
 mod said;
 mod server;
 mod session;
