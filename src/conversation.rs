@@ -79,6 +79,11 @@ impl Conversation {
         if self.known { self.dialect.name } else { "auto" }
     }
 
+    /// Whether the dialect has a place of its own for the token.
+    pub fn takes_token(&self) -> bool {
+        self.known && self.dialect.takes.contains(&"--token-file")
+    }
+
     /// Whether any document defines answers to requests; `None` as long as the dialect is not known.
     pub fn has_answers(&self) -> Option<bool> {
         self.known.then_some(!self.dialect.asking.answers.is_empty())

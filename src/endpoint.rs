@@ -110,6 +110,18 @@ impl Endpoint {
         Some(("Authorization".into(), format!("Basic {encoded}")))
     }
 
+    /// Whether the server is on this machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.unix.is_some() || crate::proxy::is_loopback(&self.host)
+    }
+
+    /// Whether the URI carries a credential.
+    #[must_use]
+    pub fn has_credentials(&self) -> bool {
+        self.userinfo.is_some() || self.secret.is_some() || redact_query(&self.target) != self.target
+    }
+
     fn default_port(&self) -> u16 {
         if self.secure { 443 } else { 80 }
     }
@@ -195,7 +207,7 @@ fn split_secret(secret: &str) -> Result<String, String> {
 }
 
 /// A request target: never empty, always ASCII.
-fn encode_target(target: &str) -> String {
+pub(crate) fn encode_target(target: &str) -> String {
     let mut out = String::from(if target.starts_with('/') { "" } else { "/" });
     for &byte in target.as_bytes() {
         if byte.is_ascii() { out.push(byte.into()) } else { out.push_str(&format!("%{byte:02X}")) }

@@ -14,6 +14,10 @@ pub enum Phase {
     Resolve,
     /// Connecting over TCP.
     Connect,
+    /// Asking a proxy for a tunnel.
+    Proxy,
+    /// The TLS handshake.
+    Tls,
     /// The HTTP upgrade.
     Upgrade,
     /// While the connection was open.
@@ -28,6 +32,8 @@ impl Phase {
             Phase::Address => "address",
             Phase::Resolve => "resolve",
             Phase::Connect => "connect",
+            Phase::Proxy => "proxy",
+            Phase::Tls => "tls",
             Phase::Upgrade => "upgrade",
             Phase::Session => "session",
         }

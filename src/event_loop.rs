@@ -14,17 +14,21 @@ use mio::{Events, Poll, Registry, Token, Waker};
 
 use crate::error::Disconnect;
 use crate::event::{ClientState, Shown};
+use crate::lookup::Names;
 use crate::metric::Sample;
 use crate::peer::{Context, Peer};
 use crate::server::Server;
 use crate::session::{Input, Now};
 use crate::stats::Statistics;
+use crate::tls::Pool;
 use crate::transport::SendError;
 
 /// The most events that a turn takes from the poll.
 const MOST_EVENTS: usize = 256;
 /// No more dials are in progress at a time.
 const MOST_DIALS: usize = 64;
+/// No more TLS handshakes are in progress at a time: each costs milliseconds that nobody else has.
+const MOST_HANDSHAKES: usize = 8;
 /// How far the clocks may disagree about a turn before it counts as a jump.
 const JUMP: Duration = Duration::from_secs(5);
 /// A jump makes all peers ping at most once in this time.
@@ -74,6 +78,8 @@ pub struct Monitor {
     started: Instant,
     jumped_at: Option<Instant>,
     random: Random,
+    names: Names,
+    connectors: Pool,
     woken: Vec<Event>,
     stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
@@ -114,6 +120,8 @@ impl Monitor {
             started: clock.mono,
             jumped_at: None,
             random: Random::new(),
+            names: Names::default(),
+            connectors: Pool::default(),
             woken: Vec::new(),
             stop: Arc::default(),
             waker,
@@ -156,9 +164,19 @@ impl Monitor {
             self.stop();
         }
         let mut dials = MOST_DIALS.saturating_sub(self.dialling());
+        let mut handshakes = self.free_handshakes();
         for (id, peer) in self.peers.iter_mut().enumerate() {
-            let mut context =
-                Context { id, now: self.clock, registry: self.poll.registry(), random: &mut || self.random.bits(), on };
+            let mut context = Context {
+                id,
+                now: self.clock,
+                registry: self.poll.registry(),
+                random: &mut || self.random.bits(),
+                names: &mut self.names,
+                connectors: &mut self.connectors,
+                handshakes: &mut handshakes,
+                on,
+            };
+            peer.marked |= peer.is_queued() && *context.handshakes > 0;
             peer.read(&mut context, self.paused);
             peer.tick(&mut context, &mut dials, self.paused);
         }
@@ -169,7 +187,8 @@ impl Monitor {
     /// `None` when nothing is timed.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        if self.full {
+        let may_shake_hands = self.peers.iter().any(Peer::is_queued) && self.free_handshakes() > 0;
+        if self.full || may_shake_hands {
             return Some(self.clock.mono);
         }
         let may_dial = self.dialling() < MOST_DIALS;
@@ -366,6 +385,10 @@ impl Monitor {
             );
             self.peers.iter_mut().for_each(|peer| peer.command(Input::Jumped));
         }
+    }
+
+    fn free_handshakes(&self) -> usize {
+        MOST_HANDSHAKES.saturating_sub(self.peers.iter().filter(|peer| peer.is_shaking_hands()).count())
     }
 
     fn dialling(&self) -> usize {

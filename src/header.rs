@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::server::{self, AddressError};
 use crate::style::escape;
 
 /// Where headers stand.
@@ -20,6 +21,19 @@ impl fmt::Debug for Header {
         match self {
             Header::Given(name, _) => f.debug_tuple("Given").field(name).finish_non_exhaustive(),
             Header::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
+}
+
+impl Header {
+    /// The headers as they are now.
+    pub(crate) fn read(&self) -> Result<Vec<(String, String)>, AddressError> {
+        match self {
+            Header::Given(name, value) => Ok(vec![(name.clone(), value.clone())]),
+            Header::File(path) => {
+                let text = server::read(path).map_err(|error| AddressError::File(path.clone(), error))?;
+                parse_lines(&text).map_err(|why| AddressError::Header(format!("{}: {why}", escape(&path.to_string_lossy()))))
+            }
         }
     }
 }

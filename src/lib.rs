@@ -245,6 +245,7 @@ pub use event_loop::{DuplicateLabel, Monitor, Stopper};
 pub use format::{FORMATS, Format, format};
 pub use metric::{METRICS, Metric, MetricRow, Sample, Section, TEXTS, Text, TextRow, Unit};
 pub use mio;
+pub use resolve::Family;
 pub use server::{AddressError, Server};
 pub use session::{Now, Stale};
 pub use stats::{PastError, Saved, Spread, Statistics};

@@ -9,15 +9,19 @@ use mio::{Registry, Token};
 use crate::conversation::{Conversation, Say};
 use crate::dialect::{self, Binary};
 use crate::endpoint::Endpoint;
-use crate::error::{Disconnect, Fault, Phase};
+use crate::error::{Disconnect, Fault, Phase, Retry};
 use crate::event::{Change, ClientState, Event, Raw, Shown};
+use crate::header;
+use crate::lookup::Names;
 use crate::metric::{Metric, Sample};
 use crate::said::Said;
 use crate::server::{AddressError, Server, Settings};
 use crate::session::{Do, Input, Now, Session};
 use crate::stats::{PastError, Spread, Statistics};
 use crate::style::escape;
-use crate::transport::{Frame, Limits, SendError, Transport};
+use crate::tls::Pool;
+use crate::transport::route::Route;
+use crate::transport::{Frame, Ground, Limits, SendError, Transport};
 
 /// The most that one turn takes from one server.
 const TURN_MESSAGES: usize = 64;
@@ -30,11 +34,43 @@ pub struct Context<'c> {
     pub now: Now,
     pub registry: &'c Registry,
     pub random: &'c mut dyn FnMut() -> u64,
+    pub names: &'c mut Names,
+    pub connectors: &'c mut Pool,
+    /// How many more TLS handshakes may begin.
+    pub handshakes: &'c mut usize,
     pub on: &'c mut dyn FnMut(&Shown<'_>),
 }
 
+/// No more than the label: the rest holds credentials.
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Peer").field("label", &self.label).finish_non_exhaustive()
+    }
+}
+
+impl Context<'_> {
+    fn ground(&mut self) -> Ground<'_> {
+        Ground {
+            registry: self.registry,
+            token: Token(self.id),
+            now: self.now,
+            random: self.random,
+            names: self.names,
+            connectors: self.connectors,
+            handshakes: self.handshakes,
+        }
+    }
+}
+
+/// Where to go and with what credentials, as the files were when they were read.
+#[derive(Clone, PartialEq)]
+struct Credentials {
+    endpoint: Endpoint,
+    token: Option<String>,
+    headers: Vec<(String, String)>,
+}
+
 /// One server.
-#[derive(Debug)]
 pub struct Peer {
     pub label: Arc<str>,
     pub session: Session,
@@ -55,6 +91,10 @@ pub struct Peer {
     /// The latest sample's message: a copy, since a piece of the socket's buffer would keep all of it.
     latest: String,
     said: Said,
+    /// What the latest dial went out with.
+    used: Option<Credentials>,
+    /// Whether it has been said that a credential goes over the wire in clear.
+    warned: bool,
 }
 
 impl Peer {
@@ -82,6 +122,8 @@ impl Peer {
             closed_at: None,
             latest: String::new(),
             said: Said::default(),
+            used: None,
+            warned: false,
             server,
         }
     }
@@ -94,6 +136,16 @@ impl Peer {
     /// Whether requests have answers; `None` as long as the dialect is not known.
     pub fn has_answers(&self) -> Option<bool> {
         self.conversation.has_answers()
+    }
+
+    /// Whether it waits for its turn to begin a TLS handshake.
+    pub fn is_queued(&self) -> bool {
+        self.transport.is_queued()
+    }
+
+    /// Whether a TLS handshake is under way.
+    pub fn is_shaking_hands(&self) -> bool {
+        self.transport.is_shaking_hands()
     }
 
     /// Leaves a command for the next turn.
@@ -120,7 +172,8 @@ impl Peer {
 
     /// Lets a marked peer's socket go on.
     pub fn read(&mut self, context: &mut Context<'_>, paused: bool) {
-        if !std::mem::take(&mut self.marked) {
+        let is_due = self.transport.deadline().is_some_and(|at| context.now.mono >= at);
+        if !std::mem::take(&mut self.marked) && !is_due {
             return;
         }
         let outcome = self.advance(context).and_then(|()| if paused { Ok(()) } else { self.drain(context) });
@@ -195,7 +248,7 @@ impl Peer {
     }
 
     fn advance(&mut self, context: &mut Context<'_>) -> Result<(), Disconnect> {
-        match self.transport.advance(context.registry, context.now) {
+        match self.transport.advance(&mut context.ground()) {
             Ok(true) => self.opened(context),
             Ok(false) => {}
             Err(why) => return Err(self.advised(why)),
@@ -204,7 +257,11 @@ impl Peer {
     }
 
     /// Adds what an HTTP status means with this kind of server.
-    fn advised(&self, why: Disconnect) -> Disconnect {
+    fn advised(&mut self, mut why: Disconnect) -> Disconnect {
+        // A secret that has been renewed since heals a refusal that would else be final.
+        if matches!(why.status, Some(401 | 403)) && self.credentials().ok() != self.used {
+            why.retry = Retry::Usual;
+        }
         match why.status.and_then(|status| self.conversation.advice(status)) {
             Some(advice) => Disconnect { text: format!("{}; {advice}", why.text), ..why },
             None => why,
@@ -363,29 +420,49 @@ impl Peer {
         if self.session.client_state() == ClientState::Reconnecting {
             self.counters.reconnect_attempts += 1;
         }
-        let mut endpoint = match self.locate() {
-            Ok(endpoint) => endpoint,
-            Err(error) => return self.lost(context, Disconnect::new(Phase::Address, error.to_string())),
+        let route = match self.route(context.now) {
+            Ok(route) => route,
+            Err(why) => return self.lost(context, Disconnect::new(Phase::Address, why)),
         };
-        let token = match self.server.token.as_ref().map(crate::server::Token::read).transpose() {
-            Ok(token) => token,
-            Err(error) => return self.lost(context, Disconnect::new(Phase::Address, error.to_string())),
-        };
-        self.said.connecting(&self.label, &endpoint);
-        self.endpoint = Some(endpoint.clone());
-        self.conversation.address(&mut endpoint, token, context.now.mono);
-        let mut random = [0; 16];
-        random[..8].copy_from_slice(&(context.random)().to_ne_bytes());
-        random[8..].copy_from_slice(&(context.random)().to_ne_bytes());
-        self.transport.dial(context.registry, Token(context.id), &endpoint, random);
+        self.transport.dial(Box::new(route), &mut context.ground());
         // A dial may have failed, or even succeeded, already: no event will tell.
         self.marked = true;
     }
 
-    fn locate(&mut self) -> Result<Endpoint, AddressError> {
+    /// The way of the next connection, with everything read anew that stands in files.
+    fn route(&mut self, now: Now) -> Result<Route, String> {
+        let credentials = self.credentials().map_err(|error| error.to_string())?;
+        let Credentials { mut endpoint, token, headers: mut own_headers } = credentials.clone();
+        self.used = Some(credentials);
+        self.said.connecting(&self.label, &endpoint);
+        self.endpoint = Some(endpoint.clone());
+        let proxy = self.server.proxy.proxy(&endpoint)?;
+        let clear = !endpoint.secure && !endpoint.is_local();
+        let credential = token.is_some() || own_headers.iter().any(|(name, _)| header::is_credential(name));
+        match token {
+            Some(token) if !self.conversation.takes_token() => {
+                own_headers.push(("Authorization".into(), format!("Bearer {token}")));
+                self.conversation.address(&mut endpoint, None, now.mono);
+            }
+            token => self.conversation.address(&mut endpoint, token, now.mono),
+        }
+        if clear && (credential || endpoint.has_credentials()) && !std::mem::replace(&mut self.warned, true) {
+            log::warn!("{}: a credential goes over the network in clear: use wss:// where you can", escape(&self.label));
+        }
+        let Settings { tls, proxy: choice, family, policy, .. } = &*self.server;
+        let (tls, choice, family, within) = (tls.clone(), choice.clone(), *family, policy.connect_timeout);
+        Ok(Route { endpoint, proxy, choice, tls, family, within, own_headers })
+    }
+
+    fn credentials(&mut self) -> Result<Credentials, AddressError> {
         let mut endpoint = self.server.address.endpoint()?;
         self.conversation.locate(&mut endpoint);
-        Ok(endpoint)
+        let token = self.server.token.as_ref().map(crate::server::Token::read).transpose()?;
+        let mut headers = Vec::new();
+        for header in &self.server.headers {
+            headers.extend(header.read()?);
+        }
+        Ok(Credentials { endpoint, token, headers })
     }
 
     /// The dial failed or the connection ended.
@@ -422,7 +499,7 @@ impl Peer {
     }
 
     fn fault(&self, fault: Fault) -> Disconnect {
-        let (phase, what) = self.transport.unfinished(self.endpoint.as_ref());
+        let (phase, what) = self.transport.unfinished();
         let policy = &self.server.policy;
         let text = match &fault {
             Fault::ConnectTimeout => {

@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use crate::dialect::{self, DIALECTS, Dialect, Wish};
 use crate::endpoint::{Endpoint, InvalidUri};
+use crate::header::{self, Header};
 use crate::json;
+use crate::proxy::Proxy;
 use crate::requests::{Ask, Questions};
+use crate::resolve::Family;
 use crate::session::{Policy, Stale};
+use crate::tls;
 
 /// A server to watch, with the command line's defaults.
 ///
@@ -41,6 +45,31 @@ pub(crate) struct Settings {
     pub(crate) wish: Wish,
     pub(crate) questions: Questions,
     pub(crate) token: Option<Token>,
+    pub(crate) headers: Vec<Header>,
+    pub(crate) tls: tls::Settings,
+    pub(crate) proxy: ProxyChoice,
+    pub(crate) family: Family,
+}
+
+/// By which proxy, if any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ProxyChoice {
+    /// The environment's.
+    #[default]
+    Environment,
+    /// This one.
+    Given(Proxy),
+}
+
+impl ProxyChoice {
+    /// The proxy for an endpoint.
+    pub(crate) fn proxy(&self, endpoint: &Endpoint) -> Result<Option<Proxy>, String> {
+        match self {
+            ProxyChoice::Given(_) if endpoint.unix.is_some() => Ok(None),
+            ProxyChoice::Given(proxy) => Ok(Some(proxy.clone())),
+            ProxyChoice::Environment => Proxy::from_environment(endpoint, &|name| std::env::var(name).ok()),
+        }
+    }
 }
 
 /// A credential, or the file that holds it and is read before every connection.
@@ -91,6 +120,10 @@ pub enum AddressError {
     File(PathBuf, std::io::Error),
     /// The token is empty or holds control characters.
     Token,
+    /// A header is wrong.
+    Header(String),
+    /// The proxy's URL is wrong.
+    Proxy(String),
     /// No dialect of this name.
     Dialect(String),
     /// A request's JSON is none.
@@ -106,6 +139,8 @@ impl fmt::Display for AddressError {
                 write!(f, "read {}: {}", crate::style::escape(&path), crate::error::reason(error))
             }
             AddressError::Token => f.write_str("the token is empty or holds control characters"),
+            AddressError::Header(why) => f.write_str(why),
+            AddressError::Proxy(why) => write!(f, "--proxy: {why}"),
             AddressError::Dialect(name) => {
                 let names: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name).collect();
                 write!(f, "no dialect {}: choose from auto, {}", crate::style::escape(name), names.join(", "))
@@ -314,6 +349,64 @@ impl Server {
         Ok(self)
     }
 
+    /// A header of the request, `NAME: VALUE`, or `@FILE` with one per line, which is read before every connection.
+    ///
+    /// # Errors
+    /// Where it is no header, one of the upgrade's own, or the file cannot be read.
+    pub fn header(mut self, header: &str) -> Result<Self, AddressError> {
+        let header = match header.strip_prefix('@') {
+            Some(path) => Header::File(path.into()),
+            None => header::parse(header).map(|(name, value)| Header::Given(name, value)).map_err(AddressError::Header)?,
+        };
+        header.read()?;
+        self.settings.headers.push(header);
+        Ok(self)
+    }
+
+    /// Trusts the certificates in this PEM file instead of the system's.
+    #[must_use]
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.tls.ca_file = Some(path.into());
+        self
+    }
+
+    /// Shows this certificate to the server, with its private key; both PEM files.
+    #[must_use]
+    pub fn certificate(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        (self.settings.tls.cert, self.settings.tls.key) = (Some(cert.into()), Some(key.into()));
+        self
+    }
+
+    /// The name that the server's certificate must have, instead of the host's.
+    #[must_use]
+    pub fn tls_name(mut self, name: impl Into<String>) -> Self {
+        self.settings.tls.name = Some(name.into());
+        self
+    }
+
+    /// Takes any certificate: whoever is in between can read and change everything.
+    #[must_use]
+    pub fn insecure(mut self, insecure: bool) -> Self {
+        self.settings.tls.insecure = insecure;
+        self
+    }
+
+    /// Goes through this HTTP proxy instead of the environment's: `[http://][USER:PASSWORD@]HOST[:PORT]`.
+    ///
+    /// # Errors
+    /// Where the URL is wrong: it says which part.
+    pub fn proxy(mut self, url: &str) -> Result<Self, AddressError> {
+        self.settings.proxy = ProxyChoice::Given(Proxy::parse(url).map_err(AddressError::Proxy)?);
+        Ok(self)
+    }
+
+    /// Uses addresses of one family only.
+    #[must_use]
+    pub fn family(mut self, family: Family) -> Self {
+        self.settings.family = family;
+        self
+    }
+
     /// Whether developers' details are wanted.
     #[must_use]
     pub fn verbose(mut self, verbose: bool) -> Self {
@@ -333,6 +426,10 @@ impl Server {
             wish: Wish::default(),
             questions: Questions::default(),
             token: None,
+            headers: Vec::new(),
+            tls: tls::Settings::default(),
+            proxy: ProxyChoice::default(),
+            family: Family::default(),
         };
         Server { settings: Box::new(settings) }
     }
@@ -361,7 +458,7 @@ impl Address {
 }
 
 /// A small file; a large one, or one that never ends, is cut.
-fn read(path: &Path) -> std::io::Result<String> {
+pub(crate) fn read(path: &Path) -> std::io::Result<String> {
     use std::io::Read as _;
     let mut text = String::new();
     std::fs::File::open(path)?.take(64 << 10).read_to_string(&mut text)?;

@@ -121,6 +121,27 @@ impl Connectors {
     }
 }
 
+/// The connectors of all settings there are.
+#[derive(Debug, Default)]
+pub struct Pool(Vec<Connectors>);
+
+impl Pool {
+    /// The connector for these settings, built at most once as long as their files do not change.
+    ///
+    /// # Errors
+    /// As [`Connectors::get`].
+    pub fn get(&mut self, settings: &Settings) -> Result<&Connector, String> {
+        let at = match self.0.iter().position(|connectors| connectors.settings == *settings) {
+            Some(at) => at,
+            None => {
+                self.0.push(Connectors::new(settings.clone()));
+                self.0.len() - 1
+            }
+        };
+        self.0[at].get()
+    }
+}
+
 impl Settings {
     fn stamps(&self) -> Vec<Stamp> {
         let files = [&self.ca_file, &self.cert, &self.key];

@@ -9,7 +9,7 @@ use wsmon::{Monitor, Server, Stale, Statistics, Style};
 use super::file::Appender;
 use super::logging::{self, Tap};
 use super::outcome::{self, End, Outcome};
-use super::plan::{Exit, Plan, StaleAfter};
+use super::plan::{Exit, Family, Plan, StaleAfter};
 use super::queue;
 use super::signals::{Signal, Signals};
 use super::sink::Streams;
@@ -81,6 +81,9 @@ impl Run {
             plan.uris.clone()
         };
         check_credentials(&plan)?;
+        if plan.reach.insecure {
+            log::warn!("--insecure: no certificate is checked, whoever is in between can read and change everything");
+        }
         for uri in &uris {
             add(&mut monitor, uri, &plan)?;
         }
@@ -386,6 +389,7 @@ fn speak(server: Server, plan: &Plan) -> Result<Server, wsmon::AddressError> {
         server = server.request(kind, json.as_deref())?;
     }
     server = speech.send.iter().fold(server, Server::send);
+    server = reach(server, plan)?;
     match (&speech.token_file, &speech.token) {
         (Some(file), _) => server.token_file(file),
         (None, Some(token)) => Ok(server.token(token)),
@@ -393,13 +397,42 @@ fn speak(server: Server, plan: &Plan) -> Result<Server, wsmon::AddressError> {
     }
 }
 
+/// How the server is reached.
+fn reach(server: Server, plan: &Plan) -> Result<Server, wsmon::AddressError> {
+    let reach = &plan.reach;
+    let mut server = server.insecure(reach.insecure).family(match reach.family {
+        Family::Both => wsmon::Family::Both,
+        Family::V4 => wsmon::Family::V4,
+        Family::V6 => wsmon::Family::V6,
+    });
+    for header in &reach.headers {
+        server = server.header(header)?;
+    }
+    if let Some(file) = &reach.ca_file {
+        server = server.ca_file(file);
+    }
+    if let (Some(cert), Some(key)) = (&reach.cert, &reach.key) {
+        server = server.certificate(cert, key);
+    }
+    if let Some(name) = &reach.tls_name {
+        server = server.tls_name(name);
+    }
+    match &reach.proxy {
+        Some(url) => server.proxy(url),
+        None => Ok(server),
+    }
+}
+
 /// A credential must not be handed to the wrong server.
 fn check_credentials(plan: &Plan) -> Result<(), Failure> {
-    let option = match &plan.speech {
-        speech if speech.token_file.is_some() => "--token-file",
-        speech if speech.token.is_some() => "$MONITORING_TOKEN",
-        _ => return Ok(()),
-    };
+    let given = [
+        ("--token-file", plan.speech.token_file.is_some()),
+        ("$MONITORING_TOKEN", plan.speech.token.is_some()),
+        ("--header", !plan.reach.headers.is_empty()),
+        ("--cert", plan.reach.cert.is_some()),
+        ("the user information of --proxy", plan.reach.proxy.as_deref().is_some_and(|url| url.contains('@'))),
+    ];
+    let Some((option, _)) = given.into_iter().find(|(_, given)| *given) else { return Ok(()) };
     if plan.uris.len() < 2 {
         return Ok(());
     }

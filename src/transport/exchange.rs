@@ -3,7 +3,6 @@
 use std::io::{self, Read, Write};
 
 /// A request on its way, and what has come back so far.
-#[derive(Debug)]
 pub struct Exchange {
     request: Vec<u8>,
     sent: usize,
