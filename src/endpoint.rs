@@ -187,7 +187,7 @@ fn split_secret(secret: &str) -> Result<String, String> {
 }
 
 /// A request target: never empty, always ASCII.
-fn encode_target(target: &str) -> String {
+pub(crate) fn encode_target(target: &str) -> String {
     let mut out = String::from(if target.starts_with('/') { "" } else { "/" });
     for &byte in target.as_bytes() {
         if byte.is_ascii() { out.push(byte.into()) } else { out.push_str(&format!("%{byte:02X}")) }
