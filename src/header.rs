@@ -32,7 +32,8 @@ impl Header {
             Header::Given(name, value) => Ok(vec![(name.clone(), value.clone())]),
             Header::File(path) => {
                 let text = server::read(path).map_err(|error| AddressError::File(path.clone(), error))?;
-                parse_lines(&text).map_err(|why| AddressError::Header(format!("{}: {why}", escape(&path.to_string_lossy()))))
+                parse_lines(&text)
+                    .map_err(|why| AddressError::Header(format!("{}: {why}", escape(&path.to_string_lossy()))))
             }
         }
     }

@@ -447,7 +447,10 @@ impl Peer {
             token => self.conversation.address(&mut endpoint, token, now.mono),
         }
         if clear && (credential || endpoint.has_credentials()) && !std::mem::replace(&mut self.warned, true) {
-            log::warn!("{}: a credential goes over the network in clear: use wss:// where you can", escape(&self.label));
+            log::warn!(
+                "{}: a credential goes over the network in clear: use wss:// where you can",
+                escape(&self.label)
+            );
         }
         let Settings { tls, proxy: choice, family, policy, .. } = &*self.server;
         let (tls, choice, family, within) = (tls.clone(), choice.clone(), *family, policy.connect_timeout);

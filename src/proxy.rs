@@ -195,7 +195,7 @@ fn lookup(name: &str, env: Environment<'_>) -> Option<(String, String)> {
     })
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     match host.split('%').next().unwrap_or_default().parse::<IpAddr>() {
         Ok(address) => address.to_canonical().is_loopback() || address.is_unspecified(),
         Err(_) => {

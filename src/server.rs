@@ -356,7 +356,9 @@ impl Server {
     pub fn header(mut self, header: &str) -> Result<Self, AddressError> {
         let header = match header.strip_prefix('@') {
             Some(path) => Header::File(path.into()),
-            None => header::parse(header).map(|(name, value)| Header::Given(name, value)).map_err(AddressError::Header)?,
+            None => {
+                header::parse(header).map(|(name, value)| Header::Given(name, value)).map_err(AddressError::Header)?
+            }
         };
         header.read()?;
         self.settings.headers.push(header);

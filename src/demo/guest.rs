@@ -95,7 +95,12 @@ fn open(stream: TcpStream, rest: &[u8], wall: SystemTime) -> Result<Box<WebSocke
         .max_write_buffer_size(LIMIT)
         .max_message_size(Some(LIMIT))
         .max_frame_size(Some(LIMIT));
-    let mut socket = WebSocket::from_partially_read(Metered::new(Stream::Plain(Socket::Tcp(stream))), rest.to_vec(), Role::Server, Some(config));
+    let mut socket = WebSocket::from_partially_read(
+        Metered::new(Stream::Plain(Socket::Tcp(stream))),
+        rest.to_vec(),
+        Role::Server,
+        Some(config),
+    );
     unless_blocked(socket.send(Message::text(sample::welcome(wall))))?;
     Ok(Box::new(socket))
 }

@@ -1,9 +1,8 @@
 //! TLS by native-tls: on Linux that is OpenSSL.
 
-use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use native_tls::{HandshakeError, MidHandshakeTlsStream, Protocol, TlsConnector};
@@ -16,16 +15,16 @@ use crate::endpoint::authority::check_host;
 #[derive(Clone)]
 pub struct Connector {
     context: TlsConnector,
-    name: Option<Rc<str>>,
+    name: Option<Arc<str>>,
     side: Side,
 }
 
 /// A handshake under way.
 pub struct Handshake<S> {
     step: Step<S>,
-    name: Rc<str>,
+    name: Arc<str>,
     side: Side,
-    seen: Rc<Cell<Seen>>,
+    seen: Arc<Mutex<Seen>>,
 }
 
 enum Step<S> {
@@ -36,7 +35,7 @@ enum Step<S> {
 /// A stream inside TLS. To be dropped after any error but "would block".
 pub struct TlsStream<S> {
     stream: native_tls::TlsStream<Tap<S>>,
-    name: Rc<str>,
+    name: Arc<str>,
     side: Side,
 }
 
@@ -69,7 +68,7 @@ impl Connector {
 
     /// A handshake with a host over a connected stream. Nothing is sent before it is advanced.
     pub fn handshake<S>(&self, host: &str, stream: S) -> Handshake<S> {
-        let seen = Rc::new(Cell::new(Seen::default()));
+        let seen = Arc::new(Mutex::new(Seen::default()));
         let tap = Tap { stream, seen: seen.clone() };
         let name = self.name.clone().unwrap_or_else(|| bare(host).into());
         Handshake { step: Step::Start(self.context.clone(), tap), name, side: self.side, seen }
@@ -77,7 +76,7 @@ impl Connector {
 }
 
 /// What `--tls-name` gives, or why it is no name.
-fn checked(name: &str) -> Result<Rc<str>, String> {
+fn checked(name: &str) -> Result<Arc<str>, String> {
     let host = check_host(bare(name)).map_err(|why| format!("--tls-name: {why}"))?;
     if host.starts_with('.') {
         return Err(format!("--tls-name: {host} begins with a dot, which stands for any name below it"));
@@ -113,7 +112,7 @@ impl<S: Read + Write> Handshake<S> {
             Err(HandshakeError::WouldBlock(mid)) => {
                 Ok(Progress::Waiting(Handshake { step: Step::Mid(mid), name, side, seen }))
             }
-            Err(HandshakeError::Failure(error)) => Err(explain::handshake(&error, &name, side, seen.get(), wall)),
+            Err(HandshakeError::Failure(error)) => Err(explain::handshake(&error, &name, side, looked(&seen), wall)),
         }
     }
 }
@@ -157,15 +156,13 @@ impl<S: Read + Write> Write for TlsStream<S> {
 /// Remembers how the answer begins and whether it ends: when a handshake fails, the stream is gone.
 struct Tap<S> {
     stream: S,
-    seen: Rc<Cell<Seen>>,
+    seen: Arc<Mutex<Seen>>,
 }
 
 impl<S: Read> Read for Tap<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.stream.read(buffer)?;
-        let mut seen = self.seen.get();
-        seen.note(&buffer[..len]);
-        self.seen.set(seen);
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(&buffer[..len]);
         Ok(len)
     }
 }
@@ -180,6 +177,11 @@ impl<S: Write> Write for Tap<S> {
     }
 }
 
+/// The lock is never waited for: it only lets a monitor move to another thread.
+fn looked(seen: &Mutex<Seen>) -> Seen {
+    *seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Nothing of the keys.
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -189,7 +191,7 @@ impl fmt::Debug for Connector {
 
 impl<S> fmt::Debug for Handshake<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handshake").field("name", &self.name).field("seen", &self.seen.get()).finish_non_exhaustive()
+        f.debug_struct("Handshake").field("name", &self.name).field("seen", &looked(&self.seen)).finish_non_exhaustive()
     }
 }
 

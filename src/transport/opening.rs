@@ -131,7 +131,13 @@ fn ask(route: &Route, stream: Stream, ground: &mut Ground<'_>) -> Step {
 }
 
 impl Step {
-    fn take(self, route: &Route, redirects: usize, at: &mut String, ground: &mut Ground<'_>) -> Result<Next, Disconnect> {
+    fn take(
+        self,
+        route: &Route,
+        redirects: usize,
+        at: &mut String,
+        ground: &mut Ground<'_>,
+    ) -> Result<Next, Disconnect> {
         match self {
             Step::Reach(reach) => reached(reach, route, at, ground),
             Step::Tunnel(socket, exchange) => tunnel(socket, exchange, route, at, ground),
@@ -157,7 +163,13 @@ fn reached(mut reach: Reach, route: &Route, at: &mut String, ground: &mut Ground
     }))
 }
 
-fn tunnel(mut socket: Socket, mut exchange: Exchange, route: &Route, at: &mut String, ground: &mut Ground<'_>) -> Result<Next, Disconnect> {
+fn tunnel(
+    mut socket: Socket,
+    mut exchange: Exchange,
+    route: &Route,
+    at: &mut String,
+    ground: &mut Ground<'_>,
+) -> Result<Next, Disconnect> {
     let failed = |why: &str| Disconnect::new(Phase::Proxy, format!("proxy {at}: {why}"));
     let Some(proxy) = &route.proxy else { return Err(failed("none is wanted any more")) };
     match exchange.pump(&mut socket).map_err(|error| failed(&reason(&error)))? {
