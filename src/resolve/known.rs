@@ -23,7 +23,7 @@ pub fn known(
     if is_localhost(host) {
         return Some(Ok(wanted(loopback(wish.port).into())));
     }
-    match address(wish.host, wish.port, zones) {
+    match address(host, wish.port, zones) {
         Some(address) if family.takes(address.ip()) => return Some(Ok(vec![address])),
         Some(_) => return refused(format!("this is no {}, and no other is wanted", family.noun())),
         None => {}
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn addresses_are_known() {
         assert_eq!(good("192.0.2.1", Family::Both), ["192.0.2.1:9"]);
-        assert_eq!(good("192.0.2.1", Family::V4), ["192.0.2.1:9"]);
+        assert_eq!(good("192.0.2.1.", Family::V4), ["192.0.2.1:9"]);
         assert_eq!(good("2001:db8::1", Family::Both), ["[2001:db8::1]:9"]);
         assert_eq!(good("fe80::1%eth0", Family::V6), ["[fe80::1%2]:9"]);
     }
