@@ -48,7 +48,7 @@ fn loopback(port: u16) -> [SocketAddr; 2] {
 /// Why this is neither an address nor a name.
 fn hopeless(host: &str) -> Option<String> {
     if let Some((_, zone)) = host.split_once('%') {
-        return Some(format!("there is no network interface {zone}"));
+        return Some(format!("there is no network interface {}", crate::style::escape(zone)));
     }
     // No top-level domain is a number, RFC 3696 section 2; glibc would read `10.1` as 10.0.0.1.
     let last = host.rsplit('.').next().unwrap_or_default();
