@@ -101,6 +101,15 @@ impl Lookup {
         }
     }
 
+    /// What has not come about yet: `resolve HOST at SERVER, SERVER`.
+    #[must_use]
+    pub fn unfinished(&self) -> String {
+        match &self.stage {
+            Stage::Known(_) => "resolve".into(),
+            Stage::Asking(lookup) => lookup.unfinished(),
+        }
+    }
+
     /// Whether no more will come.
     #[must_use]
     pub fn is_done(&self) -> bool {

@@ -94,6 +94,13 @@ impl Race {
         (!self.is_over && !self.waiting.is_empty()).then_some(self.next_at)
     }
 
+    /// The addresses that have not answered yet: `[::1]:8765, 127.0.0.1:8765`.
+    #[must_use]
+    pub fn unfinished(&self) -> String {
+        let running = self.attempts.iter().filter(|attempt| attempt.failed.is_none());
+        list(&running.map(|attempt| attempt.address).collect::<Vec<_>>())
+    }
+
     /// How each address has fared so far, in one line.
     #[must_use]
     pub fn summary(&self) -> String {
@@ -229,6 +236,7 @@ mod tests {
         sim.now = 10;
         assert_eq!(sim.say(refused(0)), Start(1, at("1.1.1.1:1")));
         assert_eq!(sim.due(), Some(260));
+        assert_eq!(sim.race.unfinished(), "1.1.1.1:1");
         assert_eq!(sim.say(refused(0)), Nothing, "told twice");
         sim.now = 260;
         assert_eq!(sim.say(Tick), Start(2, at("2.2.2.2:1")));
@@ -311,5 +319,43 @@ mod tests {
         sim.say(Tick);
         assert_eq!(sim.say(NoMore), Nothing);
         assert_eq!(sim.say(Connected(0)), Won(0));
+    }
+
+    #[test]
+    fn over_random_histories_each_address_is_tried_once_until_one_wins_or_all_have_lost() {
+        let all = list(&["[::1]:1", "[::2]:1", "1.1.1.1:1", "2.2.2.2:1"]);
+        for seed in 0..2000u64 {
+            let mut dice = seed;
+            let mut roll = |sides: u64| {
+                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (dice >> 33) % sides
+            };
+            let mut sim = Sim::new(&[], true);
+            let (mut started, mut end) = (Vec::new(), None);
+            for _ in 0..60 {
+                let number = roll(4) as usize;
+                let input = match roll(8) {
+                    0 => Connected(number),
+                    1..4 => refused(number),
+                    4 | 5 => Added(vec![all[number]]),
+                    6 => NoMore,
+                    _ => Tick,
+                };
+                sim.now = sim.due().unwrap_or(sim.now).min(sim.now + roll(200));
+                match sim.say(input) {
+                    Nothing => {}
+                    Start(number, address) => {
+                        assert!(end.is_none() && number == started.len() && !started.contains(&address));
+                        started.push(address);
+                    }
+                    other => assert_eq!(end.replace(other), None),
+                }
+            }
+            match end {
+                Some(Won(number)) => assert!(number < started.len()),
+                Some(Lost(why)) => assert!(started.iter().all(|address| why.contains(&address.to_string())), "{why}"),
+                _ => {}
+            }
+        }
     }
 }

@@ -47,7 +47,8 @@ impl Wire {
         };
         match received {
             Ok(received) => Ok(Some(received)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            // Some systems say of a stream that is not connected yet that it is not connected.
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -23,7 +23,7 @@ pub fn known(
     if is_localhost(host) {
         return Some(Ok(wanted(loopback(wish.port).into())));
     }
-    match address(wish.host, wish.port, zones) {
+    match address(host, wish.port, zones) {
         Some(address) if family.takes(address.ip()) => return Some(Ok(vec![address])),
         Some(_) => return refused(format!("this is no {}, and no other is wanted", family.noun())),
         None => {}
@@ -48,7 +48,7 @@ fn loopback(port: u16) -> [SocketAddr; 2] {
 /// Why this is neither an address nor a name.
 fn hopeless(host: &str) -> Option<String> {
     if let Some((_, zone)) = host.split_once('%') {
-        return Some(format!("there is no network interface {zone}"));
+        return Some(format!("there is no network interface {}", crate::style::escape(zone)));
     }
     // No top-level domain is a number, RFC 3696 section 2; glibc would read `10.1` as 10.0.0.1.
     let last = host.rsplit('.').next().unwrap_or_default();
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn addresses_are_known() {
         assert_eq!(good("192.0.2.1", Family::Both), ["192.0.2.1:9"]);
-        assert_eq!(good("192.0.2.1", Family::V4), ["192.0.2.1:9"]);
+        assert_eq!(good("192.0.2.1.", Family::V4), ["192.0.2.1:9"]);
         assert_eq!(good("2001:db8::1", Family::Both), ["[2001:db8::1]:9"]);
         assert_eq!(good("fe80::1%eth0", Family::V6), ["[fe80::1%2]:9"]);
     }

@@ -168,6 +168,19 @@ impl Lookup {
         self.go_on(now, random);
     }
 
+    /// What has not come about yet: `resolve HOST at SERVER, SERVER`, with those asked in vain so far.
+    #[must_use]
+    pub fn unfinished(&self) -> String {
+        let mut servers: Vec<_> = self.desk.complaints.iter().map(|complaint| complaint.server).collect();
+        for server in self.questions.iter().flat_map(Question::asked) {
+            if !servers.contains(&server) {
+                servers.push(server);
+            }
+        }
+        let servers: Vec<_> = servers.iter().map(show).collect();
+        format!("resolve {} at {}", self.host, servers.join(", "))
+    }
+
     fn go_on(&mut self, now: Instant, random: &mut dyn FnMut() -> u64) {
         if self.questions.iter().any(|question| question.addresses().is_some()) {
             self.hand_out(now);

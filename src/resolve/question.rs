@@ -100,6 +100,11 @@ impl Question {
         }
     }
 
+    /// The servers that may still answer.
+    pub fn asked(&self) -> impl Iterator<Item = SocketAddr> {
+        self.open.iter().map(|tried| tried.server)
+    }
+
     pub fn deadline(&self) -> Option<Instant> {
         (!self.is_settled()).then_some(self.give_up_at)
     }

@@ -4,6 +4,7 @@ use super::*;
 use crate::resolve::conf::{Conf, PORT};
 use crate::resolve::reply::{Reply, asked};
 
+mod histories;
 mod servers;
 mod timing;
 

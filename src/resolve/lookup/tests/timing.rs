@@ -113,3 +113,13 @@ fn rotation_begins_with_another_server() {
     assert_ne!(first, 1);
     assert_eq!(said, [format!("0 10.0.0.{first} A h.example"), "5 found 192.0.2.1:9".into()]);
 }
+
+#[test]
+fn what_takes_too_long_is_told_with_the_servers_asked_so_far() {
+    let mut sim = Sim::with("h.example", Family::V4, "", vec![silent(), silent(), silent()]);
+    assert_eq!(sim.lookup.unfinished(), "resolve h.example at 10.0.0.1");
+    sim.now = 5000;
+    let now = sim.instant();
+    sim.lookup.tick(now, &mut || 1);
+    assert_eq!(sim.lookup.unfinished(), "resolve h.example at 10.0.0.1, 10.0.0.2");
+}
