@@ -261,6 +261,11 @@ impl Transport {
 fn closed(socket: &mut WebSocket<Metered>, frame: Option<&CloseFrame>) -> Disconnect {
     let _best_effort = socket.flush();
     match frame {
+        // This is what tungstenite makes of a code that must not be sent, such as 1005; the code itself is lost.
+        Some(frame) if frame.code == CloseCode::Protocol && frame.reason == "Protocol violation" => {
+            let text = "the server broke the WebSocket protocol: a Close frame with a reserved code";
+            Disconnect { by_server: true, ..Disconnect::fault(Phase::Session, Fault::Protocol, text) }
+        }
         Some(frame) => Disconnect::closed(Some(frame.code.into()), &frame.reason),
         None => Disconnect::closed(None, ""),
     }
@@ -289,7 +294,11 @@ fn fail(socket: &mut WebSocket<Metered>, error: &Error) -> Disconnect {
         }
         error => {
             farewell(socket, CloseCode::Protocol);
-            let text = format!("the server broke the WebSocket protocol: {}", error.to_string().to_ascii_lowercase());
+            let what = match error {
+                Error::Protocol(what) => what.to_string(),
+                other => other.to_string(),
+            };
+            let text = format!("the server broke the WebSocket protocol: {}", what.to_ascii_lowercase());
             Disconnect::fault(Phase::Session, Fault::Protocol, text)
         }
     }
