@@ -21,7 +21,7 @@ use crate::stats::{PastError, Spread, Statistics};
 use crate::style::escape;
 use crate::tls::Pool;
 use crate::transport::route::Route;
-use crate::transport::{Frame, Ground, Limits, SendError, Transport};
+use crate::transport::{Frame, Ground, Limits, SEND_BYTES, SendError, Transport};
 
 /// The most that one turn takes from one server.
 const TURN_MESSAGES: usize = 64;
@@ -106,7 +106,11 @@ impl Peer {
             conversation.locate(endpoint);
         }
         let label = server.label.clone().or_else(|| endpoint.as_ref().map(Endpoint::authority)).unwrap_or_default();
-        let limits = Limits { max_message: server.max_message, write_timeout: server.policy.ping_timeout };
+        let limits = Limits {
+            max_message: server.max_message,
+            send_bytes: server.echo.unwrap_or(SEND_BYTES),
+            write_timeout: server.policy.ping_timeout,
+        };
         Peer {
             label: label.into(),
             session: Session::new(server.policy.clone(), conversation.quiet_after(), now),
@@ -295,6 +299,7 @@ impl Peer {
             };
             self.session.handle(context.now, Input::Alive);
             match frame {
+                frame if self.server.echo.is_some() => self.transport.echo(&frame),
                 Frame::Text(text) => {
                     self.count(text.len());
                     self.text(context, &text);

@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) label: Option<String>,
     pub(crate) policy: Policy,
     pub(crate) max_message: usize,
+    /// Send each message back as it came and make nothing else of it; so many bytes may wait to be sent.
+    pub(crate) echo: Option<usize>,
     pub(crate) history: bool,
     pub(crate) greetings: Vec<String>,
     pub(crate) dialect: Option<&'static Dialect>,
@@ -257,6 +259,15 @@ impl Server {
         self
     }
 
+    /// Sends each message back as it came, of the same kind, and makes nothing else of it; at most so many bytes wait
+    /// to be sent. For tests of conformance (tests/echo), which judge the connection by its echo.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn echo(mut self, most_waiting: usize) -> Self {
+        self.settings.echo = Some(most_waiting);
+        self
+    }
+
     /// Keeps the last 1000 samples; statistics then carry the spread of each metric.
     #[must_use]
     pub fn history(mut self, keep: bool) -> Self {
@@ -422,6 +433,7 @@ impl Server {
             label: None,
             policy: Policy::default(),
             max_message: MAX_MESSAGE,
+            echo: None,
             history: false,
             greetings: Vec::new(),
             dialect: None,

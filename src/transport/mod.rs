@@ -38,7 +38,7 @@ pub struct Ground<'g> {
 }
 
 /// The most that waits to be sent to one server.
-const SEND_BYTES: usize = 64 << 10;
+pub const SEND_BYTES: usize = 64 << 10;
 /// Small, since each connection has one; frames may be larger.
 const READ_BUFFER: usize = 4 << 10;
 
@@ -47,6 +47,8 @@ const READ_BUFFER: usize = 4 << 10;
 pub struct Limits {
     /// The largest message in bytes.
     pub max_message: usize,
+    /// The most bytes that wait to be sent.
+    pub send_bytes: usize,
     /// How long a write may make no progress.
     pub write_timeout: Duration,
 }
@@ -231,6 +233,18 @@ impl Transport {
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(Error::WriteBufferFull(_)) => Err(SendError::Full),
             Err(_) => Err(SendError::NotOpen),
+        }
+    }
+
+    /// Sends a message back. One that does not fit is left out.
+    pub fn echo(&mut self, frame: &Frame) {
+        let message = match frame {
+            Frame::Text(text) => Message::Text(text.clone()),
+            Frame::Binary(bytes) => Message::Binary(bytes.clone()),
+            Frame::Ping | Frame::Pong(_) => return,
+        };
+        if let Stage::Open(socket) = &mut self.stage {
+            let _queued_or_too_much = socket.write(message);
         }
     }
 
