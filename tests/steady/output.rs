@@ -18,6 +18,8 @@ use crate::{healthy, until_close};
 
 /// How long the reader does not read: here the pause is what is played.
 const STALL: Duration = Duration::from_secs(10);
+/// Another number of seconds for it, for tests/soak.sh.
+const STALL_VARIABLE: &str = "WSMON_STALL_SECONDS";
 /// Messages in a millisecond.
 const PACE: u64 = 2;
 /// How often the program pings.
@@ -121,10 +123,11 @@ fn account(text: &str) -> (Vec<u64>, u64, u32) {
 
 /// The program writes to `stdout`, and nobody reads `reader` until the stall is over.
 fn stalls(what: &str, stdout: Stdio, mut reader: impl Read + Send + 'static) {
-    let (server, told) = flooding(STALL + Duration::from_secs(2), true);
+    let stall = std::env::var(STALL_VARIABLE).map_or(STALL, |seconds| Duration::from_secs(seconds.parse().unwrap()));
+    let (server, told) = flooding(stall + Duration::from_secs(2), true);
     let run = Watched::start(command(&server.uri(), &OPTIONS).stdout(stdout));
     run.wait_stderr("connected");
-    sleep(STALL);
+    sleep(stall);
     let peak = run.peak_kb();
     let reading = spawn(move || {
         let mut text = Vec::new();
