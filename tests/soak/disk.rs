@@ -23,6 +23,8 @@ pub fn run(wsmon: &str, directory: &Path) -> Outcome {
     let room = fs::File::create(&filler)?;
     let taken = fill(&room);
     room.set_len(taken.saturating_sub(64 << 10))?;
+    // Room is made by removing it, which an open file would outlive.
+    drop(room);
     let arguments = ["--uri", &uri, "--quiet", "--rotate-size", "0", "--save-data"].map(str::to_owned);
     let arguments = [&arguments[..], &[data.display().to_string()]].concat();
     let log = std::env::temp_dir().join(format!("wsmon-soak-disk-{}", std::process::id()));

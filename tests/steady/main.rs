@@ -16,6 +16,7 @@ mod odd;
 mod output;
 mod process;
 mod slow;
+mod stopped;
 mod upgrade;
 
 use process::watch;
