@@ -96,6 +96,11 @@ impl View {
         match self.every {
             Some(every) if is_sample(shown) => self.sample(shown, every),
             _ => {
+                if shown.events.iter().any(|event| matches!(event, Event::Sample(_))) {
+                    // A newer sample than the one that waits, whose turn it would be.
+                    server.held = None;
+                    server.sample_at = Some(shown.at);
+                }
                 server.shown += u64::from(content);
                 let (format, style) = (self.format, &self.style);
                 self.out.write(|out| (format.write)(out, shown, style));
