@@ -135,8 +135,13 @@ impl Run {
 
     /// One turn of everything there is.
     fn turn(&mut self, deadline: Option<Instant>) -> Result<(), Failure> {
-        self.flush();
-        let wait = deadline.map(|at| at.saturating_duration_since(self.monitor.clock().mono));
+        // What was said since the last turn does not wait for the next event.
+        self.drain_log();
+        let wait = if self.flush() {
+            Some(Duration::ZERO)
+        } else {
+            deadline.map(|at| at.saturating_duration_since(self.monitor.clock().mono))
+        };
         let view = &mut self.view;
         self.monitor.turn(wait, &mut |shown| view.show(shown)).map_err(|error| Failure::local("epoll", &error))?;
         self.serve_own();
@@ -173,18 +178,22 @@ impl Run {
         [self.until, self.view.deadline(), self.signals.deadline(), demo].into_iter().flatten().min()
     }
 
-    /// Writes out what the streams take.
-    fn flush(&mut self) {
-        if let Err(error) = self.streams.flush()
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            self.lossy = true;
-            log::error!("stdout: {}", Failure::words(&error));
+    /// Writes out what the streams take. Whether that has brought something to light which must not wait for the
+    /// next event: the end of stdout, or a line for the log.
+    fn flush(&mut self) -> bool {
+        let mut news = false;
+        if let Err(error) = self.streams.flush() {
+            news = true;
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.lossy = true;
+                log::error!("stdout: {}", Failure::words(&error));
+            }
         }
         if self.streams.take_dropped().messages > 0 && !self.said_dropped {
-            self.said_dropped = true;
+            (self.said_dropped, news) = (true, true);
             log::warn!("the reader of stdout is too slow: messages are dropped, the statistics tell how many");
         }
+        news
     }
 
     /// Whether a signal wants the end.
@@ -306,6 +315,7 @@ impl Run {
     fn flush_to_the_end(&mut self) -> Result<(), Failure> {
         let give_up_at = self.monitor.clock().mono + LAST_FLUSH;
         self.flush();
+        self.drain_log();
         while self.streams.wants_write() && self.monitor.now().mono < give_up_at {
             self.turn(Some(give_up_at))?;
             self.flush();
