@@ -283,9 +283,18 @@ impl Run {
         }
         self.view.release(self.monitor.now().mono, true);
         let (received, shown) = self.view.most();
+        let heard = self.monitor.statistics().messages_received > 0;
         let lossy = self.lossy || self.view.data.as_ref().is_some_and(|data| data.gap_total() > 0);
-        let outcome =
-            Outcome { end, count: self.plan.count, duration: self.until.is_some(), received, shown, clean, lossy };
+        let outcome = Outcome {
+            end,
+            count: self.plan.count,
+            duration: self.until.is_some(),
+            received,
+            shown,
+            heard,
+            clean,
+            lossy,
+        };
         self.say_outcome(&outcome);
         let Run { view, streams, .. } = &mut self;
         view.out.drain(|message| streams.push_out(message));
