@@ -1,11 +1,10 @@
 //! Holds the manual and the README against what the program itself says.
-#![cfg(feature = "cli")]
 
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
-const MANUAL: &str = include_str!("../man/wsmon.1");
-const README: &str = include_str!("../README.md");
+const MANUAL: &str = include_str!("../../man/wsmon.1");
+const README: &str = include_str!("../../README.md");
 
 const VARIABLES: [&str; 9] = [
     "MONITORING_WEBSOCKET_URI",
