@@ -113,9 +113,6 @@ impl Run {
     fn watch(&mut self) -> Result<End, Failure> {
         loop {
             self.turn(self.deadline())?;
-            if self.plan.when_full == queue::WhenFull::Wait {
-                self.monitor.pause(self.streams.is_full());
-            }
             let stopped = self.obey_signals();
             (0..self.monitor.len()).filter(|&id| self.view.is_full(id)).for_each(|id| self.monitor.stop_one(id));
             let end = if stopped {
@@ -142,6 +139,10 @@ impl Run {
         } else {
             deadline.map(|at| at.saturating_duration_since(self.monitor.clock().mono))
         };
+        // Asked after flushing: a queue that is empty again brings no event that would resume the reading.
+        if self.plan.when_full == queue::WhenFull::Wait {
+            self.monitor.pause(self.streams.is_full());
+        }
         let view = &mut self.view;
         self.monitor.turn(wait, &mut |shown| view.show(shown)).map_err(|error| Failure::local("epoll", &error))?;
         self.serve_own();
