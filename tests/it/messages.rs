@@ -200,6 +200,21 @@ fn a_server_cannot_forge_who_it_is_and_when_it_spoke() {
 }
 
 #[test]
+fn what_comes_in_one_piece_with_the_upgrade_is_not_lost() {
+    let server = Server::start(|mut peer| {
+        let text = sample(7.0);
+        let head = [0x81, u8::try_from(text.len()).unwrap()];
+        let close = [0x88, 2, 0x03, 0xe8];
+        let granted = peer.granted();
+        peer.raw([granted.as_bytes(), &head, text.as_bytes(), &close].concat());
+        peer.end();
+        peer.drain();
+    });
+    let finished = watched(&server, "--no-reconnect");
+    assert_eq!((finished.code, &*finished.stdout), (Some(0), "CPU:   7.0%\n"), "{finished:?}");
+}
+
+#[test]
 fn a_message_that_comes_a_byte_at_a_time_is_shown_when_it_is_whole() {
     let server = Server::start(|mut peer| {
         greet(&mut peer);

@@ -45,7 +45,7 @@ fn what_no_new_attempt_can_change_ends_the_run_at_once() {
 
 #[test]
 fn what_may_pass_is_tried_again() {
-    let table: [(Script, &str); 9] = [
+    let table: [(Script, &str); 11] = [
         (
             |peer| peer.answer("200 OK", &[], "<title>Hi</title>"),
             "answered 200 OK instead of upgrading: is this a WebSocket server? (\"Hi\")",
@@ -62,6 +62,22 @@ fn what_may_pass_is_tried_again() {
                 peer.raw("\x01\x02 garbage\n");
             },
             "answered with something else than HTTP (\"\\u{1}\\u{2} garbage\"): check the port, or is this a TLS port?",
+        ),
+        (
+            |peer| {
+                peer.request();
+                peer.raw(format!("HTTP/1.1 101 OK\r\nX: {}", "x".repeat(20_000)));
+                peer.wait_gone();
+            },
+            "answered with a head of over 16 KiB or 124 fields: check the address",
+        ),
+        (
+            |peer| {
+                let granted = peer.granted();
+                peer.raw(granted.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"));
+                peer.wait_gone();
+            },
+            "upgraded with the extension \"permessage-deflate\", which was not offered",
         ),
         (|peer| drop(peer.request().to_owned()), "closed without an answer: is this a WebSocket server?"),
         (

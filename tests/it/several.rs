@@ -80,6 +80,31 @@ fn dead_servers_do_not_disturb_one_that_lives() {
 }
 
 #[test]
+fn more_servers_than_are_dialled_at_a_time_are_all_watched() {
+    let server = sending([sample(1.0)]);
+    let mut command = wsmon(["-q", "-n", "1", "-s", "-f", "jsonl"]);
+    command.args((0..150).flat_map(|n| ["-u".to_owned(), format!("s{n}={}", server.uri())]));
+    let finished = Run::start(&mut command).finish();
+    assert_eq!((finished.code, server.accepted()), (Some(0), 150), "{}", finished.stderr);
+    let statistics = statistics(&finished);
+    assert_eq!((&statistics["messages_received"], &statistics["connections"]), (&300.into(), &150.into()));
+}
+
+#[test]
+fn a_want_of_descriptors_is_said_with_the_way_out_and_survived() {
+    let server = sending([sample(1.0)]);
+    let script = "ulimit -n 20; exec \"$@\"";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_wsmon"), "-n", "1", "--reconnect-interval", "0.1"]);
+    command.args((0..30).flat_map(|n| ["-u".to_owned(), format!("s{n}={}", server.uri())]));
+    command.env_clear().stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let finished = Run::start(&mut command).finish();
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(finished.stderr.contains(": out of file descriptors, see `ulimit -n`; retrying in"), "{finished:?}");
+    assert_eq!(finished.stdout.matches("CPU: ").count(), 30, "{finished:?}");
+}
+
+#[test]
 fn servers_that_are_given_up_do_not_end_the_run_of_the_others() {
     let closed = Server::start(|mut peer| peer.answer("403 Forbidden", &[], ""));
     let good = Server::start(move |mut peer| {

@@ -5,8 +5,10 @@ use crate::support::program::{Run, run};
 use crate::support::scratch::Scratch;
 use crate::support::server::{PING, Server};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
 use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 /// A server that sends ten samples, and ten more once it is told to.
 fn in_two_parts() -> (Server, std::sync::mpsc::Sender<()>) {
@@ -123,13 +125,13 @@ fn a_reader_that_stalls_delays_no_ping_and_what_it_misses_is_counted() {
         }
         peer.hold();
     });
-    let (mut reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
     let run = Run::start(command(&server, "-f jsonl -s --queue 100K --ping-interval 0.1").stdout(writer));
     (0..3).for_each(|_| pings.recv().unwrap());
     run.wait_stderr("WARN the reader of stdout is too slow");
+    let text = std::thread::spawn(|| std::io::read_to_string(reader).unwrap());
     run.signal("INT");
-    let mut text = String::new();
-    reader.read_to_string(&mut text).unwrap();
+    let text = text.join().unwrap();
     let finished = run.finish();
     assert_eq!(finished.code, Some(0), "{finished:?}");
     let lines = json_lines(&text);
@@ -140,6 +142,89 @@ fn a_reader_that_stalls_delays_no_ping_and_what_it_misses_is_counted() {
     let greetings = lines.iter().filter(|line| line["type"] == "connection").count() as u64;
     assert_eq!(shown + greetings + missing, MESSAGES + 1);
     assert_eq!(lines.last().unwrap()["stats"]["dropped"], missing);
+}
+
+#[test]
+fn a_reader_that_still_stalls_at_the_end_costs_a_second_or_two() {
+    for when_full in ["drop", "wait"] {
+        let server = Server::start(|mut peer| {
+            greet(&mut peer);
+            let text = format!(r#"{{"type": "large", "data": "{}"}}"#, "x".repeat(1000));
+            let frame = [&[0x81, 126][..], &u16::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat();
+            while peer.offer(&frame) {}
+        });
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        // That is all it takes, see pipe(7).
+        writer.write_all(&[b'\n'; 64 << 10]).unwrap();
+        let options = format!("--log-level off -f jsonl --queue 10K --when-full {when_full} --save-data /dev/null");
+        let run = Run::start(command(&server, &options).stdout(writer));
+        // The handlers of signals stand before the first dial.
+        server.wait_accepted(1);
+        let received =
+            |told: &str| json_lines(told.rsplit_once('\n')?.0).last()?["stats"]["messages_received"].as_u64();
+        while received(&run.wait_stderr("")) < Some(2) {
+            run.signal("USR1");
+        }
+        let sent = Instant::now();
+        run.signal("TERM");
+        let finished = run.finish();
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        assert!(sent.elapsed() < Duration::from_secs(4), "{finished:?}");
+        drop(reader);
+    }
+}
+
+#[test]
+fn waiting_for_a_slow_reader_loses_nothing() {
+    const MESSAGES: usize = 5000;
+    let server = sending((0..MESSAGES).map(|n| format!(r#"{{"type": "n", "n": {n}, "data": "{}"}}"#, "x".repeat(500))));
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let run =
+        Run::start(command(&server, &format!("-q -n {MESSAGES} -f jsonl --queue 10K --when-full wait")).stdout(writer));
+    let mut text = String::new();
+    let mut piece = vec![0; 60_000];
+    loop {
+        match reader.read(&mut piece).unwrap() {
+            0 => break,
+            length => text.push_str(std::str::from_utf8(&piece[..length]).unwrap()),
+        }
+        std::thread::yield_now();
+    }
+    assert_eq!(run.finish().code, Some(0));
+    let numbers: Vec<_> = json_lines(&text).iter().filter_map(|line| line["n"].as_u64()).collect();
+    assert!(numbers.len() == MESSAGES && numbers.is_sorted(), "{}", numbers.len());
+}
+
+#[test]
+fn stdout_and_stderr_in_one_place_keep_their_order() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let server = sending([sample(1.0)]);
+    let run = Run::start(command(&server, "-n 1").stdout(writer.try_clone().unwrap()).stderr(writer));
+    let text = std::io::read_to_string(reader).unwrap();
+    assert_eq!(run.finish().code, Some(0));
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[0].contains("INFO x: connecting") && lines[1].ends_with("INFO x: connected"), "{text}");
+    assert_eq!(lines[2..], ["[CONN] Connected to monitoring server", "CPU:   1.0%"]);
+}
+
+#[test]
+fn stdout_may_be_a_file_or_a_socket_and_is_given_back_as_it_was() {
+    let server = sending((0..500).map(|n| sample(n.into())));
+    let scratch = Scratch::new();
+    let file = File::create(scratch.path("out")).unwrap();
+    assert_eq!(Run::start(command(&server, "-n 500").stdout(file)).finish().code, Some(0));
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let kept = theirs.try_clone().unwrap();
+    let run = Run::start(command(&server, "-n 500").stdout(std::os::fd::OwnedFd::from(theirs)));
+    let mut reader = BufReader::new(ours);
+    let mut text = String::new();
+    (0..501).for_each(|_| assert_ne!(reader.read_line(&mut text).unwrap(), 0));
+    assert_eq!(run.finish().code, Some(0));
+    assert_eq!(text, scratch.read("out"));
+    // O_NONBLOCK belongs to the open file, which others share: see proc(5), fdinfo.
+    let about = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", kept.as_raw_fd())).unwrap();
+    let flags = about.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim();
+    assert_eq!(u32::from_str_radix(flags, 8).unwrap() & 0o4000, 0, "{about}");
 }
 
 #[test]
