@@ -509,7 +509,9 @@ impl Peer {
                 format!("{what}: no answer within {}", humantime::format_duration(policy.connect_timeout))
             }
             Fault::NoPong => format!("no answer to a ping within {}", humantime::format_duration(policy.ping_timeout)),
-            Fault::Stale { after } => format!("the connection is alive, but no message came for {} s", after.as_secs()),
+            Fault::Stale { after } => {
+                format!("the connection is alive, but no message came for {:.1} s", after.as_secs_f64())
+            }
             _ => what,
         };
         Disconnect::fault(phase, fault, text)

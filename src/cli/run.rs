@@ -118,9 +118,6 @@ impl Run {
     fn watch(&mut self) -> Result<End, Failure> {
         loop {
             self.turn(self.deadline())?;
-            if self.plan.when_full == queue::WhenFull::Wait {
-                self.monitor.pause(self.streams.is_full());
-            }
             self.check_answers()?;
             let stopped = self.obey_signals();
             (0..self.monitor.len()).filter(|&id| self.view.is_full(id)).for_each(|id| self.monitor.stop_one(id));
@@ -154,8 +151,17 @@ impl Run {
 
     /// One turn of everything there is.
     fn turn(&mut self, deadline: Option<Instant>) -> Result<(), Failure> {
-        self.flush();
-        let wait = deadline.map(|at| at.saturating_duration_since(self.monitor.clock().mono));
+        // What was said since the last turn does not wait for the next event.
+        self.drain_log();
+        let wait = if self.flush() {
+            Some(Duration::ZERO)
+        } else {
+            deadline.map(|at| at.saturating_duration_since(self.monitor.clock().mono))
+        };
+        // Asked after flushing: a queue that is empty again brings no event that would resume the reading.
+        if self.plan.when_full == queue::WhenFull::Wait {
+            self.monitor.pause(self.streams.is_full());
+        }
         let view = &mut self.view;
         self.monitor.turn(wait, &mut |shown| view.show(shown)).map_err(|error| Failure::local("epoll", &error))?;
         self.serve_own();
@@ -192,18 +198,22 @@ impl Run {
         [self.until, self.view.deadline(), self.signals.deadline(), demo].into_iter().flatten().min()
     }
 
-    /// Writes out what the streams take.
-    fn flush(&mut self) {
-        if let Err(error) = self.streams.flush()
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            self.lossy = true;
-            log::error!("stdout: {}", Failure::words(&error));
+    /// Writes out what the streams take. Whether that has brought something to light which must not wait for the
+    /// next event: the end of stdout, or a line for the log.
+    fn flush(&mut self) -> bool {
+        let mut news = false;
+        if let Err(error) = self.streams.flush() {
+            news = true;
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.lossy = true;
+                log::error!("stdout: {}", Failure::words(&error));
+            }
         }
         if self.streams.take_dropped().messages > 0 && !self.said_dropped {
-            self.said_dropped = true;
+            (self.said_dropped, news) = (true, true);
             log::warn!("the reader of stdout is too slow: messages are dropped, the statistics tell how many");
         }
+        news
     }
 
     /// Whether a signal wants the end.
@@ -293,9 +303,18 @@ impl Run {
         }
         self.view.release(self.monitor.now().mono, true);
         let (received, shown) = self.view.most();
+        let heard = self.monitor.statistics().messages_received > 0;
         let lossy = self.lossy || self.view.data.as_ref().is_some_and(|data| data.gap_total() > 0);
-        let outcome =
-            Outcome { end, count: self.plan.count, duration: self.until.is_some(), received, shown, clean, lossy };
+        let outcome = Outcome {
+            end,
+            count: self.plan.count,
+            duration: self.until.is_some(),
+            received,
+            shown,
+            heard,
+            clean,
+            lossy,
+        };
         self.say_outcome(&outcome);
         let Run { view, streams, .. } = &mut self;
         view.out.drain(|message| streams.push_out(message));
@@ -325,6 +344,7 @@ impl Run {
     fn flush_to_the_end(&mut self) -> Result<(), Failure> {
         let give_up_at = self.monitor.clock().mono + LAST_FLUSH;
         self.flush();
+        self.drain_log();
         while self.streams.wants_write() && self.monitor.now().mono < give_up_at {
             self.turn(Some(give_up_at))?;
             self.flush();

@@ -1,13 +1,12 @@
 //! Holds the manual and the README against what the program itself says.
-#![cfg(feature = "cli")]
 
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
 use wsmon::{Event, METRICS, MetricRow, TEXTS, Unit};
 
-const MANUAL: &str = include_str!("../man/wsmon.1");
-const README: &str = include_str!("../README.md");
+const MANUAL: &str = include_str!("../../man/wsmon.1");
+const README: &str = include_str!("../../README.md");
 
 const VARIABLES: [&str; 9] = [
     "MONITORING_WEBSOCKET_URI",
