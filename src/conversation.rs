@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use crate::dialect::{self, Dialect, Memory, Step, Undecodable, Wish};
+use crate::dialect::{self, Binary, Dialect, Memory, Step, Undecodable, Wish};
 use crate::endpoint::Endpoint;
 use crate::event::{Event, Events, Raw};
 use crate::json;
@@ -68,8 +68,8 @@ impl Heard<'_> {
 
 impl Conversation {
     /// A conversation in a dialect, or in one that remains to be recognised.
-    pub fn new(dialect: Option<&'static Dialect>, wish: Wish, questions: Questions, random: u64) -> Self {
-        let memory = Memory { wish, random, ..Memory::default() };
+    pub fn new(dialect: Option<&'static Dialect>, wish: Wish, questions: Questions) -> Self {
+        let memory = Memory { wish, ..Memory::default() };
         let known = dialect.is_some();
         Conversation { dialect: dialect.unwrap_or(&dialect::GENERIC), known, memory, questions, hint_at: None }
     }
@@ -77,6 +77,16 @@ impl Conversation {
     /// Its name; `auto` as long as it is not known.
     pub fn dialect(&self) -> &'static str {
         if self.known { self.dialect.name } else { "auto" }
+    }
+
+    /// Whether the dialect has a place of its own for the token.
+    pub fn takes_token(&self) -> bool {
+        self.known && self.dialect.takes.contains(&"--token-file")
+    }
+
+    /// Whether any document defines answers to requests; `None` as long as the dialect is not known.
+    pub fn has_answers(&self) -> Option<bool> {
+        self.known.then_some(!self.dialect.asking.answers.is_empty())
     }
 
     /// What too long a silence is; `None` where it means nothing.
@@ -98,7 +108,8 @@ impl Conversation {
     }
 
     /// Makes the endpoint of the next dial: with secrets and names as the dialect wants them.
-    pub fn address(&mut self, endpoint: &mut Endpoint, token: Option<String>) {
+    pub fn address(&mut self, endpoint: &mut Endpoint, token: Option<String>, now: Instant) {
+        self.memory.now = Some(now);
         self.memory.wish.token = token;
         let wish = self.memory.wish.clone();
         (self.dialect.address)(endpoint, &wish, &mut self.memory);
@@ -146,6 +157,15 @@ impl Conversation {
         say.send.extend(self.due(now, &mut say.warn));
         let text = step.redacted.map_or(Cow::Borrowed(text), Cow::Owned);
         Heard { kind: step.kind, text, json, events: step.show, decoded, recognised: learned.is_some(), say }
+    }
+
+    /// What is in a binary message; what it unpacks to is at most so many bytes long.
+    pub fn open(&self, bytes: &[u8], limit: usize) -> Binary {
+        match (std::str::from_utf8(bytes), self.dialect.binary) {
+            (Ok(text), _) if json::is_json(json::repair(text).as_deref().unwrap_or(text)) => Binary::Text(text.into()),
+            (_, Some(open)) => open(bytes, limit),
+            _ => Binary::Words(format!("{} bytes", bytes.len())),
+        }
     }
 
     /// When `tick` wants to be called, while the connection is open.

@@ -1,16 +1,31 @@
 //! A server's URI in parts: where to connect to, what to ask for, what to show of it.
 
 use std::fmt;
+use std::path::PathBuf;
+
+use crate::tls;
+
+pub(crate) mod authority;
+mod redaction;
+mod unix;
+
+pub(crate) use redaction::is_secret;
+pub use redaction::redact;
+
+use authority::{bracketed, check_host, check_port, percent_decode, split_port, split_userinfo};
+use redaction::redact_query;
 
 /// Where a server is and how to ask it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Whether TLS is spoken.
     pub secure: bool,
-    /// Name or address, without brackets.
+    /// Name or address, without brackets; `localhost` for a Unix socket.
     pub host: String,
     /// 1 to 65535.
     pub port: u16,
+    /// The Unix socket to connect to instead of host and port.
+    pub unix: Option<PathBuf>,
     /// Path and query of the request, always with a leading `/`.
     pub target: String,
     /// User name and password, decoded.
@@ -30,13 +45,15 @@ struct Scheme {
     name: &'static str,
     secure: bool,
     port: u16,
+    unix: bool,
     dialect: Option<&'static str>,
 }
 
 static SCHEMES: &[Scheme] = &[
-    Scheme { name: "ws", secure: false, port: 80, dialect: None },
-    Scheme { name: "wss", secure: true, port: 443, dialect: None },
-    Scheme { name: "sysmedic", secure: false, port: 8060, dialect: Some("sysmedic") },
+    Scheme { name: "ws", secure: false, port: 80, unix: false, dialect: None },
+    Scheme { name: "wss", secure: true, port: 443, unix: false, dialect: None },
+    Scheme { name: "ws+unix", secure: false, port: 80, unix: true, dialect: None },
+    Scheme { name: "sysmedic", secure: false, port: 8060, unix: false, dialect: Some("sysmedic") },
 ];
 
 /// Why a URI cannot be used. Shows the URI without its secrets.
@@ -55,11 +72,11 @@ impl fmt::Display for InvalidUri {
 impl std::error::Error for InvalidUri {}
 
 /// The bare form `HOST[:PORT][/PATH]`, unless a dialect has another port.
-static BARE: Scheme = Scheme { name: "", secure: false, port: 8765, dialect: None };
+static BARE: Scheme = Scheme { name: "", secure: false, port: 8765, unix: false, dialect: None };
 
 impl Endpoint {
-    /// Reads `ws://HOST[:PORT][/PATH][?QUERY]` or the bare form `HOST[:PORT][/PATH]`, whose port is 8765
-    /// unless given.
+    /// Reads `ws://HOST[:PORT][/PATH][?QUERY]`, the same with `wss`, `ws+unix:///SOCKET[:/PATH]`, or the bare form
+    /// `HOST[:PORT][/PATH]`, whose port is 8765 unless given.
     ///
     /// # Errors
     /// With the part that is wrong and the way out.
@@ -67,9 +84,13 @@ impl Endpoint {
         parse(uri).map_err(|why| InvalidUri { shown: redact(uri), why })
     }
 
-    /// Host and port, with brackets where they are needed: the server's label unless it has another.
+    /// Host and port, with brackets where they are needed, or the path of the Unix socket: the server's label unless
+    /// it has another.
     #[must_use]
     pub fn authority(&self) -> String {
+        if let Some(path) = &self.unix {
+            return path.to_string_lossy().into_owned();
+        }
         let host = bracketed(&self.host);
         format!("{host}:{}", self.port)
     }
@@ -89,6 +110,18 @@ impl Endpoint {
         Some(("Authorization".into(), format!("Basic {encoded}")))
     }
 
+    /// Whether the server is on this machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.unix.is_some() || crate::proxy::is_loopback(&self.host)
+    }
+
+    /// Whether the URI carries a credential.
+    #[must_use]
+    pub fn has_credentials(&self) -> bool {
+        self.userinfo.is_some() || self.secret.is_some() || redact_query(&self.target) != self.target
+    }
+
     fn default_port(&self) -> u16 {
         if self.secure { 443 } else { 80 }
     }
@@ -97,6 +130,9 @@ impl Endpoint {
 /// The URI without its secrets: no user information, no values of parameters that carry credentials.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(path) = &self.unix {
+            return write!(f, "ws+unix://{}:{}", unix::encode(path), redact_query(&self.target));
+        }
         let scheme = match (self.dialect, self.secure) {
             (Some(dialect), _) => dialect,
             (None, true) => "wss",
@@ -106,35 +142,11 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Any URI without its secrets, also one that is no URI.
-#[must_use]
-pub fn redact(uri: &str) -> String {
-    let (scheme, rest) = uri.split_once("://").map_or(("", uri), |(scheme, rest)| (scheme, rest));
-    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    // An @ may also stand in a password that contains a slash: the last one before a query counts.
-    let query_at = rest.find('?').unwrap_or(rest.len());
-    let host_at = rest[..query_at].rfind('@').map_or(0, |at| at + 1);
-    let host_at = if host_at > authority_end && scheme.is_empty() { 0 } else { host_at };
-    let separator = if scheme.is_empty() { "" } else { "://" };
-    crate::style::escape(&format!("{scheme}{separator}{}", redact_query(&rest[host_at..]))).into_owned()
-}
-
-fn redact_query(target: &str) -> String {
-    let Some((path, query)) = target.split_once('?') else { return target.to_owned() };
-    let parts: Vec<_> = query.split('&').map(redact_parameter).collect();
-    format!("{path}?{}", parts.join("&"))
-}
-
-fn redact_parameter(parameter: &str) -> String {
-    match parameter.split_once('=') {
-        Some((name, value)) if is_secret(name) && !value.is_empty() => format!("{name}=redacted"),
-        _ => parameter.to_owned(),
+/// As displayed: secrets must not reach a log on this way either.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
-}
-
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["token", "key", "secret", "password", "passwd", "auth"].iter().any(|word| name.contains(word))
 }
 
 fn parse(uri: &str) -> Result<Endpoint, String> {
@@ -144,6 +156,9 @@ fn parse(uri: &str) -> Result<Endpoint, String> {
     let (scheme, rest) = split_scheme(uri)?;
     if rest.contains('#') {
         return Err("a WebSocket URI has no fragment: leave out the # and what follows".into());
+    }
+    if scheme.unix {
+        return unix::parse(rest);
     }
     let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let (userinfo, authority) = match authority.rsplit_once('@') {
@@ -155,6 +170,7 @@ fn parse(uri: &str) -> Result<Endpoint, String> {
         secure: scheme.secure,
         host: check_host(host)?,
         port: port.map_or(Ok(scheme.port), check_port)?,
+        unix: None,
         target: encode_target(target),
         userinfo: None,
         secret: None,
@@ -173,7 +189,7 @@ fn split_scheme(uri: &str) -> Result<(&'static Scheme, &str), String> {
     let Some((name, rest)) = uri.split_once("://") else { return Ok((&BARE, uri)) };
     let scheme = SCHEMES.iter().find(|scheme| scheme.name.eq_ignore_ascii_case(name));
     match (scheme, name.to_ascii_lowercase().as_str()) {
-        (Some(Scheme { secure: true, .. }), _) => Err("wss:// needs TLS, which this build does not have".into()),
+        (Some(scheme), _) if scheme.secure && !tls::AVAILABLE => Err(format!("{}:// {}", scheme.name, tls::MISSING)),
         (Some(scheme), _) => Ok((scheme, rest)),
         (None, "http") => Err("the scheme is http: write ws://".into()),
         (None, "https") => Err("the scheme is https: write wss://".into()),
@@ -190,75 +206,8 @@ fn split_secret(secret: &str) -> Result<String, String> {
     }
 }
 
-fn split_userinfo(userinfo: &str) -> Result<(String, String), String> {
-    let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-    let decode = |part| percent_decode(part).ok_or("the user information is not valid percent-encoded UTF-8");
-    let (user, password) = (decode(user)?, decode(password)?);
-    // RFC 7617 section 2: the first colon ends the user name.
-    if user.contains(':') {
-        return Err("a user name cannot contain a colon".into());
-    }
-    Ok((user, password))
-}
-
-/// Host and port. The host keeps no brackets.
-fn split_port(authority: &str) -> Result<(&str, Option<&str>), String> {
-    if let Some(rest) = authority.strip_prefix('[') {
-        let (host, rest) = rest.split_once(']').ok_or("the [ of the IPv6 address has no ]")?;
-        return match rest.strip_prefix(':') {
-            Some(port) => Ok((host, Some(port))),
-            None if rest.is_empty() => Ok((host, None)),
-            None => Err(format!("{rest:?} after the IPv6 address: only a :PORT may follow")),
-        };
-    }
-    match authority.split_once(':') {
-        Some((_, port)) if port.contains(':') => Err("an IPv6 address stands in brackets: [::1]:8765".into()),
-        Some((host, port)) => Ok((host, Some(port))),
-        None => Ok((authority, None)),
-    }
-}
-
-fn check_port(port: &str) -> Result<u16, String> {
-    let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
-    match port.parse() {
-        Ok(port) if digits && port > 0 => Ok(port),
-        _ => Err(format!("the port {port:?} is not a number from 1 to 65535")),
-    }
-}
-
-fn check_host(host: &str) -> Result<String, String> {
-    if host.is_empty() {
-        return Err("the host is missing: write ws://HOST[:PORT][/PATH]".into());
-    }
-    if host.contains(':') {
-        return check_ipv6(host);
-    }
-    let host = percent_decode(host).ok_or("the host is not valid percent-encoded UTF-8")?;
-    if !host.is_ascii() {
-        return Err(format!("the host {host:?} is not ASCII: write it in its xn-- form"));
-    }
-    match host.chars().find(|c| !c.is_ascii_alphanumeric() && !"-._".contains(*c)) {
-        Some(odd) => Err(format!("the host {host:?} contains {odd:?}")),
-        None => Ok(host.to_ascii_lowercase()),
-    }
-}
-
-fn check_ipv6(host: &str) -> Result<String, String> {
-    // RFC 6874: the % before a zone is written %25; people write it bare.
-    let host = host.replacen("%25", "%", 1);
-    let address = host.split('%').next().unwrap_or_default();
-    match address.parse::<core::net::Ipv6Addr>() {
-        Ok(_) => Ok(host),
-        Err(_) => Err(format!("{address:?} is no IPv6 address")),
-    }
-}
-
-fn bracketed(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
-}
-
 /// A request target: never empty, always ASCII.
-fn encode_target(target: &str) -> String {
+pub(crate) fn encode_target(target: &str) -> String {
     let mut out = String::from(if target.starts_with('/') { "" } else { "/" });
     for &byte in target.as_bytes() {
         if byte.is_ascii() { out.push(byte.into()) } else { out.push_str(&format!("%{byte:02X}")) }
@@ -266,21 +215,16 @@ fn encode_target(target: &str) -> String {
     out
 }
 
-/// Percent-decodes; `None` where a `%` is not followed by two digits or the bytes are no UTF-8.
-fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        if *first == b'%' {
-            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = &after[2..];
-        } else {
-            bytes.push(*first);
-            rest = after;
+/// Percent-encodes all but the unreserved characters of RFC 3986 section 2.3: safe as a segment or as a parameter.
+pub fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for &byte in text.as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
+            _ => out.push_str(&format!("%{byte:02X}")),
         }
     }
-    String::from_utf8(bytes).ok()
+    out
 }
 
 #[cfg(test)]
@@ -326,7 +270,6 @@ mod tests {
             ("http://h/", "write ws://"),
             ("https://h/", "write wss://"),
             ("ftp://h/", "unknown scheme ftp"),
-            ("wss://h/", "TLS"),
             ("ws://h/a b", "percent-encoded"),
             ("ws://h/\u{1b}[2J", "percent-encoded"),
             ("ws://b\u{fc}cher.example/", "xn--"),
@@ -341,6 +284,20 @@ mod tests {
             let text = Endpoint::parse(uri).unwrap_err().to_string();
             assert!(text.contains(word), "{uri}: {text}");
             assert!(!text.chars().any(char::is_control), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn tls_has_its_own_port_and_needs_a_build_that_has_it() {
+        let table = [("wss://h", "wss://h:443/", "h"), ("WSS://[::1]:80/p", "wss://[::1]:80/p", "[::1]:80")];
+        for (uri, shown, header) in table {
+            match Endpoint::parse(uri) {
+                Ok(endpoint) => {
+                    assert!(tls::AVAILABLE && endpoint.secure, "{uri}");
+                    assert_eq!((endpoint.to_string(), endpoint.host_header()), (shown.into(), header.into()));
+                }
+                Err(error) => assert!(!tls::AVAILABLE && error.to_string().contains("needs TLS"), "{error}"),
+            }
         }
     }
 

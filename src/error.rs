@@ -6,6 +6,7 @@ use std::time::Duration;
 
 /// The phase of a connection in which something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Phase {
     /// Finding out where to connect to.
     Address,
@@ -13,6 +14,10 @@ pub enum Phase {
     Resolve,
     /// Connecting over TCP.
     Connect,
+    /// Asking a proxy for a tunnel.
+    Proxy,
+    /// The TLS handshake.
+    Tls,
     /// The HTTP upgrade.
     Upgrade,
     /// While the connection was open.
@@ -27,6 +32,8 @@ impl Phase {
             Phase::Address => "address",
             Phase::Resolve => "resolve",
             Phase::Connect => "connect",
+            Phase::Proxy => "proxy",
+            Phase::Tls => "tls",
             Phase::Upgrade => "upgrade",
             Phase::Session => "session",
         }
@@ -35,6 +42,7 @@ impl Phase {
 
 /// Whether to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Retry {
     /// After the usual wait.
     Usual,
@@ -48,6 +56,7 @@ pub enum Retry {
 
 /// What this side found wanting and ended a connection for.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Fault {
     /// Not open within `--connect-timeout`.
     ConnectTimeout,
@@ -74,6 +83,7 @@ pub enum Fault {
 
 /// Why a dial failed or a connection ended: one line for people, and what follows from it.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Disconnect {
     /// Where it happened.
     pub phase: Phase,
@@ -87,21 +97,31 @@ pub struct Disconnect {
     pub code: Option<u16>,
     /// The HTTP status of a refused upgrade.
     pub status: Option<u16>,
+    /// Whether the server ended an open connection itself: by a Close frame, or by closing it.
+    pub by_server: bool,
 }
 
 impl Disconnect {
     /// Something failed and may be better next time.
-    pub fn new(phase: Phase, text: impl Into<String>) -> Self {
-        Disconnect { phase, text: text.into(), retry: Retry::Usual, fault: None, code: None, status: None }
+    pub(crate) fn new(phase: Phase, text: impl Into<String>) -> Self {
+        Disconnect {
+            phase,
+            text: text.into(),
+            retry: Retry::Usual,
+            fault: None,
+            code: None,
+            status: None,
+            by_server: false,
+        }
     }
 
     /// An I/O error; `what` says what was being done, with the address.
-    pub fn io(phase: Phase, what: &str, error: &io::Error) -> Self {
+    pub(crate) fn io(phase: Phase, what: &str, error: &io::Error) -> Self {
         Disconnect::new(phase, format!("{what}: {}", reason(error)))
     }
 
     /// The server sent a Close frame.
-    pub fn closed(code: Option<u16>, why: &str) -> Self {
+    pub(crate) fn closed(code: Option<u16>, why: &str) -> Self {
         let text = match (code, why) {
             (None, _) => "closed by the server without a code".to_owned(),
             (Some(code), "") => format!("closed by the server with {code}{}", meaning(code)),
@@ -109,11 +129,11 @@ impl Disconnect {
                 format!("closed by the server with {code}{}: {}", meaning(code), crate::style::escape(why))
             }
         };
-        Disconnect { code, ..Disconnect::new(Phase::Session, text) }
+        Disconnect { code, by_server: true, ..Disconnect::new(Phase::Session, text) }
     }
 
     /// This side ended it, or did not get it open.
-    pub fn fault(phase: Phase, fault: Fault, text: impl Into<String>) -> Self {
+    pub(crate) fn fault(phase: Phase, fault: Fault, text: impl Into<String>) -> Self {
         Disconnect { fault: Some(fault), ..Disconnect::new(phase, text) }
     }
 
@@ -142,6 +162,8 @@ impl fmt::Display for Disconnect {
     }
 }
 
+impl std::error::Error for Disconnect {}
+
 /// The error in words, without the number, and with the way out where there is one.
 pub(crate) fn reason(error: &io::Error) -> String {
     match error.kind() {
@@ -155,7 +177,7 @@ pub(crate) fn reason(error: &io::Error) -> String {
         _ if matches!(error.raw_os_error(), Some(23 | 24)) => "out of file descriptors, see `ulimit -n`".into(),
         _ => {
             let text = error.to_string();
-            text.split(" (os error").next().unwrap_or_default().to_lowercase()
+            text.split(" (os error").next().unwrap_or_default().to_ascii_lowercase()
         }
     }
 }

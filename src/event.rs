@@ -1,7 +1,10 @@
 //! What a server's message means, in the common form that every dialect is translated into.
 
+mod owned;
+
 use std::borrow::Cow;
-use std::rc::Rc;
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::metric::Sample;
@@ -67,7 +70,7 @@ pub enum AlertPhase {
 pub struct Processes<'a> {
     /// The processes that the message lists, in its order.
     pub list: Vec<Process<'a>>,
-    /// What is different from before; everything appears with the first list.
+    /// What is different from before; everything appears with the first list. Often nothing.
     pub changes: Vec<ProcessChange<'a>>,
     /// Whether the list is the first one, to be shown in full.
     pub first: bool,
@@ -109,9 +112,9 @@ pub struct Process<'a> {
 pub struct ProcessChange<'a> {
     /// Its name.
     pub name: Cow<'a, str>,
-    /// Its state before; empty where it was not there.
+    /// Its state before; empty where it was not there or is not known.
     pub from: Cow<'a, str>,
-    /// Its state now; empty where it is gone.
+    /// Its state now; empty where it is gone, or where the state before is not known either.
     pub to: Cow<'a, str>,
     /// More about it: an error, an exit code; often empty.
     pub detail: Cow<'a, str>,
@@ -194,17 +197,56 @@ impl ClientState {
     }
 }
 
-/// A change of a connection's state.
+impl fmt::Display for ClientState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A change of a connection's state, or another failed dial on the way to it.
+///
+/// Shown as one line for people: `connected`, `reconnecting in 3.2 s: connect to 127.0.0.1:8765: connection refused`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The state before.
     pub from: ClientState,
-    /// The state now.
+    /// The state now; the same as before where a dial failed and the next one is waited for.
     pub to: ClientState,
-    /// Why a connection ended, in one line; empty for the better kinds of change.
+    /// Why a connection ended or a dial failed, in one line. Empty for the better kinds of change, and where the
+    /// program wanted it.
     pub why: String,
     /// How long until the next dial, where one is waited for.
     pub retry_in: Option<Duration>,
+}
+
+impl Change {
+    /// Whether a connection has opened.
+    #[must_use]
+    pub fn connected(&self) -> bool {
+        self.from != ClientState::Connected && self.to == ClientState::Connected
+    }
+
+    /// Whether an open connection has ended. A dial that fails ends none.
+    #[must_use]
+    pub fn disconnected(&self) -> bool {
+        self.from == ClientState::Connected && self.to != ClientState::Connected
+    }
+
+    /// Whether nothing more will come, unless the program reconnects: the server was given up, or stopped.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        matches!(self.to, ClientState::Error | ClientState::Disconnected)
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.to.name())?;
+        if let Some(wait) = self.retry_in {
+            write!(f, " in {:.1} s", wait.as_secs_f64())?;
+        }
+        if self.why.is_empty() { Ok(()) } else { write!(f, ": {}", self.why) }
+    }
 }
 
 /// A message as it came.
@@ -224,7 +266,7 @@ pub enum Raw<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a> {
     /// The server's label.
-    pub server: &'a Rc<str>,
+    pub server: &'a Arc<str>,
     /// Which server: the position in which it was added.
     pub id: usize,
     /// When it was received, by this machine's clock.
@@ -248,6 +290,26 @@ impl Shown<'_> {
 }
 
 impl Event<'_> {
+    /// The names of the kinds that are shown, in the order in which they are named to users.
+    pub const KINDS: [&'static str; 8] =
+        ["sample", "processes", "alert", "log", "notice", "answer", "error", "unknown"];
+
+    /// The name of the event's kind, one of [`Event::KINDS`]; `None` for keep-alives and changes of state.
+    #[must_use]
+    pub fn kind_name(&self) -> Option<&'static str> {
+        match self {
+            Event::Sample(_) => Some("sample"),
+            Event::Processes(_) => Some("processes"),
+            Event::Alert(_) => Some("alert"),
+            Event::Log(_) => Some("log"),
+            Event::Notice(_) => Some("notice"),
+            Event::Answer(_) => Some("answer"),
+            Event::Error(_) => Some("error"),
+            Event::Unknown(_) => Some("unknown"),
+            Event::KeepAlive | Event::State(_) => None,
+        }
+    }
+
     /// Whether the event is content: not a greeting, a keep-alive, a server's error or a change of state.
     #[must_use]
     pub fn is_content(&self) -> bool {
@@ -305,5 +367,29 @@ impl<'a> std::ops::Deref for Events<'a> {
 impl<'a> From<Event<'a>> for Events<'a> {
     fn from(event: Event<'a>) -> Self {
         Events::One(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_says_in_one_line_what_has_become_of_the_connection() {
+        use ClientState::{Connected, Connecting, Disconnected, Error, Reconnecting};
+        let change = |from, to, why: &str, retry_in: Option<u64>| {
+            let change = Change { from, to, why: why.into(), retry_in: retry_in.map(Duration::from_millis) };
+            (change.to_string(), change.connected(), change.disconnected(), change.is_last())
+        };
+        for (change, line, connected, disconnected, last) in [
+            (change(Disconnected, Connecting, "", None), "connecting", false, false, false),
+            (change(Connecting, Connected, "", None), "connected", true, false, false),
+            (change(Connected, Reconnecting, "gone", Some(3210)), "reconnecting in 3.2 s: gone", false, true, false),
+            (change(Reconnecting, Reconnecting, "no", Some(100)), "reconnecting in 0.1 s: no", false, false, false),
+            (change(Reconnecting, Error, "no", None), "error: no", false, false, true),
+            (change(Connected, Disconnected, "", None), "disconnected", false, true, true),
+        ] {
+            assert_eq!(change, (line.to_owned(), connected, disconnected, last));
+        }
     }
 }

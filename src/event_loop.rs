@@ -2,6 +2,7 @@
 //!
 //! One turn: wait, poll, read the clock once, let every peer that has news go on, then tell whoever has a deadline.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -11,16 +12,23 @@ use std::time::{Duration, Instant, SystemTime};
 use mio::event::Event;
 use mio::{Events, Poll, Registry, Token, Waker};
 
+use crate::error::Disconnect;
 use crate::event::{ClientState, Shown};
+use crate::lookup::Names;
 use crate::metric::Sample;
 use crate::peer::{Context, Peer};
 use crate::server::Server;
 use crate::session::{Input, Now};
 use crate::stats::Statistics;
+use crate::tls::Pool;
 use crate::transport::SendError;
 
+/// The most events that a turn takes from the poll.
+const MOST_EVENTS: usize = 256;
 /// No more dials are in progress at a time.
 const MOST_DIALS: usize = 64;
+/// No more TLS handshakes are in progress at a time: each costs milliseconds that nobody else has.
+const MOST_HANDSHAKES: usize = 8;
 /// How far the clocks may disagree about a turn before it counts as a jump.
 const JUMP: Duration = Duration::from_secs(5);
 /// A jump makes all peers ping at most once in this time.
@@ -32,36 +40,46 @@ const OWN: usize = usize::MAX - 64;
 
 /// Watches any number of servers on one thread.
 ///
+/// Everything happens in [`Monitor::turn`]: a program calls it in a loop, or, with a loop of its own, whenever the
+/// descriptor ([`AsFd`]) is readable, and at the latest at [`Monitor::deadline`]; after `add`, `send` and the like
+/// the deadline may be nearer than before. A turn takes at most 64 messages or 256 KiB from each server.
+///
+/// Servers go by the numbers that [`Monitor::add`] gives. As with a slice, a number that no server has is a panic.
+///
 /// ```
-/// # // A server for the example: it greets, sends one sample and closes.
-/// # let (uri, server) = wsmon_doc::serve(1);
-/// use std::time::Duration;
 /// use wsmon::{Event, Metric, Monitor, Server};
 ///
+/// # let uri = doc::serve(1);
+/// # let uri = uri.as_str();
+/// # let mut samples = 0;
 /// let mut monitor = Monitor::new()?;
-/// monitor.add(Server::new(&uri)?.max_reconnects(Some(0)))?;
+/// monitor.add(Server::new(uri)?.max_reconnects(Some(0)))?;
 /// while !monitor.is_done() {
 ///     monitor.turn(None, &mut |shown| {
 ///         for event in shown.events {
 ///             if let Event::Sample(sample) = event {
 ///                 println!("{}: {:?} %", shown.server, sample.get(Metric::Cpu));
+/// #               samples += 1;
 ///             }
 ///         }
 ///     })?;
 /// }
-/// # drop(server);
-/// # mod wsmon_doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
+/// # assert_eq!(samples, 1);
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Monitor {
     poll: Poll,
     events: Events,
+    /// The latest poll brought as many events as it may: there may be more.
+    full: bool,
     peers: Vec<Peer>,
     clock: Now,
     started: Instant,
     jumped_at: Option<Instant>,
     random: Random,
+    names: Names,
+    connectors: Pool,
     woken: Vec<Event>,
     stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
@@ -95,12 +113,15 @@ impl Monitor {
         let clock = read_clock();
         Ok(Monitor {
             poll,
-            events: Events::with_capacity(256),
+            events: Events::with_capacity(MOST_EVENTS),
+            full: false,
             peers: Vec::new(),
             clock,
             started: clock.mono,
             jumped_at: None,
             random: Random::new(),
+            names: Names::default(),
+            connectors: Pool::default(),
             woken: Vec::new(),
             stop: Arc::default(),
             waker,
@@ -113,8 +134,8 @@ impl Monitor {
     /// # Errors
     /// Where a server has the same label already.
     pub fn add(&mut self, server: Server) -> Result<usize, DuplicateLabel> {
-        let given = server.label.is_some();
-        let mut peer = Peer::new(server, self.random.bits(), self.clock);
+        let given = server.settings.label.is_some();
+        let mut peer = Peer::new(server, self.clock);
         let taken = |label: &str| self.peers.iter().any(|peer| *peer.label == *label);
         if !taken(&peer.label) {
             self.peers.push(peer);
@@ -143,11 +164,21 @@ impl Monitor {
             self.stop();
         }
         let mut dials = MOST_DIALS.saturating_sub(self.dialling());
+        let mut handshakes = self.free_handshakes();
         for (id, peer) in self.peers.iter_mut().enumerate() {
-            let mut context =
-                Context { id, now: self.clock, registry: self.poll.registry(), random: &mut || self.random.bits(), on };
+            let mut context = Context {
+                id,
+                now: self.clock,
+                registry: self.poll.registry(),
+                random: &mut || self.random.bits(),
+                names: &mut self.names,
+                connectors: &mut self.connectors,
+                handshakes: &mut handshakes,
+                on,
+            };
+            peer.marked |= peer.is_queued() && *context.handshakes > 0;
             peer.read(&mut context, self.paused);
-            peer.tick(&mut context, &mut dials);
+            peer.tick(&mut context, &mut dials, self.paused);
         }
         Ok(())
     }
@@ -156,14 +187,18 @@ impl Monitor {
     /// `None` when nothing is timed.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
+        let may_shake_hands = self.peers.iter().any(Peer::is_queued) && self.free_handshakes() > 0;
+        if self.full || may_shake_hands {
+            return Some(self.clock.mono);
+        }
         let may_dial = self.dialling() < MOST_DIALS;
         self.peers.iter().filter_map(|peer| peer.deadline(self.clock, may_dial, self.paused)).min()
     }
 
-    /// Whether every server has been given up or stopped.
+    /// Whether every server has been given up or stopped, and none has been told to reconnect since.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.peers.iter().all(|peer| peer.session.is_done())
+        self.peers.iter().all(Peer::is_done)
     }
 
     /// How many servers there are.
@@ -181,22 +216,23 @@ impl Monitor {
     /// Sends a text message. Nothing is queued over a reconnection.
     ///
     /// # Errors
-    /// Where the connection is not open, or 64 KiB wait to be sent already.
+    /// Where the connection is not open, or more than 64 KiB would wait to be sent.
     pub fn send(&mut self, id: usize, text: &str) -> Result<(), SendError> {
         self.peers[id].send(self.clock, text)
     }
 
-    /// Closes the connection and opens a new one; wakes up a server that was given up.
+    /// Closes the connection and opens a new one; begins anew with a server that was given up or stopped. It happens
+    /// in the next turn. Where a dial is under way, that one is it.
     pub fn reconnect(&mut self, id: usize) {
         self.peers[id].command(Input::Reconnect);
     }
 
-    /// Closes every connection; [`Monitor::is_done`] once that has come about, within a second.
+    /// Closes every connection, from the next turn on; [`Monitor::is_done`] once that has come about, within a second.
     pub fn stop(&mut self) {
         (0..self.peers.len()).for_each(|id| self.stop_one(id));
     }
 
-    /// Closes one server's connection for good.
+    /// Closes one server's connection for good, from the next turn on.
     pub fn stop_one(&mut self, id: usize) {
         self.peers[id].command(Input::Stop);
     }
@@ -219,6 +255,12 @@ impl Monitor {
         self.peers[id].dialect()
     }
 
+    /// Whether requests to the server have answers; `None` as long as its dialect is not known.
+    #[must_use]
+    pub fn has_answers(&self, id: usize) -> Option<bool> {
+        self.peers[id].has_answers()
+    }
+
     /// The server's label.
     #[must_use]
     pub fn label(&self, id: usize) -> &str {
@@ -238,19 +280,19 @@ impl Monitor {
     }
 
     /// The last samples, oldest first: at most 1000, and none unless [`Server::history`] asked for them.
-    pub fn history(&self, id: usize) -> impl Iterator<Item = &Sample<'static>> {
+    pub fn history(&self, id: usize) -> impl ExactSizeIterator<Item = &Sample<'static>> {
         self.peers[id].history.iter()
     }
 
-    /// The latest sample.
+    /// The latest sample, with or without a history. It is read again from its message, so ask seldom.
     #[must_use]
     pub fn last_sample(&self, id: usize) -> Option<Sample<'static>> {
         self.peers[id].last_sample()
     }
 
-    /// Why the server's latest connection ended or failed; `None` before the first.
+    /// Why the server's latest connection ended or failed; `None` before the first end.
     #[must_use]
-    pub fn last_disconnect(&self, id: usize) -> Option<&crate::Disconnect> {
+    pub fn last_disconnect(&self, id: usize) -> Option<&Disconnect> {
         self.peers[id].last_disconnect.as_ref()
     }
 
@@ -278,13 +320,14 @@ impl Monitor {
         }
     }
 
-    /// Where a program registers descriptors of its own, with a token from [`Monitor::own_token`].
+    /// Where a program without a loop of its own registers its descriptors, with tokens from [`Monitor::own_token`]:
+    /// a turn ends when one of them is ready, and [`Monitor::woken`] says which.
     #[must_use]
     pub fn registry(&self) -> &Registry {
         self.poll.registry()
     }
 
-    /// One of 64 tokens for descriptors of the program.
+    /// One of 64 tokens for descriptors of the program; `n` from 0 to 63.
     #[must_use]
     pub fn own_token(n: usize) -> Token {
         Token(OWN + n % 64)
@@ -311,6 +354,7 @@ impl Monitor {
 
     fn mark(&mut self) {
         self.woken.clear();
+        self.full = self.events.iter().count() == MOST_EVENTS;
         for event in &self.events {
             match event.token() {
                 STOP => {}
@@ -343,24 +387,38 @@ impl Monitor {
         }
     }
 
+    fn free_handshakes(&self) -> usize {
+        MOST_HANDSHAKES.saturating_sub(self.peers.iter().filter(|peer| peer.is_shaking_hands()).count())
+    }
+
     fn dialling(&self) -> usize {
         self.peers.iter().filter(|peer| peer.session.is_opening()).count()
     }
 }
 
-/// The poll's descriptor: readable when [`Monitor::turn`] would find news.
+/// Shows nothing that could hold a secret.
+impl fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers = (0..self.len()).map(|id| (self.label(id), self.state(id)));
+        f.write_str("Monitor ")?;
+        f.debug_map().entries(servers).finish()
+    }
+}
+
+/// The poll's descriptor: readable when [`Monitor::turn`] would find news. It is to be watched for reading only, and
+/// it must not be read.
 impl AsFd for Monitor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.poll.registry().as_fd()
     }
 }
 
-/// A server with the same label is there already.
+/// A server that was added has this label already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DuplicateLabel(pub String);
 
-impl std::fmt::Display for DuplicateLabel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for DuplicateLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "two servers are called {}: labels must differ", crate::style::escape(&self.0))
     }
 }

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -12,8 +13,14 @@ use crate::json::Node;
 use crate::metric::{Metric, Sample, Text};
 
 /// One member that a dialect knows: its key and what becomes of its value.
-#[derive(Debug)]
 pub struct Row(pub &'static str, pub Rule);
+
+/// The key alone: rows may contain themselves.
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// What becomes of a member's value.
 #[derive(Debug)]
@@ -30,9 +37,11 @@ pub enum Rule {
     NonZero(Metric, f64),
     /// A list of numbers, one metric each.
     Numbers(&'static [Metric]),
+    /// A text of values with commas between them, one metric each, in the server's own notation; or a list of numbers.
+    Words(&'static [Metric], fn(&str) -> Option<f64>),
     /// A text; an empty one counts as absent.
     Text(Text),
-    /// The message's time stamp.
+    /// The message's time stamp: a text, or seconds since 1970.
     At,
     /// A list of percentages, one for each logical processor.
     PerCore,
@@ -79,6 +88,7 @@ impl Walk<'_, '_> {
             Rule::Number(metric, factor) => sample.put(metric, value * factor),
             Rule::Else(metric, factor) if sample.get(metric).is_none() => sample.put(metric, value * factor),
             Rule::NonZero(metric, factor) if value != 0.0 => sample.put(metric, value * factor),
+            Rule::At => sample.at = stamp(value).map(Cow::Owned).or(sample.at.take()),
             _ => {}
         }
     }
@@ -87,6 +97,11 @@ impl Walk<'_, '_> {
         match *rule {
             Rule::Text(text) if !value.is_empty() => into.sample.put_text(text, value),
             Rule::At => into.sample.at = Some(value),
+            Rule::Words(metrics, read) => {
+                for (&metric, number) in metrics.iter().zip(words(&value, read)) {
+                    into.sample.put(metric, number.unwrap_or(f64::NAN));
+                }
+            }
             _ => {}
         }
     }
@@ -130,7 +145,7 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
             Rule::First(rows) => {
                 list.next_element_seed(Walk { rule: &Rule::Into(rows), into: self.into })?;
             }
-            Rule::Numbers(metrics) => {
+            Rule::Numbers(metrics) | Rule::Words(metrics, _) => {
                 for &metric in *metrics {
                     list.next_element_seed(Walk { rule: &Rule::Number(metric, 1.0), into: self.into })?;
                 }
@@ -203,6 +218,17 @@ impl<'de, 'r> DeserializeSeed<'de> for Key<'r> {
     }
 }
 
+/// The values of a text, `None` for each that cannot be read.
+fn words(text: &str, read: fn(&str) -> Option<f64>) -> impl Iterator<Item = Option<f64>> {
+    text.split(',').map(move |word| read(word.trim()))
+}
+
+/// Seconds since 1970 as RFC 3339; `None` before that year and after 9999.
+fn stamp(seconds: f64) -> Option<String> {
+    let since = Duration::try_from_secs_f64(seconds).ok().filter(|since| since.as_secs() < 253_402_300_800)?;
+    Some(humantime::format_rfc3339(SystemTime::UNIX_EPOCH + since).to_string())
+}
+
 fn gather(
     node: &Node<'_>,
     rule: Option<&Rule>,
@@ -220,11 +246,10 @@ fn gather(
             }
         }
         (Node::List(_), Some(Rule::PerCore)) if !sample.per_core.is_empty() => {}
+        (Node::List(list), _) if list.iter().all(Node::is_leaf) && carried(node, rule, sample) => {}
         (Node::List(list), _) if list.iter().all(Node::is_leaf) => {
-            if !carried(node, rule, sample) {
-                let leaves: Vec<_> = list.iter().map(ToString::to_string).collect();
-                out.push((path.clone(), leaves.join(", ")));
-            }
+            let leaves: Vec<_> = list.iter().map(ToString::to_string).collect();
+            out.push((path.clone(), leaves.join(", ")));
         }
         (Node::List(list), _) => {
             for (i, value) in list.iter().enumerate() {
@@ -263,7 +288,7 @@ fn carried(leaf: &Node<'_>, rule: Option<&Rule>, sample: &Sample<'_>) -> bool {
         (Some(Rule::Number(metric, factor) | Rule::Else(metric, factor) | Rule::NonZero(metric, factor)), _) => {
             leaf.as_f64().is_some_and(|value| sample.get(*metric) == Some(value * factor))
         }
-        (Some(Rule::Numbers(metrics)), Node::List(list)) => {
+        (Some(Rule::Numbers(metrics) | Rule::Words(metrics, _)), Node::List(list)) => {
             list.len() <= metrics.len()
                 && metrics
                     .iter()
@@ -271,7 +296,15 @@ fn carried(leaf: &Node<'_>, rule: Option<&Rule>, sample: &Sample<'_>) -> bool {
                     .all(|(&metric, leaf)| leaf.as_f64().is_some_and(|v| sample.get(metric) == Some(v)))
         }
         (Some(Rule::Text(text)), Node::Text(value)) => sample.text(*text) == Some(value),
+        (Some(Rule::Words(metrics, read)), Node::Text(value)) => {
+            let values = || words(value, *read);
+            values().count() <= metrics.len()
+                && metrics.iter().zip(values()).all(|(&metric, value)| value.is_some() && sample.get(metric) == value)
+        }
         (Some(Rule::At), Node::Text(value)) => sample.at.as_deref() == Some(value),
+        (Some(Rule::At), _) => {
+            sample.at.is_some() && leaf.as_f64().and_then(stamp) == sample.at.as_deref().map(Into::into)
+        }
         _ => false,
     }
 }

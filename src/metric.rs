@@ -1,9 +1,11 @@
 //! The metrics and texts that a sample can carry: one row each, in the common form of all servers.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// A section of a sample, in the order in which `detailed` prints them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Section {
     /// Processor and load.
     Cpu,
@@ -18,12 +20,14 @@ pub enum Section {
 }
 
 /// The unit of a metric. Servers' own units are converted while reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unit {
     /// Per cent, usually 0 to 100; servers are not held to it.
     Percent,
     /// Bytes.
     Bytes,
+    /// Bytes in a second.
+    BytesPerSecond,
     /// A number without unit.
     Count,
     /// Megahertz.
@@ -41,7 +45,7 @@ pub enum Unit {
 /// A row of [`METRICS`].
 #[derive(Debug)]
 pub struct MetricRow {
-    /// Its name in `--format events`, in statistics and in [`crate::Sample::get`]'s documentation.
+    /// Its name in statistics and wherever else programs read it.
     pub name: &'static str,
     /// Its name for people, in `detailed`.
     pub label: &'static str,
@@ -54,7 +58,8 @@ pub struct MetricRow {
 macro_rules! metrics {
     ($($(#[$doc:meta])* $id:ident $name:literal $label:literal $section:ident $unit:ident;)*) => {
         /// A number that a sample can carry.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum Metric { $($(#[$doc])* $id,)* }
 
         /// Every metric, in the order of [`Metric`].
@@ -65,6 +70,12 @@ macro_rules! metrics {
         impl Metric {
             /// Every metric, in the order of [`METRICS`].
             pub const ALL: &[Metric] = &[$(Metric::$id,)*];
+
+            /// Its name, section and unit.
+            #[must_use]
+            pub fn row(self) -> &'static MetricRow {
+                &METRICS[self as usize]
+            }
         }
     };
 }
@@ -124,12 +135,14 @@ metrics! {
     Uptime "uptime" "Uptime" Host Seconds;
     /// Processes on the host.
     Processes "processes" "Processes" Host Count;
+    /// Traffic of all network interfaces, both directions together.
+    Network "network" "Network" Host BytesPerSecond;
 }
 
 /// A row of [`TEXTS`].
 #[derive(Debug)]
 pub struct TextRow {
-    /// Its name in `--format events`.
+    /// Its name wherever programs read it.
     pub name: &'static str,
     /// Its name for people, in `detailed`.
     pub label: &'static str,
@@ -140,7 +153,8 @@ pub struct TextRow {
 macro_rules! texts {
     ($($(#[$doc:meta])* $id:ident $name:literal $label:literal $section:ident;)*) => {
         /// A text that a sample can carry.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum Text { $($(#[$doc])* $id,)* }
 
         /// Every text, in the order of [`Text`].
@@ -151,6 +165,12 @@ macro_rules! texts {
         impl Text {
             /// Every text, in the order of [`TEXTS`].
             pub const ALL: &[Text] = &[$(Text::$id,)*];
+
+            /// Its name and section.
+            #[must_use]
+            pub fn row(self) -> &'static TextRow {
+                &TEXTS[self as usize]
+            }
         }
     };
 }
@@ -183,7 +203,7 @@ texts! {
 }
 
 /// One reading of a host's metrics. What the server did not send is absent.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Sample<'a> {
     numbers: [f64; Metric::ALL.len()],
     texts: [Option<Cow<'a, str>>; Text::ALL.len()],
@@ -246,6 +266,20 @@ impl<'a> Sample<'a> {
     }
 }
 
+/// What it carries, by the names of [`METRICS`] and [`TEXTS`].
+impl fmt::Debug for Sample<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Sample");
+        for &metric in Metric::ALL {
+            self.get(metric).map(|value| out.field(metric.row().name, &value));
+        }
+        for &text in Text::ALL {
+            self.text(text).map(|value| out.field(text.row().name, &value));
+        }
+        out.field("per_core", &self.per_core).field("at", &self.at).finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,6 +291,14 @@ mod tests {
             assert!(!names[..i].contains(name), "{name} twice");
             assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{name}");
         }
+    }
+
+    #[test]
+    fn debug_output_has_what_a_sample_carries_and_nothing_else() {
+        let mut sample = Sample::new(&[]);
+        sample.put(Metric::Disk, 28.5);
+        sample.put_text(Text::Host, "nas".into());
+        assert_eq!(format!("{sample:?}"), r#"Sample { disk: 28.5, host: "nas", per_core: [], at: None }"#);
     }
 
     #[test]

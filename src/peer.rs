@@ -1,24 +1,27 @@
 //! One server as the loop sees it: session, socket, conversation and counters.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 
 use crate::conversation::{Conversation, Say};
-use crate::dialect;
+use crate::dialect::{self, Binary};
 use crate::endpoint::Endpoint;
-use crate::error::{Disconnect, Fault, Phase};
+use crate::error::{Disconnect, Fault, Phase, Retry};
 use crate::event::{Change, ClientState, Event, Raw, Shown};
-use crate::json;
-use crate::metric::{METRICS, Metric, Sample};
+use crate::header;
+use crate::lookup::Names;
+use crate::metric::{Metric, Sample};
 use crate::said::Said;
-use crate::server::{AddressError, Server};
+use crate::server::{AddressError, Server, Settings};
 use crate::session::{Do, Input, Now, Session};
 use crate::stats::{PastError, Spread, Statistics};
 use crate::style::escape;
-use crate::transport::{Frame, Limits, SendError, Transport};
+use crate::tls::Pool;
+use crate::transport::route::Route;
+use crate::transport::{Frame, Ground, Limits, SendError, Transport};
 
 /// The most that one turn takes from one server.
 const TURN_MESSAGES: usize = 64;
@@ -31,19 +34,51 @@ pub struct Context<'c> {
     pub now: Now,
     pub registry: &'c Registry,
     pub random: &'c mut dyn FnMut() -> u64,
+    pub names: &'c mut Names,
+    pub connectors: &'c mut Pool,
+    /// How many more TLS handshakes may begin.
+    pub handshakes: &'c mut usize,
     pub on: &'c mut dyn FnMut(&Shown<'_>),
 }
 
+/// No more than the label: the rest holds credentials.
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Peer").field("label", &self.label).finish_non_exhaustive()
+    }
+}
+
+impl Context<'_> {
+    fn ground(&mut self) -> Ground<'_> {
+        Ground {
+            registry: self.registry,
+            token: Token(self.id),
+            now: self.now,
+            random: self.random,
+            names: self.names,
+            connectors: self.connectors,
+            handshakes: self.handshakes,
+        }
+    }
+}
+
+/// Where to go and with what credentials, as the files were when they were read.
+#[derive(Clone, PartialEq)]
+struct Credentials {
+    endpoint: Endpoint,
+    token: Option<String>,
+    headers: Vec<(String, String)>,
+}
+
 /// One server.
-#[derive(Debug)]
 pub struct Peer {
-    pub label: Rc<str>,
+    pub label: Arc<str>,
     pub session: Session,
     pub history: VecDeque<Sample<'static>>,
     pub last_disconnect: Option<Disconnect>,
     /// Something may be there to read or write.
     pub marked: bool,
-    server: Server,
+    server: Box<Settings>,
     transport: Transport,
     conversation: Conversation,
     /// The endpoint of the latest dial, without the secrets that were added for it.
@@ -56,11 +91,16 @@ pub struct Peer {
     /// The latest sample's message: a copy, since a piece of the socket's buffer would keep all of it.
     latest: String,
     said: Said,
+    /// What the latest dial went out with.
+    used: Option<Credentials>,
+    /// Whether it has been said that a credential goes over the wire in clear.
+    warned: bool,
 }
 
 impl Peer {
-    pub fn new(server: Server, random: u64, now: Now) -> Self {
-        let mut conversation = Conversation::new(server.dialect, server.wish.clone(), server.questions.clone(), random);
+    pub fn new(server: Server, now: Now) -> Self {
+        let server = server.settings;
+        let mut conversation = Conversation::new(server.dialect, server.wish.clone(), server.questions.clone());
         let mut endpoint = server.address.endpoint().ok();
         if let Some(endpoint) = &mut endpoint {
             conversation.locate(endpoint);
@@ -82,6 +122,8 @@ impl Peer {
             closed_at: None,
             latest: String::new(),
             said: Said::default(),
+            used: None,
+            warned: false,
             server,
         }
     }
@@ -91,9 +133,29 @@ impl Peer {
         self.conversation.dialect()
     }
 
+    /// Whether requests have answers; `None` as long as the dialect is not known.
+    pub fn has_answers(&self) -> Option<bool> {
+        self.conversation.has_answers()
+    }
+
+    /// Whether it waits for its turn to begin a TLS handshake.
+    pub fn is_queued(&self) -> bool {
+        self.transport.is_queued()
+    }
+
+    /// Whether a TLS handshake is under way.
+    pub fn is_shaking_hands(&self) -> bool {
+        self.transport.is_shaking_hands()
+    }
+
     /// Leaves a command for the next turn.
     pub fn command(&mut self, input: Input<'static>) {
         self.commands.push(input);
+    }
+
+    /// Whether nothing will happen any more, unless it is told to.
+    pub fn is_done(&self) -> bool {
+        self.session.is_done() && !self.commands.iter().any(|input| matches!(input, Input::Reconnect))
     }
 
     /// Sends a text at once, or as soon as the socket takes it.
@@ -110,7 +172,8 @@ impl Peer {
 
     /// Lets a marked peer's socket go on.
     pub fn read(&mut self, context: &mut Context<'_>, paused: bool) {
-        if !std::mem::take(&mut self.marked) {
+        let is_due = self.transport.deadline().is_some_and(|at| context.now.mono >= at);
+        if !std::mem::take(&mut self.marked) && !is_due {
             return;
         }
         let outcome = self.advance(context).and_then(|()| if paused { Ok(()) } else { self.drain(context) });
@@ -121,14 +184,14 @@ impl Peer {
     }
 
     /// Carries out commands and whatever is due.
-    pub fn tick(&mut self, context: &mut Context<'_>, dials: &mut usize) {
+    pub fn tick(&mut self, context: &mut Context<'_>, dials: &mut usize, paused: bool) {
         for input in std::mem::take(&mut self.commands) {
             self.handle(context, input);
         }
         if let Err(why) = self.transport.tick(context.now) {
             self.lost(context, why);
         }
-        if self.conversation_deadline().is_some_and(|at| context.now.mono >= at) {
+        if self.conversation_deadline(paused).is_some_and(|at| context.now.mono >= at) {
             let say = self.conversation.tick(context.now.mono);
             self.say(context, say);
         }
@@ -149,7 +212,7 @@ impl Peer {
             return Some(now.mono);
         }
         let session = self.session.deadline().filter(|_| may_dial || self.session.retry_in(now).is_none());
-        [session, self.transport.deadline(), self.conversation_deadline()].into_iter().flatten().min()
+        [session, self.transport.deadline(), self.conversation_deadline(paused)].into_iter().flatten().min()
     }
 
     /// The statistics as they are now.
@@ -170,21 +233,22 @@ impl Peer {
         self.conversation.sample(&self.latest)
     }
 
-    fn conversation_deadline(&self) -> Option<Instant> {
-        self.conversation.deadline().filter(|_| self.session.is_open())
+    /// A server that is not read cannot answer.
+    fn conversation_deadline(&self, paused: bool) -> Option<Instant> {
+        self.conversation.deadline().filter(|_| self.session.is_open() && !paused)
     }
 
     fn spreads(&self) -> Vec<(&'static str, Spread)> {
         let spread = |&metric: &Metric| {
             let mut spread = Spread::default();
             self.history.iter().filter_map(|sample| sample.get(metric)).for_each(|value| spread.add(value));
-            (METRICS[metric as usize].name, spread)
+            (metric.row().name, spread)
         };
         Metric::ALL.iter().map(spread).filter(|(_, spread)| spread.samples > 0).collect()
     }
 
     fn advance(&mut self, context: &mut Context<'_>) -> Result<(), Disconnect> {
-        match self.transport.advance(context.registry, context.now) {
+        match self.transport.advance(&mut context.ground()) {
             Ok(true) => self.opened(context),
             Ok(false) => {}
             Err(why) => return Err(self.advised(why)),
@@ -193,7 +257,11 @@ impl Peer {
     }
 
     /// Adds what an HTTP status means with this kind of server.
-    fn advised(&self, why: Disconnect) -> Disconnect {
+    fn advised(&mut self, mut why: Disconnect) -> Disconnect {
+        // A secret that has been renewed since heals a refusal that would else be final.
+        if matches!(why.status, Some(401 | 403)) && self.credentials().ok() != self.used {
+            why.retry = Retry::Usual;
+        }
         match why.status.and_then(|status| self.conversation.advice(status)) {
             Some(advice) => Disconnect { text: format!("{}; {advice}", why.text), ..why },
             None => why,
@@ -227,7 +295,10 @@ impl Peer {
             };
             self.session.handle(context.now, Input::Alive);
             match frame {
-                Frame::Text(text) => self.text(context, &text),
+                Frame::Text(text) => {
+                    self.count(text.len());
+                    self.text(context, &text);
+                }
                 Frame::Binary(bytes) => self.binary(context, &bytes),
                 Frame::Ping | Frame::Pong(None) => {}
                 Frame::Pong(Some(number)) => self.pong(context.now, number),
@@ -245,7 +316,6 @@ impl Peer {
     }
 
     fn text(&mut self, context: &mut Context<'_>, text: &str) {
-        self.count(text.len());
         let mut room = None;
         let mut heard = self.conversation.hear(text, &mut room, context.now.mono);
         let say = std::mem::take(&mut heard.say);
@@ -264,12 +334,12 @@ impl Peer {
 
     /// A binary message that holds JSON is as good as text.
     fn binary(&mut self, context: &mut Context<'_>, bytes: &[u8]) {
-        match std::str::from_utf8(bytes) {
-            Ok(text) if json::is_json(json::repair(text).as_deref().unwrap_or(text)) => self.text(context, text),
-            _ => {
-                self.count(bytes.len());
+        self.count(bytes.len());
+        match self.conversation.open(bytes, self.server.max_message) {
+            Binary::Text(text) => self.text(context, &text),
+            Binary::Words(words) => {
                 self.counters.undecoded += 1;
-                self.deliver(context, "binary", Raw::Binary(bytes), &dialect::binary(bytes).show);
+                self.deliver(context, "binary", Raw::Binary(bytes), &dialect::binary(&words).show);
             }
         }
     }
@@ -325,7 +395,9 @@ impl Peer {
     fn handle(&mut self, context: &mut Context<'_>, input: Input<'_>) {
         let before = self.session.client_state();
         let wanted = self.session.handle(context.now, input);
-        self.changed(context, before, "");
+        if before != self.session.client_state() {
+            self.tell(context, before, "");
+        }
         match wanted {
             Do::Nothing => {}
             Do::Dial => self.dial(context),
@@ -348,49 +420,79 @@ impl Peer {
         if self.session.client_state() == ClientState::Reconnecting {
             self.counters.reconnect_attempts += 1;
         }
-        let mut endpoint = match self.locate() {
-            Ok(endpoint) => endpoint,
-            Err(error) => return self.lost(context, Disconnect::new(Phase::Address, error.to_string())),
+        let route = match self.route(context.now) {
+            Ok(route) => route,
+            Err(why) => return self.lost(context, Disconnect::new(Phase::Address, why)),
         };
-        let token = match self.server.token.as_ref().map(crate::server::Token::read).transpose() {
-            Ok(token) => token,
-            Err(error) => return self.lost(context, Disconnect::new(Phase::Address, error.to_string())),
-        };
-        self.said.connecting(&self.label, &endpoint);
-        self.endpoint = Some(endpoint.clone());
-        self.conversation.address(&mut endpoint, token);
-        let mut random = [0; 16];
-        random[..8].copy_from_slice(&(context.random)().to_ne_bytes());
-        random[8..].copy_from_slice(&(context.random)().to_ne_bytes());
-        self.transport.dial(context.registry, Token(context.id), &endpoint, random);
+        self.transport.dial(Box::new(route), &mut context.ground());
         // A dial may have failed, or even succeeded, already: no event will tell.
         self.marked = true;
     }
 
-    fn locate(&mut self) -> Result<Endpoint, AddressError> {
+    /// The way of the next connection, with everything read anew that stands in files.
+    fn route(&mut self, now: Now) -> Result<Route, String> {
+        let credentials = self.credentials().map_err(|error| error.to_string())?;
+        let Credentials { mut endpoint, token, headers: mut own_headers } = credentials.clone();
+        self.used = Some(credentials);
+        self.said.connecting(&self.label, &endpoint);
+        self.endpoint = Some(endpoint.clone());
+        let proxy = self.server.proxy.proxy(&endpoint)?;
+        let clear = !endpoint.secure && !endpoint.is_local();
+        let credential = token.is_some() || own_headers.iter().any(|(name, _)| header::is_credential(name));
+        match token {
+            Some(token) if !self.conversation.takes_token() => {
+                own_headers.push(("Authorization".into(), format!("Bearer {token}")));
+                self.conversation.address(&mut endpoint, None, now.mono);
+            }
+            token => self.conversation.address(&mut endpoint, token, now.mono),
+        }
+        if clear && (credential || endpoint.has_credentials()) && !std::mem::replace(&mut self.warned, true) {
+            log::warn!(
+                "{}: a credential goes over the network in clear: use wss:// where you can",
+                escape(&self.label)
+            );
+        }
+        let Settings { tls, proxy: choice, family, policy, .. } = &*self.server;
+        let (tls, choice, family, within) = (tls.clone(), choice.clone(), *family, policy.connect_timeout);
+        Ok(Route { endpoint, proxy, choice, tls, family, within, own_headers })
+    }
+
+    fn credentials(&mut self) -> Result<Credentials, AddressError> {
         let mut endpoint = self.server.address.endpoint()?;
         self.conversation.locate(&mut endpoint);
-        Ok(endpoint)
+        let token = self.server.token.as_ref().map(crate::server::Token::read).transpose()?;
+        let mut headers = Vec::new();
+        for header in &self.server.headers {
+            headers.extend(header.read()?);
+        }
+        Ok(Credentials { endpoint, token, headers })
     }
 
     /// The dial failed or the connection ended.
     fn lost(&mut self, context: &mut Context<'_>, why: Disconnect) {
         let before = self.session.client_state();
+        let closing = before == ClientState::Connected && !self.session.is_open();
         self.transport.hang_up();
         self.marked = false;
-        self.conversation.ended(!why.is_our_doing());
+        let wanted = closing || why.fault == Some(Fault::Stopped);
         if before == ClientState::Connected {
-            self.counters.total_disconnections += 1;
+            self.conversation.ended(why.by_server);
+            self.counters.total_disconnections += u64::from(!wanted);
             self.closed_at = Some(context.now.mono);
         }
         let dice = (context.random)() as f64 / u64::MAX as f64;
         self.session.handle(context.now, Input::Lost { why: &why, dice });
         if !self.ended_as_wanted() {
             self.said.lost(&self.label, &why, self.session.retry_in(context.now), self.session.is_gentle());
+        }
+        if !wanted {
             let error = PastError { at: context.now.wall, error: why.to_string(), kind: why.phase.name() };
             self.counters.remember(error);
         }
-        self.changed(context, before, &why.text);
+        let again = self.session.retry_in(context.now).is_some();
+        if before != self.session.client_state() || again {
+            self.tell(context, before, if wanted { "" } else { &why.text });
+        }
         self.last_disconnect = Some(why);
     }
 
@@ -400,7 +502,7 @@ impl Peer {
     }
 
     fn fault(&self, fault: Fault) -> Disconnect {
-        let (phase, what) = self.transport.unfinished(self.endpoint.as_ref());
+        let (phase, what) = self.transport.unfinished();
         let policy = &self.server.policy;
         let text = match &fault {
             Fault::ConnectTimeout => {
@@ -415,13 +517,12 @@ impl Peer {
         Disconnect::fault(phase, fault, text)
     }
 
-    fn changed(&self, context: &mut Context<'_>, from: ClientState, why: &str) {
+    /// Tells the program what has become of the connection.
+    fn tell(&self, context: &mut Context<'_>, from: ClientState, why: &str) {
         let to = self.session.client_state();
-        if from != to {
-            let change = Change { from, to, why: why.to_owned(), retry_in: self.session.retry_in(context.now) };
-            let events = [Event::State(change)];
-            let shown = self.shown(context, "", Raw::None, &events);
-            (context.on)(&shown);
-        }
+        let change = Change { from, to, why: why.to_owned(), retry_in: self.session.retry_in(context.now) };
+        let events = [Event::State(change)];
+        let shown = self.shown(context, "", Raw::None, &events);
+        (context.on)(&shown);
     }
 }

@@ -48,11 +48,16 @@ impl Default for Questions {
     }
 }
 
+/// Requests that come faster than they are allowed again are not piled up for ever.
+const MOST_POSTPONED: usize = 64;
+
 /// The requests of one connection.
 #[derive(Debug, Default)]
 pub struct Requests {
     waiting: VecDeque<Ask>,
     in_flight: Vec<InFlight>,
+    /// What was refused for the time being, and when it is asked again.
+    postponed: Vec<(Instant, Ask)>,
     again_at: Option<Instant>,
     count: u64,
 }
@@ -62,6 +67,8 @@ struct InFlight {
     ask: Ask,
     id: String,
     answer_by: Instant,
+    /// Whether it was refused before.
+    again: bool,
 }
 
 /// What a turn of the clock brings.
@@ -89,7 +96,8 @@ impl Requests {
 
     /// When [`Requests::due`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        self.in_flight.iter().map(|flight| flight.answer_by).chain(self.again_at).min()
+        let postponed = self.postponed.iter().map(|(until, _)| *until);
+        self.in_flight.iter().map(|flight| flight.answer_by).chain(postponed).chain(self.again_at).min()
     }
 
     /// What is to be sent now, and what will not be answered any more.
@@ -106,8 +114,13 @@ impl Requests {
             self.round(questions, now);
         }
         while self.in_flight.len() < asking.at_once {
-            let Some(ask) = self.waiting.pop_front() else { break };
-            self.ask(ask, asking, questions, now, &mut due);
+            let postponed = self.postponed.iter().position(|(until, _)| now >= *until);
+            let again = postponed.map(|at| self.postponed.remove(at).1);
+            let (refused, Some(ask)) = (again.is_some(), again.or_else(|| self.waiting.pop_front())) else { break };
+            self.ask(ask, asking, now + questions.within, &mut due);
+            if let (true, Some(flight)) = (refused, self.in_flight.last_mut()) {
+                flight.again = true;
+            }
         }
         due
     }
@@ -119,13 +132,25 @@ impl Requests {
             |flight: &InFlight| asking.answers.iter().any(|(ask, answer)| *ask == flight.ask.kind && *answer == kind);
         let by_kind = || self.in_flight.iter().position(answers);
         let by_error = || (asking.error == Some(kind) && !self.in_flight.is_empty()).then_some(0);
-        match by_id.or_else(by_kind).or_else(by_error) {
+        // An id that nobody waits for any more belongs to a late answer, not to the next request of its kind.
+        let found = if id.is_some() { by_id } else { by_kind().or_else(by_error) };
+        match found {
             Some(at) => {
                 self.in_flight.remove(at);
                 true
             }
             None => false,
         }
+    }
+
+    /// The server has refused the oldest request until then: it is asked again, once. Returns whether that is so.
+    pub fn postpone(&mut self, until: Instant) -> bool {
+        let possible =
+            self.postponed.len() < MOST_POSTPONED && self.in_flight.first().is_some_and(|first| !first.again);
+        if possible {
+            self.postponed.push((until, self.in_flight.remove(0).ask));
+        }
+        possible
     }
 
     /// Whether any request waits for its answer.
@@ -140,7 +165,7 @@ impl Requests {
         self.again_at = questions.every.map(|every| now + every);
     }
 
-    fn ask(&mut self, ask: Ask, asking: &Asking, questions: &Questions, now: Instant, due: &mut Due) {
+    fn ask(&mut self, ask: Ask, asking: &Asking, answer_by: Instant, due: &mut Due) {
         self.count += 1;
         let id = format!("wsmon-{}", self.count);
         let text = (asking.render)(&ask, &id);
@@ -150,7 +175,7 @@ impl Requests {
         }
         due.send.push(text);
         if !asking.answers.is_empty() {
-            self.in_flight.push(InFlight { ask, id, answer_by: now + questions.within });
+            self.in_flight.push(InFlight { ask, id, answer_by, again: false });
         }
     }
 }
@@ -214,6 +239,21 @@ mod tests {
         assert_eq!(requests.due(&BY_KIND, &questions, late).unanswered, ["a"]);
         assert_eq!(requests.deadline().unwrap() - now, Duration::from_secs(60));
         assert_eq!(requests.due(&BY_KIND, &questions, now + Duration::from_secs(60)).send, ["a"]);
+    }
+
+    #[test]
+    fn what_is_refused_for_the_time_being_is_asked_again_once() {
+        let (now, questions, mut requests) = (Instant::now(), questions(&["a", "b"], None), Requests::default());
+        requests.begin(&questions, now);
+        requests.due(&BY_KIND, &questions, now);
+        let until = now + Duration::from_secs(1);
+        assert!(requests.postpone(until));
+        assert_eq!(requests.deadline(), Some(until));
+        assert_eq!(requests.due(&BY_KIND, &questions, now).send, [""; 0]);
+        assert!(requests.settle(&BY_KIND, "B", None), "the other one waits on");
+        assert_eq!(requests.due(&BY_KIND, &questions, until).send, ["a"]);
+        assert!(!requests.postpone(until), "refused twice: that is an answer");
+        assert!(requests.settle(&BY_KIND, "error", None) && !requests.is_waiting());
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! What is said about a connection, through `log`: in full the first time, and not again and again.
 
 use std::fmt::Display;
-use std::rc::Rc;
 use std::time::Duration;
 
 use log::Level;
@@ -22,13 +21,13 @@ pub struct Said {
 
 impl Said {
     /// A dial begins.
-    pub fn connecting(&self, label: &Rc<str>, to: &impl Display) {
+    pub fn connecting(&self, label: &str, to: &impl Display) {
         let level = if self.why.is_empty() { self.level() } else { Level::Debug };
         log::log!(level, "{}: connecting to {to}", escape(label));
     }
 
     /// The connection is open.
-    pub fn connected(&mut self, label: &Rc<str>) {
+    pub fn connected(&mut self, label: &str) {
         let failures = if self.times > 1 { format!(", after {} failures", self.times) } else { String::new() };
         log::log!(self.level(), "{}: connected{failures}", escape(label));
         self.why.clear();
@@ -36,7 +35,7 @@ impl Said {
     }
 
     /// The dial failed or the connection ended. The same reason again is worth no more than a line for developers.
-    pub fn lost(&mut self, label: &Rc<str>, why: &Disconnect, retry_in: Option<Duration>, gentle: bool) {
+    pub fn lost(&mut self, label: &str, why: &Disconnect, retry_in: Option<Duration>, gentle: bool) {
         let again = self.why == why.text;
         self.times = if again { self.times + 1 } else { 1 };
         self.quiet = gentle;

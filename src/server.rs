@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use crate::dialect::{self, DIALECTS, Dialect, Wish};
 use crate::endpoint::{Endpoint, InvalidUri};
-use crate::json::Node;
+use crate::header::{self, Header};
+use crate::json;
+use crate::proxy::Proxy;
 use crate::requests::{Ask, Questions};
+use crate::resolve::Family;
 use crate::session::{Policy, Stale};
+use crate::tls;
 
 /// A server to watch, with the command line's defaults.
 ///
@@ -24,6 +28,13 @@ use crate::session::{Policy, Stale};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Server {
+    /// Boxed, since the builder moves it again and again.
+    pub(crate) settings: Box<Settings>,
+}
+
+/// A server's settings.
+#[derive(Clone)]
+pub(crate) struct Settings {
     pub(crate) address: Address,
     pub(crate) label: Option<String>,
     pub(crate) policy: Policy,
@@ -34,6 +45,31 @@ pub struct Server {
     pub(crate) wish: Wish,
     pub(crate) questions: Questions,
     pub(crate) token: Option<Token>,
+    pub(crate) headers: Vec<Header>,
+    pub(crate) tls: tls::Settings,
+    pub(crate) proxy: ProxyChoice,
+    pub(crate) family: Family,
+}
+
+/// By which proxy, if any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ProxyChoice {
+    /// The environment's.
+    #[default]
+    Environment,
+    /// This one.
+    Given(Proxy),
+}
+
+impl ProxyChoice {
+    /// The proxy for an endpoint.
+    pub(crate) fn proxy(&self, endpoint: &Endpoint) -> Result<Option<Proxy>, String> {
+        match self {
+            ProxyChoice::Given(_) if endpoint.unix.is_some() => Ok(None),
+            ProxyChoice::Given(proxy) => Ok(Some(proxy.clone())),
+            ProxyChoice::Environment => Proxy::from_environment(endpoint, &|name| std::env::var(name).ok()),
+        }
+    }
 }
 
 /// A credential, or the file that holds it and is read before every connection.
@@ -84,9 +120,13 @@ pub enum AddressError {
     File(PathBuf, std::io::Error),
     /// The token is empty or holds control characters.
     Token,
+    /// A header is wrong.
+    Header(String),
+    /// The proxy's URL is wrong.
+    Proxy(String),
     /// No dialect of this name.
     Dialect(String),
-    /// A request's JSON is no object.
+    /// A request's JSON is none.
     Request(String),
 }
 
@@ -99,12 +139,14 @@ impl fmt::Display for AddressError {
                 write!(f, "read {}: {}", crate::style::escape(&path), crate::error::reason(error))
             }
             AddressError::Token => f.write_str("the token is empty or holds control characters"),
+            AddressError::Header(why) => f.write_str(why),
+            AddressError::Proxy(why) => write!(f, "--proxy: {why}"),
             AddressError::Dialect(name) => {
                 let names: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name).collect();
                 write!(f, "no dialect {}: choose from auto, {}", crate::style::escape(name), names.join(", "))
             }
             AddressError::Request(kind) => {
-                write!(f, "request {}: what follows the = must be a JSON object", crate::style::escape(kind))
+                write!(f, "request {}: what follows the = must be JSON", crate::style::escape(kind))
             }
         }
     }
@@ -153,76 +195,79 @@ impl Server {
             Some(path) => Server::from_file(path)?,
             None => Server::new(place)?,
         };
-        Ok(Server { label: label.map(str::to_owned), ..server })
+        Ok(match label {
+            Some(label) => server.label(label),
+            None => server,
+        })
     }
 
     /// The name under which the server appears; host and port unless set.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(label.into());
+        self.settings.label = Some(label.into());
         self
     }
 
     /// How many reconnections in a row without a useful session before giving up; `None` = no limit, 0 = none.
     #[must_use]
     pub fn max_reconnects(mut self, most: Option<u32>) -> Self {
-        self.policy.max_reconnects = most;
+        self.settings.policy.max_reconnects = most;
         self
     }
 
     /// The first wait before a reconnection, which doubles with each failure up to the cap.
     #[must_use]
     pub fn reconnect_interval(mut self, interval: Duration, cap: Duration) -> Self {
-        (self.policy.reconnect_interval, self.policy.reconnect_cap) = (interval, cap);
+        (self.settings.policy.reconnect_interval, self.settings.policy.reconnect_cap) = (interval, cap);
         self
     }
 
     /// How long name, TCP and upgrade may take together.
     #[must_use]
     pub fn connect_timeout(mut self, within: Duration) -> Self {
-        self.policy.connect_timeout = within;
+        self.settings.policy.connect_timeout = within;
         self
     }
 
     /// How often to ping; `None` = never.
     #[must_use]
     pub fn ping_interval(mut self, every: Option<Duration>) -> Self {
-        self.policy.ping_interval = every;
+        self.settings.policy.ping_interval = every;
         self
     }
 
     /// How long any frame may take to arrive after a ping, and a write to make progress.
     #[must_use]
     pub fn ping_timeout(mut self, within: Duration) -> Self {
-        self.policy.ping_timeout = within;
+        self.settings.policy.ping_timeout = within;
         self
     }
 
     /// When to reconnect because no message comes.
     #[must_use]
     pub fn stale_after(mut self, stale: Stale) -> Self {
-        self.policy.stale = stale;
+        self.settings.policy.stale = stale;
         self
     }
 
     /// The largest message in bytes; a larger one ends the connection.
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
-        self.max_message = bytes;
+        self.settings.max_message = bytes;
         self
     }
 
     /// Keeps the last 1000 samples; statistics then carry the spread of each metric.
     #[must_use]
     pub fn history(mut self, keep: bool) -> Self {
-        self.history = keep;
+        self.settings.history = keep;
         self
     }
 
     /// A text to send whenever the connection opens.
     #[must_use]
     pub fn send(mut self, text: impl Into<String>) -> Self {
-        self.greetings.push(text.into());
+        self.settings.greetings.push(text.into());
         self
     }
 
@@ -231,7 +276,7 @@ impl Server {
     /// # Errors
     /// Where there is none of that name: the error names all.
     pub fn dialect(mut self, name: &str) -> Result<Self, AddressError> {
-        self.dialect = match name {
+        self.settings.dialect = match name {
             "auto" => None,
             name => Some(dialect::named(name).ok_or_else(|| AddressError::Dialect(name.to_owned()))?),
         };
@@ -241,56 +286,55 @@ impl Server {
     /// Channels or event types to subscribe to, where the dialect has such; its default if empty.
     #[must_use]
     pub fn subscribe(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.wish.subscribe = names.into_iter().map(Into::into).collect();
+        self.settings.wish.subscribe = names.into_iter().map(Into::into).collect();
         self
     }
 
     /// Processes to subscribe to (pmdaemon), and with what period.
     #[must_use]
     pub fn processes(mut self, names: impl IntoIterator<Item = impl Into<String>>, every: Option<Duration>) -> Self {
-        self.wish.process = names.into_iter().map(Into::into).collect();
-        self.wish.interval = every;
+        self.settings.wish.process = names.into_iter().map(Into::into).collect();
+        self.settings.wish.interval = every;
         self
     }
 
     /// What to send for each JSON ping (fastpluggy); `%id` stands for its ping id.
     #[must_use]
     pub fn heartbeat_reply(mut self, text: Option<String>) -> Self {
-        self.wish.heartbeat_reply = text;
+        self.settings.wish.heartbeat_reply = text;
         self
     }
 
-    /// A request to send on every connection, with the members of a JSON object if it takes any.
+    /// A request to send on every connection, with the JSON that goes with it: an object, for most.
     ///
     /// # Errors
-    /// Where the JSON is no object.
+    /// Where it is no JSON.
     pub fn request(mut self, kind: &str, json: Option<&str>) -> Result<Self, AddressError> {
-        let is_object = |json: &str| matches!(Node::parse(json), Ok(Node::Map(_)));
-        if json.is_some_and(|json| !is_object(json)) {
+        if json.is_some_and(|json| !json::is_json(json)) {
             return Err(AddressError::Request(kind.to_owned()));
         }
-        self.questions.asks.push(Ask { kind: kind.to_owned(), json: json.map(str::to_owned) });
+        self.settings.questions.asks.push(Ask { kind: kind.to_owned(), json: json.map(str::to_owned) });
         Ok(self)
     }
 
     /// Sends the requests again and again; `None` = once per connection.
     #[must_use]
     pub fn request_every(mut self, every: Option<Duration>) -> Self {
-        self.questions.every = every;
+        self.settings.questions.every = every;
         self
     }
 
     /// How long an answer may take.
     #[must_use]
     pub fn request_timeout(mut self, within: Duration) -> Self {
-        self.questions.within = within;
+        self.settings.questions.within = within;
         self
     }
 
     /// The credential.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(Token::Text(token.into()));
+        self.settings.token = Some(Token::Text(token.into()));
         self
     }
 
@@ -301,19 +345,79 @@ impl Server {
     pub fn token_file(mut self, path: impl Into<PathBuf>) -> Result<Self, AddressError> {
         let token = Token::File(path.into());
         token.read()?;
-        self.token = Some(token);
+        self.settings.token = Some(token);
         Ok(self)
+    }
+
+    /// A header of the request, `NAME: VALUE`, or `@FILE` with one per line, which is read before every connection.
+    ///
+    /// # Errors
+    /// Where it is no header, one of the upgrade's own, or the file cannot be read.
+    pub fn header(mut self, header: &str) -> Result<Self, AddressError> {
+        let header = match header.strip_prefix('@') {
+            Some(path) => Header::File(path.into()),
+            None => {
+                header::parse(header).map(|(name, value)| Header::Given(name, value)).map_err(AddressError::Header)?
+            }
+        };
+        header.read()?;
+        self.settings.headers.push(header);
+        Ok(self)
+    }
+
+    /// Trusts the certificates in this PEM file instead of the system's.
+    #[must_use]
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.tls.ca_file = Some(path.into());
+        self
+    }
+
+    /// Shows this certificate to the server, with its private key; both PEM files.
+    #[must_use]
+    pub fn certificate(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        (self.settings.tls.cert, self.settings.tls.key) = (Some(cert.into()), Some(key.into()));
+        self
+    }
+
+    /// The name that the server's certificate must have, instead of the host's.
+    #[must_use]
+    pub fn tls_name(mut self, name: impl Into<String>) -> Self {
+        self.settings.tls.name = Some(name.into());
+        self
+    }
+
+    /// Takes any certificate: whoever is in between can read and change everything.
+    #[must_use]
+    pub fn insecure(mut self, insecure: bool) -> Self {
+        self.settings.tls.insecure = insecure;
+        self
+    }
+
+    /// Goes through this HTTP proxy instead of the environment's: `[http://][USER:PASSWORD@]HOST[:PORT]`.
+    ///
+    /// # Errors
+    /// Where the URL is wrong: it says which part.
+    pub fn proxy(mut self, url: &str) -> Result<Self, AddressError> {
+        self.settings.proxy = ProxyChoice::Given(Proxy::parse(url).map_err(AddressError::Proxy)?);
+        Ok(self)
+    }
+
+    /// Uses addresses of one family only.
+    #[must_use]
+    pub fn family(mut self, family: Family) -> Self {
+        self.settings.family = family;
+        self
     }
 
     /// Whether developers' details are wanted.
     #[must_use]
     pub fn verbose(mut self, verbose: bool) -> Self {
-        self.wish.verbose = verbose;
+        self.settings.wish.verbose = verbose;
         self
     }
 
     fn at(address: Address) -> Self {
-        Server {
+        let settings = Settings {
             address,
             label: None,
             policy: Policy::default(),
@@ -324,7 +428,21 @@ impl Server {
             wish: Wish::default(),
             questions: Questions::default(),
             token: None,
-        }
+            headers: Vec::new(),
+            tls: tls::Settings::default(),
+            proxy: ProxyChoice::default(),
+            family: Family::default(),
+        };
+        Server { settings: Box::new(settings) }
+    }
+}
+
+/// Without what could hold a secret.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings { address, label, policy, .. } = self;
+        let mut out = f.debug_struct("Server");
+        out.field("address", address).field("label", label).field("policy", policy).finish_non_exhaustive()
     }
 }
 
@@ -342,7 +460,7 @@ impl Address {
 }
 
 /// A small file; a large one, or one that never ends, is cut.
-fn read(path: &Path) -> std::io::Result<String> {
+pub(crate) fn read(path: &Path) -> std::io::Result<String> {
     use std::io::Read as _;
     let mut text = String::new();
     std::fs::File::open(path)?.take(64 << 10).read_to_string(&mut text)?;
@@ -359,7 +477,7 @@ mod tests {
     use super::*;
 
     fn label(argument: &str) -> Option<String> {
-        Server::parse(argument).unwrap().label
+        Server::parse(argument).unwrap().settings.label
     }
 
     #[test]

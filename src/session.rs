@@ -143,7 +143,10 @@ impl Session {
             (State::Waiting { .. }, Input::Stop) => self.end(false),
             (State::Opening { give_up_at }, Input::Tick) if now >= *give_up_at => Do::HangUp(Fault::ConnectTimeout),
             (State::Opening { .. }, Input::Opened) => self.opened(now),
-            (State::Opening { .. }, Input::Stop) => self.close(now, false, Do::HangUp(Fault::Stopped)),
+            (State::Opening { .. }, Input::Stop) => {
+                self.end(false);
+                Do::HangUp(Fault::Stopped)
+            }
             (State::Opening { .. }, Input::Lost { why, dice }) => self.retry(now, why, dice, false),
             (State::Open(open), Input::Alive) => open.alive(),
             (State::Open(_), Input::Delivered { useful }) => self.delivered(now, useful),

@@ -11,6 +11,7 @@ pub const ERRORS_KEPT: usize = 5;
 
 /// Counters and times of one server, or of all of them.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Statistics {
     /// The URI, without its secrets; several are joined by a blank.
     pub uri: String,
@@ -28,7 +29,7 @@ pub struct Statistics {
     pub uptime: Option<Duration>,
     /// Dials after the first one.
     pub reconnect_attempts: u64,
-    /// Open connections that ended.
+    /// Open connections that were lost: ended by anything but the program's own wish.
     pub total_disconnections: u64,
     /// The state now.
     pub current_state: ClientState,
@@ -36,7 +37,7 @@ pub struct Statistics {
     pub last_error: Option<String>,
     /// How many failed.
     pub error_count: u64,
-    /// The latest of them, oldest first, at most [`ERRORS_KEPT`].
+    /// The latest of them, oldest first, at most five.
     pub error_history: VecDeque<PastError>,
     /// Since the monitor was started.
     pub run: Duration,
@@ -80,6 +81,7 @@ pub struct Saved {
 
 /// Smallest, mean, largest and latest of a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Spread {
     /// How many there were. Without any, the rest is meaningless.
     pub samples: u64,
@@ -94,7 +96,7 @@ pub struct Spread {
 
 impl Spread {
     /// Counts a value in.
-    pub fn add(&mut self, value: f64) {
+    pub(crate) fn add(&mut self, value: f64) {
         self.min = if self.samples == 0 { value } else { self.min.min(value) };
         self.max = if self.samples == 0 { value } else { self.max.max(value) };
         self.last = value;
@@ -103,7 +105,7 @@ impl Spread {
     }
 
     /// Counts all that another one counted; its latest value counts as later.
-    pub fn merge(&mut self, other: &Spread) {
+    pub(crate) fn merge(&mut self, other: &Spread) {
         if other.samples > 0 {
             self.min = if self.samples == 0 { other.min } else { self.min.min(other.min) };
             self.max = if self.samples == 0 { other.max } else { self.max.max(other.max) };
@@ -122,7 +124,7 @@ impl Spread {
 
 impl Statistics {
     /// Remembers an error, and forgets the oldest where there are too many.
-    pub fn remember(&mut self, error: PastError) {
+    pub(crate) fn remember(&mut self, error: PastError) {
         self.error_count += 1;
         self.last_error = Some(error.error.clone());
         self.error_history.push_back(error);
@@ -135,7 +137,7 @@ impl Statistics {
     ///
     /// Counters are added up. The state is the worst one; times and the last error are the latest ones.
     #[must_use]
-    pub fn total(mut servers: Vec<(String, Statistics)>) -> Statistics {
+    pub(crate) fn total(mut servers: Vec<(String, Statistics)>) -> Statistics {
         if servers.len() == 1 {
             return servers.swap_remove(0).1;
         }

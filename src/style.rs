@@ -50,9 +50,30 @@ impl Level {
     pub(crate) fn of_alert(name: &str) -> Level {
         let is = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
         match name {
-            _ if is(&["info", "ok", "notice", "debug"]) => Level::Normal,
-            _ if is(&["critical", "error", "emergency", "fatal", "severe"]) => Level::Critical,
+            _ if is(&["info", "ok", "notice", "debug", "light"]) => Level::Normal,
+            _ if is(&["critical", "error", "emergency", "fatal", "severe", "heavy", "high"]) => Level::Critical,
             _ => Level::Warning,
+        }
+    }
+
+    /// The level of a line of a log, by its own name for it. Most are nothing to look at.
+    pub(crate) fn of_log(name: &str) -> Level {
+        let is = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+        match name {
+            _ if is(&["error", "err", "critical", "fatal", "alert", "emergency", "panic", "severe"]) => Level::Critical,
+            _ if is(&["warning", "warn"]) => Level::Warning,
+            _ => Level::Normal,
+        }
+    }
+
+    /// The level of a process's state; `None` where the name tells nothing.
+    pub(crate) fn of_state(name: &str) -> Option<Level> {
+        let is = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+        match name {
+            _ if is(&["online", "running", "started", "healthy"]) => Some(Level::Normal),
+            _ if is(&["errored", "error", "crashed", "failed", "unhealthy"]) => Some(Level::Critical),
+            _ if is(&["starting", "stopping", "stopped", "restarting", "gone"]) => Some(Level::Warning),
+            _ => None,
         }
     }
 

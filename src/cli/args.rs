@@ -6,6 +6,7 @@ use argh::FromArgs;
 /// a value (`D`) and more than one (`URI...`). A test holds this equal to [`Args`].
 const OPTIONS: &str = "\
 -u --uri URI...
+--dialect NAME
 --no-reconnect
 --reconnect-interval D
 --reconnect-cap D
@@ -15,8 +16,27 @@ const OPTIONS: &str = "\
 --ping-timeout D
 --stale-after D
 --max-message BYTES
+--header HEADER...
+--token-file FILE
+--ca-file FILE
+--cert FILE
+--key FILE
+--tls-name NAME
+--insecure
+--proxy URL
+-4 --ipv4
+-6 --ipv6
+--subscribe LIST
+--process LIST
+--interval D
+--request TYPE[=JSON]...
+--request-every D
+--request-timeout D
+--send TEXT...
+--heartbeat-reply TEXT
 -f --format NAME
 --every D
+--only LIST
 --color WHEN
 --no-color
 --ascii
@@ -57,6 +77,11 @@ pub struct Args {
     #[argh(option, short = 'u', arg_name = "URI")]
     pub uri: Vec<String>,
 
+    /// auto, monitoring, sysmedic, fastpluggy, pmdaemon, neurograph or generic (default auto:
+    /// recognised by the URI and the first messages)
+    #[argh(option, arg_name = "NAME")]
+    pub dialect: Option<String>,
+
     /// one connection per server, then done
     #[argh(switch)]
     pub no_reconnect: bool,
@@ -93,13 +118,91 @@ pub struct Args {
     #[argh(option, arg_name = "BYTES")]
     pub max_message: Option<String>,
 
-    /// simple, detailed, compact, json or jsonl (default $MONITORING_FORMAT, else simple)
+    /// header of the request: 'NAME: VALUE', or @FILE with one per line; repeatable
+    #[argh(option, arg_name = "HEADER")]
+    pub header: Vec<String>,
+
+    /// read the token or secret from FILE, again before every connection (default
+    /// $MONITORING_TOKEN, which is the token itself)
+    #[argh(option, arg_name = "FILE")]
+    pub token_file: Option<String>,
+
+    /// trust the certificates in FILE instead of the system's
+    #[argh(option, arg_name = "FILE")]
+    pub ca_file: Option<String>,
+
+    /// certificate to show to the server, with --key
+    #[argh(option, arg_name = "FILE")]
+    pub cert: Option<String>,
+
+    /// private key of --cert
+    #[argh(option, arg_name = "FILE")]
+    pub key: Option<String>,
+
+    /// name that the server's certificate must have (default: the host)
+    #[argh(option, arg_name = "NAME")]
+    pub tls_name: Option<String>,
+
+    /// take any certificate: whoever is in between can read and change everything
+    #[argh(switch)]
+    pub insecure: bool,
+
+    /// HTTP proxy (default $https_proxy, $http_proxy, $all_proxy, unless $no_proxy)
+    #[argh(option, arg_name = "URL")]
+    pub proxy: Option<String>,
+
+    /// IPv4 only
+    #[argh(switch, short = '4')]
+    pub ipv4: bool,
+
+    /// IPv6 only
+    #[argh(switch, short = '6')]
+    pub ipv6: bool,
+
+    /// channels or event types to ask for, separated by commas (default: the dialect's)
+    #[argh(option, arg_name = "LIST")]
+    pub subscribe: Option<String>,
+
+    /// processes to ask for, separated by commas (pmdaemon)
+    #[argh(option, arg_name = "LIST")]
+    pub process: Option<String>,
+
+    /// period to ask for (pmdaemon)
+    #[argh(option, arg_name = "D")]
+    pub interval: Option<String>,
+
+    /// send a request of the dialect on every connection; repeatable
+    #[argh(option, arg_name = "TYPE[=JSON]")]
+    pub request: Vec<String>,
+
+    /// send the requests again and again (default: once per connection)
+    #[argh(option, arg_name = "D")]
+    pub request_every: Option<String>,
+
+    /// how long an answer may take (default 5)
+    #[argh(option, arg_name = "D")]
+    pub request_timeout: Option<String>,
+
+    /// send TEXT as it is on every connection, at once; repeatable
+    #[argh(option, arg_name = "TEXT")]
+    pub send: Vec<String>,
+
+    /// send TEXT for each JSON ping, %id stands for its ping id (fastpluggy)
+    #[argh(option, arg_name = "TEXT")]
+    pub heartbeat_reply: Option<String>,
+
+    /// simple, detailed, compact, json, jsonl or events (default $MONITORING_FORMAT, else simple)
     #[argh(option, short = 'f', arg_name = "NAME")]
     pub format: Option<String>,
 
     /// show and save at most one sample per server in this time, the latest (default 0: each)
     #[argh(option, arg_name = "D")]
     pub every: Option<String>,
+
+    /// show only these, separated by commas: sample, processes, alert, log, notice, answer, error,
+    /// unknown, or the servers' own types and channels
+    #[argh(option, arg_name = "LIST")]
+    pub only: Option<String>,
 
     /// auto, always or never (default auto: on a terminal, unless NO_COLOR and the like say no)
     #[argh(option, arg_name = "WHEN")]
@@ -180,9 +283,8 @@ pub struct Args {
 
     /// print the version
     // Answered before argh is asked; it stands here for the help.
-    #[argh(switch, short = 'V')]
-    #[allow(dead_code, reason = "answered before argh is asked")]
-    version: bool,
+    #[argh(switch, short = 'V', long = "version")]
+    _version: bool,
 }
 
 /// One line of [`OPTIONS`].

@@ -17,7 +17,8 @@ pub enum Request {
 }
 
 /// Of these the last one given counts.
-const RIVALS: [[&str; 2]; 3] = [["--color", "--no-color"], ["--ascii", "--unicode"], ["--verbose", "--quiet"]];
+const RIVALS: [[&str; 2]; 4] =
+    [["--color", "--no-color"], ["--ascii", "--unicode"], ["--verbose", "--quiet"], ["--ipv4", "--ipv6"]];
 
 /// Reads the words after the program's name. `--help` and `--version` end the reading.
 pub fn read(argv: impl Iterator<Item = OsString>) -> Result<Request, String> {

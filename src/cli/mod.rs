@@ -5,6 +5,7 @@ mod descriptor;
 mod file;
 mod habits;
 mod logging;
+mod only;
 mod outcome;
 mod plan;
 mod queue;
@@ -53,7 +54,7 @@ impl Failure {
     /// An error without its number.
     pub fn words(error: &io::Error) -> String {
         let text = error.to_string();
-        text.split(" (os error").next().unwrap_or_default().to_lowercase()
+        text.split(" (os error").next().unwrap_or_default().to_ascii_lowercase()
     }
 
     /// Prints what there is instead of a run. A reader that has gone is no error, a full disk is.

@@ -9,6 +9,7 @@ use log::LevelFilter;
 use super::args::{self, Args};
 use super::habits::{self, Request};
 use super::logging;
+use super::only::Only;
 use super::queue::WhenFull;
 use super::units;
 
@@ -17,11 +18,15 @@ const DEFAULT_URI: &str = "ws://localhost:8765";
 /// Everything the command line and the environment decide, in the program's own types.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// As given: label, `@FILE` and the URI itself are read by `wsmon::Endpoint`. Empty with `demo`.
+    /// As given: label, `@FILE` and the URI itself are read by `wsmon::Server::parse`. Empty with `demo`.
     pub uris: Vec<String>,
     /// What to name when one of `uris` is wrong: `--uri` or `$MONITORING_WEBSOCKET_URI`.
     pub uris_from: &'static str,
     pub demo: bool,
+    /// Known to [`wsmon::Server::dialect`].
+    pub dialect: String,
+    pub speech: Speech,
+    pub reach: Reach,
     pub reconnect_interval: Duration,
     /// Never below the interval, unless it was asked for.
     pub reconnect_cap: Duration,
@@ -38,6 +43,8 @@ pub struct Plan {
     pub format: &'static str,
     /// None: every sample.
     pub every: Option<Duration>,
+    /// None: everything.
+    pub only: Option<Only>,
     pub color: When,
     pub glyphs: Glyphs,
     pub save_data: Option<PathBuf>,
@@ -55,6 +62,48 @@ pub struct Plan {
     pub stats: bool,
     pub log_level: LevelFilter,
     pub log_file: Option<PathBuf>,
+}
+
+/// What is said to servers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Speech {
+    /// `$MONITORING_TOKEN`, unless there is a file.
+    pub token: Option<String>,
+    pub token_file: Option<PathBuf>,
+    pub subscribe: Vec<String>,
+    pub process: Vec<String>,
+    pub interval: Option<Duration>,
+    /// Types, and the JSON that goes with them.
+    pub requests: Vec<(String, Option<String>)>,
+    /// None: once per connection.
+    pub request_every: Option<Duration>,
+    /// None: the library's default.
+    pub request_timeout: Option<Duration>,
+    pub send: Vec<String>,
+    pub heartbeat_reply: Option<String>,
+}
+
+/// How servers are reached.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reach {
+    /// As given: `NAME: VALUE` or `@FILE`.
+    pub headers: Vec<String>,
+    pub ca_file: Option<PathBuf>,
+    pub cert: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    pub tls_name: Option<String>,
+    pub insecure: bool,
+    pub proxy: Option<String>,
+    pub family: Family,
+}
+
+/// `-4` and `-6`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    #[default]
+    Both,
+    V4,
+    V6,
 }
 
 /// `--stale-after`.
@@ -104,7 +153,7 @@ impl Exit {
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// Reads the words after the program's name.
-pub fn plan(argv: impl Iterator<Item = OsString>, env: Env) -> Result<Plan, Exit> {
+pub fn plan(argv: impl Iterator<Item = OsString>, env: Env) -> Result<Box<Plan>, Exit> {
     match habits::read(argv).map_err(|why| Exit::usage(&why))? {
         Request::Help => Err(Exit::Asked(args::help())),
         Request::Version => Err(Exit::Asked(VERSION.to_owned())),
@@ -117,15 +166,18 @@ pub fn plan(argv: impl Iterator<Item = OsString>, env: Env) -> Result<Plan, Exit
 
 const VERSION: &str = concat!("wsmon ", env!("CARGO_PKG_VERSION"), "\n");
 
-fn decide(args: &Args, env: Env) -> Result<Plan, String> {
+fn decide(args: &Args, env: Env) -> Result<Box<Plan>, String> {
     let (uris, uris_from) = servers(args, env)?;
     let interval = typed("--reconnect-interval", &args.reconnect_interval, units::positive_duration)?;
     let interval = interval.unwrap_or(Duration::from_secs(5));
     let cap = typed("--reconnect-cap", &args.reconnect_cap, units::positive_duration)?;
-    Ok(Plan {
+    Ok(Box::new(Plan {
         uris,
         uris_from,
         demo: args.demo,
+        dialect: typed("--dialect", &args.dialect, dialect)?.unwrap_or_else(|| "auto".to_owned()),
+        speech: speech(args, env)?,
+        reach: reach(args)?,
         reconnect_interval: interval,
         reconnect_cap: cap.unwrap_or(interval.max(Duration::from_secs(60))),
         max_reconnects: max_reconnects(args)?,
@@ -139,6 +191,7 @@ fn decide(args: &Args, env: Env) -> Result<Plan, String> {
         max_message: typed("--max-message", &args.max_message, units::memory_size)?.unwrap_or(4 << 20),
         format: or_variable("--format", &args.format, "$MONITORING_FORMAT", env, format)?.unwrap_or("simple"),
         every: typed("--every", &args.every, units::duration_or_none)?.flatten(),
+        only: typed("--only", &args.only, Only::read)?,
         color: color(args)?,
         glyphs: glyphs(args),
         save_data: typed("--save-data", &args.save_data, file)?,
@@ -153,7 +206,7 @@ fn decide(args: &Args, env: Env) -> Result<Plan, String> {
         stats: args.stats,
         log_level: log_level(args, env)?,
         log_file: or_variable("--log-file", &args.log_file, "$MONITORING_LOG_FILE", env, file)?,
-    })
+    }))
 }
 
 /// `--no-reconnect` is `--max-reconnects 0`.
@@ -179,6 +232,63 @@ fn servers(args: &Args, env: Env) -> Result<(Vec<String>, &'static str), String>
         Some(uri) => (vec![uri], VARIABLE),
         None => (vec![DEFAULT_URI.to_owned()], "--uri"),
     })
+}
+
+fn dialect(text: &str) -> Result<String, String> {
+    let names: Vec<_> = std::iter::once("auto").chain(wsmon::dialects().map(|(name, _)| name)).collect();
+    if names.contains(&text) { Ok(text.to_owned()) } else { Err(choose_from(&names)) }
+}
+
+fn speech(args: &Args, env: Env) -> Result<Speech, String> {
+    let token_file = typed("--token-file", &args.token_file, file)?;
+    let token = if token_file.is_none() { variable("$MONITORING_TOKEN", env)? } else { None };
+    Ok(Speech {
+        token,
+        token_file,
+        subscribe: typed("--subscribe", &args.subscribe, list)?.unwrap_or_default(),
+        process: typed("--process", &args.process, list)?.unwrap_or_default(),
+        interval: typed("--interval", &args.interval, units::positive_duration)?,
+        requests: args.request.iter().map(|text| request(text)).collect(),
+        request_every: typed("--request-every", &args.request_every, units::positive_duration)?,
+        request_timeout: typed("--request-timeout", &args.request_timeout, units::positive_duration)?,
+        send: args.send.clone(),
+        heartbeat_reply: args.heartbeat_reply.clone(),
+    })
+}
+
+fn reach(args: &Args) -> Result<Reach, String> {
+    let (cert, key) = (typed("--cert", &args.cert, file)?, typed("--key", &args.key, file)?);
+    if cert.is_some() != key.is_some() {
+        return Err("--cert and --key are given together: the certificate, and its private key".to_owned());
+    }
+    Ok(Reach {
+        headers: args.header.clone(),
+        ca_file: typed("--ca-file", &args.ca_file, file)?,
+        cert,
+        key,
+        tls_name: args.tls_name.clone(),
+        insecure: args.insecure,
+        proxy: args.proxy.clone(),
+        family: match (args.ipv4, args.ipv6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Both,
+        },
+    })
+}
+
+/// Names with commas between them.
+fn list(text: &str) -> Result<Vec<String>, String> {
+    let names: Vec<_> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    if names.iter().any(String::is_empty) { Err("a name is missing".to_owned()) } else { Ok(names) }
+}
+
+/// `TYPE` or `TYPE=JSON`.
+fn request(text: &str) -> (String, Option<String>) {
+    match text.split_once('=') {
+        Some((kind, json)) => (kind.to_owned(), Some(json.to_owned())),
+        None => (text.to_owned(), None),
+    }
 }
 
 fn color(args: &Args) -> Result<When, String> {

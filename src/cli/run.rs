@@ -1,7 +1,7 @@
 //! The command's loop around the monitor's turns: streams, files, signals, the end.
 
 use std::io;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use mio::Token;
 use wsmon::{Monitor, Server, Stale, Statistics, Style};
@@ -9,7 +9,7 @@ use wsmon::{Monitor, Server, Stale, Statistics, Style};
 use super::file::Appender;
 use super::logging::{self, Tap};
 use super::outcome::{self, End, Outcome};
-use super::plan::{Exit, Plan, StaleAfter};
+use super::plan::{Exit, Family, Plan, StaleAfter};
 use super::queue;
 use super::signals::{Signal, Signals};
 use super::sink::Streams;
@@ -39,7 +39,7 @@ impl Own {
 }
 
 /// Runs the plan to its end; the exit status.
-pub fn run(plan: Plan) -> Result<u8, Failure> {
+pub fn run(plan: Box<Plan>) -> Result<u8, Failure> {
     let log = logging::install(plan.log_level).map_err(|error| Failure::Local(error.to_string()))?;
     let mut run = Run::new(plan, log)?;
     let end = run.watch()?;
@@ -47,7 +47,7 @@ pub fn run(plan: Plan) -> Result<u8, Failure> {
 }
 
 struct Run {
-    plan: Plan,
+    plan: Box<Plan>,
     monitor: Monitor,
     view: View,
     streams: Streams,
@@ -64,7 +64,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(plan: Plan, log: Tap) -> Result<Self, Failure> {
+    fn new(plan: Box<Plan>, log: Tap) -> Result<Box<Self>, Failure> {
         let data = open(&plan.save_data, "--save-data", &plan)?.map(|data| data.fsync(plan.fsync));
         let log_file = open(&plan.log_file, "--log-file", &plan)?;
         let mut monitor = Monitor::new().map_err(|error| Failure::local("epoll", &error))?;
@@ -80,6 +80,10 @@ impl Run {
         } else {
             plan.uris.clone()
         };
+        check_credentials(&plan)?;
+        if plan.reach.insecure {
+            log::warn!("--insecure: no certificate is checked, whoever is in between can read and change everything");
+        }
         for uri in &uris {
             add(&mut monitor, uri, &plan)?;
         }
@@ -89,9 +93,10 @@ impl Run {
         let streams = Streams::open(monitor.registry(), [Own::Out.token(), Own::Err.token()], limits, log_limits)
             .map_err(|error| Failure::local("stdout", &error))?;
         let mut view = View::new(format, style(&plan, monitor.len()), monitor.len());
-        (view.every, view.count, view.data) = (plan.every, plan.count, data);
+        (view.every, view.only, view.count, view.data) = (plan.every, plan.only.clone(), plan.count, data);
+        view.answers_only = !plan.speech.requests.is_empty();
         let until = plan.duration.and_then(|duration| monitor.now().mono.checked_add(duration));
-        let run = Run {
+        let run = Box::new(Run {
             plan,
             monitor,
             view,
@@ -104,7 +109,7 @@ impl Run {
             until,
             lossy: false,
             said_dropped: false,
-        };
+        });
         run.say_repaired();
         Ok(run)
     }
@@ -113,6 +118,7 @@ impl Run {
     fn watch(&mut self) -> Result<End, Failure> {
         loop {
             self.turn(self.deadline())?;
+            self.check_answers()?;
             let stopped = self.obey_signals();
             (0..self.monitor.len()).filter(|&id| self.view.is_full(id)).for_each(|id| self.monitor.stop_one(id));
             let end = if stopped {
@@ -127,6 +133,19 @@ impl Run {
                 continue;
             };
             return Ok(end);
+        }
+    }
+
+    /// `--count` counts answers when there are requests; a server without any would never be done.
+    fn check_answers(&self) -> Result<(), Failure> {
+        let counts = self.plan.count.is_some() && !self.plan.speech.requests.is_empty();
+        match (0..self.monitor.len()).find(|&id| counts && self.monitor.has_answers(id) == Some(false)) {
+            Some(id) => {
+                let dialect = self.monitor.dialect(id);
+                let text = format!("--count with --request counts answers, and {dialect} defines none: use --duration");
+                Err(Exit::usage(&text).into())
+            }
+            None => Ok(()),
         }
     }
 
@@ -351,9 +370,10 @@ fn listen(monitor: &Monitor) -> Result<wsmon::demo::Demo, Failure> {
 }
 
 fn add(monitor: &mut Monitor, uri: &str, plan: &Plan) -> Result<(), Failure> {
-    let server = Server::parse(uri).map_err(|error| match error {
+    let server = Server::parse(uri).and_then(|server| speak(server, plan)).map_err(|error| match error {
         wsmon::AddressError::File(..) => Failure::Local(error.to_string()),
-        _ => Exit::usage(&format!("{}: {error}", plan.uris_from)).into(),
+        wsmon::AddressError::Uri(_) => Exit::usage(&format!("{}: {error}", plan.uris_from)).into(),
+        _ => Exit::usage(&error.to_string()).into(),
     })?;
     let stale = match plan.stale_after {
         StaleAfter::Auto => Stale::Auto,
@@ -370,6 +390,74 @@ fn add(monitor: &mut Monitor, uri: &str, plan: &Plan) -> Result<(), Failure> {
         .max_message(plan.max_message)
         .history(plan.history);
     monitor.add(server).map(drop).map_err(|error| Exit::usage(&format!("{}: {error}", plan.uris_from)).into())
+}
+
+/// What is to be said to the server.
+fn speak(server: Server, plan: &Plan) -> Result<Server, wsmon::AddressError> {
+    let speech = &plan.speech;
+    let mut server = server
+        .dialect(&plan.dialect)?
+        .subscribe(&speech.subscribe)
+        .processes(&speech.process, speech.interval)
+        .heartbeat_reply(speech.heartbeat_reply.clone())
+        .request_every(speech.request_every)
+        .verbose(plan.log_level >= log::LevelFilter::Debug);
+    if let Some(within) = speech.request_timeout {
+        server = server.request_timeout(within);
+    }
+    for (kind, json) in &speech.requests {
+        server = server.request(kind, json.as_deref())?;
+    }
+    server = speech.send.iter().fold(server, Server::send);
+    server = reach(server, plan)?;
+    match (&speech.token_file, &speech.token) {
+        (Some(file), _) => server.token_file(file),
+        (None, Some(token)) => Ok(server.token(token)),
+        (None, None) => Ok(server),
+    }
+}
+
+/// How the server is reached.
+fn reach(server: Server, plan: &Plan) -> Result<Server, wsmon::AddressError> {
+    let reach = &plan.reach;
+    let mut server = server.insecure(reach.insecure).family(match reach.family {
+        Family::Both => wsmon::Family::Both,
+        Family::V4 => wsmon::Family::V4,
+        Family::V6 => wsmon::Family::V6,
+    });
+    for header in &reach.headers {
+        server = server.header(header)?;
+    }
+    if let Some(file) = &reach.ca_file {
+        server = server.ca_file(file);
+    }
+    if let (Some(cert), Some(key)) = (&reach.cert, &reach.key) {
+        server = server.certificate(cert, key);
+    }
+    if let Some(name) = &reach.tls_name {
+        server = server.tls_name(name);
+    }
+    match &reach.proxy {
+        Some(url) => server.proxy(url),
+        None => Ok(server),
+    }
+}
+
+/// A credential must not be handed to the wrong server.
+fn check_credentials(plan: &Plan) -> Result<(), Failure> {
+    let given = [
+        ("--token-file", plan.speech.token_file.is_some()),
+        ("$MONITORING_TOKEN", plan.speech.token.is_some()),
+        ("--header", !plan.reach.headers.is_empty()),
+        ("--cert", plan.reach.cert.is_some()),
+        ("the user information of --proxy", plan.reach.proxy.as_deref().is_some_and(|url| url.contains('@'))),
+    ];
+    let Some((option, _)) = given.into_iter().find(|(_, given)| *given) else { return Ok(()) };
+    if plan.uris.len() < 2 {
+        return Ok(());
+    }
+    Err(Exit::usage(&format!("{option} would go to every one of the servers: watch one server at a time with it"))
+        .into())
 }
 
 fn style(plan: &Plan, servers: usize) -> Style {

@@ -10,9 +10,11 @@ const TEN_YEARS: Duration = Duration::from_secs(3_653 * 86_400);
 /// Seconds (`60`, `0.5`) or humantime's form (`500ms`, `5m`, `1h 30m`), from 0 to ten years.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
-    let duration = match text.parse::<f64>() {
-        Ok(seconds) => from_seconds(seconds)?,
-        Err(_) => from_words(text)?,
+    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let duration = match text.strip_prefix('-') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit()) => return Err("must not be negative".to_owned()),
+        _ if plain => from_words(&format!("{text}s"))?,
+        _ => from_words(text)?,
     };
     match duration <= TEN_YEARS {
         true => Ok(duration),
@@ -65,14 +67,6 @@ pub fn positive_number(text: &str) -> Result<u64, String> {
         0 => Err("must be at least 1".to_owned()),
         number => Ok(number),
     }
-}
-
-fn from_seconds(seconds: f64) -> Result<Duration, String> {
-    if seconds < 0.0 {
-        return Err("must not be negative".to_owned());
-    }
-    // NaN, infinity and what no Duration holds.
-    Duration::try_from_secs_f64(seconds).map_err(|_| not_a_duration())
 }
 
 fn from_words(text: &str) -> Result<Duration, String> {

@@ -1,10 +1,12 @@
 //! Where messages go: through the format to stdout, as lines to the saved data.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use wsmon::{Event, Format, Raw, Shown, Style};
 
 use super::file::Appender;
+use super::only::Only;
 
 /// What becomes of messages.
 pub struct View {
@@ -12,8 +14,12 @@ pub struct View {
     pub style: Style,
     /// At most one sample per server in this time.
     pub every: Option<Duration>,
+    /// What to show; everything where nothing is said. Data is saved whatever it says.
+    pub only: Option<Only>,
     /// How much content to show of each server.
     pub count: Option<u64>,
+    /// Only answers count.
+    pub answers_only: bool,
     pub data: Option<Appender>,
     /// Text for stdout, in whole messages.
     pub out: Outbox,
@@ -41,16 +47,20 @@ struct Server {
 /// A sample that waits for its time; a later one takes its place.
 struct Held {
     out: String,
+    /// Whether `out` counts.
+    counts: bool,
     line: String,
     due_at: Instant,
 }
 
 impl Outbox {
-    fn write(&mut self, write: impl FnOnce(&mut String)) {
-        write(&mut self.text);
+    /// Returns what `write` does.
+    fn write<T>(&mut self, write: impl FnOnce(&mut String) -> T) -> T {
+        let done = write(&mut self.text);
         if self.ends.last().copied().unwrap_or_default() < self.text.len() {
             self.ends.push(self.text.len());
         }
+        done
     }
 
     /// Hands out every message and forgets it.
@@ -77,7 +87,9 @@ impl View {
             format,
             style,
             every: None,
+            only: None,
             count: None,
+            answers_only: false,
             data: None,
             out: Outbox::default(),
             servers: (0..servers).map(|_| Server::default()).collect(),
@@ -88,8 +100,7 @@ impl View {
     /// Takes a message as it is received.
     pub fn show(&mut self, shown: &Shown<'_>) {
         let server = &mut self.servers[shown.id];
-        let content = shown.is_content();
-        server.received += u64::from(content);
+        server.received += u64::from(shown.is_content());
         if matches!(shown.raw, Raw::None) || server.is_full(self.count) {
             return;
         }
@@ -101,9 +112,10 @@ impl View {
                     server.held = None;
                     server.sample_at = Some(shown.at);
                 }
-                server.shown += u64::from(content);
-                let (format, style) = (self.format, &self.style);
-                self.out.write(|out| (format.write)(out, shown, style));
+                let View { format, style, only, out, .. } = self;
+                let counts = out.write(|out| write_chosen(out, shown, format, style, only.as_ref()));
+                let answer = shown.events.iter().any(|event| matches!(event, Event::Answer(_)));
+                server.shown += u64::from(counts && (answer || !self.answers_only));
                 if let Some(data) = &mut self.data {
                     let mut line = String::new();
                     (self.line.write)(&mut line, shown, &self.style);
@@ -121,7 +133,7 @@ impl View {
                 continue;
             }
             if let Some(held) = server.held.take() {
-                server.shown += 1;
+                server.shown += u64::from(held.counts);
                 server.sample_at = Some(now);
                 out.write(|out| out.push_str(&held.out));
                 if let Some(data) = data {
@@ -148,11 +160,13 @@ impl View {
     }
 
     fn sample(&mut self, shown: &Shown<'_>, every: Duration) {
+        let View { format, style, only, .. } = self;
         let server = &mut self.servers[shown.id];
         let due_at = server.sample_at.map_or(shown.at, |at| at + every);
-        let held = server.held.get_or_insert_with(|| Held { out: String::new(), line: String::new(), due_at });
+        let empty = || Held { out: String::new(), counts: false, line: String::new(), due_at };
+        let held = server.held.get_or_insert_with(empty);
         held.out.clear();
-        (self.format.write)(&mut held.out, shown, &self.style);
+        held.counts = write_chosen(&mut held.out, shown, format, style, only.as_ref()) && !self.answers_only;
         if self.data.is_some() {
             held.line.clear();
             (self.line.write)(&mut held.line, shown, &self.style);
@@ -170,7 +184,87 @@ impl Server {
     }
 }
 
+/// Appends what is to be shown of a message. Whether that counts: it does not where there is nothing to see, as
+/// with a list of processes that has not changed.
+fn write_chosen(out: &mut String, shown: &Shown<'_>, format: &Format, style: &Style, only: Option<&Only>) -> bool {
+    let start = out.len();
+    let Some(events) = only.map_or(Some(Cow::Borrowed(shown.events)), |only| only.choose(shown)) else { return false };
+    let chosen = Shown { events: &events, ..*shown };
+    (format.write)(out, &chosen, style);
+    chosen.is_content() && out.len() > start
+}
+
 /// Whether the message is a sample and nothing else that must not wait.
 fn is_sample(shown: &Shown<'_>) -> bool {
     matches!(shown.events, [Event::Sample(_)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::scratch::Scratch;
+    use std::sync::Arc;
+    use std::time::SystemTime;
+    use wsmon::{LogLine, Notice, Processes};
+
+    fn log(text: &str) -> Event<'_> {
+        Event::Log(LogLine { level: "".into(), source: "".into(), text: text.into() })
+    }
+
+    /// Shows a message of the type `x.y` of the only server.
+    fn show(view: &mut View, events: &[Event<'_>]) {
+        let server: Arc<str> = "a".into();
+        let (received_at, raw) = (SystemTime::UNIX_EPOCH, Raw::Json("{}"));
+        view.show(&Shown { server: &server, id: 0, received_at, at: Instant::now(), kind: "x.y", raw, events });
+    }
+
+    fn view(format: &str, only: &str) -> View {
+        let mut view = View::new(wsmon::format(format).unwrap(), Style::default(), 1);
+        view.only = (!only.is_empty()).then(|| Only::read(only).unwrap());
+        view
+    }
+
+    fn drained(view: &mut View) -> String {
+        let mut all = String::new();
+        view.out.drain(|message| all.push_str(message));
+        all
+    }
+
+    #[test]
+    fn only_what_was_asked_for_is_shown_and_counted_but_all_is_saved() {
+        let scratch = Scratch::new();
+        let mut view = view("simple", "log");
+        view.data = Some(Appender::open(scratch.file("data"), None, 0).unwrap());
+        view.count = Some(2);
+        let notice = || Event::Notice(Notice { text: "n".into(), greeting: false });
+        for events in [&[notice()][..], &[notice(), log("1")], &[], &[log("2")]] {
+            assert!(!view.is_full(0));
+            show(&mut view, events);
+        }
+        assert!(view.is_full(0));
+        assert_eq!(drained(&mut view), "[LOG] 1\n[LOG] 2\n");
+        assert_eq!(view.most(), (3, 2));
+        let saved = view.data.as_ref().map(|data| data.written().lines);
+        assert_eq!(saved, Some(4));
+    }
+
+    #[test]
+    fn json_formats_show_the_whole_message_where_a_part_was_asked_for() {
+        let events = [log("1"), Event::KeepAlive];
+        for (only, shown) in [("", true), ("log", true), ("x.y", true), ("alert", false), ("x", false)] {
+            let mut view = view("json", only);
+            show(&mut view, &events);
+            assert_eq!(drained(&mut view), if shown { "{}\n" } else { "" }, "{only}");
+        }
+    }
+
+    #[test]
+    fn what_a_format_has_nothing_to_say_about_does_not_count() {
+        let unchanged = [Event::Processes(Processes::default())];
+        for (format, counted) in [("simple", 0), ("detailed", 1), ("jsonl", 1), ("events", 1)] {
+            let mut view = view(format, "");
+            show(&mut view, &unchanged);
+            assert_eq!(view.most(), (1, counted), "{format}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! One connection of the demo's server.
 
 use super::sample;
+use crate::stream::{Metered, Socket, Stream};
 use crate::upgrade::{self, MAX_HEAD};
 use mio::net::TcpStream;
 use std::io::{self, ErrorKind, Read, Write};
@@ -19,7 +20,7 @@ const LIMIT: usize = 64 << 10;
 
 pub(super) enum Guest {
     Arriving { stream: TcpStream, request: Vec<u8>, give_up_at: Instant },
-    Listening(Box<WebSocket<TcpStream>>),
+    Listening(Box<WebSocket<Metered>>),
 }
 
 impl Guest {
@@ -87,24 +88,31 @@ fn send(stream: &mut TcpStream, answer: &str) -> io::Result<()> {
     stream.write_all(answer.as_bytes())
 }
 
-fn open(stream: TcpStream, rest: &[u8], wall: SystemTime) -> Result<Box<WebSocket<TcpStream>>, Error> {
+fn open(stream: TcpStream, rest: &[u8], wall: SystemTime) -> Result<Box<WebSocket<Metered>>, Error> {
     let config = WebSocketConfig::default()
         .read_buffer_size(4 << 10)
         .write_buffer_size(0)
         .max_write_buffer_size(LIMIT)
         .max_message_size(Some(LIMIT))
         .max_frame_size(Some(LIMIT));
-    let mut socket = WebSocket::from_partially_read(stream, rest.to_vec(), Role::Server, Some(config));
+    let mut socket = WebSocket::from_partially_read(
+        Metered::new(Stream::Plain(Socket::Tcp(stream))),
+        rest.to_vec(),
+        Role::Server,
+        Some(config),
+    );
     unless_blocked(socket.send(Message::text(sample::welcome(wall))))?;
     Ok(Box::new(socket))
 }
 
-fn converse(mut socket: Box<WebSocket<TcpStream>>, clients: usize, wall: SystemTime) -> Result<(Guest, bool), Error> {
+fn converse(mut socket: Box<WebSocket<Metered>>, clients: usize, wall: SystemTime) -> Result<(Guest, bool), Error> {
+    socket.get_mut().refill();
     unless_blocked(socket.flush())?;
     for _ in 0..MESSAGES_PER_TURN {
         let message = match socket.read() {
             Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
-                return Ok((Guest::Listening(socket), false));
+                let more = socket.get_ref().is_spent();
+                return Ok((Guest::Listening(socket), more));
             }
             message => message?,
         };

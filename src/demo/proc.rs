@@ -1,6 +1,6 @@
 //! What /proc says, as numbers. Pure: text in; `None` for whatever is not there. Fields as in proc(5).
 
-use std::collections::BTreeSet;
+use crate::json;
 
 /// Memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -92,11 +92,11 @@ pub(super) fn percent(part: u64, whole: u64) -> f64 {
 /// Physical cores in /proc/cpuinfo; many architectures do not say.
 pub(super) fn physical_cores(cpuinfo: &str) -> Option<usize> {
     let mut socket = "";
-    let mut cores = BTreeSet::new();
+    let mut cores = Vec::new();
     for (name, value) in cpuinfo.lines().filter_map(|line| line.split_once(':')) {
         match name.trim() {
             "physical id" => socket = value,
-            "core id" => _ = cores.insert((socket, value)),
+            "core id" if !cores.contains(&(socket, value)) => cores.push((socket, value)),
             _ => {}
         }
     }
@@ -106,18 +106,18 @@ pub(super) fn physical_cores(cpuinfo: &str) -> Option<usize> {
 /// The clock of the first processor in /proc/cpuinfo, in MHz; x86 only.
 pub(super) fn megahertz(cpuinfo: &str) -> Option<f64> {
     let line = cpuinfo.lines().find(|line| line.starts_with("cpu MHz"))?;
-    line.split_once(':')?.1.trim().parse().ok()
+    json::number(line.split_once(':')?.1.trim())
 }
 
 /// The load of the last 1, 5 and 15 minutes, from /proc/loadavg.
 pub(super) fn load(loadavg: &str) -> Option<[f64; 3]> {
-    let mut numbers = loadavg.split_whitespace().map_while(|field| field.parse().ok());
+    let mut numbers = loadavg.split_whitespace().map_while(json::number);
     Some([numbers.next()?, numbers.next()?, numbers.next()?])
 }
 
 /// Seconds since the start, from /proc/uptime.
 pub(super) fn uptime(uptime: &str) -> Option<f64> {
-    uptime.split_whitespace().next()?.parse().ok()
+    json::number(uptime.split_whitespace().next()?)
 }
 
 #[cfg(test)]

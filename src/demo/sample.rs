@@ -2,6 +2,7 @@
 //! names, their order and the spacing are those of monitoring-websocket-server 1.0.83.87 on the wire.
 
 use super::proc::{self, Cpu};
+use crate::json;
 use std::fmt::Write;
 use std::fs::read_to_string;
 use std::time::SystemTime;
@@ -52,7 +53,7 @@ impl Machine {
         let now = Cpu::read(&read("/proc/stat"));
         let before = std::mem::replace(&mut self.cpu, now);
         let megahertz = |file: &str| {
-            let kilohertz: f64 = read(&format!("/sys/devices/system/cpu/cpu0/cpufreq/{file}")).trim().parse().ok()?;
+            let kilohertz = json::number(read(&format!("/sys/devices/system/cpu/cpu0/cpufreq/{file}")).trim())?;
             Some(kilohertz / 1000.0)
         };
         let mut processor = Object::new();
@@ -79,8 +80,8 @@ pub(super) fn welcome(wall: SystemTime) -> String {
 /// The answer to a text from a client, for those that are answered.
 pub(super) fn answer(text: &str, clients: usize, wall: SystemTime) -> Option<String> {
     let mut message = Object::new();
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(asked) => match asked.get("type").and_then(|kind| kind.as_str())? {
+    match json::is_json(text) {
+        true => match &*json::message_type(text)? {
             "ping" => message.text("type", "pong"),
             "get_status" => {
                 message.text("type", "status");
@@ -89,7 +90,7 @@ pub(super) fn answer(text: &str, clients: usize, wall: SystemTime) -> Option<Str
             }
             _ => return None,
         },
-        Err(_) => {
+        false => {
             message.text("type", "error");
             message.text("message", "Invalid message");
             return Some(message.end());
@@ -162,7 +163,9 @@ fn timestamp(wall: SystemTime) -> String {
 
 /// A float stays one in JSON: 100.0, not 100.
 fn decimal(number: f64) -> String {
-    format!("{number:?}")
+    let mut text = String::new();
+    json::push_number(&mut text, number);
+    text
 }
 
 /// A JSON object in the making, spaced as Python's json.dumps does. Absent values are left out.
@@ -182,11 +185,17 @@ impl Object {
     }
 
     fn text(&mut self, name: &str, text: &str) {
-        self.raw(name, Some(serde_json::Value::from(text)));
+        let mut quoted = String::new();
+        json::push_string(&mut quoted, text);
+        self.raw(name, Some(quoted));
     }
 
     fn list(&mut self, name: &str, numbers: Option<&[f64]>) {
-        self.raw(name, numbers.map(|list| format!("{list:?}")));
+        self.raw(
+            name,
+            numbers
+                .map(|list| format!("[{}]", list.iter().map(|&number| decimal(number)).collect::<Vec<_>>().join(", "))),
+        );
     }
 
     fn object(&mut self, name: &str, object: Object) {

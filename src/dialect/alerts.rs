@@ -52,6 +52,12 @@ impl Alerts {
         ended
     }
 
+    /// Ends one alert, where it is on.
+    pub fn end(&mut self, component: &str, metric: &str) -> Option<Alert<'static>> {
+        let at = self.0.iter().position(|on| on.component == component && on.metric == metric)?;
+        Some(self.0.remove(at).ended())
+    }
+
     fn begin(&mut self, alert: &Alert<'_>) {
         if self.0.len() == MOST {
             self.0.remove(0);

@@ -4,8 +4,14 @@
 //! with a [`Dialect`] and a line in [`DIALECTS`].
 
 mod alerts;
+mod fastpluggy;
 mod generic;
 mod monitoring;
+mod neurograph;
+mod pmdaemon;
+#[cfg(test)]
+mod recordings;
+mod sysmedic;
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -54,6 +60,9 @@ pub struct Dialect {
     pub advice: &'static [(u16, &'static str)],
     /// Which of `--subscribe`, `--process`, `--interval`, `--heartbeat-reply` and the token mean something.
     pub takes: &'static [&'static str],
+    /// Opens a binary message that is no JSON as it stands; what it unpacks to is at most so many bytes long.
+    /// `None` where binary messages mean nothing.
+    pub binary: Option<fn(&[u8], limit: usize) -> Binary>,
 }
 
 /// A dialect without any peculiarity, to begin a new one from.
@@ -74,10 +83,18 @@ pub const PLAIN: Dialect = Dialect {
     tick: |_, _| Ticked::default(),
     advice: &[],
     takes: &[],
+    binary: None,
 };
 
 /// Every dialect.
-pub static DIALECTS: &[&Dialect] = &[&monitoring::DIALECT, &generic::DIALECT];
+pub static DIALECTS: &[&Dialect] = &[
+    &monitoring::DIALECT,
+    &sysmedic::DIALECT,
+    &fastpluggy::DIALECT,
+    &pmdaemon::DIALECT,
+    &neurograph::DIALECT,
+    &generic::DIALECT,
+];
 
 /// Turns one message into events. Pure: what it must remember stands in the memory.
 pub type Handler = for<'a> fn(&'a str, &mut Memory) -> Result<Step<'a>, Undecodable>;
@@ -96,6 +113,17 @@ pub struct Step<'a> {
     pub warn: Option<String>,
     /// The message's type or channel. Set by [`Dialect::read`].
     pub kind: Cow<'a, str>,
+    /// Whether it answers what the dialect itself has asked: then it is not the answer to a request.
+    pub own: bool,
+}
+
+/// What is in a binary message.
+#[derive(Debug, PartialEq)]
+pub enum Binary {
+    /// A text, to be handled as if it had come as one.
+    Text(String),
+    /// Anything else, in words.
+    Words(String),
 }
 
 /// A message that is not what its type says, or no JSON at all.
@@ -137,14 +165,21 @@ pub struct Memory {
     pub wish: Wish,
     /// Which alerts are on. Survives a reconnection: an alert that goes on is not news.
     pub alerts: Alerts,
+    /// What SysMedic has told. Survives: it repeats its alerts for 24 hours, on every connection.
+    pub sysmedic: sysmedic::Told,
     /// Requests under way. Ends with the connection.
     pub requests: Requests,
-    /// Whether the latest connection ended by a Close frame or EOF, as opposed to silence; `None` before the first end.
+    /// Whether the latest connection ended by a Close frame or EOF, as opposed to silence; `None` before the
+    /// first end, and where the next dial has taken it into account.
     pub ended_cleanly: Option<bool>,
-    /// A number that no other process is likely to have drawn.
-    pub random: u64,
+    /// FastPluggy's part.
+    pub fastpluggy: fastpluggy::State,
+    /// PMDaemon's part.
+    pub pmdaemon: pmdaemon::State,
     /// Whether it has been said which options mean nothing to the server. Survives.
     pub checked: bool,
+    /// What neurograph's own timers and its reconnection token need; its fields say what survives.
+    pub neurograph: neurograph::State,
 }
 
 impl Wish {
@@ -164,6 +199,7 @@ impl Memory {
     /// A connection is open. What belongs to the one before is forgotten.
     pub fn opened(&mut self) {
         self.requests.end();
+        self.neurograph.opened();
     }
 }
 
@@ -180,7 +216,7 @@ impl Dialect {
             None if json::is_json(text) => unknown(kind.clone(), text),
             None => return Err(Undecodable),
         };
-        if memory.requests.is_waiting() {
+        if memory.requests.is_waiting() && !step.own {
             self.settle(text, &kind, memory, &mut step)?;
         }
         step.kind = kind;
@@ -201,6 +237,11 @@ impl Dialect {
         }
         Ok(())
     }
+}
+
+/// The dialects' names for [`crate::Server::dialect`], each with a few words on what speaks so.
+pub fn dialects() -> impl Iterator<Item = (&'static str, &'static str)> {
+    DIALECTS.iter().map(|dialect| (dialect.name, dialect.about))
 }
 
 /// The dialect of that name.
@@ -234,31 +275,36 @@ pub fn unknown<'a>(kind: Cow<'a, str>, text: &'a str) -> Step<'a> {
 }
 
 /// A binary message that is no text, in words.
-pub fn binary(bytes: &[u8]) -> Step<'_> {
-    let text = format!("{} bytes", bytes.len());
-    Event::Unknown(Unknown { kind: "binary".into(), text: text.into() }).into()
+pub fn binary(words: &str) -> Step<'_> {
+    Event::Unknown(Unknown { kind: "binary".into(), text: words.into() }).into()
 }
 
-/// A request as `{"type":TYPE,…}` with the members of its JSON beside the type.
+/// A request as `{"type":TYPE,…}` with the members of its JSON beside the type; JSON that has none becomes `data`.
 pub fn beside_type(ask: &Ask, _: &str) -> String {
     let mut text = String::from("{\"type\":");
     json::push_string(&mut text, &ask.kind);
-    let object = ask.json.as_deref().unwrap_or_default().trim();
-    let members = object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().trim();
-    if !members.is_empty() {
-        text.push(',');
-        text.push_str(members);
+    let json = ask.json.as_deref().unwrap_or_default().trim();
+    match json.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).map(str::trim) {
+        Some("") => {}
+        Some(members) => text.extend([",", members]),
+        None if json.is_empty() => {}
+        None => text.extend([",\"data\":", json]),
     }
     text.push('}');
     text
 }
 
-/// The answer to a request: all members but those that say what and when it is.
+/// The answer to a request: all members but those that say what and when it is; of `data` alone what is in it.
 fn answer<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
     let mut node = Node::parse(text)?;
     let kind = node.text("type").cloned().unwrap_or_default();
     if let Node::Map(members) = &mut node {
         members.retain(|(key, _)| !["type", "timestamp", "request_id"].contains(&&**key));
+        if let [(key, data)] = &mut members[..]
+            && key == "data"
+        {
+            node = std::mem::replace(data, Node::Null);
+        }
     }
     Ok(Event::Answer(Answer { kind, text: node.to_string() }).into())
 }
@@ -307,10 +353,22 @@ mod tests {
                     "system",
                     "channels",
                     "token",
+                    "ID",
+                    "Timestamp",
+                    "Severity",
+                    "Duration",
+                    "recommendations",
+                    "memory_usage",
+                    "uptime",
+                    "load_avg",
                 ];
                 let members: Vec<_> = members.iter().map(|name| format!("\"{name}\":{shape}")).collect();
-                let text = format!("{{\"type\":{shape},{}}}", members.join(","));
-                handler(&text, &mut Memory::default()).unwrap();
+                let members = members.join(",");
+                let flat = format!("{{\"type\":{shape},{members}}}");
+                let nested = format!("{{\"type\":\"x\",\"data\":{{{members}}},\"alerts\":[{{{members}}},{shape}]}}");
+                for text in [flat, nested] {
+                    handler(&text, &mut Memory::default()).unwrap();
+                }
             }
             for text in rubbish {
                 drop(handler(text, &mut Memory::default()));
@@ -323,6 +381,7 @@ mod tests {
         let ask = |json: Option<&str>| beside_type(&Ask { kind: "x\"".into(), json: json.map(Into::into) }, "");
         assert_eq!(ask(None), r#"{"type":"x\""}"#);
         assert_eq!(ask(Some(" { } ")), r#"{"type":"x\""}"#);
+        assert_eq!(ask(Some(" [1] ")), r#"{"type":"x\"","data":[1]}"#);
         assert_eq!(ask(Some(r#"{"a":{"b":1}}"#)), r#"{"type":"x\"","a":{"b":1}}"#);
     }
 }

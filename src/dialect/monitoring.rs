@@ -178,7 +178,7 @@ fn read_alert<'a>(node: &Node<'a>) -> Alert<'a> {
     Alert {
         component: text("component"),
         metric: text("metric"),
-        level: if level.chars().any(char::is_lowercase) { level.to_uppercase().into() } else { level },
+        level: if level.bytes().any(|b| b.is_ascii_lowercase()) { level.to_ascii_uppercase().into() } else { level },
         message,
         value: node.number("value"),
         threshold: node.number("threshold"),
@@ -281,9 +281,9 @@ mod tests {
         assert_eq!(
             names,
             [
-                "memory.usage_percent=2",
+                "memory.usage_percent=2.0",
                 "memory.swap.used=3",
-                "processor.frequency_max=0",
+                "processor.frequency_max=0.0",
                 "processor.flags=a, b",
                 "system.processor=",
                 "system.load_average=1, 2, 3, 4",

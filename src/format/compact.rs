@@ -20,7 +20,9 @@ const TAGS: Tags = Tags {
     alert: ["! "; 2],
     answer: ["← ", "<- "],
     unknown: [""; 2],
-    stamped: false,
+    log: ["[LOG] "; 2],
+    process: ["[PROC] "; 2],
+    full: false,
 };
 
 const GIB: f64 = (1_u64 << 30) as f64;
@@ -155,7 +157,7 @@ mod tests {
     fn no_text_of_a_server_can_forge_a_line_or_reach_the_terminal() {
         for style in [PLAIN, ASCII, LABELS] {
             let out = written("compact", Raw::None, &hostile_events(), style);
-            assert_eq!(out.lines().count(), 7);
+            assert_eq!(out.lines().count(), 10);
             assert!(!out.chars().any(|c| c != '\n' && crate::hostile::is_hostile(c)), "{out:?}");
             assert!(!style.ascii || out.is_ascii());
         }

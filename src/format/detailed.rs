@@ -25,7 +25,9 @@ const TAGS: Tags = Tags {
     alert: ["ALERT: "; 2],
     answer: ["ANSWER: "; 2],
     unknown: ["UNKNOWN: "; 2],
-    stamped: true,
+    log: ["LOG: "; 2],
+    process: ["PROCESS: "; 2],
+    full: true,
 };
 
 const SECTIONS: [(Section, &str); 5] = [
@@ -202,6 +204,10 @@ pub fn push_value(out: &mut String, unit: Unit, value: f64, style: Style) {
     match unit {
         Unit::Percent => push_gauge(out, value, style),
         Unit::Bytes => number::push_bytes(out, value),
+        Unit::BytesPerSecond => {
+            number::push_bytes(out, value);
+            out.push_str("/s");
+        }
         // Writing to a String cannot fail.
         Unit::Load => drop(write!(out, "{value:.2}")),
         // Out of range saturates, and what is negative is none.
@@ -268,7 +274,7 @@ System Information:
   OS: Linux
 
 Other:
-  processor.frequency_max: 0
+  processor.frequency_max: 0.0
   system.python_version: 3.11.7
 ==================================================
 ";

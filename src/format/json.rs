@@ -42,20 +42,26 @@ fn write_indented(out: &mut String, shown: &Shown<'_>, style: &Style) {
     }
 }
 
-fn gap(missing: u64) -> String {
+/// What stands where so many messages are missing.
+pub fn gap(missing: u64) -> String {
     format!("{{\"type\":\"dropped\",\"count\":{missing}}}\n")
+}
+
+/// Opens an object that begins with the time and the server.
+pub fn open(json: &mut Writer<'_>, shown: &Shown<'_>) {
+    let mut received = String::with_capacity(24);
+    number::push_time(&mut received, shown.received_at);
+    json.open('{');
+    json.member(OURS[0]).string(&received);
+    json.member(OURS[1]).string(shown.server);
 }
 
 fn push_object(out: &mut String, shown: &Shown<'_>, layout: Layout) {
     if shown.raw == Raw::None {
         return;
     }
-    let mut received = String::with_capacity(24);
-    number::push_time(&mut received, shown.received_at);
     let mut json = Writer::new(out, layout);
-    json.open('{');
-    json.member(OURS[0]).string(&received);
-    json.member(OURS[1]).string(shown.server);
+    open(&mut json, shown);
     match shown.raw {
         Raw::Json(text) if can_be_joined(text) => json.members_of(text),
         Raw::Json(text) => {

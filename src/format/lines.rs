@@ -2,14 +2,17 @@
 
 use anstyle::AnsiColor;
 
-use super::number;
-use crate::event::{Alert, AlertPhase, Event, Raw, ServerError, Shown};
+use super::{number, processes};
+use crate::event::{Alert, AlertPhase, Event, LogLine, Raw, ServerError, Shown};
 use crate::json;
 use crate::metric::Sample;
 use crate::style::{Level, NOTICE, Style};
 
 /// How much of a message is shown that nobody knows, in characters.
 const UNKNOWN_SHOWN: usize = 1000;
+
+/// How much is shown of a log line's source, in characters.
+const SOURCE_SHOWN: usize = 32;
 
 /// How a format marks each kind of event: in Unicode, and in ASCII.
 pub struct Tags {
@@ -18,8 +21,10 @@ pub struct Tags {
     pub alert: [&'static str; 2],
     pub answer: [&'static str; 2],
     pub unknown: [&'static str; 2],
-    /// Whether the time stands before the mark.
-    pub stamped: bool,
+    pub log: [&'static str; 2],
+    pub process: [&'static str; 2],
+    /// Whether the time stands before the mark, and nothing is left out or cut short.
+    pub full: bool,
 }
 
 /// Appends lines, each with the server's label where labels are wanted.
@@ -85,23 +90,18 @@ impl<'o> Lines<'o> {
         self.line(|out| style.paint(out, color, write));
     }
 
-    /// Appends the line of an event that is no sample; nothing for those that people need not see.
+    /// Appends the lines of an event that is no sample; nothing for those that people need not see.
     pub fn event(&mut self, event: &Event<'_>, shown: &Shown<'_>, tags: &Tags) {
         let style = self.style;
-        let tag = |out: &mut String, tag: [&'static str; 2]| {
-            if tags.stamped {
-                push_stamp(out, shown);
-            }
-            out.push_str(style.draw(tag[0], tag[1]));
-        };
+        let tag = |out: &mut String, tag| push_tag(out, shown, style, tags, tag);
         match event {
             Event::Notice(notice) => self.painted(NOTICE, |out| {
                 tag(out, tags.notice);
-                style.push_foreign(out, &notice.text);
+                push_text(out, &notice.text, style, tags.full);
             }),
             Event::Error(error) => self.painted(Level::Critical.color(), |out| {
                 tag(out, tags.error);
-                push_error(out, error, style);
+                push_error(out, error, style, tags.full);
             }),
             Event::Alert(alert) => self.painted(alert_color(alert), |out| {
                 tag(out, tags.alert);
@@ -111,13 +111,18 @@ impl<'o> Lines<'o> {
                 tag(out, tags.answer);
                 style.push_foreign(out, &answer.kind);
                 out.push(' ');
-                style.push_foreign(out, &answer.text);
+                push_text(out, &answer.text, style, tags.full);
             }),
             Event::Unknown(unknown) => self.line(|out| {
                 tag(out, tags.unknown);
                 push_unknown(out, &unknown.kind, &unknown.text, style);
             }),
-            Event::Sample(_) | Event::Processes(_) | Event::Log(_) | Event::KeepAlive | Event::State(_) => {}
+            Event::Log(log) => self.line(|out| {
+                tag(out, tags.log);
+                push_log(out, log, style, tags.full);
+            }),
+            Event::Processes(processes) => processes::push(self, shown, processes, tags),
+            Event::Sample(_) | Event::KeepAlive | Event::State(_) => {}
         }
     }
 
@@ -127,6 +132,14 @@ impl<'o> Lines<'o> {
         let kind = json::message_type(text).unwrap_or_default();
         self.event(&Event::Unknown(crate::event::Unknown { kind, text: text.into() }), shown, tags);
     }
+}
+
+/// Appends the mark of an event, behind the time where it is wanted.
+pub fn push_tag(out: &mut String, shown: &Shown<'_>, style: Style, tags: &Tags, tag: [&'static str; 2]) {
+    if tags.full {
+        push_stamp(out, shown);
+    }
+    out.push_str(style.draw(tag[0], tag[1]));
 }
 
 pub fn alert_color(alert: &Alert<'_>) -> AnsiColor {
@@ -160,12 +173,47 @@ pub fn push_alert(out: &mut String, alert: &Alert<'_>, style: Style) {
     }
 }
 
-fn push_error(out: &mut String, error: &ServerError<'_>, style: Style) {
+fn push_log(out: &mut String, log: &LogLine<'_>, style: Style, full: bool) {
+    if !log.level.is_empty() {
+        let name = log.level.to_ascii_uppercase();
+        match Level::of_log(&name) {
+            Level::Normal => style.push_foreign(out, &name),
+            level => style.paint(out, level.color(), |out| style.push_foreign(out, &name)),
+        }
+        out.push(' ');
+    }
+    if !log.source.is_empty() {
+        push_source(out, &log.source, style, full);
+        out.push_str(": ");
+    }
+    push_text(out, &log.text, style, full);
+}
+
+/// A UUID is shortened to its first group, any other name where it is long.
+fn push_source(out: &mut String, source: &str, style: Style, full: bool) {
+    let is_uuid = source.len() == 36 && source.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    match source.split_once('-') {
+        _ if full => style.push_foreign(out, source),
+        Some((group, _)) if is_uuid => out.push_str(group),
+        _ => drop(style.push_cut(out, source, SOURCE_SHOWN)),
+    }
+}
+
+/// A text of a server: all of it, or what fits into a line that people still read.
+fn push_text(out: &mut String, text: &str, style: Style, full: bool) {
+    if full || text.len() <= UNKNOWN_SHOWN {
+        style.push_foreign(out, text);
+    } else {
+        style.push_cut(out, text, UNKNOWN_SHOWN);
+    }
+}
+
+fn push_error(out: &mut String, error: &ServerError<'_>, style: Style, full: bool) {
     if let Some(severity) = &error.severity {
         style.push_foreign(out, severity);
         out.push_str(": ");
     }
-    style.push_foreign(out, &error.text);
+    push_text(out, &error.text, style, full);
 }
 
 fn push_unknown(out: &mut String, kind: &str, text: &str, style: Style) {

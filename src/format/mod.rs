@@ -2,9 +2,11 @@
 
 mod compact;
 mod detailed;
+mod events;
 mod json;
 mod lines;
 mod number;
+mod processes;
 mod simple;
 mod stats;
 
@@ -12,25 +14,69 @@ use crate::event::Shown;
 use crate::stats::Statistics;
 use crate::style::Style;
 
-/// An output format. Programs may make their own.
+/// An output format: functions that write text into a [`String`]. Those of the command are in [`FORMATS`], and a
+/// program may make its own. They write lines with their line feeds and print nothing.
+///
+/// ```
+/// use wsmon::{Event, Format, Metric, Monitor, Server, Shown, Style};
+///
+/// /// Server and processor use, separated by tabs.
+/// static TABS: Format = Format {
+///     name: "tabs",
+///     about: "server and processor use, separated by tabs",
+///     write,
+///     stats: |out, statistics, _| {
+///         let (messages, disconnections) = (statistics.messages_received, statistics.total_disconnections);
+///         out.push_str(&format!("{messages} messages, {disconnections} disconnections\n"));
+///     },
+///     gap: None,
+/// };
+///
+/// fn write(out: &mut String, shown: &Shown<'_>, _: &Style) {
+///     for event in shown.events {
+///         if let Event::Sample(sample) = event
+///             && let Some(percent) = sample.get(Metric::Cpu)
+///         {
+///             out.push_str(&format!("{}\t{percent}\n", shown.server));
+///         }
+///     }
+/// }
+///
+/// # let uri = doc::serve(2);
+/// # let uri = uri.as_str();
+/// let mut monitor = Monitor::new()?;
+/// monitor.add(Server::new(uri)?.label("nas").max_reconnects(Some(0)))?;
+/// let (mut out, style) = (String::new(), Style::default());
+/// while !monitor.is_done() {
+///     monitor.turn(None, &mut |shown| (TABS.write)(&mut out, shown, &style))?;
+/// }
+/// (TABS.stats)(&mut out, &monitor.statistics(), &style);
+/// assert_eq!(out, "nas\t60\nnas\t70\n3 messages, 1 disconnections\n");
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Text from a server ([`crate::Notice`], [`crate::Text`] …) goes through [`crate::escape`] on its way to a terminal.
 #[derive(Debug)]
 pub struct Format {
-    /// Its name for `--format`.
+    /// Its name, as `--format` takes it.
     pub name: &'static str,
     /// What it is good for, in a few words.
     pub about: &'static str,
-    /// Appends the lines of one message, each with its line feed; nothing where there is nothing to show.
+    /// Appends the lines of one message, each with its line feed; nothing where there is nothing to show. What is
+    /// appended belongs together: it is written as a whole or not at all.
     pub write: fn(&mut String, &Shown<'_>, &Style),
     /// Appends the statistics, with line feed.
     pub stats: fn(&mut String, &Statistics, &Style),
-    /// Appends what stands where so many messages are missing, because the reader was too slow.
+    /// The line that stands where so many messages are missing because the reader was too slow; `None` = no line.
     pub gap: Option<fn(u64) -> String>,
 }
 
 /// Every format, in the order in which they are named to users.
-pub static FORMATS: &[Format] = &[simple::FORMAT, detailed::FORMAT, compact::FORMAT, json::JSON, json::JSONL];
+pub static FORMATS: &[Format] =
+    &[simple::FORMAT, detailed::FORMAT, compact::FORMAT, json::JSON, json::JSONL, events::FORMAT];
 
-/// The format of that name.
+/// The format of that name in [`FORMATS`].
 #[must_use]
 pub fn format(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name)
@@ -39,11 +85,13 @@ pub fn format(name: &str) -> Option<&'static Format> {
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
-    use std::rc::Rc;
+    use std::sync::Arc;
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::event::{Alert, AlertPhase, Answer, Event, Notice, Raw, ServerError, Unknown};
+    use crate::event::{
+        Alert, AlertPhase, Answer, Event, LogLine, Notice, Process, ProcessChange, Processes, Raw, ServerError, Unknown,
+    };
     use crate::fields::{Row, Rule, read};
     use crate::json::repair;
     use crate::metric::{Metric, Text};
@@ -114,7 +162,7 @@ mod tests {
 
     /// What a format writes for a message that means these events.
     pub fn written(format: &str, raw: Raw<'_>, events: &[Event<'_>], style: Style) -> String {
-        let server: Rc<str> = "nas\x1b".into();
+        let server: Arc<str> = "nas\x1b".into();
         let received_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
         let format = FORMATS.iter().find(|row| row.name == format).unwrap();
         let mut out = String::new();
@@ -156,6 +204,36 @@ mod tests {
         }
     }
 
+    pub fn log<'a>(level: &'a str, source: &'a str, text: &'a str) -> Event<'a> {
+        Event::Log(LogLine { level: level.into(), source: source.into(), text: text.into() })
+    }
+
+    pub fn change<'a>(name: &'a str, from: &'a str, to: &'a str, detail: &'a str) -> ProcessChange<'a> {
+        ProcessChange { name: name.into(), from: from.into(), to: to.into(), detail: detail.into() }
+    }
+
+    /// A process with everything that a server can say, and one with its name only.
+    pub fn processes<'a>(changes: Vec<ProcessChange<'a>>, first: bool) -> Event<'a> {
+        let web = Process {
+            name: "web".into(),
+            id: "7".into(),
+            state: "errored".into(),
+            pid: Some(18899),
+            started_at: Some("2026-01-01T23:52:01.5Z".into()),
+            restarts: Some(0),
+            cpu: Some(1.75),
+            memory: Some(6_442_450_944.0),
+            exit_code: Some(-3),
+            error: Some("no such file".into()),
+            namespace: Some("default".into()),
+            port: Some(31080),
+            ..Process::default()
+        };
+        let idle =
+            Process { name: "idle".into(), uptime: Some(Duration::from_millis(7_890_500)), ..Process::default() };
+        Event::Processes(Processes { list: vec![web, idle], changes, first })
+    }
+
     /// One event of each kind that is shown, and some that are not.
     pub fn events() -> Vec<Event<'static>> {
         let warning = "High memory usage: 85.5% (threshold: 80.0%)";
@@ -183,13 +261,28 @@ mod tests {
             Event::Alert(alert(bad, "", "", AlertPhase::Ends)),
             Event::Answer(Answer { kind: bad.into(), text: bad.into() }),
             event(bad, bad),
+            log(bad, bad, bad),
+            Event::Processes(Processes { list: vec![hostile_process(bad)], changes: vec![], first: true }),
+            Event::Processes(Processes { list: vec![], changes: vec![change(bad, bad, bad, bad)], first: false }),
         ]
+    }
+
+    fn hostile_process(bad: &str) -> Process<'_> {
+        Process {
+            name: bad.into(),
+            id: bad.into(),
+            state: bad.into(),
+            started_at: Some(bad.into()),
+            error: Some(bad.into()),
+            namespace: Some(bad.into()),
+            ..Process::default()
+        }
     }
 
     #[test]
     fn every_format_has_a_name_of_its_own_and_says_what_it_is_good_for() {
         let names: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
-        assert_eq!(names, ["simple", "detailed", "compact", "json", "jsonl"]);
+        assert_eq!(names, ["simple", "detailed", "compact", "json", "jsonl", "events"]);
         assert!(FORMATS.iter().all(|format| !format.about.is_empty()));
     }
 

@@ -75,6 +75,29 @@ pub fn push_duration(out: &mut String, duration: Duration) {
     }
 }
 
+/// Appends a duration like `3h 12m`: the two largest units only.
+pub fn push_age(out: &mut String, duration: Duration) {
+    let start = out.len();
+    push_duration(out, duration);
+    if let Some((end, _)) = out[start..].match_indices(' ').nth(1) {
+        out.truncate(start + end);
+    }
+}
+
+/// A time as RFC 3339 writes it, in UTC where it has neither `Z` nor an offset.
+pub fn parse_time(stamp: &str) -> Option<SystemTime> {
+    const SECONDS: usize = "2026-01-02T03:04:05".len();
+    let (local, offset) = match stamp.get(SECONDS..)?.find(['+', '-']) {
+        Some(at) => stamp.split_at(SECONDS + at),
+        None => (stamp, "+00:00"),
+    };
+    let (hours, minutes) = offset[1..].split_once(':')?;
+    let ahead =
+        Duration::from_secs((hours.parse::<u64>().ok()?.min(24) * 60 + minutes.parse::<u64>().ok()?.min(60)) * 60);
+    let local = humantime::parse_rfc3339_weak(local).ok()?;
+    if offset.starts_with('+') { local.checked_sub(ahead) } else { local.checked_add(ahead) }
+}
+
 /// Appends a time in UTC as RFC 3339 with milliseconds. Clocks before 1970 or after 9999 stand still there.
 pub fn push_time(out: &mut String, at: SystemTime) {
     let latest = SystemTime::UNIX_EPOCH + Duration::from_millis(253_402_300_799_999);
@@ -165,6 +188,49 @@ mod tests {
         assert_eq!(text(|out| push_time(out, before)), "1970-01-01T00:00:00.000Z");
         let late = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40);
         assert_eq!(text(|out| push_time(out, late)), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn an_age_has_two_units_at_most() {
+        for (seconds, expected) in
+            [(0, "0s"), (42, "42s"), (303, "5m 3s"), (11_520, "3h 12m"), (86_400, "1d 0h"), (864_999, "10d 0h")]
+        {
+            assert_eq!(text(|out| push_age(out, Duration::from_secs(seconds))), expected);
+        }
+    }
+
+    #[test]
+    fn times_are_read_with_and_without_fraction_and_offset() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_nanos(1_767_323_045_678_901_234);
+        for stamp in [
+            "2026-01-02T03:04:05.678901234Z",
+            "2026-01-02T03:04:05.678901234",
+            "2026-01-02T03:04:05.678901234+00:00",
+            "2026-01-01T23:34:05.678901234-03:30",
+            "2026-01-02T04:04:05.678901234+01:00",
+        ] {
+            assert_eq!(parse_time(stamp), Some(at), "{stamp}");
+        }
+        assert_eq!(text(|out| push_time(out, parse_time("2026-01-02T03:04:05").unwrap())), "2026-01-02T03:04:05.000Z");
+    }
+
+    #[test]
+    fn what_is_no_time_is_none() {
+        for stamp in [
+            "",
+            "Tuesday",
+            "1767323045",
+            "2026-01-02",
+            "2026-13-02T03:04:05Z",
+            "2026-01-02T03:04:05+",
+            "2026-01-02T03:04:05+1",
+            "2026-01-02T03:04:05+é:00",
+            "2026-01-02T03:04:05-99999999999999999999:00",
+            "2026-01-02T03:04:0é",
+            "é026-01-02T03:04:05é+01:00",
+        ] {
+            assert_eq!(parse_time(stamp), None, "{stamp}");
+        }
     }
 
     #[test]

@@ -20,7 +20,9 @@ const TAGS: Tags = Tags {
     alert: ["[ALERT] "; 2],
     answer: ["[ANSWER] "; 2],
     unknown: [""; 2],
-    stamped: false,
+    log: ["[LOG] "; 2],
+    process: ["[PROC] "; 2],
+    full: false,
 };
 
 const PARTS: [(&str, Metric); 4] =
@@ -48,7 +50,7 @@ fn push_sample(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{
-        ASCII, COLOR, GPU, LABELS, PLAIN, SAMPLE, event, events, hostile_events, sample, written,
+        ASCII, COLOR, GPU, LABELS, PLAIN, SAMPLE, event, events, hostile_events, log, sample, written,
     };
     use crate::event::Raw;
 
@@ -112,6 +114,28 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_a_log_has_its_level_and_who_wrote_it() {
+        let uuid = "394ef5c6-6307-4d4b-993b-bb039cbacfff";
+        let long = "s".repeat(50);
+        for (event, line) in [
+            (log("info", "web-api", "started"), "[LOG] INFO web-api: started\n".to_owned()),
+            (log("", "", "a\nb"), "[LOG] a\\nb\n".to_owned()),
+            (log("WARNING", uuid, "x"), "[LOG] WARNING 394ef5c6: x\n".to_owned()),
+            (log("E", &long, "x"), format!("[LOG] E {}…: x\n", &long[..32])),
+        ] {
+            assert_eq!(written("simple", Raw::None, std::slice::from_ref(&event), PLAIN), line);
+            assert_eq!(written("compact", Raw::None, &[event], PLAIN), line);
+        }
+        let whole = written("detailed", Raw::None, &[log("error", uuid, "x")], PLAIN);
+        assert_eq!(whole, format!("[03:04:05Z] LOG: ERROR {uuid}: x\n"));
+        for (level, start) in [("ERROR", "\x1b[91mERROR\x1b[0m "), ("warn", "\x1b[93mWARN\x1b[0m "), ("INFO", "INFO ")]
+        {
+            let line = written("simple", Raw::None, &[log(level, "", "x")], COLOR);
+            assert_eq!(line, format!("[LOG] {start}x\n"));
+        }
+    }
+
+    #[test]
     fn an_unknown_message_is_cut_at_a_thousand_characters() {
         let line = written("simple", Raw::None, &[event("odd", &"é".repeat(5000))], PLAIN);
         assert_eq!(line, format!("odd {}…\n", "é".repeat(996)));
@@ -124,7 +148,7 @@ mod tests {
     fn no_text_of_a_server_can_forge_a_line_or_reach_the_terminal() {
         for style in [PLAIN, ASCII, LABELS] {
             let out = written("simple", Raw::None, &hostile_events(), style);
-            assert_eq!(out.lines().count(), 7);
+            assert_eq!(out.lines().count(), 10);
             assert!(!out.chars().any(|c| c != '\n' && crate::hostile::is_hostile(c)), "{out:?}");
             assert!(!style.ascii || out.is_ascii());
         }

@@ -40,7 +40,7 @@ fn push_block(lines: &mut Lines<'_>, of: &Statistics) {
     });
     push_entry(lines, "Duration", |out| push_durations(out, of));
     push_entry(lines, "Connections", |out| {
-        let _ = write!(out, "{}, {} ended", of.connections, of.total_disconnections);
+        let _ = write!(out, "{}, {} lost", of.connections, of.total_disconnections);
     });
     for (name, count) in [
         ("Reconnections", of.reconnect_attempts),
@@ -191,7 +191,7 @@ fn seconds(json: &mut Writer<'_>, duration: Duration) {
 }
 
 fn finite(json: &mut Writer<'_>, value: f64) {
-    or_null(json, Some(value).filter(|value| value.is_finite()), |json, value| json.plain(format_args!("{value:?}")));
+    json.number(value);
 }
 
 fn list_errors<'e>(json: &mut Writer<'_>, errors: impl Iterator<Item = &'e PastError>) {
@@ -272,7 +272,7 @@ State: connected
 Messages: 5 received, 0 sent
 Data: 3.8 KB received, 0.0 B sent
 Duration: 1h 59m 59s, the latest connection 1m 59s
-Connections: 2, 0 ended
+Connections: 2, 0 lost
 Reconnections: 0
 Dropped: 0
 Undecoded: 0

@@ -102,6 +102,12 @@ impl<'o> Writer<'o> {
         let _ = write!(self.out, "{value}");
     }
 
+    /// A number that may be a fraction; null where it is none.
+    pub fn number(&mut self, value: f64) {
+        self.begin();
+        super::push_number(self.out, value);
+    }
+
     /// Any other JSON, or what becomes JSON by [`super::repair`].
     pub fn json(&mut self, text: &str) {
         let mut at = 0;

@@ -102,7 +102,10 @@ impl fmt::Display for Node<'_> {
             Node::Null => f.write_str("null"),
             Node::Bool(value) => write!(f, "{value}"),
             Node::Integer(value) => write!(f, "{value}"),
-            Node::Float(value) => write!(f, "{value}"),
+            Node::Float(value) => match serde_json::Number::from_f64(*value) {
+                Some(number) => number.fmt(f),
+                None => f.write_str("null"),
+            },
             Node::Text(text) => f.write_str(text),
             Node::List(list) => {
                 f.write_str("[")?;

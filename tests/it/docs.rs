@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
+use wsmon::{Event, METRICS, MetricRow, TEXTS, Unit};
+
 const MANUAL: &str = include_str!("../../man/wsmon.1");
 const README: &str = include_str!("../../README.md");
 
@@ -72,13 +74,13 @@ fn manual_and_readme_mention_no_option_that_does_not_exist() {
     let mut known = options();
     for (source, not_ours) in [
         (MANUAL, ["--opt"].as_slice()),
-        (README, ["--path", "--release", "--profile", "--target", "--features"].as_slice()),
+        (README, ["--path", "--release", "--profile", "--target", "--features", "--no-default-features"].as_slice()),
     ] {
         known.extend(not_ours.iter().map(|name| (*name).to_owned()));
         let unknown: Vec<_> = spelled_out(source).difference(&known).cloned().collect();
         assert!(unknown.is_empty(), "{unknown:?}");
     }
-    for name in after("Fl", MANUAL).filter(|name| *name != "hqsVv") {
+    for name in after("Fl", MANUAL).filter(|name| *name != "46hqsVv") {
         assert!(known.contains(&format!("-{name}")), "-{name}");
     }
 }
@@ -107,9 +109,60 @@ fn the_manual_describes_every_format_and_no_other() {
     assert_eq!(described, choices);
 }
 
+/// The rows of a table below this heading, cell by cell. A row without a member belongs to the one above.
+fn table(heading: &str) -> Vec<Vec<&'static str>> {
+    let (_, rest) = section("EVENTS").split_once(&format!(".Ss {heading}\n")).expect(heading);
+    let rows = rest.split(".El").next().unwrap_or(rest).lines().filter_map(|line| line.strip_prefix(".It "));
+    rows.skip(1).map(|row| row.split("Ta").map(str::trim).collect()).collect()
+}
+
+fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Percent => "%",
+        Unit::Bytes => "bytes",
+        Unit::BytesPerSecond => "bytes/s",
+        Unit::Megahertz => "MHz",
+        Unit::Celsius => "Celsius",
+        Unit::Watt => "W",
+        Unit::Seconds => "s",
+        Unit::Count | Unit::Load => "",
+    }
+}
+
+#[test]
+fn the_manual_lists_every_member_of_a_sample_in_its_unit() {
+    let of_load = |row: &&MetricRow| row.unit == Unit::Load;
+    let mut members: Vec<_> =
+        METRICS.iter().filter(|row| !of_load(row)).map(|row| (row.name, unit(row.unit))).collect();
+    members.extend(TEXTS.iter().map(|row| (row.name, "")));
+    members.extend([("load", ""), ("at", ""), ("per_core", "%")]);
+    let table = table("Samples");
+    let mut listed: Vec<_> = table.iter().filter_map(|row| Some((row[0].strip_prefix("Li ")?, row[1]))).collect();
+    members.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(listed, members);
+}
+
+#[test]
+fn the_manual_says_of_every_member_which_server_sends_it() {
+    let servers = ["monitoring", "sysmedic", "fastpluggy", "pmdaemon", "neurograph"];
+    for row in table("Samples").iter().chain(&table("Other kinds")) {
+        assert_eq!(row.len(), 4, "{row:?}");
+        assert!(servers.contains(&row[2]) && row[3].starts_with("Li "), "{row:?}");
+    }
+}
+
+#[test]
+fn the_manual_names_every_kind_of_event() {
+    for kind in Event::KINDS {
+        assert!(after("Cm", section("EVENTS")).any(|name| name == kind), "{kind}");
+        assert!(after("Cm", section("OPTIONS")).any(|name| name == kind), "{kind}");
+    }
+}
+
 #[test]
 fn the_readme_shows_a_format_for_people_and_one_for_programs() {
-    for format in ["compact", "detailed", "jsonl"] {
+    for format in ["compact", "detailed", "jsonl", "events"] {
         assert!(README.contains(format), "{format}");
     }
 }

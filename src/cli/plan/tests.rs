@@ -9,7 +9,7 @@ fn read(line: &str) -> Result<Plan, Exit> {
 fn read_with(env: &[(&str, &str)], line: &str) -> Result<Plan, Exit> {
     let env: BTreeMap<_, _> = env.iter().copied().collect();
     let lookup = |name: &str| env.get(name).map(OsString::from);
-    plan(line.split_whitespace().map(OsString::from), &lookup)
+    plan(line.split_whitespace().map(OsString::from), &lookup).map(|plan| *plan)
 }
 
 fn good(line: &str) -> Plan {
@@ -38,6 +38,9 @@ fn the_defaults_are_those_of_the_contract() {
         uris: vec!["ws://localhost:8765".to_owned()],
         uris_from: "--uri",
         demo: false,
+        dialect: "auto".into(),
+        speech: Speech::default(),
+        reach: Reach::default(),
         reconnect_interval: secs(5),
         reconnect_cap: secs(60),
         max_reconnects: None,
@@ -48,6 +51,7 @@ fn the_defaults_are_those_of_the_contract() {
         max_message: 4 << 20,
         format: "simple",
         every: None,
+        only: None,
         color: When::Auto,
         glyphs: Glyphs::Auto,
         save_data: None,
@@ -71,6 +75,23 @@ type Case = (&'static str, &'static str, fn(&mut Plan));
 
 const CASES: &[Case] = &[
     ("--uri", "a=ws://h/", |plan| plan.uris = vec!["a=ws://h/".to_owned()]),
+    ("--dialect", "generic", |plan| plan.dialect = "generic".into()),
+    ("--header", "A:b", |plan| plan.reach.headers = vec!["A:b".into()]),
+    ("--ca-file", "c", |plan| plan.reach.ca_file = Some("c".into())),
+    ("--tls-name", "n", |plan| plan.reach.tls_name = Some("n".into())),
+    ("--insecure", "", |plan| plan.reach.insecure = true),
+    ("--proxy", "http://p/", |plan| plan.reach.proxy = Some("http://p/".into())),
+    ("--ipv4", "", |plan| plan.reach.family = Family::V4),
+    ("--ipv6", "", |plan| plan.reach.family = Family::V6),
+    ("--token-file", "t", |plan| plan.speech.token_file = Some("t".into())),
+    ("--subscribe", "a,b", |plan| plan.speech.subscribe = vec!["a".into(), "b".into()]),
+    ("--process", "a", |plan| plan.speech.process = vec!["a".into()]),
+    ("--interval", "2", |plan| plan.speech.interval = Some(secs(2))),
+    ("--request", "get={\"a\":1}", |plan| plan.speech.requests = vec![("get".into(), Some("{\"a\":1}".into()))]),
+    ("--request-every", "1m", |plan| plan.speech.request_every = Some(secs(60))),
+    ("--request-timeout", "3", |plan| plan.speech.request_timeout = Some(secs(3))),
+    ("--send", "x", |plan| plan.speech.send = vec!["x".into()]),
+    ("--heartbeat-reply", "y", |plan| plan.speech.heartbeat_reply = Some("y".into())),
     ("--no-reconnect", "", |plan| plan.max_reconnects = Some(0)),
     ("--reconnect-interval", "2.5", |plan| plan.reconnect_interval = Duration::from_millis(2500)),
     ("--reconnect-cap", "5m", |plan| plan.reconnect_cap = secs(300)),
@@ -82,6 +103,7 @@ const CASES: &[Case] = &[
     ("--max-message", "64K", |plan| plan.max_message = 65_536),
     ("--format", "jsonl", |plan| plan.format = "jsonl"),
     ("--every", "10", |plan| plan.every = Some(secs(10))),
+    ("--only", "sample,logs", |plan| plan.only = Only::read("sample,logs").ok()),
     ("--color", "always", |plan| plan.color = When::Always),
     ("--no-color", "", |plan| plan.color = When::Never),
     ("--ascii", "", |plan| plan.glyphs = Glyphs::Ascii),
@@ -106,7 +128,14 @@ const CASES: &[Case] = &[
 #[test]
 fn every_option_changes_its_part_of_the_plan_in_every_spelling() {
     let mut untested: Vec<_> = rows().map(|row| row.long).collect();
-    untested.retain(|long| !["--help", "--version"].contains(long));
+    // These two go together.
+    assert_eq!(
+        usage(read("--cert c")),
+        "wsmon: --cert and --key are given together: the certificate, and its private key"
+    );
+    let pair = good("--cert c --key k").reach;
+    assert_eq!((pair.cert, pair.key), (Some("c".into()), Some("k".into())));
+    untested.retain(|long| !["--cert", "--key", "--help", "--version"].contains(long));
     for (long, value, change) in CASES {
         let row = rows().find(|row| row.long == *long).expect(long);
         let mut expected = good("");
@@ -134,7 +163,24 @@ fn spellings(row: &Row, value: &str) -> Vec<String> {
 
 #[test]
 fn a_wrong_value_is_an_error_that_names_option_and_value() {
-    let anything_goes = ["--uri", "--save-data", "--log-file"];
+    let anything_goes = [
+        "--uri",
+        "--only",
+        "--save-data",
+        "--log-file",
+        "--token-file",
+        "--subscribe",
+        "--process",
+        "--request",
+        "--send",
+        "--heartbeat-reply",
+        "--header",
+        "--ca-file",
+        "--cert",
+        "--key",
+        "--tls-name",
+        "--proxy",
+    ];
     for row in rows().filter(|row| row.value.is_some()) {
         if !anything_goes.contains(&row.long) {
             let why = usage(read(&format!("{}=rubbish", row.long)));
@@ -142,6 +188,7 @@ fn a_wrong_value_is_an_error_that_names_option_and_value() {
         }
     }
     assert_eq!(usage(read("--save-data=")), "wsmon: --save-data '': no file is named");
+    assert_eq!(usage(read("--only Alerts")), "wsmon: --only 'Alerts': did you mean alert?");
 }
 
 #[test]
@@ -181,7 +228,7 @@ fn an_interval_above_the_usual_cap_raises_it() {
 
 #[test]
 fn a_wrong_format_names_the_choices() {
-    let choices = "choose from simple, detailed, compact, json, jsonl";
+    let choices = "choose from simple, detailed, compact, json, jsonl, events";
     assert_eq!(usage(read("-f xml")), format!("wsmon: --format 'xml': {choices}"));
     let from_variable = usage(read_with(&[("MONITORING_FORMAT", "xml")], ""));
     assert_eq!(from_variable, format!("wsmon: $MONITORING_FORMAT 'xml': {choices}"));
@@ -234,7 +281,7 @@ fn a_wrong_variable_is_named() {
 
     use std::os::unix::ffi::OsStringExt;
     let raw = |_: &str| Some(OsString::from_vec(vec![0xff]));
-    let why = usage(plan(std::iter::empty(), &raw));
+    let why = usage(plan(std::iter::empty(), &raw).map(|plan| *plan));
     assert_eq!(why, "wsmon: $MONITORING_WEBSOCKET_URI is not UTF-8");
 }
 
@@ -278,7 +325,7 @@ fn help_and_version_are_answers_and_no_errors() {
 #[test]
 fn control_characters_of_a_command_line_stay_off_the_terminal() {
     let words = ["--format", "\u{1b}[31m\n"].map(OsString::from);
-    let why = usage(plan(words.into_iter(), &|_| None));
+    let why = usage(plan(words.into_iter(), &|_| None).map(|plan| *plan));
     assert!(why.contains("'\u{fffd}[31m\u{fffd}'"), "{why}");
 }
 

@@ -1,0 +1,124 @@
+//! What was last heard of each process, and what has become of it since.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use super::MOST;
+use crate::event::{Process, ProcessChange};
+
+/// No name and no error is longer in memory.
+const LONGEST: usize = 256;
+
+/// What is remembered of PMDaemon's processes.
+#[derive(Debug, Default)]
+pub struct State {
+    /// The processes as they were last heard of, at most [`MOST`]. Survives a reconnection: what a restart of the
+    /// server did to them is news.
+    known: VecDeque<Process<'static>>,
+    /// Whether a list has been shown in full. Survives.
+    listed: bool,
+}
+
+impl State {
+    /// Whether the list at hand is the first one ever. Asking is taking notice.
+    pub fn is_first(&mut self) -> bool {
+        !std::mem::replace(&mut self.listed, true)
+    }
+
+    /// Takes a list of all processes. Returns what is different from before.
+    pub fn replace<'a>(&mut self, list: &[Process<'a>]) -> Vec<ProcessChange<'a>> {
+        let mut before = std::mem::take(&mut self.known);
+        let mut changes = Vec::new();
+        for process in list {
+            let old = take(&mut before, process);
+            changes.extend(self.learn(old, process));
+        }
+        changes.extend(before.into_iter().filter(|gone| !gone.state.is_empty()).map(vanished));
+        changes
+    }
+
+    /// Takes news of one process. `state` is what it was before, where the server says it.
+    pub fn update<'a>(&mut self, process: &Process<'a>, state: Option<&str>) -> Option<ProcessChange<'a>> {
+        let mut old = take(&mut self.known, process);
+        if let Some(state) = state {
+            old.get_or_insert_default().state = own(state);
+        }
+        self.learn(old, process)
+    }
+
+    /// The state that a process was in when last heard of; empty where it is not known.
+    pub fn state_of(&self, name: &str) -> &str {
+        self.known.iter().find(|known| known.name == cut(name)).map_or("", |known| &known.state)
+    }
+
+    fn learn<'a>(&mut self, old: Option<Process<'static>>, new: &Process<'a>) -> Option<ProcessChange<'a>> {
+        let change = compare(old.as_ref(), new);
+        if self.known.len() == MOST {
+            self.known.pop_front();
+        }
+        self.known.push_back(merge(old.unwrap_or_default(), new));
+        change
+    }
+}
+
+/// Takes out what is known of a process, by its id, or by its name where it was created anew. The server keeps
+/// its order: mostly it is the first.
+fn take(known: &mut VecDeque<Process<'static>>, process: &Process<'_>) -> Option<Process<'static>> {
+    let (id, name) = (cut(&process.id), cut(&process.name));
+    let by_id = known.iter().position(|known| !id.is_empty() && known.id == id);
+    known.remove(by_id.or_else(|| known.iter().position(|known| known.name == name))?)
+}
+
+fn merge(old: Process<'static>, new: &Process<'_>) -> Process<'static> {
+    let latest = |old: Cow<'static, str>, new: &str| if new.is_empty() { old } else { own(new) };
+    Process {
+        name: own(&new.name),
+        id: latest(old.id, &new.id),
+        state: latest(old.state, &new.state),
+        pid: new.pid.or(old.pid),
+        restarts: new.restarts.or(old.restarts),
+        exit_code: new.exit_code,
+        error: new.error.as_deref().map(own),
+        ..Process::default()
+    }
+}
+
+fn compare<'a>(old: Option<&Process<'static>>, new: &Process<'a>) -> Option<ProcessChange<'a>> {
+    let from = old.map(|old| old.state.clone()).unwrap_or_default();
+    let to = if new.state.is_empty() { from.clone() } else { new.state.clone() };
+    let detail = detail(old, new, from == "online" && to == "online");
+    let changed = from != cut(&to) || !detail.is_empty();
+    changed.then(|| ProcessChange { name: new.name.clone(), from, to, detail: detail.into() })
+}
+
+/// What else is new: errors, exit codes, restarts. A process that was running and is running with another pid was
+/// restarted by someone else; the pid of one that is not running means nothing.
+fn detail(old: Option<&Process<'static>>, new: &Process<'_>, runs_on: bool) -> String {
+    let mut parts = Vec::new();
+    let error = new.error.as_deref().filter(|error| old.and_then(|old| old.error.as_deref()) != Some(cut(error)));
+    parts.extend(error.map(str::to_owned));
+    let code = new.exit_code.filter(|_| old.is_none_or(|old| old.exit_code != new.exit_code));
+    parts.extend(code.map(|code| format!("exit code {code}")));
+    let grown = |old: &Process<'_>| old.restarts.zip(new.restarts).is_some_and(|(old, new)| new > old);
+    let moved = |old: &Process<'_>| runs_on && old.pid.zip(new.pid).is_some_and(|(old, new)| new != old);
+    match (old, new.restarts, new.pid) {
+        (Some(old), Some(restarts), _) if grown(old) => parts.push(format!("restarted #{restarts}")),
+        (Some(old), _, Some(pid)) if moved(old) => parts.push(format!("restarted, now pid {pid}")),
+        _ => {}
+    }
+    parts.join(", ")
+}
+
+fn vanished<'a>(gone: Process<'static>) -> ProcessChange<'a> {
+    ProcessChange { name: gone.name, from: gone.state, to: Cow::Borrowed(""), detail: Cow::Borrowed("") }
+}
+
+fn own(text: &str) -> Cow<'static, str> {
+    Cow::Owned(cut(text).to_owned())
+}
+
+/// The beginning of a text: what is remembered and compared.
+fn cut(text: &str) -> &str {
+    let end = (0..=LONGEST.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or_default()]
+}

@@ -1,0 +1,94 @@
+//! The parts of an authority, `[USER[:PASSWORD]@]HOST[:PORT]`, of servers and of proxies.
+
+/// User name and password, decoded.
+pub(crate) fn split_userinfo(userinfo: &str) -> Result<(String, String), String> {
+    let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+    let decode = |part| percent_decode(part).ok_or("the user information is not valid percent-encoded UTF-8");
+    let (user, password) = (decode(user)?, decode(password)?);
+    // RFC 7617 section 2: the first colon ends the user name.
+    if user.contains(':') {
+        return Err("a user name cannot contain a colon".into());
+    }
+    Ok((user, password))
+}
+
+/// Host and port. The host keeps no brackets.
+pub(crate) fn split_port(authority: &str) -> Result<(&str, Option<&str>), String> {
+    if let Some(rest) = authority.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']').ok_or("the [ of the IPv6 address has no ]")?;
+        return match rest.strip_prefix(':') {
+            Some(port) => Ok((host, Some(port))),
+            None if rest.is_empty() => Ok((host, None)),
+            None => Err(format!("{rest:?} after the IPv6 address: only a :PORT may follow")),
+        };
+    }
+    match authority.split_once(':') {
+        Some((_, port)) if port.contains(':') => Err("an IPv6 address stands in brackets: [::1]:8765".into()),
+        Some((host, port)) => Ok((host, Some(port))),
+        None => Ok((authority, None)),
+    }
+}
+
+/// 1 to 65535.
+pub(crate) fn check_port(port: &str) -> Result<u16, String> {
+    let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    match port.parse() {
+        Ok(port) if digits && port > 0 => Ok(port),
+        _ => Err(format!("the port {port:?} is not a number from 1 to 65535")),
+    }
+}
+
+/// A name in lower case, or an address.
+pub(crate) fn check_host(host: &str) -> Result<String, String> {
+    if host.is_empty() {
+        return Err("the host is missing: write ws://HOST[:PORT][/PATH]".into());
+    }
+    if host.contains(':') {
+        return check_ipv6(host);
+    }
+    let host = percent_decode(host).ok_or("the host is not valid percent-encoded UTF-8")?;
+    if !host.is_ascii() {
+        return Err(format!("the host {host:?} is not ASCII: write it in its xn-- form"));
+    }
+    match host.chars().find(|c| !c.is_ascii_alphanumeric() && !"-._".contains(*c)) {
+        Some(odd) => Err(format!("the host {host:?} contains {odd:?}")),
+        None => Ok(host.to_ascii_lowercase()),
+    }
+}
+
+fn check_ipv6(host: &str) -> Result<String, String> {
+    // RFC 6874: the % before a zone is written %25; people write it bare.
+    let host = host.replacen("%25", "%", 1);
+    let address = host.split('%').next().unwrap_or_default();
+    match address.parse::<core::net::Ipv6Addr>() {
+        Ok(_) => Ok(host),
+        Err(_) => Err(format!("{address:?} is no IPv6 address")),
+    }
+}
+
+/// In brackets where it is an IPv6 address.
+pub(crate) fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+/// Percent-decodes; `None` where a `%` is not followed by two digits or the bytes are no UTF-8.
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
+    String::from_utf8(percent_decode_bytes(text)?).ok()
+}
+
+/// Percent-decodes to bytes; `None` where a `%` is not followed by two digits.
+pub(crate) fn percent_decode_bytes(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        if *first == b'%' {
+            let digits = after.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
+            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    Some(bytes)
+}

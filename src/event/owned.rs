@@ -1,0 +1,86 @@
+//! Events that outlive the message they came from.
+
+use std::borrow::Cow;
+
+use super::{Alert, Answer, Event, LogLine, Notice, Process, ProcessChange, Processes, ServerError, Unknown};
+
+impl Event<'_> {
+    /// The same event, borrowing from nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Event<'static> {
+        match self {
+            Event::Sample(sample) => Event::Sample(Box::new(sample.into_owned())),
+            Event::Alert(alert) => Event::Alert(alert.into_owned()),
+            Event::Processes(processes) => Event::Processes(processes.into_owned()),
+            Event::Log(line) => Event::Log(line.into_owned()),
+            Event::Notice(notice) => Event::Notice(Notice { text: owned(notice.text), greeting: notice.greeting }),
+            Event::Answer(answer) => Event::Answer(Answer { kind: owned(answer.kind), text: answer.text }),
+            Event::Error(error) => {
+                Event::Error(ServerError { text: owned(error.text), severity: error.severity.map(owned) })
+            }
+            Event::KeepAlive => Event::KeepAlive,
+            Event::Unknown(unknown) => Event::Unknown(Unknown { kind: owned(unknown.kind), text: owned(unknown.text) }),
+            Event::State(change) => Event::State(change),
+        }
+    }
+}
+
+impl Alert<'_> {
+    fn into_owned(self) -> Alert<'static> {
+        Alert {
+            component: owned(self.component),
+            metric: owned(self.metric),
+            level: owned(self.level),
+            message: owned(self.message),
+            value: self.value,
+            threshold: self.threshold,
+            phase: self.phase,
+        }
+    }
+}
+
+impl LogLine<'_> {
+    fn into_owned(self) -> LogLine<'static> {
+        LogLine { level: owned(self.level), source: owned(self.source), text: owned(self.text) }
+    }
+}
+
+impl Processes<'_> {
+    fn into_owned(self) -> Processes<'static> {
+        Processes {
+            list: self.list.into_iter().map(Process::into_owned).collect(),
+            changes: self.changes.into_iter().map(ProcessChange::into_owned).collect(),
+            first: self.first,
+        }
+    }
+}
+
+impl Process<'_> {
+    fn into_owned(self) -> Process<'static> {
+        Process {
+            name: owned(self.name),
+            id: owned(self.id),
+            state: owned(self.state),
+            pid: self.pid,
+            started_at: self.started_at.map(owned),
+            uptime: self.uptime,
+            restarts: self.restarts,
+            cpu: self.cpu,
+            memory: self.memory,
+            exit_code: self.exit_code,
+            error: self.error.map(owned),
+            namespace: self.namespace.map(owned),
+            port: self.port,
+        }
+    }
+}
+
+impl ProcessChange<'_> {
+    fn into_owned(self) -> ProcessChange<'static> {
+        ProcessChange { name: owned(self.name), from: owned(self.from), to: owned(self.to), detail: owned(self.detail) }
+    }
+}
+
+fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
+    Cow::Owned(text.into_owned())
+}

@@ -1,0 +1,356 @@
+//! One line of JSON for each event, in a form common to all servers, for programs.
+//!
+//! What a server does not send is left out. The manual has a table of the members and where they come from.
+
+use super::{Format, json, stats};
+use crate::event::{Alert, AlertPhase, Answer, Event, LogLine, Notice, Process, ProcessChange, Processes, Raw};
+use crate::event::{ServerError, Shown, Unknown};
+use crate::json::{Layout, Writer};
+use crate::metric::{METRICS, Metric, Sample, TEXTS, Text};
+use crate::style::Style;
+
+pub const FORMAT: Format = Format {
+    name: "events",
+    about: "one line of JSON for each event, in a form common to all servers",
+    write,
+    stats: |out, statistics, _| stats::push_json(out, statistics, Layout::Line),
+    gap: Some(json::gap),
+};
+
+/// These stand in one list, in the place of the first.
+const LOAD: [Metric; 3] = [Metric::Load1, Metric::Load5, Metric::Load15];
+
+fn write(out: &mut String, shown: &Shown<'_>, _: &Style) {
+    for event in shown.events {
+        let Some(kind) = event.kind_name() else { continue };
+        let mut json = Writer::new(out, Layout::Line);
+        json::open(&mut json, shown);
+        json.member("kind").string(kind);
+        push_members(&mut json, event, shown);
+        json.close('}');
+        out.push('\n');
+    }
+}
+
+fn push_members(json: &mut Writer<'_>, event: &Event<'_>, shown: &Shown<'_>) {
+    match event {
+        Event::Sample(sample) => push_sample(json, sample),
+        Event::Processes(processes) => push_processes(json, processes),
+        Event::Alert(alert) => push_alert(json, alert),
+        Event::Log(log) => push_log(json, log),
+        Event::Notice(notice) => push_notice(json, notice),
+        Event::Answer(answer) => push_answer(json, answer, shown),
+        Event::Error(error) => push_error(json, error),
+        Event::Unknown(unknown) => push_unknown(json, unknown),
+        Event::KeepAlive | Event::State(_) => {}
+    }
+}
+
+fn push_sample(json: &mut Writer<'_>, sample: &Sample<'_>) {
+    for (&metric, row) in Metric::ALL.iter().zip(METRICS) {
+        match LOAD.iter().position(|&load| load == metric) {
+            Some(0) if LOAD.iter().any(|&load| sample.get(load).is_some()) => {
+                push_list(json.member("load"), LOAD.iter().map(|&load| sample.get(load)));
+            }
+            Some(_) => {}
+            None => number(json, row.name, sample.get(metric)),
+        }
+    }
+    for (&text, row) in Text::ALL.iter().zip(TEXTS) {
+        optional(json, row.name, sample.text(text));
+    }
+    optional(json, "at", sample.at.as_deref());
+    if !sample.per_core.is_empty() {
+        push_list(json.member("per_core"), sample.per_core.iter().map(|&core| Some(core)));
+    }
+}
+
+/// Absent numbers keep their place.
+fn push_list(json: &mut Writer<'_>, values: impl Iterator<Item = Option<f64>>) {
+    json.open('[');
+    for value in values {
+        json.element();
+        match value.filter(|value| value.is_finite()) {
+            Some(value) => push_number(json, value),
+            None => json.plain("null"),
+        }
+    }
+    json.close(']');
+}
+
+fn push_processes(json: &mut Writer<'_>, processes: &Processes<'_>) {
+    json.member("processes").open('[');
+    for process in &processes.list {
+        json.element();
+        push_process(json, process);
+    }
+    json.close(']');
+    json.member("changes").open('[');
+    for change in &processes.changes {
+        json.element();
+        push_change(json, change);
+    }
+    json.close(']');
+}
+
+fn push_process(json: &mut Writer<'_>, process: &Process<'_>) {
+    json.open('{');
+    text(json, "name", &process.name);
+    text(json, "id", &process.id);
+    text(json, "state", &process.state);
+    integer(json, "pid", process.pid);
+    optional(json, "started_at", process.started_at.as_deref());
+    number(json, "uptime", process.uptime.map(|uptime| uptime.as_secs_f64()));
+    integer(json, "restarts", process.restarts);
+    number(json, "cpu", process.cpu);
+    number(json, "memory", process.memory);
+    integer(json, "exit_code", process.exit_code);
+    optional(json, "error", process.error.as_deref());
+    optional(json, "namespace", process.namespace.as_deref());
+    integer(json, "port", process.port);
+    json.close('}');
+}
+
+fn push_change(json: &mut Writer<'_>, change: &ProcessChange<'_>) {
+    json.open('{');
+    text(json, "name", &change.name);
+    text(json, "from", &change.from);
+    text(json, "to", &change.to);
+    text(json, "detail", &change.detail);
+    json.close('}');
+}
+
+fn push_alert(json: &mut Writer<'_>, alert: &Alert<'_>) {
+    text(json, "component", &alert.component);
+    text(json, "metric", &alert.metric);
+    text(json, "level", &alert.level);
+    text(json, "message", &alert.message);
+    number(json, "value", alert.value);
+    number(json, "threshold", alert.threshold);
+    json.member("phase").string(match alert.phase {
+        AlertPhase::Begins => "begins",
+        AlertPhase::Changes => "changes",
+        AlertPhase::Ends => "ends",
+    });
+}
+
+fn push_log(json: &mut Writer<'_>, log: &LogLine<'_>) {
+    text(json, "level", &log.level);
+    text(json, "source", &log.source);
+    json.member("text").string(&log.text);
+}
+
+fn push_notice(json: &mut Writer<'_>, notice: &Notice<'_>) {
+    json.member("text").string(&notice.text);
+    json.member("greeting").plain(notice.greeting);
+}
+
+/// The text is for people; the message itself stands beside it where nothing else is in it.
+fn push_answer(json: &mut Writer<'_>, answer: &Answer<'_>, shown: &Shown<'_>) {
+    text(json, "type", &answer.kind);
+    json.member("text").string(&answer.text);
+    if let (Raw::Json(message), [_]) = (shown.raw, shown.events) {
+        json.member("answer").json(message);
+    }
+}
+
+fn push_error(json: &mut Writer<'_>, error: &ServerError<'_>) {
+    json.member("text").string(&error.text);
+    optional(json, "severity", error.severity.as_deref());
+}
+
+fn push_unknown(json: &mut Writer<'_>, unknown: &Unknown<'_>) {
+    text(json, "type", &unknown.kind);
+    json.member("text").string(&unknown.text);
+}
+
+/// A text that is empty where the server does not say.
+fn text(json: &mut Writer<'_>, name: &str, value: &str) {
+    optional(json, name, Some(value).filter(|value| !value.is_empty()));
+}
+
+fn optional(json: &mut Writer<'_>, name: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        json.member(name).string(value);
+    }
+}
+
+fn integer(json: &mut Writer<'_>, name: &str, value: Option<i64>) {
+    if let Some(value) = value {
+        json.member(name).plain(value);
+    }
+}
+
+/// What is no number in JSON is no value.
+fn number(json: &mut Writer<'_>, name: &str, value: Option<f64>) {
+    if let Some(value) = value.filter(|value| value.is_finite()) {
+        push_number(json.member(name), value);
+    }
+}
+
+/// In the fewest digits that are read back as the same number, and without `.0`.
+fn push_number(json: &mut Writer<'_>, value: f64) {
+    const EXACT: f64 = 9e15;
+    if value.abs() < EXACT && value.fract() == 0.0 {
+        json.plain(value as i64);
+    } else {
+        json.number(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::tests::*;
+    use super::*;
+
+    const HEAD: &str = r#"{"received_at":"2026-01-02T03:04:05.678Z","server":"nas\u001b","kind":"#;
+
+    fn line(event: Event<'_>) -> String {
+        let out = written("events", Raw::None, &[event], PLAIN);
+        out.strip_prefix(HEAD).unwrap().strip_suffix("}\n").unwrap().to_owned()
+    }
+
+    fn of_sample(text: &str) -> String {
+        sample("events", text, PLAIN).strip_prefix(HEAD).unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_sample_has_the_names_of_the_tables_and_nothing_that_was_not_sent() {
+        let expected = concat!(
+            r#""sample","cpu":45.2,"logical_cores":4,"cores":2,"frequency":2596.122,"memory":62.8,"#,
+            r#""memory_used":10050000000,"memory_total":16000000000,"memory_available":5900000000,"disk":28.5,"#,
+            r#""disk_used":142500000000,"disk_total":500000000000,"disk_path":"/","host":"router-01","os":"Linux","#,
+            r#""at":"2026-11-20T06:35:14.872567","per_core":[100,null,33.3]}"#,
+            "\n"
+        );
+        assert_eq!(of_sample(SAMPLE), expected);
+        assert_eq!(of_sample(r#"{"data":{"disk":{"percentage":0}}}"#), "\"sample\",\"disk\":0}\n");
+        assert_eq!(of_sample(r#"{"data":{}}"#), "\"sample\"}\n");
+    }
+
+    #[test]
+    fn load_is_a_list_in_which_absent_numbers_keep_their_place() {
+        let text = r#"{"data":{"processor":{"load":[0.5,2]},"memory":{"percentage":NaN}}}"#;
+        assert_eq!(of_sample(text), "\"sample\",\"load\":[0.5,2,null]}\n");
+        let text = r#"{"data":{"processor":{"load":[null,0.25]}}}"#;
+        assert_eq!(of_sample(text), "\"sample\",\"load\":[null,0.25,null]}\n");
+    }
+
+    #[test]
+    fn no_metric_hides_a_member_of_every_line() {
+        let names = METRICS.iter().map(|row| row.name).chain(TEXTS.iter().map(|row| row.name));
+        for name in names {
+            assert!(!["received_at", "server", "kind", "load", "at", "per_core"].contains(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_the_fewest_digits() {
+        let written = |value| {
+            let mut out = String::new();
+            push_number(&mut Writer::new(&mut out, Layout::Line), value);
+            assert_eq!(serde_json::from_str::<f64>(&out).unwrap(), value);
+            out
+        };
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (-20.0, "-20"),
+            (1.7369727, "1.7369727"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (25276510208.0, "25276510208"),
+            (1e300, "1e+300"),
+            (1e-7, "1e-7"),
+        ] {
+            assert_eq!(written(value), text);
+        }
+        assert_eq!(
+            line(Event::Alert(Alert {
+                value: Some(f64::INFINITY),
+                threshold: None,
+                ..alert("", "", "", AlertPhase::Ends)
+            })),
+            r#""alert","metric":"usage_percent","phase":"ends""#
+        );
+    }
+
+    #[test]
+    fn an_alert_has_its_phase() {
+        let whole = r#""alert","component":"memory","metric":"usage_percent","level":"WARNING","message":"high","value":96.2,"threshold":95,"phase":"#;
+        for (phase, name) in
+            [(AlertPhase::Begins, "begins"), (AlertPhase::Changes, "changes"), (AlertPhase::Ends, "ends")]
+        {
+            assert_eq!(line(Event::Alert(alert("memory", "WARNING", "high", phase))), format!("{whole}\"{name}\""));
+        }
+    }
+
+    #[test]
+    fn processes_have_what_the_server_says_of_them() {
+        let expected = concat!(
+            r#""processes","processes":[{"name":"web","id":"7","state":"errored","pid":18899,"#,
+            r#""started_at":"2026-01-01T23:52:01.5Z","restarts":0,"cpu":1.75,"memory":6442450944,"exit_code":-3,"#,
+            r#""error":"no such file","namespace":"default","port":31080},{"name":"idle","uptime":7890.5}],"#,
+            r#""changes":[{"name":"web","from":"online","to":"errored","detail":"exit"},{"name":"new","to":"online"},"#,
+            r#"{"name":"old","from":"online"}]"#
+        );
+        let changes = vec![
+            change("web", "online", "errored", "exit"),
+            change("new", "", "online", ""),
+            change("old", "online", "", ""),
+        ];
+        assert_eq!(line(processes(changes, false)), expected);
+        assert!(line(processes(vec![], false)).ends_with(r#""changes":[]"#));
+    }
+
+    #[test]
+    fn the_other_kinds_have_their_texts() {
+        assert_eq!(line(log("WARN", "", "a\nb")), r#""log","level":"WARN","text":"a\nb""#);
+        assert_eq!(line(log("", "task", "")), r#""log","source":"task","text":"""#);
+        let lines: Vec<_> = events().into_iter().filter(|event| event.kind_name().is_some()).map(line).collect();
+        for expected in [
+            r#""notice","text":"Connected to monitoring server","greeting":true"#,
+            r#""error","text":"Invalid message""#,
+            r#""error","text":"slow","severity":"warning""#,
+            r#""answer","type":"status","text":"connected_clients=1""#,
+            r#""unknown","type":"mystery","text":"{\"type\":\"mystery\"}""#,
+        ] {
+            assert!(lines.iter().any(|line| line == expected), "{expected}");
+        }
+    }
+
+    #[test]
+    fn every_kind_that_is_shown_has_its_name_among_the_kinds() {
+        let mut all = events();
+        all.extend(hostile_events());
+        all.push(Event::Sample(Box::new(Sample::new(&[]))));
+        let mut named: Vec<_> = all.iter().filter_map(Event::kind_name).collect();
+        named.sort_unstable();
+        named.dedup();
+        let mut kinds = Event::KINDS;
+        kinds.sort_unstable();
+        assert_eq!(named, kinds);
+    }
+
+    #[test]
+    fn an_answer_carries_its_message() {
+        let answer = || Event::Answer(Answer { kind: "status".into(), text: "a=1".into() });
+        let out = written("events", Raw::Json(r#"{"type": "status", "a": NaN}"#), &[answer()], PLAIN);
+        assert!(out.ends_with(",\"text\":\"a=1\",\"answer\":{\"type\":\"status\",\"a\":null}}\n"), "{out}");
+        let out = written("events", Raw::Json("{}"), &[answer(), answer()], PLAIN);
+        assert!(!out.contains("\"answer\":"), "{out}");
+    }
+
+    #[test]
+    fn each_event_is_a_line_of_json_that_no_text_can_break() {
+        let mut all = hostile_events();
+        all.extend(events());
+        let shown = all.iter().filter(|event| event.kind_name().is_some()).count();
+        let out = written("events", Raw::Text("x"), &all, PLAIN);
+        assert!(!out.chars().any(|c| c != '\n' && crate::hostile::is_hostile(c)), "{out:?}");
+        let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), shown);
+        assert!(lines.iter().all(|line| line["server"] == json!("nas\u{1b}")));
+    }
+}

@@ -1,0 +1,284 @@
+//! Processes for people: what has become of them, one line each, and the list as a table.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::time::{Duration, SystemTime};
+
+use super::lines::{Lines, Tags, push_tag};
+use super::number;
+use crate::event::{Process, ProcessChange, Processes, Shown};
+use crate::style::{Level, Style};
+
+/// A column of the table.
+struct Column {
+    head: &'static str,
+    /// Numbers stand on the right.
+    right: bool,
+    /// What stands in it, escaped; empty where the server does not say.
+    cell: fn(&Process<'_>, SystemTime, Style) -> String,
+}
+
+static COLUMNS: [Column; 12] = [
+    Column { head: "NAME", right: false, cell: |process, _, style| foreign(&process.name, style) },
+    Column { head: "STATE", right: false, cell: |process, _, style| foreign(&process.state, style) },
+    Column { head: "PID", right: true, cell: |process, _, _| integer(process.pid) },
+    Column { head: "AGE", right: false, cell: age },
+    Column { head: "RESTARTS", right: true, cell: |process, _, _| integer(process.restarts) },
+    Column { head: "CPU", right: true, cell: |process, _, _| number(process.cpu, push_percent) },
+    Column { head: "MEMORY", right: true, cell: |process, _, _| number(process.memory, number::push_bytes) },
+    Column { head: "PORT", right: true, cell: |process, _, _| integer(process.port) },
+    Column { head: "NAMESPACE", right: false, cell: |process, _, style| optional(&process.namespace, style) },
+    Column { head: "EXIT", right: true, cell: |process, _, _| integer(process.exit_code) },
+    Column { head: "ID", right: false, cell: |process, _, style| foreign(&process.id, style) },
+    Column { head: "ERROR", right: false, cell: |process, _, style| optional(&process.error, style) },
+];
+
+/// No cell makes the others wider than this, which a UUID needs.
+const WIDEST: usize = 36;
+
+/// How far a server's clock may be ahead before a start is taken for what it is: at another time.
+const AHEAD: Duration = Duration::from_secs(60);
+
+/// Appends the list as a table and the changes where nothing is left out; else the changes only, or the first
+/// list with a line for each process.
+pub fn push(lines: &mut Lines<'_>, shown: &Shown<'_>, processes: &Processes<'_>, tags: &Tags) {
+    if tags.full {
+        push_list(lines, shown, processes, tags);
+    }
+    match (processes.first, tags.full) {
+        (false, _) => processes.changes.iter().for_each(|change| push_change(lines, shown, change, tags)),
+        (true, false) if processes.list.is_empty() => {
+            tagged(lines, shown, tags, |out| out.push_str("no processes"));
+        }
+        (true, false) => processes.list.iter().for_each(|process| push_change(lines, shown, &found(process), tags)),
+        (true, true) => {}
+    }
+}
+
+/// A process of the first list, as if it had just appeared.
+fn found<'a>(process: &'a Process<'_>) -> ProcessChange<'a> {
+    let detail = process.error.as_deref().unwrap_or_default();
+    ProcessChange {
+        name: Cow::Borrowed(&process.name),
+        from: Cow::Borrowed(""),
+        to: Cow::Borrowed(if process.state.is_empty() { "listed" } else { &process.state }),
+        detail: Cow::Borrowed(detail),
+    }
+}
+
+fn push_change(lines: &mut Lines<'_>, shown: &Shown<'_>, change: &ProcessChange<'_>, tags: &Tags) {
+    let style = lines.style;
+    tagged(lines, shown, tags, |out| {
+        style.push_foreign(out, &change.name);
+        out.push_str(": ");
+        if !change.from.is_empty() {
+            style.push_foreign(out, &change.from);
+            out.push_str(style.draw(" → ", " -> "));
+        }
+        push_state(out, if change.to.is_empty() { "gone" } else { &change.to }, style);
+        if !change.detail.is_empty() {
+            out.push_str(" (");
+            style.push_foreign(out, &change.detail);
+            out.push(')');
+        }
+    });
+}
+
+fn push_state(out: &mut String, state: &str, style: Style) {
+    match Level::of_state(state) {
+        Some(level) => style.paint(out, level.color(), |out| style.push_foreign(out, state)),
+        None => style.push_foreign(out, state),
+    }
+}
+
+fn tagged(lines: &mut Lines<'_>, shown: &Shown<'_>, tags: &Tags, write: impl FnOnce(&mut String)) {
+    let style = lines.style;
+    lines.line(|out| {
+        push_tag(out, shown, style, tags, tags.process);
+        write(out);
+    });
+}
+
+/// A message that only tells changes has no list.
+fn push_list(lines: &mut Lines<'_>, shown: &Shown<'_>, processes: &Processes<'_>, tags: &Tags) {
+    let list = &processes.list;
+    match list.len() {
+        0 if processes.changes.is_empty() => tagged(lines, shown, tags, |out| out.push_str("none")),
+        0 => {}
+        count => {
+            tagged(lines, shown, tags, |out| {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "{count} listed");
+            });
+            push_table(lines, list, shown.received_at);
+        }
+    }
+}
+
+/// Columns that nobody fills are left out.
+fn push_table(lines: &mut Lines<'_>, list: &[Process<'_>], now: SystemTime) {
+    let style = lines.style;
+    let widest = |column: &Column| list.iter().map(|process| (column.cell)(process, now, style).chars().count()).max();
+    let widths = COLUMNS.iter().map(|column| (column, widest(column).unwrap_or_default()));
+    let columns: Vec<_> = widths
+        .filter(|(_, width)| *width > 0)
+        .map(|(column, width)| (column, width.max(column.head.len()).min(WIDEST)))
+        .collect();
+    lines.line(|out| push_row(out, &columns, |column| column.head.to_owned()));
+    for process in list {
+        let row = |out: &mut String| push_row(out, &columns, |column| (column.cell)(process, now, style));
+        match Level::of_state(&process.state) {
+            Some(Level::Critical) => lines.painted(Level::Critical.color(), row),
+            _ => lines.line(row),
+        }
+    }
+}
+
+fn push_row(out: &mut String, columns: &[(&Column, usize)], cell: impl Fn(&Column) -> String) {
+    let start = out.len();
+    for &(column, width) in columns {
+        let cell = cell(column);
+        // Writing to a String cannot fail.
+        let _ = if column.right { write!(out, "  {cell:>width$}") } else { write!(out, "  {cell:width$}") };
+    }
+    out.truncate(start + out[start..].trim_end().len());
+}
+
+/// How long it has been running; the start itself where that cannot be told.
+fn age(process: &Process<'_>, now: SystemTime, style: Style) -> String {
+    let Some(started_at) = &process.started_at else { return process.uptime.map(short).unwrap_or_default() };
+    let since = number::parse_time(started_at).and_then(|at| match now.duration_since(at) {
+        Ok(age) => Some(age),
+        Err(ahead) => (ahead.duration() <= AHEAD).then_some(Duration::ZERO),
+    });
+    process.uptime.or(since).map_or_else(|| foreign(started_at, style), short)
+}
+
+fn short(age: Duration) -> String {
+    let mut out = String::new();
+    number::push_age(&mut out, age);
+    out
+}
+
+fn push_percent(out: &mut String, percent: f64) {
+    number::push_fixed(out, percent, 0, 1);
+    out.push('%');
+}
+
+fn number(value: Option<f64>, push: fn(&mut String, f64)) -> String {
+    let mut out = String::new();
+    if let Some(value) = value {
+        push(&mut out, value);
+    }
+    out
+}
+
+fn integer(value: Option<i64>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn optional(text: &Option<Cow<'_, str>>, style: Style) -> String {
+    foreign(text.as_deref().unwrap_or_default(), style)
+}
+
+fn foreign(text: &str, style: Style) -> String {
+    let mut out = String::new();
+    style.push_foreign(&mut out, text);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{ASCII, COLOR, LABELS, PLAIN, change, processes, written};
+    use super::*;
+    use crate::event::{Event, Raw};
+
+    fn listed(list: Vec<Process<'_>>, first: bool) -> Event<'_> {
+        Event::Processes(Processes { list, changes: vec![], first })
+    }
+
+    fn process(name: &str) -> Process<'_> {
+        Process { name: name.into(), ..Process::default() }
+    }
+
+    #[test]
+    fn the_first_list_is_a_line_for_each_process() {
+        let event = [processes(vec![change("web", "", "errored", "")], true)];
+        let lines = "[PROC] web: errored (no such file)\n[PROC] idle: listed\n";
+        for format in ["simple", "compact"] {
+            assert_eq!(written(format, Raw::None, &event, PLAIN), lines);
+            assert_eq!(written(format, Raw::None, &[listed(vec![], true)], PLAIN), "[PROC] no processes\n");
+        }
+    }
+
+    #[test]
+    fn later_lists_are_shown_by_their_changes() {
+        let changes = || {
+            vec![
+                change("web", "online", "errored", "exit code 3"),
+                change("new", "", "online", ""),
+                change("old", "stopped", "", ""),
+            ]
+        };
+        let lines = "[PROC] web: online → errored (exit code 3)\n[PROC] new: online\n[PROC] old: stopped → gone\n";
+        let event = [processes(changes(), false)];
+        for format in ["simple", "compact"] {
+            assert_eq!(written(format, Raw::None, &event, PLAIN), lines);
+            assert_eq!(written(format, Raw::None, &event, ASCII), lines.replace('→', "->"));
+            assert_eq!(written(format, Raw::None, &[processes(vec![], false)], PLAIN), "");
+        }
+        let colored = written("simple", Raw::None, &event, COLOR);
+        assert!(colored.starts_with("[PROC] web: online → \x1b[91merrored\x1b[0m (exit code 3)\n"), "{colored}");
+        assert!(colored.contains("new: \x1b[92monline\x1b[0m\n") && colored.contains("→ \x1b[93mgone\x1b[0m\n"));
+    }
+
+    #[test]
+    fn detailed_has_a_table_with_the_columns_that_somebody_fills() {
+        let expected = "\
+[03:04:05Z] PROCESS: 2 listed
+  NAME  STATE      PID  AGE     RESTARTS   CPU  MEMORY   PORT  NAMESPACE  EXIT  ID  ERROR
+  web   errored  18899  3h 12m         0  1.8%  6.0 GB  31080  default      -3  7   no such file
+  idle                  2h 11m
+";
+        assert_eq!(written("detailed", Raw::None, &[processes(vec![], true)], PLAIN), expected);
+        let changed = written("detailed", Raw::None, &[processes(vec![change("idle", "a", "b", "")], false)], PLAIN);
+        assert_eq!(changed, format!("{expected}[03:04:05Z] PROCESS: idle: a → b\n"));
+        let labelled = written("detailed", Raw::None, &[processes(vec![], true)], LABELS);
+        assert!(labelled.lines().zip(expected.lines()).all(|(line, plain)| line == format!("nas\\x1b: {plain}")));
+        let colored = written("detailed", Raw::None, &[processes(vec![], true)], COLOR);
+        assert!(colored.contains("\n\x1b[91m  web   errored"), "{colored}");
+    }
+
+    #[test]
+    fn detailed_says_where_there_is_no_list() {
+        assert_eq!(written("detailed", Raw::None, &[listed(vec![], false)], PLAIN), "[03:04:05Z] PROCESS: none\n");
+        let told = Processes { list: vec![], changes: vec![change("a", "", "started", "")], first: false };
+        let out = written("detailed", Raw::None, &[Event::Processes(told)], PLAIN);
+        assert_eq!(out, "[03:04:05Z] PROCESS: a: started\n");
+    }
+
+    #[test]
+    fn a_start_that_gives_no_age_is_shown_as_it_came() {
+        let started = |at: &'static str| Process { started_at: Some(at.into()), ..process("a") };
+        for (at, shown) in [
+            ("Tuesday", "Tuesday"),
+            ("2026-01-02T03:04:06Z", "0s"),
+            ("2027-01-02T03:04:06Z", "2027-01-02T03:04:06Z"),
+            ("2026-01-02T02:04:05.678", "1h 0m"),
+        ] {
+            let out = written("detailed", Raw::None, &[listed(vec![started(at)], true)], PLAIN);
+            assert!(out.ends_with(&format!("AGE\n  a     {shown}\n")), "{out}");
+        }
+    }
+
+    #[test]
+    fn a_long_cell_does_not_widen_the_others() {
+        let long = "n".repeat(5000);
+        let list = std::iter::repeat_n(process("a"), 1000)
+            .chain([process(&long)])
+            .map(|process| Process { port: Some(1), ..process });
+        let out = written("detailed", Raw::None, &[listed(list.collect(), true)], PLAIN);
+        assert!(out.len() < 60_000, "{}", out.len());
+        assert!(out.contains(&format!("\n  a{}1\n", " ".repeat(WIDEST - 1 + 2 + 3))), "{out}");
+    }
+}

@@ -1,0 +1,86 @@
+//! Hides secrets in a message and leaves the rest of it as it came.
+
+use super::{Node, token_len};
+
+/// The text with `"redacted"` for the value of each member of its object that has one of these names, however
+/// the name is spelled. The text must be JSON.
+#[must_use]
+pub fn redact(text: &str, names: &[&str]) -> String {
+    let mut redaction = Redaction { out: String::with_capacity(text.len()), depth: 0, key: "", hiding: false };
+    let mut rest = text;
+    while !rest.is_empty() {
+        let len = if is_mark(rest.as_bytes()[0]) { 1 } else { token_len(rest).min(next_mark(rest)) };
+        redaction.token(&rest[..len], names);
+        rest = &rest[len..];
+    }
+    redaction.out
+}
+
+struct Redaction<'a> {
+    out: String,
+    depth: usize,
+    /// The latest string of the object itself: before a colon, the name of a member.
+    key: &'a str,
+    /// Whether the value of a member is left out.
+    hiding: bool,
+}
+
+impl<'a> Redaction<'a> {
+    fn token(&mut self, token: &'a str, names: &[&str]) {
+        match token {
+            "{" | "[" => self.depth += 1,
+            "}" | "]" => self.depth = self.depth.saturating_sub(1),
+            _ if self.depth == 1 && token.starts_with('"') => self.key = token,
+            _ => {}
+        }
+        self.hiding &= !(self.depth == 0 || self.depth == 1 && token == ",");
+        if !self.hiding {
+            self.out.push_str(token);
+        }
+        if self.depth == 1 && token == ":" && !self.hiding && self.is_named(names) {
+            self.out.push_str("\"redacted\"");
+            self.hiding = true;
+        }
+    }
+
+    fn is_named(&self, names: &[&str]) -> bool {
+        Node::parse(self.key).is_ok_and(|key| key.as_text().is_some_and(|key| names.contains(&key)))
+    }
+}
+
+fn is_mark(byte: u8) -> bool {
+    matches!(byte, b'{' | b'}' | b'[' | b']' | b',' | b':')
+}
+
+/// Where the next mark stands, which is of no account within a string.
+fn next_mark(text: &str) -> usize {
+    if text.starts_with('"') { text.len() } else { text.bytes().position(is_mark).unwrap_or(text.len()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn named_members_are_hidden_and_everything_else_stays() {
+        for (text, hidden) in [
+            (r#"{"type":"t","token":"a,b}","n":1.50}"#, r#"{"type":"t","token":"redacted","n":1.50}"#),
+            (r#"{"token":{"a":[1,{"token":2}]},"x":3}"#, r#"{"token":"redacted","x":3}"#),
+            (r#"{"t\u006fken":5}"#, r#"{"t\u006fken":"redacted"}"#),
+            (r#"{"token":1,"token":2}"#, r#"{"token":"redacted","token":"redacted"}"#),
+            ("{ \"token\" : null , \"x\" : [ 1 ] }", "{ \"token\" :\"redacted\", \"x\" : [ 1 ] }"),
+        ] {
+            assert_eq!(redact(text, &["token"]), hidden);
+            assert!(Node::parse(hidden).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_name_is_left_alone() {
+        for text in
+            [r#"{"a":"token","b":{"token":1},"c":["token",1]}"#, r#"["token",1]"#, r#"{"a":"\"token\":1","é":"☃"}"#, ""]
+        {
+            assert_eq!(redact(text, &["token"]), text);
+        }
+    }
+}

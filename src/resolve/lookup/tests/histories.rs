@@ -1,0 +1,42 @@
+//! Random servers: whatever they do, a lookup comes to an end, and to one only.
+
+use super::*;
+
+/// A server that answers at random, at any time and with anything.
+fn moody(seed: u64) -> Server {
+    let mut dice = seed;
+    Box::new(move |ask| {
+        let mut roll = |sides: u64| {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (dice >> 33) % sides
+        };
+        let after = [0, 1, 30, 60, 4999, 5000, 5001, 12_000][roll(8) as usize];
+        let reply = Reply::to(&ask.message);
+        let reply = match roll(9) {
+            0 => return None,
+            1 => reply.truncated(),
+            2 => reply.code(3),
+            3 => reply.code(2),
+            4 => reply.cname("", "x.example").a("x.example", "192.0.2.1").aaaa("x.example", "::2"),
+            5 => reply.with_id_of(b"xx").a("", "192.0.2.1"),
+            6 => reply.a("", "192.0.2.1"),
+            7 => reply.aaaa("", "::1"),
+            _ => reply,
+        };
+        Some((after, reply.bytes()))
+    })
+}
+
+#[test]
+fn every_lookup_ends_with_addresses_or_with_one_reason() {
+    for seed in 0..1500 {
+        let servers: Vec<_> = (0..seed % 3 + 1).map(|n| moody(seed * 7 + n)).collect();
+        let family = [Family::Both, Family::V4, Family::V6][seed as usize / 3 % 3];
+        let lines = ["", "search a.example b.example", "options attempts:5 timeout:1"][seed as usize / 9 % 3];
+        let said = Sim::with("h", family, lines, servers).run();
+        let count = |what: &str| said.iter().filter(|line| line.contains(what)).count();
+        let (found, failed) = (count(" found "), count(" failed: resolve h: "));
+        assert!((found, failed) == (0, 1) || (1..=2).contains(&found) && failed == 0, "{seed}: {said:?}");
+        assert!(!said.iter().any(|line| line.ends_with("h: ")), "{said:?}");
+    }
+}

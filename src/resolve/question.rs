@@ -1,0 +1,200 @@
+//! One question, put to one server after the other until one answers it.
+
+use core::net::{IpAddr, SocketAddr};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::lookup::{Ask, Do, Over, TryId};
+use super::message::{self, Kind, Reading};
+
+/// Answers to earlier tries count as long as no more than so many are open: a slow server is not asked in vain.
+const MOST_OPEN: usize = 3;
+
+/// What the questions of a lookup share.
+#[derive(Debug)]
+pub(super) struct Desk {
+    /// In the order in which they are asked.
+    pub servers: Vec<SocketAddr>,
+    /// How many tries a question has.
+    pub tries: usize,
+    /// How long one may take.
+    pub timeout: Duration,
+    /// What the caller has to do.
+    pub todo: VecDeque<Do>,
+    /// Why servers were of no use for the present name.
+    pub complaints: Vec<Complaint>,
+    /// Tries begun so far.
+    pub serial: u64,
+}
+
+/// Why a server was of no use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Complaint {
+    pub server: SocketAddr,
+    pub why: String,
+    /// Whether it said so itself.
+    pub answered: bool,
+}
+
+impl Desk {
+    /// Notes why a server was of no use; what it said itself counts more than its silence.
+    fn complain(&mut self, server: SocketAddr, why: &str, answered: bool) {
+        let complaint = Complaint { server, why: why.to_owned(), answered };
+        match self.complaints.iter_mut().find(|known| known.server == server) {
+            Some(known) if known.answered && !answered => {}
+            Some(known) => *known = complaint,
+            None => self.complaints.push(complaint),
+        }
+    }
+}
+
+/// How a question ended. The server is the one that said so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Addresses(Vec<IpAddr>),
+    NoAddress(SocketAddr),
+    NoName(SocketAddr),
+    /// No server was of use: see the complaints.
+    Failed,
+}
+
+/// The question for one kind of address of one name.
+#[derive(Debug)]
+pub(super) struct Question {
+    kind: Kind,
+    name: String,
+    begun: usize,
+    /// The latest is the last.
+    open: Vec<Try>,
+    give_up_at: Instant,
+    pub outcome: Option<Outcome>,
+    /// Whether its addresses have been handed out.
+    pub is_taken: bool,
+}
+
+#[derive(Debug)]
+struct Try {
+    id: TryId,
+    server: SocketAddr,
+    over: Over,
+    query: Vec<u8>,
+}
+
+impl Question {
+    /// Asks the first server.
+    pub fn new(kind: Kind, name: &str, desk: &mut Desk, now: Instant, random: u64) -> Self {
+        let (name, open) = (name.to_owned(), Vec::new());
+        let mut question = Question { kind, name, begun: 0, open, give_up_at: now, outcome: None, is_taken: false };
+        question.ask_next(desk, now, random);
+        question
+    }
+
+    pub fn is_settled(&self) -> bool {
+        self.outcome.is_some()
+    }
+
+    pub fn addresses(&self) -> Option<&[IpAddr]> {
+        match &self.outcome {
+            Some(Outcome::Addresses(addresses)) => Some(addresses),
+            _ => None,
+        }
+    }
+
+    /// The servers that may still answer.
+    pub fn asked(&self) -> impl Iterator<Item = SocketAddr> {
+        self.open.iter().map(|tried| tried.server)
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        (!self.is_settled()).then_some(self.give_up_at)
+    }
+
+    /// Asks the next server where the present one took too long.
+    pub fn tick(&mut self, desk: &mut Desk, now: Instant, random: u64) {
+        if self.deadline().is_some_and(|at| at <= now) {
+            if let Some(late) = self.open.last() {
+                desk.complain(late.server, "no answer", false);
+            }
+            self.ask_next(desk, now, random);
+        }
+    }
+
+    /// A message arrived for one of the tries; whether it settled anything.
+    pub fn answered(
+        &mut self,
+        id: TryId,
+        from: SocketAddr,
+        message: &[u8],
+        desk: &mut Desk,
+        now: Instant,
+        random: u64,
+    ) {
+        let Some(tried) = self.open.iter().find(|tried| tried.id == id) else { return };
+        let (server, over) = (tried.server, tried.over);
+        // RFC 5452 section 9.1: address, port, id and question must be those of the question.
+        if (from.ip(), from.port()) != (server.ip(), server.port()) {
+            return;
+        }
+        match (message::read(message, &tried.query), over) {
+            (Reading::NotOurs, Over::Udp) => {}
+            (Reading::NotOurs | Reading::Truncated, Over::Tcp) => {
+                self.failed(id, "answered something else", true, desk, now, random);
+            }
+            (Reading::Truncated, Over::Udp) => self.ask_over_tcp(id, desk, now, random),
+            (Reading::Failed(why), _) => self.failed(id, &why, true, desk, now, random),
+            (Reading::Addresses(addresses), _) => self.settle(Outcome::Addresses(addresses), desk),
+            (Reading::NoAddress, _) => self.settle(Outcome::NoAddress(server), desk),
+            (Reading::NoName, _) => self.settle(Outcome::NoName(server), desk),
+        }
+    }
+
+    /// A try came to nothing: the next server is asked, unless it has been already.
+    pub fn failed(&mut self, id: TryId, why: &str, answered: bool, desk: &mut Desk, now: Instant, random: u64) {
+        let Some(at) = self.open.iter().position(|tried| tried.id == id) else { return };
+        let was_latest = at + 1 == self.open.len();
+        let tried = self.open.remove(at);
+        desk.todo.push_back(Do::Forget(id));
+        desk.complain(tried.server, why, answered);
+        if was_latest {
+            self.ask_next(desk, now, random);
+        }
+    }
+
+    fn ask_next(&mut self, desk: &mut Desk, now: Instant, random: u64) {
+        if self.begun == desk.tries {
+            return self.settle(Outcome::Failed, desk);
+        }
+        let server = desk.servers[self.begun % desk.servers.len()];
+        self.begun += 1;
+        self.ask(server, Over::Udp, desk, now, random);
+    }
+
+    /// RFC 1035 section 4.2.1, RFC 7766 section 5: the same server, with a new id.
+    fn ask_over_tcp(&mut self, id: TryId, desk: &mut Desk, now: Instant, random: u64) {
+        let Some(at) = self.open.iter().position(|tried| tried.id == id) else { return };
+        let server = self.open.remove(at).server;
+        desk.todo.push_back(Do::Forget(id));
+        self.ask(server, Over::Tcp, desk, now, random);
+    }
+
+    fn ask(&mut self, server: SocketAddr, over: Over, desk: &mut Desk, now: Instant, random: u64) {
+        // The upper half is as random as the lower one, which may have chosen the first server.
+        let Some(query) = message::query((random >> 48) as u16, &self.name, self.kind) else {
+            // Not reached: names are checked when the lookup begins.
+            return self.settle(Outcome::NoName(server), desk);
+        };
+        if self.open.len() == MOST_OPEN {
+            desk.todo.push_back(Do::Forget(self.open.remove(0).id));
+        }
+        desk.serial += 1;
+        let id = TryId(desk.serial);
+        self.give_up_at = now + desk.timeout;
+        desk.todo.push_back(Do::Ask(Ask { id, server, over, message: query.clone() }));
+        self.open.push(Try { id, server, over, query });
+    }
+
+    fn settle(&mut self, outcome: Outcome, desk: &mut Desk) {
+        self.outcome = Some(outcome);
+        desk.todo.extend(self.open.drain(..).map(|tried| Do::Forget(tried.id)));
+    }
+}

@@ -1,0 +1,73 @@
+//! A build without TLS: nothing of this can come into being.
+
+use std::convert::Infallible;
+use std::io::{self, Read, Write};
+use std::marker::PhantomData;
+use std::time::SystemTime;
+
+use super::{MISSING, Progress, Settings, TlsError};
+
+/// What handshakes begin with.
+#[derive(Clone, Debug)]
+pub struct Connector(Infallible);
+
+/// A handshake under way.
+#[derive(Debug)]
+pub struct Handshake<S>(Infallible, PhantomData<S>);
+
+/// A stream inside TLS.
+#[derive(Debug)]
+pub struct TlsStream<S>(Infallible, PhantomData<S>);
+
+impl Connector {
+    /// There is none.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn build(_settings: &Settings) -> Result<Self, String> {
+        Err(format!("wss:// {MISSING}"))
+    }
+
+    /// A handshake with a host over a connected stream.
+    pub fn handshake<S>(&self, _host: &str, _stream: S) -> Handshake<S> {
+        match self.0 {}
+    }
+}
+
+impl<S: Read + Write> Handshake<S> {
+    /// Goes as far as possible without waiting.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn advance(self, _wall: SystemTime) -> Result<Progress<S>, TlsError> {
+        match self.0 {}
+    }
+}
+
+impl<S: Read + Write> TlsStream<S> {
+    /// The stream below.
+    pub fn get_ref(&self) -> &S {
+        match self.0 {}
+    }
+
+    /// The stream below.
+    pub fn get_mut(&mut self) -> &mut S {
+        match self.0 {}
+    }
+}
+
+impl<S: Read + Write> Read for TlsStream<S> {
+    fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0 {}
+    }
+}
+
+impl<S: Read + Write> Write for TlsStream<S> {
+    fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+        match self.0 {}
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,150 @@
+//! From a host's name to a connected socket: the lookup, and the race of its addresses.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+use std::{io, path::Path};
+
+use mio::Interest;
+use mio::net::{TcpStream, UnixStream};
+
+use super::Ground;
+use crate::error::{Disconnect, Phase, reason};
+use crate::lookup::Lookup;
+use crate::race::{Do, Input, Race};
+use crate::resolve::Wish;
+use crate::stream::Socket;
+
+/// On the way to a connected socket.
+#[derive(Debug)]
+pub struct Reach {
+    lookup: Option<Lookup>,
+    race: Race,
+    attempts: Vec<Attempt>,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    number: usize,
+    address: SocketAddr,
+    stream: TcpStream,
+}
+
+/// A socket that is connected, and to what.
+pub type Reached = (Socket, String);
+
+impl Reach {
+    /// Begins with the lookup.
+    pub fn begin(wish: Wish<'_>, ground: &mut Ground<'_>) -> Self {
+        let now = ground.now.mono;
+        let lookup = Lookup::begin(wish, ground.names, ground.token, now, ground.random);
+        Reach { lookup: Some(lookup), race: Race::begin(Vec::new(), true, now), attempts: Vec::new() }
+    }
+
+    /// Goes as far as possible without waiting.
+    pub fn advance(&mut self, ground: &mut Ground<'_>) -> Result<Option<Reached>, Disconnect> {
+        let mut inputs = self.look(ground)?;
+        inputs.extend(self.attempts.iter().filter_map(Attempt::outcome));
+        inputs.push(Input::Tick);
+        for input in inputs {
+            if let Some(reached) = self.run(input, ground)? {
+                return Ok(Some(reached));
+            }
+        }
+        Ok(None)
+    }
+
+    /// When to be advanced at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        [self.lookup.as_ref().and_then(Lookup::deadline), self.race.deadline()].into_iter().flatten().min()
+    }
+
+    /// How far it has come, for a time-out: the phase, and the addresses tried.
+    pub fn unfinished(&self, host: &str) -> (Phase, String) {
+        match self.race.summary() {
+            tried if tried.is_empty() => (Phase::Resolve, format!("resolve {host}: no answer")),
+            tried => (Phase::Connect, format!("connect to {tried}")),
+        }
+    }
+
+    fn look(&mut self, ground: &mut Ground<'_>) -> Result<Vec<Input>, Disconnect> {
+        let mut inputs = Vec::new();
+        let Some(lookup) = &mut self.lookup else { return Ok(inputs) };
+        match lookup.advance(ground.registry, ground.now.mono, ground.random) {
+            Ok(found) => inputs.extend(found.map(Input::Added)),
+            // The one family may have come before the other failed.
+            Err(why) if self.race.summary().is_empty() => return Err(Disconnect::new(Phase::Resolve, why)),
+            Err(_) => {
+                self.lookup = None;
+                inputs.push(Input::NoMore);
+                return Ok(inputs);
+            }
+        }
+        if lookup.is_done() {
+            self.lookup = None;
+            inputs.push(Input::NoMore);
+        }
+        Ok(inputs)
+    }
+
+    /// Lets the race go on until it waits.
+    fn run(&mut self, input: Input, ground: &mut Ground<'_>) -> Result<Option<Reached>, Disconnect> {
+        let mut next = self.race.handle(ground.now.mono, input);
+        loop {
+            next = match next {
+                Do::Nothing => return Ok(None),
+                Do::Lost(why) => return Err(Disconnect::new(Phase::Connect, format!("connect to {why}"))),
+                Do::Won(number) => {
+                    let won = self.attempts.iter().position(|attempt| attempt.number == number);
+                    let attempt = won.map(|at| self.attempts.swap_remove(at));
+                    // The others are closed; the race hands out numbers of attempts that were begun.
+                    self.attempts.clear();
+                    return Ok(attempt.map(|attempt| (Socket::Tcp(attempt.stream), attempt.address.to_string())));
+                }
+                Do::Start(number, address) => match connect(ground, address) {
+                    Ok(stream) => {
+                        self.attempts.push(Attempt { number, address, stream });
+                        self.race.handle(ground.now.mono, Input::Tick)
+                    }
+                    Err(error) => self.race.handle(ground.now.mono, Input::Failed(number, reason(&error))),
+                },
+            }
+        }
+    }
+}
+
+impl Attempt {
+    /// Connected, failed, or neither yet.
+    fn outcome(&self) -> Option<Input> {
+        let error = match self.stream.take_error() {
+            Ok(None) => match self.stream.peer_addr() {
+                Ok(_) => return Some(Input::Connected(self.number)),
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => return None,
+                Err(error) => error,
+            },
+            Ok(Some(error)) | Err(error) => error,
+        };
+        Some(Input::Failed(self.number, reason(&error)))
+    }
+}
+
+/// A Unix socket is connected at once or not at all.
+pub fn unix(path: &Path, ground: &Ground<'_>) -> Result<Reached, Disconnect> {
+    let what = format!("connect to {}", crate::style::escape(&path.to_string_lossy()));
+    let connect = || {
+        let mut stream = UnixStream::connect(path)?;
+        ground.registry.register(&mut stream, ground.token, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(stream)
+    };
+    match connect() {
+        Ok(stream) => Ok((Socket::Unix(stream), path.to_string_lossy().into_owned())),
+        Err(error) => Err(Disconnect::io(Phase::Connect, &what, &error)),
+    }
+}
+
+fn connect(ground: &Ground<'_>, address: SocketAddr) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    // Without it a pong after a burst waits up to 40 ms for the server's delayed acknowledgement.
+    stream.set_nodelay(true)?;
+    ground.registry.register(&mut stream, ground.token, Interest::READABLE | Interest::WRITABLE)?;
+    Ok(stream)
+}

@@ -1,0 +1,65 @@
+//! Where a connection goes and by which way, with the credentials that go along.
+
+use std::time::Duration;
+
+use crate::endpoint::Endpoint;
+use crate::error::Disconnect;
+use crate::proxy::Proxy;
+use crate::redirect;
+use crate::resolve::Family;
+use crate::server::ProxyChoice;
+use crate::tls;
+
+/// One connection's way.
+pub struct Route {
+    pub endpoint: Endpoint,
+    /// The proxy for this endpoint, if there is one.
+    pub proxy: Option<Proxy>,
+    pub choice: ProxyChoice,
+    pub tls: tls::Settings,
+    pub family: Family,
+    /// How long all of it may take.
+    pub within: Duration,
+    /// Headers of the user, credentials among them.
+    pub own_headers: Vec<(String, String)>,
+}
+
+impl Route {
+    /// The headers of the request.
+    pub fn headers(&self) -> Vec<(String, String)> {
+        let given = self.own_headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Authorization"));
+        let basic = self.endpoint.authorization().filter(|_| !given);
+        self.own_headers.iter().cloned().chain(basic).collect()
+    }
+
+    /// The host to find and the port to connect to.
+    pub fn next_hop(&self) -> (&str, u16) {
+        match &self.proxy {
+            Some(proxy) => (&proxy.host, proxy.port),
+            None => (&self.endpoint.host, self.endpoint.port),
+        }
+    }
+
+    /// The host to find.
+    pub fn next_host(&self) -> &str {
+        self.next_hop().0
+    }
+
+    /// Goes elsewhere. To another server no credentials go along.
+    pub fn redirect(&mut self, to: Endpoint) {
+        if !redirect::same_host(&self.endpoint, &to) {
+            self.own_headers.retain(|(name, _)| name.eq_ignore_ascii_case("User-Agent"));
+        }
+        self.proxy = self.choice.proxy(&to).ok().flatten();
+        log::debug!("redirected to {to}");
+        self.endpoint = to;
+    }
+
+    /// Says that it is the proxy that cannot be reached, where there is one.
+    pub fn blame_proxy(&self, why: Disconnect) -> Disconnect {
+        match self.proxy {
+            Some(_) => Disconnect { text: format!("proxy: {}", why.text), ..why },
+            None => why,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Several servers, and loops of one's own.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use super::*;
+use wsmon::mio::unix::{SourceFd, pipe};
+use wsmon::mio::{Events, Interest, Poll, Token};
+
+/// Turns until it is done, or `enough` says so; every event with its server's label.
+fn turn_until(
+    monitor: &mut Monitor,
+    enough: impl Fn(&[(String, Event<'static>)]) -> bool,
+) -> Vec<(String, Event<'static>)> {
+    let mut events = Vec::new();
+    let until = monitor.clock().mono + PATIENCE;
+    while !monitor.is_done() && !enough(&events) {
+        assert!(monitor.clock().mono < until, "{monitor:?}: only {events:?}");
+        monitor
+            .turn(Some(PATIENCE), &mut |shown| {
+                let own = |event: &Event<'_>| (shown.server.to_string(), event.clone().into_owned());
+                events.extend(shown.events.iter().map(own));
+            })
+            .unwrap();
+    }
+    events
+}
+
+#[test]
+fn of_two_servers_in_one_loop_the_dead_one_does_not_hold_up_the_other() {
+    let server = TestServer::start(|mut peer| {
+        peer.upgrade();
+        (1..=3).for_each(|cpu| peer.text(sample(cpu)));
+        peer.close(1000, "");
+        peer.drain();
+    });
+    let mut monitor = Monitor::new().unwrap();
+    let dead = monitor.add(hasty(NOBODY).label("dead").max_reconnects(Some(1))).unwrap();
+    let live = monitor.add(hasty(&server.uri()).label("live").max_reconnects(Some(0))).unwrap();
+    let events = turn_until(&mut monitor, |_| false);
+    let of = |label: &str| -> Vec<_> {
+        events.iter().filter(|(server, _)| server == label).map(|(_, event)| event.clone()).collect()
+    };
+    assert_eq!(cpus(&of("live")), [1.0, 2.0, 3.0]);
+    assert_eq!(steps(&of("dead")), [(Disconnected, Connecting), (Connecting, Reconnecting), (Reconnecting, Error)]);
+    assert_eq!((monitor.state(dead), monitor.state(live)), (Error, Error));
+    assert_eq!(monitor.statistics_of(live).messages_received, 3);
+    let total = monitor.statistics();
+    assert_eq!((total.messages_received, total.error_count, total.servers.len()), (3, 3, 2));
+}
+
+#[test]
+fn one_server_can_be_stopped_while_the_others_go_on() {
+    let server = TestServer::start(on_demand);
+    let mut monitor = Monitor::new().unwrap();
+    let one = monitor.add(hasty(&server.uri())).unwrap();
+    let other = monitor.add(hasty(&server.uri())).unwrap();
+    assert_eq!(monitor.label(other), format!("{}#2", monitor.label(one)));
+    turn_until(&mut monitor, |events| {
+        events.iter().filter(|(_, event)| matches!(event, Event::Notice(_))).count() == 2
+    });
+    monitor.stop_one(one);
+    turn_until(&mut monitor, |events| {
+        events.iter().any(|(_, e)| matches!(e, Event::State(change) if change.is_last()))
+    });
+    assert_eq!((monitor.state(one), monitor.state(other), monitor.is_done()), (Disconnected, Connected, false));
+    monitor.send(other, "still there").unwrap();
+    let events = turn_until(&mut monitor, |events| !events.is_empty());
+    assert_eq!(cpus(events.iter().map(|(_, event)| event)), [1.0]);
+    monitor.stop();
+    turn_until(&mut monitor, |_| false);
+    assert!(monitor.is_done());
+}
+
+#[test]
+fn two_servers_must_not_be_given_the_same_label() {
+    let mut monitor = Monitor::new().unwrap();
+    monitor.add(Server::parse("nas=h:1").unwrap()).unwrap();
+    let error = monitor.add(Server::parse("nas=h:2").unwrap()).unwrap_err();
+    assert!(error.to_string().contains("nas"), "{error}");
+    assert_eq!(monitor.len(), 1);
+}
+
+#[test]
+fn the_descriptor_is_readable_when_a_turn_would_find_news_and_not_before() {
+    let server = TestServer::start(on_demand);
+    let mut monitor = Monitor::new().unwrap();
+    let id = monitor.add(hasty(&server.uri()).ping_interval(None)).unwrap();
+    turn_until(&mut monitor, |events| events.iter().any(|(_, event)| matches!(event, Event::Notice(_))));
+    let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(4));
+    let descriptor = monitor.as_fd().as_raw_fd();
+    poll.registry().register(&mut SourceFd(&descriptor), Token(5), Interest::READABLE).unwrap();
+    // What was left over by the turns so far.
+    while monitor.deadline().is_some_and(|at| at <= monitor.clock().mono) {
+        monitor.turn(Some(Duration::ZERO), &mut |_| {}).unwrap();
+    }
+    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    monitor.turn(Some(Duration::ZERO), &mut |_| {}).unwrap();
+    poll.poll(&mut events, Some(MOMENT)).unwrap();
+    assert!(events.is_empty(), "{events:?}");
+    for cpu in 1..=3 {
+        monitor.send(id, "another").unwrap();
+        let mut got = Vec::new();
+        while got.is_empty() {
+            poll.poll(&mut events, Some(PATIENCE)).unwrap();
+            assert!(events.iter().any(|event| event.token() == Token(5)), "not readable");
+            monitor.turn(Some(Duration::ZERO), &mut |shown| got.extend(cpus(shown.events))).unwrap();
+        }
+        assert_eq!(got, [f64::from(cpu)]);
+    }
+}
+
+#[test]
+fn a_program_may_wait_for_descriptors_of_its_own_in_the_monitors_loop() {
+    let mut monitor = Monitor::new().unwrap();
+    let (mut sender, mut receiver) = pipe::new().unwrap();
+    monitor.registry().register(&mut receiver, Monitor::own_token(7), Interest::READABLE).unwrap();
+    monitor.turn(Some(Duration::ZERO), &mut |_| {}).unwrap();
+    assert!(monitor.woken().is_empty());
+    std::io::Write::write_all(&mut sender, b"x").unwrap();
+    monitor.turn(Some(PATIENCE), &mut |_| {}).unwrap();
+    assert_eq!(monitor.woken().iter().map(|event| event.token()).collect::<Vec<_>>(), [Monitor::own_token(7)]);
+}
+
+#[test]
+fn a_paused_monitor_reads_nothing_and_then_goes_on_where_it_was() {
+    let server = TestServer::start(on_demand);
+    let mut monitor = Monitor::new().unwrap();
+    let id = monitor.add(hasty(&server.uri())).unwrap();
+    turn_until(&mut monitor, |events| events.iter().any(|(_, event)| matches!(event, Event::Notice(_))));
+    monitor.pause(true);
+    monitor.send(id, "now").unwrap();
+    let until = monitor.clock().mono + MOMENT;
+    while monitor.clock().mono < until {
+        monitor.turn(Some(MOMENT), &mut |shown| panic!("{shown:?}")).unwrap();
+    }
+    monitor.pause(false);
+    let events = turn_until(&mut monitor, |events| !events.is_empty());
+    assert_eq!(cpus(events.iter().map(|(_, event)| event)), [1.0]);
+}

@@ -1,0 +1,303 @@
+//! One server, as a blocking iterator.
+
+use std::net::TcpListener;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use super::server::CLOSE;
+use super::*;
+use wsmon::{SendError, Style};
+
+#[test]
+fn the_iterator_ends_once_the_server_is_given_up_and_every_failure_is_told() {
+    let mut watch = Watch::new(hasty(NOBODY).max_reconnects(Some(2))).unwrap();
+    let events = rest(&mut watch);
+    assert_eq!(
+        steps(&events),
+        [(Disconnected, Connecting), (Connecting, Reconnecting), (Reconnecting, Reconnecting), (Reconnecting, Error)]
+    );
+    let changes: Vec<_> = events.iter().filter_map(|e| if let Event::State(c) = e { Some(c) } else { None }).collect();
+    assert!(changes[1..].iter().all(|change| change.why.contains("connection refused")), "{changes:?}");
+    assert_eq!(changes.iter().map(|c| c.retry_in.is_some()).collect::<Vec<_>>(), [false, true, true, false]);
+    assert!(changes[3].is_last() && !changes[3].disconnected());
+    assert!(watch.next().is_none());
+    assert_eq!(watch.state(), Error);
+    assert!(watch.last_disconnect().is_some_and(|why| why.to_string() == changes[3].why));
+    assert_eq!((watch.statistics().error_count, watch.statistics().reconnect_attempts), (3, 2));
+    assert!(watch.failure().is_none());
+}
+
+#[test]
+fn the_end_is_not_the_same_as_nothing_within_the_time() {
+    let server = TestServer::start(on_demand);
+    let mut watch = watch_once(&server.uri());
+    until_connected(&mut watch);
+    assert!(matches!(soon(&mut watch).event, Event::Notice(notice) if notice.greeting));
+    assert!(matches!(watch.next_within(MOMENT), Next::Nothing));
+    assert!(matches!(watch.next_within(Duration::ZERO), Next::Nothing));
+    watch.send("one").unwrap();
+    assert_eq!(cpus([&soon(&mut watch).event]), [1.0]);
+    watch.stop();
+    assert_eq!(steps(&rest(&mut watch)), [(Connected, Disconnected)]);
+    assert!(matches!(watch.next_within(PATIENCE), Next::Ended));
+}
+
+#[test]
+fn a_wait_without_end_is_borne() {
+    let server = TestServer::start(on_demand);
+    let mut watch = watch_once(&server.uri());
+    assert!(matches!(watch.next_within(Duration::MAX), Next::Event(_)));
+}
+
+#[test]
+fn every_event_comes_with_label_time_and_the_text_of_its_message() {
+    let text = r#"{"type":"monitoring_data","data":{"memory":{"percentage":85.5}},"alerts":[{"component":"memory","metric":"usage_percent","value":85.5,"threshold":80.0,"level":"warning","message":"High"}]}"#;
+    let server = TestServer::start(move |mut peer| {
+        peer.upgrade();
+        peer.text(text);
+        peer.binary([0xff, 0]);
+        peer.drain();
+    });
+    let mut watch = Watch::new(hasty(&server.uri()).label("nas")).unwrap();
+    let before = watch.monitor().clock().wall;
+    assert!(soon(&mut watch).text.is_none(), "connecting");
+    assert!(soon(&mut watch).text.is_none(), "connected");
+    let (sample, alert, binary) = (soon(&mut watch), soon(&mut watch), soon(&mut watch));
+    assert!(matches!(sample.event, Event::Sample(_)) && sample.text.as_deref() == Some(text));
+    assert!(matches!(&alert.event, Event::Alert(alert) if alert.level == "WARNING"));
+    assert!(sample.text.zip(alert.text).is_some_and(|(one, other)| Arc::ptr_eq(&one, &other)));
+    assert!(matches!(binary.event, Event::Unknown(_)) && binary.text.is_none());
+    assert_eq!((&*binary.server, watch.label()), ("nas", "nas"));
+    assert!(before <= binary.received_at && binary.received_at <= watch.monitor().clock().wall);
+}
+
+#[test]
+fn nothing_is_sent_without_an_open_connection() {
+    let server = TestServer::start(on_demand);
+    let mut watch = watch_once(&server.uri());
+    assert_eq!(watch.send("too early"), Err(SendError::NotOpen));
+    until_connected(&mut watch);
+    watch.send("in time").unwrap();
+    assert!(matches!(soon(&mut watch).event, Event::Notice(_)));
+    assert_eq!(cpus([&soon(&mut watch).event]), [1.0]);
+    watch.stop();
+    rest(&mut watch);
+    assert_eq!(watch.send("too late"), Err(SendError::NotOpen));
+    let statistics = watch.statistics();
+    assert_eq!((statistics.messages_sent, statistics.bytes_sent), (1, 7));
+}
+
+#[test]
+fn a_server_that_does_not_read_lets_no_more_than_64_kib_wait() {
+    let (over, wait) = channel::<()>();
+    let wait: Arc<Mutex<Receiver<()>>> = Arc::new(Mutex::new(wait));
+    let server = TestServer::start(move |mut peer| {
+        peer.upgrade();
+        // Until the test is over, or has failed.
+        let _over = wait.lock().unwrap().recv();
+    });
+    let mut watch = watch_once(&server.uri());
+    until_connected(&mut watch);
+    assert_eq!(watch.send(&"x".repeat(64 << 10)), Err(SendError::Full), "with its head it is longer");
+    let text = "x".repeat(16 << 10);
+    let sent = (0..10_000).take_while(|_| watch.send(&text).is_ok()).count() as u64;
+    assert_eq!(watch.send(&text), Err(SendError::Full));
+    assert!(0 < sent && sent < 10_000, "{sent}");
+    assert_eq!(watch.statistics().messages_sent, sent);
+    assert_eq!(watch.state(), Connected);
+    drop(over);
+}
+
+#[test]
+fn a_program_may_have_another_connection_at_once_and_that_is_no_error() {
+    let server = TestServer::start(|mut peer| {
+        peer.upgrade();
+        if peer.number() == 1 {
+            assert_eq!(peer.expect(CLOSE).close(), (1000, ""));
+            peer.close(1000, "");
+        }
+        peer.drain();
+    });
+    let mut watch = Watch::new(Server::new(&server.uri()).unwrap().max_reconnects(Some(0))).unwrap();
+    until_connected(&mut watch);
+    watch.reconnect();
+    let lost = change(&mut watch);
+    assert_eq!((lost.from, lost.to, lost.why.as_str()), (Connected, Reconnecting, ""));
+    assert!(lost.retry_in.is_some_and(|wait| wait < Duration::from_secs(1)));
+    until_connected(&mut watch);
+    assert_eq!(server.accepted(), 2);
+    let statistics = watch.statistics();
+    assert_eq!((statistics.connections, statistics.total_disconnections, statistics.error_count), (2, 0, 0));
+}
+
+#[test]
+fn a_server_that_was_given_up_or_stopped_can_be_begun_anew() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let mut watch = watch_once(&format!("ws://127.0.0.1:{port}"));
+    assert_eq!(steps(&rest(&mut watch)), [(Disconnected, Connecting), (Connecting, Error)]);
+    let _server = TestServer::start_on(port, on_demand);
+    for _ in 0..2 {
+        watch.reconnect();
+        until_connected(&mut watch);
+        watch.stop();
+        rest(&mut watch);
+        assert_eq!(watch.state(), Disconnected);
+    }
+}
+
+#[test]
+fn another_thread_can_stop_a_watch_that_waits() {
+    let server = TestServer::start(|mut peer| {
+        peer.upgrade();
+        assert_eq!(peer.expect(CLOSE).close(), (1000, ""));
+        peer.close(1000, "");
+    });
+    let mut watch = Watch::new(hasty(&server.uri())).unwrap();
+    until_connected(&mut watch);
+    let stopper = watch.stopper();
+    let stopping = thread::spawn(move || stopper.stop());
+    let events = rest(&mut watch);
+    stopping.join().unwrap();
+    assert_eq!(steps(&events), [(Connected, Disconnected)]);
+    assert!(matches!(events.last(), Some(Event::State(change)) if change.is_last() && change.why.is_empty()));
+    assert_eq!(watch.statistics().error_count, 0);
+    server.finish();
+}
+
+#[test]
+fn a_server_that_does_not_answer_the_close_is_left_after_a_second() {
+    let server = TestServer::start(|mut peer| {
+        peer.upgrade();
+        peer.drain();
+    });
+    let mut watch = Watch::new(hasty(&server.uri())).unwrap();
+    until_connected(&mut watch);
+    watch.stop();
+    let before = watch.monitor().clock().mono;
+    assert_eq!(steps(&rest(&mut watch)), [(Connected, Disconnected)]);
+    let took = watch.monitor().clock().mono - before;
+    assert!(took >= Duration::from_secs(1) && took < PATIENCE, "{took:?}");
+    assert_eq!(watch.statistics().error_count, 0);
+}
+
+#[test]
+fn stopping_while_dialling_never_says_connected() {
+    let server = TestServer::start(|mut peer| peer.wait_gone());
+    let mut watch = Watch::new(hasty(&server.uri())).unwrap();
+    assert_eq!(change(&mut watch).to, Connecting);
+    assert!(matches!(watch.next_within(MOMENT), Next::Nothing));
+    watch.stop();
+    assert_eq!(steps(&rest(&mut watch)), [(Connecting, Disconnected)]);
+    let statistics = watch.statistics();
+    assert_eq!((statistics.total_disconnections, statistics.error_count), (0, 0));
+}
+
+#[test]
+fn a_restart_of_the_server_is_told_step_by_step() {
+    let server = TestServer::start(|mut peer| {
+        peer.upgrade();
+        peer.text(sample(1));
+        peer.close(1001, "restart");
+        peer.drain();
+    });
+    let port = server.port();
+    let mut watch = Watch::new(hasty(&server.uri())).unwrap();
+    let mut changes = vec![change(&mut watch), change(&mut watch), change(&mut watch)];
+    // Nothing is dialled before the next event is asked for.
+    drop(server);
+    changes.push(change(&mut watch));
+    let _again = TestServer::start_on(port, on_demand);
+    while !changes[changes.len() - 1].connected() {
+        changes.push(change(&mut watch));
+    }
+    let steps: Vec<_> = changes.iter().map(|change| (change.from, change.to)).collect();
+    assert_eq!(
+        steps[..4],
+        [(Disconnected, Connecting), (Connecting, Connected), (Connected, Reconnecting), (Reconnecting, Reconnecting)]
+    );
+    assert_eq!(steps.last(), Some(&(Reconnecting, Connected)));
+    assert!(changes[2].disconnected() && changes[2].why.contains("1001"), "{}", changes[2]);
+    assert!(changes[2].retry_in.is_some_and(|wait| wait <= Duration::from_secs(1)), "{}", changes[2]);
+    assert!(changes[3].why.contains("connection refused"), "{}", changes[3]);
+    let statistics = watch.statistics();
+    assert_eq!((statistics.connections, statistics.total_disconnections), (2, 1));
+}
+
+#[test]
+fn statistics_have_the_names_of_the_reference_client_and_a_few_more() {
+    let server = TestServer::start(on_demand);
+    let mut watch = Watch::new(hasty(&server.uri()).history(true)).unwrap();
+    until_connected(&mut watch);
+    watch.send("one").unwrap();
+    soon(&mut watch);
+    soon(&mut watch);
+    let statistics = watch.statistics();
+    assert_eq!((statistics.messages_received, statistics.current_state), (2, Connected));
+    assert!(statistics.uptime.is_some() && statistics.connection_start.is_some());
+    let mut line = String::new();
+    (wsmon::format("jsonl").unwrap().stats)(&mut line, &statistics, &Style::default());
+    let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let names: std::collections::BTreeSet<_> = json["stats"].as_object().unwrap().keys().map(String::as_str).collect();
+    for name in [
+        "uri",
+        "messages_received",
+        "messages_sent",
+        "bytes_received",
+        "bytes_sent",
+        "connection_start",
+        "uptime_seconds",
+        "reconnect_attempts",
+        "total_disconnections",
+        "current_state",
+        "last_error",
+        "error_count",
+        "error_history",
+        "run_seconds",
+        "connections",
+        "ping_ms",
+        "undecoded",
+        "dropped",
+        "history",
+    ] {
+        assert!(names.contains(name), "no {name} in {names:?}");
+    }
+    assert_eq!(json["stats"]["history"]["cpu"]["samples"], 1);
+}
+
+#[test]
+fn a_history_keeps_the_last_1000_samples() {
+    let server = TestServer::start(|mut peer| {
+        peer.upgrade();
+        (1..=1003).for_each(|cpu| peer.text(sample(cpu)));
+        peer.close(1000, "");
+        peer.drain();
+    });
+    let mut watch = Watch::new(hasty(&server.uri()).max_reconnects(Some(0)).history(true)).unwrap();
+    assert_eq!(cpus(&rest(&mut watch)).len(), 1003);
+    let kept: Vec<_> = watch.history().filter_map(|sample| sample.get(Metric::Cpu)).collect();
+    assert_eq!(kept, (4..=1003).map(f64::from).collect::<Vec<_>>());
+    let history = watch.statistics().history.unwrap();
+    let (name, cpu) = &history[0];
+    assert_eq!((*name, cpu.samples, cpu.min, cpu.max, cpu.last), ("cpu", 1000, 4.0, 1003.0, 1003.0));
+}
+
+#[test]
+fn the_latest_sample_is_there_without_a_history_and_survives_the_connection() {
+    let server = TestServer::start(|mut peer| {
+        peer.upgrade();
+        peer.text(sample(7));
+        peer.text(r#"{"type":"monitoring_data","data":{"processor":{"usage_percent":NaN},"disk":{"percentage":9}}}"#);
+        peer.text(r#"{"type":"pong"}"#);
+        peer.close(1000, "");
+        peer.drain();
+    });
+    let mut watch = watch_once(&server.uri());
+    assert!(watch.last_sample().is_none());
+    rest(&mut watch);
+    let sample = watch.last_sample().unwrap();
+    assert_eq!((sample.get(Metric::Cpu), sample.get(Metric::Disk)), (None, Some(9.0)));
+    assert_eq!(watch.history().len(), 0);
+}

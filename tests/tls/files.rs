@@ -1,0 +1,108 @@
+//! Files that cannot be used, and files that change.
+
+use std::path::{Path, PathBuf};
+
+use openssl::pkey::PKey;
+use openssl::rsa::Rsa;
+use openssl::symm::Cipher;
+
+use crate::certificate::{self, Wanted, authority};
+use crate::server::Ways;
+use crate::{meet, trusting};
+use wsmon::tls::{Connector, Connectors, Settings};
+
+fn why(settings: &Settings) -> String {
+    let why = Connector::build(settings).unwrap_err();
+    assert!(!why.chars().any(char::is_control), "{why:?}");
+    why
+}
+
+fn with_ca(path: impl Into<PathBuf>) -> Settings {
+    Settings { ca_file: Some(path.into()), ..Settings::default() }
+}
+
+#[test]
+fn a_ca_file_that_is_none_is_named_with_what_is_wrong() {
+    let pem = authority().cert_pem();
+    let cut = &pem[..pem.len() / 2];
+    let der = authority().cert.to_der().unwrap();
+    for (path, word) in [
+        (PathBuf::from("/no/such\u{1b}/ca.pem"), "/no/such\\x1b/ca.pem: no such file"),
+        (PathBuf::from("/"), "--ca-file /: is a directory"),
+        (certificate::file("empty.pem", ""), "no PEM certificate"),
+        (certificate::file("text.pem", "hello"), "no PEM certificate"),
+        (certificate::file("der.pem", der), "openssl x509 -inform DER"),
+        (certificate::file("cut.pem", cut), "malformed"),
+        (certificate::file("half.pem", format!("{pem}{cut}")), "malformed"),
+        (certificate::file("rubbish.pem", pem.replace("MII", "!!!")), "malformed"),
+        (PathBuf::from("/dev/zero"), "over 4 MiB"),
+    ] {
+        let text = why(&with_ca(&path));
+        assert!(text.starts_with("--ca-file /") && text.contains(word), "{word}: {text}");
+    }
+}
+
+fn with_key(cert: &Path, key: Option<PathBuf>) -> Settings {
+    Settings { cert: Some(cert.into()), key, ..Settings::default() }
+}
+
+#[test]
+fn a_key_that_cannot_be_used_is_named_with_the_command_that_converts_it() {
+    let issued = Wanted::default().issue();
+    let other = Wanted::default().issue();
+    let rsa = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+    let cert = certificate::file("key-cert.pem", issued.cert_pem());
+    let encrypted = issued.key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_128_cbc(), b"x").unwrap();
+    let old_encrypted = rsa.rsa().unwrap().private_key_to_pem_passphrase(Cipher::aes_128_cbc(), b"x").unwrap();
+    for (name, key, words) in [
+        ("ec.key", issued.key.ec_key().unwrap().private_key_to_pem().unwrap(), ["not PKCS#8", "openssl pkcs8 -topk8"]),
+        ("rsa.key", rsa.rsa().unwrap().private_key_to_pem().unwrap(), ["not PKCS#8", "openssl pkcs8 -topk8"]),
+        ("encrypted.key", encrypted, ["encrypted", "openssl pkcs8 -topk8 -nocrypt"]),
+        ("old-encrypted.key", old_encrypted, ["encrypted", "openssl pkcs8 -topk8 -nocrypt"]),
+        ("none.key", b"hello".to_vec(), ["no PEM key", "openssl pkcs8"]),
+        ("broken.key", issued.key_pem().replace("M", "!").into_bytes(), ["malformed", "key"]),
+        ("other.key", other.key_pem().into_bytes(), ["does not belong", "key-cert.pem"]),
+    ] {
+        let path = certificate::file(name, key);
+        let text = why(&with_key(&cert, Some(path.clone())));
+        assert!(text.starts_with(&format!("--key {}", path.display())), "{text}");
+        assert!(words.iter().all(|word| text.contains(word)), "{words:?}: {text}");
+    }
+    assert!(why(&with_key(&cert, None)).contains("name the file that has it with --key"));
+    assert!(why(&with_key(Path::new("/no/such"), None)).starts_with("--cert /no/such: no such file"));
+    assert!(why(&Settings { key: Some("/k".into()), ..Settings::default() }).starts_with("--key needs --cert"));
+    let broken = certificate::file("key-broken.pem", issued.cert_pem().replace("MII", "!!!") + &issued.key_pem());
+    assert!(why(&with_key(&broken, None)).contains("the certificate in it is malformed"));
+}
+
+/// What the advice says, done by the program that it names, where that is installed.
+#[test]
+fn the_command_converts_what_cannot_be_read() {
+    let issued = Wanted::default().issue();
+    let cert = certificate::file("convert-cert.pem", issued.cert_pem());
+    let old = certificate::file("convert-old.key", issued.key.ec_key().unwrap().private_key_to_pem().unwrap());
+    let new = certificate::file("convert-new.key", "");
+    let text = why(&with_key(&cert, Some(old)));
+    let command = text.split('`').nth(1).unwrap().replace("NEW", new.to_str().unwrap());
+    let mut words = command.split(' ');
+    let Ok(status) = std::process::Command::new(words.next().unwrap()).args(words).status() else { return };
+    assert!(status.success(), "{command}");
+    Connector::build(&with_key(&cert, Some(new))).unwrap();
+}
+
+#[test]
+fn a_connector_is_built_again_when_one_of_its_files_has_changed() {
+    let issued = certificate::server(&["h.example"]);
+    let settings = trusting("changes");
+    let path = settings.ca_file.clone().unwrap();
+    let mut connectors = Connectors::new(settings.clone());
+    connectors.get().unwrap();
+    meet(&settings, "h.example", &Ways::new(&issued)).unwrap();
+
+    std::fs::write(&path, "half of it").unwrap();
+    assert!(connectors.get().unwrap_err().contains("no PEM certificate"));
+    std::fs::remove_file(&path).unwrap();
+    assert!(connectors.get().unwrap_err().contains("no such file"));
+    std::fs::write(&path, authority().cert_pem()).unwrap();
+    connectors.get().unwrap();
+}
