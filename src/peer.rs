@@ -21,7 +21,7 @@ use crate::stats::{PastError, Spread, Statistics};
 use crate::style::escape;
 use crate::tls::Pool;
 use crate::transport::route::Route;
-use crate::transport::{Frame, Ground, Limits, SendError, Transport};
+use crate::transport::{Frame, Ground, Limits, SendError, Transport, environment};
 
 /// The most that one turn takes from one server.
 const TURN_MESSAGES: usize = 64;
@@ -436,7 +436,7 @@ impl Peer {
         self.used = Some(credentials);
         self.said.connecting(&self.label, &endpoint);
         self.endpoint = Some(endpoint.clone());
-        let proxy = self.server.proxy.proxy(&endpoint)?;
+        let proxy = self.server.proxy.proxy(&endpoint, &environment)?;
         let clear = !endpoint.secure && !endpoint.is_local();
         let credential = token.is_some() || own_headers.iter().any(|(name, _)| header::is_credential(name));
         match token {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::environment;
 use crate::endpoint::Endpoint;
 use crate::error::Disconnect;
 use crate::proxy::Proxy;
@@ -50,7 +51,7 @@ impl Route {
         if !redirect::same_host(&self.endpoint, &to) {
             self.own_headers.retain(|(name, _)| name.eq_ignore_ascii_case("User-Agent"));
         }
-        self.proxy = self.choice.proxy(&to).ok().flatten();
+        self.proxy = self.choice.proxy(&to, &environment).ok().flatten();
         log::debug!("redirected to {to}");
         self.endpoint = to;
     }

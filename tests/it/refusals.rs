@@ -45,14 +45,10 @@ fn what_no_new_attempt_can_change_ends_the_run_at_once() {
 
 #[test]
 fn what_may_pass_is_tried_again() {
-    let table: [(Script, &str); 11] = [
+    let table: [(Script, &str); 10] = [
         (
             |peer| peer.answer("200 OK", &[], "<title>Hi</title>"),
             "answered 200 OK instead of upgrading: is this a WebSocket server? (\"Hi\")",
-        ),
-        (
-            |peer| peer.answer("301 Moved Permanently", &["Location: ws://u:p@other/new?token=t"], ""),
-            "answered 301 Moved Permanently: moved to ws://other/new, redirects are not followed",
         ),
         (|peer| peer.answer("429 Slow", &[], ""), "answered 429 Slow: too many connections or requests"),
         (|peer| peer.answer("503 Busy", &[], ""), "answered 503 Busy: the server is overloaded or restarting"),
