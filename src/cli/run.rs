@@ -218,6 +218,10 @@ impl Run {
 
     /// Whether a signal wants the end.
     fn obey_signals(&mut self) -> bool {
+        let token = Own::Signals.token();
+        if !self.monitor.woken().iter().any(|event| event.token() == token) {
+            return false;
+        }
         let mut stop = false;
         let now = self.monitor.now();
         for signal in self.signals.pending(now.mono).collect::<Vec<_>>() {
