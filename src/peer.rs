@@ -143,9 +143,9 @@ impl Peer {
         self.transport.is_queued()
     }
 
-    /// Whether a TLS handshake is under way.
-    pub fn is_shaking_hands(&self) -> bool {
-        self.transport.is_shaking_hands()
+    /// Until when a TLS handshake counts as one under way, if there is one.
+    pub fn busy_until(&self) -> Option<Instant> {
+        self.transport.busy_until()
     }
 
     /// Leaves a command for the next turn.
@@ -259,10 +259,13 @@ impl Peer {
     /// Adds what an HTTP status means with this kind of server.
     fn advised(&mut self, mut why: Disconnect) -> Disconnect {
         // A secret that has been renewed since heals a refusal that would else be final.
-        if matches!(why.status, Some(401 | 403)) && self.credentials().ok() != self.used {
+        if why.phase == Phase::Upgrade
+            && matches!(why.status, Some(401 | 403)) && self.credentials().ok() != self.used {
             why.retry = Retry::Usual;
         }
-        match why.status.and_then(|status| self.conversation.advice(status)) {
+        // A proxy's answer says nothing of the server.
+        let status = why.status.filter(|_| why.phase == Phase::Upgrade);
+        match status.and_then(|status| self.conversation.advice(status)) {
             Some(advice) => Disconnect { text: format!("{}; {advice}", why.text), ..why },
             None => why,
         }

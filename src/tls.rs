@@ -143,6 +143,11 @@ impl Pool {
 }
 
 impl Settings {
+    /// Whether more goes into a connector than what the system has.
+    pub(crate) fn needs_files(&self) -> bool {
+        self.name.is_some() || self.ca_file.is_some() || self.cert.is_some() || self.key.is_some()
+    }
+
     fn stamps(&self) -> Vec<Stamp> {
         let files = [&self.ca_file, &self.cert, &self.key];
         files.into_iter().flatten().map(|path| stamp(path)).collect()
