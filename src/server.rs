@@ -417,7 +417,10 @@ impl Server {
     /// Where one of them cannot be used: it says which, and the way out.
     pub fn check(&self) -> Result<(), AddressError> {
         let tls = &self.settings.tls;
-        if tls.needs_files() { tls::Connector::build(tls).map(drop).map_err(AddressError::Tls) } else { Ok(()) }
+        for path in tls.files() {
+            std::fs::File::open(path).map_err(|error| AddressError::File(path.to_owned(), error))?;
+        }
+        if tls.is_special() { tls::Connector::build(tls).map(drop).map_err(AddressError::Tls) } else { Ok(()) }
     }
 
     /// Whether developers' details are wanted.
