@@ -9,7 +9,7 @@ use crate::front::{Then, Until, line, tls};
 use crate::support::program::{Run, wsmon};
 use crate::support::server::Server;
 use crate::ways::Ways;
-use crate::{LATE, file, lateness, said, sampling, text, ticking};
+use crate::{LATE, file, lateness, said, text, ticking};
 
 /// Where a handshake can stop: before, in and after each of the server's flights.
 const STOPS: [(Until, SslVersion); 8] = [
@@ -25,7 +25,7 @@ const STOPS: [(Until, SslVersion); 8] = [
 
 /// Lines to TLS servers that stop there, and what keeps them alive.
 fn broken(then: Then) -> (Vec<Server>, Vec<Server>) {
-    let (inner, issued) = (sampling(), certificate::server(&["127.0.0.1"]));
+    let (inner, issued) = (Server::start(|mut peer| peer.wait_gone()), certificate::server(&["127.0.0.1"]));
     let whole: Vec<_> =
         STOPS.iter().map(|stop| tls(&Ways { versions: (stop.1, stop.1), ..Ways::new(&issued) }, &inner)).collect();
     let lines = STOPS.iter().zip(&whole).map(|(stop, server)| line(stop.0, then, server)).collect();
