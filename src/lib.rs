@@ -196,6 +196,7 @@
 //! with their documentation; the source of each fact stands beside it, in the file of its dialect.
 
 mod conversation;
+mod credentials;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod dialect;

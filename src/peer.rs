@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use mio::{Registry, Token};
 
 use crate::conversation::{Conversation, Say};
+use crate::credentials::Credentials;
 use crate::dialect::{self, Binary};
 use crate::endpoint::Endpoint;
 use crate::error::{Disconnect, Fault, Phase, Retry};
@@ -60,14 +61,6 @@ impl Context<'_> {
             handshakes: self.handshakes,
         }
     }
-}
-
-/// Where to go and with what credentials, as the files were when they were read.
-#[derive(Clone, PartialEq)]
-struct Credentials {
-    endpoint: Endpoint,
-    token: Option<String>,
-    headers: Vec<(String, String)>,
 }
 
 /// One server.
@@ -143,9 +136,9 @@ impl Peer {
         self.transport.is_queued()
     }
 
-    /// Whether a TLS handshake is under way.
-    pub fn is_shaking_hands(&self) -> bool {
-        self.transport.is_shaking_hands()
+    /// Until when a TLS handshake counts as one under way, if there is one.
+    pub fn busy_until(&self) -> Option<Instant> {
+        self.transport.busy_until()
     }
 
     /// Leaves a command for the next turn.
@@ -259,10 +252,13 @@ impl Peer {
     /// Adds what an HTTP status means with this kind of server.
     fn advised(&mut self, mut why: Disconnect) -> Disconnect {
         // A secret that has been renewed since heals a refusal that would else be final.
-        if matches!(why.status, Some(401 | 403)) && self.credentials().ok() != self.used {
+        if why.phase == Phase::Upgrade && matches!(why.status, Some(401 | 403)) && self.credentials().ok() != self.used
+        {
             why.retry = Retry::Usual;
         }
-        match why.status.and_then(|status| self.conversation.advice(status)) {
+        // A proxy's answer says nothing of the server.
+        let status = why.status.filter(|_| why.phase == Phase::Upgrade);
+        match status.and_then(|status| self.conversation.advice(status)) {
             Some(advice) => Disconnect { text: format!("{}; {advice}", why.text), ..why },
             None => why,
         }
@@ -470,6 +466,7 @@ impl Peer {
 
     /// The dial failed or the connection ended.
     fn lost(&mut self, context: &mut Context<'_>, why: Disconnect) {
+        let why = self.hidden(why);
         let before = self.session.client_state();
         let closing = before == ClientState::Connected && !self.session.is_open();
         self.transport.hang_up();
@@ -494,6 +491,14 @@ impl Peer {
             self.tell(context, before, if wanted { "" } else { &why.text });
         }
         self.last_disconnect = Some(why);
+    }
+
+    /// The same without our credentials, which the other side may have quoted.
+    fn hidden(&self, why: Disconnect) -> Disconnect {
+        let Some(used) = &self.used else { return why };
+        // One that cannot be read was not used either.
+        let proxy = self.server.proxy.proxy(&used.endpoint, &environment).unwrap_or_default();
+        Disconnect { text: used.hide(proxy.as_ref(), &why.text), ..why }
     }
 
     /// Whether the session has come to its end because the program wanted it.

@@ -124,6 +124,8 @@ pub enum AddressError {
     Header(String),
     /// The proxy's URL is wrong.
     Proxy(String),
+    /// A file of certificates or keys cannot be used, or the TLS name is none.
+    Tls(String),
     /// No dialect of this name.
     Dialect(String),
     /// A request's JSON is none.
@@ -139,7 +141,7 @@ impl fmt::Display for AddressError {
                 write!(f, "read {}: {}", crate::style::escape(&path), crate::error::reason(error))
             }
             AddressError::Token => f.write_str("the token is empty or holds control characters"),
-            AddressError::Header(why) => f.write_str(why),
+            AddressError::Header(why) | AddressError::Tls(why) => f.write_str(why),
             AddressError::Proxy(why) => write!(f, "--proxy: {why}"),
             AddressError::Dialect(name) => {
                 let names: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name).collect();
@@ -407,6 +409,18 @@ impl Server {
     pub fn family(mut self, family: Family) -> Self {
         self.settings.family = family;
         self
+    }
+
+    /// Reads what is else read at the first connection: the files of TLS, where there are any.
+    ///
+    /// # Errors
+    /// Where one of them cannot be used: it says which, and the way out.
+    pub fn check(&self) -> Result<(), AddressError> {
+        let tls = &self.settings.tls;
+        for path in tls.files() {
+            std::fs::File::open(path).map_err(|error| AddressError::File(path.to_owned(), error))?;
+        }
+        if tls.is_special() { tls::Connector::build(tls).map(drop).map_err(AddressError::Tls) } else { Ok(()) }
     }
 
     /// Whether developers' details are wanted.

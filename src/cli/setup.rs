@@ -85,10 +85,11 @@ fn reach(server: Server, plan: &Plan) -> Result<Server, wsmon::AddressError> {
     if let Some(name) = &reach.tls_name {
         server = server.tls_name(name);
     }
-    match &reach.proxy {
-        Some(url) => server.proxy(url),
-        None => Ok(server),
+    if let Some(url) = &reach.proxy {
+        server = server.proxy(url)?;
     }
+    server.check()?;
+    Ok(server)
 }
 
 /// A credential must not be handed to the wrong server.

@@ -29,7 +29,8 @@ enum Step {
     Tunnel(Box<(Socket, Exchange)>),
     /// Waits until fewer handshakes are under way.
     Queued(Socket),
-    Tls(Box<Handshake<Socket>>),
+    /// A handshake, and when it began.
+    Tls(Box<Handshake<Socket>>, Instant),
     Upgrade(Box<Upgrading>),
 }
 
@@ -74,7 +75,7 @@ impl Opening {
                 Next::Go(step) => self = Opening { route, redirects, at, step },
                 Next::Redirect(to) => {
                     let mut route = route;
-                    route.redirect(*to);
+                    route.redirect(*to)?;
                     let (step, at) = start(&route, ground)?;
                     self = Opening { route, redirects: redirects + 1, at, step };
                 }
@@ -92,9 +93,9 @@ impl Opening {
         matches!(self.step, Step::Queued(_))
     }
 
-    /// Whether a handshake is under way.
-    pub fn is_shaking_hands(&self) -> bool {
-        matches!(self.step, Step::Tls(_))
+    /// Until when its handshake counts as one under way, if it has begun one.
+    pub fn busy_until(&self) -> Option<Instant> {
+        if let Step::Tls(_, since) = self.step { Some(since + super::HANDSHAKE_COUNTS) } else { None }
     }
 
     /// What did not come about in time.
@@ -102,7 +103,7 @@ impl Opening {
         match &self.step {
             Step::Reach(reach) => reach.unfinished(self.route.next_host()),
             Step::Tunnel(..) => (Phase::Proxy, format!("tunnel through {}", self.at)),
-            Step::Queued(_) | Step::Tls(_) => (Phase::Tls, format!("TLS with {}", self.at)),
+            Step::Queued(_) | Step::Tls(..) => (Phase::Tls, format!("TLS with {}", self.at)),
             Step::Upgrade(..) => (Phase::Upgrade, format!("upgrade at {}", self.at)),
         }
     }
@@ -151,7 +152,7 @@ impl Step {
             Step::Tunnel(tunnelling) => tunnel(tunnelling, route, at, ground),
             Step::Queued(socket) if *ground.handshakes == 0 => Ok(Next::Wait(Step::Queued(socket))),
             Step::Queued(socket) => shake_hands(socket, route, ground),
-            Step::Tls(handshake) => secured(*handshake, route, at, ground),
+            Step::Tls(handshake, since) => secured(handshake, since, route, at, ground),
             Step::Upgrade(upgrading) => upgraded(upgrading, route, redirects, at, ground),
         }
     }
@@ -182,7 +183,10 @@ fn tunnel(
     let (socket, exchange) = &mut *tunnelling;
     match exchange.pump(socket).map_err(|error| failed(&reason(&error)))? {
         Pumped::Blocked => return Ok(Next::Wait(Step::Tunnel(tunnelling))),
-        Pumped::Ended => return Err(failed("closed without an answer: is this an HTTP proxy?")),
+        Pumped::Ended if exchange.head.is_empty() => {
+            return Err(failed("closed without an answer: is this an HTTP proxy?"));
+        }
+        Pumped::Ended => return Err(failed("closed in the middle of its answer")),
         Pumped::More => {}
     }
     match proxy.read(&exchange.head) {
@@ -203,12 +207,19 @@ fn tunnel(
 fn shake_hands(socket: Socket, route: &Route, ground: &mut Ground<'_>) -> Result<Next, Disconnect> {
     let connector = ground.connectors.get(&route.tls).map_err(|why| Disconnect::new(Phase::Tls, why))?;
     *ground.handshakes -= 1;
-    Ok(Next::Go(Step::Tls(Box::new(connector.handshake(&route.endpoint.host, socket)))))
+    let handshake = connector.handshake(&route.endpoint.host, socket);
+    Ok(Next::Go(Step::Tls(Box::new(handshake), ground.now.mono)))
 }
 
-fn secured(handshake: Handshake<Socket>, route: &Route, at: &str, ground: &mut Ground<'_>) -> Result<Next, Disconnect> {
+fn secured(
+    handshake: Box<Handshake<Socket>>,
+    since: Instant,
+    route: &Route,
+    at: &str,
+    ground: &mut Ground<'_>,
+) -> Result<Next, Disconnect> {
     match handshake.advance(ground.now.wall) {
-        Ok(tls::Progress::Waiting(handshake)) => Ok(Next::Wait(Step::Tls(Box::new(handshake)))),
+        Ok(tls::Progress::Waiting(handshake)) => Ok(Next::Wait(Step::Tls(Box::new(handshake), since))),
         Ok(tls::Progress::Done(stream)) => Ok(Next::Go(ask(route, Stream::Tls(Box::new(stream)), ground))),
         Err(TlsError { text, kind }) => {
             let retry = if kind == tls::Kind::Final { Retry::Final } else { Retry::Usual };

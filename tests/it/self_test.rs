@@ -229,3 +229,11 @@ fn a_process_that_a_signal_ends_says_so() {
     run.signal("TERM");
     assert_eq!(run.finish().signal, Some(15));
 }
+
+#[test]
+fn below_http_a_script_has_the_socket_itself() {
+    let server = Server::start(|peer| peer.stream().write_all(b"no HTTP").unwrap());
+    let mut said = Vec::new();
+    TcpStream::connect(("127.0.0.1", server.port())).unwrap().read_to_end(&mut said).unwrap();
+    assert_eq!(said, b"no HTTP");
+}

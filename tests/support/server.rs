@@ -236,6 +236,14 @@ impl Peer {
     }
 }
 
+/// Below HTTP.
+impl Peer {
+    /// The socket itself, for what is no WebSocket; it waits for [`PATIENCE`] at most.
+    pub fn stream(&self) -> TcpStream {
+        self.stream.try_clone().unwrap()
+    }
+}
+
 /// Sending.
 impl Peer {
     /// Any bytes.
