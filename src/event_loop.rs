@@ -17,6 +17,7 @@ use crate::event::{ClientState, Shown};
 use crate::lookup::Names;
 use crate::metric::Sample;
 use crate::peer::{Context, Peer};
+use crate::random::Random;
 use crate::server::Server;
 use crate::session::{Input, Now};
 use crate::stats::Statistics;
@@ -439,24 +440,4 @@ impl std::error::Error for DuplicateLabel {}
 
 fn read_clock() -> Now {
     Now { mono: Instant::now(), wall: SystemTime::now() }
-}
-
-/// Random enough for waits and for the key of an upgrade: the keyed hash of a counter.
-#[derive(Debug)]
-struct Random {
-    keys: std::collections::hash_map::RandomState,
-    count: u64,
-}
-
-impl Random {
-    fn new() -> Self {
-        Random { keys: std::collections::hash_map::RandomState::new(), count: 0 }
-    }
-
-    /// 64 random bits.
-    fn bits(&mut self) -> u64 {
-        use std::hash::BuildHasher as _;
-        self.count += 1;
-        self.keys.hash_one(self.count)
-    }
 }

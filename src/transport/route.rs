@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::environment;
+use crate::address::ProxyChoice;
 use crate::endpoint::Endpoint;
 use crate::error::{Disconnect, Phase};
 use crate::proxy::Proxy;
 use crate::redirect;
 use crate::resolve::Family;
-use crate::server::ProxyChoice;
 use crate::style::escape;
 use crate::tls;
 
