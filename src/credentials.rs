@@ -81,7 +81,8 @@ mod tests {
         ] {
             assert_eq!(uri.hide(None, text), hidden);
         }
-        let headers = [("Authorization", "Bearer abcdef"), ("Cookie", "id=ghijkl"), ("Host", "h.example"), ("X", "abc")];
+        let headers =
+            [("Authorization", "Bearer abcdef"), ("Cookie", "id=ghijkl"), ("Host", "h.example"), ("X", "abc")];
         let given = credentials("sysmedic://mnopqr@h", Some("st/uvw"), &headers);
         for (text, hidden) in [
             ("h.example: abcdef, Bearer abcdef", "h.example: redacted, redacted"),

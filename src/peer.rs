@@ -252,8 +252,8 @@ impl Peer {
     /// Adds what an HTTP status means with this kind of server.
     fn advised(&mut self, mut why: Disconnect) -> Disconnect {
         // A secret that has been renewed since heals a refusal that would else be final.
-        if why.phase == Phase::Upgrade
-            && matches!(why.status, Some(401 | 403)) && self.credentials().ok() != self.used {
+        if why.phase == Phase::Upgrade && matches!(why.status, Some(401 | 403)) && self.credentials().ok() != self.used
+        {
             why.retry = Retry::Usual;
         }
         // A proxy's answer says nothing of the server.

@@ -230,3 +230,11 @@ fn a_process_that_a_signal_ends_says_so() {
     run.signal("TERM");
     assert_eq!(run.finish().signal, Some(15));
 }
+
+#[test]
+fn the_socket_itself_is_there_for_what_is_no_websocket() {
+    let server = Server::start(|peer| peer.stream().write_all(b"SSH-2.0-x\r\n").unwrap());
+    let mut answer = String::new();
+    TcpStream::connect(("127.0.0.1", server.port())).unwrap().read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "SSH-2.0-x\r\n");
+}

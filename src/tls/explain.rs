@@ -132,7 +132,7 @@ fn refusal(text: &str, name: &str, side: Side) -> Option<String> {
         let why = if side.has_cert { "not our certificate: check" } else { "it wants a client certificate: see" };
         return Some(format!("the server refused the TLS handshake: no cipher in common, or {why} --cert and --key"));
     }
-    if ["alert protocol version", "unsupported protocol", "wrong ssl version"].iter().any(|reason| is(reason)) {
+    if ["alert protocol version", "unsupported protocol", "wrong ssl version"].iter().any(is) {
         return Some("the server speaks no TLS 1.2 or newer, which is the least that is accepted".into());
     }
     is(&"unrecognized name").then(|| format!("the server knows nothing of the name {name}: see --tls-name"))

@@ -118,7 +118,9 @@ fn a_credential_is_read_again_for_every_connection() {
         peer.upgrade();
         peer.text(crate::SAMPLE);
         std::fs::write(&path, "second").unwrap();
-        if peer.number() == 1 { peer.close(1012, "") }
+        if peer.number() == 1 {
+            peer.close(1012, "")
+        }
         peer.drain();
     });
     let finished = Run::start(&mut wsmon(["-u", &server.uri(), "-n", "2", "--token-file", text(&token)])).finish();

@@ -105,9 +105,12 @@ fn a_refusal_is_retried_or_not_as_its_status_says() {
         ("429 Too Many Requests", false),
         ("503 Service Unavailable", false),
     ] {
-        let server = Server::start(move |mut peer| {
-            if peer.number() == 1 { peer.answer(status, &[], "no") } else { crate::one_sample(peer) }
-        });
+        let server =
+            Server::start(
+                move |mut peer| {
+                    if peer.number() == 1 { peer.answer(status, &[], "no") } else { crate::one_sample(peer) }
+                },
+            );
         let finished = watch(&server.uri(), &[]);
         if final_ {
             given_up(&finished, &[status, "(\"no\")"]);
