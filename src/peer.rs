@@ -22,7 +22,7 @@ use crate::stats::{PastError, Spread, Statistics};
 use crate::style::escape;
 use crate::tls::Pool;
 use crate::transport::route::Route;
-use crate::transport::{Frame, Ground, Limits, SendError, Transport};
+use crate::transport::{Frame, Ground, Limits, SendError, Transport, environment};
 
 /// The most that one turn takes from one server.
 const TURN_MESSAGES: usize = 64;
@@ -432,7 +432,7 @@ impl Peer {
         self.used = Some(credentials);
         self.said.connecting(&self.label, &endpoint);
         self.endpoint = Some(endpoint.clone());
-        let proxy = self.server.proxy.proxy(&endpoint)?;
+        let proxy = self.server.proxy.proxy(&endpoint, &environment)?;
         let clear = !endpoint.secure && !endpoint.is_local();
         let credential = token.is_some() || own_headers.iter().any(|(name, _)| header::is_credential(name));
         match token {
@@ -497,7 +497,7 @@ impl Peer {
     fn hidden(&self, why: Disconnect) -> Disconnect {
         let Some(used) = &self.used else { return why };
         // One that cannot be read was not used either.
-        let proxy = self.server.proxy.proxy(&used.endpoint).unwrap_or_default();
+        let proxy = self.server.proxy.proxy(&used.endpoint, &environment).unwrap_or_default();
         Disconnect { text: used.hide(proxy.as_ref(), &why.text), ..why }
     }
 
@@ -514,7 +514,9 @@ impl Peer {
                 format!("{what}: no answer within {}", humantime::format_duration(policy.connect_timeout))
             }
             Fault::NoPong => format!("no answer to a ping within {}", humantime::format_duration(policy.ping_timeout)),
-            Fault::Stale { after } => format!("the connection is alive, but no message came for {} s", after.as_secs()),
+            Fault::Stale { after } => {
+                format!("the connection is alive, but no message came for {:.1} s", after.as_secs_f64())
+            }
             _ => what,
         };
         Disconnect::fault(phase, fault, text)

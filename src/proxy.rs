@@ -1,8 +1,8 @@
 //! A tunnel through an HTTP proxy (RFC 9110 section 9.3.6): which proxy, what to ask of it, what it answers. Bytes in,
 //! bytes out: no socket and no environment of its own.
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 
 use data_encoding::BASE64;
 use httparse::{EMPTY_HEADER, Error, Header, Response, Status};

@@ -8,7 +8,7 @@ use crate::dialect::{self, DIALECTS, Dialect, Wish};
 use crate::endpoint::{Endpoint, InvalidUri};
 use crate::header::{self, Header};
 use crate::json;
-use crate::proxy::Proxy;
+use crate::proxy::{Environment, Proxy};
 use crate::requests::{Ask, Questions};
 use crate::resolve::Family;
 use crate::session::{Policy, Stale};
@@ -63,11 +63,11 @@ pub(crate) enum ProxyChoice {
 
 impl ProxyChoice {
     /// The proxy for an endpoint.
-    pub(crate) fn proxy(&self, endpoint: &Endpoint) -> Result<Option<Proxy>, String> {
+    pub(crate) fn proxy(&self, endpoint: &Endpoint, env: Environment<'_>) -> Result<Option<Proxy>, String> {
         match self {
             ProxyChoice::Given(_) if endpoint.unix.is_some() => Ok(None),
             ProxyChoice::Given(proxy) => Ok(Some(proxy.clone())),
-            ProxyChoice::Environment => Proxy::from_environment(endpoint, &|name| std::env::var(name).ok()),
+            ProxyChoice::Environment => Proxy::from_environment(endpoint, env),
         }
     }
 }

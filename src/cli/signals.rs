@@ -96,112 +96,9 @@ fn is_ignored(status: &str, signal: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader, Lines};
-    use std::os::unix::process::ExitStatusExt;
-    use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-
     use mio::{Events, Poll};
-    use signal_hook::low_level;
 
     use super::*;
-
-    /// Not a test but the process that the others send signals to; it says what it sees.
-    #[test]
-    #[ignore = "run by the other tests"]
-    fn target() {
-        if std::env::var_os("WSMON_TEST_SIGNALS").is_none() {
-            return;
-        }
-        let mut poll = Poll::new().unwrap();
-        let mut signals = Signals::install(poll.registry(), Token(0)).unwrap();
-        let mut events = Events::with_capacity(4);
-        println!("\nready");
-        loop {
-            let wait = signals.deadline().map(|at| at.saturating_duration_since(Instant::now()));
-            let _ = poll.poll(&mut events, wait);
-            let now = Instant::now();
-            signals.pending(now).for_each(|signal| println!("{signal:?}"));
-            let due = signals.deadline().is_some_and(|at| at <= now);
-            signals.tick(now);
-            if due {
-                println!("armed");
-            }
-        }
-    }
-
-    struct Process(Child, Lines<BufReader<ChildStdout>>);
-
-    impl Process {
-        fn start(before: &str) -> Self {
-            let test = "cli::signals::tests::target";
-            let script = format!("{before} exec \"$0\" --exact {test} --ignored --nocapture");
-            let mut child = Command::new("sh")
-                .args(["-c", &script])
-                .arg(std::env::current_exe().unwrap())
-                .env("WSMON_TEST_SIGNALS", "1")
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-            let mut process = Self(child, lines);
-            process.expect("ready");
-            process
-        }
-
-        fn send(&self, signal: &str) {
-            let sent = Command::new("kill").args(["-s", signal, &self.0.id().to_string()]).status();
-            assert!(sent.unwrap().success());
-        }
-
-        /// Reads up to this line; nothing unheard of may come before it.
-        fn expect(&mut self, wanted: &str) {
-            let harness = |line: &str| line.is_empty() || line.starts_with("running ") || line.starts_with("test ");
-            let line = self.1.by_ref().map(Result::unwrap).find(|line| !harness(line));
-            assert_eq!(line.as_deref(), Some(wanted));
-        }
-
-        fn end(mut self) -> ExitStatus {
-            self.0.wait().unwrap()
-        }
-    }
-
-    impl Drop for Process {
-        fn drop(&mut self) {
-            let _ = self.0.kill();
-            let _ = self.0.wait();
-        }
-    }
-
-    #[test]
-    fn each_signal_is_what_it_asks_for() {
-        let mut process = Process::start("");
-        process.send("USR1");
-        process.expect("Statistics");
-        process.send("HUP");
-        process.expect("Hangup");
-        process.send("INT");
-        process.expect("Stop(2)");
-    }
-
-    #[test]
-    fn a_second_signal_ends_the_process_with_128_and_its_number() {
-        let mut process = Process::start("");
-        process.send("INT");
-        process.expect("Stop(2)");
-        process.expect("armed");
-        process.send("TERM");
-        assert_eq!(process.end().code(), Some(143));
-    }
-
-    #[test]
-    fn a_hangup_that_is_ignored_at_the_start_stays_ignored() {
-        let mut process = Process::start("trap '' HUP;");
-        process.send("HUP");
-        process.send("USR1");
-        process.expect("Statistics");
-        process.send("KILL");
-        assert_eq!(process.end().signal(), Some(9));
-    }
 
     #[test]
     fn signals_sent_twice_at_once_are_one() {
@@ -209,11 +106,11 @@ mod tests {
         let mut signals = Signals::install(poll.registry(), Token(0)).unwrap();
         let now = Instant::now();
         for _ in 0..2 {
-            low_level::raise(SIGTERM).unwrap();
+            signal_hook::low_level::raise(SIGTERM).unwrap();
         }
         poll.poll(&mut Events::with_capacity(4), Some(Duration::from_secs(10))).unwrap();
         assert_eq!(signals.pending(now).collect::<Vec<_>>(), [Signal::Stop(SIGTERM)]);
-        low_level::raise(SIGINT).unwrap();
+        signal_hook::low_level::raise(SIGINT).unwrap();
         assert_eq!(signals.pending(now).count(), 0);
         assert_eq!(signals.deadline(), Some(now + ONE_WISH));
         signals.tick(now);

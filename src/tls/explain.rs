@@ -139,7 +139,8 @@ fn refusal(text: &str, name: &str, side: Side) -> Option<String> {
 }
 
 fn not_tls(start: &[u8]) -> String {
-    if start.starts_with(b"HTTP/") {
+    // Some servers answer what is no HTTP to them with a page and nothing before it.
+    if start.starts_with(b"HTTP/") || start.starts_with(b"<") {
         return "the server answered with plain HTTP instead of TLS: use ws://, or check the port".into();
     }
     let start = String::from_utf8_lossy(start);
@@ -224,6 +225,7 @@ mod tests {
     fn what_is_not_tls_is_quoted_as_far_as_it_is_text() {
         for (start, word) in [
             (&b"HTTP/1.1 400 Bad"[..], "plain HTTP"),
+            (b"<!DOCTYPE", "plain HTTP"),
             (b"SSH-2.0-dropbear", "(\"SSH-2.0-dropbear\")"),
             (b"220 ready\r\nnext.", "(\"220 ready\")"),
             (b"\x1b[2J\xff", "(\"\\x1b[2J\")"),

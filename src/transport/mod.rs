@@ -37,6 +37,11 @@ pub struct Ground<'g> {
     pub handshakes: &'g mut usize,
 }
 
+/// A variable of the process's environment.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// The most that waits to be sent to one server.
 const SEND_BYTES: usize = 64 << 10;
 /// What is left of a TLS handshake after so long is waiting, which costs nothing: it keeps no other from its turn.

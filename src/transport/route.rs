@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::environment;
 use crate::endpoint::Endpoint;
 use crate::error::{Disconnect, Phase};
 use crate::proxy::Proxy;
@@ -53,7 +54,7 @@ impl Route {
             self.own_headers.retain(|(name, _)| name.eq_ignore_ascii_case("User-Agent"));
             (self.tls.cert, self.tls.key, self.tls.name) = (None, None, None);
         }
-        self.proxy = self.choice.proxy(&to).map_err(|why| Disconnect::new(Phase::Address, why))?;
+        self.proxy = self.choice.proxy(&to, &environment).map_err(|why| Disconnect::new(Phase::Address, why))?;
         log::debug!("{}: redirected to {to}", escape(&self.endpoint.authority()));
         self.endpoint = to;
         Ok(())

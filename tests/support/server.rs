@@ -134,12 +134,15 @@ fn accept<S: Fn(Peer) + Send + Sync + 'static>(listener: &TcpListener, shared: &
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
             stream.set_write_timeout(Some(PATIENCE)).unwrap();
             stream.set_nodelay(true).unwrap();
+            // A client that sees the end of a script that failed must not be able to end the test before it is told.
+            let last = stream.try_clone().unwrap();
             let peer = Peer { stream, number, request: String::new(), reset: false };
             let panic = catch_unwind(AssertUnwindSafe(|| script(peer))).err();
             shared.change(|state| {
                 state.running -= 1;
                 state.panics.extend(panic.map(|panic| message(&*panic)));
             });
+            drop(last);
         });
     }
 }
@@ -189,7 +192,8 @@ pub struct Peer {
 impl Drop for Peer {
     /// EOF. Data that nobody has read would turn it into RST.
     fn drop(&mut self) {
-        if !self.reset && self.stream.shutdown(Shutdown::Write).is_ok() && self.stream.set_nonblocking(true).is_ok() {
+        let wanted = !self.reset && !thread::panicking();
+        if wanted && self.stream.shutdown(Shutdown::Write).is_ok() && self.stream.set_nonblocking(true).is_ok() {
             while self.stream.read(&mut [0; 4096]).is_ok_and(|length| length > 0) {}
         }
     }
@@ -245,6 +249,11 @@ impl Peer {
     /// Any bytes.
     pub fn raw(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).expect("a client that is there");
+    }
+
+    /// Any bytes, for a client that may leave; whether it is still there.
+    pub fn offer(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).is_ok()
     }
 
     /// Any bytes, each in a packet of its own.
@@ -324,6 +333,17 @@ impl Peer {
     /// All frames until the client has gone. Holds the connection open, and silent, until then.
     pub fn drain(&mut self) -> Vec<Frame> {
         std::iter::from_fn(|| self.next()).collect()
+    }
+
+    /// Holds the connection as a healthy server does, answering pings and the client's Close, until the client goes.
+    pub fn hold(&mut self) {
+        while let Some(frame) = self.next() {
+            match frame.opcode {
+                PING => self.frame(true, PONG, &frame.payload),
+                CLOSE => return self.frame(true, CLOSE, &frame.payload),
+                _ => {}
+            }
+        }
     }
 
     /// Waits until the client has gone, without reading frames: for clients that never get an upgrade.

@@ -1,7 +1,6 @@
 //! SysMedic's alerts: the documented message, and the list that the daemon repeats in every update.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::member;
@@ -17,7 +16,8 @@ const MOST: usize = 1024;
 /// The list holds every alert of the last 24 hours, resolved ones included, and is longer than any bound of ours.
 #[derive(Debug, Default)]
 pub struct Seen {
-    rows: BTreeMap<i64, Row>,
+    /// By id. A sorted list: new ids come at its end.
+    rows: Vec<(i64, Row)>,
     /// The highest id that had to be forgotten: up to it, everything is old.
     forgotten: Option<i64>,
     /// Whether there was a list before: what is resolved in the first one is history.
@@ -70,7 +70,8 @@ impl Seen {
         let at = words(row, &["timestamp"]).unwrap_or_default();
         let level = words(row, &["severity"]).unwrap_or_default();
         let on = !is_resolved(row);
-        let known = self.rows.get_mut(&id).filter(|known| *known.at == *at);
+        let place = self.rows.binary_search_by_key(&id, |(id, _)| *id);
+        let known = place.ok().map(|at| &self.rows[at].1).filter(|known| *known.at == *at);
         let phases: &[AlertPhase] = match &known {
             None if self.forgotten.is_some_and(|forgotten| id <= forgotten) => return Vec::new(),
             None if on => &[AlertPhase::Begins],
@@ -82,15 +83,20 @@ impl Seen {
         };
         match known {
             Some(known) if phases.is_empty() && *known.level == *level => {}
-            _ => drop(self.rows.insert(id, Row { at: at.into(), level: level.into(), on })),
+            _ => {
+                let row = Row { at: at.into(), level: level.into(), on };
+                match place {
+                    Ok(at) => self.rows[at].1 = row,
+                    Err(at) => self.rows.insert(at, (id, row)),
+                }
+            }
         }
         phases.iter().map(|&phase| read(id, row, phase)).collect()
     }
 
     fn forget(&mut self) {
-        while self.rows.len() > MOST {
-            self.forgotten = self.rows.pop_first().map(|(id, _)| id).max(self.forgotten);
-        }
+        let surplus = self.rows.len().saturating_sub(MOST);
+        self.forgotten = self.rows.drain(..surplus).map(|(id, _)| id).last().max(self.forgotten);
     }
 }
 
