@@ -152,7 +152,7 @@ impl Step {
             Step::Tunnel(tunnelling) => tunnel(tunnelling, route, at, ground),
             Step::Queued(socket) if *ground.handshakes == 0 => Ok(Next::Wait(Step::Queued(socket))),
             Step::Queued(socket) => shake_hands(socket, route, ground),
-            Step::Tls(handshake, since) => secured(handshake, since, route, at, ground),
+            Step::Tls(handshake, since) => secured(*handshake, since, route, at, ground),
             Step::Upgrade(upgrading) => upgraded(upgrading, route, redirects, at, ground),
         }
     }
@@ -212,7 +212,7 @@ fn shake_hands(socket: Socket, route: &Route, ground: &mut Ground<'_>) -> Result
 }
 
 fn secured(
-    handshake: Box<Handshake<Socket>>,
+    handshake: Handshake<Socket>,
     since: Instant,
     route: &Route,
     at: &str,

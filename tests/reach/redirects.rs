@@ -4,9 +4,10 @@ use std::sync::mpsc::{Receiver, channel};
 
 use crate::certificate::{self, Wanted, authority};
 use crate::front::tls;
+use crate::support::program::Run;
 use crate::support::server::Server;
 use crate::ways::Ways;
-use crate::{file, given_up, one_sample, said, sampling, shown, text, watch};
+use crate::{file, given_up, once, one_sample, said, sampling, shown, text, watch};
 
 /// A server that samples, and the requests that it got.
 fn target() -> (Server, Receiver<String>) {
@@ -130,4 +131,12 @@ fn a_redirect_to_nowhere_is_said() {
         given_up(&finished, &[word]);
         assert!(!finished.stderr.contains("hunter2"), "{}", finished.stderr);
     }
+}
+
+/// Without it the connection would go around the proxy unnoticed.
+#[test]
+fn a_redirect_to_where_the_proxy_is_wrong_is_not_followed() {
+    let first = redirecting(MOVED, "wss://h.invalid/".to_owned());
+    let finished = Run::start(once(&first.uri(), &["--no-reconnect"]).env("https_proxy", "socks5://h")).finish();
+    given_up(&finished, &["https_proxy: SOCKS is not supported"]);
 }

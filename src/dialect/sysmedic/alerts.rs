@@ -96,7 +96,7 @@ impl Seen {
 
     fn forget(&mut self) {
         let surplus = self.rows.len().saturating_sub(MOST);
-        self.forgotten = self.rows.drain(..surplus).map(|(id, _)| id).last().max(self.forgotten);
+        self.forgotten = self.rows.drain(..surplus).map(|(id, _)| id).next_back().max(self.forgotten);
     }
 }
 
