@@ -22,7 +22,7 @@ use crate::session::{Do, Input, Now, Session};
 use crate::stats::{PastError, Spread, Statistics};
 use crate::style::escape;
 use crate::tls::Pool;
-use crate::transport::{Ground, Limits, SendError, Transport};
+use crate::transport::{Ground, Limits, SEND_BYTES, SendError, Transport};
 
 /// What a peer needs of the loop during a turn.
 pub struct Context<'c> {
@@ -94,7 +94,11 @@ impl Peer {
             conversation.locate(endpoint);
         }
         let label = server.label.clone().or_else(|| endpoint.as_ref().map(Endpoint::authority)).unwrap_or_default();
-        let limits = Limits { max_message: server.max_message, write_timeout: server.policy.ping_timeout };
+        let limits = Limits {
+            max_message: server.max_message,
+            send_bytes: server.echo.unwrap_or(SEND_BYTES),
+            write_timeout: server.policy.ping_timeout,
+        };
         Peer {
             label: label.into(),
             session: Session::new(server.policy.clone(), conversation.quiet_after(), now),

@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) label: Option<String>,
     pub(crate) policy: Policy,
     pub(crate) max_message: usize,
+    /// Send each message back as it came and make nothing else of it; so many bytes may wait to be sent.
+    pub(crate) echo: Option<usize>,
     pub(crate) history: bool,
     pub(crate) greetings: Vec<String>,
     pub(crate) dialect: Option<&'static Dialect>,
@@ -146,6 +148,15 @@ impl Server {
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.settings.max_message = bytes;
+        self
+    }
+
+    /// Sends each message back as it came, of the same kind, and makes nothing else of it; at most so many bytes wait
+    /// to be sent. For tests of conformance (tests/echo), which judge the connection by its echo.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn echo(mut self, most_waiting: usize) -> Self {
+        self.settings.echo = Some(most_waiting);
         self
     }
 
@@ -326,6 +337,7 @@ impl Server {
             label: None,
             policy: Policy::default(),
             max_message: MAX_MESSAGE,
+            echo: None,
             history: false,
             greetings: Vec::new(),
             dialect: None,

@@ -27,19 +27,32 @@ pub enum Report {
     NotRecreated { why: io::Error },
 }
 
+impl Report {
+    /// Good news is worth a warning, since it follows bad news.
+    pub fn level(&self) -> log::Level {
+        match self {
+            Self::Recovered { .. } | Self::Recreated => log::Level::Warn,
+            Self::Lost { .. } | Self::RotationFailed { .. } | Self::NotRecreated { .. } => log::Level::Error,
+        }
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let again = RETRY_AFTER.as_secs();
+        let words = super::Failure::words;
         match self {
-            Self::Lost { why } => write!(f, "cannot be written ({why}), lines are lost; trying every {again} s"),
+            Self::Lost { why } => {
+                write!(f, "cannot be written ({}), lines are lost; trying every {again} s", words(why))
+            }
             Self::Recovered { missing: 1 } => write!(f, "written again, 1 line is missing"),
             Self::Recovered { missing } => write!(f, "written again, {missing} lines are missing"),
             Self::RotationFailed { why } => {
-                write!(f, "cannot be rotated ({why}) and grows on; trying every {again} s")
+                write!(f, "cannot be rotated ({}) and grows on; trying every {again} s", words(why))
             }
             Self::Recreated => write!(f, "was moved or removed, made anew"),
             Self::NotRecreated { why } => {
-                write!(f, "was moved and cannot be made anew ({why}); still writing to the moved one")
+                write!(f, "was moved and cannot be made anew ({}); still writing to the moved one", words(why))
             }
         }
     }
@@ -86,10 +99,10 @@ impl Appender {
     ///
     /// # Errors
     /// Besides those of the system: `path` is no regular file (but may be /dev/null), or another
-    /// process writes it. The text names the path.
+    /// process writes it. The text does not name the path.
     pub fn open(path: impl Into<PathBuf>, rotate_size: Option<u64>, keep: u32) -> io::Result<Self> {
         let path = path.into();
-        let target = Target::open(&path).map_err(|e| named(&path, e))?;
+        let target = Target::open(&path)?;
         Ok(Self {
             repaired: target.torn,
             path,
@@ -149,7 +162,7 @@ impl Appender {
             failing.retry_at = None;
         }
         match self.target.has_left(&self.path) {
-            true => self.open_anew().map_err(|e| named(&self.path, e)),
+            true => self.open_anew(),
             false => Ok(()),
         }
     }
@@ -362,10 +375,6 @@ impl Target {
     fn is_removed(&self) -> bool {
         self.file.metadata().is_ok_and(|about| about.nlink() == 0)
     }
-}
-
-fn named(path: &Path, e: io::Error) -> io::Error {
-    io::Error::new(e.kind(), format!("cannot write to {}: {e}", path.display()))
 }
 
 fn open_to_append(path: &Path) -> io::Result<File> {

@@ -80,6 +80,12 @@ impl Tap {
         }
     }
 
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        let waiting = self.lock();
+        waiting.lines.is_empty() && waiting.lost == 0
+    }
+
     fn write_line(&self, line: &[u8]) {
         let mut waiting = self.lock();
         match std::str::from_utf8(line) {

@@ -52,10 +52,17 @@ impl Failure {
         Failure::Local(format!("{what}: {}", Failure::words(error)))
     }
 
-    /// An error without its number.
+    /// An error without its number, and without the capital that the system's texts begin with. The rest stays as
+    /// it is: it may hold a path.
     pub fn words(error: &io::Error) -> String {
         let text = error.to_string();
-        text.split(" (os error").next().unwrap_or_default().to_ascii_lowercase()
+        let text = text.split(" (os error").next().unwrap_or_default();
+        match text.split_at_checked(1) {
+            Some((first, rest)) if rest.starts_with(|c: char| c.is_ascii_lowercase()) => {
+                first.to_ascii_lowercase() + rest
+            }
+            _ => text.to_owned(),
+        }
     }
 
     /// Prints what there is instead of a run. A reader that has gone is no error, a full disk is.

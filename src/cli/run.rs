@@ -162,15 +162,29 @@ impl Run {
         if self.plan.when_full == queue::WhenFull::Wait {
             self.monitor.pause(self.streams.is_full());
         }
-        let view = &mut self.view;
-        self.monitor.turn(wait, &mut |shown| view.show(shown)).map_err(|error| Failure::local("epoll", &error))?;
+        let Run { monitor, view, log, log_file, streams, .. } = self;
+        let show = &mut |shown: &wsmon::Shown<'_>| {
+            // What was said before this message comes before it, and after those before.
+            if !log.is_empty() {
+                view.out.drain(|message| streams.push_out(message));
+                let now = wsmon::Now { mono: shown.at, wall: shown.received_at };
+                drain(log, now, log_file.as_mut(), streams);
+            }
+            view.show(shown);
+        };
+        monitor.turn(wait, show).map_err(|error| Failure::local("epoll", &error))?;
         self.serve_own();
         self.view.release(self.monitor.now().mono, false);
+        self.push_out();
         self.say_reports();
         self.drain_log();
+        Ok(())
+    }
+
+    /// Hands what was shown to stdout's queue.
+    fn push_out(&mut self) {
         let Run { view, streams, .. } = self;
         view.out.drain(|message| streams.push_out(message));
-        Ok(())
     }
 
     /// Passes the poll's news on to what is not a server.
@@ -260,24 +274,15 @@ impl Run {
         for file in self.view.data.iter_mut().chain(&mut self.log_file) {
             let path = file.path().to_owned();
             for report in file.reports() {
-                log::error!("{}: {report}", path.display());
+                log::log!(report.level(), "{}: {report}", path.display());
             }
         }
     }
 
-    /// Log lines leave when the turn is over, stamped with its time. Errors go to stderr in any case.
+    /// Log lines leave when the turn is over at the latest, stamped with its time.
     fn drain_log(&mut self) {
         let Run { log, log_file, streams, monitor, .. } = self;
-        let now = monitor.now();
-        log.drain(now.wall, |line, level| match log_file {
-            Some(file) => {
-                file.write_line(line, now.mono);
-                if level == log::Level::Error {
-                    streams.push_err(line);
-                }
-            }
-            None => streams.push_err(line),
-        });
+        drain(log, monitor.now(), log_file.as_mut(), streams);
     }
 
     fn statistics(&self) -> Statistics {
@@ -301,9 +306,14 @@ impl Run {
     fn finish(mut self, end: End) -> Result<u8, Failure> {
         let clean = outcome::is_clean(&self.monitor, self.plan.max_reconnects == Some(0));
         self.monitor.stop();
-        let give_up_at = self.monitor.now().mono + LAST_FLUSH;
-        while !self.monitor.is_done() && self.monitor.now().mono < give_up_at {
+        // Without a reader there is nothing to wait for: a Close frame, and away.
+        let patience = if end == End::Closed { Duration::ZERO } else { LAST_FLUSH };
+        let give_up_at = self.monitor.clock().mono + patience;
+        while !self.monitor.is_done() {
             self.turn(Some(give_up_at))?;
+            if self.monitor.now().mono >= give_up_at {
+                break;
+            }
         }
         self.view.release(self.monitor.now().mono, true);
         let (received, shown) = self.view.most();
@@ -320,8 +330,7 @@ impl Run {
             lossy,
         };
         self.say_outcome(&outcome);
-        let Run { view, streams, .. } = &mut self;
-        view.out.drain(|message| streams.push_out(message));
+        self.push_out();
         if self.plan.stats {
             let text = self.statistics_text();
             self.streams.push_out(&text);
@@ -356,6 +365,19 @@ impl Run {
         self.streams.restore();
         Ok(())
     }
+}
+
+/// Log lines go to their file or to stderr; errors go to stderr in any case.
+fn drain(log: &Tap, now: wsmon::Now, mut file: Option<&mut Appender>, streams: &mut Streams) {
+    log.drain(now.wall, |line, level| match &mut file {
+        Some(file) => {
+            file.write_line(line, now.mono);
+            if level == log::Level::Error {
+                streams.push_err(line);
+            }
+        }
+        None => streams.push_err(line),
+    });
 }
 
 #[cfg(feature = "demo")]

@@ -28,6 +28,7 @@ impl Peer {
             };
             self.session.handle(context.now, Input::Alive);
             match frame {
+                frame if self.server.echo.is_some() => self.transport.echo(&frame),
                 Frame::Text(text) => {
                     self.count(text.len());
                     self.text(context, &text);

@@ -43,7 +43,7 @@ pub fn environment(name: &str) -> Option<String> {
 }
 
 /// The most that waits to be sent to one server.
-const SEND_BYTES: usize = 64 << 10;
+pub const SEND_BYTES: usize = 64 << 10;
 /// What is left of a TLS handshake after so long is waiting, which costs nothing: it keeps no other from its turn.
 const HANDSHAKE_COUNTS: Duration = Duration::from_secs(1);
 /// Small, since each connection has one; frames may be larger.
@@ -54,6 +54,8 @@ const READ_BUFFER: usize = 4 << 10;
 pub struct Limits {
     /// The largest message in bytes.
     pub max_message: usize,
+    /// The most bytes that wait to be sent.
+    pub send_bytes: usize,
     /// How long a write may make no progress.
     pub write_timeout: Duration,
 }
@@ -241,6 +243,18 @@ impl Transport {
         }
     }
 
+    /// Sends a message back. One that does not fit is left out.
+    pub fn echo(&mut self, frame: &Frame) {
+        let message = match frame {
+            Frame::Text(text) => Message::Text(text.clone()),
+            Frame::Binary(bytes) => Message::Binary(bytes.clone()),
+            Frame::Ping | Frame::Pong(_) => return,
+        };
+        if let Stage::Open(socket) = &mut self.stage {
+            let _queued_or_too_much = socket.write(message);
+        }
+    }
+
     /// Sends a Close frame and goes on reading until the server's comes.
     pub fn close(&mut self) {
         if let Stage::Open(socket) = &mut self.stage {
@@ -268,6 +282,11 @@ impl Transport {
 fn closed(socket: &mut WebSocket<Metered>, frame: Option<&CloseFrame>) -> Disconnect {
     let _best_effort = socket.flush();
     match frame {
+        // This is what tungstenite makes of a code that must not be sent, such as 1005; the code itself is lost.
+        Some(frame) if frame.code == CloseCode::Protocol && frame.reason == "Protocol violation" => {
+            let text = "the server broke the WebSocket protocol: a Close frame with a reserved code";
+            Disconnect { by_server: true, ..Disconnect::fault(Phase::Session, Fault::Protocol, text) }
+        }
         Some(frame) => Disconnect::closed(Some(frame.code.into()), &frame.reason),
         None => Disconnect::closed(None, ""),
     }
@@ -296,7 +315,11 @@ fn fail(socket: &mut WebSocket<Metered>, error: &Error) -> Disconnect {
         }
         error => {
             farewell(socket, CloseCode::Protocol);
-            let text = format!("the server broke the WebSocket protocol: {}", error.to_string().to_ascii_lowercase());
+            let what = match error {
+                Error::Protocol(what) => what.to_string(),
+                other => other.to_string(),
+            };
+            let text = format!("the server broke the WebSocket protocol: {}", what.to_ascii_lowercase());
             Disconnect::fault(Phase::Session, Fault::Protocol, text)
         }
     }

@@ -287,7 +287,7 @@ pub fn config(limits: &Limits) -> tungstenite::protocol::WebSocketConfig {
     tungstenite::protocol::WebSocketConfig::default()
         .read_buffer_size(super::READ_BUFFER)
         .write_buffer_size(0)
-        .max_write_buffer_size(super::SEND_BYTES)
+        .max_write_buffer_size(limits.send_bytes)
         .max_message_size(Some(limits.max_message))
         .max_frame_size(Some(limits.max_message))
 }

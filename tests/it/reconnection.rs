@@ -63,7 +63,7 @@ fn a_server_that_takes_nothing_is_left_although_it_goes_on_talking() {
         if peer.number() == 1 {
             // Each is answered, until the answers have filled every buffer on their way.
             let pings = [[0x89, 125].to_vec(), vec![b'x'; 125]].concat().repeat(500);
-            while peer.offer(&pings) {}
+            while peer.try_raw(&pings) {}
             return;
         }
         peer.text(sample(1.0));

@@ -3,7 +3,7 @@
 use crate::support::PATIENCE;
 use crate::support::program::{Run, run};
 use crate::support::recording;
-use crate::support::server::{BINARY, CLOSE, PONG, Peer, Server, TEXT};
+use crate::support::server::{BINARY, CLOSE, PONG, Peer, Server, TEXT, text_frame};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -192,6 +192,27 @@ fn a_recording_is_played_back_frame_by_frame() {
         let _ = socket.flush();
         assert_eq!(played.recv().unwrap(), [0, 1]);
     }
+}
+
+#[test]
+fn a_flood_lasts_until_the_client_has_gone_and_can_be_answered_meanwhile() {
+    let (seen, read) = channel();
+    let server = Server::start(move |mut peer| {
+        peer.upgrade();
+        let mut reader = peer.reader();
+        let seen = seen.clone();
+        let reading = std::thread::spawn(move || seen.send(reader.expect(TEXT).payload).unwrap());
+        assert!(peer.flood(text_frame("again")) > 3 && !peer.try_raw("gone"));
+        reading.join().unwrap();
+    });
+    let mut socket = connect(&server).unwrap();
+    for _ in 0..3 {
+        assert_eq!(socket.read().unwrap(), Message::text("again"));
+    }
+    socket.send(Message::text("enough")).unwrap();
+    assert_eq!(read.recv().unwrap(), b"enough");
+    drop(socket);
+    server.finish();
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn a_reader_that_still_stalls_at_the_end_costs_a_second_or_two() {
             greet(&mut peer);
             let text = format!(r#"{{"type": "large", "data": "{}"}}"#, "x".repeat(1000));
             let frame = [&[0x81, 126][..], &u16::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat();
-            while peer.offer(&frame) {}
+            while peer.try_raw(&frame) {}
         });
         let (reader, mut writer) = std::io::pipe().unwrap();
         // That is all it takes, see pipe(7).

@@ -251,9 +251,14 @@ impl Peer {
         self.stream.write_all(bytes.as_ref()).expect("a client that is there");
     }
 
-    /// Any bytes, for a client that may leave; whether it is still there.
-    pub fn offer(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+    /// Any bytes, if the client is still there to take them.
+    pub fn try_raw(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).is_ok()
+    }
+
+    /// The same bytes again and again until the client has gone; how often.
+    pub fn flood(&mut self, bytes: impl AsRef<[u8]>) -> u64 {
+        (0..).take_while(|_| self.try_raw(&bytes)).count() as u64
     }
 
     /// Any bytes, each in a packet of its own.
@@ -360,11 +365,23 @@ impl Peer {
     /// RST: that is what Linux sends when a socket is closed that holds unread data. Before the upgrade
     /// the request is that, after it the client's pong.
     pub fn reset(mut self) {
-        self.reset = true;
         if !self.request.is_empty() {
             self.ping("reset");
         }
+        self.reset_on_data();
+    }
+
+    /// The same, on whatever the client sends next by itself.
+    pub fn reset_on_data(mut self) {
+        self.reset = true;
         self.stream.peek(&mut [0]).expect("something to leave unread");
+    }
+
+    /// The connection once more, for another thread that reads what the client sends.
+    pub fn reader(&self) -> Peer {
+        let stream = self.stream.try_clone().unwrap();
+        // The end of the connection is the other one's affair.
+        Peer { stream, number: self.number, request: self.request.clone(), reset: true }
     }
 
     fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -380,6 +397,12 @@ impl Peer {
             Err(error) => panic!("no frame from the client within {PATIENCE:?}: {error}"),
         }
     }
+}
+
+/// A text frame, for scripts that put their bytes together themselves.
+pub fn text_frame(text: impl AsRef<[u8]>) -> Vec<u8> {
+    let text = text.as_ref();
+    [&head(true, TEXT, text.len() as u64), text].concat()
 }
 
 fn head(fin: bool, opcode: u8, length: u64) -> Vec<u8> {

@@ -52,15 +52,15 @@ fn the_torn_line_of_a_crashed_run_is_ended_first() {
 }
 
 #[test]
-fn what_is_no_file_is_refused_by_name() {
+fn what_is_no_file_is_refused() {
     let scratch = Scratch::new();
     let socket = scratch.file("s");
     let _listener = UnixListener::bind(&socket).unwrap();
-    assert_eq!(refusal(&socket), format!("cannot write to {}: it is a socket, not a file", socket.display()));
+    assert_eq!(refusal(&socket), "it is a socket, not a file");
     assert!(refusal(scratch.path()).ends_with("it is a directory, not a file"));
-    assert_eq!(refusal(Path::new("/dev/full")), "cannot write to /dev/full: it is a device, not a file");
+    assert_eq!(refusal(Path::new("/dev/full")), "it is a device, not a file");
     let missing = scratch.file("no/such/f");
-    assert!(refusal(&missing).starts_with(&format!("cannot write to {}: ", missing.display())));
+    assert!(refusal(&missing).starts_with("No such file"));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_second_writer_is_refused_until_the_first_has_gone() {
     let scratch = Scratch::new();
     let path = scratch.file("f");
     let first = open(&path);
-    assert!(refusal(&path).ends_with("f: it is being written by another process"));
+    assert!(refusal(&path).ends_with("it is being written by another process"));
     drop(first);
     open(&path);
 }
@@ -168,7 +168,7 @@ fn a_full_disk_is_said_once_and_the_gap_is_counted() {
     }
     let said = reports(&mut appender);
     assert_eq!(said.len(), 1);
-    assert!(said[0].contains("No space left on device"), "{said:?}");
+    assert!(said[0].contains("no space left on device"), "{said:?}");
     appender.target.file = good;
     appender.write_line("lost", now + RETRY_AFTER / 2);
     appender.write_line("back", now + RETRY_AFTER);

@@ -1,0 +1,73 @@
+//! A flood from one server is no other server's affair.
+
+use std::process::Stdio;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use crate::SAMPLE;
+use crate::process::{Watched, command};
+use crate::support::server::{PING, Peer, Server, TEXT, text_frame};
+
+/// How often the program pings.
+const EVERY: Duration = Duration::from_millis(200);
+/// What a busy machine may add.
+const LATE: Duration = Duration::from_millis(800);
+/// How many pings are looked at.
+const PINGS: usize = 10;
+
+/// The worst distance of two pings to a quiet server while another one floods.
+fn worst(flood: fn(&mut Peer)) -> Duration {
+    let flooding = Server::start(move |mut peer| {
+        peer.upgrade();
+        flood(&mut peer);
+    });
+    let (measured, result) = channel();
+    let quiet = Server::start(move |mut peer| {
+        peer.upgrade();
+        peer.expect(PING);
+        let mut before = Instant::now();
+        let mut worst = Duration::ZERO;
+        for _ in 0..PINGS {
+            peer.expect(PING);
+            worst = worst.max(before.elapsed());
+            before = Instant::now();
+        }
+        measured.send(worst).unwrap();
+        peer.drain();
+    });
+    let uri = format!("quiet={}", quiet.uri());
+    let options = ["--uri", &uri, "--ping-interval", "0.2", "--stale-after", "0"];
+    let run = Watched::start(command(&flooding.uri(), &options).stdout(Stdio::null()));
+    let worst = result.recv_timeout(crate::support::PATIENCE).expect("pings while another server floods");
+    run.end();
+    worst
+}
+
+fn assert_fair(what: &str, flood: fn(&mut Peer)) {
+    let worst = worst(flood);
+    println!("{what}: pings every {EVERY:?}, at worst after {worst:?}");
+    assert!(worst <= EVERY + LATE, "{what}: {worst:?}");
+}
+
+#[test]
+fn samples_without_end_delay_no_other_servers_ping() {
+    assert_fair("samples", |peer| _ = peer.flood(text_frame(SAMPLE).repeat(1000)));
+}
+
+#[test]
+fn empty_fragments_without_end_delay_no_other_servers_ping() {
+    assert_fair("empty fragments", |peer| {
+        peer.frame(false, TEXT, "");
+        peer.flood([0, 0].repeat(32_000));
+    });
+}
+
+#[test]
+fn pings_without_end_delay_no_other_servers_ping() {
+    assert_fair("pings", |peer| _ = peer.flood([0x89, 1, b'x'].repeat(20_000)));
+}
+
+#[test]
+fn rubbish_without_end_delays_no_other_servers_ping() {
+    assert_fair("rubbish", |peer| _ = peer.flood(text_frame("\u{1b}[[[[[[{{{{").repeat(1000)));
+}
