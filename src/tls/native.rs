@@ -139,12 +139,7 @@ impl<S: Read + Write> TlsStream<S> {
 
 impl<S: Read + Write> Read for TlsStream<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.stream.read(buffer) {
-            // The end without close_notify, as many servers leave. Nothing is cut unnoticed: HTTP heads and frames
-            // tell where they end.
-            Err(error) if error.to_string().contains("unexpected eof") => Ok(0),
-            other => other.map_err(|error| self.explain(error)),
-        }
+        self.stream.read(buffer).map_err(|error| self.explain(error))
     }
 }
 
