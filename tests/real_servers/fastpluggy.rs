@@ -136,6 +136,25 @@ fn a_restart_says_1012_and_a_kill_nothing_and_the_id_stays() {
     client.end(SOON).assert_status(0);
 }
 
+/// The server still holds the connection that was given up, and would break both under one id.
+#[test]
+fn a_server_that_stood_still_is_left_and_then_asked_for_another_id() {
+    let server = start(Heartbeat::DEFAULT);
+    let options = ["--ping-interval", "1", "--ping-timeout", "2", "--reconnect-interval", "0.5", "--verbose"];
+    let mut client = Client::start(&[&["--uri", &uri(&server, "monitor")], &options[..]].concat());
+    client.wait_for_output("the welcome", SOON, |line| line == "[CONN] Welcome monitor!");
+    server.signal("STOP");
+    client.wait_for_word("retrying", SOON);
+    server.signal("CONT");
+    client.wait_for_output("a welcome under another id", SOON, |line| line.starts_with("[CONN] Welcome monitor-"));
+    post(&server, r#"{"type":"note","content":"one of them hears it"}"#);
+    client.wait_for_output("what was posted", SOON, |line| line == "[CONN] note: one of them hears it");
+    client.signal("TERM");
+    let ended = client.end(SOON);
+    ended.assert_status(0);
+    assert!(!ended.err.iter().any(|line| line.contains("1000") || line.contains("without a Close")), "{ended}");
+}
+
 /// Seconds.
 struct Heartbeat {
     interval: u32,

@@ -53,9 +53,13 @@ impl Server {
         self.end_by("INT");
     }
 
+    pub fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
     /// Waits until the signal has ended it.
     pub fn end_by(mut self, name: &str) {
-        signal(&self.child, name);
+        self.signal(name);
         self.child.wait().expect("an end");
     }
 
