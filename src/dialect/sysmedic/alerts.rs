@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::member;
-use crate::dialect::{Memory, Step, Undecodable};
+use crate::dialect::{Memory, Step, Undecodable, cut};
 use crate::event::{Alert, AlertPhase, Event};
 use crate::json::Node;
 
@@ -67,8 +67,8 @@ impl Seen {
     }
 
     fn see<'a>(&mut self, id: i64, row: &Node<'a>) -> Vec<Alert<'a>> {
-        let at = words(row, &["timestamp"]).unwrap_or_default();
-        let level = words(row, &["severity"]).unwrap_or_default();
+        let at = cut(words(row, &["timestamp"]).unwrap_or_default());
+        let level = cut(words(row, &["severity"]).unwrap_or_default());
         let on = !is_resolved(row);
         let place = self.rows.binary_search_by_key(&id, |(id, _)| *id);
         let known = place.ok().map(|at| &self.rows[at].1).filter(|known| *known.at == *at);
@@ -215,6 +215,14 @@ mod tests {
         rows.insert(0, row(3001, "b", "heavy", false));
         assert_eq!(told(&mut seen, &rows), ["user #3001 HEAVY Begins"]);
         assert_eq!(told(&mut seen, &[row(1, "z", "light", false)]), ["user #1 LIGHT Begins"], "a new database");
+    }
+
+    #[test]
+    fn no_text_of_a_row_is_remembered_in_full() {
+        let (mut seen, long) = (Seen::default(), "x".repeat(5000));
+        assert_eq!(told(&mut seen, &[row(1, &long, &long, false)]).len(), 1);
+        assert_eq!(told(&mut seen, &[row(1, &long, &long, false)]), [""; 0]);
+        assert!(seen.rows.values().all(|row| row.at.len() + row.level.len() <= 2 * 256));
     }
 
     #[test]
