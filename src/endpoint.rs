@@ -165,11 +165,12 @@ fn parse(uri: &str) -> Result<Endpoint, String> {
         Some((userinfo, authority)) => (Some(userinfo), authority),
         None => (None, authority),
     };
-    let (host, port) = split_port(authority)?;
+    // With an @ behind it this may be the beginning of a password, which no error may quote.
+    let (host, port) = place(authority).map_err(|why| if target.contains('@') { SPLIT.to_owned() } else { why })?;
     let endpoint = Endpoint {
         secure: scheme.secure,
-        host: check_host(host)?,
-        port: port.map_or(Ok(scheme.port), check_port)?,
+        host,
+        port: port.unwrap_or(scheme.port),
         unix: None,
         target: encode_target(target),
         userinfo: None,
@@ -185,6 +186,13 @@ fn parse(uri: &str) -> Result<Endpoint, String> {
     }
 }
 
+const SPLIT: &str = "a / or ? stands before the @: in a user name or password they are written %2F and %3F";
+
+fn place(authority: &str) -> Result<(String, Option<u16>), String> {
+    let (host, port) = split_port(authority)?;
+    Ok((check_host(host)?, port.map(check_port).transpose()?))
+}
+
 fn split_scheme(uri: &str) -> Result<(&'static Scheme, &str), String> {
     let Some((name, rest)) = uri.split_once("://") else { return Ok((&BARE, uri)) };
     let scheme = SCHEMES.iter().find(|scheme| scheme.name.eq_ignore_ascii_case(name));
@@ -193,7 +201,11 @@ fn split_scheme(uri: &str) -> Result<(&'static Scheme, &str), String> {
         (Some(scheme), _) => Ok((scheme, rest)),
         (None, "http") => Err("the scheme is http: write ws://".into()),
         (None, "https") => Err("the scheme is https: write wss://".into()),
-        (None, _) => Err(format!("unknown scheme {}: write ws://HOST[:PORT][/PATH]", crate::style::escape(name))),
+        // What is no scheme may be a part of a password or a query.
+        (None, _) if uri.contains('@') || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) => {
+            Err("unknown scheme: write ws://HOST[:PORT][/PATH]".into())
+        }
+        (None, _) => Err(format!("unknown scheme {name}: write ws://HOST[:PORT][/PATH]")),
     }
 }
 
@@ -280,6 +292,7 @@ mod tests {
             ("ws://[::zz]/", "no IPv6 address"),
             ("ws://a%3ab:c@h/", "colon"),
             ("ws://a%zz@h/", "percent-encoded"),
+            ("ws://u:p/x@h/", "written %2F"),
         ] {
             let text = Endpoint::parse(uri).unwrap_err().to_string();
             assert!(text.contains(word), "{uri}: {text}");
@@ -347,6 +360,16 @@ mod tests {
             "hunter2@h:0",
             "ws://u:hunter2/x@h:0/#f",
             "sysmedic://hunter2@h:x/",
+            "ws://u:hunter2/x@h/",
+            "ws://u:hunter2?x@h/",
+            "ws://u:x/?y#hunter2@h:0/",
+            "u:hunter2/x@h:0",
+            "hunter2://x@h:0",
+            "hunter2@h:0://",
+            "h?token=hunter2://",
+            "ws://[::1]u:hunter2/x@h/",
+            "ws://h:0/?a=b@c&token=hunter2",
+            "ws://h:0/?to%6ben=hunter2",
         ] {
             let text = Endpoint::parse(uri).unwrap_err().to_string();
             assert!(!text.contains("hunter2"), "{text}");

@@ -17,6 +17,7 @@ use crate::event::{ClientState, Shown};
 use crate::lookup::Names;
 use crate::metric::Sample;
 use crate::peer::{Context, Peer};
+use crate::random::Random;
 use crate::server::Server;
 use crate::session::{Input, Now};
 use crate::stats::Statistics;
@@ -27,7 +28,8 @@ use crate::transport::SendError;
 const MOST_EVENTS: usize = 256;
 /// No more dials are in progress at a time.
 const MOST_DIALS: usize = 64;
-/// No more TLS handshakes are in progress at a time: each costs milliseconds that nobody else has.
+/// No more TLS handshakes are in progress at a time: each costs milliseconds that nobody else has. One that has lasted
+/// for a second waits for its server and no longer counts.
 const MOST_HANDSHAKES: usize = 8;
 /// How far the clocks may disagree about a turn before it counts as a jump.
 const JUMP: Duration = Duration::from_secs(5);
@@ -187,12 +189,12 @@ impl Monitor {
     /// `None` when nothing is timed.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let may_shake_hands = self.peers.iter().any(Peer::is_queued) && self.free_handshakes() > 0;
-        if self.full || may_shake_hands {
+        if self.full {
             return Some(self.clock.mono);
         }
         let may_dial = self.dialling() < MOST_DIALS;
-        self.peers.iter().filter_map(|peer| peer.deadline(self.clock, may_dial, self.paused)).min()
+        let deadlines = self.peers.iter().filter_map(|peer| peer.deadline(self.clock, may_dial, self.paused));
+        deadlines.chain(self.queue_moves_at()).min()
     }
 
     /// Whether every server has been given up or stopped, and none has been told to reconnect since.
@@ -388,7 +390,18 @@ impl Monitor {
     }
 
     fn free_handshakes(&self) -> usize {
-        MOST_HANDSHAKES.saturating_sub(self.peers.iter().filter(|peer| peer.is_shaking_hands()).count())
+        MOST_HANDSHAKES.saturating_sub(self.handshakes().count())
+    }
+
+    /// When the next one of those that wait may begin its TLS handshake, unless one of them ends before.
+    fn queue_moves_at(&self) -> Option<Instant> {
+        self.peers.iter().find(|peer| peer.is_queued())?;
+        if self.free_handshakes() > 0 { Some(self.clock.mono) } else { self.handshakes().min() }
+    }
+
+    /// The TLS handshakes under way, by when they no longer count.
+    fn handshakes(&self) -> impl Iterator<Item = Instant> {
+        self.peers.iter().filter_map(Peer::busy_until).filter(|until| *until > self.clock.mono)
     }
 
     fn dialling(&self) -> usize {
@@ -427,24 +440,4 @@ impl std::error::Error for DuplicateLabel {}
 
 fn read_clock() -> Now {
     Now { mono: Instant::now(), wall: SystemTime::now() }
-}
-
-/// Random enough for waits and for the key of an upgrade: the keyed hash of a counter.
-#[derive(Debug)]
-struct Random {
-    keys: std::collections::hash_map::RandomState,
-    count: u64,
-}
-
-impl Random {
-    fn new() -> Self {
-        Random { keys: std::collections::hash_map::RandomState::new(), count: 0 }
-    }
-
-    /// 64 random bits.
-    fn bits(&mut self) -> u64 {
-        use std::hash::BuildHasher as _;
-        self.count += 1;
-        self.keys.hash_one(self.count)
-    }
 }

@@ -69,11 +69,34 @@ pub fn read<'a>(text: &'a str, rows: &'static [Row]) -> serde_json::Result<Readi
     Ok(reading)
 }
 
-/// The leaves of a message that the sample does not carry, as path and text, in the message's order.
-pub fn others(message: &Node<'_>, sample: &Sample<'_>) -> Vec<(String, String)> {
-    let mut found = Vec::new();
+/// The leaves of a message that the sample does not carry, as path and text, in the message's order: those that fit
+/// into so many bytes. Each bears its whole path, and a path may be as long as the message.
+pub fn others(message: &Node<'_>, sample: &Sample<'_>, most: usize) -> Vec<(String, String)> {
+    let mut found = Found { leaves: Vec::new(), room: Some(most) };
     gather(message, Some(&Rule::Into(sample.rules)), sample, &mut String::new(), &mut found);
-    found
+    found.leaves
+}
+
+struct Found {
+    leaves: Vec<(String, String)>,
+    /// Bytes; `None` once something did not fit.
+    room: Option<usize>,
+}
+
+impl Found {
+    fn push(&mut self, path: &str, text: impl FnOnce() -> String) {
+        let Some(room) = self.room.and_then(|room| room.checked_sub(path.len())) else { return self.full() };
+        let text = text();
+        let Some(room) = room.checked_sub(text.len()) else { return self.full() };
+        self.room = Some(room);
+        self.leaves.push((path.to_owned(), text));
+    }
+
+    fn full(&mut self) {
+        if self.room.take().is_some() {
+            self.leaves.push(("and more".to_owned(), "left out".to_owned()));
+        }
+    }
 }
 
 struct Walk<'r, 'a> {
@@ -229,13 +252,7 @@ fn stamp(seconds: f64) -> Option<String> {
     Some(humantime::format_rfc3339(SystemTime::UNIX_EPOCH + since).to_string())
 }
 
-fn gather(
-    node: &Node<'_>,
-    rule: Option<&Rule>,
-    sample: &Sample<'_>,
-    path: &mut String,
-    out: &mut Vec<(String, String)>,
-) {
+fn gather(node: &Node<'_>, rule: Option<&Rule>, sample: &Sample<'_>, path: &mut String, out: &mut Found) {
     match (node, rule) {
         (_, Some(Rule::Envelope | Rule::Alerts)) => {}
         (Node::Map(members), _) => {
@@ -248,8 +265,7 @@ fn gather(
         (Node::List(_), Some(Rule::PerCore)) if !sample.per_core.is_empty() => {}
         (Node::List(list), _) if list.iter().all(Node::is_leaf) && carried(node, rule, sample) => {}
         (Node::List(list), _) if list.iter().all(Node::is_leaf) => {
-            let leaves: Vec<_> = list.iter().map(ToString::to_string).collect();
-            out.push((path.clone(), leaves.join(", ")));
+            out.push(path, || list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
         }
         (Node::List(list), _) => {
             for (i, value) in list.iter().enumerate() {
@@ -257,7 +273,7 @@ fn gather(
                 at(path, &i.to_string(), |path| gather(value, first.as_ref(), sample, path, out));
             }
         }
-        (leaf, _) if !carried(leaf, rule, sample) => out.push((path.clone(), leaf.to_string())),
+        (leaf, _) if !carried(leaf, rule, sample) => out.push(path, || leaf.to_string()),
         _ => {}
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::server::{self, AddressError};
+use crate::address::{self, AddressError};
 use crate::style::escape;
 
 /// Where headers stand.
@@ -31,7 +31,7 @@ impl Header {
         match self {
             Header::Given(name, value) => Ok(vec![(name.clone(), value.clone())]),
             Header::File(path) => {
-                let text = server::read(path).map_err(|error| AddressError::File(path.clone(), error))?;
+                let text = address::read(path).map_err(|error| AddressError::File(path.clone(), error))?;
                 parse_lines(&text)
                     .map_err(|why| AddressError::Header(format!("{}: {why}", escape(&path.to_string_lossy()))))
             }

@@ -195,7 +195,9 @@
 //! WebSocket is RFC 6455, its upgrade RFC 9110 and 9112. What servers say was measured with the real ones and compared
 //! with their documentation; the source of each fact stands beside it, in the file of its dialect.
 
+mod address;
 mod conversation;
+mod credentials;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod dialect;
@@ -216,6 +218,7 @@ mod peer;
 pub mod proxy;
 #[doc(hidden)]
 pub mod race;
+mod random;
 #[doc(hidden)]
 pub mod redirect;
 mod requests;
@@ -234,6 +237,7 @@ mod transport;
 pub mod upgrade;
 mod watch;
 
+pub use address::AddressError;
 pub use dialect::dialects;
 pub use endpoint::InvalidUri;
 pub use error::{Disconnect, Fault, Phase, Retry};
@@ -246,7 +250,7 @@ pub use format::{FORMATS, Format, format};
 pub use metric::{METRICS, Metric, MetricRow, Sample, Section, TEXTS, Text, TextRow, Unit};
 pub use mio;
 pub use resolve::Family;
-pub use server::{AddressError, Server};
+pub use server::Server;
 pub use session::{Now, Stale};
 pub use stats::{PastError, Saved, Spread, Statistics};
 pub use style::{Style, escape};

@@ -1,5 +1,8 @@
 //! One server as the loop sees it: session, socket, conversation and counters.
 
+mod dial;
+mod hear;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,26 +10,19 @@ use std::time::{Duration, Instant};
 use mio::{Registry, Token};
 
 use crate::conversation::{Conversation, Say};
-use crate::dialect::{self, Binary};
+use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
-use crate::error::{Disconnect, Fault, Phase, Retry};
+use crate::error::{Disconnect, Fault, Phase};
 use crate::event::{Change, ClientState, Event, Raw, Shown};
-use crate::header;
 use crate::lookup::Names;
 use crate::metric::{Metric, Sample};
 use crate::said::Said;
-use crate::server::{AddressError, Server, Settings};
+use crate::server::{Server, Settings};
 use crate::session::{Do, Input, Now, Session};
 use crate::stats::{PastError, Spread, Statistics};
 use crate::style::escape;
 use crate::tls::Pool;
-use crate::transport::route::Route;
-use crate::transport::{Frame, Ground, Limits, SEND_BYTES, SendError, Transport};
-
-/// The most that one turn takes from one server.
-const TURN_MESSAGES: usize = 64;
-/// How many samples a history keeps.
-const HISTORY: usize = 1000;
+use crate::transport::{Ground, Limits, SEND_BYTES, SendError, Transport};
 
 /// What a peer needs of the loop during a turn.
 pub struct Context<'c> {
@@ -60,14 +56,6 @@ impl Context<'_> {
             handshakes: self.handshakes,
         }
     }
-}
-
-/// Where to go and with what credentials, as the files were when they were read.
-#[derive(Clone, PartialEq)]
-struct Credentials {
-    endpoint: Endpoint,
-    token: Option<String>,
-    headers: Vec<(String, String)>,
 }
 
 /// One server.
@@ -147,9 +135,9 @@ impl Peer {
         self.transport.is_queued()
     }
 
-    /// Whether a TLS handshake is under way.
-    pub fn is_shaking_hands(&self) -> bool {
-        self.transport.is_shaking_hands()
+    /// Until when a TLS handshake counts as one under way, if there is one.
+    pub fn busy_until(&self) -> Option<Instant> {
+        self.transport.busy_until()
     }
 
     /// Leaves a command for the next turn.
@@ -260,18 +248,6 @@ impl Peer {
         Ok(())
     }
 
-    /// Adds what an HTTP status means with this kind of server.
-    fn advised(&mut self, mut why: Disconnect) -> Disconnect {
-        // A secret that has been renewed since heals a refusal that would else be final.
-        if matches!(why.status, Some(401 | 403)) && self.credentials().ok() != self.used {
-            why.retry = Retry::Usual;
-        }
-        match why.status.and_then(|status| self.conversation.advice(status)) {
-            Some(advice) => Disconnect { text: format!("{}; {advice}", why.text), ..why },
-            None => why,
-        }
-    }
-
     fn opened(&mut self, context: &mut Context<'_>) {
         self.counters.connections += 1;
         self.counters.connection_start = Some(context.now.wall);
@@ -283,70 +259,6 @@ impl Peer {
         say.send.extend(send);
         (say.warn, say.hang_up) = (warn, hang_up);
         self.say(context, say);
-    }
-
-    /// Reads what has arrived, as far as a turn's share goes.
-    fn drain(&mut self, context: &mut Context<'_>) -> Result<(), Disconnect> {
-        let received = self.transport.refill();
-        for _ in 0..TURN_MESSAGES {
-            let Some(frame) = self.transport.next()? else {
-                self.marked = self.transport.is_spent();
-                // A large message on a slow line is life too, long before it is complete.
-                if self.transport.received() > received {
-                    self.session.handle(context.now, Input::Alive);
-                }
-                return Ok(());
-            };
-            self.session.handle(context.now, Input::Alive);
-            match frame {
-                frame if self.server.echo.is_some() => self.transport.echo(&frame),
-                Frame::Text(text) => {
-                    self.count(text.len());
-                    self.text(context, &text);
-                }
-                Frame::Binary(bytes) => self.binary(context, &bytes),
-                Frame::Ping | Frame::Pong(None) => {}
-                Frame::Pong(Some(number)) => self.pong(context.now, number),
-            }
-        }
-        self.marked = true;
-        Ok(())
-    }
-
-    fn pong(&mut self, now: Now, number: u64) {
-        self.session.handle(now, Input::Pong(number));
-        if let Some(rtt) = self.session.take_rtt() {
-            self.counters.ping_ms.add(rtt.as_secs_f64() * 1000.0);
-        }
-    }
-
-    fn text(&mut self, context: &mut Context<'_>, text: &str) {
-        let mut room = None;
-        let mut heard = self.conversation.hear(text, &mut room, context.now.mono);
-        let say = std::mem::take(&mut heard.say);
-        if heard.recognised {
-            log::debug!("{}: recognised as {}", escape(&self.label), self.conversation.dialect());
-            self.session.quiet_after(self.conversation.quiet_after());
-        }
-        if !heard.decoded {
-            self.counters.undecoded += 1;
-            log::debug!("{}: a message of {} bytes could not be decoded", escape(&self.label), text.len());
-        }
-        self.remember(&heard.text, &heard.events);
-        self.deliver(context, &heard.kind, heard.raw(), &heard.events);
-        self.say(context, say);
-    }
-
-    /// A binary message that holds JSON is as good as text.
-    fn binary(&mut self, context: &mut Context<'_>, bytes: &[u8]) {
-        self.count(bytes.len());
-        match self.conversation.open(bytes, self.server.max_message) {
-            Binary::Text(text) => self.text(context, &text),
-            Binary::Words(words) => {
-                self.counters.undecoded += 1;
-                self.deliver(context, "binary", Raw::Binary(bytes), &dialect::binary(&words).show);
-            }
-        }
     }
 
     /// Does what follows from a message or from the time.
@@ -362,33 +274,6 @@ impl Peer {
         if let Some(why) = say.hang_up {
             self.lost(context, Disconnect::fault(Phase::Session, Fault::Dialect, why));
         }
-    }
-
-    fn count(&mut self, len: usize) {
-        self.counters.messages_received += 1;
-        self.counters.bytes_received += len as u64;
-    }
-
-    fn remember(&mut self, text: &str, events: &[Event<'_>]) {
-        for event in events {
-            if let Event::Sample(sample) = event {
-                self.latest.clear();
-                self.latest.push_str(text);
-                if self.server.history {
-                    if self.history.len() == HISTORY {
-                        self.history.pop_front();
-                    }
-                    self.history.push_back((**sample).clone().into_owned());
-                }
-            }
-        }
-    }
-
-    fn deliver(&mut self, context: &mut Context<'_>, kind: &str, raw: Raw<'_>, events: &[Event<'_>]) {
-        let shown = self.shown(context, kind, raw, events);
-        let useful = shown.is_content();
-        (context.on)(&shown);
-        self.session.handle(context.now, Input::Delivered { useful });
     }
 
     fn shown<'a>(&'a self, context: &Context<'_>, kind: &'a str, raw: Raw<'a>, events: &'a [Event<'a>]) -> Shown<'a> {
@@ -421,60 +306,9 @@ impl Peer {
         }
     }
 
-    fn dial(&mut self, context: &mut Context<'_>) {
-        if self.session.client_state() == ClientState::Reconnecting {
-            self.counters.reconnect_attempts += 1;
-        }
-        let route = match self.route(context.now) {
-            Ok(route) => route,
-            Err(why) => return self.lost(context, Disconnect::new(Phase::Address, why)),
-        };
-        self.transport.dial(Box::new(route), &mut context.ground());
-        // A dial may have failed, or even succeeded, already: no event will tell.
-        self.marked = true;
-    }
-
-    /// The way of the next connection, with everything read anew that stands in files.
-    fn route(&mut self, now: Now) -> Result<Route, String> {
-        let credentials = self.credentials().map_err(|error| error.to_string())?;
-        let Credentials { mut endpoint, token, headers: mut own_headers } = credentials.clone();
-        self.used = Some(credentials);
-        self.said.connecting(&self.label, &endpoint);
-        self.endpoint = Some(endpoint.clone());
-        let proxy = self.server.proxy.proxy(&endpoint)?;
-        let clear = !endpoint.secure && !endpoint.is_local();
-        let credential = token.is_some() || own_headers.iter().any(|(name, _)| header::is_credential(name));
-        match token {
-            Some(token) if !self.conversation.takes_token() => {
-                own_headers.push(("Authorization".into(), format!("Bearer {token}")));
-                self.conversation.address(&mut endpoint, None, now.mono);
-            }
-            token => self.conversation.address(&mut endpoint, token, now.mono),
-        }
-        if clear && (credential || endpoint.has_credentials()) && !std::mem::replace(&mut self.warned, true) {
-            log::warn!(
-                "{}: a credential goes over the network in clear: use wss:// where you can",
-                escape(&self.label)
-            );
-        }
-        let Settings { tls, proxy: choice, family, policy, .. } = &*self.server;
-        let (tls, choice, family, within) = (tls.clone(), choice.clone(), *family, policy.connect_timeout);
-        Ok(Route { endpoint, proxy, choice, tls, family, within, own_headers })
-    }
-
-    fn credentials(&mut self) -> Result<Credentials, AddressError> {
-        let mut endpoint = self.server.address.endpoint()?;
-        self.conversation.locate(&mut endpoint);
-        let token = self.server.token.as_ref().map(crate::server::Token::read).transpose()?;
-        let mut headers = Vec::new();
-        for header in &self.server.headers {
-            headers.extend(header.read()?);
-        }
-        Ok(Credentials { endpoint, token, headers })
-    }
-
     /// The dial failed or the connection ended.
     fn lost(&mut self, context: &mut Context<'_>, why: Disconnect) {
+        let why = self.hidden(why);
         let before = self.session.client_state();
         let closing = before == ClientState::Connected && !self.session.is_open();
         self.transport.hang_up();
@@ -514,7 +348,9 @@ impl Peer {
                 format!("{what}: no answer within {}", humantime::format_duration(policy.connect_timeout))
             }
             Fault::NoPong => format!("no answer to a ping within {}", humantime::format_duration(policy.ping_timeout)),
-            Fault::Stale { after } => format!("the connection is alive, but no message came for {} s", after.as_secs()),
+            Fault::Stale { after } => {
+                format!("the connection is alive, but no message came for {:.1} s", after.as_secs_f64())
+            }
             _ => what,
         };
         Disconnect::fault(phase, fault, text)

@@ -1,8 +1,8 @@
 //! A tunnel through an HTTP proxy (RFC 9110 section 9.3.6): which proxy, what to ask of it, what it answers. Bytes in,
 //! bytes out: no socket and no environment of its own.
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 
 use data_encoding::BASE64;
 use httparse::{EMPTY_HEADER, Error, Header, Response, Status};
@@ -95,6 +95,12 @@ impl Proxy {
         self.auth.is_some()
     }
 
+    /// What must not be shown: user name and password, as they are and as they are sent.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let each = |(user, password): &(String, String)| [user.clone(), password.clone(), encoded(user, password)];
+        self.auth.iter().flat_map(each).collect()
+    }
+
     /// Asks for a tunnel.
     #[must_use]
     pub fn connect_request(&self, host: &str, port: u16) -> String {
@@ -103,8 +109,7 @@ impl Proxy {
         let agent = concat!("wsmon/", env!("CARGO_PKG_VERSION"));
         let mut text = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: {agent}\r\n");
         if let Some((user, password)) = &self.auth {
-            let encoded = BASE64.encode(format!("{user}:{password}").as_bytes());
-            text.extend(["Proxy-Authorization: Basic ", &encoded, "\r\n"]);
+            text.extend(["Proxy-Authorization: Basic ", &encoded(user, password), "\r\n"]);
         }
         text + "\r\n"
     }
@@ -184,6 +189,11 @@ impl fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
+
+/// RFC 7617.
+fn encoded(user: &str, password: &str) -> String {
+    BASE64.encode(format!("{user}:{password}").as_bytes())
+}
 
 /// A variable that is not empty, under its small or its capital name.
 fn lookup(name: &str, env: Environment<'_>) -> Option<(String, String)> {

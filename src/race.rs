@@ -101,12 +101,18 @@ impl Race {
         list(&running.map(|attempt| attempt.address).collect::<Vec<_>>())
     }
 
-    /// How each address has fared so far, in one line.
+    /// Whether no attempt has begun.
     #[must_use]
-    pub fn summary(&self) -> String {
+    pub fn is_fresh(&self) -> bool {
+        self.attempts.is_empty()
+    }
+
+    /// The addresses that have failed so far, with their reasons: `[::1]:8765: connection refused`.
+    #[must_use]
+    pub fn failures(&self) -> String {
         let mut reasons: Vec<(&str, Vec<SocketAddr>)> = Vec::new();
         for attempt in &self.attempts {
-            let why = attempt.failed.as_deref().unwrap_or("no answer");
+            let Some(why) = attempt.failed.as_deref() else { continue };
             match reasons.iter_mut().find(|(known, _)| *known == why) {
                 Some((_, addresses)) => addresses.push(attempt.address),
                 None => reasons.push((why, vec![attempt.address])),
@@ -156,7 +162,7 @@ impl Race {
 
     fn lost(&mut self) -> Do {
         self.is_over = true;
-        Do::Lost(self.summary())
+        Do::Lost(self.failures())
     }
 }
 
@@ -226,7 +232,7 @@ mod tests {
         let expected =
             [(0, Start(0, at("[::1]:1"))), (250, Start(1, at("1.1.1.1:1"))), (500, Start(2, at("2.2.2.2:1")))];
         assert_eq!(said, expected);
-        assert_eq!(sim.race.summary(), "[::1]:1, 1.1.1.1:1, 2.2.2.2:1: no answer");
+        assert_eq!(sim.race.unfinished(), "[::1]:1, 1.1.1.1:1, 2.2.2.2:1");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What to watch and how: one server's settings.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::dialect::{self, DIALECTS, Dialect, Wish};
-use crate::endpoint::{Endpoint, InvalidUri};
+use crate::address::{Address, AddressError, ProxyChoice, Token};
+use crate::dialect::{self, Dialect, Wish};
+use crate::endpoint::Endpoint;
 use crate::header::{self, Header};
 use crate::json;
 use crate::proxy::Proxy;
@@ -51,115 +52,6 @@ pub(crate) struct Settings {
     pub(crate) tls: tls::Settings,
     pub(crate) proxy: ProxyChoice,
     pub(crate) family: Family,
-}
-
-/// By which proxy, if any.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum ProxyChoice {
-    /// The environment's.
-    #[default]
-    Environment,
-    /// This one.
-    Given(Proxy),
-}
-
-impl ProxyChoice {
-    /// The proxy for an endpoint.
-    pub(crate) fn proxy(&self, endpoint: &Endpoint) -> Result<Option<Proxy>, String> {
-        match self {
-            ProxyChoice::Given(_) if endpoint.unix.is_some() => Ok(None),
-            ProxyChoice::Given(proxy) => Ok(Some(proxy.clone())),
-            ProxyChoice::Environment => Proxy::from_environment(endpoint, &|name| std::env::var(name).ok()),
-        }
-    }
-}
-
-/// A credential, or the file that holds it and is read before every connection.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Token {
-    Text(String),
-    File(PathBuf),
-}
-
-/// Never the credential itself.
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token")
-    }
-}
-
-impl Token {
-    /// The credential as it is now, without the line feed that editors leave.
-    pub(crate) fn read(&self) -> Result<String, AddressError> {
-        let token = match self {
-            Token::Text(text) => text.clone(),
-            Token::File(path) => read(path).map_err(|error| AddressError::File(path.clone(), error))?,
-        };
-        let token = token.trim_end_matches(['\r', '\n']);
-        if token.is_empty() || token.chars().any(char::is_control) {
-            return Err(AddressError::Token);
-        }
-        Ok(token.to_owned())
-    }
-}
-
-/// Where a server's URI stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
-    /// Here.
-    Endpoint(Endpoint),
-    /// In a file that is read before every connection, so that it may change.
-    File(PathBuf),
-}
-
-/// Why a server's address cannot be used.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum AddressError {
-    /// The URI is wrong.
-    Uri(InvalidUri),
-    /// The file that holds it cannot be read.
-    File(PathBuf, std::io::Error),
-    /// The token is empty or holds control characters.
-    Token,
-    /// A header is wrong.
-    Header(String),
-    /// The proxy's URL is wrong.
-    Proxy(String),
-    /// No dialect of this name.
-    Dialect(String),
-    /// A request's JSON is none.
-    Request(String),
-}
-
-impl fmt::Display for AddressError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            AddressError::Uri(error) => error.fmt(f),
-            AddressError::File(path, error) => {
-                let path = path.to_string_lossy();
-                write!(f, "read {}: {}", crate::style::escape(&path), crate::error::reason(error))
-            }
-            AddressError::Token => f.write_str("the token is empty or holds control characters"),
-            AddressError::Header(why) => f.write_str(why),
-            AddressError::Proxy(why) => write!(f, "--proxy: {why}"),
-            AddressError::Dialect(name) => {
-                let names: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name).collect();
-                write!(f, "no dialect {}: choose from auto, {}", crate::style::escape(name), names.join(", "))
-            }
-            AddressError::Request(kind) => {
-                write!(f, "request {}: what follows the = must be JSON", crate::style::escape(kind))
-            }
-        }
-    }
-}
-
-impl std::error::Error for AddressError {}
-
-impl From<InvalidUri> for AddressError {
-    fn from(error: InvalidUri) -> Self {
-        AddressError::Uri(error)
-    }
 }
 
 /// The largest message unless told otherwise: 4 MiB.
@@ -420,6 +312,18 @@ impl Server {
         self
     }
 
+    /// Reads what is else read at the first connection: the files of TLS, where there are any.
+    ///
+    /// # Errors
+    /// Where one of them cannot be used: it says which, and the way out.
+    pub fn check(&self) -> Result<(), AddressError> {
+        let tls = &self.settings.tls;
+        for path in tls.files() {
+            std::fs::File::open(path).map_err(|error| AddressError::File(path.to_owned(), error))?;
+        }
+        if tls.is_special() { tls::Connector::build(tls).map(drop).map_err(AddressError::Tls) } else { Ok(()) }
+    }
+
     /// Whether developers' details are wanted.
     #[must_use]
     pub fn verbose(mut self, verbose: bool) -> Self {
@@ -456,27 +360,6 @@ impl fmt::Debug for Settings {
         let mut out = f.debug_struct("Server");
         out.field("address", address).field("label", label).field("policy", policy).finish_non_exhaustive()
     }
-}
-
-impl Address {
-    /// The endpoint as it is now.
-    pub(crate) fn endpoint(&self) -> Result<Endpoint, AddressError> {
-        match self {
-            Address::Endpoint(endpoint) => Ok(endpoint.clone()),
-            Address::File(path) => {
-                let text = read(path).map_err(|error| AddressError::File(path.clone(), error))?;
-                Ok(Endpoint::parse(text.lines().next().unwrap_or_default().trim())?)
-            }
-        }
-    }
-}
-
-/// A small file; a large one, or one that never ends, is cut.
-pub(crate) fn read(path: &Path) -> std::io::Result<String> {
-    use std::io::Read as _;
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(64 << 10).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// Whether what stands before the first `=` is a label and no part of a URI.

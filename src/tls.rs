@@ -143,9 +143,17 @@ impl Pool {
 }
 
 impl Settings {
+    /// Whether more goes into a connector than what the system has.
+    pub(crate) fn is_special(&self) -> bool {
+        self.name.is_some() || self.files().next().is_some()
+    }
+
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.ca_file, &self.cert, &self.key].into_iter().flatten().map(PathBuf::as_path)
+    }
+
     fn stamps(&self) -> Vec<Stamp> {
-        let files = [&self.ca_file, &self.cert, &self.key];
-        files.into_iter().flatten().map(|path| stamp(path)).collect()
+        self.files().map(stamp).collect()
     }
 }
 

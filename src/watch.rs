@@ -6,11 +6,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::address::AddressError;
 use crate::error::Disconnect;
 use crate::event::{ClientState, Event, Raw, Shown};
 use crate::event_loop::{Monitor, Stopper};
 use crate::metric::Sample;
-use crate::server::{AddressError, Server};
+use crate::server::Server;
 use crate::stats::Statistics;
 use crate::transport::SendError;
 

@@ -102,7 +102,7 @@ pub struct Args {
     #[argh(option, arg_name = "D")]
     pub connect_timeout: Option<String>,
 
-    /// ping a server after so long without a sign of life (default 30; 0: never)
+    /// ping a server this often (default 30; 0: never)
     #[argh(option, arg_name = "D")]
     pub ping_interval: Option<String>,
 

@@ -13,6 +13,7 @@ mod rotation;
 mod run;
 #[cfg(test)]
 mod scratch;
+mod setup;
 mod signals;
 mod sink;
 mod terminal;

@@ -26,6 +26,8 @@ pub struct Outcome {
     /// Most messages of content received, and shown, of one server.
     pub received: u64,
     pub shown: u64,
+    /// Whether anything was received at all, be it a greeting.
+    pub heard: bool,
     /// Whether a server that delivered said goodbye with 1000 or 1001, and no reconnection was wanted.
     pub clean: bool,
     /// A gap in the saved data, or an error on stdout.
@@ -45,7 +47,9 @@ impl Outcome {
             || match self.end {
                 End::Done => self.clean && self.count.is_none() && !self.duration && self.received > 0,
                 End::Duration => self.received > 0 && self.count.is_none(),
-                End::Signal | End::Closed => self.received > 0,
+                End::Signal => self.received > 0,
+                // The reader has seen what it wanted: `wsmon | head -n 1` asks for the greeting.
+                End::Closed => self.heard,
             };
         if fine {
             return None;
@@ -67,8 +71,16 @@ pub fn is_clean(monitor: &Monitor, no_reconnect: bool) -> bool {
 mod tests {
     use super::*;
 
-    const RUN: Outcome =
-        Outcome { end: End::Done, count: None, duration: false, received: 5, shown: 5, clean: false, lossy: false };
+    const RUN: Outcome = Outcome {
+        end: End::Done,
+        count: None,
+        duration: false,
+        received: 5,
+        shown: 5,
+        heard: true,
+        clean: false,
+        lossy: false,
+    };
 
     #[test]
     fn a_count_that_is_reached_is_success_however_the_run_ended() {
@@ -87,7 +99,10 @@ mod tests {
     #[test]
     fn nothing_received_is_failure_however_the_run_ended() {
         for end in [End::Done, End::Duration, End::Signal, End::Closed] {
-            assert_eq!(Outcome { end, received: 0, shown: 0, clean: true, ..RUN }.status(), 1, "{end:?}");
+            let nothing = Outcome { end, received: 0, shown: 0, heard: false, clean: true, ..RUN };
+            assert_eq!(nothing.status(), 1, "{end:?}");
+            let greeting = Outcome { heard: true, ..nothing };
+            assert_eq!(greeting.status(), u8::from(end != End::Closed), "{end:?}");
         }
     }
 

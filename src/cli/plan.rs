@@ -141,11 +141,9 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// `why` in the form of every usage error. The words of a command line may hold anything, so
-    /// control characters are replaced.
+    /// `why` in the form of every usage error. The words of a command line may hold anything.
     pub fn usage(why: &str) -> Exit {
-        let why: String = why.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-        Exit::Usage(format!("wsmon: {why}\ntry wsmon --help\n"))
+        Exit::Usage(format!("wsmon: {}\ntry wsmon --help\n", wsmon::escape(why)))
     }
 }
 

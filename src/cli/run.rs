@@ -4,17 +4,17 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use mio::Token;
-use wsmon::{Monitor, Server, Stale, Statistics, Style};
+use wsmon::{Monitor, Statistics};
 
 use super::file::Appender;
 use super::logging::{self, Tap};
 use super::outcome::{self, End, Outcome};
-use super::plan::{Exit, Family, Plan, StaleAfter};
+use super::plan::{Exit, Plan};
 use super::queue;
 use super::signals::{Signal, Signals};
 use super::sink::Streams;
 use super::view::View;
-use super::{Failure, terminal};
+use super::{Failure, setup};
 
 /// How long the last bytes may take to leave.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
@@ -65,8 +65,8 @@ struct Run {
 
 impl Run {
     fn new(plan: Box<Plan>, log: Tap) -> Result<Box<Self>, Failure> {
-        let data = open(&plan.save_data, "--save-data", &plan)?.map(|data| data.fsync(plan.fsync));
-        let log_file = open(&plan.log_file, "--log-file", &plan)?;
+        let data = setup::open(&plan.save_data, "--save-data", &plan)?.map(|data| data.fsync(plan.fsync));
+        let log_file = setup::open(&plan.log_file, "--log-file", &plan)?;
         let mut monitor = Monitor::new().map_err(|error| Failure::local("epoll", &error))?;
         let signals = Signals::install(monitor.registry(), Own::Signals.token())
             .map_err(|error| Failure::local("signals", &error))?;
@@ -80,19 +80,19 @@ impl Run {
         } else {
             plan.uris.clone()
         };
-        check_credentials(&plan)?;
+        setup::check_credentials(&plan)?;
         if plan.reach.insecure {
             log::warn!("--insecure: no certificate is checked, whoever is in between can read and change everything");
         }
         for uri in &uris {
-            add(&mut monitor, uri, &plan)?;
+            setup::add(&mut monitor, uri, &plan)?;
         }
         let format = wsmon::format(plan.format).unwrap_or(&wsmon::FORMATS[0]);
         let limits = queue::Limits { bytes: plan.queue, when_full: plan.when_full, marker: format.gap };
         let log_limits = queue::Limits { bytes: LOG_BYTES, when_full: queue::WhenFull::Drop, marker: None };
         let streams = Streams::open(monitor.registry(), [Own::Out.token(), Own::Err.token()], limits, log_limits)
             .map_err(|error| Failure::local("stdout", &error))?;
-        let mut view = View::new(format, style(&plan, monitor.len()), monitor.len());
+        let mut view = View::new(format, setup::style(&plan, monitor.len()), monitor.len());
         (view.every, view.only, view.count, view.data) = (plan.every, plan.only.clone(), plan.count, data);
         view.answers_only = !plan.speech.requests.is_empty();
         let until = plan.duration.and_then(|duration| monitor.now().mono.checked_add(duration));
@@ -118,9 +118,6 @@ impl Run {
     fn watch(&mut self) -> Result<End, Failure> {
         loop {
             self.turn(self.deadline())?;
-            if self.plan.when_full == queue::WhenFull::Wait {
-                self.monitor.pause(self.streams.is_full());
-            }
             self.check_answers()?;
             let stopped = self.obey_signals();
             (0..self.monitor.len()).filter(|&id| self.view.is_full(id)).for_each(|id| self.monitor.stop_one(id));
@@ -154,8 +151,17 @@ impl Run {
 
     /// One turn of everything there is.
     fn turn(&mut self, deadline: Option<Instant>) -> Result<(), Failure> {
-        self.flush();
-        let wait = deadline.map(|at| at.saturating_duration_since(self.monitor.clock().mono));
+        // What was said since the last turn does not wait for the next event.
+        self.drain_log();
+        let wait = if self.flush() {
+            Some(Duration::ZERO)
+        } else {
+            deadline.map(|at| at.saturating_duration_since(self.monitor.clock().mono))
+        };
+        // Asked after flushing: a queue that is empty again brings no event that would resume the reading.
+        if self.plan.when_full == queue::WhenFull::Wait {
+            self.monitor.pause(self.streams.is_full());
+        }
         let Run { monitor, view, log, log_file, streams, .. } = self;
         let show = &mut |shown: &wsmon::Shown<'_>| {
             // What was said before this message comes before it, and after those before.
@@ -206,22 +212,30 @@ impl Run {
         [self.until, self.view.deadline(), self.signals.deadline(), demo].into_iter().flatten().min()
     }
 
-    /// Writes out what the streams take.
-    fn flush(&mut self) {
-        if let Err(error) = self.streams.flush()
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            self.lossy = true;
-            log::error!("stdout: {}", Failure::words(&error));
+    /// Writes out what the streams take. Whether that has brought something to light which must not wait for the
+    /// next event: the end of stdout, or a line for the log.
+    fn flush(&mut self) -> bool {
+        let mut news = false;
+        if let Err(error) = self.streams.flush() {
+            news = true;
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.lossy = true;
+                log::error!("stdout: {}", Failure::words(&error));
+            }
         }
         if self.streams.take_dropped().messages > 0 && !self.said_dropped {
-            self.said_dropped = true;
+            (self.said_dropped, news) = (true, true);
             log::warn!("the reader of stdout is too slow: messages are dropped, the statistics tell how many");
         }
+        news
     }
 
     /// Whether a signal wants the end.
     fn obey_signals(&mut self) -> bool {
+        let token = Own::Signals.token();
+        if !self.monitor.woken().iter().any(|event| event.token() == token) {
+            return false;
+        }
         let mut stop = false;
         let now = self.monitor.now();
         for signal in self.signals.pending(now.mono).collect::<Vec<_>>() {
@@ -303,9 +317,18 @@ impl Run {
         }
         self.view.release(self.monitor.now().mono, true);
         let (received, shown) = self.view.most();
+        let heard = self.monitor.statistics().messages_received > 0;
         let lossy = self.lossy || self.view.data.as_ref().is_some_and(|data| data.gap_total() > 0);
-        let outcome =
-            Outcome { end, count: self.plan.count, duration: self.until.is_some(), received, shown, clean, lossy };
+        let outcome = Outcome {
+            end,
+            count: self.plan.count,
+            duration: self.until.is_some(),
+            received,
+            shown,
+            heard,
+            clean,
+            lossy,
+        };
         self.say_outcome(&outcome);
         self.push_out();
         if self.plan.stats {
@@ -334,6 +357,7 @@ impl Run {
     fn flush_to_the_end(&mut self) -> Result<(), Failure> {
         let give_up_at = self.monitor.clock().mono + LAST_FLUSH;
         self.flush();
+        self.drain_log();
         while self.streams.wants_write() && self.monitor.now().mono < give_up_at {
             self.turn(Some(give_up_at))?;
             self.flush();
@@ -356,119 +380,8 @@ fn drain(log: &Tap, now: wsmon::Now, mut file: Option<&mut Appender>, streams: &
     });
 }
 
-fn open(path: &Option<std::path::PathBuf>, option: &str, plan: &Plan) -> Result<Option<Appender>, Failure> {
-    let Some(path) = path else { return Ok(None) };
-    let keep = u32::try_from(plan.rotate_keep).unwrap_or(u32::MAX);
-    match Appender::open(path, plan.rotate_size, keep) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) => Err(Failure::local(format!("{option} {}", path.display()), &error)),
-    }
-}
-
 #[cfg(feature = "demo")]
 fn listen(monitor: &Monitor) -> Result<wsmon::demo::Demo, Failure> {
     wsmon::demo::Demo::listen(monitor.registry(), Own::DemoListener.token(), Own::DemoGuest.token())
         .map_err(|error| Failure::local("--demo", &error))
-}
-
-fn add(monitor: &mut Monitor, uri: &str, plan: &Plan) -> Result<(), Failure> {
-    let server = Server::parse(uri).and_then(|server| speak(server, plan)).map_err(|error| match error {
-        wsmon::AddressError::File(..) => Failure::Local(error.to_string()),
-        wsmon::AddressError::Uri(_) => Exit::usage(&format!("{}: {error}", plan.uris_from)).into(),
-        _ => Exit::usage(&error.to_string()).into(),
-    })?;
-    let stale = match plan.stale_after {
-        StaleAfter::Auto => Stale::Auto,
-        StaleAfter::Never => Stale::Never,
-        StaleAfter::After(after) => Stale::After(after),
-    };
-    let server = server
-        .max_reconnects(plan.max_reconnects)
-        .reconnect_interval(plan.reconnect_interval, plan.reconnect_cap)
-        .connect_timeout(plan.connect_timeout)
-        .ping_interval(plan.ping_interval)
-        .ping_timeout(plan.ping_timeout)
-        .stale_after(stale)
-        .max_message(plan.max_message)
-        .history(plan.history);
-    monitor.add(server).map(drop).map_err(|error| Exit::usage(&format!("{}: {error}", plan.uris_from)).into())
-}
-
-/// What is to be said to the server.
-fn speak(server: Server, plan: &Plan) -> Result<Server, wsmon::AddressError> {
-    let speech = &plan.speech;
-    let mut server = server
-        .dialect(&plan.dialect)?
-        .subscribe(&speech.subscribe)
-        .processes(&speech.process, speech.interval)
-        .heartbeat_reply(speech.heartbeat_reply.clone())
-        .request_every(speech.request_every)
-        .verbose(plan.log_level >= log::LevelFilter::Debug);
-    if let Some(within) = speech.request_timeout {
-        server = server.request_timeout(within);
-    }
-    for (kind, json) in &speech.requests {
-        server = server.request(kind, json.as_deref())?;
-    }
-    server = speech.send.iter().fold(server, Server::send);
-    server = reach(server, plan)?;
-    match (&speech.token_file, &speech.token) {
-        (Some(file), _) => server.token_file(file),
-        (None, Some(token)) => Ok(server.token(token)),
-        (None, None) => Ok(server),
-    }
-}
-
-/// How the server is reached.
-fn reach(server: Server, plan: &Plan) -> Result<Server, wsmon::AddressError> {
-    let reach = &plan.reach;
-    let mut server = server.insecure(reach.insecure).family(match reach.family {
-        Family::Both => wsmon::Family::Both,
-        Family::V4 => wsmon::Family::V4,
-        Family::V6 => wsmon::Family::V6,
-    });
-    for header in &reach.headers {
-        server = server.header(header)?;
-    }
-    if let Some(file) = &reach.ca_file {
-        server = server.ca_file(file);
-    }
-    if let (Some(cert), Some(key)) = (&reach.cert, &reach.key) {
-        server = server.certificate(cert, key);
-    }
-    if let Some(name) = &reach.tls_name {
-        server = server.tls_name(name);
-    }
-    match &reach.proxy {
-        Some(url) => server.proxy(url),
-        None => Ok(server),
-    }
-}
-
-/// A credential must not be handed to the wrong server.
-fn check_credentials(plan: &Plan) -> Result<(), Failure> {
-    let given = [
-        ("--token-file", plan.speech.token_file.is_some()),
-        ("$MONITORING_TOKEN", plan.speech.token.is_some()),
-        ("--header", !plan.reach.headers.is_empty()),
-        ("--cert", plan.reach.cert.is_some()),
-        ("the user information of --proxy", plan.reach.proxy.as_deref().is_some_and(|url| url.contains('@'))),
-    ];
-    let Some((option, _)) = given.into_iter().find(|(_, given)| *given) else { return Ok(()) };
-    if plan.uris.len() < 2 {
-        return Ok(());
-    }
-    Err(Exit::usage(&format!("{option} would go to every one of the servers: watch one server at a time with it"))
-        .into())
-}
-
-fn style(plan: &Plan, servers: usize) -> Style {
-    use std::io::IsTerminal as _;
-    let terminal = io::stdout().is_terminal();
-    let env = &|name: &str| std::env::var_os(name);
-    Style {
-        color: terminal::colored(plan.color, terminal, env),
-        ascii: !terminal::unicode(plan.glyphs, terminal, env),
-        labels: servers > 1,
-    }
 }

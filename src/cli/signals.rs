@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Interest, Registry, Token};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
-use signal_hook::{SigId, flag, low_level};
+use signal_hook::flag;
 use signal_hook_mio::v1_0 as source;
 
 /// What asks us to end.
@@ -84,28 +84,6 @@ impl Signals {
             self.armed.store(true, Ordering::SeqCst);
         }
     }
-
-    /// For the time of a call that may block, such as name resolution.
-    pub fn impatient(&self) -> io::Result<Impatient> {
-        let mut ids = Vec::with_capacity(STOPPING.len());
-        for signal in STOPPING {
-            // Handlers run in the order of registration: the look at the flag, then this.
-            ids.push(flag::register(signal, self.armed.clone())?);
-        }
-        Ok(Impatient(ids))
-    }
-}
-
-/// As long as it lives, a second signal to stop ends the process although the loop never sees
-/// the first. Signals sent twice count as two.
-pub struct Impatient(Vec<SigId>);
-
-impl Drop for Impatient {
-    fn drop(&mut self) {
-        for id in self.0.drain(..) {
-            low_level::unregister(id);
-        }
-    }
 }
 
 /// Whether the text of /proc/self/status, see proc(5), says that `signal` is ignored.
@@ -118,124 +96,9 @@ fn is_ignored(status: &str, signal: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader, Lines};
-    use std::os::unix::process::ExitStatusExt;
-    use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-
     use mio::{Events, Poll};
 
     use super::*;
-
-    /// Not a test but the process that the others send signals to; it says what it sees.
-    #[test]
-    #[ignore = "run by the other tests"]
-    fn target() {
-        let Ok(mode) = std::env::var("WSMON_TEST_SIGNALS") else { return };
-        let mut poll = Poll::new().unwrap();
-        let mut signals = Signals::install(poll.registry(), Token(0)).unwrap();
-        let mut events = Events::with_capacity(4);
-        let _impatient = (mode == "blocked").then(|| signals.impatient().unwrap());
-        println!("\nready");
-        loop {
-            if mode == "blocked" {
-                std::thread::park();
-                continue;
-            }
-            let wait = signals.deadline().map(|at| at.saturating_duration_since(Instant::now()));
-            let _ = poll.poll(&mut events, wait);
-            let now = Instant::now();
-            signals.pending(now).for_each(|signal| println!("{signal:?}"));
-            let due = signals.deadline().is_some_and(|at| at <= now);
-            signals.tick(now);
-            if due {
-                println!("armed");
-            }
-        }
-    }
-
-    struct Process(Child, Lines<BufReader<ChildStdout>>);
-
-    impl Process {
-        fn start(mode: &str, before: &str) -> Self {
-            let test = "cli::signals::tests::target";
-            let script = format!("{before} exec \"$0\" --exact {test} --ignored --nocapture");
-            let mut child = Command::new("sh")
-                .args(["-c", &script])
-                .arg(std::env::current_exe().unwrap())
-                .env("WSMON_TEST_SIGNALS", mode)
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-            let mut process = Self(child, lines);
-            process.expect("ready");
-            process
-        }
-
-        fn send(&self, signal: &str) {
-            let sent = Command::new("kill").args(["-s", signal, &self.0.id().to_string()]).status();
-            assert!(sent.unwrap().success());
-        }
-
-        /// Reads up to this line; nothing unheard of may come before it.
-        fn expect(&mut self, wanted: &str) {
-            let harness = |line: &str| line.is_empty() || line.starts_with("running ") || line.starts_with("test ");
-            let line = self.1.by_ref().map(Result::unwrap).find(|line| !harness(line));
-            assert_eq!(line.as_deref(), Some(wanted));
-        }
-
-        fn end(mut self) -> ExitStatus {
-            self.0.wait().unwrap()
-        }
-    }
-
-    impl Drop for Process {
-        fn drop(&mut self) {
-            let _ = self.0.kill();
-            let _ = self.0.wait();
-        }
-    }
-
-    #[test]
-    fn each_signal_is_what_it_asks_for() {
-        let mut process = Process::start("", "");
-        process.send("USR1");
-        process.expect("Statistics");
-        process.send("HUP");
-        process.expect("Hangup");
-        process.send("INT");
-        process.expect("Stop(2)");
-    }
-
-    #[test]
-    fn a_second_signal_ends_the_process_with_128_and_its_number() {
-        let mut process = Process::start("", "");
-        process.send("INT");
-        process.expect("Stop(2)");
-        process.expect("armed");
-        process.send("TERM");
-        assert_eq!(process.end().code(), Some(143));
-    }
-
-    #[test]
-    fn a_second_signal_ends_a_process_that_is_stuck() {
-        let process = Process::start("blocked", "");
-        process.send("TERM");
-        process.send("INT");
-        let code = process.end().code();
-        // Both may be waiting by the time the first is handled, in either order.
-        assert!(matches!(code, Some(130 | 143)), "{code:?}");
-    }
-
-    #[test]
-    fn a_hangup_that_is_ignored_at_the_start_stays_ignored() {
-        let mut process = Process::start("", "trap '' HUP;");
-        process.send("HUP");
-        process.send("USR1");
-        process.expect("Statistics");
-        process.send("KILL");
-        assert_eq!(process.end().signal(), Some(9));
-    }
 
     #[test]
     fn signals_sent_twice_at_once_are_one() {
@@ -243,11 +106,11 @@ mod tests {
         let mut signals = Signals::install(poll.registry(), Token(0)).unwrap();
         let now = Instant::now();
         for _ in 0..2 {
-            low_level::raise(SIGTERM).unwrap();
+            signal_hook::low_level::raise(SIGTERM).unwrap();
         }
         poll.poll(&mut Events::with_capacity(4), Some(Duration::from_secs(10))).unwrap();
         assert_eq!(signals.pending(now).collect::<Vec<_>>(), [Signal::Stop(SIGTERM)]);
-        low_level::raise(SIGINT).unwrap();
+        signal_hook::low_level::raise(SIGINT).unwrap();
         assert_eq!(signals.pending(now).count(), 0);
         assert_eq!(signals.deadline(), Some(now + ONE_WISH));
         signals.tick(now);

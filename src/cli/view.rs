@@ -107,6 +107,11 @@ impl View {
         match self.every {
             Some(every) if is_sample(shown) => self.sample(shown, every),
             _ => {
+                if shown.events.iter().any(|event| matches!(event, Event::Sample(_))) {
+                    // A newer sample than the one that waits, whose turn it would be.
+                    server.held = None;
+                    server.sample_at = Some(shown.at);
+                }
                 let View { format, style, only, out, .. } = self;
                 let counts = out.write(|out| write_chosen(out, shown, format, style, only.as_ref()));
                 let answer = shown.events.iter().any(|event| matches!(event, Event::Answer(_)));

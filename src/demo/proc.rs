@@ -1,7 +1,5 @@
 //! What /proc says, as numbers. Pure: text in; `None` for whatever is not there. Fields as in proc(5).
 
-use std::collections::BTreeSet;
-
 use crate::json;
 
 /// Memory, in bytes.
@@ -94,11 +92,11 @@ pub(super) fn percent(part: u64, whole: u64) -> f64 {
 /// Physical cores in /proc/cpuinfo; many architectures do not say.
 pub(super) fn physical_cores(cpuinfo: &str) -> Option<usize> {
     let mut socket = "";
-    let mut cores = BTreeSet::new();
+    let mut cores = Vec::new();
     for (name, value) in cpuinfo.lines().filter_map(|line| line.split_once(':')) {
         match name.trim() {
             "physical id" => socket = value,
-            "core id" => _ = cores.insert((socket, value)),
+            "core id" if !cores.contains(&(socket, value)) => cores.push((socket, value)),
             _ => {}
         }
     }

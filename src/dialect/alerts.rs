@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::cut;
 use crate::event::{Alert, AlertPhase};
 
 /// No server has more things to warn of; one that invents them must not fill our memory.
@@ -23,15 +24,15 @@ struct On {
 impl Alerts {
     /// Takes an alert as it came. Gives it back where it is news: one that begins, or has another level.
     pub fn see<'a>(&mut self, mut alert: Alert<'a>) -> Option<Alert<'a>> {
-        let on = self.0.iter_mut().find(|on| on.component == alert.component && on.metric == alert.metric);
-        match on {
-            Some(on) if on.level == alert.level => {
+        let (component, metric, level) = (cut(&alert.component), cut(&alert.metric), cut(&alert.level));
+        match self.0.iter_mut().find(|on| on.component == component && on.metric == metric) {
+            Some(on) if on.level == level => {
                 on.seen = true;
                 return None;
             }
             Some(on) => {
                 on.seen = true;
-                on.level = alert.level.clone().into_owned();
+                on.level = level.to_owned();
                 alert.phase = AlertPhase::Changes;
             }
             None => self.begin(&alert),
@@ -54,7 +55,7 @@ impl Alerts {
 
     /// Ends one alert, where it is on.
     pub fn end(&mut self, component: &str, metric: &str) -> Option<Alert<'static>> {
-        let at = self.0.iter().position(|on| on.component == component && on.metric == metric)?;
+        let at = self.0.iter().position(|on| on.component == cut(component) && on.metric == cut(metric))?;
         Some(self.0.remove(at).ended())
     }
 
@@ -62,8 +63,9 @@ impl Alerts {
         if self.0.len() == MOST {
             self.0.remove(0);
         }
-        let (component, metric) = (alert.component.to_string(), alert.metric.to_string());
-        self.0.push(On { component, metric, level: alert.level.to_string(), threshold: alert.threshold, seen: true });
+        let [component, metric, level] =
+            [&alert.component, &alert.metric, &alert.level].map(|text| cut(text).to_owned());
+        self.0.push(On { component, metric, level, threshold: alert.threshold, seen: true });
     }
 }
 
@@ -78,5 +80,37 @@ impl On {
             threshold: None,
             phase: AlertPhase::Ends,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alert(component: &str, level: &str) -> Alert<'static> {
+        Alert {
+            component: component.to_owned().into(),
+            metric: "m".repeat(5000).into(),
+            level: level.to_owned().into(),
+            message: Cow::Borrowed(""),
+            value: None,
+            threshold: None,
+            phase: AlertPhase::Begins,
+        }
+    }
+
+    #[test]
+    fn long_names_are_told_apart_by_their_beginnings_and_never_fill_the_memory() {
+        let mut alerts = Alerts::default();
+        for i in 0..1000 {
+            let name = format!("{i}{}", "\u{e9}".repeat(5000));
+            assert!(alerts.see(alert(&name, &name)).is_some(), "{i}");
+            assert!(alerts.see(alert(&name, &name)).is_none(), "{i}");
+        }
+        let names = |on: &On| on.component.len() + on.metric.len() + on.level.len();
+        assert_eq!(alerts.0.len(), MOST);
+        assert!(alerts.0.iter().all(|on| names(on) <= 3 * 256));
+        let ended = alerts.end(&format!("999{}", "\u{e9}".repeat(5000)), &"m".repeat(5000)).unwrap();
+        assert_eq!((ended.phase, ended.component.len()), (AlertPhase::Ends, 255));
     }
 }

@@ -1,16 +1,32 @@
 //! URIs without their secrets.
 
+use super::SCHEMES;
+use super::authority::percent_decode;
+
 /// Any URI without its secrets, also one that is no URI.
+///
+/// What is no URI may have its @ anywhere: a password may hold what ought to be encoded. Only the path of a socket has
+/// none before it.
 #[must_use]
 pub fn redact(uri: &str) -> String {
-    let (scheme, rest) = uri.split_once("://").map_or(("", uri), |(scheme, rest)| (scheme, rest));
-    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    // An @ may also stand in a password that contains a slash: the last one before a query counts.
-    let query_at = rest.find('?').unwrap_or(rest.len());
-    let host_at = rest[..query_at].rfind('@').map_or(0, |at| at + 1);
-    let host_at = if host_at > authority_end && scheme.is_empty() { 0 } else { host_at };
-    let separator = if scheme.is_empty() { "" } else { "://" };
-    crate::style::escape(&format!("{scheme}{separator}{}", redact_query(&rest[host_at..]))).into_owned()
+    let (scheme, rest) = match uri.split_once("://") {
+        Some((name, rest)) if is_scheme(name) => (&uri[..uri.len() - rest.len()], rest),
+        _ => ("", uri),
+    };
+    let is_socket = scheme.eq_ignore_ascii_case("ws+unix://") && rest.starts_with('/');
+    let shown = match rest.rsplit_once('@') {
+        // A query may hold an @, and so may a password that a query seems to begin in.
+        Some((before, _)) if !is_socket && before.contains('?') => "redacted".to_owned(),
+        Some((_, place)) if !is_socket => redact_query(place),
+        _ => redact_query(rest),
+    };
+    crate::style::escape(&format!("{scheme}{shown}")).into_owned()
+}
+
+/// Whether it is one that is known: anything else may be a part of a password.
+fn is_scheme(name: &str) -> bool {
+    let mut known = SCHEMES.iter().map(|scheme| scheme.name).chain(["http", "https"]);
+    known.any(|known| known.eq_ignore_ascii_case(name))
 }
 
 pub(super) fn redact_query(target: &str) -> String {
@@ -21,9 +37,14 @@ pub(super) fn redact_query(target: &str) -> String {
 
 fn redact_parameter(parameter: &str) -> String {
     match parameter.split_once('=') {
-        Some((name, value)) if is_secret(name) && !value.is_empty() => format!("{name}=redacted"),
+        Some((name, value)) if is_secret_parameter(name) && !value.is_empty() => format!("{name}=redacted"),
         _ => parameter.to_owned(),
     }
+}
+
+/// A server decodes the name before it looks at it.
+fn is_secret_parameter(name: &str) -> bool {
+    is_secret(name) || percent_decode(name).is_some_and(|name| is_secret(&name))
 }
 
 pub(crate) fn is_secret(name: &str) -> bool {

@@ -158,7 +158,10 @@ fn push_cores(lines: &mut Lines<'_>, cores: &[f64]) {
 
 /// What is nested too deeply for the tree is left out: such a message holds nothing for people.
 fn push_others(lines: &mut Lines<'_>, raw: Raw<'_>, sample: &Sample<'_>) {
+    /// Bytes for each byte of the message, as no honest message needs.
+    const GROWTH: usize = 16;
     let Raw::Json(text) = raw else { return };
+    let most = GROWTH * text.len();
     let repaired;
     let message = match Node::parse(text) {
         Ok(message) => Ok(message),
@@ -168,7 +171,7 @@ fn push_others(lines: &mut Lines<'_>, raw: Raw<'_>, sample: &Sample<'_>) {
         }
     };
     let style = lines.style;
-    for (path, value) in message.iter().flat_map(|message| fields::others(message, sample)) {
+    for (path, value) in message.iter().flat_map(|message| fields::others(message, sample, most)) {
         lines.line(|out| {
             out.push_str("  ");
             style.push_foreign(out, &path);
@@ -246,6 +249,15 @@ mod tests {
     use super::super::tests::*;
     use super::*;
     use crate::event::AlertPhase;
+
+    #[test]
+    fn a_long_name_over_many_values_cannot_grow_the_output_out_of_all_bounds() {
+        let text = format!(r#"{{"{}":{{{}"z":0}}}}"#, "k".repeat(50_000), "\"a\":1,".repeat(10_000));
+        let out = sample("detailed", &text, PLAIN);
+        assert!(out.len() < 20 * text.len(), "{}", out.len());
+        assert!(out.contains("  and more: left out\n"));
+        assert!(!out.contains(".z: 0"));
+    }
 
     #[test]
     fn a_message_is_shown_whole() {

@@ -25,8 +25,7 @@ pub fn message_type(text: &str) -> Option<Cow<'_, str>> {
 /// A text member of the message's object, the first of that name. `None` where there is none or the text is no JSON.
 #[must_use]
 pub fn member<'a>(text: &'a str, key: &str) -> Option<Cow<'a, str>> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    json.deserialize_map(Member(key)).ok()?
+    find(text, &[key]).ok()??.into_text()
 }
 
 /// Whether the message's object has a member of one of these names, however they are spelled.
@@ -36,8 +35,8 @@ pub fn member<'a>(text: &'a str, key: &str) -> Option<Cow<'a, str>> {
 pub fn has_member(text: &str, names: &[&str]) -> bool {
     // A name that does not stand there in quotes can only be spelled with escapes.
     let possible = text.contains('\\') || names.iter().any(|name| stands_quoted(text, name));
-    possible
-        && finds_member(text, names).or_else(|_| finds_member(&repair(text).unwrap_or_default(), names)).unwrap_or(true)
+    let has = |text: &str| find(text, names).map(|found| found.is_some());
+    possible && has(text).or_else(|_| has(&repair(text).unwrap_or_default())).unwrap_or(true)
 }
 
 /// A number in JSON's spelling.
@@ -87,10 +86,20 @@ fn leading_type(text: &str) -> Option<&str> {
     (rest.as_bytes()[end] == b'"').then(|| &rest[..end])
 }
 
-struct Member<'k>(&'k str);
+fn stands_quoted(text: &str, name: &str) -> bool {
+    let quoted = |(at, _)| text[..at].ends_with('"') && text[at + name.len()..].starts_with('"');
+    text.contains(name) && text.match_indices(name).any(quoted)
+}
 
-impl<'de> Visitor<'de> for Member<'_> {
-    type Value = Option<Cow<'de, str>>;
+/// The first member of one of these names.
+fn find<'a>(text: &'a str, names: &[&str]) -> serde_json::Result<Option<Node<'a>>> {
+    serde_json::Deserializer::from_str(text).deserialize_map(Find(names))
+}
+
+struct Find<'k>(&'k [&'k str]);
+
+impl<'de> Visitor<'de> for Find<'_> {
+    type Value = Option<Node<'de>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -99,39 +108,11 @@ impl<'de> Visitor<'de> for Member<'_> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
         let mut found = None;
         while let Some(key) = map.next_key::<Node<'de>>()? {
-            if found.is_none() && key.as_text() == Some(self.0) {
-                found = map.next_value::<Node<'de>>()?.into_text();
+            if found.is_none() && key.as_text().is_some_and(|key| self.0.contains(&key)) {
+                found = Some(map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
-        }
-        Ok(found)
-    }
-}
-
-fn stands_quoted(text: &str, name: &str) -> bool {
-    let quoted = |(at, _)| text[..at].ends_with('"') && text[at + name.len()..].starts_with('"');
-    text.contains(name) && text.match_indices(name).any(quoted)
-}
-
-fn finds_member(text: &str, names: &[&str]) -> serde_json::Result<bool> {
-    serde_json::Deserializer::from_str(text).deserialize_map(AnyMember(names))
-}
-
-struct AnyMember<'k>(&'k [&'k str]);
-
-impl<'de> Visitor<'de> for AnyMember<'_> {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<bool, M::Error> {
-        let mut found = false;
-        while let Some(key) = map.next_key::<Node<'de>>()? {
-            found |= key.as_text().is_some_and(|key| self.0.contains(&key));
-            map.next_value::<IgnoredAny>()?;
         }
         Ok(found)
     }

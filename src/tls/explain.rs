@@ -132,14 +132,15 @@ fn refusal(text: &str, name: &str, side: Side) -> Option<String> {
         let why = if side.has_cert { "not our certificate: check" } else { "it wants a client certificate: see" };
         return Some(format!("the server refused the TLS handshake: no cipher in common, or {why} --cert and --key"));
     }
-    if ["alert protocol version", "unsupported protocol", "wrong ssl version"].iter().any(|reason| is(reason)) {
+    if ["alert protocol version", "unsupported protocol", "wrong ssl version"].iter().any(is) {
         return Some("the server speaks no TLS 1.2 or newer, which is the least that is accepted".into());
     }
     is(&"unrecognized name").then(|| format!("the server knows nothing of the name {name}: see --tls-name"))
 }
 
 fn not_tls(start: &[u8]) -> String {
-    if start.starts_with(b"HTTP/") {
+    // Some servers answer what is no HTTP to them with a page and nothing before it.
+    if start.starts_with(b"HTTP/") || start.starts_with(b"<") {
         return "the server answered with plain HTTP instead of TLS: use ws://, or check the port".into();
     }
     let start = String::from_utf8_lossy(start);
@@ -224,6 +225,7 @@ mod tests {
     fn what_is_not_tls_is_quoted_as_far_as_it_is_text() {
         for (start, word) in [
             (&b"HTTP/1.1 400 Bad"[..], "plain HTTP"),
+            (b"<!DOCTYPE", "plain HTTP"),
             (b"SSH-2.0-dropbear", "(\"SSH-2.0-dropbear\")"),
             (b"220 ready\r\nnext.", "(\"220 ready\")"),
             (b"\x1b[2J\xff", "(\"\\x1b[2J\")"),

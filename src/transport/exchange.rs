@@ -73,7 +73,7 @@ mod tests {
     impl Trickle {
         fn blocks(&mut self) -> io::Result<()> {
             self.calls += 1;
-            if self.calls % 3 == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            if self.calls.is_multiple_of(3) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
         }
     }
 

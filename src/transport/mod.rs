@@ -37,8 +37,15 @@ pub struct Ground<'g> {
     pub handshakes: &'g mut usize,
 }
 
+/// A variable of the process's environment.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// The most that waits to be sent to one server.
 pub const SEND_BYTES: usize = 64 << 10;
+/// What is left of a TLS handshake after so long is waiting, which costs nothing: it keeps no other from its turn.
+const HANDSHAKE_COUNTS: Duration = Duration::from_secs(1);
 /// Small, since each connection has one; frames may be larger.
 const READ_BUFFER: usize = 4 << 10;
 
@@ -142,9 +149,9 @@ impl Transport {
         matches!(&self.stage, Stage::Opening(opening) if opening.is_queued())
     }
 
-    /// Whether a TLS handshake is under way.
-    pub fn is_shaking_hands(&self) -> bool {
-        matches!(&self.stage, Stage::Opening(opening) if opening.is_shaking_hands())
+    /// Until when a TLS handshake counts as one under way, if there is one.
+    pub fn busy_until(&self) -> Option<Instant> {
+        if let Stage::Opening(opening) = &self.stage { opening.busy_until() } else { None }
     }
 
     /// A new turn begins: as much may be read again. What was received before it.

@@ -23,13 +23,22 @@ pub struct Opening {
     step: Step,
 }
 
+/// What is boxed is moved often: from step to step, and at every waiting.
 enum Step {
-    Reach(Reach),
-    Tunnel(Socket, Exchange),
+    Reach(Box<Reach>),
+    Tunnel(Box<(Socket, Exchange)>),
     /// Waits until fewer handshakes are under way.
     Queued(Socket),
-    Tls(Box<Handshake<Socket>>),
-    Upgrade(Stream, Exchange, String),
+    /// A handshake, and when it began.
+    Tls(Box<Handshake<Socket>>, Instant),
+    Upgrade(Box<Upgrading>),
+}
+
+/// The upgrade under way.
+struct Upgrading {
+    stream: Stream,
+    exchange: Exchange,
+    key: String,
 }
 
 /// How far it has come.
@@ -45,7 +54,7 @@ enum Next {
     Wait(Step),
     Go(Step),
     Open(Stream, Vec<u8>),
-    Redirect(Endpoint),
+    Redirect(Box<Endpoint>),
 }
 
 impl Opening {
@@ -66,7 +75,7 @@ impl Opening {
                 Next::Go(step) => self = Opening { route, redirects, at, step },
                 Next::Redirect(to) => {
                     let mut route = route;
-                    route.redirect(to);
+                    route.redirect(*to)?;
                     let (step, at) = start(&route, ground)?;
                     self = Opening { route, redirects: redirects + 1, at, step };
                 }
@@ -84,9 +93,9 @@ impl Opening {
         matches!(self.step, Step::Queued(_))
     }
 
-    /// Whether a handshake is under way.
-    pub fn is_shaking_hands(&self) -> bool {
-        matches!(self.step, Step::Tls(_))
+    /// Until when its handshake counts as one under way, if it has begun one.
+    pub fn busy_until(&self) -> Option<Instant> {
+        if let Step::Tls(_, since) = self.step { Some(since + super::HANDSHAKE_COUNTS) } else { None }
     }
 
     /// What did not come about in time.
@@ -94,7 +103,7 @@ impl Opening {
         match &self.step {
             Step::Reach(reach) => reach.unfinished(self.route.next_host()),
             Step::Tunnel(..) => (Phase::Proxy, format!("tunnel through {}", self.at)),
-            Step::Queued(_) | Step::Tls(_) => (Phase::Tls, format!("TLS with {}", self.at)),
+            Step::Queued(_) | Step::Tls(..) => (Phase::Tls, format!("TLS with {}", self.at)),
             Step::Upgrade(..) => (Phase::Upgrade, format!("upgrade at {}", self.at)),
         }
     }
@@ -108,7 +117,7 @@ fn start(route: &Route, ground: &mut Ground<'_>) -> Result<(Step, String), Disco
     }
     let (host, port) = route.next_hop();
     let wish = Wish { host, port, family: route.family, within: route.within };
-    Ok((Step::Reach(Reach::begin(wish, ground)), String::new()))
+    Ok((Step::Reach(Box::new(Reach::begin(wish, ground))), String::new()))
 }
 
 /// What comes after the connection, or the tunnel, to the server itself.
@@ -127,7 +136,7 @@ fn ask(route: &Route, stream: Stream, ground: &mut Ground<'_>) -> Step {
         key: &key,
         headers: &route.headers(),
     });
-    Step::Upgrade(stream, Exchange::new(request), key)
+    Step::Upgrade(Box::new(Upgrading { stream, exchange: Exchange::new(request), key }))
 }
 
 impl Step {
@@ -140,16 +149,16 @@ impl Step {
     ) -> Result<Next, Disconnect> {
         match self {
             Step::Reach(reach) => reached(reach, route, at, ground),
-            Step::Tunnel(socket, exchange) => tunnel(socket, exchange, route, at, ground),
+            Step::Tunnel(tunnelling) => tunnel(tunnelling, route, at, ground),
             Step::Queued(socket) if *ground.handshakes == 0 => Ok(Next::Wait(Step::Queued(socket))),
             Step::Queued(socket) => shake_hands(socket, route, ground),
-            Step::Tls(handshake) => secured(*handshake, route, at, ground),
-            Step::Upgrade(stream, exchange, key) => upgraded(stream, exchange, key, (route, redirects, at), ground),
+            Step::Tls(handshake, since) => secured(*handshake, since, route, at, ground),
+            Step::Upgrade(upgrading) => upgraded(upgrading, route, redirects, at, ground),
         }
     }
 }
 
-fn reached(mut reach: Reach, route: &Route, at: &mut String, ground: &mut Ground<'_>) -> Result<Next, Disconnect> {
+fn reached(mut reach: Box<Reach>, route: &Route, at: &mut String, ground: &mut Ground<'_>) -> Result<Next, Disconnect> {
     let Some((socket, address)): Option<Reached> = reach.advance(ground).map_err(|why| route.blame_proxy(why))? else {
         return Ok(Next::Wait(Step::Reach(reach)));
     };
@@ -157,33 +166,36 @@ fn reached(mut reach: Reach, route: &Route, at: &mut String, ground: &mut Ground
     Ok(Next::Go(match &route.proxy {
         Some(proxy) => {
             let request = proxy.connect_request(&route.endpoint.host, route.endpoint.port);
-            Step::Tunnel(socket, Exchange::new(request))
+            Step::Tunnel(Box::new((socket, Exchange::new(request))))
         }
         None => begin(route, socket, ground),
     }))
 }
 
 fn tunnel(
-    mut socket: Socket,
-    mut exchange: Exchange,
+    mut tunnelling: Box<(Socket, Exchange)>,
     route: &Route,
     at: &mut String,
     ground: &mut Ground<'_>,
 ) -> Result<Next, Disconnect> {
     let failed = |why: &str| Disconnect::new(Phase::Proxy, format!("proxy {at}: {why}"));
     let Some(proxy) = &route.proxy else { return Err(failed("none is wanted any more")) };
-    match exchange.pump(&mut socket).map_err(|error| failed(&reason(&error)))? {
-        Pumped::Blocked => return Ok(Next::Wait(Step::Tunnel(socket, exchange))),
-        Pumped::Ended => return Err(failed("closed without an answer: is this an HTTP proxy?")),
+    let (socket, exchange) = &mut *tunnelling;
+    match exchange.pump(socket).map_err(|error| failed(&reason(&error)))? {
+        Pumped::Blocked => return Ok(Next::Wait(Step::Tunnel(tunnelling))),
+        Pumped::Ended if exchange.head.is_empty() => {
+            return Err(failed("closed without an answer: is this an HTTP proxy?"));
+        }
+        Pumped::Ended => return Err(failed("closed in the middle of its answer")),
         Pumped::More => {}
     }
     match proxy.read(&exchange.head) {
-        Ok(None) => Ok(Next::Go(Step::Tunnel(socket, exchange))),
+        Ok(None) => Ok(Next::Go(Step::Tunnel(tunnelling))),
         // A client speaks first, in TLS as in HTTP: what comes before is not from the server.
         Ok(Some(len)) if exchange.head.len() > len => Err(failed("sent data before it was asked for any")),
         Ok(Some(_)) => {
             *at = format!("{} through the proxy {at}", route.endpoint.authority());
-            Ok(Next::Go(begin(route, socket, ground)))
+            Ok(Next::Go(begin(route, tunnelling.0, ground)))
         }
         Err(refused) => {
             let retry = if refused.status == Some(407) { Retry::Final } else { Retry::Usual };
@@ -195,12 +207,19 @@ fn tunnel(
 fn shake_hands(socket: Socket, route: &Route, ground: &mut Ground<'_>) -> Result<Next, Disconnect> {
     let connector = ground.connectors.get(&route.tls).map_err(|why| Disconnect::new(Phase::Tls, why))?;
     *ground.handshakes -= 1;
-    Ok(Next::Go(Step::Tls(Box::new(connector.handshake(&route.endpoint.host, socket)))))
+    let handshake = connector.handshake(&route.endpoint.host, socket);
+    Ok(Next::Go(Step::Tls(Box::new(handshake), ground.now.mono)))
 }
 
-fn secured(handshake: Handshake<Socket>, route: &Route, at: &str, ground: &mut Ground<'_>) -> Result<Next, Disconnect> {
+fn secured(
+    handshake: Handshake<Socket>,
+    since: Instant,
+    route: &Route,
+    at: &str,
+    ground: &mut Ground<'_>,
+) -> Result<Next, Disconnect> {
     match handshake.advance(ground.now.wall) {
-        Ok(tls::Progress::Waiting(handshake)) => Ok(Next::Wait(Step::Tls(Box::new(handshake)))),
+        Ok(tls::Progress::Waiting(handshake)) => Ok(Next::Wait(Step::Tls(Box::new(handshake), since))),
         Ok(tls::Progress::Done(stream)) => Ok(Next::Go(ask(route, Stream::Tls(Box::new(stream)), ground))),
         Err(TlsError { text, kind }) => {
             let retry = if kind == tls::Kind::Final { Retry::Final } else { Retry::Usual };
@@ -210,31 +229,35 @@ fn secured(handshake: Handshake<Socket>, route: &Route, at: &str, ground: &mut G
 }
 
 fn upgraded(
-    mut stream: Stream,
-    mut exchange: Exchange,
-    key: String,
-    (route, redirects, at): (&Route, usize, &str),
+    mut upgrading: Box<Upgrading>,
+    route: &Route,
+    redirects: usize,
+    at: &str,
     ground: &mut Ground<'_>,
 ) -> Result<Next, Disconnect> {
     let failed = |why: &str| Disconnect::new(Phase::Upgrade, format!("upgrade at {at}: {why}"));
-    let pumped = exchange.pump(&mut stream).map_err(|error| match TlsError::of(&error) {
+    let Upgrading { stream, exchange, key } = &mut *upgrading;
+    let pumped = exchange.pump(stream).map_err(|error| match TlsError::of(&error) {
         Some(error) => Disconnect::new(Phase::Tls, format!("TLS with {at}: {error}")),
         None => failed(&reason(&error)),
     })?;
     match pumped {
-        Pumped::Blocked => return Ok(Next::Wait(Step::Upgrade(stream, exchange, key))),
+        Pumped::Blocked => return Ok(Next::Wait(Step::Upgrade(upgrading))),
         Pumped::Ended if exchange.head.is_empty() => {
             return Err(failed("closed without an answer: is this a WebSocket server?"));
         }
         Pumped::Ended => return Err(failed("closed in the middle of its answer")),
         Pumped::More => {}
     }
-    match upgrade::read(&exchange.head, &key, ground.now.wall) {
-        Ok(upgrade::Read::Incomplete) => Ok(Next::Go(Step::Upgrade(stream, exchange, key))),
-        Ok(upgrade::Read::Upgraded { consumed }) => Ok(Next::Open(stream, exchange.head.split_off(consumed))),
+    match upgrade::read(&exchange.head, key, ground.now.wall) {
+        Ok(upgrade::Read::Incomplete) => Ok(Next::Go(Step::Upgrade(upgrading))),
+        Ok(upgrade::Read::Upgraded { consumed }) => {
+            let tail = exchange.head.split_off(consumed);
+            Ok(Next::Open(upgrading.stream, tail))
+        }
         Err(Refused::Status { code, location, .. }) if redirect::is_redirect(code) => {
             redirect::follow(&route.endpoint, location.as_deref(), redirects)
-                .map(Next::Redirect)
+                .map(|to| Next::Redirect(Box::new(to)))
                 .map_err(|why| Disconnect { status: Some(code), retry: Retry::FinalUnlessUseful, ..failed(&why) })
         }
         Err(refused) => Err(refusal(&refused, failed)),

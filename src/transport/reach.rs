@@ -58,12 +58,16 @@ impl Reach {
         [self.lookup.as_ref().and_then(Lookup::deadline), self.race.deadline()].into_iter().flatten().min()
     }
 
-    /// How far it has come, for a time-out: the phase, and the addresses tried.
+    /// What has not come about yet, for a time-out: the phase, and the addresses tried.
     pub fn unfinished(&self, host: &str) -> (Phase, String) {
-        match self.race.summary() {
-            tried if tried.is_empty() => (Phase::Resolve, format!("resolve {host}: no answer")),
-            tried => (Phase::Connect, format!("connect to {tried}")),
+        let looking = self.lookup.as_ref().map_or_else(|| format!("resolve {host}"), Lookup::unfinished);
+        if self.race.is_fresh() {
+            return (Phase::Resolve, looking);
         }
+        let (failures, running) = (self.race.failures(), self.race.unfinished());
+        let parts = [failures, if running.is_empty() { looking } else { running }];
+        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        (Phase::Connect, format!("connect to {}", parts.join("; ")))
     }
 
     fn look(&mut self, ground: &mut Ground<'_>) -> Result<Vec<Input>, Disconnect> {
@@ -72,7 +76,7 @@ impl Reach {
         match lookup.advance(ground.registry, ground.now.mono, ground.random) {
             Ok(found) => inputs.extend(found.map(Input::Added)),
             // The one family may have come before the other failed.
-            Err(why) if self.race.summary().is_empty() => return Err(Disconnect::new(Phase::Resolve, why)),
+            Err(why) if self.race.is_fresh() => return Err(Disconnect::new(Phase::Resolve, why)),
             Err(_) => {
                 self.lookup = None;
                 inputs.push(Input::NoMore);
@@ -88,6 +92,9 @@ impl Reach {
 
     /// Lets the race go on until it waits.
     fn run(&mut self, input: Input, ground: &mut Ground<'_>) -> Result<Option<Reached>, Disconnect> {
+        if let Input::Failed(number, _) = &input {
+            self.attempts.retain(|attempt| attempt.number != *number);
+        }
         let mut next = self.race.handle(ground.now.mono, input);
         loop {
             next = match next {
@@ -129,15 +136,15 @@ impl Attempt {
 
 /// A Unix socket is connected at once or not at all.
 pub fn unix(path: &Path, ground: &Ground<'_>) -> Result<Reached, Disconnect> {
-    let what = format!("connect to {}", crate::style::escape(&path.to_string_lossy()));
+    let at = crate::style::escape(&path.to_string_lossy()).into_owned();
     let connect = || {
         let mut stream = UnixStream::connect(path)?;
         ground.registry.register(&mut stream, ground.token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(stream)
     };
     match connect() {
-        Ok(stream) => Ok((Socket::Unix(stream), path.to_string_lossy().into_owned())),
-        Err(error) => Err(Disconnect::io(Phase::Connect, &what, &error)),
+        Ok(stream) => Ok((Socket::Unix(stream), at)),
+        Err(error) => Err(Disconnect::io(Phase::Connect, &format!("connect to {at}"), &error)),
     }
 }
 

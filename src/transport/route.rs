@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use super::environment;
+use crate::address::ProxyChoice;
 use crate::endpoint::Endpoint;
-use crate::error::Disconnect;
+use crate::error::{Disconnect, Phase};
 use crate::proxy::Proxy;
 use crate::redirect;
 use crate::resolve::Family;
-use crate::server::ProxyChoice;
+use crate::style::escape;
 use crate::tls;
 
 /// One connection's way.
@@ -45,14 +47,17 @@ impl Route {
         self.next_hop().0
     }
 
-    /// Goes elsewhere. To another server no credentials go along.
-    pub fn redirect(&mut self, to: Endpoint) {
+    /// Goes elsewhere. To another server no credentials go along, our certificate among them, and the name that the
+    /// first one's certificate must have is not its own.
+    pub fn redirect(&mut self, to: Endpoint) -> Result<(), Disconnect> {
         if !redirect::same_host(&self.endpoint, &to) {
             self.own_headers.retain(|(name, _)| name.eq_ignore_ascii_case("User-Agent"));
+            (self.tls.cert, self.tls.key, self.tls.name) = (None, None, None);
         }
-        self.proxy = self.choice.proxy(&to).ok().flatten();
-        log::debug!("redirected to {to}");
+        self.proxy = self.choice.proxy(&to, &environment).map_err(|why| Disconnect::new(Phase::Address, why))?;
+        log::debug!("{}: redirected to {to}", escape(&self.endpoint.authority()));
         self.endpoint = to;
+        Ok(())
     }
 
     /// Says that it is the proxy that cannot be reached, where there is one.

@@ -176,10 +176,8 @@ pub(super) fn escaped(bytes: &[u8]) -> String {
     let mut text = String::new();
     for c in String::from_utf8_lossy(bytes).chars().take(QUOTED) {
         match c {
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                text.extend(c.escape_unicode());
-            }
             c if c.is_control() => text.extend(c.escape_default()),
+            c if crate::hostile::is_hostile(c) => text.extend(c.escape_unicode()),
             c => text.push(c),
         }
     }
@@ -230,6 +228,7 @@ mod tests {
             ("wss://me:secret@h/new?token=secret#secret", "wss://h/new"),
             ("/a@b?token=secret", "/a@b"),
             ("\u{202e}x\u{1b}[m", "\\u{202e}x\\u{1b}[m"),
+            ("\u{2028}x\u{2029}", "\\u{2028}x\\u{2029}"),
         ] {
             let location = Some(location.to_owned());
             let refused =

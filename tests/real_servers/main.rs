@@ -1,12 +1,14 @@
-//! The program and the library against the real monitoring-websocket-server.
+//! The program and the library against real servers: monitoring-websocket-server, and FastPluggy in its own module.
 //!
 //! `cargo test --features real-servers --test real_servers` needs python3 with venv, pip's package index, and room for
 //! 2 000 descriptors. A server that cannot be installed is a failure, never a skipped test. WSMON_BIN names another
 //! binary to try, such as the static one.
 
 mod client;
+mod fastpluggy;
 mod library;
 mod server;
+mod venv;
 
 use client::{Client, is_sample, is_type};
 use serde_json::Value;

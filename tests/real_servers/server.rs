@@ -1,17 +1,16 @@
-//! The real server, installed with pip into a virtual environment below target/.
+//! A real server as a child process.
 
 use crate::client::signal;
+use crate::venv::{Venv, home};
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// The versions whose behaviour these tests know.
-const PACKAGES: [(&str, &str); 2] = [("monitoring-websocket-server", "1.0.83.87"), ("websockets", "17.4")];
+static MONITORING: Venv = Venv::new("venv", &[("monitoring-websocket-server", "1.0.83.87"), ("websockets", "17.4")]);
 
 /// A running server that accepts connections; killed when dropped.
 pub struct Server {
@@ -25,13 +24,20 @@ impl Server {
     }
 
     pub fn start_on(port: u16) -> Self {
-        let log = home().join(format!("server-{port}.log"));
-        let mut server = Self { child: spawn(python(), port, &log), port };
+        Self::listening(&mut command(MONITORING.python(), port), port)
+    }
+
+    /// Starts a program and waits until it listens on this port.
+    pub fn listening(command: &mut Command, port: u16) -> Self {
+        let path = home().join(format!("server-{port}.log"));
+        let log = File::create(&path).expect("a log file");
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a descriptor")).stderr(log);
+        let mut server = Self { child: command.spawn().expect("a program"), port };
         let until = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             let ended = server.child.try_wait().expect("a child");
             if ended.is_some() || Instant::now() > until {
-                panic!("the server does not listen ({ended:?}): {}", fs::read_to_string(log).unwrap_or_default());
+                panic!("the server does not listen ({ended:?}): {}", fs::read_to_string(path).unwrap_or_default());
             }
             sleep(Duration::from_millis(20));
         }
@@ -43,8 +49,17 @@ impl Server {
     }
 
     /// SIGINT, as Ctrl-C: Close 1001 to every client.
-    pub fn interrupt(mut self) {
-        signal(&self.child, "INT");
+    pub fn interrupt(self) {
+        self.end_by("INT");
+    }
+
+    pub fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
+    /// Waits until the signal has ended it.
+    pub fn end_by(mut self, name: &str) {
+        self.signal(name);
         self.child.wait().expect("an end");
     }
 
@@ -73,55 +88,9 @@ pub fn unused_port() -> u16 {
 
 /// A background job of a shell without job control ignores SIGINT, and so would its children: hence `env`. Room for
 /// 1000 clients: hence `ulimit`.
-fn spawn(python: &Path, port: u16, log: &Path) -> Child {
+fn command(python: &Path, port: u16) -> Command {
     let script = "ulimit -S -n 4096; exec env --default-signal=INT \"$0\" -I -m run_server --host 127.0.0.1 --port $1";
-    let log = File::create(log).expect("a log file");
-    Command::new("sh")
-        .args(["-c", script])
-        .arg(python)
-        .arg(port.to_string())
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().expect("a descriptor"))
-        .stderr(log)
-        .spawn()
-        .expect("a shell")
-}
-
-/// The interpreter of the virtual environment, made once in each run. What went wrong is every test's failure.
-fn python() -> &'static Path {
-    static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    match PYTHON.get_or_init(install) {
-        Ok(python) => python,
-        Err(reason) => panic!("the real server cannot be installed: {reason}"),
-    }
-}
-
-fn install() -> Result<PathBuf, String> {
-    let venv = home().join("venv");
-    let python = venv.join("bin/python");
-    if installed(&python) {
-        return Ok(python);
-    }
-    fs::create_dir_all(home()).map_err(|error| format!("{}: {error}", home().display()))?;
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
-    let pinned = PACKAGES.map(|(name, version)| format!("{name}=={version}"));
-    run(Command::new(&python).args(["-m", "pip", "install", "--disable-pip-version-check"]).args(pinned))?;
-    if installed(&python) { Ok(python) } else { Err("pip succeeded, but the packages are not there".into()) }
-}
-
-fn installed(python: &Path) -> bool {
-    let checks = PACKAGES.map(|(name, version)| format!("assert version('{name}') == '{version}'"));
-    let script = format!("from importlib.metadata import version\n{}", checks.join("\n"));
-    run(Command::new(python).args(["-I", "-c", &script])).is_ok()
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    if output.status.success() { Ok(()) } else { Err(format!("{command:?}: {}\n{said}", output.status)) }
-}
-
-fn home() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("real-servers")
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).arg(python).arg(port.to_string());
+    command
 }

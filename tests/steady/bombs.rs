@@ -5,6 +5,7 @@ use std::sync::mpsc::channel;
 
 use crate::process::{self, Watched, command};
 use crate::support::PATIENCE;
+use crate::support::scratch::Scratch;
 use crate::support::server::{PONG, Server};
 use crate::{SAMPLE, assert_harmless, until_close};
 
@@ -16,7 +17,10 @@ const LARGE: usize = 500_000;
 /// of what was given back. Each is a few times the message, none is its square.
 const MOST_KB: u64 = 96 << 10;
 
-const BOMBS: &[(&str, fn() -> String)] = &[
+/// What it is, and its text.
+type Bomb = (&'static str, fn() -> String);
+
+const BOMBS: &[Bomb] = &[
     ("100 000 lists deep", || "[".repeat(100_000) + &"]".repeat(100_000)),
     ("100 000 objects deep", || r#"{"a":"#.repeat(100_000) + "1" + &"}".repeat(100_000)),
     ("opening brackets", || "[".repeat(LARGEST)),
@@ -63,23 +67,22 @@ fn survives(format: &'static str) {
         done.send(()).unwrap();
         until_close(&mut peer);
     });
-    let saved = std::env::temp_dir().join(format!("wsmon-bombs-{}-{format}", std::process::id()));
     // Output that nobody keeps: what is printed is looked at elsewhere.
-    let name = saved.to_str().unwrap();
-    let options = ["--format", format, "--save-data", name, "--rotate-size", "0", "--dialect", "monitoring"];
+    let scratch = Scratch::new();
+    let saved = scratch.path("saved");
+    let options = ["--format", format, "--save-data", &saved, "--rotate-size", "0", "--dialect", "monitoring"];
     let options = [&options[..], &["--ping-interval", "0"]].concat();
     let run = Watched::start(command(&server.uri(), &options).stdout(Stdio::null()));
     all_done.recv_timeout(PATIENCE * 4).expect("a pong after each");
     let (peak, quiet) = (run.peak_kb(), process::quiet_kb());
     let finished = run.end();
-    let saved_lines = std::fs::read_to_string(&saved).unwrap();
-    std::fs::remove_file(&saved).unwrap();
+    let saved = scratch.read("saved");
     println!("{format}: peak {peak} kB, {quiet} kB in a quiet run");
     assert!(peak <= quiet + MOST_KB, "{format}: {peak} kB");
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert!(!finished.stderr.contains(" WARN "), "{}", finished.stderr);
     assert_eq!(server.accepted(), 1, "{}", finished.stderr);
-    let lines: Vec<_> = saved_lines.lines().collect();
+    let lines: Vec<_> = saved.lines().collect();
     assert_eq!(lines.len(), 2 * BOMBS.len());
     for (n, (name, _)) in BOMBS.iter().enumerate() {
         assert!(lines[2 * n + 1].contains(&format!(":{}.2", n + 10)), "after {name}: {:.80}", lines[2 * n + 1]);

@@ -3,37 +3,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
 use crate::process::{Watched, command, until_some};
 use crate::support::program::Finished;
+use crate::support::scratch::Scratch;
 use crate::support::server::{Peer, Server, text_frame};
 use crate::{healthy, until_close};
 
-/// A directory that goes with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let n = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("wsmon-steady-{}-{n}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        Scratch(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What a failed test leaves is no failure of its own.
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// A file of the test's own, not made yet.
+fn place(scratch: &Scratch, name: &str) -> PathBuf {
+    scratch.path(name).into()
 }
 
 fn saving(server: &Server, file: &Path, options: &[&str]) -> Command {
@@ -82,7 +63,7 @@ fn number(line: &str) -> Option<u64> {
 fn a_hundred_kills_under_full_load_tear_no_line_but_the_last_and_the_next_start_ends_that_one() {
     let server = Server::start(|mut peer| number_without_end(&mut peer));
     let scratch = Scratch::new();
-    let file = scratch.file("data");
+    let file = place(&scratch, "data");
     let (mut torn, mut read) = (0, 0);
     for round in 0..100 {
         let before = size(&file);
@@ -111,7 +92,7 @@ fn a_hundred_kills_under_full_load_tear_no_line_but_the_last_and_the_next_start_
 fn a_line_that_was_torn_is_ended_by_the_next_start_which_says_so() {
     let server = Server::start(|mut peer| healthy(&mut peer));
     let scratch = Scratch::new();
-    let file = scratch.file("data");
+    let file = place(&scratch, "data");
     fs::write(&file, "{\"whole\":1}\n{\"to").unwrap();
     let run = Watched::start(&mut saving(&server, &file, &[]));
     run.wait_stderr("ended in the middle of a line, which was given its line feed");
@@ -128,7 +109,7 @@ fn a_line_that_was_torn_is_ended_by_the_next_start_which_says_so() {
 fn a_full_disk_is_said_once_the_gap_is_counted_and_the_status_is_3() {
     let server = Server::start(|mut peer| number_slowly(&mut peer));
     let scratch = Scratch::new();
-    let file = scratch.file("data");
+    let file = place(&scratch, "data");
     let inner = saving(&server, &file, &["--stats"]);
     let mut limited = Command::new("sh");
     // 8 blocks of 512 bytes; a signal that is ignored stays ignored.
@@ -157,7 +138,7 @@ fn a_full_disk_is_said_once_the_gap_is_counted_and_the_status_is_3() {
 fn a_file_that_is_moved_away_or_removed_is_made_anew_without_a_gap() {
     let server = Server::start(|mut peer| number_slowly(&mut peer));
     let scratch = Scratch::new();
-    let (file, moved) = (scratch.file("data"), scratch.file("moved"));
+    let (file, moved) = (place(&scratch, "data"), place(&scratch, "moved"));
     let run = Watched::start(&mut saving(&server, &file, &[]));
     wait_size(&file, 1000);
     fs::rename(&file, &moved).unwrap();
@@ -174,7 +155,7 @@ fn a_file_that_is_moved_away_or_removed_is_made_anew_without_a_gap() {
 fn a_file_whose_directory_goes_is_a_gap_until_it_is_back() {
     let server = Server::start(|mut peer| number_slowly(&mut peer));
     let scratch = Scratch::new();
-    let directory = scratch.file("d");
+    let directory = place(&scratch, "d");
     fs::create_dir(&directory).unwrap();
     let file = directory.join("data");
     let run = Watched::start(&mut saving(&server, &file, &[]));
@@ -196,8 +177,8 @@ fn a_directory_in_the_way_of_a_rotation_is_said_and_costs_no_line() {
         until_close(&mut peer);
     });
     let scratch = Scratch::new();
-    let file = scratch.file("data");
-    fs::create_dir(scratch.file("data.1")).unwrap();
+    let file = place(&scratch, "data");
+    fs::create_dir(place(&scratch, "data.1")).unwrap();
     let run = Watched::start(&mut saving(&server, &file, &["--rotate-size", "2K"]));
     run.wait_stderr("data.1 is in the way and not a file) and grows on");
     until_some(|| (fs::read_to_string(&file).unwrap().lines().count() == 100).then_some(()));
@@ -216,7 +197,7 @@ fn refused(server: &Server, file: &Path) -> Finished {
 fn a_second_process_on_one_file_is_refused() {
     let server = Server::start(|mut peer| healthy(&mut peer));
     let scratch = Scratch::new();
-    let file = scratch.file("data");
+    let file = place(&scratch, "data");
     let first = Watched::start(&mut saving(&server, &file, &[]));
     wait_size(&file, 10);
     let second = refused(&server, &file);
@@ -228,11 +209,13 @@ fn a_second_process_on_one_file_is_refused() {
 fn what_is_no_file_is_refused_but_for_the_null_device() {
     let server = Server::start(|mut peer| healthy(&mut peer));
     let scratch = Scratch::new();
-    let fifo = scratch.file("fifo");
+    let fifo = place(&scratch, "fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    for (path, what) in
-        [(&*fifo, "it is a FIFO"), (Path::new("/dev/full"), "it is a device"), (&*scratch.0, "it is a directory")]
-    {
+    for (path, what) in [
+        (&*fifo, "it is a FIFO"),
+        (Path::new("/dev/full"), "it is a device"),
+        (&*place(&scratch, ""), "it is a directory"),
+    ] {
         let finished = refused(&server, path);
         assert!(finished.stderr.contains(what), "{}", finished.stderr);
     }

@@ -1,11 +1,12 @@
 //! What the integration tests stand on: a WebSocket server that does as it is told, down to the byte
-//! ([`server`]), recordings of real servers to play back ([`recording`]), and the program itself as a
-//! child process ([`program`]).
+//! ([`server`]), recordings of real servers to play back ([`recording`]), the program itself as a
+//! child process ([`program`]), and directories that go away again ([`scratch`]).
 //!
 //! Every wait has a bound of [`PATIENCE`] and ends early; nothing sleeps.
 
 pub mod program;
 pub mod recording;
+pub mod scratch;
 pub mod server;
 
 use std::time::Duration;

@@ -113,6 +113,10 @@ impl Run {
         self.child.id()
     }
 
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Waits for the end; a run that does not end in time fails the test.
     pub fn finish(mut self) -> Finished {
         let (stdout, stderr) = (self.stdout.until(|_| false), self.stderr.until(|_| false));

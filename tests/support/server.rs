@@ -134,12 +134,15 @@ fn accept<S: Fn(Peer) + Send + Sync + 'static>(listener: &TcpListener, shared: &
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
             stream.set_write_timeout(Some(PATIENCE)).unwrap();
             stream.set_nodelay(true).unwrap();
+            // A client that sees the end of a script that failed must not be able to end the test before it is told.
+            let last = stream.try_clone().unwrap();
             let peer = Peer { stream, number, request: String::new(), reset: false };
             let panic = catch_unwind(AssertUnwindSafe(|| script(peer))).err();
             shared.change(|state| {
                 state.running -= 1;
                 state.panics.extend(panic.map(|panic| message(&*panic)));
             });
+            drop(last);
         });
     }
 }
@@ -189,7 +192,8 @@ pub struct Peer {
 impl Drop for Peer {
     /// EOF. Data that nobody has read would turn it into RST.
     fn drop(&mut self) {
-        if !self.reset && self.stream.shutdown(Shutdown::Write).is_ok() && self.stream.set_nonblocking(true).is_ok() {
+        let wanted = !self.reset && !thread::panicking();
+        if wanted && self.stream.shutdown(Shutdown::Write).is_ok() && self.stream.set_nonblocking(true).is_ok() {
             while self.stream.read(&mut [0; 4096]).is_ok_and(|length| length > 0) {}
         }
     }
@@ -229,6 +233,14 @@ impl Peer {
         let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
         let length = body.len();
         self.raw(format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n{body}"));
+    }
+}
+
+/// Below HTTP.
+impl Peer {
+    /// The socket itself, for what is no WebSocket; it waits for [`PATIENCE`] at most.
+    pub fn stream(&self) -> TcpStream {
+        self.stream.try_clone().unwrap()
     }
 }
 
@@ -326,6 +338,17 @@ impl Peer {
     /// All frames until the client has gone. Holds the connection open, and silent, until then.
     pub fn drain(&mut self) -> Vec<Frame> {
         std::iter::from_fn(|| self.next()).collect()
+    }
+
+    /// Holds the connection as a healthy server does, answering pings and the client's Close, until the client goes.
+    pub fn hold(&mut self) {
+        while let Some(frame) = self.next() {
+            match frame.opcode {
+                PING => self.frame(true, PONG, &frame.payload),
+                CLOSE => return self.frame(true, CLOSE, &frame.payload),
+                _ => {}
+            }
+        }
     }
 
     /// Waits until the client has gone, without reading frames: for clients that never get an upgrade.

@@ -7,7 +7,7 @@ use openssl::rsa::Rsa;
 use openssl::symm::Cipher;
 
 use crate::certificate::{self, Wanted, authority};
-use crate::server::Ways;
+use crate::ways::Ways;
 use crate::{meet, trusting};
 use wsmon::tls::{Connector, Connectors, Settings};
 

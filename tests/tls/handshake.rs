@@ -3,7 +3,7 @@
 use openssl::ssl::SslVersion;
 
 use crate::certificate::{self, Wanted, authority};
-use crate::server::Ways;
+use crate::ways::Ways;
 use crate::{echo, meet, trusting};
 use wsmon::tls::Settings;
 

@@ -8,6 +8,7 @@ mod server;
 mod sockets;
 mod stalls;
 mod verdicts;
+mod ways;
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -15,7 +16,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use certificate::authority;
 use pipe::{End, Line};
-use server::{Server, Ways};
+use server::Server;
+use ways::Ways;
 use wsmon::tls::{Connector, Progress, Settings, TlsError, TlsStream};
 
 /// No handshake takes more turns, and no failing one either.

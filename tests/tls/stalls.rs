@@ -4,7 +4,8 @@ use openssl::ssl::SslVersion;
 
 use crate::certificate::{self, Wanted, authority};
 use crate::pipe::Line;
-use crate::server::{Server, Ways};
+use crate::server::Server;
+use crate::ways::Ways;
 use crate::{TURNS, echo, trusting, wall};
 use wsmon::tls::{Connector, Kind, Progress, Settings};
 

@@ -8,7 +8,7 @@ use openssl::ssl::SslVersion;
 
 use crate::certificate::{self, Issued, Wanted, authority};
 use crate::pipe::Line;
-use crate::server::Ways;
+use crate::ways::Ways;
 use crate::{echo, meet, refused, trusting, wall};
 use wsmon::tls::{Connector, Kind, Progress, Settings, TlsError};
 

@@ -324,9 +324,9 @@ fn help_and_version_are_answers_and_no_errors() {
 
 #[test]
 fn control_characters_of_a_command_line_stay_off_the_terminal() {
-    let words = ["--format", "\u{1b}[31m\n"].map(OsString::from);
+    let words = ["--format", "\u{1b}[31m\n\u{202e}"].map(OsString::from);
     let why = usage(plan(words.into_iter(), &|_| None).map(|plan| *plan));
-    assert!(why.contains("'\u{fffd}[31m\u{fffd}'"), "{why}");
+    assert!(why.contains(r"'\x1b[31m\n\u{202e}'"), "{why}");
 }
 
 /// The command lines that the original client documents.

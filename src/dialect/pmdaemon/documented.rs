@@ -155,7 +155,7 @@ fn details(details: Option<&Node<'_>>) -> String {
 
 fn with_unit<'a>((key, value): &(Cow<'a, str>, Node<'a>)) -> (Cow<'a, str>, Node<'a>) {
     let value = match value.as_f64() {
-        Some(number) if MILLISECONDS.contains(&&**key) => Node::Text(format!("{number}ms").into()),
+        Some(_) if MILLISECONDS.contains(&&**key) => Node::Text(format!("{value}ms").into()),
         _ => value.clone(),
     };
     (key.clone(), value)

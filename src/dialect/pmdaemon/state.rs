@@ -4,10 +4,8 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use super::MOST;
+use crate::dialect::cut;
 use crate::event::{Process, ProcessChange};
-
-/// No name and no error is longer in memory.
-const LONGEST: usize = 256;
 
 /// What is remembered of PMDaemon's processes.
 #[derive(Debug, Default)]
@@ -115,10 +113,4 @@ fn vanished<'a>(gone: Process<'static>) -> ProcessChange<'a> {
 
 fn own(text: &str) -> Cow<'static, str> {
     Cow::Owned(cut(text).to_owned())
-}
-
-/// The beginning of a text: what is remembered and compared.
-fn cut(text: &str) -> &str {
-    let end = (0..=LONGEST.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
-    &text[..end.unwrap_or_default()]
 }

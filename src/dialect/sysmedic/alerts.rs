@@ -1,11 +1,10 @@
 //! SysMedic's alerts: the documented message, and the list that the daemon repeats in every update.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::member;
-use crate::dialect::{Memory, Step, Undecodable};
+use crate::dialect::{Memory, Step, Undecodable, cut};
 use crate::event::{Alert, AlertPhase, Event};
 use crate::json::Node;
 
@@ -17,7 +16,8 @@ const MOST: usize = 1024;
 /// The list holds every alert of the last 24 hours, resolved ones included, and is longer than any bound of ours.
 #[derive(Debug, Default)]
 pub struct Seen {
-    rows: BTreeMap<i64, Row>,
+    /// By id. A sorted list: new ids come at its end.
+    rows: Vec<(i64, Row)>,
     /// The highest id that had to be forgotten: up to it, everything is old.
     forgotten: Option<i64>,
     /// Whether there was a list before: what is resolved in the first one is history.
@@ -67,10 +67,11 @@ impl Seen {
     }
 
     fn see<'a>(&mut self, id: i64, row: &Node<'a>) -> Vec<Alert<'a>> {
-        let at = words(row, &["timestamp"]).unwrap_or_default();
-        let level = words(row, &["severity"]).unwrap_or_default();
+        let at = cut(words(row, &["timestamp"]).unwrap_or_default());
+        let level = cut(words(row, &["severity"]).unwrap_or_default());
         let on = !is_resolved(row);
-        let known = self.rows.get_mut(&id).filter(|known| *known.at == *at);
+        let place = self.rows.binary_search_by_key(&id, |(id, _)| *id);
+        let known = place.ok().map(|at| &self.rows[at].1).filter(|known| *known.at == *at);
         let phases: &[AlertPhase] = match &known {
             None if self.forgotten.is_some_and(|forgotten| id <= forgotten) => return Vec::new(),
             None if on => &[AlertPhase::Begins],
@@ -82,15 +83,20 @@ impl Seen {
         };
         match known {
             Some(known) if phases.is_empty() && *known.level == *level => {}
-            _ => drop(self.rows.insert(id, Row { at: at.into(), level: level.into(), on })),
+            _ => {
+                let row = Row { at: at.into(), level: level.into(), on };
+                match place {
+                    Ok(at) => self.rows[at].1 = row,
+                    Err(at) => self.rows.insert(at, (id, row)),
+                }
+            }
         }
         phases.iter().map(|&phase| read(id, row, phase)).collect()
     }
 
     fn forget(&mut self) {
-        while self.rows.len() > MOST {
-            self.forgotten = self.rows.pop_first().map(|(id, _)| id).max(self.forgotten);
-        }
+        let surplus = self.rows.len().saturating_sub(MOST);
+        self.forgotten = self.rows.drain(..surplus).map(|(id, _)| id).next_back().max(self.forgotten);
     }
 }
 
@@ -209,6 +215,14 @@ mod tests {
         rows.insert(0, row(3001, "b", "heavy", false));
         assert_eq!(told(&mut seen, &rows), ["user #3001 HEAVY Begins"]);
         assert_eq!(told(&mut seen, &[row(1, "z", "light", false)]), ["user #1 LIGHT Begins"], "a new database");
+    }
+
+    #[test]
+    fn no_text_of_a_row_is_remembered_in_full() {
+        let (mut seen, long) = (Seen::default(), "x".repeat(5000));
+        assert_eq!(told(&mut seen, &[row(1, &long, &long, false)]).len(), 1);
+        assert_eq!(told(&mut seen, &[row(1, &long, &long, false)]), [""; 0]);
+        assert!(seen.rows.values().all(|row| row.at.len() + row.level.len() <= 2 * 256));
     }
 
     #[test]

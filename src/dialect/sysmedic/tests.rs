@@ -188,7 +188,7 @@ fn uptimes_are_read_in_every_length() {
 #[test]
 fn a_notation_nobody_knows_is_left_to_the_others() {
     let text = r#"{"type":"system_update","data":{"memory_usage":1,"uptime":"unknown","load_avg":"1, x, 3, 4","network_io":"9 kB/s"},"system":{"users":null},"timestamp":1795155543000}"#;
-    let others = fields::others(&Node::parse(text).unwrap(), &sample(text));
+    let others = fields::others(&Node::parse(text).unwrap(), &sample(text), usize::MAX);
     let names: Vec<_> = others.iter().map(|(path, value)| format!("{path}={value}")).collect();
     assert_eq!(
         names,
@@ -196,7 +196,7 @@ fn a_notation_nobody_knows_is_left_to_the_others() {
     );
     let text = r#"{"type":"system_update","data":{"memory_usage":1,"load_avg":[1,2.5,3]}}"#;
     assert_eq!(sample(text).get(Metric::Load5), Some(2.5));
-    assert!(fields::others(&Node::parse(text).unwrap(), &sample(text)).is_empty());
+    assert!(fields::others(&Node::parse(text).unwrap(), &sample(text), usize::MAX).is_empty());
 }
 
 #[test]

@@ -1,15 +1,14 @@
 //! The tests' own server and process helper, with tungstenite as the client.
 
-mod support;
-
+use crate::support::PATIENCE;
+use crate::support::program::{Run, run};
+use crate::support::recording;
+use crate::support::server::{BINARY, CLOSE, PONG, Peer, Server, TEXT, text_frame};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::UNIX_EPOCH;
-use support::program::{Run, run};
-use support::recording;
-use support::server::{BINARY, CLOSE, PONG, Peer, Server, TEXT, text_frame};
 use tungstenite::protocol::Role;
 use tungstenite::{Error, Message, WebSocket};
 use wsmon::upgrade::{self, Read as Answer, Refused};
@@ -17,7 +16,7 @@ use wsmon::upgrade::{self, Read as Answer, Refused};
 /// The blocking client that the real one is not.
 fn connect(server: &Server) -> Result<WebSocket<TcpStream>, Refused> {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
-    stream.set_read_timeout(Some(support::PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let key = upgrade::key([3; 16]);
     let request = upgrade::request(&upgrade::Request { host: "x", target: "/a", key: &key, headers: &[] });
     stream.write_all(request.as_bytes()).unwrap();
@@ -241,7 +240,7 @@ fn a_process_can_be_watched_signalled_and_waited_for() {
     run.signal("INT");
     let finished = run.finish();
     assert_eq!((finished.code, &*finished.stdout), (Some(3), "out\ncaught\n"), "{finished:?}");
-    assert!(finished.stderr.starts_with("err\n") && finished.took < support::PATIENCE);
+    assert!(finished.stderr.starts_with("err\n") && finished.took < PATIENCE);
 }
 
 #[test]
@@ -250,4 +249,12 @@ fn a_process_that_a_signal_ends_says_so() {
     assert!(run.pid() > 0);
     run.signal("TERM");
     assert_eq!(run.finish().signal, Some(15));
+}
+
+#[test]
+fn below_http_a_script_has_the_socket_itself() {
+    let server = Server::start(|peer| peer.stream().write_all(b"no HTTP").unwrap());
+    let mut said = Vec::new();
+    TcpStream::connect(("127.0.0.1", server.port())).unwrap().read_to_end(&mut said).unwrap();
+    assert_eq!(said, b"no HTTP");
 }

@@ -1,13 +1,12 @@
 //! Holds the manual and the README against what the program itself says.
-#![cfg(feature = "cli")]
 
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
 use wsmon::{Event, METRICS, MetricRow, TEXTS, Unit};
 
-const MANUAL: &str = include_str!("../man/wsmon.1");
-const README: &str = include_str!("../README.md");
+const MANUAL: &str = include_str!("../../man/wsmon.1");
+const README: &str = include_str!("../../README.md");
 
 const VARIABLES: [&str; 9] = [
     "MONITORING_WEBSOCKET_URI",
@@ -75,7 +74,7 @@ fn manual_and_readme_mention_no_option_that_does_not_exist() {
     let mut known = options();
     for (source, not_ours) in [
         (MANUAL, ["--opt"].as_slice()),
-        (README, ["--path", "--release", "--profile", "--target", "--features"].as_slice()),
+        (README, ["--path", "--release", "--profile", "--target", "--features", "--no-default-features"].as_slice()),
     ] {
         known.extend(not_ours.iter().map(|name| (*name).to_owned()));
         let unknown: Vec<_> = spelled_out(source).difference(&known).cloned().collect();

@@ -1,0 +1,90 @@
+//! How a peer dials: the way of its next connection, with everything read anew that stands in files.
+
+use super::{Context, Peer};
+use crate::address::{AddressError, Token};
+use crate::credentials::Credentials;
+use crate::error::{Disconnect, Phase, Retry};
+use crate::event::ClientState;
+use crate::header;
+use crate::server::Settings;
+use crate::session::Now;
+use crate::style::escape;
+use crate::transport::environment;
+use crate::transport::route::Route;
+
+impl Peer {
+    pub(super) fn dial(&mut self, context: &mut Context<'_>) {
+        if self.session.client_state() == ClientState::Reconnecting {
+            self.counters.reconnect_attempts += 1;
+        }
+        let route = match self.route(context.now) {
+            Ok(route) => route,
+            Err(why) => return self.lost(context, Disconnect::new(Phase::Address, why)),
+        };
+        self.transport.dial(Box::new(route), &mut context.ground());
+        // A dial may have failed, or even succeeded, already: no event will tell.
+        self.marked = true;
+    }
+
+    /// The way of the next connection, with everything read anew that stands in files.
+    pub(super) fn route(&mut self, now: Now) -> Result<Route, String> {
+        let credentials = self.credentials().map_err(|error| error.to_string())?;
+        let Credentials { mut endpoint, token, headers: mut own_headers } = credentials.clone();
+        self.used = Some(credentials);
+        self.said.connecting(&self.label, &endpoint);
+        self.endpoint = Some(endpoint.clone());
+        let proxy = self.server.proxy.proxy(&endpoint, &environment)?;
+        let clear = !endpoint.secure && !endpoint.is_local();
+        let credential = token.is_some() || own_headers.iter().any(|(name, _)| header::is_credential(name));
+        match token {
+            Some(token) if !self.conversation.takes_token() => {
+                own_headers.push(("Authorization".into(), format!("Bearer {token}")));
+                self.conversation.address(&mut endpoint, None, now.mono);
+            }
+            token => self.conversation.address(&mut endpoint, token, now.mono),
+        }
+        if clear && (credential || endpoint.has_credentials()) && !std::mem::replace(&mut self.warned, true) {
+            log::warn!(
+                "{}: a credential goes over the network in clear: use wss:// where you can",
+                escape(&self.label)
+            );
+        }
+        let Settings { tls, proxy: choice, family, policy, .. } = &*self.server;
+        let (tls, choice, family, within) = (tls.clone(), choice.clone(), *family, policy.connect_timeout);
+        Ok(Route { endpoint, proxy, choice, tls, family, within, own_headers })
+    }
+
+    pub(super) fn credentials(&mut self) -> Result<Credentials, AddressError> {
+        let mut endpoint = self.server.address.endpoint()?;
+        self.conversation.locate(&mut endpoint);
+        let token = self.server.token.as_ref().map(Token::read).transpose()?;
+        let mut headers = Vec::new();
+        for header in &self.server.headers {
+            headers.extend(header.read()?);
+        }
+        Ok(Credentials { endpoint, token, headers })
+    }
+
+    /// Adds what an HTTP status means with this kind of server.
+    pub(super) fn advised(&mut self, mut why: Disconnect) -> Disconnect {
+        // A secret that has been renewed since heals a refusal that would else be final.
+        if why.phase == Phase::Upgrade && matches!(why.status, Some(401 | 403)) && self.credentials().ok() != self.used
+        {
+            why.retry = Retry::Usual;
+        }
+        // A proxy's answer says nothing of the server.
+        let status = why.status.filter(|_| why.phase == Phase::Upgrade);
+        match status.and_then(|status| self.conversation.advice(status)) {
+            Some(advice) => Disconnect { text: format!("{}; {advice}", why.text), ..why },
+            None => why,
+        }
+    }
+
+    /// The same without our credentials, which the other side may have quoted.
+    pub(super) fn hidden(&self, why: Disconnect) -> Disconnect {
+        let Some(used) = &self.used else { return why };
+        // One that cannot be read was not used either.
+        let proxy = self.server.proxy.proxy(&used.endpoint, &environment).unwrap_or_default();
+        Disconnect { text: used.hide(proxy.as_ref(), &why.text), ..why }
+    }
+}

@@ -1,0 +1,126 @@
+//! What the exit status says, line by line of the manual.
+
+use crate::client::{WELCOME, greet, sample, sending, watch, watched};
+use crate::support::program::{Finished, Run, wsmon};
+use crate::support::server::Server;
+use std::time::Duration;
+
+/// A server that says so much and then closes with this code.
+fn closing(code: u16, messages: Vec<String>) -> Server {
+    Server::start(move |mut peer| {
+        peer.upgrade();
+        messages.iter().for_each(|message| peer.text(message));
+        peer.close(code, "");
+        peer.drain();
+    })
+}
+
+fn assert_status(finished: &Finished, status: i32) {
+    assert_eq!((finished.code, finished.signal), (Some(status), None), "{finished:?}");
+}
+
+#[test]
+fn a_count_that_is_reached_is_0_whatever_else_happens() {
+    let server = closing(1011, vec![sample(1.0), sample(2.0)]);
+    for options in ["-n 2", "-n 2 --no-reconnect", "-n 2 -d 10", "-n 1 --max-reconnects 0"] {
+        assert_status(&watched(&server, options), 0);
+    }
+}
+
+#[test]
+fn a_count_that_is_not_reached_when_the_duration_ends_is_1() {
+    let finished = watched(&sending([sample(1.0)]), "-n 2 -d 0.2");
+    assert_status(&finished, 1);
+    assert!(finished.stderr.contains("ERROR only 1 of 2 messages came"), "{finished:?}");
+}
+
+#[test]
+fn a_duration_in_which_something_came_is_0_and_one_in_which_nothing_came_is_1() {
+    let finished = watched(&sending([sample(1.0)]), "-d 0.3");
+    assert_status(&finished, 0);
+    assert!((0.3..3.0).contains(&finished.took.as_secs_f64()), "{finished:?}");
+    let finished = watched(&sending([""; 0]), "-d 0.2");
+    assert_status(&finished, 1);
+    assert!(finished.stderr.contains("ERROR nothing was received"), "a greeting is nothing: {finished:?}");
+}
+
+#[test]
+fn a_signal_after_something_came_is_0_and_before_that_1() {
+    for (messages, status) in [(vec![sample(1.0)], 0), (vec![], 1)] {
+        for signal in ["INT", "TERM"] {
+            let server = sending(&messages);
+            let run = watch(&server, "");
+            run.wait_stdout(if status == 0 { "CPU: " } else { "[CONN]" });
+            run.signal(signal);
+            assert_status(&run.finish(), status);
+        }
+    }
+}
+
+#[test]
+fn every_server_given_up_is_1() {
+    let server = Server::start(|mut peer| peer.answer("403 Forbidden", &[], ""));
+    let other = Server::start(|mut peer| peer.answer("401 Unauthorized", &[], ""));
+    let finished =
+        Run::start(&mut wsmon(["-u", &format!("a={}", server.uri()), "-u", &format!("b={}", other.uri())])).finish();
+    assert_status(&finished, 1);
+    for line in ["ERROR a: given up: upgrade at ", "ERROR b: given up: upgrade at "] {
+        assert_eq!(finished.stderr.matches(line).count(), 1, "said again at the end: {finished:?}");
+    }
+}
+
+#[test]
+fn one_connection_that_ended_well_is_0_where_nothing_more_was_asked_for() {
+    for code in [1000, 1001] {
+        assert_status(&watched(&closing(code, vec![sample(1.0)]), "--no-reconnect"), 0);
+    }
+}
+
+#[test]
+fn one_connection_that_ended_otherwise_is_1() {
+    let greeting = vec![WELCOME.to_owned()];
+    for (code, messages, options) in [
+        (1011, vec![sample(1.0)], "--no-reconnect"),
+        (1000, vec![], "--no-reconnect"),
+        (1000, greeting, "--no-reconnect"),
+        (1000, vec![sample(1.0)], "--no-reconnect -n 2"),
+        (1000, vec![sample(1.0)], "--no-reconnect -d 10"),
+    ] {
+        let server = closing(code, messages);
+        let finished = watched(&server, options);
+        assert_status(&finished, 1);
+        assert_eq!(server.accepted(), 1);
+        assert!(finished.took < Duration::from_secs(5), "{finished:?}");
+    }
+    let eof = Server::start(|mut peer| {
+        greet(&mut peer);
+        peer.text(sample(1.0));
+    });
+    assert_status(&watched(&eof, "--no-reconnect"), 1);
+}
+
+#[test]
+fn with_several_servers_one_that_delivered_suffices() {
+    let (good, mute) = (sending([sample(1.0)]), sending([""; 0]));
+    for options in [&["-d", "0.3"][..], &["-d", "0.3", "-n", "1"]] {
+        let mut command = wsmon(["-u", &format!("a={}", good.uri()), "-u", &format!("b={}", mute.uri())]);
+        assert_status(&Run::start(command.args(options)).finish(), 0);
+    }
+}
+
+#[test]
+fn a_gap_in_the_saved_data_is_3() {
+    let scratch = crate::support::scratch::Scratch::new();
+    let data = scratch.path("data");
+    // A file that may not grow beyond 512 bytes, and whoever tries gets an error.
+    let script = "trap '' XFSZ; ulimit -f 1; exec \"$@\"";
+    let server = sending((0..20).map(|n| sample(n.into())));
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_wsmon"), "-u", &server.uri(), "-n", "20"]);
+    command.args(["--save-data", &data]).env_clear();
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let finished = Run::start(&mut command).finish();
+    assert_status(&finished, 3);
+    assert_eq!(finished.stdout.lines().count(), 21, "{finished:?}");
+    assert_eq!(finished.stderr.matches("lines are lost").count(), 1, "{finished:?}");
+}

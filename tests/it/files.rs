@@ -1,0 +1,119 @@
+//! Files that the program writes: the saved data and the log.
+
+use crate::client::{json_lines, log_lines, sample, sending, watch, watched};
+use crate::support::scratch::Scratch;
+
+/// Samples whose CPU usage counts up.
+fn counting(most: u32) -> Vec<String> {
+    (0..most).map(|n| sample(n.into())).collect()
+}
+
+fn usages(text: &str) -> Vec<f64> {
+    json_lines(text).iter().filter_map(|line| line["data"]["processor"]["usage_percent"].as_f64()).collect()
+}
+
+#[test]
+fn saved_lines_are_those_of_the_format_jsonl() {
+    let mut messages = counting(5);
+    messages.extend(
+        ["no JSON", "[1]", r#"{"type": "pong"}"#, r#"{"type": "error", "message": "é\u001b"}"#].map(str::to_owned),
+    );
+    messages.push(sample(6.0));
+    let server = sending(&messages);
+    let scratch = Scratch::new();
+    let finished = watched(&server, &format!("-n 8 -f jsonl --save-data {}", scratch.path("data")));
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(finished.stdout, scratch.read("data"));
+    assert_eq!(finished.stdout.lines().count(), 11);
+    assert_eq!(json_lines(&finished.stdout)[6]["text"], "no JSON");
+    // Whatever else is printed.
+    let other = watched(&server, &format!("-n 8 -f compact --save-data {}", scratch.path("other")));
+    assert_eq!(other.code, Some(0), "{other:?}");
+    let without_time = |name: &str| -> Vec<_> {
+        let mut lines = json_lines(&scratch.read(name));
+        lines.iter_mut().for_each(|line| _ = line.as_object_mut().unwrap().remove("received_at"));
+        lines
+    };
+    assert_eq!(without_time("data"), without_time("other"));
+}
+
+#[test]
+fn data_is_appended_and_a_torn_line_gets_its_end_first() {
+    let scratch = Scratch::new();
+    let data = scratch.write("data", "{\"whole\":1}\n{\"to");
+    let finished = watched(&sending(counting(2)), &format!("-n 2 --save-data {data}"));
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let text = scratch.read("data");
+    let rest = text.strip_prefix("{\"whole\":1}\n{\"to\n").unwrap_or_else(|| panic!("{text}"));
+    assert_eq!(usages(rest), [0.0, 1.0]);
+    let why = format!("WARN {data}: ended in the middle of a line, which was given its line feed");
+    assert_eq!(log_lines(&finished.stderr, &["WARN"]), [why]);
+}
+
+#[test]
+fn many_rotations_within_a_second_lose_nothing() {
+    let scratch = Scratch::new();
+    let data = scratch.path("data");
+    let options = format!("-q -n 1000 -s -f jsonl --save-data {data} --rotate-size 2K --rotate-keep 1000");
+    let finished = watched(&sending(counting(1000)), &options);
+    assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{}", finished.stdout);
+    let old = (1..).take_while(|n| scratch.has(&format!("data.{n}"))).count();
+    assert!(old > 50, "{old}");
+    let mut found = Vec::new();
+    for n in (0..=old).rev() {
+        let text = scratch.read(&if n == 0 { "data".to_owned() } else { format!("data.{n}") });
+        assert!(text.len() <= 2048 && text.ends_with('\n'), "{n}: {}", text.len());
+        found.extend(usages(&text));
+    }
+    assert_eq!(found, (0..1000).map(f64::from).collect::<Vec<_>>());
+    let saved = &crate::client::statistics(&finished)["saved"];
+    assert_eq!((&saved["messages"], &saved["file"]), (&1001.into(), &data.into()));
+}
+
+#[test]
+fn no_more_old_files_are_kept_than_asked_for() {
+    let scratch = Scratch::new();
+    let data = scratch.path("data");
+    let options = format!("-n 200 --save-data {data} --rotate-size 1K --rotate-keep 2");
+    assert_eq!(watched(&sending(counting(200)), &options).code, Some(0));
+    let found: Vec<_> = ["data.2", "data.1", "data"].iter().flat_map(|name| usages(&scratch.read(name))).collect();
+    let newest: Vec<_> = (0..200).map(f64::from).skip(200 - found.len()).collect();
+    assert!(found == newest && !scratch.has("data.3"), "{found:?}");
+}
+
+#[test]
+fn two_programs_do_not_write_to_one_file() {
+    let scratch = Scratch::new();
+    let options = format!("--save-data {}", scratch.path("data"));
+    let server = sending(counting(1));
+    let first = watch(&server, &options);
+    first.wait_stdout("CPU:   0.0%\n");
+    let second = watched(&server, &options);
+    assert_eq!((second.code, server.accepted()), (Some(3), 1), "{second:?}");
+    assert!(second.stderr.starts_with("wsmon: --save-data "), "{second:?}");
+}
+
+#[test]
+fn the_log_goes_to_its_file_and_what_a_run_dies_of_to_stderr_as_well() {
+    let scratch = Scratch::new();
+    let log = scratch.path("log");
+    let server = sending(counting(1));
+    let finished = watched(&server, &format!("-n 1 --log-file {log}"));
+    assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{finished:?}");
+    let text = scratch.read("log");
+    assert_eq!(log_lines(&text, &["INFO x: connect"]).len(), 2, "{text}");
+    drop(server);
+    let run = crate::support::program::run(["-u", "x=ws://127.0.0.1:1", "--no-reconnect", "--log-file", &log]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let why = "ERROR x: connect to 127.0.0.1:1: connection refused; giving up";
+    assert_eq!(log_lines(&run.stderr, &[""]), [why, "ERROR nothing was received"]);
+    let all = scratch.read("log");
+    assert!(all.starts_with(&text), "appended: {all}");
+    assert_eq!(log_lines(&all, &["ERROR"]).len(), 2, "{all}");
+}
+
+#[test]
+fn data_can_be_thrown_away() {
+    let finished = watched(&sending(counting(1)), "-n 1 --save-data /dev/null --log-file /dev/null");
+    assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{finished:?}");
+}

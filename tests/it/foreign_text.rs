@@ -1,0 +1,153 @@
+//! Whatever a server says, no byte of it acts on a terminal.
+
+use crate::client::{command_at, greet, watched};
+use crate::support::program::{Finished, Run};
+use crate::support::scratch::Scratch;
+use crate::support::server::{Peer, Server};
+
+const FORMATS: [&str; 5] = ["simple", "compact", "detailed", "json", "jsonl"];
+
+/// Escape sequences, C0, DEL, C1, line separators, and what turns the direction of text.
+const HOSTILE: &str = "a\u{1b}]0;b\u{7}\r\n\u{8}\u{7f}\u{9b}2J\u{202e}\u{2066}\u{200f}\u{61c}c";
+
+fn assert_harmless(text: &str, of: &Finished) {
+    let harmful = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    assert!(!text.contains(harmful), "{of:?}");
+}
+
+/// As a string of JSON: with escapes, or with whatever JSON allows to stand there as it is.
+fn quoted(escaped: bool) -> String {
+    if !escaped {
+        return format!("\"{}\"", HOSTILE.replace(|c| c < ' ', "?"));
+    }
+    let unit = |unit: u16| format!("\\u{unit:04x}");
+    format!("\"{}\"", HOSTILE.encode_utf16().map(unit).collect::<String>())
+}
+
+/// Messages of every type with hostile text in every place that may hold one, names of members among them.
+fn hostile_messages() -> Vec<String> {
+    let mut messages = Vec::new();
+    for escaped in [true, false] {
+        let s = quoted(escaped);
+        let system = ["os_name", "os_version", "os_release", "architecture", "platform", "machine", "hostname"];
+        let system = system.map(|name| format!("\"{name}\": {s}")).join(", ");
+        messages.extend([
+            format!(r#"{{"type": "connection", "status": {s}, "timestamp": {s}, "message": {s}}}"#),
+            format!(
+                r#"{{"type": "monitoring_data", "timestamp": {s}, "data": {{"processor": {{"usage_percent": 1.0, {s}: {s}}}, "memory": {{"percentage": {s}}}, "disk": {{"percentage": 2, "path": {s}}}, "system": {{{system}, "boot_time": {s}}}, "gpu": {{"name": {s}, "driver_version": {s}, "gpu_usage_percent": 3.0}}, {s}: [{s}, {{{s}: {s}}}]}}, "alerts": [{{"component": {s}, "metric": {s}, "level": {s}, "message": {s}, "timestamp": {s}}}], {s}: {s}}}"#
+            ),
+            format!(r#"{{"type": "alert", "component": {s}, "level": {s}, "message": {s}}}"#),
+            format!(r#"{{"type": "status", {s}: {s}, "connected_clients": {s}}}"#),
+            format!(r#"{{"type": "error", "message": {s}, "severity": {s}}}"#),
+            format!(r#"{{"type": "error_message", "error": {s}, "severity": {s}}}"#),
+            format!(r#"{{"type": {s}, {s}: {s}}}"#),
+            format!("[{s}]"),
+            s,
+        ]);
+    }
+    messages.push(HOSTILE.to_owned());
+    messages.push(format!("{{\"type\": \"connection\", \"message\": \"{HOSTILE}\"}}"));
+    messages
+}
+
+fn hostile(peer: &mut Peer) {
+    peer.upgrade();
+    for message in hostile_messages() {
+        peer.text(&message);
+        peer.binary(&message);
+    }
+    peer.binary(HOSTILE);
+}
+
+#[test]
+fn no_format_lets_a_control_character_through() {
+    let server = Server::start(|mut peer| {
+        hostile(&mut peer);
+        peer.close(1000, "");
+        peer.drain();
+    });
+    for format in FORMATS {
+        let scratch = Scratch::new();
+        let data = scratch.path("data");
+        let finished = watched(&server, &format!("-f {format} -s -v --no-reconnect --save-data {data}"));
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        assert!(finished.stdout.lines().count() > 10, "{finished:?}");
+        assert_harmless(&finished.stdout, &finished);
+        assert_harmless(&finished.stderr, &finished);
+        assert_harmless(&scratch.read("data"), &finished);
+    }
+}
+
+#[test]
+fn colours_are_the_only_escape_sequences() {
+    let server = Server::start(|mut peer| {
+        hostile(&mut peer);
+        peer.close(1000, "");
+        peer.drain();
+    });
+    for format in FORMATS {
+        let finished = watched(&server, &format!("-f {format} -s --no-reconnect --color always"));
+        let mut bare = String::new();
+        for piece in finished.stdout.split("\x1b[") {
+            let end = piece.find(|c: char| c != ';' && !c.is_ascii_digit()).unwrap_or(piece.len());
+            bare.push_str(piece[end..].strip_prefix('m').unwrap_or(piece));
+        }
+        assert_harmless(&bare, &finished);
+    }
+}
+
+#[test]
+fn what_the_log_quotes_of_a_server_is_harmless() {
+    let scripts: [fn(&mut Peer); 5] = [
+        |peer| {
+            greet(peer);
+            peer.close(1008, HOSTILE);
+            peer.drain();
+        },
+        |peer| peer.answer(&format!("418 {}", HOSTILE.replace(['\r', '\n'], "")), &[], HOSTILE),
+        |peer| peer.answer("301 Moved", &["Location: ws://h/\u{1b}[2J\u{9b}\u{202e}"], ""),
+        |peer| {
+            peer.request();
+            peer.raw(HOSTILE);
+        },
+        |peer| {
+            let granted = peer.granted();
+            peer.raw(granted.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: \u{9b}2J\u{202e}\r\n\r\n"));
+            peer.wait_gone();
+        },
+    ];
+    for script in scripts {
+        let server = Server::start(move |mut peer| script(&mut peer));
+        let finished = watched(&server, "-f jsonl -s -v --no-reconnect");
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(finished.stderr.contains("giving up"), "{finished:?}");
+        assert_harmless(&finished.stdout, &finished);
+        assert_harmless(&finished.stderr, &finished);
+    }
+}
+
+#[test]
+fn a_user_name_and_password_reach_the_server_and_nobody_else() {
+    let server = Server::start(|mut peer| {
+        let request = peer.request().to_owned();
+        // user:hunter2
+        assert!(request.contains("\r\nAuthorization: Basic dXNlcjpodW50ZXIy\r\n"), "{request}");
+        assert!(request.starts_with("GET /p?token=hunter2 HTTP/1.1\r\n"), "{request}");
+        greet(&mut peer);
+        peer.close(1011, "");
+        peer.drain();
+    });
+    let scratch = Scratch::new();
+    let (data, log) = (scratch.path("data"), scratch.path("log"));
+    let uri = format!("ws://user:hunter2@127.0.0.1:{}/p?token=hunter2", server.port());
+    let options = format!("-f jsonl -s -v --no-reconnect --save-data {data} --log-file {log}");
+    let finished = Run::start(&mut command_at(&uri, &options)).finish();
+    assert!(finished.stdout.contains("token=redacted"), "{finished:?}");
+    for text in [&finished.stdout, &finished.stderr, &scratch.read("data"), &scratch.read("log")] {
+        assert!(!text.contains("hunter2") && !text.contains("dXNlcjpodW50ZXIy"), "{text}");
+    }
+    server.finish();
+}

@@ -1,0 +1,25 @@
+//! The program as a whole: the real binary, real sockets, real signals, and servers that do as they
+//! are told.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod client;
+mod data;
+mod docs;
+mod exit_status;
+mod files;
+mod foreign_text;
+mod hangup;
+mod idle;
+mod layering;
+mod lost_connections;
+mod messages;
+mod reconnection;
+mod recorded;
+mod refusals;
+mod self_test;
+mod several;
+mod signals;
+mod streams;
+mod usage;

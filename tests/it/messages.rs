@@ -1,0 +1,229 @@
+//! Messages that no honest server sends, and some that are merely unusual.
+
+use crate::client::{greet, json_lines, log_lines, sample, sending, statistics, watch, watched};
+use crate::support::server::{CLOSE, PONG, Peer, Server, TEXT};
+use serde_json::{Value, json};
+
+/// What a server does after its greeting.
+type Script = fn(&mut Peer);
+
+/// What `-f jsonl` makes of these messages, the greeting left out, and the statistics.
+fn lines_of(messages: &[&str]) -> (Vec<Value>, Value) {
+    let server = sending(messages);
+    let finished = watched(&server, &format!("-f jsonl -s -n {}", messages.len()));
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(server.accepted(), 1, "{finished:?}");
+    let mut lines = json_lines(&finished.stdout);
+    lines.remove(0);
+    let statistics = lines.pop().unwrap()["stats"].take();
+    (lines, statistics)
+}
+
+#[test]
+fn what_is_no_json_is_carried_as_text_and_counted() {
+    let messages = ["no JSON", "", "\u{feff}{}", "{} x", "{\"type\":", "{'a': 1}"];
+    let (lines, statistics) = lines_of(&messages);
+    for (line, message) in lines.iter().zip(messages) {
+        assert_eq!((&line["text"], &line["server"]), (&json!(message), &json!("x")));
+    }
+    assert_eq!((lines.len(), &statistics["undecoded"]), (messages.len(), &json!(messages.len())));
+}
+
+#[test]
+fn json_that_is_no_object_is_carried_as_a_value() {
+    let messages = ["[1, 2, 3]", "null", "\"ping\"", "5", "true"];
+    let (lines, _) = lines_of(&messages);
+    for (line, message) in lines.iter().zip(messages) {
+        assert_eq!(line["value"], serde_json::from_str::<Value>(message).unwrap(), "{line}");
+    }
+}
+
+#[test]
+fn a_type_that_is_no_text_does_no_harm() {
+    let messages = [r#"{"type":["ping"]}"#, r#"{"type":{"a":1}}"#, r#"{"type":42}"#, r#"{"type":null}"#, "{}"];
+    let (lines, _) = lines_of(&messages);
+    assert_eq!(lines[1]["type"], json!({"a": 1}));
+    assert_eq!(lines.len(), 5);
+}
+
+#[test]
+fn nan_and_infinity_are_no_value_and_the_rest_of_the_message_counts() {
+    let message = r#"{"type": "monitoring_data", "data": {"processor": {"usage_percent": 12.5}, "memory": {"percentage": NaN}, "disk": {"percentage": -Infinity}}}"#;
+    let (lines, statistics) = lines_of(&[message]);
+    assert_eq!(lines[0]["data"]["memory"], json!({"percentage": null}));
+    assert_eq!(statistics["undecoded"], 0);
+    let simple = watched(&sending([message]), "-n 1");
+    assert_eq!(simple.stdout.lines().last(), Some("CPU:  12.5%"), "{simple:?}");
+}
+
+#[test]
+fn five_thousand_levels_are_shown_in_every_format() {
+    let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
+    let object = format!("{}1{}", r#"{"type":"monitoring_data","data":"#.repeat(5000), "}".repeat(5000));
+    let server = sending([deep.clone(), object, sample(1.0)]);
+    for format in ["simple", "compact", "detailed", "json", "jsonl"] {
+        let finished = watched(&server, &format!("-n 3 -f {format}"));
+        assert_eq!((finished.code, finished.signal), (Some(0), None), "{format}: {}", finished.stderr);
+        let brackets = finished.stdout.matches('[').count();
+        assert!(brackets >= if format.starts_with("json") { 5000 } else { 900 }, "{format}: {brackets}");
+    }
+    assert_eq!(server.accepted(), 5);
+}
+
+#[test]
+fn ten_megabytes_are_shown_where_they_are_allowed() {
+    let large = format!(r#"{{"type":"large","data":"{}"}}"#, "x".repeat(10 << 20));
+    let server = sending([large.clone(), sample(1.0)]);
+    let finished = watched(&server, "--max-message 16M -n 2 -f jsonl -s");
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert!(finished.stdout.contains(&large[1..]), "{}", finished.stderr);
+    assert_eq!(statistics(&finished)["dropped"], 0);
+}
+
+#[test]
+fn a_message_over_the_limit_ends_the_connection_with_a_reason_that_names_the_option() {
+    let (code, codes) = std::sync::mpsc::channel();
+    let server = Server::start(move |mut peer| {
+        greet(&mut peer);
+        if peer.number() == 1 {
+            // The client may have gone before all of it is written.
+            peer.announce(TEXT, 10 << 20);
+            code.send(peer.expect(CLOSE).close().0).unwrap();
+        } else {
+            peer.text(sample(1.0));
+        }
+        peer.hold();
+    });
+    let finished = watched(&server, "-n 1 --reconnect-interval 0.1");
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let why = "WARN x: a message of 10485760 bytes is over the limit of 4194304: see --max-message; retrying in 0.1 s";
+    assert_eq!(log_lines(&finished.stderr, &["WARN"]), [why]);
+    assert_eq!((codes.recv().unwrap(), server.accepted()), (1009, 2));
+}
+
+#[test]
+fn a_message_as_large_as_the_limit_is_taken_and_one_byte_more_is_not() {
+    let just = format!("\"{}\"", "x".repeat(998));
+    assert_eq!(watched(&sending([&just]), "--max-message 1000 -n 1 -f jsonl").code, Some(0));
+    let refused = watched(&sending([format!("{just} ")]), "--max-message 1000 -n 1 --no-reconnect");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("--max-message"), "{refused:?}");
+}
+
+#[test]
+fn a_binary_message_that_holds_json_is_read_as_text_and_any_other_is_described_by_its_size() {
+    let server = Server::start(|mut peer| {
+        greet(&mut peer);
+        peer.binary(sample(42.0));
+        peer.binary([0xff, 0, 1]);
+        peer.binary("UTF-8, but no JSON");
+        peer.binary("");
+        peer.hold();
+    });
+    let finished = watched(&server, "-n 4");
+    let lines: Vec<_> = finished.stdout.lines().skip(1).collect();
+    assert_eq!(lines[0], "CPU:  42.0%", "{finished:?}");
+    for (line, size) in lines[1..].iter().zip(["3 bytes", "18 bytes", "0 bytes"]) {
+        assert!(line.contains("binary") && line.contains(size), "{finished:?}");
+    }
+    let finished = watched(&server, "-n 4 -s -f jsonl");
+    let lines = json_lines(&finished.stdout);
+    assert_eq!(lines[1]["type"], "monitoring_data");
+    assert_eq!(lines[2]["base64"], "/wAB");
+    assert_eq!(statistics(&finished)["undecoded"], 3, "{finished:?}");
+}
+
+#[test]
+fn a_text_that_is_not_utf_8_ends_the_connection_with_1007() {
+    let server = Server::start(|mut peer| {
+        greet(&mut peer);
+        peer.text([b'"', 0xff, b'"']);
+        assert_eq!(peer.expect(CLOSE).close().0, 1007);
+        peer.drain();
+    });
+    let finished = watched(&server, "--no-reconnect");
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("ERROR x: the server sent a text message that is not UTF-8; giving up"));
+    server.finish();
+}
+
+#[test]
+fn frames_that_break_the_protocol_end_the_connection_with_1002() {
+    let table: [(Script, &str); 4] = [
+        (|peer| peer.frame(true, 0x40 | TEXT, "{}"), "reserved bits"),
+        (|peer| peer.frame(true, 3, ""), "opcode"),
+        (|peer| peer.frame(true, 0, "{}"), "continu"),
+        (|peer| peer.ping([0; 126]), "control frame"),
+    ];
+    for (script, why) in table {
+        let server = Server::start(move |mut peer| {
+            greet(&mut peer);
+            script(&mut peer);
+            assert_eq!(peer.expect(CLOSE).close().0, 1002);
+            peer.drain();
+        });
+        let finished = watched(&server, "--no-reconnect");
+        let said = log_lines(&finished.stderr, &["ERROR x: the server broke the WebSocket protocol: "]);
+        assert!(said.len() == 1 && said[0].contains(why), "{finished:?}");
+        server.finish();
+    }
+}
+
+#[test]
+fn fragments_with_pings_between_them_are_one_message_and_the_pings_are_answered() {
+    let server = Server::start(|mut peer| {
+        greet(&mut peer);
+        let text = sample(33.0);
+        peer.fragments(&[&text[..10], &text[10..40], "", &text[40..]]);
+        for _ in 0..3 {
+            let pong = peer.expect(PONG);
+            assert!(pong.masked && pong.text() == "between", "{pong:?}");
+        }
+        peer.text(sample(34.0));
+        peer.hold();
+    });
+    let finished = watched(&server, "-n 2");
+    assert_eq!(finished.stdout.lines().skip(1).collect::<Vec<_>>(), ["CPU:  33.0%", "CPU:  34.0%"], "{finished:?}");
+    server.finish();
+}
+
+#[test]
+fn a_server_cannot_forge_who_it_is_and_when_it_spoke() {
+    let forged = r#"{"server": "other", "received_at": "1999", "type": "monitoring_data"}"#;
+    let escaped = r#"{"s\u0065rver": "other"}"#;
+    let (lines, _) = lines_of(&[forged, escaped]);
+    for (line, message) in lines.iter().zip([forged, escaped]) {
+        assert_eq!(line["server"], "x");
+        assert!(line["received_at"].as_str().unwrap().starts_with("20"), "{line}");
+        assert_eq!(line["value"], serde_json::from_str::<Value>(message).unwrap());
+    }
+}
+
+#[test]
+fn what_comes_in_one_piece_with_the_upgrade_is_not_lost() {
+    let server = Server::start(|mut peer| {
+        let text = sample(7.0);
+        let head = [0x81, u8::try_from(text.len()).unwrap()];
+        let close = [0x88, 2, 0x03, 0xe8];
+        let granted = peer.granted();
+        peer.raw([granted.as_bytes(), &head, text.as_bytes(), &close].concat());
+        peer.end();
+        peer.drain();
+    });
+    let finished = watched(&server, "--no-reconnect");
+    assert_eq!((finished.code, &*finished.stdout), (Some(0), "CPU:   7.0%\n"), "{finished:?}");
+}
+
+#[test]
+fn a_message_that_comes_a_byte_at_a_time_is_shown_when_it_is_whole() {
+    let server = Server::start(|mut peer| {
+        greet(&mut peer);
+        let text = sample(7.0);
+        peer.announce(TEXT, text.len() as u64);
+        peer.drip(text);
+        peer.hold();
+    });
+    let run = watch(&server, "-n 1");
+    run.wait_stdout("CPU:   7.0%\n");
+    assert_eq!(run.finish().code, Some(0));
+}

@@ -1,0 +1,159 @@
+//! Recorded traffic of real servers over a real socket: every format, byte for byte where it was looked
+//! at by people, and laws for all of it.
+//!
+//! The expected output stands beside a recording: `plain_10s.jsonl`, `plain_10s.expected.simple` and so
+//! on. After a change of a format they are written anew with `WSMON_TEST_WRITE=1`.
+
+use crate::client::{command, json_lines, statistics};
+use crate::support::program::{Finished, Run};
+use crate::support::recording::{self, Recorded};
+use crate::support::server::{BINARY, CLOSE, Server, TEXT};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const FORMATS: [&str; 5] = ["simple", "detailed", "compact", "json", "jsonl"];
+
+/// Those with expected output: alerts, commands, nulls, another mode, a GPU with and without its figures, samples.
+const EXPECTED: [&str; 7] = [
+    "alerts_memory_disk",
+    "commands",
+    "cpu_nulls",
+    "exporter_mode_plain",
+    "gpu_gputil_na",
+    "gpu_nvidiasmi_ok",
+    "silent_server",
+];
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings/monitoring")
+}
+
+/// Every recording by its name.
+fn recordings() -> Vec<(String, Vec<Recorded>)> {
+    let mut names: Vec<_> = fs::read_dir(directory())
+        .unwrap()
+        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".jsonl")?.to_owned()))
+        .filter(|name| !name.ends_with(".expected"))
+        .collect();
+    names.sort();
+    assert!(names.len() >= 20, "{names:?}");
+    names.into_iter().map(|name| (name.clone(), recorded(&name))).collect()
+}
+
+fn recorded(name: &str) -> Vec<Recorded> {
+    recording::read(&format!("tests/recordings/monitoring/{name}.jsonl"))
+}
+
+/// Plays it to as many clients as come; a recording without an end is closed with 1000.
+fn playing(recording: &[Recorded]) -> Server {
+    let recording = recording.to_vec();
+    Server::start(move |mut peer| {
+        peer.upgrade();
+        peer.replay(&recording);
+        if !recording.iter().any(|frame| frame.from_server && frame.opcode == CLOSE) {
+            peer.close(1000, "");
+        }
+        peer.drain();
+    })
+}
+
+fn messages(recording: &[Recorded]) -> usize {
+    recording.iter().filter(|frame| frame.from_server && [TEXT, BINARY].contains(&frame.opcode)).count()
+}
+
+fn run(server: &Server, options: &str) -> Finished {
+    Run::start(&mut command(server, &format!("--no-reconnect {options}"))).finish()
+}
+
+/// The time of receipt is all that differs from run to run. Where a message has no time of its own, `detailed`
+/// shows it, in UTC.
+fn normalised(text: &str) -> String {
+    let stamped = |line: &str| line.starts_with('[') && line.get(9..11) == Some("Z]");
+    let line = |line: &str| if stamped(line) { format!("[…{}\n", &line[10..]) } else { format!("{line}\n") };
+    let mut out = String::new();
+    let mut rest = &*text.lines().map(line).collect::<String>();
+    while let Some((before, after)) = rest.split_once("\"received_at\":") {
+        let (_, after) = after.trim_start().split_at("\"2026-01-02T03:04:05.678Z\"".len());
+        out.push_str(before);
+        out.push_str("\"received_at\":\"…\"");
+        rest = after;
+    }
+    out + rest
+}
+
+#[test]
+fn each_format_writes_what_it_is_expected_to() {
+    for name in EXPECTED {
+        let server = playing(&recorded(name));
+        for format in FORMATS {
+            let finished = run(&server, &format!("-f {format}"));
+            assert_eq!(finished.code, Some(0), "{finished:?}");
+            let path = directory().join(format!("{name}.expected.{format}"));
+            let written = normalised(&finished.stdout);
+            if std::env::var_os("WSMON_TEST_WRITE").is_some() {
+                fs::write(&path, &written).unwrap();
+            }
+            let expected = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert_eq!(written, expected, "{name} as {format}");
+        }
+    }
+}
+
+#[test]
+fn every_message_of_every_recording_is_a_line_of_jsonl_with_nothing_lost() {
+    for (name, recording) in recordings() {
+        let finished = run(&playing(&recording), "-f jsonl -s");
+        let mut lines = json_lines(&finished.stdout);
+        assert_eq!(lines.len(), messages(&recording) + 1, "{name}: {finished:?}");
+        let statistics = statistics(&finished);
+        assert_eq!(statistics["messages_received"], messages(&recording), "{name}");
+        assert_eq!(statistics["undecoded"], 0, "{name}");
+        lines.pop();
+        let sent = recording.iter().filter(|frame| frame.from_server && frame.opcode == TEXT);
+        for (line, frame) in lines.iter_mut().zip(sent) {
+            let line = line.as_object_mut().unwrap();
+            assert_eq!(line.remove("server"), Some("x".into()));
+            assert!(line.remove("received_at").is_some());
+            // What a strict reader takes is the same value.
+            if let Ok(message) = serde_json::from_slice::<serde_json::Value>(&frame.payload) {
+                assert_eq!(message.as_object(), Some(&*line), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_recording_makes_a_format_fail_or_print_a_control_character() {
+    for (name, recording) in recordings() {
+        let server = playing(&recording);
+        for format in FORMATS {
+            let finished = run(&server, &format!("-f {format}"));
+            assert!(matches!(finished.code, Some(0 | 1)), "{name}: {finished:?}");
+            assert!(!finished.stderr.contains("panicked"), "{name}: {finished:?}");
+            for text in [&finished.stdout, &finished.stderr] {
+                assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{name}: {finished:?}");
+            }
+            assert_eq!(finished.stdout.is_empty(), messages(&recording) == 0, "{name}: {finished:?}");
+        }
+    }
+}
+
+#[test]
+fn the_real_server_s_pings_are_answered_with_their_payload() {
+    let recording = recorded("keepalive_50s");
+    let server = Server::start(move |mut peer| {
+        peer.upgrade();
+        peer.replay(&recording);
+        let pings = recording.iter().filter(|frame| frame.from_server && frame.opcode == crate::support::server::PING);
+        let mut answered = 0;
+        for ping in pings {
+            assert_eq!(peer.expect(crate::support::server::PONG).payload, ping.payload);
+            answered += 1;
+        }
+        assert!(answered >= 2, "{answered}");
+        peer.close(1000, "");
+        peer.drain();
+    });
+    assert_eq!(run(&server, "-q").code, Some(0));
+    server.finish();
+}

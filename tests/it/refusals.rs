@@ -1,0 +1,184 @@
+//! Servers that do not upgrade: each says why in one line, and is dialled again or not.
+
+use crate::client::{greet, log_lines, sample, watch, watched};
+use crate::support::program::Finished;
+use crate::support::server::{Peer, Server};
+use std::time::{Duration, Instant};
+
+/// What a server does instead of upgrading.
+type Script = fn(&mut Peer);
+
+/// The reason that the log gives, after phase and address; it stands there once.
+fn reason(finished: &Finished, server: &Server) -> String {
+    let lead = format!("x: upgrade at 127.0.0.1:{}: ", server.port());
+    let said = log_lines(&finished.stderr, &["WARN", "ERROR"]);
+    let said: Vec<_> = said.iter().filter_map(|line| Some(line.split_once(&*lead)?.1)).collect();
+    assert_eq!(said.len(), 1, "{finished:?}");
+    said[0].rsplit_once("; ").unwrap().0.to_owned()
+}
+
+fn answering(status: &'static str, headers: &'static [&'static str], body: &'static str) -> Server {
+    Server::start(move |mut peer| peer.answer(status, headers, body))
+}
+
+#[test]
+fn what_no_new_attempt_can_change_ends_the_run_at_once() {
+    for (status, why) in [
+        ("401 Unauthorized", "answered 401 Unauthorized: the server wants credentials"),
+        ("403 Forbidden", "answered 403 Forbidden: the server does not let us in: check credentials and path"),
+        ("404 Not Found", "answered 404 Not Found: check the path"),
+        (
+            "400 Bad Request",
+            "answered 400 Bad Request: the server does not understand the upgrade: check address and scheme",
+        ),
+        (
+            "426 Upgrade Required",
+            "answered 426 Upgrade Required: the server did not see an upgrade to WebSocket: does a proxy in between remove it?",
+        ),
+    ] {
+        let server = answering(status, &[], "");
+        let finished = watched(&server, "--reconnect-interval 0.1");
+        assert_eq!((finished.code, server.accepted()), (Some(1), 1), "{finished:?}");
+        assert_eq!(reason(&finished, &server), why);
+    }
+}
+
+#[test]
+fn what_may_pass_is_tried_again() {
+    let table: [(Script, &str); 10] = [
+        (
+            |peer| peer.answer("200 OK", &[], "<title>Hi</title>"),
+            "answered 200 OK instead of upgrading: is this a WebSocket server? (\"Hi\")",
+        ),
+        (|peer| peer.answer("429 Slow", &[], ""), "answered 429 Slow: too many connections or requests"),
+        (|peer| peer.answer("503 Busy", &[], ""), "answered 503 Busy: the server is overloaded or restarting"),
+        (
+            |peer| {
+                peer.request();
+                peer.raw("\x01\x02 garbage\n");
+            },
+            "answered with something else than HTTP (\"\\u{1}\\u{2} garbage\"): check the port, or is this a TLS port?",
+        ),
+        (
+            |peer| {
+                peer.request();
+                peer.raw(format!("HTTP/1.1 101 OK\r\nX: {}", "x".repeat(20_000)));
+                peer.wait_gone();
+            },
+            "answered with a head of over 16 KiB or 124 fields: check the address",
+        ),
+        (
+            |peer| {
+                let granted = peer.granted();
+                peer.raw(granted.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"));
+                peer.wait_gone();
+            },
+            "upgraded with the extension \"permessage-deflate\", which was not offered",
+        ),
+        (|peer| drop(peer.request().to_owned()), "closed without an answer: is this a WebSocket server?"),
+        (
+            |peer| {
+                peer.request();
+                peer.raw("HTTP/1.1 101 Switch");
+            },
+            "closed in the middle of its answer",
+        ),
+        (
+            |peer| {
+                let granted = peer.granted();
+                peer.raw(granted.replace("Sec-WebSocket-Accept: ", "Sec-WebSocket-Accept: x"));
+                peer.wait_gone();
+            },
+            "upgraded with a Sec-WebSocket-Accept that does not match our key: is a cache in between?",
+        ),
+        (
+            |peer| {
+                peer.request();
+                peer.raw("HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+                peer.wait_gone();
+            },
+            "upgraded without a valid Sec-WebSocket-Accept header: is this a WebSocket server?",
+        ),
+    ];
+    for (script, why) in table {
+        let server = Server::start(move |mut peer| {
+            if peer.number() == 1 {
+                return script(&mut peer);
+            }
+            greet(&mut peer);
+            peer.text(sample(1.0));
+            peer.hold();
+        });
+        let finished = watched(&server, "-n 1 --reconnect-interval 0.1");
+        assert_eq!((finished.code, server.accepted()), (Some(0), 2), "{finished:?}");
+        assert_eq!(reason(&finished, &server), why);
+    }
+}
+
+#[test]
+fn a_server_that_says_when_to_come_back_is_left_alone_until_then() {
+    let server = Server::start(|mut peer| {
+        if peer.number() == 1 {
+            return peer.answer("429 Slow", &["Retry-After: 1"], "");
+        }
+        greet(&mut peer);
+        peer.text(sample(1.0));
+        peer.hold();
+    });
+    let finished = watched(&server, "-n 1 --reconnect-interval 0.1");
+    assert_eq!((finished.code, server.accepted()), (Some(0), 2), "{finished:?}");
+    assert_eq!(reason(&finished, &server), "answered 429 Slow: too many connections or requests, retry after 1 s");
+    assert!(finished.stderr.contains("; retrying in 1.0 s"), "{finished:?}");
+    assert!(finished.took >= Duration::from_secs(1), "{finished:?}");
+}
+
+#[test]
+fn a_server_that_was_of_use_may_say_404_for_a_while() {
+    let server = Server::start(|mut peer| match peer.number() {
+        2 => peer.answer("404 Not Found", &[], ""),
+        _ => {
+            greet(&mut peer);
+            peer.text(sample(1.0));
+        }
+    });
+    let finished = watched(&server, "-n 2 --reconnect-interval 0.1");
+    assert_eq!((finished.code, server.accepted()), (Some(0), 3), "{finished:?}");
+}
+
+#[test]
+fn a_server_that_never_answers_is_given_the_time_of_the_option() {
+    let server = Server::start(|mut peer| peer.wait_gone());
+    let finished = watched(&server, "--connect-timeout 0.3 --no-reconnect");
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert_eq!(reason(&finished, &server), "no answer within 300ms");
+    assert!(finished.took < Duration::from_secs(3), "{finished:?}");
+}
+
+#[test]
+fn a_port_where_nobody_listens_is_named_with_the_phase_in_one_line() {
+    let port = sending_nothing().port();
+    let finished = crate::support::program::run(["-u", &format!("x=ws://127.0.0.1:{port}"), "--no-reconnect"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    let why = format!("ERROR x: connect to 127.0.0.1:{port}: connection refused; giving up");
+    assert_eq!(log_lines(&finished.stderr, &["WARN", "ERROR x"]), [why]);
+}
+
+fn sending_nothing() -> Server {
+    Server::start(|_| {})
+}
+
+#[test]
+fn a_signal_ends_a_wait_for_an_answer_and_a_wait_for_the_next_attempt() {
+    let silent = Server::start(|mut peer| peer.wait_gone());
+    let run = watch(&silent, "");
+    silent.wait_accepted(1);
+    let sent = Instant::now();
+    run.signal("INT");
+    assert_eq!(run.finish().code, Some(1));
+    assert!(sent.elapsed() < Duration::from_secs(3));
+    let busy = answering("503 Busy", &["Retry-After: 600"], "");
+    let run = watch(&busy, "");
+    run.wait_stderr("retrying in 600.0 s");
+    run.signal("TERM");
+    assert_eq!(run.finish().code, Some(1));
+}

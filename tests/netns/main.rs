@@ -1,0 +1,152 @@
+//! Names and addresses that lead nowhere, in the network that tests/netns.sh makes; and what the program asks of the
+//! kernel meanwhile.
+//!
+//! 10.99.0.0/16 and fd99::/16 swallow everything. `dual` is fd99::1 and 127.0.0.1, `hole` is fd99::2 and 10.99.0.1.
+
+#[expect(dead_code, reason = "what other tests use of it")]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod dns;
+mod system_calls;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use support::program::{Finished, Run, wsmon};
+use support::server::{PING, PONG, Server};
+
+const SAMPLE: &str = r#"{"type":"monitoring_data","data":{"processor":{"usage_percent":12.5}}}"#;
+/// A busy machine is late by itself; a thread that waits for a server is late by whole time-outs.
+const LATE: Duration = Duration::from_millis(500);
+
+/// The servers that names are asked of from now on.
+fn resolvers(addresses: &[&str]) {
+    let lines: String = addresses.iter().map(|address| format!("nameserver {address}\n")).collect();
+    std::fs::write("/etc/resolv.conf", lines).unwrap();
+}
+
+fn sampling() -> Server {
+    Server::start(|mut peer| {
+        peer.upgrade();
+        peer.text(SAMPLE);
+        peer.drain();
+    })
+}
+
+fn now() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+/// From the first dial to the open connection, as the log tells it.
+fn took_to_connect(finished: &Finished) -> Duration {
+    let at = |word: &str| {
+        let line = finished.stderr.lines().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{finished:#?}"));
+        humantime::parse_rfc3339(line.split(' ').next().unwrap()).unwrap()
+    };
+    at(": connected").duration_since(at(": connecting to ")).unwrap()
+}
+
+/// Messages at a pace and pings in between, beside servers that cannot be reached.
+#[test]
+fn a_dead_resolver_and_black_holes_delay_neither_messages_nor_pings() {
+    resolvers(&["10.99.0.53", "10.99.0.54"]);
+    let pinged = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let pings = pinged.clone();
+    let healthy = Server::start(move |mut peer| {
+        peer.upgrade();
+        for _ in 0..40 {
+            let ping = peer.expect(PING);
+            pings.lock().unwrap().push(now());
+            peer.frame(true, PONG, &ping.payload);
+            peer.text(format!(r#"{{"type":"tick","left_at":{}}}"#, now()));
+        }
+        peer.drain();
+    });
+    let mut command = wsmon(["-u", &format!("healthy={}", healthy.uri()), "-f", "jsonl", "--duration", "8"]);
+    command.args(["--ping-interval", "0.1", "--connect-timeout", "1", "--reconnect-interval", "0.1"]);
+    command.args(["--reconnect-cap", "0.2", "-v", "-s"]);
+    for uri in ["bad0=ws://bad0.example", "bad1=wss://bad1.example", "bad2=bad2", "hole=ws://hole", "v4=ws://10.99.0.9"]
+    {
+        command.args(["-u", uri]);
+    }
+    let finished = Run::start(&mut command).finish();
+    let lines = finished.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let late = lines.filter(|line| line["type"] == "tick").map(|line| {
+        let received = humantime::parse_rfc3339(line["received_at"].as_str().unwrap()).unwrap();
+        let received = u64::try_from(received.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+        received.saturating_sub(line["left_at"].as_u64().unwrap())
+    });
+    let late: Vec<_> = late.collect();
+    let pings = pinged.lock().unwrap();
+    let worst_message = Duration::from_millis(*late.iter().max().unwrap());
+    let gaps = pings.windows(2).map(|pair| (pair[1] - pair[0]).saturating_sub(100));
+    let worst_ping = Duration::from_millis(gaps.max().unwrap());
+    println!(
+        "beside 5 servers that cannot be reached: worst message {worst_message:?} late, worst ping {worst_ping:?}"
+    );
+    assert_eq!((late.len(), pings.len()), (40, 40));
+    assert!(worst_message < LATE && worst_ping < LATE, "{}", finished.stderr);
+    for words in [
+        "bad0: resolve bad0.example at 10.99.0.53, 10.99.0.54: no answer within 1s",
+        "bad1: resolve bad1.example at 10.99.0.53, 10.99.0.54: no answer within 1s",
+        "bad2: resolve bad2 at ",
+        "hole: connect to [fd99::2]:80, 10.99.0.1:80: no answer within 1s",
+        "v4: connect to 10.99.0.9:80: no answer within 1s",
+    ] {
+        assert!(finished.stderr.matches(words).count() > 1, "{words}\n{}", finished.stderr);
+    }
+}
+
+#[test]
+fn a_family_that_leads_nowhere_costs_a_quarter_of_a_second() {
+    resolvers(&["10.99.0.53"]);
+    let server = sampling();
+    let uri = format!("ws://dual:{}", server.port());
+    let finished = Run::start(&mut wsmon(["-u", &uri, "-n", "1"])).finish();
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    let took = took_to_connect(&finished);
+    println!("black-holed IPv6: connected over IPv4 after {took:?}");
+    assert!((Duration::from_millis(240)..Duration::from_millis(600)).contains(&took), "{took:?}");
+    let v4 = Run::start(&mut wsmon(["-u", &uri, "-n", "1", "-4"])).finish();
+    assert!(took_to_connect(&v4) < Duration::from_millis(240), "{v4:#?}");
+    let v6 = Run::start(&mut wsmon(["-u", &uri, "--no-reconnect", "-6", "--connect-timeout", "0.5"])).finish();
+    let words = format!("connect to [fd99::1]:{}: no answer within 500ms; giving up", server.port());
+    assert!(v6.stderr.contains(&words), "{v6:#?}");
+}
+
+#[test]
+fn a_server_that_is_silent_about_ipv6_costs_next_to_nothing() {
+    resolvers(&["127.0.0.1"]);
+    let _dns = dns::start(dns::Ways::OnlyV4);
+    let server = sampling();
+    let finished = Run::start(&mut wsmon(["-u", &format!("ws://h.example:{}", server.port()), "-n", "1"])).finish();
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    let took = took_to_connect(&finished);
+    println!("no answer about IPv6: connected over IPv4 after {took:?}");
+    assert!(took < Duration::from_millis(500), "{took:?}");
+}
+
+#[test]
+fn a_resolver_behind_a_dead_one_is_asked() {
+    resolvers(&["10.99.0.53", "127.0.0.1"]);
+    let _dns = dns::start(dns::Ways::Both);
+    let server = sampling();
+    let finished = Run::start(&mut wsmon(["-u", &format!("ws://h.example:{}", server.port()), "-n", "1"])).finish();
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    println!("first resolver dead: connected after {:?}", took_to_connect(&finished));
+}
+
+/// As on a router that has just booted: first a resolver that is dead, then another one.
+#[test]
+fn a_resolver_that_changes_is_noticed() {
+    resolvers(&["10.99.0.53"]);
+    let _dns = dns::start(dns::Ways::Both);
+    let server = sampling();
+    let mut command = wsmon(["-u", &format!("ws://h.example:{}", server.port()), "-n", "1"]);
+    let run = Run::start(command.args(["--connect-timeout", "1", "--reconnect-interval", "0.1"]));
+    run.wait_stderr("resolve h.example at 10.99.0.53: no answer within 1s");
+    resolvers(&["127.0.0.1"]);
+    let finished = run.finish();
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+}

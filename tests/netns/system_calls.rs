@@ -1,0 +1,70 @@
+//! What strace(1) sees: one thread that waits in epoll_wait and nowhere else.
+
+use std::process::Command;
+
+use crate::support::program::{Run, wsmon};
+use crate::support::server::Server;
+use crate::{resolvers, sampling};
+
+/// Calls that wait, but for epoll_wait; the second: unless this is in the line.
+const WAITING: [(&str, Option<&str>); 14] = [
+    ("poll(", Some(", 0)")),
+    ("ppoll(", Some("tv_sec=0, tv_nsec=0}")),
+    ("select(", None),
+    ("pselect6(", None),
+    ("nanosleep(", None),
+    ("clock_nanosleep(", None),
+    ("pause(", None),
+    ("wait4(", None),
+    ("flock(", Some("LOCK_NB")),
+    ("clone(", None),
+    ("clone3(", None),
+    ("fork(", None),
+    ("vfork(", None),
+    ("futex(", Some("FUTEX_WAKE")),
+];
+
+/// Everything at once: TLS, a proxy, names without an answer, black holes, refusals, a Unix socket, files.
+fn trace() -> String {
+    resolvers(&["10.99.0.53"]);
+    let directory = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let (trace, data) = (directory.join("strace"), directory.join("strace.jsonl"));
+    let (healthy, silent) = (sampling(), Server::start(|mut peer| peer.wait_gone()));
+    let program = wsmon::<&str>([]);
+    let mut command = Command::new("strace");
+    command.args(["-f", "-o"]).arg(&trace).arg(program.get_program()).env_clear();
+    for uri in [
+        healthy.uri(),
+        format!("silent=wss://127.0.0.1:{}", silent.port()),
+        "refused=ws://127.0.0.1:1".to_owned(),
+        "name=wss://name.example".to_owned(),
+        "hole=ws://hole".to_owned(),
+        "socket=ws+unix:///no/such".to_owned(),
+    ] {
+        command.args(["-u", &uri]);
+    }
+    command.args(["--duration", "3", "--connect-timeout", "0.5", "--reconnect-interval", "0.2", "-s", "--save-data"]);
+    command.arg(&data).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let finished = Run::start(&mut command).finish();
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    std::fs::read_to_string(trace).unwrap()
+}
+
+#[test]
+fn nothing_waits_but_epoll_and_no_socket_blocks() {
+    let trace = trace();
+    let calls = || trace.lines().map(|line| line.split_once(' ').map_or(line, |(_process, call)| call.trim_start()));
+    for call in calls() {
+        let waits = WAITING.iter().find(|(name, _)| call.starts_with(name));
+        let fine = waits.is_none_or(|(_, unless)| unless.is_some_and(|unless| call.contains(unless)));
+        assert!(fine, "{call}");
+        if call.starts_with("socket(") || call.starts_with("socketpair(") || call.starts_with("accept4(") {
+            assert!(call.contains("SOCK_NONBLOCK"), "{call}");
+        }
+    }
+    let count = |start: &str, word: &str| calls().filter(|call| call.starts_with(start) && call.contains(word)).count();
+    assert!(count("connect(", "EINPROGRESS") > 3 && count("connect(", "AF_UNIX") > 1, "connections");
+    assert!(count("sendto(", "") > 1, "questions to the resolver");
+    assert!(count("epoll_wait(", "") > 3, "waits");
+    println!("{} system calls, {} of them epoll_wait", calls().count(), count("epoll_wait(", ""));
+}

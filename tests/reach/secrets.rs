@@ -1,0 +1,100 @@
+//! Every output of runs at the level of trace, searched for what must not be in it.
+
+use crate::front::tunnel;
+use crate::support::program::{Run, wsmon};
+use crate::support::server::{Peer, Server};
+use crate::{SAMPLE, file, said, text};
+
+/// As they are given, and as they go over the wire.
+const SECRETS: [&str; 5] = ["hunter2", "aHVudGVyM", "h%75nter2", "aHVudGVyMg", "opensesame"];
+
+/// Answers with what it was asked, as servers that are being debugged do. A run takes seven connections.
+fn parrot(mut peer: Peer) {
+    let request = peer.request().replace("\r\n", " ");
+    let target = request.split(' ').nth(1).unwrap().to_owned();
+    match (peer.number() - 1) % 7 {
+        0 => peer.answer("503 Service Unavailable", &[], &format!("cannot GET {target}")),
+        1 => peer.answer("503 Service Unavailable", &[], request.split_once("Key").unwrap().1),
+        2 => peer.answer("302 Found", &[&format!("Location: {target}&again=1")], ""),
+        4 => peer.answer("302 Found", &["Location: ftp://hunter2:hunter2@h/?token=hunter2"], ""),
+        5 => peer.raw(format!("no {}\r\n", &target[5..])),
+        _ => {
+            peer.upgrade();
+            peer.text(SAMPLE);
+            peer.close(1008, &format!("no {}", &target[..target.len().min(80)]));
+            peer.drain();
+        }
+    }
+}
+
+/// Runs with these options until two samples were shown, and hands out all that it left.
+fn outputs(name: &str, uri: &str, options: &[&str], variables: &[(&str, &str)]) -> String {
+    let (log, data) = (file(&format!("{name}.log"), ""), file(&format!("{name}.jsonl"), ""));
+    let mut everything = String::new();
+    for format in ["jsonl", "detailed"] {
+        let mut command = wsmon(["-u", uri, "-n", "2", "-s", "--history", "--log-level", "trace", "-f", format]);
+        command.args(["--reconnect-interval", "0.1", "--max-reconnects", "10", "--log-file", text(&log)]);
+        command.args(["--save-data", text(&data)]).args(options).envs(variables.iter().copied());
+        let run = Run::start(&mut command);
+        run.wait_stdout("12.5");
+        run.signal("USR1");
+        let finished = run.finish();
+        assert_eq!(finished.code, Some(0), "{finished:#?}");
+        everything += &format!("{}\n{}\n", finished.stdout, finished.stderr);
+    }
+    let read = |path| std::fs::read_to_string(path).unwrap();
+    format!("{everything}{}{}", read(log), read(data))
+}
+
+#[track_caller]
+fn keeps_them(everything: &str) {
+    said(everything, &["503", "connected", "redirected to ftp:", "1008", "error_history", "DEBUG"]);
+    for secret in SECRETS {
+        let line = everything.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret}");
+    }
+}
+
+#[test]
+fn user_information_and_the_query_are_shown_nowhere() {
+    let server = Server::start(parrot);
+    let port = server.port();
+    let uri = format!("ws://hunter2:h%75nter2@127.0.0.1:{port}/ws?token=hunter2&secret=hunter2&a=b");
+    keeps_them(&outputs("userinfo", &uri, &[], &[]));
+}
+
+#[test]
+fn headers_and_tokens_are_shown_nowhere() {
+    let server = Server::start(parrot);
+    let uri = format!("ws://127.0.0.1:{}/ws?x=y", server.port());
+    let token = file("secret-token", "hunter2\n");
+    let headers = file("secret-headers", "X-Api-Key: hunter2\nX-Custom: opensesame\n");
+    let at = format!("@{}", text(&headers));
+    keeps_them(&outputs("headers", &uri, &["--token-file", text(&token), "--header", &at], &[]));
+    let server = Server::start(parrot);
+    let uri = format!("ws://127.0.0.1:{}/ws?x=y", server.port());
+    let given = ["--header", "Cookie: id=hunter2", "--header", "X-Custom: opensesame"];
+    keeps_them(&outputs("environment", &uri, &given, &[("MONITORING_TOKEN", "hunter2")]));
+}
+
+#[test]
+fn what_a_proxy_wants_to_know_is_shown_nowhere() {
+    let inner = Server::start(parrot);
+    let port = inner.port();
+    let proxy = Server::start(move |mut peer| {
+        if peer.number() == 1 {
+            let request = peer.request().replace("\r\n", " ");
+            return peer.answer("503 Service Unavailable", &[&format!("X-Echo: {request}")], &request);
+        }
+        if peer.number() == 2 {
+            let request = peer.request().replace("\r\n", " ");
+            return peer.raw(format!("HTTP/1.1 503 {}\r\n\r\n", &request[request.len() - 40..]));
+        }
+        peer.request();
+        peer.raw("HTTP/1.1 200 OK\r\n\r\n");
+        tunnel(&peer, port);
+    });
+    let url = format!("http://hunter2:hunter2@127.0.0.1:{}", proxy.port());
+    let options = ["--proxy", &url];
+    keeps_them(&outputs("proxy", "ws://h.invalid/ws?x=y", &options, &[("https_proxy", "http://hunter2@h")]));
+}

@@ -1,0 +1,77 @@
+//! Handshakes that stop half-way, while a healthy server goes on being shown.
+
+use std::time::Duration;
+
+use openssl::ssl::SslVersion;
+
+use crate::certificate::{self, authority};
+use crate::front::{Then, Until, line, tls};
+use crate::support::program::{Run, wsmon};
+use crate::support::server::Server;
+use crate::ways::Ways;
+use crate::{LATE, file, lateness, said, text, ticking};
+
+/// Where a handshake can stop: before, in and after each of the server's flights.
+const STOPS: [(Until, SslVersion); 8] = [
+    (Until::Bytes(0), SslVersion::TLS1_3),
+    (Until::Bytes(3), SslVersion::TLS1_3),
+    (Until::Bytes(100), SslVersion::TLS1_3),
+    (Until::Bytes(400), SslVersion::TLS1_3),
+    (Until::Bytes(0), SslVersion::TLS1_2),
+    (Until::Bytes(60), SslVersion::TLS1_2),
+    (Until::Bytes(400), SslVersion::TLS1_2),
+    (Until::SecondFlight, SslVersion::TLS1_2),
+];
+
+/// Lines to TLS servers that stop there, and what keeps them alive.
+fn broken(then: Then) -> (Vec<Server>, Vec<Server>) {
+    let (inner, issued) = (Server::start(|mut peer| peer.wait_gone()), certificate::server(&["127.0.0.1"]));
+    let whole: Vec<_> =
+        STOPS.iter().map(|stop| tls(&Ways { versions: (stop.1, stop.1), ..Ways::new(&issued) }, &inner)).collect();
+    let lines = STOPS.iter().zip(&whole).map(|(stop, server)| line(stop.0, then, server)).collect();
+    (lines, whole.into_iter().chain([inner]).collect())
+}
+
+fn ca_file(test: &str) -> String {
+    text(&file(&format!("{test}-ca.pem"), authority().cert_pem())).to_owned()
+}
+
+#[test]
+fn a_handshake_that_stalls_at_any_flight_is_given_up_in_time_and_delays_nobody() {
+    let (lines, _alive) = broken(Then::Stalls);
+    let healthy = ticking(100, Duration::from_millis(20));
+    let front = tls(&Ways::new(&certificate::server(&["127.0.0.1"])), &healthy);
+    let mut command = wsmon(["-n", "100", "--ca-file", &ca_file("stalls"), "--connect-timeout", "1.5"]);
+    command.args(["-f", "jsonl", "--no-reconnect"]);
+    for (i, line) in lines.iter().enumerate() {
+        command.args(["-u", &format!("stalled{i}=wss://127.0.0.1:{}", line.port())]);
+    }
+    // Last, so that eight others have begun their handshakes before.
+    command.args(["-u", &format!("healthy=wss://127.0.0.1:{}", front.port())]);
+    let finished = Run::start(&mut command).finish();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    for (i, line) in lines.iter().enumerate() {
+        let words = format!("stalled{i}: TLS with 127.0.0.1:{}: no answer within 1s 500ms; giving up", line.port());
+        said(&finished.stderr, &[&words]);
+        assert_eq!(line.accepted(), 1);
+    }
+    let (worst, count) = lateness(&finished.stdout, "healthy");
+    println!("worst lateness beside 8 stalled handshakes: {worst:?}");
+    assert!(count == 100 && worst < LATE, "{count} {worst:?}");
+}
+
+#[test]
+fn a_handshake_that_breaks_at_any_flight_says_so() {
+    let (lines, _alive) = broken(Then::Ends);
+    let mut command = wsmon(["-n", "1", "--ca-file", &ca_file("breaks"), "--no-reconnect"]);
+    for (i, line) in lines.iter().enumerate() {
+        command.args(["-u", &format!("broken{i}=wss://127.0.0.1:{}", line.port())]);
+    }
+    let finished = Run::start(&mut command).finish();
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    for (i, (until, _)) in STOPS.iter().enumerate() {
+        let word = if *until == Until::Bytes(0) { "instead of answering in TLS" } else { "in the middle of the TLS" };
+        let line = finished.stderr.lines().find(|line| line.contains(&format!("broken{i}: TLS"))).unwrap();
+        said(line, &[word]);
+    }
+}

@@ -1,0 +1,121 @@
+//! The upgrade, as servers and what stands before them grant it.
+
+use crate::support::server::Server;
+use crate::{SAMPLE, given_up, shown, watch};
+
+/// A server that changes the 101 before it is sent.
+fn granting(change: impl Fn(String) -> String + Send + Sync + 'static) -> Server {
+    Server::start(move |mut peer| {
+        let granted = change(peer.granted());
+        peer.raw(granted);
+        peer.text(SAMPLE);
+        peer.drain();
+    })
+}
+
+#[test]
+fn a_101_that_a_proxy_has_rewritten_is_taken() {
+    for (from, to) in [
+        ("Connection: Upgrade", "Connection: keep-alive, Upgrade"),
+        ("Connection: Upgrade", "connection: upgrade"),
+        ("Upgrade: websocket", "Upgrade: WebSocket"),
+        ("101 Switching Protocols", "101 "),
+    ] {
+        let server = granting(move |granted| granted.replace(from, to));
+        shown(&watch(&server.uri(), &[]));
+    }
+    let early = granting(|granted| format!("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n{granted}"));
+    shown(&watch(&early.uri(), &[]));
+}
+
+#[test]
+fn a_101_that_drips_is_taken_and_so_are_frames_glued_to_it() {
+    let dripping = Server::start(|mut peer| {
+        let granted = peer.granted();
+        peer.drip(granted);
+        peer.text(SAMPLE);
+        peer.drain();
+    });
+    shown(&watch(&dripping.uri(), &[]));
+    let glued = Server::start(|mut peer| {
+        let granted = peer.granted();
+        let frame = [&[0x81, u8::try_from(SAMPLE.len()).unwrap()], SAMPLE.as_bytes()].concat();
+        peer.raw([granted.as_bytes(), &frame].concat());
+        peer.drain();
+    });
+    shown(&watch(&glued.uri(), &[]));
+}
+
+#[test]
+fn what_was_not_asked_for_is_refused_by_its_name() {
+    for (line, word) in [
+        ("Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover", "\"permessage-deflate\""),
+        ("Sec-WebSocket-Protocol: chat", "\"chat\""),
+    ] {
+        let server = granting(move |granted| granted.replacen("\r\n", &format!("\r\n{line}\r\n"), 1));
+        given_up(&watch(&server.uri(), &["--no-reconnect"]), &[word, "which was not offered"]);
+    }
+}
+
+#[test]
+fn uris_are_asked_for_as_they_are_meant() {
+    let first_line = |uri: &dyn Fn(u16) -> String| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let server = Server::start(move |mut peer| {
+            sender.send(peer.request().to_owned()).unwrap();
+            crate::one_sample(peer);
+        });
+        shown(&watch(&uri(server.port()), &[]));
+        let request: String = receiver.recv().unwrap();
+        let host = format!("\r\nHost: 127.0.0.1:{}\r\n", server.port());
+        assert!(request.contains(&host) || request.contains("Host: localhost:"), "{request}");
+        request.lines().next().unwrap().to_owned()
+    };
+    for (before, after, line) in [
+        ("WS://127.0.0.1:", "", "GET / HTTP/1.1"),
+        ("ws://127.0.0.1:", "?x=1", "GET /?x=1 HTTP/1.1"),
+        ("ws://LocalHost:", "/a%20b?c=/", "GET /a%20b?c=/ HTTP/1.1"),
+        ("127.0.0.1:", "/\u{e9}", "GET /%C3%A9 HTTP/1.1"),
+    ] {
+        assert_eq!(first_line(&|port| format!("{before}{port}{after}")), line);
+    }
+}
+
+#[test]
+fn uris_that_cannot_be_meant_are_usage_errors() {
+    for (uri, word) in [
+        ("ws://h:99999/", "99999"),
+        ("ws://h/#x", "fragment"),
+        ("ws://b\u{fc}cher.example/", "xn--"),
+        ("ws://::1/", "brackets"),
+        ("https://h/", "wss://"),
+    ] {
+        let finished = watch(uri, &[]);
+        assert!(finished.code == Some(2) && finished.stderr.contains(word), "{finished:#?}");
+    }
+}
+
+#[test]
+fn a_refusal_is_retried_or_not_as_its_status_says() {
+    for (status, final_) in [
+        ("400 Bad Request", true),
+        ("401 Unauthorized", true),
+        ("404 Not Found", true),
+        ("408 Request Timeout", false),
+        ("429 Too Many Requests", false),
+        ("503 Service Unavailable", false),
+    ] {
+        let server =
+            Server::start(
+                move |mut peer| {
+                    if peer.number() == 1 { peer.answer(status, &[], "no") } else { crate::one_sample(peer) }
+                },
+            );
+        let finished = watch(&server.uri(), &[]);
+        if final_ {
+            given_up(&finished, &[status, "(\"no\")"]);
+        } else {
+            shown(&finished);
+        }
+    }
+}
