@@ -1,5 +1,8 @@
 //! More of everything than anybody can use.
 
+use std::sync::mpsc::channel;
+
+use crate::support::PATIENCE;
 use crate::support::server::{PONG, Peer, Server, TEXT, text_frame};
 use crate::{Attack, SAMPLE, SHOWN, process, until_close, upgraded, watch};
 
@@ -86,20 +89,23 @@ fn pings_of_a_server_that_does_not_read_cannot_pile_up_pongs() {
 
 #[test]
 fn distinct_types_without_number_leave_nothing_behind() {
-    // A million in a build for release; each costs more than it should in one for debugging.
-    const TYPES: u32 = if cfg!(debug_assertions) { 200_000 } else { 1_000_000 };
-    let server = Server::start(|mut peer| {
+    const TYPES: u32 = 1_000_000;
+    let (told, done) = channel();
+    let server = Server::start(move |mut peer| {
         peer.upgrade();
         send_types(&mut peer, 0..TYPES / 10);
         peer.text(SAMPLE);
         peer.expect(PONG);
         send_types(&mut peer, TYPES / 10..TYPES);
         peer.text(SAMPLE.replace("45.2", "99.9"));
+        peer.expect(PONG);
+        told.send(()).unwrap();
         until_close(&mut peer);
     });
     let run = watch(&server.uri(), &["--only", "sample", "--ping-interval", "0"]);
     run.wait_stdout(SHOWN);
     let before = run.now_kb();
+    done.recv_timeout(PATIENCE * 4).expect("all types taken");
     run.wait_stdout("99.9%");
     let after = run.now_kb();
     println!("{before} kB after {} types, {after} kB after {TYPES}", TYPES / 10);

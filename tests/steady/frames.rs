@@ -1,7 +1,7 @@
 //! Frames that RFC 6455 does not allow.
 
-use crate::support::server::{BINARY, CONTINUATION, PING, TEXT};
-use crate::{Attack, upgraded};
+use crate::support::server::{BINARY, CONTINUATION, PING, Server, TEXT, text_frame};
+use crate::{Attack, LOST, SAMPLE, SHOWN, healthy, upgraded, watch};
 
 /// What an attack with small frames may cost.
 const SMALL_KB: u64 = 1024;
@@ -80,4 +80,33 @@ fn four_mebibytes_announced_and_not_sent_cost_no_more_than_that() {
         "the server closed the connection without a Close frame",
     );
     attack.run(6 * 1024);
+}
+
+/// tungstenite would go on: after an oversized head it even delivers the message.
+#[test]
+fn nothing_behind_a_violation_is_ever_read() {
+    let violations: [&[u8]; 6] = [
+        &[0x83, 0],
+        &[0xc1, 0],
+        &[0x81, 0x80, 0, 0, 0, 0],
+        &[0x81, 1, 0xff],
+        &[0x88, 1, 3],
+        &[&[0x81, 126, 8, 0][..], &[b'x'; 2048]].concat(),
+    ];
+    for violation in violations {
+        let bytes = [violation, &text_frame(SAMPLE.replace("45.2", "99.9"))].concat();
+        let server = Server::start(move |mut peer| match peer.number() {
+            1 => {
+                peer.upgrade();
+                peer.raw(&bytes);
+                peer.drain();
+            }
+            _ => healthy(&mut peer),
+        });
+        let run = watch(&server.uri(), &["--max-message", "1K"]);
+        run.wait_stdout(SHOWN);
+        let finished = run.end();
+        assert_eq!((finished.code, &*finished.stdout), (Some(0), &*format!("{SHOWN}\n")), "{violation:?}");
+        assert_eq!(finished.stderr.matches(LOST).count(), 1, "{}", finished.stderr);
+    }
 }
