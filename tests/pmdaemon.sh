@@ -115,6 +115,8 @@ install() {
     if [ "$("$pmdaemon" --version 2>/dev/null)" != "pmdaemon $version" ]; then
         step "building PMDaemon $version"
         cargo install --quiet --locked --debug --root "$root" --target-dir "$root/build" --version "$version" pmdaemon
+        # A gigabyte.
+        rm -r "$root/build"
     fi
 }
 

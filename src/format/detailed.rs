@@ -363,6 +363,8 @@ GPU Information:
             [06:34:49] ANSWER: status connected_clients=1\n\
             [06:34:49] UNKNOWN: mystery {\"type\":\"mystery\"}\n";
         assert_eq!(out, expected);
+        let raw = Raw::Json(r#"{"content":NaN,"timestamp":"2026-11-20T06:34:49.1"}"#);
+        assert!(written("detailed", raw, &events(), PLAIN).starts_with("[06:34:49] "));
     }
 
     #[test]

@@ -71,7 +71,8 @@ fn push_change(lines: &mut Lines<'_>, shown: &Shown<'_>, change: &ProcessChange<
     tagged(lines, shown, tags, |out| {
         style.push_foreign(out, &change.name);
         out.push_str(": ");
-        if !change.from.is_empty() {
+        // A restart, or an agent that reports the same again, is no change of state.
+        if !change.from.is_empty() && change.from != change.to {
             style.push_foreign(out, &change.from);
             out.push_str(style.draw(" → ", " -> "));
         }

@@ -22,10 +22,14 @@ pub fn message_type(text: &str) -> Option<Cow<'_, str>> {
     leading_type(text).map(Cow::Borrowed).or_else(|| member(text, "type"))
 }
 
-/// A text member of the message's object, the first of that name. `None` where there is none or the text is no JSON.
+/// A text member of the message's object, the first of that name. `None` where there is none or the text is no JSON
+/// even after its repair.
 #[must_use]
 pub fn member<'a>(text: &'a str, key: &str) -> Option<Cow<'a, str>> {
-    find(text, &[key]).ok()??.into_text()
+    match find(text, &[key]) {
+        Ok(found) => found?.into_text(),
+        Err(_) => Some(find(&repair(text)?, &[key]).ok()??.into_text()?.into_owned().into()),
+    }
 }
 
 /// Whether the message's object has a member of one of these names, however they are spelled.

@@ -60,7 +60,7 @@ fn a_named_dialect_knows_the_path_and_a_welcome_is_no_message_of_content() {
 
 #[test]
 fn the_close_after_the_heartbeat_timeout_is_quiet_and_the_next_connection_is_useful() {
-    let server = start(Heartbeat { interval: 2, timeout: 3 });
+    let server = start(Heartbeat { interval: 3, timeout: 5 });
     let mut client = watch(&server, &["--verbose"]);
     for text in ["first", "second"] {
         client.wait_for_output("a welcome", SOON, is_welcome);
@@ -113,7 +113,7 @@ fn an_answer_with_a_handler_is_taken() {
     let statistics = ended.statistics();
     assert_eq!((&statistics["connections"], &statistics["total_disconnections"]), (&1.into(), &0.into()), "{ended}");
     let answered = ended.out.iter().filter(|line| line.contains(r#""type":"app.seen","content":"ping_"#)).count();
-    assert!(answered >= 3, "{ended}");
+    assert!(answered >= 2, "{ended}");
 }
 
 #[test]
