@@ -158,9 +158,18 @@ impl Monitor {
     /// # Errors
     /// Where the poll fails, which no server can bring about.
     pub fn turn(&mut self, max_wait: Option<Duration>, on: &mut dyn FnMut(&Shown<'_>)) -> io::Result<()> {
+        self.woken.clear();
         self.wait(max_wait)?;
         let before = std::mem::replace(&mut self.clock, read_clock());
         self.mark();
+        if self.deadline().is_some_and(|at| at <= self.clock.mono) {
+            // What had arrived by the time of the clock counts before any deadline, and the poll may not know of it:
+            // a process that was stopped comes out of it interrupted, however much there is to read.
+            let full = self.full;
+            self.poll(Some(Duration::ZERO))?;
+            self.mark();
+            self.full |= full;
+        }
         self.notice_jump(before);
         if self.stop.swap(false, Ordering::Relaxed) {
             self.stop();
@@ -343,7 +352,10 @@ impl Monitor {
 
     fn wait(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
         let wait = self.deadline().map(|at| at.saturating_duration_since(Instant::now()));
-        let wait = [wait, max_wait].into_iter().flatten().min();
+        self.poll([wait, max_wait].into_iter().flatten().min())
+    }
+
+    fn poll(&mut self, wait: Option<Duration>) -> io::Result<()> {
         match self.poll.poll(&mut self.events, wait) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
             Err(_) => {
@@ -355,7 +367,6 @@ impl Monitor {
     }
 
     fn mark(&mut self) {
-        self.woken.clear();
         self.full = self.events.iter().count() == MOST_EVENTS;
         for event in &self.events {
             match event.token() {
