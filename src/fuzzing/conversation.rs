@@ -105,12 +105,25 @@ impl Session {
 
     fn hear(&mut self, text: &str) {
         let mut room = None;
+        let token = self.token(text);
         let mut heard = self.conversation.hear(text, &mut room, self.now);
         let say = std::mem::take(&mut heard.say);
         shown::check(&heard.kind, heard.raw(), &heard.events, self.labels);
         assert!(heard.decoded || heard.json == json::is_json(json::repair(text).as_deref().unwrap_or(text)));
+        if let Some(token) = token {
+            assert!(!format!("{heard:?}").contains(&token), "{heard:?}");
+        }
         drop(self.conversation.sample(text));
         self.said(say);
+    }
+
+    /// What continues somebody's session, where it stands at one place only.
+    fn token(&self, text: &str) -> Option<String> {
+        let readable = json::repair(text);
+        let node = json::Node::parse(readable.as_deref().unwrap_or(text)).ok()?;
+        let is_told = node.text("type")? == "reconnection_token" && node.get("channel").is_none();
+        let token = node.text("token").filter(|token| token.len() >= 8 && text.matches(&***token).count() == 1)?;
+        (self.conversation.dialect() == "neurograph" && is_told).then(|| token.to_string())
     }
 
     fn open(&mut self, bytes: &[u8]) {

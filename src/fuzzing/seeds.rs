@@ -70,7 +70,8 @@ pub fn texts() -> Vec<Vec<u8>> {
 pub fn addresses() -> Vec<Vec<u8>> {
     let uris = [
         "ws://u:p%40@h.example:9/a/b?token=x&y=2",
-        "wss://[fe80::1%25eth0]:8765/",
+        "ws://[fe80::1%25eth0]:8765/",
+        "wss://h.example/",
         "ws+unix:///run/x%3A.sock:/p?key=a",
         "sysmedic://a@b@[::1]:9/x?y=1",
         "192.168.1.100:8765",
