@@ -73,6 +73,7 @@ pub fn addresses() -> Vec<Vec<u8>> {
         "ws://[fe80::1%25eth0]:8765/",
         "wss://h.example/",
         "ws+unix:///run/x%3A.sock:/p?key=a",
+        "ws+unix:///run/%E2%80%AE",
         "sysmedic://a@b@[::1]:9/x?y=1",
         "192.168.1.100:8765",
         "u:\n/x?y#z\nh:0/?a=b",
