@@ -290,6 +290,8 @@ mod tests {
             ("ws://[::1/", "no ]"),
             ("ws://[::1]x/", "only a :PORT"),
             ("ws://[::zz]/", "no IPv6 address"),
+            ("ws://[fe80::1%e\u{202e}]/", "zone"),
+            ("ws://[fe80::1%25\u{e9}]/", "zone"),
             ("ws://a%3ab:c@h/", "colon"),
             ("ws://a%zz@h/", "percent-encoded"),
             ("ws://u:p/x@h/", "written %2F"),

@@ -207,6 +207,9 @@ mod event;
 mod event_loop;
 mod fields;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod header;
 mod hostile;
 mod json;

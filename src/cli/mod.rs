@@ -4,6 +4,8 @@ mod args;
 mod descriptor;
 mod file;
 mod habits;
+#[cfg(test)]
+mod laws;
 mod logging;
 mod only;
 mod outcome;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::authority::percent_decode_bytes;
 use super::{Endpoint, encode_target};
+use crate::hostile::is_hostile;
 
 /// What fits into a socket's address, unix(7), without the NUL at its end.
 const LONGEST: usize = 107;
@@ -38,7 +39,7 @@ pub(super) fn parse(rest: &str) -> Result<Endpoint, String> {
 
 fn check(socket: &str) -> Result<PathBuf, String> {
     let bytes = percent_decode_bytes(socket).ok_or("the path of the socket is not valid percent-encoding")?;
-    if let Some(odd) = String::from_utf8_lossy(&bytes).chars().find(|c| c.is_control()) {
+    if let Some(odd) = String::from_utf8_lossy(&bytes).chars().find(|&c| is_hostile(c)) {
         return Err(format!("the path of the socket contains {odd:?}"));
     }
     if bytes.len() > LONGEST {
@@ -89,6 +90,7 @@ mod tests {
             ("ws+unix:///x%+1", "percent-encoding"),
             ("ws+unix:///x%00y", "contains '\\0'"),
             ("ws+unix:///x%1b[2J", "contains '\\u{1b}'"),
+            ("ws+unix:///x%E2%80%AE", "contains '\\u{202e}'"),
             ("ws+unix:///x#y", "fragment"),
             ("wss+unix:///x", "unknown scheme"),
             (&long, "108 bytes"),

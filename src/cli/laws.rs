@@ -1,0 +1,100 @@
+//! What must hold of any command line, for tests/fuzz and, with fixed seeds, for `cargo test`.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
+
+use super::plan::{Exit, Plan, plan};
+
+const VARIABLES: [&str; 5] = [
+    "MONITORING_WEBSOCKET_URI",
+    "MONITORING_FORMAT",
+    "MONITORING_LOG_LEVEL",
+    "MONITORING_LOG_FILE",
+    "MONITORING_TOKEN",
+];
+
+/// Ten years, in days.
+const LONGEST: Duration = Duration::from_secs(3653 * 86_400);
+
+/// Words with NULs between them. Those that begin with 1 to 5 are values of variables.
+pub fn run(data: &[u8]) {
+    let words: Vec<&[u8]> = data.split(|byte| *byte == 0).take(64).collect();
+    let (variables, argv): (Vec<&[u8]>, Vec<&[u8]>) = words.into_iter().partition(|word| matches!(word, [1..=5, ..]));
+    let env = |name: &str| {
+        let number = VARIABLES.iter().position(|variable| *variable == name)?;
+        let value = variables.iter().find(|value| usize::from(value[0]) == number + 1)?;
+        Some(OsString::from_vec(value[1..].to_vec()))
+    };
+    let argv = argv.into_iter().map(|word| OsString::from_vec(word.to_vec()));
+    match plan(argv, &env) {
+        Ok(plan) => sensible(&plan),
+        Err(Exit::Asked(text)) => assert!(text.ends_with('\n')),
+        Err(Exit::Usage(text)) => {
+            assert!(text.starts_with("wsmon: ") && text.ends_with("\ntry wsmon --help\n"), "{text:?}");
+            let line = text.trim_end_matches("\ntry wsmon --help\n");
+            assert_eq!(wsmon::escape(line), line);
+        }
+    }
+}
+
+fn sensible(plan: &Plan) {
+    let durations = [plan.reconnect_interval, plan.reconnect_cap, plan.connect_timeout, plan.ping_timeout];
+    assert!(durations.iter().all(|duration| !duration.is_zero() && *duration <= LONGEST));
+    let optional = [plan.ping_interval, plan.every, plan.duration, plan.speech.interval, plan.speech.request_every];
+    assert!(optional.iter().flatten().all(|duration| !duration.is_zero() && *duration <= LONGEST));
+    assert!(plan.demo == plan.uris.is_empty() && plan.max_message > 0 && plan.queue > 0 && plan.count != Some(0));
+    assert!(wsmon::format(plan.format).is_some());
+    assert!(plan.dialect == "auto" || wsmon::dialects().any(|(name, _)| name == plan.dialect));
+    for uri in plan.uris.iter().filter(|uri| !uri.contains('@')) {
+        if let Err(error) = wsmon::Server::parse(uri) {
+            assert_eq!(wsmon::escape(&error.to_string()), error.to_string());
+        }
+    }
+}
+
+/// Inputs to begin with.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let lines = [
+        "-u\0a=ws://h:1/?token=x\0--uri=h\0-fjson\0-sv\0-n\x005\0--duration\x001h 30m\0--stats",
+        "--reconnect-interval\x00500ms\0--reconnect-cap=2m\0--max-reconnects\x003\0--ping-interval=0\0--stale-after\0auto",
+        "--max-message\x004MiB\0--rotate-size=64k\0--queue\x001M\0--when-full\0wait\0--save-data\0f\0--only\0sample,x",
+        "--dialect\0sysmedic\0--subscribe\0a, b\0--process=x\0--request\0a={\"b\":1}\0--header\0A: b\0--proxy\0h:1",
+        "--cert\0a\0--key\0b\0-4\0-6\0--color\0never\0--no-color\0--ascii\0--unicode\0-q\0--log-level\0critical",
+        "\x01ws://u:p@h/\0\x02detailed\0\x03debug\0\x04f\0\x05t",
+        "--demo\0--\0x",
+        "--help",
+        "-V",
+        "ws://u:p@h/?x",
+        "--every\x0018446744073709551615s 1000ms",
+    ];
+    lines.map(|line| line.as_bytes().to_vec()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_laws_hold_for_command_lines_with_words_out_of_place() {
+        let words: Vec<Vec<u8>> = seeds().iter().flat_map(|line| line.split(|b| *b == 0).map(<[u8]>::to_vec)).collect();
+        let mut dice = 1_u64;
+        let mut below = |n: usize| {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (dice >> 33) as usize % n
+        };
+        seeds().iter().for_each(|line| run(line));
+        for _ in 0..4000 {
+            let mut line: Vec<_> =
+                (0..=below(5)).map(|_| words[below(words.len())].clone()).collect::<Vec<_>>().join(&0);
+            let at = below(line.len().max(1));
+            match below(4) {
+                0 => line.truncate(at),
+                1 if at < line.len() => line[at] = below(256) as u8,
+                2 => drop(line.splice(at..at, *b"\xe2\x80\xae")),
+                _ => {}
+            }
+            run(&line);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What the targets share: their seeds, and the part of the binary that reads the command line, which is not in the
+//! library.
+
+use std::path::Path;
+use std::{env, fs};
+
+#[path = "../../src/cli"]
+pub mod cli {
+    pub mod args;
+    pub mod habits;
+    pub mod laws;
+    pub mod logging;
+    pub mod only;
+    pub mod plan;
+    pub mod queue;
+    pub mod units;
+}
+
+/// Writes a target's seeds into the folder `$SEEDS`, if there is one: before libFuzzer reads its folders.
+///
+/// # Panics
+/// Where that fails, or there is no such target.
+pub fn plant(name: &str) {
+    let Some(folder) = env::var_os("SEEDS") else { return };
+    let target = wsmon::fuzzing::TARGETS.iter().find(|target| target.name == name);
+    let seeds = target.map_or(cli::laws::seeds as fn() -> _, |target| target.seeds);
+    fs::create_dir_all(&folder).expect("a folder for the seeds");
+    for (i, seed) in seeds().iter().enumerate() {
+        fs::write(Path::new(&folder).join(format!("{i:03}")), seed).expect("room for the seeds");
+    }
+}

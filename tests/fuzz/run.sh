@@ -1,0 +1,35 @@
+#!/bin/bash
+# Runs the fuzz targets, one after the other, on one core.
+#
+#   tests/fuzz/run.sh                     all of them, 400 s each: an hour in total
+#   tests/fuzz/run.sh SECONDS [TARGET…]   for so long each, or only these
+#
+# A stable toolchain and cargo-fuzz (`cargo install cargo-fuzz`) are enough: there is no unsafe code of ours for a
+# sanitizer to look at, and overflow checks and debug assertions are on. With a nightly one, SANITIZER=address
+# watches what the libraries do. The seeds are made from tests/recordings; what is found on the way stays in
+# tests/fuzz/corpus, an input that breaks a law in tests/fuzz/artifacts. To look at one again:
+#
+#   RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz -s none TARGET FILE
+#
+# The laws stand in src/fuzzing and src/cli/laws.rs; `cargo test` runs each target for a moment.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+seconds=${1:-400}
+shift || true
+sanitizer=${SANITIZER:-none}
+export RUSTC_BOOTSTRAP=1
+
+if [ $# -gt 0 ]; then targets=("$@"); else mapfile -t targets < <(cargo fuzz list --fuzz-dir .); fi
+failed=()
+for target in "${targets[@]}"; do
+    echo "=== $target"
+    mkdir -p "corpus/$target" "artifacts/$target"
+    log=artifacts/$target.log
+    cargo fuzz build --fuzz-dir . -s "$sanitizer" "$target" >"$log" 2>&1 || { cat "$log" && exit 1; }
+    SEEDS=$PWD/seeds/$target nice -n 10 cargo fuzz run --fuzz-dir . -s "$sanitizer" "$target" \
+        "corpus/$target" "seeds/$target" -- -max_total_time="$seconds" -max_len=4096 -timeout=25 -rss_limit_mb=2048 \
+        -print_final_stats=1 >"$log" 2>&1 || failed+=("$target")
+    grep -E 'panicked|deadly|timeout|number_of_executed_units|peak_rss' -A 1 "$log" || tail -n 20 "$log"
+done
+[ ${#failed[@]} -eq 0 ] || { echo "findings: ${failed[*]}, see tests/fuzz/artifacts" && exit 1; }
