@@ -43,7 +43,8 @@ fn empty_fragments_are_counted_as_the_one_message_that_they_are() {
 
 #[test]
 fn a_million_pings_are_answered_by_pongs_as_far_as_they_are_read() {
-    let server = Server::start(|mut peer| {
+    let (told, done) = channel();
+    let server = Server::start(move |mut peer| {
         peer.upgrade();
         let mut reader = peer.reader();
         let pongs = std::thread::spawn(move || {
@@ -58,10 +59,12 @@ fn a_million_pings_are_answered_by_pongs_as_far_as_they_are_read() {
         (0..rounds).for_each(|_| peer.raw(&pings));
         peer.ping("last");
         println!("{} pongs for {} pings", pongs.join().unwrap(), rounds * pings.len() / 6);
+        told.send(()).unwrap();
         peer.text(SAMPLE);
         until_close(&mut peer);
     });
     let run = watch(&server.uri(), &["--dialect", "monitoring"]);
+    done.recv_timeout(PATIENCE * 4).expect("a pong to the last ping");
     run.wait_stdout(SHOWN);
     let (peak, quiet) = (run.peak_kb(), process::quiet_kb());
     println!("peak {peak} kB, {quiet} kB in a quiet run");

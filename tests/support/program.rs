@@ -127,7 +127,8 @@ impl Run {
 
     /// A child that has closed its streams is about to end; one without pipes is asked again and again.
     fn status(&mut self) -> Option<ExitStatus> {
-        while self.started.elapsed() < PATIENCE * 2 {
+        let asked = Instant::now();
+        while asked.elapsed() < PATIENCE * 2 {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return Some(status);
             }
