@@ -36,7 +36,7 @@ pub fn run(wsmon: &str, directory: &Path, seconds: &str, seed: Option<&str>) -> 
     let mut arguments: Vec<String> = options();
     let mut tallies: Tallies = Vec::new();
     for n in 0..SERVERS {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let listener = listener(seed, n)?;
         arguments.extend(["--uri".into(), format!("s{n}=ws://{}", listener.local_addr()?)]);
         let tally = Arc::new(Mutex::new(Tally::default()));
         tallies.push(tally.clone());
@@ -45,7 +45,16 @@ pub fn run(wsmon: &str, directory: &Path, seconds: &str, seed: Option<&str>) -> 
     }
     let mut client = Client::start(wsmon, directory, &arguments, Stdio::piped())?;
     let reading = client.read(|session, n| message(session, n).len());
-    let held = watch(&client, lasting, &stop)?;
+    let held = match watch(&client, lasting, &stop) {
+        Ok(held) => held,
+        Err(why) => {
+            let stderr = client.stderr();
+            // Killed, if it still runs: only then has everything been read.
+            drop(client);
+            let read = reading.join().map_err(|_| "the reader failed")?.map(|_| "all was as it should be");
+            return Err(format!("{why}; its output: {read:?}; its last words:\n{}", tail(&stderr)).into());
+        }
+    };
     let status = client.end()?;
     over.store(true, Ordering::Relaxed);
     let printed = reading.join().map_err(|_| "the reader failed")??;
@@ -57,6 +66,18 @@ pub fn run(wsmon: &str, directory: &Path, seconds: &str, seed: Option<&str>) -> 
     faults.extend(compare(&tallies, &printed));
     faults.extend(summary(&tallies));
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
+}
+
+/// On a port that no other program is given while this server restarts: below those that the system hands out.
+fn listener(seed: u64, n: usize) -> std::io::Result<TcpListener> {
+    let first = 10_000 + (seed % 20_000) as u16;
+    let free = (0..50).find_map(|k| TcpListener::bind(("127.0.0.1", first + 50 * (n as u16) % 2_000 + k)).ok());
+    free.ok_or_else(|| std::io::ErrorKind::AddrInUse.into())
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(10)..].join("\n")
 }
 
 fn options() -> Vec<String> {
