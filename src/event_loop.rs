@@ -161,8 +161,10 @@ impl Monitor {
         self.woken.clear();
         self.wait(max_wait)?;
         let before = std::mem::replace(&mut self.clock, read_clock());
+        // Before the marks, which make a peer due by themselves.
+        let due = self.deadline().is_some_and(|at| at <= self.clock.mono);
         self.mark();
-        if self.deadline().is_some_and(|at| at <= self.clock.mono) {
+        if due {
             // What had arrived by the time of the clock counts before any deadline, and the poll may not know of it:
             // a process that was stopped comes out of it interrupted, however much there is to read.
             let full = self.full;
