@@ -31,6 +31,8 @@ const MOST_DIALS: usize = 64;
 /// No more TLS handshakes are in progress at a time: each costs milliseconds that nobody else has. One that has lasted
 /// for a second waits for its server and no longer counts.
 const MOST_HANDSHAKES: usize = 8;
+/// A poll that returns so much after its time may not have looked again.
+const LATE: Duration = Duration::from_millis(100);
 /// How far the clocks may disagree about a turn before it counts as a jump.
 const JUMP: Duration = Duration::from_secs(5);
 /// A jump makes all peers ping at most once in this time.
@@ -73,8 +75,6 @@ const OWN: usize = usize::MAX - 64;
 pub struct Monitor {
     poll: Poll,
     events: Events,
-    /// The latest poll brought as many events as it may: there may be more.
-    full: bool,
     peers: Vec<Peer>,
     clock: Now,
     started: Instant,
@@ -116,7 +116,6 @@ impl Monitor {
         Ok(Monitor {
             poll,
             events: Events::with_capacity(MOST_EVENTS),
-            full: false,
             peers: Vec::new(),
             clock,
             started: clock.mono,
@@ -159,19 +158,8 @@ impl Monitor {
     /// Where the poll fails, which no server can bring about.
     pub fn turn(&mut self, max_wait: Option<Duration>, on: &mut dyn FnMut(&Shown<'_>)) -> io::Result<()> {
         self.woken.clear();
+        let before = self.clock;
         self.wait(max_wait)?;
-        let before = std::mem::replace(&mut self.clock, read_clock());
-        // Before the marks, which make a peer due by themselves.
-        let due = self.deadline().is_some_and(|at| at <= self.clock.mono);
-        self.mark();
-        if due {
-            // What had arrived by the time of the clock counts before any deadline, and the poll may not know of it:
-            // a process that was stopped comes out of it interrupted, however much there is to read.
-            let full = self.full;
-            self.poll(Some(Duration::ZERO))?;
-            self.mark();
-            self.full |= full;
-        }
         self.notice_jump(before);
         if self.stop.swap(false, Ordering::Relaxed) {
             self.stop();
@@ -200,9 +188,6 @@ impl Monitor {
     /// `None` when nothing is timed.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        if self.full {
-            return Some(self.clock.mono);
-        }
         let may_dial = self.dialling() < MOST_DIALS;
         let deadlines = self.peers.iter().filter_map(|peer| peer.deadline(self.clock, may_dial, self.paused));
         deadlines.chain(self.queue_moves_at()).min()
@@ -352,24 +337,32 @@ impl Monitor {
         &self.woken
     }
 
+    /// Waits and reads the clock. What had arrived by then counts before any deadline.
     fn wait(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
-        let wait = self.deadline().map(|at| at.saturating_duration_since(Instant::now()));
-        self.poll([wait, max_wait].into_iter().flatten().min())
-    }
-
-    fn poll(&mut self, wait: Option<Duration>) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, wait) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-            Err(_) => {
-                self.events.clear();
-                Ok(())
+        let asked = Instant::now();
+        let wait = self.deadline().map(|at| at.saturating_duration_since(asked));
+        let wait = [wait, max_wait].into_iter().flatten().min();
+        let mut complete = self.poll(wait)?;
+        self.clock = read_clock();
+        // A process that was stopped comes out of the poll interrupted, or late and told of nothing.
+        let late = wait.is_some_and(|wait| self.clock.mono.duration_since(asked) > wait.saturating_add(LATE));
+        complete &= !late;
+        // Each poll tells of other peers than the one before, so that these tell of all.
+        for _ in 0..=self.peers.len() / MOST_EVENTS {
+            if complete {
+                break;
             }
-            Ok(()) => Ok(()),
+            complete = self.poll(Some(Duration::ZERO))?;
         }
+        Ok(())
     }
 
-    fn mark(&mut self) {
-        self.full = self.events.iter().count() == MOST_EVENTS;
+    /// Marks whom the poll tells of. Whether that is certainly all there was to tell.
+    fn poll(&mut self, wait: Option<Duration>) -> io::Result<bool> {
+        match self.poll.poll(&mut self.events, wait) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
+            result => result?,
+        }
         for event in &self.events {
             match event.token() {
                 STOP => {}
@@ -381,6 +374,7 @@ impl Monitor {
                 }
             }
         }
+        Ok(self.events.iter().count() < MOST_EVENTS)
     }
 
     /// After a suspend or a step of the wall clock the servers may be gone: ping them now, but not all the time.

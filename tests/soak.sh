@@ -5,7 +5,7 @@
 #
 # From the second minute on memory and descriptors do not grow, every session is back in time, and the statistics are
 # those of the servers. Then a disk that is full for a while, where a small file system may be mounted; from five
-# minutes on also readers that stall for a minute.
+# minutes on also readers that stall for a minute, and a client that is stopped for one.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -22,6 +22,7 @@ main() {
     full_disk
     if [ "$minutes" -ge 5 ]; then
         WSMON_STALL_SECONDS=60 cargo test --quiet --test steady -- --nocapture nobody_reads
+        WSMON_STOP_SECONDS=60 cargo test --quiet --test steady -- --nocapture was_stopped
     fi
     echo "soak: passed"
 }

@@ -1,10 +1,11 @@
 //! What strace(1) sees: one thread that waits in epoll_wait and nowhere else.
 
 use std::process::Command;
+use std::time::Duration;
 
 use crate::support::program::{Run, wsmon};
-use crate::support::server::Server;
-use crate::{resolvers, sampling};
+use crate::support::server::{CLOSE, PING, PONG, Server};
+use crate::{SAMPLE, resolvers, sampling};
 
 /// Calls that wait, but for epoll_wait; the second: unless this is in the line.
 const WAITING: [(&str, Option<&str>); 14] = [
@@ -24,15 +25,21 @@ const WAITING: [(&str, Option<&str>); 14] = [
     ("futex(", Some("FUTEX_WAKE")),
 ];
 
-/// Everything at once: TLS, a proxy, names without an answer, black holes, refusals, a Unix socket, files.
-fn trace() -> String {
-    resolvers(&["10.99.0.53"]);
-    let directory = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let (trace, data) = (directory.join("strace"), directory.join("strace.jsonl"));
-    let (healthy, silent) = (sampling(), Server::start(|mut peer| peer.wait_gone()));
+/// `wsmon` under strace, and where its trace goes.
+fn traced(name: &str) -> (Command, std::path::PathBuf) {
+    let trace = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let program = wsmon::<&str>([]);
     let mut command = Command::new("strace");
     command.args(["-f", "-o"]).arg(&trace).arg(program.get_program()).env_clear();
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    (command, trace)
+}
+
+/// Everything at once: TLS, a proxy, names without an answer, black holes, refusals, a Unix socket, files.
+fn trace() -> String {
+    resolvers(&["10.99.0.53"]);
+    let (mut command, trace) = traced("strace");
+    let (healthy, silent) = (sampling(), Server::start(|mut peer| peer.wait_gone()));
     for uri in [
         healthy.uri(),
         format!("silent=wss://127.0.0.1:{}", silent.port()),
@@ -44,7 +51,7 @@ fn trace() -> String {
         command.args(["-u", &uri]);
     }
     command.args(["--duration", "3", "--connect-timeout", "0.5", "--reconnect-interval", "0.2", "-s", "--save-data"]);
-    command.arg(&data).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    command.arg(trace.with_extension("jsonl"));
     let finished = Run::start(&mut command).finish();
     assert_eq!(finished.code, Some(0), "{finished:#?}");
     std::fs::read_to_string(trace).unwrap()
@@ -66,5 +73,43 @@ fn nothing_waits_but_epoll_and_no_socket_blocks() {
     assert!(count("connect(", "EINPROGRESS") > 3 && count("connect(", "AF_UNIX") > 1, "connections");
     assert!(count("sendto(", "") > 1, "questions to the resolver");
     assert!(count("epoll_wait(", "") > 3, "waits");
-    println!("{} system calls, {} of them epoll_wait", calls().count(), count("epoll_wait(", ""));
+}
+
+/// Nothing but what arrives and what is due ends a wait.
+#[test]
+fn an_idle_connection_wakes_nobody() {
+    const MESSAGES: usize = 20;
+    let (tell, told) = std::sync::mpsc::channel();
+    let server = Server::start(move |mut peer| {
+        let mut reader = peer.reader();
+        let mut writer = peer.reader();
+        peer.upgrade();
+        let writing = std::thread::spawn(move || {
+            for _ in 0..MESSAGES {
+                std::thread::sleep(Duration::from_millis(150));
+                writer.text(SAMPLE);
+            }
+        });
+        while let Some(frame) = reader.next().filter(|frame| frame.opcode != CLOSE) {
+            if frame.opcode == PING {
+                _ = tell.send(());
+                peer.frame(true, PONG, frame.payload);
+            }
+        }
+        peer.close(1000, "");
+        writing.join().unwrap();
+    });
+    let (mut command, trace) = traced("strace-idle");
+    command.args(["-u", &server.uri(), "--duration", "5", "--ping-interval", "0.7"]);
+    let finished = Run::start(&mut command).finish();
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    let pings = told.try_iter().count();
+    let trace = std::fs::read_to_string(trace).unwrap();
+    let waits: Vec<_> = trace.lines().filter(|line| line.contains(" epoll_wait(")).collect();
+    let without_waiting = waits.iter().filter(|line| line.contains(", 256, 0)")).count();
+    println!("{} waits, {without_waiting} of them for no time; {MESSAGES} messages, {pings} pings", waits.len());
+    // Connected, upgraded, the end of the time, the server's Close, the end of the connection.
+    assert!(waits.len() - without_waiting <= MESSAGES + 2 * pings + 5, "{waits:#?}");
+    // Two before the dial, one for a ping that is due right after a message, one at the end: not one for each message.
+    assert!(without_waiting <= 3 + pings, "{waits:#?}");
 }

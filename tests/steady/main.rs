@@ -18,6 +18,7 @@ mod process;
 mod slow;
 mod stopped;
 mod upgrade;
+mod wall_clock;
 
 use process::watch;
 use support::server::{CLOSE, Peer, Server};

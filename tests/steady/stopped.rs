@@ -9,8 +9,12 @@ use crate::support::PATIENCE;
 use crate::support::server::{CLOSE, PING, Peer, Server};
 use crate::{SAMPLE, SHOWN};
 
-/// How long it is stopped: longer than its ping interval and the time for the pong together.
-const STOPPED: Duration = Duration::from_secs(10);
+/// How long it is stopped: longer than its ping interval and the time for the pong together, or for the seconds in
+/// `$WSMON_STOP_SECONDS`.
+fn stopped() -> Duration {
+    let seconds = std::env::var("WSMON_STOP_SECONDS").map_or(10, |seconds| seconds.parse().expect("seconds"));
+    Duration::from_secs(seconds)
+}
 const SERVERS: usize = 5;
 /// The options below in numbers.
 const PING_EVERY: Duration = Duration::from_secs(4);
@@ -48,7 +52,7 @@ fn a_process_that_was_stopped_pings_each_server_once_and_loses_none() {
         run.wait_stdout(&format!("127.0.0.1:{}: {SHOWN}", server.port()));
     }
     run.signal("STOP");
-    sleep(STOPPED);
+    sleep(stopped());
     let woken = Instant::now();
     run.signal("CONT");
     // All pings until each server has had a second one, which is not due before the interval is over.
