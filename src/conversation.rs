@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::dialect::{self, Binary, Dialect, Memory, Step, Undecodable, Wish};
 use crate::endpoint::Endpoint;
-use crate::event::{Event, Events, Raw};
+use crate::event::{Event, Raw};
 use crate::json;
 use crate::metric::Sample;
 use crate::requests::Questions;
@@ -39,7 +39,7 @@ pub struct Heard<'a> {
     /// Whether the text is JSON, or becomes JSON when what no reader takes is rewritten.
     pub json: bool,
     /// What it means.
-    pub events: Events<'a>,
+    pub events: Vec<Event<'a>>,
     /// Whether it could be decoded.
     pub decoded: bool,
     /// Whether it gave the dialect away.

@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Dialect, Memory, PLAIN, Step, Undecodable, answer, beside_type, keep_alive};
+use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, answered, beside_type, keep_alive};
 use crate::event::{Alert, AlertPhase, Event, Notice, ServerError};
-use crate::fields::{self, Row, Rule};
+use crate::fields::{self, Reading, Row, Rule};
 use crate::json::Node;
 use crate::metric::{Metric, Sample, Text};
 use crate::requests::Asking;
@@ -18,15 +18,15 @@ pub static DIALECT: Dialect = Dialect {
     about: "monitoring-websocket-server",
     quiet_after: Some(Duration::from_secs(30)),
     handlers: &[
-        ("monitoring_data", monitoring_data),
-        ("connection", connection),
-        ("connection_message", connection),
-        ("status", answer),
-        ("pong", keep_alive),
-        ("ping", keep_alive),
-        ("error", error),
-        ("error_message", error),
-        ("alert", alert),
+        ("monitoring_data", Handler::Text(monitoring_data)),
+        ("connection", Handler::Tree(connection)),
+        ("connection_message", Handler::Tree(connection)),
+        ("status", Handler::Tree(answered)),
+        ("pong", Handler::Text(keep_alive)),
+        ("ping", Handler::Text(keep_alive)),
+        ("error", Handler::Tree(error)),
+        ("error_message", Handler::Tree(error)),
+        ("alert", Handler::Tree(alert)),
     ],
     recognises,
     asking: Asking {
@@ -138,18 +138,14 @@ static GPU: &[Row] = &[
 ];
 
 fn monitoring_data<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let reading = fields::read(text, MESSAGE)?;
-    let mut alerts = Vec::new();
-    for node in reading.alerts.as_ref().map_or(&[][..], Node::elements) {
-        alerts.extend(memory.alerts.see(read_alert(node)));
+    let Reading { sample, alerts } = fields::read(text, MESSAGE)?;
+    let mut show = Vec::new();
+    for node in alerts.as_ref().map_or(&[][..], Node::elements) {
+        memory.alerts.see(read_alert(node), &mut show);
     }
-    let sample = reading.sample;
-    alerts.extend(memory.alerts.end_unseen(|component, threshold| is_above(&sample, component, threshold)));
-    let mut step = Step::from(Event::Sample(Box::new(sample)));
-    for alert in alerts {
-        step.show.push(Event::Alert(alert));
-    }
-    Ok(step)
+    memory.alerts.end_unseen(&mut show, &|component, threshold| is_above(&sample, component, threshold));
+    show.insert(0, Event::Sample(sample));
+    Ok(Step { show, ..Step::default() })
 }
 
 /// Whether an alert that is not repeated goes on: one mode of the server tells each alert once in
@@ -165,10 +161,11 @@ fn is_above(sample: &Sample<'_>, component: &str, threshold: Option<f64>) -> boo
     sample.get(metric).zip(threshold).is_some_and(|(value, threshold)| value > threshold)
 }
 
-fn alert<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
-    let inner = node.get("data").or_else(|| node.get("alert")).filter(|inner| !inner.is_leaf()).unwrap_or(&node);
-    Ok(memory.alerts.see(read_alert(inner)).map(|alert| Event::Alert(alert).into()).unwrap_or_default())
+fn alert<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+    let inner = node.get("data").or_else(|| node.get("alert")).filter(|inner| !inner.is_leaf()).unwrap_or(node);
+    let mut step = Step::default();
+    memory.alerts.see(read_alert(inner), &mut step.show);
+    Some(step)
 }
 
 fn read_alert<'a>(node: &Node<'a>) -> Alert<'a> {
@@ -186,16 +183,15 @@ fn read_alert<'a>(node: &Node<'a>) -> Alert<'a> {
     }
 }
 
-fn connection<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let text = Node::parse(text)?.text("message").cloned().unwrap_or(Cow::Borrowed("Connected"));
-    Ok(Event::Notice(Notice { text, greeting: true }).into())
+fn connection<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    let text = node.text("message").cloned().unwrap_or(Cow::Borrowed("Connected"));
+    Some(Event::Notice(Notice { text, greeting: true }).into())
 }
 
-fn error<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
+fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
     let words = node.text("message").or_else(|| node.text("error")).cloned();
     let text = words.unwrap_or_else(|| Cow::Owned(node.to_string()));
-    Ok(Event::Error(ServerError { text, severity: node.text("severity").cloned() }).into())
+    Some(Event::Error(ServerError { text, severity: node.text("severity").cloned() }).into())
 }
 
 #[cfg(test)]

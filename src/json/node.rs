@@ -1,7 +1,7 @@
 //! A small tree for the rarer messages: it bears any shape, and borrows from the text.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -86,6 +86,36 @@ impl<'a> Node<'a> {
     #[must_use]
     pub fn into_text(self) -> Option<Cow<'a, str>> {
         if let Node::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// An object without the members of these names; anything else as it is.
+    #[must_use]
+    pub fn without(&self, names: &[&str]) -> Node<'a> {
+        self.filtered(&|name, _| !names.contains(&name))
+    }
+
+    /// An object with those members only that are to be kept; anything else as it is.
+    #[must_use]
+    pub fn filtered(&self, keep: &dyn Fn(&str, &Node<'a>) -> bool) -> Node<'a> {
+        let Node::Map(members) = self else { return self.clone() };
+        let mut kept = Vec::new();
+        for member in members {
+            if keep(&member.0, &member.1) {
+                kept.push(member.clone());
+            }
+        }
+        Node::Map(kept)
+    }
+
+    /// The elements of a list on one line, for people.
+    #[must_use]
+    pub fn joined(&self) -> String {
+        let mut out = String::new();
+        for (i, node) in self.elements().iter().enumerate() {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{}{node}", if i > 0 { ", " } else { "" });
+        }
+        out
     }
 
     /// Whether the value is neither a list nor an object.

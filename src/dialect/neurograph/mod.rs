@@ -15,7 +15,9 @@ use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
-use super::{Dialect, Memory, Step, Ticked, Undecodable, Wish, answer, beside_type, keep_alive, unknown};
+use super::{
+    Dialect, Handler, Memory, Step, Ticked, Undecodable, Wish, answer, beside_type, keep_alive, push_all, unknown,
+};
 use crate::endpoint::Endpoint;
 use crate::event::{Answer, Event, Notice, ServerError};
 use crate::json::{self, Node};
@@ -33,17 +35,17 @@ pub static DIALECT: Dialect = Dialect {
     recognises,
     kind,
     handlers: &[
-        ("connected", connected),
-        ("subscribed", subscribed),
-        ("unsubscribed", answered),
-        ("subscriptions", answered),
-        ("reconnection_token", reconnection_token),
-        ("disconnected", disconnected),
-        ("pong", pong),
-        ("ping", ping),
-        ("error", error),
+        ("connected", Handler::Tree(connected)),
+        ("subscribed", Handler::Text(subscribed)),
+        ("unsubscribed", Handler::Text(answered)),
+        ("subscriptions", Handler::Text(answered)),
+        ("reconnection_token", Handler::Text(reconnection_token)),
+        ("disconnected", Handler::Text(disconnected)),
+        ("pong", Handler::Text(pong)),
+        ("ping", Handler::Text(ping)),
+        ("error", Handler::Tree(error)),
     ],
-    other: Some(other),
+    other: Some(Handler::Text(other)),
     address,
     greet,
     asking: Asking {
@@ -148,7 +150,10 @@ fn greet(wish: &Wish, memory: &mut Memory) -> Vec<String> {
 
 fn tick(memory: &mut Memory, now: Instant) -> Ticked {
     let due = memory.neurograph.tick(now);
-    let send = due.ask.iter().map(|own| text_of(*own, &memory.wish)).collect();
+    let mut send = Vec::new();
+    for own in due.ask {
+        send.push(text_of(own, &memory.wish));
+    }
     Ticked { send, hang_up: due.hang_up.map(str::to_owned) }
 }
 
@@ -156,36 +161,38 @@ fn text_of(own: Own, wish: &Wish) -> String {
     match own {
         Own::Ping => r#"{"type":"ping"}"#.to_owned(),
         Own::Token => r#"{"type":"get_reconnection_token"}"#.to_owned(),
-        Own::Subscribe if wish.subscribe.is_empty() => subscription(CHANNELS.iter().copied()),
-        Own::Subscribe => subscription(wish.subscribe.iter().map(String::as_str)),
+        Own::Subscribe if wish.subscribe.is_empty() => subscription(&mut CHANNELS.iter().copied()),
+        Own::Subscribe => subscription(&mut wish.subscribe.iter().map(String::as_str)),
     }
 }
 
-fn subscription<'a>(channels: impl Iterator<Item = &'a str>) -> String {
+fn subscription<'a>(channels: &mut dyn Iterator<Item = &'a str>) -> String {
     let mut text = String::from(r#"{"type":"subscribe","channels":["#);
     for (i, channel) in channels.enumerate() {
         text.push_str(if i > 0 { "," } else { "" });
         json::push_string(&mut text, channel);
     }
-    text + "]}"
+    text.push_str("]}");
+    text
 }
 
-fn connected<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
+fn connected<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
     let user = node.get("user_id").filter(|user| **user != Node::Null);
     let restored = node.get("reconnected") == Some(&Node::Bool(true));
     heard(memory);
     if let Some(now) = memory.now {
         memory.neurograph.connected(user.is_some(), restored, now);
     }
-    let text = format!(
-        "{} {}{}",
-        if restored { "Reconnected" } else { "Connected" },
-        user.map_or("anonymously".to_owned(), |user| format!("as {user}")),
-        node.get("client_id").map(|id| format!(", client {id}")).unwrap_or_default(),
-    );
+    let mut text = if restored { "Reconnected " } else { "Connected " }.to_owned();
+    match user {
+        Some(user) => push_all(&mut text, &["as ", &user.to_string()]),
+        None => text.push_str("anonymously"),
+    }
+    if let Some(id) = node.get("client_id") {
+        push_all(&mut text, &[", client ", &id.to_string()]);
+    }
     let warn = if user.is_none() { unread(memory) } else { None };
-    Ok(Step { warn, ..greeting(text) })
+    Some(Step { warn, ..greeting(text) })
 }
 
 /// A token was given, and the server knows nobody.
@@ -205,7 +212,7 @@ fn subscribed<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undeco
     heard(memory);
     let own = memory.neurograph.answered(Own::Subscribe);
     let shown = match (own, &*channels) {
-        (false, _) => answer(text, memory)?,
+        (false, _) => Event::Answer(answer(&node)).into(),
         (true, "") => greeting("Subscribed to nothing".to_owned()),
         (true, channels) => greeting(format!("Subscribed to {channels}")),
     };
@@ -221,13 +228,12 @@ fn denied(denied: &str, all: bool, memory: &mut Memory) -> Option<String> {
 }
 
 fn names(node: &Node<'_>, key: &str) -> String {
-    let names: Vec<_> = node.get(key).map_or(&[][..], Node::elements).iter().map(Node::to_string).collect();
-    names.join(", ")
+    node.get(key).map_or_else(String::new, Node::joined)
 }
 
 fn answered<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
     heard(memory);
-    answer(text, memory)
+    Ok(Event::Answer(answer(&Node::parse(text)?)).into())
 }
 
 fn reconnection_token<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
@@ -242,10 +248,7 @@ fn reconnection_token<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>
 
 /// An answer that borrows from nothing.
 fn answer_of(text: &str) -> Result<Event<'static>, Undecodable> {
-    let step = answer(text, &mut Memory::default())?;
-    let answers =
-        step.show.iter().find_map(|event| if let Event::Answer(answer) = event { Some(answer) } else { None });
-    let Answer { kind, text } = answers.cloned().ok_or(Undecodable)?;
+    let Answer { kind, text } = answer(&Node::parse(text)?);
     Ok(Event::Answer(Answer { kind: kind.into_owned().into(), text }))
 }
 
@@ -276,15 +279,17 @@ fn ping<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable>
     Ok(step)
 }
 
-fn error<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
+fn error<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
     heard(memory);
     let words = node.text("message").cloned().unwrap_or_else(|| Cow::Owned(node.to_string()));
     let wait = node.number("retry_after");
     let retry_at = wait.zip(memory.now).map(|(wait, now)| State::retry_at(wait, now));
     let own = memory.neurograph.refused(&words, retry_at) || retry_at.is_some_and(|at| memory.requests.postpone(at));
-    let text = wait.map_or(words.clone(), |wait| format!("{words} (retry after {wait:.2} s)").into());
-    Ok(Step { own, ..Event::Error(ServerError { text, severity: None }).into() })
+    let text = match wait {
+        Some(wait) => format!("{words} (retry after {wait:.2} s)").into(),
+        None => words,
+    };
+    Some(Step { own, ..Event::Error(ServerError { text, severity: None }).into() })
 }
 
 fn other<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {

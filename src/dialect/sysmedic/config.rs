@@ -28,7 +28,7 @@ pub fn other<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable>
 /// The answer to `get_config`: no more than limits and a version, as far as is known.
 pub fn response<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
     if !has_secret(text) {
-        return super::response(text, memory);
+        return super::response(&Node::parse(text)?, memory).ok_or(Undecodable);
     }
     let kind = json::message_type(text).unwrap_or_default();
     let redacted = Some(redact(&kind, text));
