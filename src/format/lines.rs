@@ -46,7 +46,11 @@ pub fn push_events(
     for event in shown.events {
         match event {
             Event::Sample(sample) => {
-                if !lines.line_if(|out| push_sample(out, sample, style)) {
+                let start = lines.out.len();
+                let mut readable = false;
+                lines.line(|out| readable = push_sample(out, sample, style));
+                if !readable {
+                    lines.out.truncate(start);
                     lines.unreadable(shown, tags);
                 }
             }
@@ -62,32 +66,32 @@ impl<'o> Lines<'o> {
 
     /// Appends a line.
     pub fn line(&mut self, write: impl FnOnce(&mut String)) {
-        self.line_if(|out| {
-            write(out);
-            true
-        });
-    }
-
-    /// Appends a line unless `write` returns that it has nothing to show. Returns what `write` does.
-    pub fn line_if(&mut self, write: impl FnOnce(&mut String) -> bool) -> bool {
-        let start = self.out.len();
-        if let Some(label) = self.label {
-            self.style.push_foreign(self.out, label);
-            self.out.push_str(": ");
-        }
-        let written = write(self.out);
-        if written {
-            self.out.push('\n');
-        } else {
-            self.out.truncate(start);
-        }
-        written
+        self.push_label();
+        write(self.out);
+        self.out.push('\n');
     }
 
     /// Appends a line in colour.
     pub fn painted(&mut self, color: AnsiColor, write: impl FnOnce(&mut String)) {
         let style = self.style;
         self.line(|out| style.paint(out, color, write));
+    }
+
+    /// Appends a line with a name and a value.
+    pub fn entry(&mut self, indent: &str, name: &str, value: impl FnOnce(&mut String)) {
+        self.push_label();
+        for part in [indent, name, ": "] {
+            self.out.push_str(part);
+        }
+        value(self.out);
+        self.out.push('\n');
+    }
+
+    fn push_label(&mut self) {
+        if let Some(label) = self.label {
+            self.style.push_foreign(self.out, label);
+            self.out.push_str(": ");
+        }
     }
 
     /// Appends the lines of an event that is no sample; nothing for those that people need not see.

@@ -48,7 +48,7 @@ pub fn push(lines: &mut Lines<'_>, shown: &Shown<'_>, processes: &Processes<'_>,
     match (processes.first, tags.full) {
         (false, _) => processes.changes.iter().for_each(|change| push_change(lines, shown, change, tags)),
         (true, false) if processes.list.is_empty() => {
-            tagged(lines, shown, tags, |out| out.push_str("no processes"));
+            tagged(lines, shown, tags, &|out| out.push_str("no processes"));
         }
         (true, false) => processes.list.iter().for_each(|process| push_change(lines, shown, &found(process), tags)),
         (true, true) => {}
@@ -68,7 +68,7 @@ fn found<'a>(process: &'a Process<'_>) -> ProcessChange<'a> {
 
 fn push_change(lines: &mut Lines<'_>, shown: &Shown<'_>, change: &ProcessChange<'_>, tags: &Tags) {
     let style = lines.style;
-    tagged(lines, shown, tags, |out| {
+    tagged(lines, shown, tags, &|out| {
         style.push_foreign(out, &change.name);
         out.push_str(": ");
         // A restart, or an agent that reports the same again, is no change of state.
@@ -92,7 +92,7 @@ fn push_state(out: &mut String, state: &str, style: Style) {
     }
 }
 
-fn tagged(lines: &mut Lines<'_>, shown: &Shown<'_>, tags: &Tags, write: impl FnOnce(&mut String)) {
+fn tagged(lines: &mut Lines<'_>, shown: &Shown<'_>, tags: &Tags, write: &dyn Fn(&mut String)) {
     let style = lines.style;
     lines.line(|out| {
         push_tag(out, shown, style, tags, tags.process);
@@ -104,10 +104,10 @@ fn tagged(lines: &mut Lines<'_>, shown: &Shown<'_>, tags: &Tags, write: impl FnO
 fn push_list(lines: &mut Lines<'_>, shown: &Shown<'_>, processes: &Processes<'_>, tags: &Tags) {
     let list = &processes.list;
     match list.len() {
-        0 if processes.changes.is_empty() => tagged(lines, shown, tags, |out| out.push_str("none")),
+        0 if processes.changes.is_empty() => tagged(lines, shown, tags, &|out| out.push_str("none")),
         0 => {}
         count => {
-            tagged(lines, shown, tags, |out| {
+            tagged(lines, shown, tags, &|out| {
                 // Writing to a String cannot fail.
                 let _ = write!(out, "{count} listed");
             });
@@ -119,15 +119,19 @@ fn push_list(lines: &mut Lines<'_>, shown: &Shown<'_>, processes: &Processes<'_>
 /// Columns that nobody fills are left out.
 fn push_table(lines: &mut Lines<'_>, list: &[Process<'_>], now: SystemTime) {
     let style = lines.style;
-    let widest = |column: &Column| list.iter().map(|process| (column.cell)(process, now, style).chars().count()).max();
-    let widths = COLUMNS.iter().map(|column| (column, widest(column).unwrap_or_default()));
-    let columns: Vec<_> = widths
-        .filter(|(_, width)| *width > 0)
-        .map(|(column, width)| (column, width.max(column.head.len()).min(WIDEST)))
-        .collect();
-    lines.line(|out| push_row(out, &columns, |column| column.head.to_owned()));
+    let mut columns = Vec::new();
+    for column in &COLUMNS {
+        let mut width = 0;
+        for process in list {
+            width = width.max((column.cell)(process, now, style).chars().count());
+        }
+        if width > 0 {
+            columns.push((column, width.max(column.head.len()).min(WIDEST)));
+        }
+    }
+    lines.line(|out| push_row(out, &columns, &|column| column.head.to_owned()));
     for process in list {
-        let row = |out: &mut String| push_row(out, &columns, |column| (column.cell)(process, now, style));
+        let row = |out: &mut String| push_row(out, &columns, &|column| (column.cell)(process, now, style));
         match Level::of_state(&process.state) {
             Some(Level::Critical) => lines.painted(Level::Critical.color(), row),
             _ => lines.line(row),
@@ -135,7 +139,7 @@ fn push_table(lines: &mut Lines<'_>, list: &[Process<'_>], now: SystemTime) {
     }
 }
 
-fn push_row(out: &mut String, columns: &[(&Column, usize)], cell: impl Fn(&Column) -> String) {
+fn push_row(out: &mut String, columns: &[(&Column, usize)], cell: &dyn Fn(&Column) -> String) {
     let start = out.len();
     for &(column, width) in columns {
         let cell = cell(column);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// One JSON value. Members keep their order and may repeat.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +30,21 @@ impl<'a> Node<'a> {
     /// # Errors
     /// Where the text is no JSON, or nested deeper.
     pub fn parse(text: &'a str) -> serde_json::Result<Self> {
-        serde_json::from_str(text)
+        Node::read(text, None)
+    }
+
+    /// Reads an object, of which it keeps the first member of one of these names only. What follows it is not looked at.
+    pub(super) fn parse_member(text: &'a str, names: &[&str]) -> serde_json::Result<Self> {
+        Node::read(text, Some(names))
+    }
+
+    fn read(text: &'a str, only: Option<&[&str]>) -> serde_json::Result<Self> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let node = json.deserialize_any(Build { only })?;
+        if only.is_none() {
+            json.end()?;
+        }
+        Ok(node)
     }
 
     /// The first member of that name.
@@ -160,13 +174,16 @@ impl fmt::Display for Node<'_> {
 
 impl<'de> Deserialize<'de> for Node<'de> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        json.deserialize_any(Build)
+        json.deserialize_any(Build { only: None })
     }
 }
 
-struct Build;
+struct Build<'k> {
+    /// Of an object, only the first member of one of these names is kept.
+    only: Option<&'k [&'k str]>,
+}
 
-impl<'de> Visitor<'de> for Build {
+impl<'de> Visitor<'de> for Build<'_> {
     type Value = Node<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -214,7 +231,11 @@ impl<'de> Visitor<'de> for Build {
         while let Some(key) = map.next_key::<Node<'de>>()? {
             // A JSON key is always a string.
             let key = key.into_text().unwrap_or_default();
-            members.push((key, map.next_value()?));
+            if self.only.is_none_or(|names| members.is_empty() && names.contains(&&*key)) {
+                members.push((key, map.next_value()?));
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
         }
         Ok(Node::Map(members))
     }

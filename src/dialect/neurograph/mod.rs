@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use super::{
     Dialect, Handler, Memory, Step, Ticked, Undecodable, Wish, answer, beside_type, keep_alive, push_all, unknown,
 };
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, percent_encode};
 use crate::event::{Answer, Event, Notice, ServerError};
 use crate::json::{self, Node};
 use crate::requests::Asking;
@@ -127,20 +127,12 @@ fn has_token(target: &str) -> bool {
 }
 
 fn add_parameter(target: &mut String, name: &str, value: &str) {
-    match (target.contains('?'), target.ends_with(['?', '&'])) {
-        (false, _) => target.push('?'),
-        (true, false) => target.push('&'),
-        (true, true) => {}
+    if !target.contains('?') {
+        target.push('?');
+    } else if !matches!(target.as_bytes().last(), Some(b'?' | b'&')) {
+        target.push('&');
     }
-    target.push_str(name);
-    target.push('=');
-    for &byte in value.as_bytes() {
-        // RFC 3986 section 2.3.
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => target.push(byte.into()),
-            _ => target.push_str(&format!("%{byte:02X}")),
-        }
-    }
+    push_all(target, &[name, "=", &percent_encode(value)]);
 }
 
 fn greet(wish: &Wish, memory: &mut Memory) -> Vec<String> {
