@@ -10,7 +10,7 @@ use crate::endpoint::Endpoint;
 use crate::event::{Event, Raw};
 use crate::json;
 use crate::metric::Sample;
-use crate::requests::Questions;
+use crate::requests::{Questions, earlier};
 
 /// After so long without a message the user is told that the dialect may have to be named.
 const HINT_AFTER: Duration = Duration::from_secs(10);
@@ -171,7 +171,7 @@ impl Conversation {
     /// When `tick` wants to be called, while the connection is open.
     pub fn deadline(&self) -> Option<Instant> {
         let own = if self.known { (self.dialect.deadline)(&self.memory) } else { None };
-        [own, self.memory.requests.deadline(), self.hint_at].into_iter().flatten().min()
+        earlier(earlier(own, self.memory.requests.deadline()), self.hint_at)
     }
 
     /// What the passing of time brings, while the connection is open.
@@ -209,9 +209,13 @@ impl Conversation {
         if std::mem::replace(&mut self.memory.checked, true) {
             return Vec::new();
         }
-        let given = wish.given();
-        let meaningless = given.into_iter().filter(|option| !self.dialect.takes.contains(option));
-        meaningless.map(|option| format!("{option} means nothing to {}", self.dialect.name)).collect()
+        let mut lines = Vec::new();
+        for option in wish.given() {
+            if !self.dialect.takes.contains(&option) {
+                lines.push(format!("{option} means nothing to {}", self.dialect.name));
+            }
+        }
+        lines
     }
 
     fn due(&mut self, now: Instant, warn: &mut Vec<String>) -> Vec<String> {
@@ -220,11 +224,13 @@ impl Conversation {
         }
         let due = self.memory.requests.due(&self.dialect.asking, &self.questions, now);
         let within = humantime::format_duration(self.questions.within);
-        warn.extend(due.unanswered.iter().map(|kind| format!("no answer to {kind} within {within}")));
+        for kind in &due.unanswered {
+            warn.push(format!("no answer to {kind} within {within}"));
+        }
         let longest = self.dialect.asking.longest;
-        warn.extend(
-            due.too_long.iter().map(|kind| format!("{kind} was not sent: the server takes {longest} bytes at most")),
-        );
+        for kind in &due.too_long {
+            warn.push(format!("{kind} was not sent: the server takes {longest} bytes at most"));
+        }
         due.send
     }
 

@@ -96,9 +96,14 @@ impl Requests {
 
     /// When [`Requests::due`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        let in_flight = self.in_flight.iter().map(|flight| flight.answer_by).min();
-        let postponed = self.postponed.iter().map(|(until, _)| *until).min();
-        earlier(earlier(in_flight, postponed), self.again_at)
+        let mut next = self.again_at;
+        for flight in &self.in_flight {
+            next = earlier(next, Some(flight.answer_by));
+        }
+        for (until, _) in &self.postponed {
+            next = earlier(next, Some(*until));
+        }
+        next
     }
 
     /// What is to be sent now, and what will not be answered any more.

@@ -70,7 +70,9 @@ fn ping<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
     let mut literal = String::new();
     json::push_string(&mut literal, &id);
     let reply = memory.wish.heartbeat_reply.as_ref().map(|reply| reply.replace("%id", &literal[1..literal.len() - 1]));
-    Some(Step { reply, ..Event::KeepAlive.into() })
+    let mut step = Step::from(Event::KeepAlive);
+    step.reply = reply;
+    Some(step)
 }
 
 /// Perhaps about a message of somebody else: those of clients without an id go to all.

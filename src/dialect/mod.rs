@@ -192,7 +192,7 @@ impl Wish {
     /// The options behind the wish.
     pub fn given(&self) -> Vec<&'static str> {
         let mut options = Vec::new();
-        for (option, given) in [
+        for &(option, given) in &[
             ("--subscribe", !self.subscribe.is_empty()),
             ("--process", !self.process.is_empty()),
             ("--interval", self.interval.is_some()),
@@ -291,7 +291,9 @@ impl From<serde_json::Error> for Undecodable {
 /// A message as it came.
 pub fn unknown<'a>(kind: Cow<'a, str>, text: &'a str) -> Step<'a> {
     let event = Event::Unknown(Unknown { kind: kind.clone(), text: text.into() });
-    Step { kind, ..event.into() }
+    let mut step = Step::from(event);
+    step.kind = kind;
+    step
 }
 
 /// A binary message that is no text, in words.

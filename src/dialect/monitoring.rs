@@ -197,9 +197,8 @@ fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Events;
 
-    fn events<'a>(text: &'a str, memory: &mut Memory) -> Events<'a> {
+    fn events<'a>(text: &'a str, memory: &mut Memory) -> Vec<Event<'a>> {
         DIALECT.read(text, memory).unwrap().show
     }
 

@@ -133,7 +133,9 @@ fn process_list<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
     let changes = memory.pmdaemon.replace(&list);
     let warn = (first && nodes.len() > MOST)
         .then(|| format!("{} processes are too many to watch: the first {MOST} are shown", nodes.len()));
-    Some(Step { warn, ..Event::Processes(Processes { list, changes, first }).into() })
+    let mut step = Step::from(Event::Processes(Processes { list, changes, first }));
+    step.warn = warn;
+    Some(step)
 }
 
 fn process_update<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {

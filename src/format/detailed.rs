@@ -64,7 +64,7 @@ fn push_sample(lines: &mut Lines<'_>, shown: &Shown<'_>, sample: &Sample<'_>) {
     let start = lines.out.len();
     push_heading(lines, shown, sample);
     let head = lines.out.len();
-    for (section, title) in SECTIONS {
+    for &(section, title) in &SECTIONS {
         push_titled(lines, title, &|lines| push_section(lines, section, sample));
     }
     push_titled(lines, "Other:", &|lines| push_others(lines, shown.raw, sample));

@@ -79,12 +79,16 @@ impl<'o> Lines<'o> {
 
     /// Appends a line with a name and a value.
     pub fn entry(&mut self, indent: &str, name: &str, value: impl FnOnce(&mut String)) {
-        self.push_label();
-        for part in [indent, name, ": "] {
-            self.out.push_str(part);
-        }
+        self.push_name(indent, name);
         value(self.out);
         self.out.push('\n');
+    }
+
+    fn push_name(&mut self, indent: &str, name: &str) {
+        self.push_label();
+        for part in &[indent, name, ": "] {
+            self.out.push_str(part);
+        }
     }
 
     fn push_label(&mut self) {
@@ -169,7 +173,7 @@ pub fn push_alert(out: &mut String, alert: &Alert<'_>, style: Style) {
         return;
     }
     style.push_foreign(out, subject.unwrap_or_default());
-    for (lead, number) in [(" ", alert.value), (" threshold ", alert.threshold)] {
+    for &(lead, number) in &[(" ", alert.value), (" threshold ", alert.threshold)] {
         if let Some(number) = number {
             out.push_str(lead);
             number::push_short(out, number);

@@ -42,7 +42,7 @@ fn push_block(lines: &mut Lines<'_>, of: &Statistics) {
     lines.entry("", "Connections", |out| {
         let _ = write!(out, "{}, {} lost", of.connections, of.total_disconnections);
     });
-    for (name, count) in [
+    for &(name, count) in &[
         ("Reconnections", of.reconnect_attempts),
         ("Dropped", of.dropped),
         ("Undecoded", of.undecoded),
@@ -98,7 +98,8 @@ fn push_history(lines: &mut Lines<'_>, name: &str, spread: &Spread) {
     let unit = METRICS.iter().find(|row| row.name == name).map_or(Unit::Count, |row| row.unit);
     lines.entry("", name, |out| {
         let mean = spread.mean().unwrap_or_default();
-        for (lead, value) in [("min ", spread.min), (", mean ", mean), (", max ", spread.max), (", last ", spread.last)]
+        for &(lead, value) in
+            &[("min ", spread.min), (", mean ", mean), (", max ", spread.max), (", last ", spread.last)]
         {
             out.push_str(lead);
             push_number(out, unit, value);

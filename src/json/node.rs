@@ -90,6 +90,12 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Whether it is `null`.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(self, Node::Null)
+    }
+
     /// The text of a string.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {

@@ -57,8 +57,8 @@ fn notice<'a>(node: &Node<'a>) -> Event<'a> {
     let mut text = node.get("channel").map(Node::to_string).unwrap_or_default();
     let mut separator = ": ";
     let beside = node.without(&["channel", "timestamp", "event_type", "data"]);
-    for part in [node.get("event_type"), node.get("data"), Some(&beside)].into_iter().flatten() {
-        let words = words(part);
+    for part in &[node.get("event_type"), node.get("data"), Some(&beside)] {
+        let words = part.map(words).unwrap_or_default();
         if !words.is_empty() {
             text.push_str(separator);
             text.push_str(&words);
@@ -72,6 +72,6 @@ fn notice<'a>(node: &Node<'a>) -> Event<'a> {
 fn words(node: &Node<'_>) -> String {
     match node {
         Node::Null => String::new(),
-        other => other.filtered(&|_, value| *value != Node::Null).to_string(),
+        other => other.filtered(&|_, value| !value.is_null()).to_string(),
     }
 }

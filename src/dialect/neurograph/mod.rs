@@ -169,8 +169,8 @@ fn subscription<'a>(channels: &mut dyn Iterator<Item = &'a str>) -> String {
 }
 
 fn connected<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
-    let user = node.get("user_id").filter(|user| **user != Node::Null);
-    let restored = node.get("reconnected") == Some(&Node::Bool(true));
+    let user = node.get("user_id").filter(|user| !user.is_null());
+    let restored = matches!(node.get("reconnected"), Some(Node::Bool(true)));
     heard(memory);
     if let Some(now) = memory.now {
         memory.neurograph.connected(user.is_some(), restored, now);
@@ -184,7 +184,9 @@ fn connected<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
         push_all(&mut text, &[", client ", &id.to_string()]);
     }
     let warn = if user.is_none() { unread(memory) } else { None };
-    Some(Step { warn, ..greeting(text) })
+    let mut step = greeting(text);
+    step.warn = warn;
+    Some(step)
 }
 
 /// A token was given, and the server knows nobody.
@@ -203,12 +205,14 @@ fn subscribed<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undeco
     let channels = names(&node, "channels");
     heard(memory);
     let own = memory.neurograph.answered(Own::Subscribe);
-    let shown = match (own, &*channels) {
+    let mut step = match (own, &*channels) {
         (false, _) => Event::Answer(answer(&node)).into(),
         (true, "") => greeting("Subscribed to nothing".to_owned()),
         (true, channels) => greeting(format!("Subscribed to {channels}")),
     };
-    Ok(Step { own, warn: denied(&names(&node, "denied"), channels.is_empty(), memory), ..shown })
+    step.own = own;
+    step.warn = denied(&names(&node, "denied"), channels.is_empty(), memory);
+    Ok(step)
 }
 
 fn denied(denied: &str, all: bool, memory: &mut Memory) -> Option<String> {
@@ -234,8 +238,10 @@ fn reconnection_token<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>
     keep(&node, "token", memory);
     let own = memory.neurograph.answered(Own::Token);
     let redacted = json::redact(text, SECRETS);
-    let show = if own { Event::KeepAlive } else { answer_of(&redacted)? };
-    Ok(Step { own, redacted: Some(redacted), ..show.into() })
+    let mut step = Step::from(if own { Event::KeepAlive } else { answer_of(&redacted)? });
+    step.own = own;
+    step.redacted = Some(redacted);
+    Ok(step)
 }
 
 /// An answer that borrows from nothing.
@@ -250,7 +256,9 @@ fn disconnected<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Unde
     heard(memory);
     keep(&node, "reconnection_token", memory);
     let words = node.text("message").or_else(|| node.text("reason")).map_or("Disconnected", |words| words);
-    Ok(Step { redacted: Some(json::redact(text, SECRETS)), ..greeting(words.to_owned()) })
+    let mut step = greeting(words.to_owned());
+    step.redacted = Some(json::redact(text, SECRETS));
+    Ok(step)
 }
 
 fn keep(node: &Node<'_>, key: &str, memory: &mut Memory) {
@@ -260,8 +268,9 @@ fn keep(node: &Node<'_>, key: &str, memory: &mut Memory) {
 }
 
 fn pong<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let step = ping(text, memory)?;
-    Ok(Step { own: memory.neurograph.answered(Own::Ping), ..step })
+    let mut step = ping(text, memory)?;
+    step.own = memory.neurograph.answered(Own::Ping);
+    Ok(step)
 }
 
 /// Documented to want an answer; the real server answers `pong` with an error.
@@ -281,7 +290,9 @@ fn error<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
         Some(wait) => format!("{words} (retry after {wait:.2} s)").into(),
         None => words,
     };
-    Some(Step { own, ..Event::Error(ServerError { text, severity: None }).into() })
+    let mut step = Step::from(Event::Error(ServerError { text, severity: None }));
+    step.own = own;
+    Some(step)
 }
 
 fn other<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {

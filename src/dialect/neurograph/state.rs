@@ -220,9 +220,11 @@ impl State {
     /// When [`State::tick`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         let line = &self.line;
-        let mut next = line.later.iter().map(|(at, _)| *at).min();
-        for at in [line.pong_by.or(line.ping_at), line.connected_by, line.renew_at] {
-            next = earlier(next, at);
+        let mut next = line.pong_by.or(line.ping_at);
+        next = earlier(next, line.connected_by);
+        next = earlier(next, line.renew_at);
+        for (at, _) in &line.later {
+            next = earlier(next, Some(*at));
         }
         next
     }

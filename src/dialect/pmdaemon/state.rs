@@ -1,18 +1,20 @@
 //! What was last heard of each process, and what has become of it since.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 
 use super::MOST;
 use crate::dialect::cut;
 use crate::event::{Process, ProcessChange};
+
+/// Boxed, for most of them change their places with every list.
+type Known = Box<Process<'static>>;
 
 /// What is remembered of PMDaemon's processes.
 #[derive(Debug, Default)]
 pub struct State {
     /// The processes as they were last heard of, at most [`MOST`]. Survives a reconnection: what a restart of the
     /// server did to them is news.
-    known: VecDeque<Box<Process<'static>>>,
+    known: Vec<Known>,
     /// Whether a list has been shown in full. Survives.
     listed: bool,
 }
@@ -53,28 +55,23 @@ impl State {
         self.known.iter().find(|known| known.name == cut(name)).map_or("", |known| &known.state)
     }
 
-    fn learn<'a>(
-        &mut self,
-        old: Option<Box<Process<'static>>>,
-        new: &Process<'a>,
-        changes: &mut Vec<ProcessChange<'a>>,
-    ) {
+    fn learn<'a>(&mut self, old: Option<Known>, new: &Process<'a>, changes: &mut Vec<ProcessChange<'a>>) {
         compare(old.as_deref(), new, changes);
         if self.known.len() == MOST {
-            self.known.pop_front();
+            self.known.remove(0);
         }
         let mut known = old.unwrap_or_default();
         renew(&mut known, new);
-        self.known.push_back(known);
+        self.known.push(known);
     }
 }
 
 /// Takes out what is known of a process, by its id, or by its name where it was created anew. The server keeps
 /// its order: mostly it is the first.
-fn take(known: &mut VecDeque<Box<Process<'static>>>, process: &Process<'_>) -> Option<Box<Process<'static>>> {
+fn take(known: &mut Vec<Known>, process: &Process<'_>) -> Option<Known> {
     let (id, name) = (cut(&process.id), cut(&process.name));
     let by_id = known.iter().position(|known| !id.is_empty() && known.id == id);
-    known.remove(by_id.or_else(|| known.iter().position(|known| known.name == name))?)
+    Some(known.remove(by_id.or_else(|| known.iter().position(|known| known.name == name))?))
 }
 
 /// Brings what is known up to date. What is not compared is not remembered.

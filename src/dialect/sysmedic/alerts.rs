@@ -116,8 +116,8 @@ fn id(row: &Node<'_>) -> Option<i64> {
 }
 
 fn is_resolved(row: &Node<'_>) -> bool {
-    let resolved_at = member(row, &["resolved_at"]).is_some_and(|at| *at != Node::Null);
-    resolved_at || member(row, &["resolved"]) == Some(&Node::Bool(true))
+    let resolved_at = member(row, &["resolved_at"]).is_some_and(|at| !at.is_null());
+    resolved_at || matches!(member(row, &["resolved"]), Some(Node::Bool(true)))
 }
 
 /// A row of the list. Its id is part of the component, for many are on at the same time.
@@ -186,8 +186,10 @@ mod tests {
 
     fn told(seen: &mut Seen, rows: &[String]) -> Vec<String> {
         let list = format!("[{}]", rows.join(","));
-        let news = seen.news(&Node::parse(&list).unwrap());
-        news.iter().map(|alert| format!("{} {} {:?}", alert.component, alert.level, alert.phase)).collect()
+        let (list, mut show) = (Node::parse(&list).unwrap(), Vec::new());
+        seen.see(&list, &mut show);
+        let alerts = show.iter().filter_map(|event| if let Event::Alert(alert) = event { Some(alert) } else { None });
+        alerts.map(|alert| format!("{} {} {:?}", alert.component, alert.level, alert.phase)).collect()
     }
 
     #[test]
@@ -275,7 +277,7 @@ mod tests {
             (r#"{"what":"x","n":1}"#, "", "what=x n=1"),
         ] {
             let text = format!(r#"{{"type":"alert","data":{data}}}"#);
-            let step = alert(&text, &mut Memory::default()).unwrap();
+            let step = alert(&Node::parse(&text).unwrap(), &mut Memory::default()).unwrap();
             let [Event::Alert(alert)] = &step.show[..] else { panic!("{text}") };
             assert_eq!((&*alert.level, &*alert.message), (level, message));
         }

@@ -6,7 +6,6 @@
 mod alerts;
 mod config;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, Wish, answer, keep_alive, push_all};
@@ -187,7 +186,8 @@ fn system_update<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Und
         return Ok(Event::Error(error).into());
     }
     let warn = unmeasured(&reading.sample, memory);
-    let mut step = Step { warn, ..Event::Sample(reading.sample).into() };
+    let mut step = Step::from(Event::Sample(reading.sample));
+    step.warn = warn;
     if let Some(list) = reading.alerts {
         memory.sysmedic.alerts.see(&list, &mut step.show);
     }
@@ -218,15 +218,15 @@ fn unmeasured(sample: &Sample<'_>, memory: &mut Memory) -> Option<String> {
 
 fn welcome<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
     let data = node.get("data").unwrap_or(node);
-    let mut text = data.text("message").cloned().unwrap_or(Cow::Borrowed("Connected"));
+    let mut text = data.text("message").map_or("Connected", |text| text).to_owned();
     let mut separator = ": ";
-    for (name, lead) in [("version", "version "), ("system", ""), ("status", ""), ("daemon", "daemon ")] {
+    for &(name, lead) in &[("version", "version "), ("system", ""), ("status", ""), ("daemon", "daemon ")] {
         if let Some(value) = data.text(name) {
-            push_all(text.to_mut(), &[separator, lead, value]);
+            push_all(&mut text, &[separator, lead, value]);
             separator = ", ";
         }
     }
-    Some(Event::Notice(Notice { text, greeting: true }).into())
+    Some(Event::Notice(Notice { text: text.into(), greeting: true }).into())
 }
 
 /// The lists of a Go program are null where they are empty.
@@ -247,16 +247,14 @@ fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
 
 /// The first member of these names, however their words are joined: `primary_cause` is also `PrimaryCause`.
 fn member<'n, 'a>(node: &'n Node<'a>, names: &[&str]) -> Option<&'n Node<'a>> {
-    let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
-    for name in names {
-        let name = plain(name);
-        for (key, value) in node.members() {
-            if plain(key) == name {
-                return Some(value);
-            }
-        }
+    names.iter().find_map(|name| node.members().iter().find(|(key, _)| is_called(key, name)).map(|(_, value)| value))
+}
+
+fn is_called(key: &str, name: &str) -> bool {
+    fn letters(name: &str) -> impl Iterator<Item = u8> {
+        name.bytes().filter(|b| *b != b'_').map(|b| b.to_ascii_lowercase())
     }
-    None
+    letters(key).eq(letters(name))
 }
 
 #[cfg(test)]
