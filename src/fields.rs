@@ -309,20 +309,23 @@ fn carried(leaf: &Node<'_>, rule: Option<&Rule>, sample: &Sample<'_>) -> bool {
             leaf.as_f64().is_some_and(|value| sample.get(*metric) == Some(value * factor))
         }
         (Some(Rule::Numbers(metrics) | Rule::Words(metrics, _)), Node::List(list)) => {
-            list.len() <= metrics.len()
-                && metrics
-                    .iter()
-                    .zip(list)
-                    .all(|(&metric, leaf)| leaf.as_f64().is_some_and(|v| sample.get(metric) == Some(v)))
+            are_carried(&mut list.iter().map(Node::as_f64), metrics, sample)
         }
         (Some(Rule::Text(text)), Node::Text(value)) => sample.text(*text) == Some(value),
-        (Some(Rule::Words(metrics, read)), Node::Text(value)) => {
-            let values = || words(value, *read);
-            values().count() <= metrics.len()
-                && metrics.iter().zip(values()).all(|(&metric, value)| value.is_some() && sample.get(metric) == value)
-        }
+        (Some(Rule::Words(metrics, read)), Node::Text(value)) => are_carried(&mut words(value, *read), metrics, sample),
         (Some(Rule::At), Node::Text(value)) => sample.at.as_deref() == Some(value),
         (Some(Rule::At), _) => leaf.as_f64().and_then(stamp).is_some_and(|at| sample.at.as_deref() == Some(&*at)),
         _ => false,
     }
+}
+
+/// Whether the sample carries each of these values as its metric, and there are no more values than metrics.
+fn are_carried(values: &mut dyn Iterator<Item = Option<f64>>, metrics: &[Metric], sample: &Sample<'_>) -> bool {
+    let mut metrics = metrics.iter();
+    for value in values {
+        if !metrics.next().is_some_and(|&metric| value.is_some() && sample.get(metric) == value) {
+            return false;
+        }
+    }
+    true
 }

@@ -278,7 +278,13 @@ pub fn recognise(text: &str) -> Option<&'static Dialect> {
 
 impl<'a> From<Event<'a>> for Step<'a> {
     fn from(event: Event<'a>) -> Self {
-        Step { show: vec![event], ..Step::default() }
+        vec![event].into()
+    }
+}
+
+impl<'a> From<Vec<Event<'a>>> for Step<'a> {
+    fn from(show: Vec<Event<'a>>) -> Self {
+        Step { show, ..Step::default() }
     }
 }
 

@@ -145,7 +145,7 @@ fn monitoring_data<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, U
     }
     memory.alerts.end_unseen(&mut show, &|component, threshold| is_above(&sample, component, threshold));
     show.insert(0, Event::Sample(sample));
-    Ok(Step { show, ..Step::default() })
+    Ok(show.into())
 }
 
 /// Whether an alert that is not repeated goes on: one mode of the server tells each alert once in
@@ -163,9 +163,9 @@ fn is_above(sample: &Sample<'_>, component: &str, threshold: Option<f64>) -> boo
 
 fn alert<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
     let inner = node.get("data").or_else(|| node.get("alert")).filter(|inner| !inner.is_leaf()).unwrap_or(node);
-    let mut step = Step::default();
-    memory.alerts.see(read_alert(inner), &mut step.show);
-    Some(step)
+    let mut show = Vec::new();
+    memory.alerts.see(read_alert(inner), &mut show);
+    Some(show.into())
 }
 
 fn read_alert<'a>(node: &Node<'a>) -> Alert<'a> {

@@ -158,9 +158,13 @@ pub fn alert_color(alert: &Alert<'_>) -> AnsiColor {
 }
 
 pub fn push_alert(out: &mut String, alert: &Alert<'_>, style: Style) {
-    let subject = [&*alert.component, &*alert.metric, "alert"].into_iter().find(|name| !name.is_empty());
+    let subject = match (&*alert.component, &*alert.metric) {
+        ("", "") => "alert",
+        ("", metric) => metric,
+        (component, _) => component,
+    };
     if alert.phase == AlertPhase::Ends {
-        style.push_foreign(out, subject.unwrap_or_default());
+        style.push_foreign(out, subject);
         out.push_str(": back to normal");
         return;
     }
@@ -172,12 +176,15 @@ pub fn push_alert(out: &mut String, alert: &Alert<'_>, style: Style) {
         style.push_foreign(out, &alert.message);
         return;
     }
-    style.push_foreign(out, subject.unwrap_or_default());
-    for &(lead, number) in &[(" ", alert.value), (" threshold ", alert.threshold)] {
-        if let Some(number) = number {
-            out.push_str(lead);
-            number::push_short(out, number);
-        }
+    style.push_foreign(out, subject);
+    push_number(out, " ", alert.value);
+    push_number(out, " threshold ", alert.threshold);
+}
+
+fn push_number(out: &mut String, lead: &str, number: Option<f64>) {
+    if let Some(number) = number {
+        out.push_str(lead);
+        number::push_short(out, number);
     }
 }
 

@@ -63,6 +63,12 @@ pub fn is_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
+/// Whether the text is JSON, or becomes JSON by its repair.
+#[must_use]
+pub fn is_readable(text: &str) -> bool {
+    is_json(text) || repair(text).is_some_and(|text| is_json(&text))
+}
+
 /// The text with everything rewritten that servers send and no JSON reader takes: `NaN`, `Infinity` and
 /// numbers beyond f64 become `null`, lone surrogates U+FFFD. `None` where there is nothing of the kind.
 #[must_use]

@@ -68,9 +68,9 @@ pub fn health_update<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a
 }
 
 fn unhealthy<'a>(name: &Cow<'a, str>, words: String, memory: &mut Memory) -> Step<'a> {
-    let mut step = Step::default();
-    memory.alerts.see(warning(name, "health", words), &mut step.show);
-    step
+    let mut show = Vec::new();
+    memory.alerts.see(warning(name, "health", words), &mut show);
+    show.into()
 }
 
 /// The instance of a cluster stands behind the process's name.
