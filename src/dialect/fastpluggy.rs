@@ -12,8 +12,8 @@ mod tests;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, beside_type, keep_alive, unknown};
-use crate::event::{Event, LogLine, Notice, ServerError};
+use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, beside_type, keep_alive, notice, unknown};
+use crate::event::{Event, LogLine, ServerError};
 use crate::json::{self, Layout, Node, Writer};
 use crate::requests::{Ask, Asking};
 
@@ -59,8 +59,7 @@ fn recognises(kind: &str, message: &Node<'_>) -> bool {
 
 /// The welcome; the only place where a client without an id learns the one that it was given.
 fn connected<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
-    let text = node.text("content").cloned().unwrap_or(Cow::Borrowed("Connected"));
-    Some(Event::Notice(Notice { text, greeting: true }).into())
+    Some(notice(node.text_or("content", "Connected"), true))
 }
 
 /// Answered only where the user knows that the application has a handler for the answer.
@@ -88,7 +87,7 @@ fn admin_message<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
     let level = meta.text("level").map_or("info", |level| &**level);
     let from = meta.text("from").map_or("admin", |from| &**from);
     let text = format!("{level} from {from}: {content}{}", rest(meta, &["level", "from", "timestamp"]));
-    Some(Event::Notice(Notice { text: text.into(), greeting: false }).into())
+    Some(notice(text.into(), false))
 }
 
 /// Any other type: the log of a task, what became of a task, or something of the application's own.
@@ -99,7 +98,7 @@ fn message<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
         Err(_) if json::is_json(text) => return Ok(unknown(json::message_type(text).unwrap_or_default(), text)),
         Err(_) => return Err(Undecodable),
     };
-    let kind = node.text("type").cloned().unwrap_or_default();
+    let kind = node.text_or("type", "");
     let (Some(content), Some(meta @ Node::Map(_))) = (node.get("content"), node.get("meta")) else {
         return Ok(unknown(kind, text));
     };
@@ -108,7 +107,7 @@ fn message<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
         Some("") => log("", task, content, meta),
         Some(plugin) if plugin.ends_with('.') => log(&plugin[..plugin.len() - 1], task, content, meta),
         _ if task.is_some() || matches!(meta.get("success"), Some(Node::Bool(_))) => result(&kind, task, content, meta),
-        _ => notice(&kind, content, meta),
+        _ => custom(&kind, content, meta),
     })
 }
 
@@ -117,7 +116,7 @@ fn log<'a>(plugin: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta: 
     let source = task.cloned().unwrap_or_else(|| plugin.to_owned().into());
     let rest = rest(meta, &["task_id", "level", "event"]);
     let text = if rest.is_empty() { words(content) } else { format!("{content}{rest}").into() };
-    Event::Log(LogLine { level: meta.text("level").cloned().unwrap_or_default(), source, text }).into()
+    Event::Log(LogLine { level: meta.text_or("level", ""), source, text }).into()
 }
 
 /// What became of a task: only the meta data say whether it succeeded.
@@ -136,15 +135,15 @@ fn result<'a>(kind: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta:
     let rest = rest(meta, &["task_id", "event", "function", "success", "error", "timestamp", "level"]);
     let text = format!("{function}{space}{outcome}: {content}{colon}{error}{rest}");
     let bad = outcome == "failed" || !error.is_empty();
-    let level = meta.text("level").cloned().unwrap_or(Cow::Borrowed(if bad { "ERROR" } else { "INFO" }));
+    let level = meta.text_or("level", if bad { "ERROR" } else { "INFO" });
     Event::Log(LogLine { level, source: task.cloned().unwrap_or_default(), text: text.into() }).into()
 }
 
 /// `custom_event: Something happened (severity=high)`
-fn notice<'a>(kind: &str, content: &Node<'a>, meta: &Node<'a>) -> Step<'a> {
+fn custom<'a>(kind: &str, content: &Node<'a>, meta: &Node<'a>) -> Step<'a> {
     let separator = if kind.is_empty() { "" } else { ": " };
     let text = format!("{kind}{separator}{content}{}", rest(meta, &[]));
-    Event::Notice(Notice { text: text.into(), greeting: false }).into()
+    notice(text.into(), false)
 }
 
 fn words<'a>(content: &Node<'a>) -> Cow<'a, str> {

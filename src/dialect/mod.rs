@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use crate::endpoint::Endpoint;
-use crate::event::{Answer, Event, Unknown};
+use crate::event::{Answer, Event, Notice, Unknown};
 use crate::json::{self, Node};
 use crate::requests::{Ask, Asking, Requests};
 
@@ -272,7 +272,7 @@ pub fn named(name: &str) -> Option<&'static Dialect> {
 /// The dialect that speaks so, if only one does.
 pub fn recognise(text: &str) -> Option<&'static Dialect> {
     let message = Node::parse(text).ok()?;
-    let kind = message.text("type").cloned().unwrap_or_default();
+    let kind = message.text_or("type", "");
     DIALECTS.iter().copied().find(|dialect| (dialect.recognises)(&kind, &message))
 }
 
@@ -302,6 +302,11 @@ pub fn unknown<'a>(kind: Cow<'a, str>, text: &'a str) -> Step<'a> {
     step
 }
 
+/// What the server says of itself or the connection; every connection begins with a greeting.
+fn notice(text: Cow<'_, str>, greeting: bool) -> Step<'_> {
+    Event::Notice(Notice { text, greeting }).into()
+}
+
 /// A binary message that is no text, in words.
 pub fn binary(words: &str) -> Step<'_> {
     Event::Unknown(Unknown { kind: "binary".into(), text: words.into() }).into()
@@ -329,7 +334,7 @@ fn answer<'a>(node: &Node<'a>) -> Answer<'a> {
         [(key, data)] if key == "data" => data,
         _ => &said,
     };
-    Answer { kind: node.text("type").cloned().unwrap_or_default(), text: said.to_string() }
+    Answer { kind: node.text_or("type", ""), text: said.to_string() }
 }
 
 /// A message that is only ever an answer.

@@ -3,11 +3,10 @@
 //! Measured with version 1.0.83; the documentation of its client describes other names and units
 //! (`usage_percent`, `used_gb`, …), which older and third-party servers send.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, answered, beside_type, keep_alive};
-use crate::event::{Alert, AlertPhase, Event, Notice, ServerError};
+use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, answered, beside_type, keep_alive, notice};
+use crate::event::{Alert, AlertPhase, Event, ServerError};
 use crate::fields::{self, Reading, Row, Rule};
 use crate::json::Node;
 use crate::metric::{Metric, Sample, Text};
@@ -169,9 +168,9 @@ fn alert<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
 }
 
 fn read_alert<'a>(node: &Node<'a>) -> Alert<'a> {
-    let text = |key| node.text(key).cloned().unwrap_or_default();
+    let text = |key| node.text_or(key, "");
     let level = text("level");
-    let message = node.text("message").cloned().unwrap_or_else(|| Cow::Owned(node.to_string()));
+    let message = node.told(&["message"]);
     Alert {
         component: text("component"),
         metric: text("metric"),
@@ -184,13 +183,11 @@ fn read_alert<'a>(node: &Node<'a>) -> Alert<'a> {
 }
 
 fn connection<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
-    let text = node.text("message").cloned().unwrap_or(Cow::Borrowed("Connected"));
-    Some(Event::Notice(Notice { text, greeting: true }).into())
+    Some(notice(node.text_or("message", "Connected"), true))
 }
 
 fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
-    let words = node.text("message").or_else(|| node.text("error")).cloned();
-    let text = words.unwrap_or_else(|| Cow::Owned(node.to_string()));
+    let text = node.told(&["message", "error"]);
     Some(Event::Error(ServerError { text, severity: node.text("severity").cloned() }).into())
 }
 

@@ -143,8 +143,7 @@ fn process_update<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> 
 }
 
 fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
-    let words = node.text("message").cloned().unwrap_or_else(|| node.to_string().into());
-    Some(Event::Error(ServerError { text: words, severity: None }).into())
+    Some(Event::Error(ServerError { text: node.told(&["message"]), severity: None }).into())
 }
 
 fn processes<'a>(nodes: &[Node<'a>]) -> Vec<Process<'a>> {

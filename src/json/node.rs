@@ -74,6 +74,19 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// The same, or another text where there is none.
+    #[must_use]
+    pub fn text_or(&self, key: &str, other: &'static str) -> Cow<'a, str> {
+        self.text(key).cloned().unwrap_or(Cow::Borrowed(other))
+    }
+
+    /// The first of several members that has a text; where none has, the whole on one line.
+    #[must_use]
+    pub fn told(&self, keys: &[&str]) -> Cow<'a, str> {
+        let text = keys.iter().find_map(|key| self.text(key));
+        text.cloned().unwrap_or_else(|| Cow::Owned(self.to_string()))
+    }
+
     /// The number of a member that is one.
     #[must_use]
     pub fn number(&self, key: &str) -> Option<f64> {

@@ -48,7 +48,7 @@ fn log<'a>(kind: &str, data: &Node<'a>) -> Option<LogLine<'a>> {
     };
     let level = data.text("level").cloned();
     let level = level.or_else(|| Some(Cow::Owned(kind.strip_prefix("log.")?.to_uppercase())));
-    let source = data.text("service").cloned().unwrap_or_default();
+    let source = data.text_or("service", "");
     Some(LogLine { level: level.unwrap_or_default(), source, text })
 }
 

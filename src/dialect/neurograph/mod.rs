@@ -19,7 +19,7 @@ use super::{
     Dialect, Handler, Memory, Step, Ticked, Undecodable, Wish, answer, beside_type, keep_alive, push_all, unknown,
 };
 use crate::endpoint::{Endpoint, percent_encode};
-use crate::event::{Answer, Event, Notice, ServerError};
+use crate::event::{Answer, Event, ServerError};
 use crate::json::{self, Node};
 use crate::requests::Asking;
 
@@ -282,7 +282,7 @@ fn ping<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable>
 
 fn error<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
     heard(memory);
-    let words = node.text("message").cloned().unwrap_or_else(|| Cow::Owned(node.to_string()));
+    let words = node.told(&["message"]);
     let wait = node.number("retry_after");
     let retry_at = wait.zip(memory.now).map(|(wait, now)| State::retry_at(wait, now));
     let own = memory.neurograph.refused(&words, retry_at) || retry_at.is_some_and(|at| memory.requests.postpone(at));
@@ -300,7 +300,7 @@ fn other<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable
     heard(memory);
     match node.get("channel") {
         Some(_) => event::read(text, node),
-        None => Ok(unknown(node.text("type").cloned().unwrap_or_default(), text)),
+        None => Ok(unknown(node.text_or("type", ""), text)),
     }
 }
 
@@ -309,5 +309,5 @@ fn heard(memory: &mut Memory) {
 }
 
 fn greeting<'a>(text: String) -> Step<'a> {
-    Event::Notice(Notice { text: text.into(), greeting: true }).into()
+    super::notice(text.into(), true)
 }

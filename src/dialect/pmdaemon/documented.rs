@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use super::process::{self, integer};
 use super::{one, processes};
-use crate::dialect::{Memory, Step};
-use crate::event::{Alert, AlertPhase, Event, LogLine, Notice, Process, ProcessChange, Processes};
+use crate::dialect::{Memory, Step, notice};
+use crate::event::{Alert, AlertPhase, Event, LogLine, Process, ProcessChange, Processes};
 use crate::json::Node;
 
 /// What events say of a process's state.
@@ -51,7 +51,7 @@ pub fn process_event<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a
         Some("health") => unhealthy(name, words, memory),
         // A crossed limit has no end that would be told: each time is news.
         Some(metric) => Event::Alert(warning(name, metric, words)).into(),
-        None => notice(words),
+        None => notice(words.into(), false),
     })
 }
 
@@ -64,7 +64,7 @@ pub fn health_update<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a
         return Some(Event::Alert(end).into());
     }
     let words = format!("{name} is {}", health(status, data));
-    Some(if healthy { notice(words) } else { unhealthy(name, words, memory) })
+    Some(if healthy { notice(words.into(), false) } else { unhealthy(name, words, memory) })
 }
 
 fn unhealthy<'a>(name: &Cow<'a, str>, words: String, memory: &mut Memory) -> Step<'a> {
@@ -77,12 +77,12 @@ fn unhealthy<'a>(name: &Cow<'a, str>, words: String, memory: &mut Memory) -> Ste
 pub fn log_message<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
     let data = data(node);
     let line = process::text(data, "message")?;
-    let name = process::text(data, "process").unwrap_or_default();
+    let name = data.text_or("process", "");
     let source = match integer(data, "instance") {
         Some(instance) => format!("{name}[{instance}]").into(),
         None => name,
     };
-    let level = process::text(data, "level").or_else(|| process::text(data, "stream")).unwrap_or_default();
+    let level = data.text("level").or_else(|| data.text("stream")).cloned().unwrap_or_default();
     Some(Event::Log(LogLine { level, source, text: line }).into())
 }
 
@@ -122,10 +122,6 @@ fn warning<'a>(name: &Cow<'a, str>, metric: &'static str, message: String) -> Al
         threshold: None,
         phase: AlertPhase::Begins,
     }
-}
-
-fn notice(text: String) -> Step<'static> {
-    Event::Notice(Notice { text: text.into(), greeting: false }).into()
 }
 
 /// `unhealthy, was healthy (http check, response_time=45ms)`

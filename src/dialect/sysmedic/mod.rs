@@ -8,9 +8,9 @@ mod config;
 
 use std::time::Duration;
 
-use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, Wish, answer, keep_alive, push_all};
+use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, Wish, answer, keep_alive, notice, push_all};
 use crate::endpoint::{Endpoint, percent_encode};
-use crate::event::{Event, Notice, ServerError};
+use crate::event::{Event, ServerError};
 use crate::fields::{self, Row, Rule};
 use crate::json::{self, Node};
 use crate::metric::{Metric, Sample};
@@ -226,7 +226,7 @@ fn welcome<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
             separator = ", ";
         }
     }
-    Some(Event::Notice(Notice { text: text.into(), greeting: true }).into())
+    Some(notice(text.into(), true))
 }
 
 /// The lists of a Go program are null where they are empty.
@@ -240,8 +240,7 @@ fn response<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
 
 fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
     let data = node.get("data").unwrap_or(node);
-    let words = data.text("error").or_else(|| data.text("message")).cloned();
-    let text = words.unwrap_or_else(|| data.to_string().into());
+    let text = data.told(&["error", "message"]);
     Some(Event::Error(ServerError { text, severity: None }).into())
 }
 
