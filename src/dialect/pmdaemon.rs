@@ -191,7 +191,7 @@ fn greet(wish: &Wish, _: &mut Memory) -> Vec<String> {
     vec![text]
 }
 
-fn push_list<'t>(json: &mut Writer<'_>, name: &str, texts: &mut dyn Iterator<Item = &'t str>) {
+fn push_list(json: &mut Writer<'_>, name: &str, texts: &mut dyn Iterator<Item = &str>) {
     json.member(name).open('[');
     for text in texts {
         json.element();

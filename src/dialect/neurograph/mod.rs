@@ -158,7 +158,7 @@ fn text_of(own: Own, wish: &Wish) -> String {
     }
 }
 
-fn subscription<'a>(channels: &mut dyn Iterator<Item = &'a str>) -> String {
+fn subscription(channels: &mut dyn Iterator<Item = &str>) -> String {
     let mut text = String::from(r#"{"type":"subscribe","channels":["#);
     for (i, channel) in channels.enumerate() {
         text.push_str(if i > 0 { "," } else { "" });
