@@ -33,7 +33,7 @@ impl<'a> Node<'a> {
         Node::read(text, None)
     }
 
-    /// Reads an object, of which it keeps the first member of one of these names only. What follows it is not looked at.
+    /// Reads an object, of which it keeps the first member of one of these names only. What follows it is not read.
     pub(super) fn parse_member(text: &'a str, names: &[&str]) -> serde_json::Result<Self> {
         Node::read(text, Some(names))
     }
