@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::dialect::{self, Binary, Dialect, Memory, Step, Undecodable, Wish};
 use crate::endpoint::Endpoint;
-use crate::event::{Event, Events, Raw};
+use crate::event::{Event, Raw};
 use crate::json;
 use crate::metric::Sample;
-use crate::requests::Questions;
+use crate::requests::{Questions, earlier};
 
 /// After so long without a message the user is told that the dialect may have to be named.
 const HINT_AFTER: Duration = Duration::from_secs(10);
@@ -39,7 +39,7 @@ pub struct Heard<'a> {
     /// Whether the text is JSON, or becomes JSON when what no reader takes is rewritten.
     pub json: bool,
     /// What it means.
-    pub events: Events<'a>,
+    pub events: Vec<Event<'a>>,
     /// Whether it could be decoded.
     pub decoded: bool,
     /// Whether it gave the dialect away.
@@ -135,7 +135,11 @@ impl Conversation {
         self.memory.now = Some(now);
         self.memory.opened();
         self.hint_at = (!self.known).then(|| now + HINT_AFTER);
-        if self.known { self.begin(now) } else { Say::default() }
+        let mut say = Say::default();
+        if self.known {
+            self.begin(now, &mut say);
+        }
+        say
     }
 
     /// The connection is gone; cleanly = by a Close frame or EOF.
@@ -150,11 +154,15 @@ impl Conversation {
         self.memory.now = Some(now);
         self.hint_at = None;
         let learned = if self.known { None } else { dialect::recognise(text) };
-        let mut say = learned.map(|dialect| self.learn(dialect, now)).unwrap_or_default();
+        let mut say = Say::default();
+        if let Some(dialect) = learned {
+            (self.dialect, self.known) = (dialect, true);
+            self.begin(now, &mut say);
+        }
         let (step, json, decoded) = self.read(text, room);
         say.send.extend(step.reply);
         say.warn.extend(step.warn);
-        say.send.extend(self.due(now, &mut say.warn));
+        self.due(now, &mut say);
         let text = step.redacted.map_or(Cow::Borrowed(text), Cow::Owned);
         Heard { kind: step.kind, text, json, events: step.show, decoded, recognised: learned.is_some(), say }
     }
@@ -162,7 +170,7 @@ impl Conversation {
     /// What is in a binary message; what it unpacks to is at most so many bytes long.
     pub fn open(&self, bytes: &[u8], limit: usize) -> Binary {
         match (std::str::from_utf8(bytes), self.dialect.binary) {
-            (Ok(text), _) if json::is_json(json::repair(text).as_deref().unwrap_or(text)) => Binary::Text(text.into()),
+            (Ok(text), _) if json::is_readable(text) => Binary::Text(text.into()),
             (_, Some(open)) => open(bytes, limit),
             _ => Binary::Words(format!("{} bytes", bytes.len())),
         }
@@ -171,7 +179,7 @@ impl Conversation {
     /// When `tick` wants to be called, while the connection is open.
     pub fn deadline(&self) -> Option<Instant> {
         let own = if self.known { (self.dialect.deadline)(&self.memory) } else { None };
-        [own, self.memory.requests.deadline(), self.hint_at].into_iter().flatten().min()
+        earlier(earlier(own, self.memory.requests.deadline()), self.hint_at)
     }
 
     /// What the passing of time brings, while the connection is open.
@@ -186,46 +194,44 @@ impl Conversation {
             let ticked = (self.dialect.tick)(&mut self.memory, now);
             (say.send, say.hang_up) = (ticked.send, ticked.hang_up);
         }
-        say.send.extend(self.due(now, &mut say.warn));
+        self.due(now, &mut say);
         say
-    }
-
-    fn learn(&mut self, dialect: &'static Dialect, now: Instant) -> Say {
-        (self.dialect, self.known) = (dialect, true);
-        self.begin(now)
     }
 
     /// Sends what is to be sent first. What means nothing to the dialect is said.
-    fn begin(&mut self, now: Instant) -> Say {
+    fn begin(&mut self, now: Instant, say: &mut Say) {
         let wish = self.memory.wish.clone();
-        let mut say = Say { warn: self.meaningless(&wish), ..Say::default() };
+        self.meaningless(&wish, &mut say.warn);
         say.send = (self.dialect.greet)(&wish, &mut self.memory);
         self.memory.requests.begin(&self.questions, now);
-        say.send.extend(self.due(now, &mut say.warn));
-        say
+        self.due(now, say);
     }
 
-    fn meaningless(&mut self, wish: &Wish) -> Vec<String> {
+    fn meaningless(&mut self, wish: &Wish, warn: &mut Vec<String>) {
         if std::mem::replace(&mut self.memory.checked, true) {
-            return Vec::new();
+            return;
         }
-        let given = wish.given();
-        let meaningless = given.into_iter().filter(|option| !self.dialect.takes.contains(option));
-        meaningless.map(|option| format!("{option} means nothing to {}", self.dialect.name)).collect()
+        for option in wish.given() {
+            if !self.dialect.takes.contains(&option) {
+                warn.push(format!("{option} means nothing to {}", self.dialect.name));
+            }
+        }
     }
 
-    fn due(&mut self, now: Instant, warn: &mut Vec<String>) -> Vec<String> {
+    fn due(&mut self, now: Instant, say: &mut Say) {
         if !self.known {
-            return Vec::new();
+            return;
         }
         let due = self.memory.requests.due(&self.dialect.asking, &self.questions, now);
         let within = humantime::format_duration(self.questions.within);
-        warn.extend(due.unanswered.iter().map(|kind| format!("no answer to {kind} within {within}")));
+        for kind in &due.unanswered {
+            say.warn.push(format!("no answer to {kind} within {within}"));
+        }
         let longest = self.dialect.asking.longest;
-        warn.extend(
-            due.too_long.iter().map(|kind| format!("{kind} was not sent: the server takes {longest} bytes at most")),
-        );
-        due.send
+        for kind in &due.too_long {
+            say.warn.push(format!("{kind} was not sent: the server takes {longest} bytes at most"));
+        }
+        say.send.extend(due.send);
     }
 
     /// Reads strictly first; only what fails is repaired and read again.

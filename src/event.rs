@@ -326,50 +326,6 @@ impl Event<'_> {
     }
 }
 
-/// The events of one message. Most have one; that one needs no list.
-#[derive(Clone, Debug, Default)]
-pub enum Events<'a> {
-    /// Nothing to show.
-    #[default]
-    None,
-    /// The usual case.
-    One(Event<'a>),
-    /// A sample with alerts, say.
-    Many(Vec<Event<'a>>),
-}
-
-impl<'a> Events<'a> {
-    /// Adds an event behind the others.
-    pub fn push(&mut self, event: Event<'a>) {
-        *self = match std::mem::take(self) {
-            Events::None => Events::One(event),
-            Events::One(first) => Events::Many(vec![first, event]),
-            Events::Many(mut events) => {
-                events.push(event);
-                Events::Many(events)
-            }
-        };
-    }
-}
-
-impl<'a> std::ops::Deref for Events<'a> {
-    type Target = [Event<'a>];
-
-    fn deref(&self) -> &[Event<'a>] {
-        match self {
-            Events::None => &[],
-            Events::One(event) => std::slice::from_ref(event),
-            Events::Many(events) => events,
-        }
-    }
-}
-
-impl<'a> From<Event<'a>> for Events<'a> {
-    fn from(event: Event<'a>) -> Self {
-        Events::One(event)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

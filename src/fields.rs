@@ -55,14 +55,14 @@ pub enum Rule {
 #[derive(Debug)]
 pub struct Reading<'a> {
     /// The sample.
-    pub sample: Sample<'a>,
+    pub sample: Box<Sample<'a>>,
     /// The alerts' member as it came.
     pub alerts: Option<Node<'a>>,
 }
 
 /// Reads a sample. Fails only where the text is no JSON.
 pub fn read<'a>(text: &'a str, rows: &'static [Row]) -> serde_json::Result<Reading<'a>> {
-    let mut reading = Reading { sample: Sample::new(rows), alerts: None };
+    let mut reading = Reading { sample: Box::new(Sample::new(rows)), alerts: None };
     let mut json = serde_json::Deserializer::from_str(text);
     Walk { rule: &Rule::Into(rows), into: &mut reading }.deserialize(&mut json)?;
     json.end()?;
@@ -84,7 +84,7 @@ struct Found {
 }
 
 impl Found {
-    fn push(&mut self, path: &str, text: impl FnOnce() -> String) {
+    fn push(&mut self, path: &str, text: &dyn Fn() -> String) {
         let Some(room) = self.room.and_then(|room| room.checked_sub(path.len())) else { return self.full() };
         let text = text();
         let Some(room) = room.checked_sub(text.len()) else { return self.full() };
@@ -111,7 +111,11 @@ impl Walk<'_, '_> {
             Rule::Number(metric, factor) => sample.put(metric, value * factor),
             Rule::Else(metric, factor) if sample.get(metric).is_none() => sample.put(metric, value * factor),
             Rule::NonZero(metric, factor) if value != 0.0 => sample.put(metric, value * factor),
-            Rule::At => sample.at = stamp(value).map(Cow::Owned).or(sample.at.take()),
+            Rule::At => {
+                if let Some(at) = stamp(value) {
+                    sample.at = Some(at.into());
+                }
+            }
             _ => {}
         }
     }
@@ -259,27 +263,27 @@ fn gather(node: &Node<'_>, rule: Option<&Rule>, sample: &Sample<'_>, path: &mut 
             let rows: &[Row] = if let Some(Rule::Into(rows)) = rule { rows } else { &[] };
             for (key, value) in members {
                 let rule = rows.iter().find(|row| row.0 == key).map(|row| &row.1);
-                at(path, key, |path| gather(value, rule, sample, path, out));
+                gather_at(key, value, rule, sample, path, out);
             }
         }
         (Node::List(_), Some(Rule::PerCore)) if !sample.per_core.is_empty() => {}
         (Node::List(list), _) if list.iter().all(Node::is_leaf) && carried(node, rule, sample) => {}
         (Node::List(list), _) if list.iter().all(Node::is_leaf) => {
-            out.push(path, || list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+            out.push(path, &|| node.joined());
         }
         (Node::List(list), _) => {
             for (i, value) in list.iter().enumerate() {
                 let first = if let (0, Some(Rule::First(rows))) = (i, rule) { Some(Rule::Into(rows)) } else { None };
-                at(path, &i.to_string(), |path| gather(value, first.as_ref(), sample, path, out));
+                gather_at(&i.to_string(), value, first.as_ref(), sample, path, out);
             }
         }
-        (leaf, _) if !carried(leaf, rule, sample) => out.push(path, || leaf.to_string()),
+        (leaf, _) if !carried(leaf, rule, sample) => out.push(path, &|| leaf.to_string()),
         _ => {}
     }
 }
 
-/// Runs `inner` with `key` appended to the path. A leading `data.` says nothing and is left out.
-fn at(path: &mut String, key: &str, inner: impl FnOnce(&mut String)) {
+/// Goes on with `key` appended to the path. A leading `data.` says nothing and is left out.
+fn gather_at(key: &str, node: &Node<'_>, rule: Option<&Rule>, sample: &Sample<'_>, path: &mut String, out: &mut Found) {
     let len = path.len();
     if path == "data" {
         path.clear();
@@ -289,7 +293,7 @@ fn at(path: &mut String, key: &str, inner: impl FnOnce(&mut String)) {
         path.push('.');
     }
     path.push_str(key);
-    inner(path);
+    gather(node, rule, sample, path, out);
     if dropped {
         path.clear();
         path.push_str("data");
@@ -305,22 +309,23 @@ fn carried(leaf: &Node<'_>, rule: Option<&Rule>, sample: &Sample<'_>) -> bool {
             leaf.as_f64().is_some_and(|value| sample.get(*metric) == Some(value * factor))
         }
         (Some(Rule::Numbers(metrics) | Rule::Words(metrics, _)), Node::List(list)) => {
-            list.len() <= metrics.len()
-                && metrics
-                    .iter()
-                    .zip(list)
-                    .all(|(&metric, leaf)| leaf.as_f64().is_some_and(|v| sample.get(metric) == Some(v)))
+            are_carried(&mut list.iter().map(Node::as_f64), metrics, sample)
         }
         (Some(Rule::Text(text)), Node::Text(value)) => sample.text(*text) == Some(value),
-        (Some(Rule::Words(metrics, read)), Node::Text(value)) => {
-            let values = || words(value, *read);
-            values().count() <= metrics.len()
-                && metrics.iter().zip(values()).all(|(&metric, value)| value.is_some() && sample.get(metric) == value)
-        }
+        (Some(Rule::Words(metrics, read)), Node::Text(value)) => are_carried(&mut words(value, *read), metrics, sample),
         (Some(Rule::At), Node::Text(value)) => sample.at.as_deref() == Some(value),
-        (Some(Rule::At), _) => {
-            sample.at.is_some() && leaf.as_f64().and_then(stamp) == sample.at.as_deref().map(Into::into)
-        }
+        (Some(Rule::At), _) => leaf.as_f64().and_then(stamp).is_some_and(|at| sample.at.as_deref() == Some(&*at)),
         _ => false,
     }
+}
+
+/// Whether the sample carries each of these values as its metric, and there are no more values than metrics.
+fn are_carried(values: &mut dyn Iterator<Item = Option<f64>>, metrics: &[Metric], sample: &Sample<'_>) -> bool {
+    let mut metrics = metrics.iter();
+    for value in values {
+        if !metrics.next().is_some_and(|&metric| value.is_some() && sample.get(metric) == value) {
+            return false;
+        }
+    }
+    true
 }

@@ -3,7 +3,6 @@
 //! Pure: time is an argument, texts to send are handed out. A dialect says by its [`Asking`] how a request is
 //! written and how its answer is recognised.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// One `--request TYPE[=JSON]`.
@@ -54,7 +53,8 @@ const MOST_POSTPONED: usize = 64;
 /// The requests of one connection.
 #[derive(Debug, Default)]
 pub struct Requests {
-    waiting: VecDeque<Ask>,
+    /// How many of the questions, from their end, are still to be asked in this round.
+    waiting: usize,
     in_flight: Vec<InFlight>,
     /// What was refused for the time being, and when it is asked again.
     postponed: Vec<(Instant, Ask)>,
@@ -96,8 +96,14 @@ impl Requests {
 
     /// When [`Requests::due`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        let postponed = self.postponed.iter().map(|(until, _)| *until);
-        self.in_flight.iter().map(|flight| flight.answer_by).chain(postponed).chain(self.again_at).min()
+        let mut next = self.again_at;
+        for flight in &self.in_flight {
+            next = earlier(next, Some(flight.answer_by));
+        }
+        for (until, _) in &self.postponed {
+            next = earlier(next, Some(*until));
+        }
+        next
     }
 
     /// What is to be sent now, and what will not be answered any more.
@@ -115,14 +121,25 @@ impl Requests {
         }
         while self.in_flight.len() < asking.at_once {
             let postponed = self.postponed.iter().position(|(until, _)| now >= *until);
-            let again = postponed.map(|at| self.postponed.remove(at).1);
-            let (refused, Some(ask)) = (again.is_some(), again.or_else(|| self.waiting.pop_front())) else { break };
+            let ask = match postponed {
+                Some(at) => self.postponed.remove(at).1,
+                None => match self.next(questions) {
+                    Some(ask) => ask,
+                    None => break,
+                },
+            };
             self.ask(ask, asking, now + questions.within, &mut due);
-            if let (true, Some(flight)) = (refused, self.in_flight.last_mut()) {
+            if let (true, Some(flight)) = (postponed.is_some(), self.in_flight.last_mut()) {
                 flight.again = true;
             }
         }
         due
+    }
+
+    fn next(&mut self, questions: &Questions) -> Option<Ask> {
+        let ask = questions.asks.get(questions.asks.len().checked_sub(self.waiting)?)?;
+        self.waiting -= 1;
+        Some(ask.clone())
     }
 
     /// Whether a message of this type, with this request id, is the answer to a request. If so, that one is over.
@@ -160,8 +177,7 @@ impl Requests {
 
     fn round(&mut self, questions: &Questions, now: Instant) {
         // What the last round left unasked is asked in its turn, not twice.
-        self.waiting.clear();
-        self.waiting.extend(questions.asks.iter().cloned());
+        self.waiting = questions.asks.len();
         self.again_at = questions.every.map(|every| now + every);
     }
 
@@ -177,6 +193,14 @@ impl Requests {
         if !asking.answers.is_empty() {
             self.in_flight.push(InFlight { ask, id, answer_by, again: false });
         }
+    }
+}
+
+/// The earlier of two times, where there are any.
+pub fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        _ => a.or(b),
     }
 }
 

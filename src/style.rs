@@ -48,7 +48,7 @@ impl Level {
 
     /// The level of an alert, by the server's name for it.
     pub(crate) fn of_alert(name: &str) -> Level {
-        let is = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+        let is = |names| is_among(name, names);
         match name {
             _ if is(&["info", "ok", "notice", "debug", "light"]) => Level::Normal,
             _ if is(&["critical", "error", "emergency", "fatal", "severe", "heavy", "high"]) => Level::Critical,
@@ -58,7 +58,7 @@ impl Level {
 
     /// The level of a line of a log, by its own name for it. Most are nothing to look at.
     pub(crate) fn of_log(name: &str) -> Level {
-        let is = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+        let is = |names| is_among(name, names);
         match name {
             _ if is(&["error", "err", "critical", "fatal", "alert", "emergency", "panic", "severe"]) => Level::Critical,
             _ if is(&["warning", "warn"]) => Level::Warning,
@@ -68,7 +68,7 @@ impl Level {
 
     /// The level of a process's state; `None` where the name tells nothing.
     pub(crate) fn of_state(name: &str) -> Option<Level> {
-        let is = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+        let is = |names| is_among(name, names);
         match name {
             _ if is(&["online", "running", "started", "healthy"]) => Some(Level::Normal),
             _ if is(&["errored", "error", "crashed", "failed", "unhealthy"]) => Some(Level::Critical),
@@ -94,17 +94,29 @@ impl Level {
     }
 }
 
+fn is_among(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
 impl Style {
     /// Appends what `inner` appends, in colour where there are colours.
-    pub(crate) fn paint<T>(self, out: &mut String, color: AnsiColor, inner: impl FnOnce(&mut String) -> T) -> T {
-        if !self.color {
-            return inner(out);
+    pub(crate) fn paint(self, out: &mut String, color: AnsiColor, inner: impl FnOnce(&mut String)) {
+        self.begin(out, color);
+        inner(out);
+        self.end(out);
+    }
+
+    fn begin(self, out: &mut String, color: AnsiColor) {
+        if self.color {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{}", color.render_fg());
         }
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{}", color.render_fg());
-        let done = inner(out);
-        let _ = write!(out, "{Reset}");
-        done
+    }
+
+    fn end(self, out: &mut String) {
+        if self.color {
+            let _ = write!(out, "{Reset}");
+        }
     }
 
     /// Our own drawing: the first where Unicode is wanted, else the second.

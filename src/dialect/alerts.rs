@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::cut;
-use crate::event::{Alert, AlertPhase};
+use crate::event::{Alert, AlertPhase, Event};
 
 /// No server has more things to warn of; one that invents them must not fill our memory.
 const MOST: usize = 256;
@@ -22,13 +22,13 @@ struct On {
 }
 
 impl Alerts {
-    /// Takes an alert as it came. Gives it back where it is news: one that begins, or has another level.
-    pub fn see<'a>(&mut self, mut alert: Alert<'a>) -> Option<Alert<'a>> {
+    /// Takes an alert as it came. Shows it where it is news: one that begins, or has another level.
+    pub fn see<'a>(&mut self, mut alert: Alert<'a>, show: &mut Vec<Event<'a>>) {
         let (component, metric, level) = (cut(&alert.component), cut(&alert.metric), cut(&alert.level));
         match self.0.iter_mut().find(|on| on.component == component && on.metric == metric) {
             Some(on) if on.level == level => {
                 on.seen = true;
-                return None;
+                return;
             }
             Some(on) => {
                 on.seen = true;
@@ -37,20 +37,18 @@ impl Alerts {
             }
             None => self.begin(&alert),
         }
-        Some(alert)
+        show.push(Event::Alert(alert));
     }
 
     /// Ends the alerts that were not seen since the last call, but for those that `goes_on` keeps.
-    pub fn end_unseen(&mut self, mut goes_on: impl FnMut(&str, Option<f64>) -> bool) -> Vec<Alert<'static>> {
-        let mut ended = Vec::new();
+    pub fn end_unseen(&mut self, show: &mut Vec<Event<'_>>, goes_on: &dyn Fn(&str, Option<f64>) -> bool) {
         self.0.retain_mut(|on| {
             let stays = std::mem::take(&mut on.seen) || goes_on(&on.component, on.threshold);
             if !stays {
-                ended.push(on.ended());
+                show.push(Event::Alert(on.ended()));
             }
             stays
         });
-        ended
     }
 
     /// Ends one alert, where it is on.
@@ -63,8 +61,8 @@ impl Alerts {
         if self.0.len() == MOST {
             self.0.remove(0);
         }
-        let [component, metric, level] =
-            [&alert.component, &alert.metric, &alert.level].map(|text| cut(text).to_owned());
+        let own = |text: &str| cut(text).to_owned();
+        let (component, metric, level) = (own(&alert.component), own(&alert.metric), own(&alert.level));
         self.0.push(On { component, metric, level, threshold: alert.threshold, seen: true });
     }
 }
@@ -101,11 +99,13 @@ mod tests {
 
     #[test]
     fn long_names_are_told_apart_by_their_beginnings_and_never_fill_the_memory() {
-        let mut alerts = Alerts::default();
+        let (mut alerts, mut shown) = (Alerts::default(), Vec::new());
         for i in 0..1000 {
             let name = format!("{i}{}", "\u{e9}".repeat(5000));
-            assert!(alerts.see(alert(&name, &name)).is_some(), "{i}");
-            assert!(alerts.see(alert(&name, &name)).is_none(), "{i}");
+            for _ in 0..2 {
+                alerts.see(alert(&name, &name), &mut shown);
+                assert_eq!(shown.len(), i + 1, "{name}");
+            }
         }
         let names = |on: &On| on.component.len() + on.metric.len() + on.level.len();
         assert_eq!(alerts.0.len(), MOST);

@@ -12,8 +12,8 @@ mod tests;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Dialect, Memory, PLAIN, Step, Undecodable, beside_type, keep_alive, unknown};
-use crate::event::{Event, LogLine, Notice, ServerError};
+use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, beside_type, keep_alive, notice, unknown};
+use crate::event::{Event, LogLine, ServerError};
 use crate::json::{self, Layout, Node, Writer};
 use crate::requests::{Ask, Asking};
 
@@ -28,13 +28,13 @@ pub static DIALECT: Dialect = Dialect {
     quiet_after: Some(Duration::from_secs(75)),
     recognises,
     handlers: &[
-        ("system.client_connected", connected),
-        ("ping", ping),
-        ("pong", keep_alive),
-        ("error", error),
-        ("admin_message", admin_message),
+        ("system.client_connected", Handler::Tree(connected)),
+        ("ping", Handler::Tree(ping)),
+        ("pong", Handler::Text(keep_alive)),
+        ("error", Handler::Tree(error)),
+        ("admin_message", Handler::Tree(admin_message)),
     ],
-    other: Some(message),
+    other: Some(Handler::Text(message)),
     address: name::address,
     // The server takes messages of 16 MiB, the default of its library.
     asking: Asking { render, answers: &[], error: None, at_once: usize::MAX, longest: 16 << 20 },
@@ -58,39 +58,36 @@ fn recognises(kind: &str, message: &Node<'_>) -> bool {
 }
 
 /// The welcome; the only place where a client without an id learns the one that it was given.
-fn connected<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
-    let text = node.text("content").cloned().unwrap_or(Cow::Borrowed("Connected"));
-    Ok(Event::Notice(Notice { text, greeting: true }).into())
+fn connected<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    Some(notice(node.text_or("content", "Connected"), true))
 }
 
 /// Answered only where the user knows that the application has a handler for the answer.
-fn ping<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
+fn ping<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
     let id = node.get("meta").and_then(|meta| meta.get("ping_id")).map(ToString::to_string).unwrap_or_default();
     // Anyone may send pings through the server: an id stays inside the string that it stands in.
     let mut literal = String::new();
     json::push_string(&mut literal, &id);
     let reply = memory.wish.heartbeat_reply.as_ref().map(|reply| reply.replace("%id", &literal[1..literal.len() - 1]));
-    Ok(Step { reply, ..Event::KeepAlive.into() })
+    let mut step = Step::from(Event::KeepAlive);
+    step.reply = reply;
+    Some(step)
 }
 
 /// Perhaps about a message of somebody else: those of clients without an id go to all.
-fn error<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
+fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
     let text = node.get("content").map_or_else(|| node.to_string().into(), words);
     let severity = node.get("meta").and_then(|meta| meta.text("level")).cloned();
-    Ok(Event::Error(ServerError { text, severity }).into())
+    Some(Event::Error(ServerError { text, severity }).into())
 }
 
-fn admin_message<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
-    let Some(content) = node.get("content") else { return Ok(unknown("admin_message".into(), text)) };
+fn admin_message<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    let content = node.get("content")?;
     let meta = node.get("meta").unwrap_or(&Node::Null);
     let level = meta.text("level").map_or("info", |level| &**level);
     let from = meta.text("from").map_or("admin", |from| &**from);
     let text = format!("{level} from {from}: {content}{}", rest(meta, &["level", "from", "timestamp"]));
-    Ok(Event::Notice(Notice { text: text.into(), greeting: false }).into())
+    Some(notice(text.into(), false))
 }
 
 /// Any other type: the log of a task, what became of a task, or something of the application's own.
@@ -101,7 +98,7 @@ fn message<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
         Err(_) if json::is_json(text) => return Ok(unknown(json::message_type(text).unwrap_or_default(), text)),
         Err(_) => return Err(Undecodable),
     };
-    let kind = node.text("type").cloned().unwrap_or_default();
+    let kind = node.text_or("type", "");
     let (Some(content), Some(meta @ Node::Map(_))) = (node.get("content"), node.get("meta")) else {
         return Ok(unknown(kind, text));
     };
@@ -110,7 +107,7 @@ fn message<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
         Some("") => log("", task, content, meta),
         Some(plugin) if plugin.ends_with('.') => log(&plugin[..plugin.len() - 1], task, content, meta),
         _ if task.is_some() || matches!(meta.get("success"), Some(Node::Bool(_))) => result(&kind, task, content, meta),
-        _ => notice(&kind, content, meta),
+        _ => custom(&kind, content, meta),
     })
 }
 
@@ -119,7 +116,7 @@ fn log<'a>(plugin: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta: 
     let source = task.cloned().unwrap_or_else(|| plugin.to_owned().into());
     let rest = rest(meta, &["task_id", "level", "event"]);
     let text = if rest.is_empty() { words(content) } else { format!("{content}{rest}").into() };
-    Event::Log(LogLine { level: meta.text("level").cloned().unwrap_or_default(), source, text }).into()
+    Event::Log(LogLine { level: meta.text_or("level", ""), source, text }).into()
 }
 
 /// What became of a task: only the meta data say whether it succeeded.
@@ -133,20 +130,20 @@ fn result<'a>(kind: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta:
         Some(Node::Bool(false)) => "failed",
         _ => event,
     };
-    let function = meta.text("function").map(|function| format!("{function} ")).unwrap_or_default();
-    let error = meta.text("error").map(|error| format!(": {error}")).unwrap_or_default();
+    let (function, space) = meta.text("function").map_or(("", ""), |function| (&**function, " "));
+    let (colon, error) = meta.text("error").map_or(("", ""), |error| (": ", &**error));
     let rest = rest(meta, &["task_id", "event", "function", "success", "error", "timestamp", "level"]);
-    let text = format!("{function}{outcome}: {content}{error}{rest}");
+    let text = format!("{function}{space}{outcome}: {content}{colon}{error}{rest}");
     let bad = outcome == "failed" || !error.is_empty();
-    let level = meta.text("level").cloned().unwrap_or(Cow::Borrowed(if bad { "ERROR" } else { "INFO" }));
+    let level = meta.text_or("level", if bad { "ERROR" } else { "INFO" });
     Event::Log(LogLine { level, source: task.cloned().unwrap_or_default(), text: text.into() }).into()
 }
 
 /// `custom_event: Something happened (severity=high)`
-fn notice<'a>(kind: &str, content: &Node<'a>, meta: &Node<'a>) -> Step<'a> {
+fn custom<'a>(kind: &str, content: &Node<'a>, meta: &Node<'a>) -> Step<'a> {
     let separator = if kind.is_empty() { "" } else { ": " };
     let text = format!("{kind}{separator}{content}{}", rest(meta, &[]));
-    Event::Notice(Notice { text: text.into(), greeting: false }).into()
+    notice(text.into(), false)
 }
 
 fn words<'a>(content: &Node<'a>) -> Cow<'a, str> {
@@ -155,8 +152,8 @@ fn words<'a>(content: &Node<'a>) -> Cow<'a, str> {
 
 /// The meta data that are not told in another place, in parentheses.
 fn rest(meta: &Node<'_>, told: &[&str]) -> String {
-    let untold: Vec<_> = meta.members().iter().filter(|(key, _)| !told.contains(&&**key)).cloned().collect();
-    if untold.is_empty() { String::new() } else { format!(" ({})", Node::Map(untold)) }
+    let untold = meta.without(told);
+    if untold.members().is_empty() { String::new() } else { format!(" ({untold})") }
 }
 
 /// `{"type":…,"content":…}`; JSON that is an object of exactly `content` and `meta` is both.

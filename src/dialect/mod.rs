@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use crate::endpoint::Endpoint;
-use crate::event::{Answer, Event, Events, Unknown};
+use crate::event::{Answer, Event, Notice, Unknown};
 use crate::json::{self, Node};
 use crate::requests::{Ask, Asking, Requests};
 
@@ -97,13 +97,19 @@ pub static DIALECTS: &[&Dialect] = &[
 ];
 
 /// Turns one message into events. Pure: what it must remember stands in the memory.
-pub type Handler = for<'a> fn(&'a str, &mut Memory) -> Result<Step<'a>, Undecodable>;
+#[derive(Clone, Copy, Debug)]
+pub enum Handler {
+    /// From the text: where one pass without a tree is enough, or the text itself is needed.
+    Text(for<'a> fn(&'a str, &mut Memory) -> Result<Step<'a>, Undecodable>),
+    /// From the tree. `None` where the message is not what its type says: it is shown as it came.
+    Tree(for<'a> fn(&Node<'a>, &mut Memory) -> Option<Step<'a>>),
+}
 
 /// What follows from a message: what to show and what to answer.
 #[derive(Debug, Default)]
 pub struct Step<'a> {
     /// What to show.
-    pub show: Events<'a>,
+    pub show: Vec<Event<'a>>,
     /// A text to send back.
     pub reply: Option<String>,
     /// The message with its secrets replaced by "redacted", where it has any: it takes the message's place
@@ -185,13 +191,18 @@ pub struct Memory {
 impl Wish {
     /// The options behind the wish.
     pub fn given(&self) -> Vec<&'static str> {
-        let given = [
+        let mut options = Vec::new();
+        for &(option, given) in &[
             ("--subscribe", !self.subscribe.is_empty()),
             ("--process", !self.process.is_empty()),
             ("--interval", self.interval.is_some()),
             ("--heartbeat-reply", self.heartbeat_reply.is_some()),
-        ];
-        given.into_iter().filter(|(_, given)| *given).map(|(option, _)| option).collect()
+        ] {
+            if given {
+                options.push(option);
+            }
+        }
+        options
     }
 }
 
@@ -212,7 +223,7 @@ impl Dialect {
         let kind = (self.kind)(text).unwrap_or_default();
         let handler = self.handlers.iter().find(|(name, _)| *name == kind).map(|(_, handler)| *handler);
         let mut step = match handler.or(self.other) {
-            Some(handler) => handler(text, memory)?,
+            Some(handler) => handler.read(&kind, text, memory)?,
             None if json::is_json(text) => unknown(kind.clone(), text),
             None => return Err(Undecodable),
         };
@@ -233,9 +244,18 @@ impl Dialect {
     ) -> Result<(), Undecodable> {
         let id = json::member(text, "request_id");
         if memory.requests.settle(&self.asking, kind, id.as_deref()) && matches!(*step.show, [] | [Event::KeepAlive]) {
-            step.show = answer(text, memory)?.show;
+            step.show = vec![Event::Answer(answer(&Node::parse(text)?))];
         }
         Ok(())
+    }
+}
+
+impl Handler {
+    fn read<'a>(self, kind: &Cow<'a, str>, text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
+        match self {
+            Handler::Text(read) => read(text, memory),
+            Handler::Tree(read) => Ok(read(&Node::parse(text)?, memory).unwrap_or_else(|| unknown(kind.clone(), text))),
+        }
     }
 }
 
@@ -252,13 +272,19 @@ pub fn named(name: &str) -> Option<&'static Dialect> {
 /// The dialect that speaks so, if only one does.
 pub fn recognise(text: &str) -> Option<&'static Dialect> {
     let message = Node::parse(text).ok()?;
-    let kind = message.text("type").cloned().unwrap_or_default();
+    let kind = message.text_or("type", "");
     DIALECTS.iter().copied().find(|dialect| (dialect.recognises)(&kind, &message))
 }
 
 impl<'a> From<Event<'a>> for Step<'a> {
     fn from(event: Event<'a>) -> Self {
-        Step { show: Events::One(event), ..Step::default() }
+        vec![event].into()
+    }
+}
+
+impl<'a> From<Vec<Event<'a>>> for Step<'a> {
+    fn from(show: Vec<Event<'a>>) -> Self {
+        Step { show, ..Step::default() }
     }
 }
 
@@ -271,7 +297,14 @@ impl From<serde_json::Error> for Undecodable {
 /// A message as it came.
 pub fn unknown<'a>(kind: Cow<'a, str>, text: &'a str) -> Step<'a> {
     let event = Event::Unknown(Unknown { kind: kind.clone(), text: text.into() });
-    Step { kind, ..event.into() }
+    let mut step = Step::from(event);
+    step.kind = kind;
+    step
+}
+
+/// What the server says of itself or the connection; every connection begins with a greeting.
+fn notice(text: Cow<'_, str>, greeting: bool) -> Step<'_> {
+    Event::Notice(Notice { text, greeting }).into()
 }
 
 /// A binary message that is no text, in words.
@@ -295,18 +328,25 @@ pub fn beside_type(ask: &Ask, _: &str) -> String {
 }
 
 /// The answer to a request: all members but those that say what and when it is; of `data` alone what is in it.
-fn answer<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let mut node = Node::parse(text)?;
-    let kind = node.text("type").cloned().unwrap_or_default();
-    if let Node::Map(members) = &mut node {
-        members.retain(|(key, _)| !["type", "timestamp", "request_id"].contains(&&**key));
-        if let [(key, data)] = &mut members[..]
-            && key == "data"
-        {
-            node = std::mem::replace(data, Node::Null);
-        }
+fn answer<'a>(node: &Node<'a>) -> Answer<'a> {
+    let said = node.without(&["type", "timestamp", "request_id"]);
+    let said = match said.members() {
+        [(key, data)] if key == "data" => data,
+        _ => &said,
+    };
+    Answer { kind: node.text_or("type", ""), text: said.to_string() }
+}
+
+/// A message that is only ever an answer.
+fn answered<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    Some(Event::Answer(answer(node)).into())
+}
+
+/// Appends several texts.
+fn push_all(out: &mut String, texts: &[&str]) {
+    for text in texts {
+        out.push_str(text);
     }
-    Ok(Event::Answer(Answer { kind, text: node.to_string() }).into())
 }
 
 /// The beginning of a text: what is remembered of it, and compared.
@@ -343,6 +383,7 @@ mod tests {
         let handlers = DIALECTS
             .iter()
             .flat_map(|dialect| dialect.handlers.iter().map(|(_, handler)| *handler).chain(dialect.other));
+        let read = |handler: Handler, text: &str| handler.read(&"x".into(), text, &mut Memory::default()).map(drop);
         for handler in handlers {
             for shape in ["null", "5", "\"x\"", "[]", "[1,[2]]", "{}", "{\"a\":{\"b\":[null]}}", "true", "-1.5e300"] {
                 let members = [
@@ -375,11 +416,11 @@ mod tests {
                 let flat = format!("{{\"type\":{shape},{members}}}");
                 let nested = format!("{{\"type\":\"x\",\"data\":{{{members}}},\"alerts\":[{{{members}}},{shape}]}}");
                 for text in [flat, nested] {
-                    handler(&text, &mut Memory::default()).unwrap();
+                    read(handler, &text).unwrap();
                 }
             }
             for text in rubbish {
-                drop(handler(text, &mut Memory::default()));
+                drop(read(handler, text));
             }
         }
     }

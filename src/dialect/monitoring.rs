@@ -3,12 +3,11 @@
 //! Measured with version 1.0.83; the documentation of its client describes other names and units
 //! (`usage_percent`, `used_gb`, …), which older and third-party servers send.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Dialect, Memory, PLAIN, Step, Undecodable, answer, beside_type, keep_alive};
-use crate::event::{Alert, AlertPhase, Event, Notice, ServerError};
-use crate::fields::{self, Row, Rule};
+use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, answered, beside_type, keep_alive, notice};
+use crate::event::{Alert, AlertPhase, Event, ServerError};
+use crate::fields::{self, Reading, Row, Rule};
 use crate::json::Node;
 use crate::metric::{Metric, Sample, Text};
 use crate::requests::Asking;
@@ -18,15 +17,15 @@ pub static DIALECT: Dialect = Dialect {
     about: "monitoring-websocket-server",
     quiet_after: Some(Duration::from_secs(30)),
     handlers: &[
-        ("monitoring_data", monitoring_data),
-        ("connection", connection),
-        ("connection_message", connection),
-        ("status", answer),
-        ("pong", keep_alive),
-        ("ping", keep_alive),
-        ("error", error),
-        ("error_message", error),
-        ("alert", alert),
+        ("monitoring_data", Handler::Text(monitoring_data)),
+        ("connection", Handler::Tree(connection)),
+        ("connection_message", Handler::Tree(connection)),
+        ("status", Handler::Tree(answered)),
+        ("pong", Handler::Text(keep_alive)),
+        ("ping", Handler::Text(keep_alive)),
+        ("error", Handler::Tree(error)),
+        ("error_message", Handler::Tree(error)),
+        ("alert", Handler::Tree(alert)),
     ],
     recognises,
     asking: Asking {
@@ -138,18 +137,14 @@ static GPU: &[Row] = &[
 ];
 
 fn monitoring_data<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let reading = fields::read(text, MESSAGE)?;
-    let mut alerts = Vec::new();
-    for node in reading.alerts.as_ref().map_or(&[][..], Node::elements) {
-        alerts.extend(memory.alerts.see(read_alert(node)));
+    let Reading { sample, alerts } = fields::read(text, MESSAGE)?;
+    let mut show = Vec::new();
+    for node in alerts.as_ref().map_or(&[][..], Node::elements) {
+        memory.alerts.see(read_alert(node), &mut show);
     }
-    let sample = reading.sample;
-    alerts.extend(memory.alerts.end_unseen(|component, threshold| is_above(&sample, component, threshold)));
-    let mut step = Step::from(Event::Sample(Box::new(sample)));
-    for alert in alerts {
-        step.show.push(Event::Alert(alert));
-    }
-    Ok(step)
+    memory.alerts.end_unseen(&mut show, &|component, threshold| is_above(&sample, component, threshold));
+    show.insert(0, Event::Sample(sample));
+    Ok(show.into())
 }
 
 /// Whether an alert that is not repeated goes on: one mode of the server tells each alert once in
@@ -165,16 +160,17 @@ fn is_above(sample: &Sample<'_>, component: &str, threshold: Option<f64>) -> boo
     sample.get(metric).zip(threshold).is_some_and(|(value, threshold)| value > threshold)
 }
 
-fn alert<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
-    let inner = node.get("data").or_else(|| node.get("alert")).filter(|inner| !inner.is_leaf()).unwrap_or(&node);
-    Ok(memory.alerts.see(read_alert(inner)).map(|alert| Event::Alert(alert).into()).unwrap_or_default())
+fn alert<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+    let inner = node.get("data").or_else(|| node.get("alert")).filter(|inner| !inner.is_leaf()).unwrap_or(node);
+    let mut show = Vec::new();
+    memory.alerts.see(read_alert(inner), &mut show);
+    Some(show.into())
 }
 
 fn read_alert<'a>(node: &Node<'a>) -> Alert<'a> {
-    let text = |key| node.text(key).cloned().unwrap_or_default();
+    let text = |key| node.text_or(key, "");
     let level = text("level");
-    let message = node.text("message").cloned().unwrap_or_else(|| Cow::Owned(node.to_string()));
+    let message = node.told(&["message"]);
     Alert {
         component: text("component"),
         metric: text("metric"),
@@ -186,24 +182,20 @@ fn read_alert<'a>(node: &Node<'a>) -> Alert<'a> {
     }
 }
 
-fn connection<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let text = Node::parse(text)?.text("message").cloned().unwrap_or(Cow::Borrowed("Connected"));
-    Ok(Event::Notice(Notice { text, greeting: true }).into())
+fn connection<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    Some(notice(node.text_or("message", "Connected"), true))
 }
 
-fn error<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
-    let words = node.text("message").or_else(|| node.text("error")).cloned();
-    let text = words.unwrap_or_else(|| Cow::Owned(node.to_string()));
-    Ok(Event::Error(ServerError { text, severity: node.text("severity").cloned() }).into())
+fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    let text = node.told(&["message", "error"]);
+    Some(Event::Error(ServerError { text, severity: node.text("severity").cloned() }).into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Events;
 
-    fn events<'a>(text: &'a str, memory: &mut Memory) -> Events<'a> {
+    fn events<'a>(text: &'a str, memory: &mut Memory) -> Vec<Event<'a>> {
         DIALECT.read(text, memory).unwrap().show
     }
 

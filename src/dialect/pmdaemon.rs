@@ -13,7 +13,7 @@ mod tests;
 
 use std::time::Duration;
 
-use super::{Dialect, Memory, PLAIN, Step, Undecodable, Wish, unknown};
+use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, Wish};
 use crate::event::{Event, Process, Processes, ServerError};
 use crate::fields::{self, Row, Rule};
 use crate::json::{Layout, Node, Writer};
@@ -31,16 +31,16 @@ pub static DIALECT: Dialect = Dialect {
     quiet_after: Some(Duration::from_secs(30)),
     recognises,
     handlers: &[
-        ("ProcessList", process_list),
-        ("SystemUpdate", system),
-        ("ProcessUpdate", process_update),
-        ("Error", error),
-        ("process_status", documented::process_status),
-        ("process_metrics", documented::process_metrics),
-        ("system_metrics", system),
-        ("health_update", documented::health_update),
-        ("process_event", documented::process_event),
-        ("log_message", documented::log_message),
+        ("ProcessList", Handler::Tree(process_list)),
+        ("SystemUpdate", Handler::Text(system)),
+        ("ProcessUpdate", Handler::Tree(process_update)),
+        ("Error", Handler::Tree(error)),
+        ("process_status", Handler::Tree(documented::process_status)),
+        ("process_metrics", Handler::Tree(documented::process_metrics)),
+        ("system_metrics", Handler::Text(system)),
+        ("health_update", Handler::Tree(documented::health_update)),
+        ("process_event", Handler::Tree(documented::process_event)),
+        ("log_message", Handler::Tree(documented::log_message)),
     ],
     greet,
     // The server takes frames of 16 MiB, the default of its library.
@@ -123,41 +123,45 @@ static DOCUMENTED: &[Row] = &[
 ];
 
 fn system<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    Ok(Event::Sample(Box::new(fields::read(text, MESSAGE)?.sample)).into())
+    Ok(Event::Sample(fields::read(text, MESSAGE)?.sample).into())
 }
 
-fn process_list<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
-    let Some(Node::List(nodes)) = node.get("processes") else { return Ok(unknown("ProcessList".into(), text)) };
+fn process_list<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+    let Node::List(nodes) = node.get("processes")? else { return None };
     let list = processes(nodes);
     let first = memory.pmdaemon.is_first();
     let changes = memory.pmdaemon.replace(&list);
     let warn = (first && nodes.len() > MOST)
         .then(|| format!("{} processes are too many to watch: the first {MOST} are shown", nodes.len()));
-    Ok(Step { warn, ..Event::Processes(Processes { list, changes, first }).into() })
+    let mut step = Step::from(Event::Processes(Processes { list, changes, first }));
+    step.warn = warn;
+    Some(step)
 }
 
-fn process_update<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
-    let Some(process) = node.get("process").and_then(process::read) else {
-        return Ok(unknown("ProcessUpdate".into(), text));
-    };
-    Ok(one(process, None, memory))
+fn process_update<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+    Some(one(process::read(node.get("process")?)?, None, memory))
 }
 
-fn error<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
-    let words = node.text("message").cloned().unwrap_or_else(|| node.to_string().into());
-    Ok(Event::Error(ServerError { text: words, severity: None }).into())
+fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    Some(Event::Error(ServerError { text: node.told(&["message"]), severity: None }).into())
 }
 
 fn processes<'a>(nodes: &[Node<'a>]) -> Vec<Process<'a>> {
-    nodes.iter().filter_map(process::read).take(MOST).collect()
+    let mut list = Vec::new();
+    for node in nodes {
+        if list.len() < MOST
+            && let Some(process) = process::read(node)
+        {
+            list.push(process);
+        }
+    }
+    list
 }
 
 /// What a message about one process means; `before` is the state it was in, where the message says it.
 fn one<'a>(process: Process<'a>, before: Option<&str>, memory: &mut Memory) -> Step<'a> {
-    let changes = memory.pmdaemon.update(&process, before).into_iter().collect();
+    let mut changes = Vec::new();
+    memory.pmdaemon.update(&process, before, &mut changes);
     Event::Processes(Processes { list: vec![process], changes, first: false }).into()
 }
 
@@ -172,12 +176,12 @@ fn greet(wish: &Wish, _: &mut Memory) -> Vec<String> {
     json.member("type").string("subscribe");
     json.member("data").open('{');
     if wish.subscribe.is_empty() {
-        push_list(&mut json, "events", EVENTS);
+        push_list(&mut json, "events", &mut EVENTS.iter().copied());
     } else {
-        push_list(&mut json, "events", &wish.subscribe);
+        push_list(&mut json, "events", &mut wish.subscribe.iter().map(String::as_str));
     }
     if !wish.process.is_empty() {
-        push_list(&mut json, "processes", &wish.process);
+        push_list(&mut json, "processes", &mut wish.process.iter().map(String::as_str));
     }
     if let Some(interval) = wish.interval {
         json.member("interval").plain(interval.as_millis());
@@ -187,11 +191,11 @@ fn greet(wish: &Wish, _: &mut Memory) -> Vec<String> {
     vec![text]
 }
 
-fn push_list(json: &mut Writer<'_>, name: &str, texts: &[impl AsRef<str>]) {
+fn push_list(json: &mut Writer<'_>, name: &str, texts: &mut dyn Iterator<Item = &str>) {
     json.member(name).open('[');
     for text in texts {
         json.element();
-        json.string(text.as_ref());
+        json.string(text);
     }
     json.close(']');
 }

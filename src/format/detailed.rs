@@ -64,11 +64,11 @@ fn push_sample(lines: &mut Lines<'_>, shown: &Shown<'_>, sample: &Sample<'_>) {
     let start = lines.out.len();
     push_heading(lines, shown, sample);
     let head = lines.out.len();
-    for (section, title) in SECTIONS {
-        push_titled(lines, title, |lines| push_section(lines, section, sample));
+    for &(section, title) in &SECTIONS {
+        push_titled(lines, title, &|lines| push_section(lines, section, sample));
     }
-    push_titled(lines, "Other:", |lines| push_others(lines, shown.raw, sample));
-    push_titled(lines, "Alerts:", |lines| push_alerts(lines, shown.events));
+    push_titled(lines, "Other:", &|lines| push_others(lines, shown.raw, sample));
+    push_titled(lines, "Alerts:", &|lines| push_alerts(lines, shown.events));
     if lines.out.len() > head {
         lines.painted(RULER, |out| out.extend(["="; 50]));
     } else {
@@ -91,7 +91,7 @@ fn push_heading(lines: &mut Lines<'_>, shown: &Shown<'_>, sample: &Sample<'_>) {
 }
 
 /// Appends a title and lines below it, or nothing where there are none.
-fn push_titled(lines: &mut Lines<'_>, title: &str, inner: impl FnOnce(&mut Lines<'_>)) {
+fn push_titled(lines: &mut Lines<'_>, title: &str, inner: &dyn Fn(&mut Lines<'_>)) {
     let start = lines.out.len();
     lines.line(|_| {});
     lines.painted(TITLE, |out| out.push_str(title));
@@ -120,7 +120,7 @@ fn push_texts(lines: &mut Lines<'_>, section: Section, sample: &Sample<'_>) {
     let style = lines.style;
     for (&text, row) in Text::ALL.iter().zip(TEXTS).filter(|(_, row)| row.section == section) {
         if let Some(value) = sample.text(text) {
-            push_entry(lines, row.label, |out| style.push_foreign(out, value));
+            lines.entry("  ", row.label, |out| style.push_foreign(out, value));
         }
     }
 }
@@ -132,7 +132,7 @@ fn push_metrics(lines: &mut Lines<'_>, section: Section, sample: &Sample<'_>) {
         if PAIRS.iter().any(|pair| pair.1 == metric && sample.get(pair.0).is_some()) {
             continue;
         }
-        push_entry(lines, row.label, |out| {
+        lines.entry("  ", row.label, |out| {
             push_value(out, row.unit, value, style);
             if let Some(total) = PAIRS.iter().find(|pair| pair.0 == metric).and_then(|pair| sample.get(pair.1)) {
                 out.push_str(" / ");
@@ -143,7 +143,7 @@ fn push_metrics(lines: &mut Lines<'_>, section: Section, sample: &Sample<'_>) {
 }
 
 fn push_cores(lines: &mut Lines<'_>, cores: &[f64]) {
-    push_entry(lines, "Per core", |out| {
+    lines.entry("  ", "Per core", |out| {
         for (i, &core) in cores.iter().enumerate() {
             out.push_str(if i > 0 { " " } else { "" });
             if core.is_nan() {
@@ -164,14 +164,15 @@ fn push_others(lines: &mut Lines<'_>, raw: Raw<'_>, sample: &Sample<'_>) {
     let most = GROWTH * text.len();
     let repaired;
     let message = match Node::parse(text) {
-        Ok(message) => Ok(message),
+        Ok(message) => message,
         Err(_) => {
             repaired = repair(text).unwrap_or_default();
-            Node::parse(&repaired)
+            let Ok(message) = Node::parse(&repaired) else { return };
+            message
         }
     };
     let style = lines.style;
-    for (path, value) in message.iter().flat_map(|message| fields::others(message, sample, most)) {
+    for (path, value) in fields::others(&message, sample, most) {
         lines.line(|out| {
             out.push_str("  ");
             style.push_foreign(out, &path);
@@ -191,15 +192,6 @@ fn push_alerts(lines: &mut Lines<'_>, events: &[Event<'_>]) {
             });
         }
     }
-}
-
-fn push_entry(lines: &mut Lines<'_>, label: &str, value: impl FnOnce(&mut String)) {
-    lines.line(|out| {
-        out.push_str("  ");
-        out.push_str(label);
-        out.push_str(": ");
-        value(out);
-    });
 }
 
 /// Appends a value with its unit, a percentage with bar and state.

@@ -46,7 +46,11 @@ pub fn push_events(
     for event in shown.events {
         match event {
             Event::Sample(sample) => {
-                if !lines.line_if(|out| push_sample(out, sample, style)) {
+                let start = lines.out.len();
+                let mut readable = false;
+                lines.line(|out| readable = push_sample(out, sample, style));
+                if !readable {
+                    lines.out.truncate(start);
                     lines.unreadable(shown, tags);
                 }
             }
@@ -62,32 +66,36 @@ impl<'o> Lines<'o> {
 
     /// Appends a line.
     pub fn line(&mut self, write: impl FnOnce(&mut String)) {
-        self.line_if(|out| {
-            write(out);
-            true
-        });
-    }
-
-    /// Appends a line unless `write` returns that it has nothing to show. Returns what `write` does.
-    pub fn line_if(&mut self, write: impl FnOnce(&mut String) -> bool) -> bool {
-        let start = self.out.len();
-        if let Some(label) = self.label {
-            self.style.push_foreign(self.out, label);
-            self.out.push_str(": ");
-        }
-        let written = write(self.out);
-        if written {
-            self.out.push('\n');
-        } else {
-            self.out.truncate(start);
-        }
-        written
+        self.push_label();
+        write(self.out);
+        self.out.push('\n');
     }
 
     /// Appends a line in colour.
     pub fn painted(&mut self, color: AnsiColor, write: impl FnOnce(&mut String)) {
         let style = self.style;
         self.line(|out| style.paint(out, color, write));
+    }
+
+    /// Appends a line with a name and a value.
+    pub fn entry(&mut self, indent: &str, name: &str, value: impl FnOnce(&mut String)) {
+        self.push_name(indent, name);
+        value(self.out);
+        self.out.push('\n');
+    }
+
+    fn push_name(&mut self, indent: &str, name: &str) {
+        self.push_label();
+        for part in &[indent, name, ": "] {
+            self.out.push_str(part);
+        }
+    }
+
+    fn push_label(&mut self) {
+        if let Some(label) = self.label {
+            self.style.push_foreign(self.out, label);
+            self.out.push_str(": ");
+        }
     }
 
     /// Appends the lines of an event that is no sample; nothing for those that people need not see.
@@ -150,9 +158,13 @@ pub fn alert_color(alert: &Alert<'_>) -> AnsiColor {
 }
 
 pub fn push_alert(out: &mut String, alert: &Alert<'_>, style: Style) {
-    let subject = [&*alert.component, &*alert.metric, "alert"].into_iter().find(|name| !name.is_empty());
+    let subject = match (&*alert.component, &*alert.metric) {
+        ("", "") => "alert",
+        ("", metric) => metric,
+        (component, _) => component,
+    };
     if alert.phase == AlertPhase::Ends {
-        style.push_foreign(out, subject.unwrap_or_default());
+        style.push_foreign(out, subject);
         out.push_str(": back to normal");
         return;
     }
@@ -164,12 +176,15 @@ pub fn push_alert(out: &mut String, alert: &Alert<'_>, style: Style) {
         style.push_foreign(out, &alert.message);
         return;
     }
-    style.push_foreign(out, subject.unwrap_or_default());
-    for (lead, number) in [(" ", alert.value), (" threshold ", alert.threshold)] {
-        if let Some(number) = number {
-            out.push_str(lead);
-            number::push_short(out, number);
-        }
+    style.push_foreign(out, subject);
+    push_number(out, " ", alert.value);
+    push_number(out, " threshold ", alert.threshold);
+}
+
+fn push_number(out: &mut String, lead: &str, number: Option<f64>) {
+    if let Some(number) = number {
+        out.push_str(lead);
+        number::push_short(out, number);
     }
 }
 

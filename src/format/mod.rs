@@ -182,7 +182,7 @@ mod tests {
     /// The same, with further events.
     pub fn sample_with(format: &str, text: &str, more: &[Event<'_>], style: Style) -> String {
         let readable = repair(text).map_or(Cow::Borrowed(text), Cow::Owned);
-        let mut events = vec![Event::Sample(Box::new(read(&readable, ROWS).unwrap().sample))];
+        let mut events = vec![Event::Sample(read(&readable, ROWS).unwrap().sample)];
         events.extend_from_slice(more);
         written(format, Raw::Json(text), &events, style)
     }

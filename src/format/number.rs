@@ -66,12 +66,16 @@ pub fn push_bytes(out: &mut String, bytes: f64) {
 
 /// Appends a duration like `2d 4h 32m 5s`, down to whole seconds that have passed.
 pub fn push_duration(out: &mut String, duration: Duration) {
-    let seconds = duration.as_secs();
-    let parts = [(seconds / 86400, 'd'), (seconds / 3600 % 24, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
-    let first = parts.iter().position(|part| part.0 > 0).unwrap_or(3);
-    for (i, (count, unit)) in parts.iter().enumerate().skip(first) {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{}{count}{unit}", if i > first { " " } else { "" });
+    let mut left = duration.as_secs();
+    let mut lead = "";
+    for &(size, unit) in &[(86400, 'd'), (3600, 'h'), (60, 'm'), (1, 's')] {
+        let count = left / size;
+        left %= size;
+        if count > 0 || !lead.is_empty() || size == 1 {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{lead}{count}{unit}");
+            lead = " ";
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::lines::{Lines, Tags, push_tag};
 use super::number;
-use crate::event::{Process, ProcessChange, Processes, Shown};
+use crate::event::{Process, Processes, Shown};
 use crate::style::{Level, Style};
 
 /// A column of the table.
@@ -46,40 +46,44 @@ pub fn push(lines: &mut Lines<'_>, shown: &Shown<'_>, processes: &Processes<'_>,
         push_list(lines, shown, processes, tags);
     }
     match (processes.first, tags.full) {
-        (false, _) => processes.changes.iter().for_each(|change| push_change(lines, shown, change, tags)),
-        (true, false) if processes.list.is_empty() => {
-            tagged(lines, shown, tags, |out| out.push_str("no processes"));
+        (false, _) => {
+            for change in &processes.changes {
+                push_change(lines, shown, tags, [&change.name, &change.from, &change.to, &change.detail]);
+            }
         }
-        (true, false) => processes.list.iter().for_each(|process| push_change(lines, shown, &found(process), tags)),
+        (true, false) if processes.list.is_empty() => {
+            tagged(lines, shown, tags, &|out| out.push_str("no processes"));
+        }
+        (true, false) => {
+            for process in &processes.list {
+                push_found(lines, shown, tags, process);
+            }
+        }
         (true, true) => {}
     }
 }
 
 /// A process of the first list, as if it had just appeared.
-fn found<'a>(process: &'a Process<'_>) -> ProcessChange<'a> {
-    let detail = process.error.as_deref().unwrap_or_default();
-    ProcessChange {
-        name: Cow::Borrowed(&process.name),
-        from: Cow::Borrowed(""),
-        to: Cow::Borrowed(if process.state.is_empty() { "listed" } else { &process.state }),
-        detail: Cow::Borrowed(detail),
-    }
+fn push_found(lines: &mut Lines<'_>, shown: &Shown<'_>, tags: &Tags, process: &Process<'_>) {
+    let state = if process.state.is_empty() { "listed" } else { &process.state };
+    push_change(lines, shown, tags, [&process.name, "", state, process.error.as_deref().unwrap_or_default()]);
 }
 
-fn push_change(lines: &mut Lines<'_>, shown: &Shown<'_>, change: &ProcessChange<'_>, tags: &Tags) {
+/// Appends the members of a [`crate::event::ProcessChange`].
+fn push_change(lines: &mut Lines<'_>, shown: &Shown<'_>, tags: &Tags, [name, from, to, detail]: [&str; 4]) {
     let style = lines.style;
-    tagged(lines, shown, tags, |out| {
-        style.push_foreign(out, &change.name);
+    tagged(lines, shown, tags, &|out| {
+        style.push_foreign(out, name);
         out.push_str(": ");
         // A restart, or an agent that reports the same again, is no change of state.
-        if !change.from.is_empty() && change.from != change.to {
-            style.push_foreign(out, &change.from);
+        if !from.is_empty() && from != to {
+            style.push_foreign(out, from);
             out.push_str(style.draw(" → ", " -> "));
         }
-        push_state(out, if change.to.is_empty() { "gone" } else { &change.to }, style);
-        if !change.detail.is_empty() {
+        push_state(out, if to.is_empty() { "gone" } else { to }, style);
+        if !detail.is_empty() {
             out.push_str(" (");
-            style.push_foreign(out, &change.detail);
+            style.push_foreign(out, detail);
             out.push(')');
         }
     });
@@ -92,7 +96,7 @@ fn push_state(out: &mut String, state: &str, style: Style) {
     }
 }
 
-fn tagged(lines: &mut Lines<'_>, shown: &Shown<'_>, tags: &Tags, write: impl FnOnce(&mut String)) {
+fn tagged(lines: &mut Lines<'_>, shown: &Shown<'_>, tags: &Tags, write: &dyn Fn(&mut String)) {
     let style = lines.style;
     lines.line(|out| {
         push_tag(out, shown, style, tags, tags.process);
@@ -104,10 +108,10 @@ fn tagged(lines: &mut Lines<'_>, shown: &Shown<'_>, tags: &Tags, write: impl FnO
 fn push_list(lines: &mut Lines<'_>, shown: &Shown<'_>, processes: &Processes<'_>, tags: &Tags) {
     let list = &processes.list;
     match list.len() {
-        0 if processes.changes.is_empty() => tagged(lines, shown, tags, |out| out.push_str("none")),
+        0 if processes.changes.is_empty() => tagged(lines, shown, tags, &|out| out.push_str("none")),
         0 => {}
         count => {
-            tagged(lines, shown, tags, |out| {
+            tagged(lines, shown, tags, &|out| {
                 // Writing to a String cannot fail.
                 let _ = write!(out, "{count} listed");
             });
@@ -119,15 +123,19 @@ fn push_list(lines: &mut Lines<'_>, shown: &Shown<'_>, processes: &Processes<'_>
 /// Columns that nobody fills are left out.
 fn push_table(lines: &mut Lines<'_>, list: &[Process<'_>], now: SystemTime) {
     let style = lines.style;
-    let widest = |column: &Column| list.iter().map(|process| (column.cell)(process, now, style).chars().count()).max();
-    let widths = COLUMNS.iter().map(|column| (column, widest(column).unwrap_or_default()));
-    let columns: Vec<_> = widths
-        .filter(|(_, width)| *width > 0)
-        .map(|(column, width)| (column, width.max(column.head.len()).min(WIDEST)))
-        .collect();
-    lines.line(|out| push_row(out, &columns, |column| column.head.to_owned()));
+    let mut columns = Vec::new();
+    for column in &COLUMNS {
+        let mut width = 0;
+        for process in list {
+            width = width.max((column.cell)(process, now, style).chars().count());
+        }
+        if width > 0 {
+            columns.push((column, width.max(column.head.len()).min(WIDEST)));
+        }
+    }
+    lines.line(|out| push_row(out, &columns, &|column| column.head.to_owned()));
     for process in list {
-        let row = |out: &mut String| push_row(out, &columns, |column| (column.cell)(process, now, style));
+        let row = |out: &mut String| push_row(out, &columns, &|column| (column.cell)(process, now, style));
         match Level::of_state(&process.state) {
             Some(Level::Critical) => lines.painted(Level::Critical.color(), row),
             _ => lines.line(row),
@@ -135,7 +143,7 @@ fn push_table(lines: &mut Lines<'_>, list: &[Process<'_>], now: SystemTime) {
     }
 }
 
-fn push_row(out: &mut String, columns: &[(&Column, usize)], cell: impl Fn(&Column) -> String) {
+fn push_row(out: &mut String, columns: &[(&Column, usize)], cell: &dyn Fn(&Column) -> String) {
     let start = out.len();
     for &(column, width) in columns {
         let cell = cell(column);

@@ -27,49 +27,41 @@ pub fn push_text(out: &mut String, statistics: &Statistics, style: &Style) {
 
 fn push_block(lines: &mut Lines<'_>, of: &Statistics) {
     let style = lines.style;
-    push_entry(lines, "Server", |out| style.push_foreign(out, &of.uri));
-    push_entry(lines, "State", |out| out.push_str(of.current_state.name()));
-    push_entry(lines, "Messages", |out| {
+    lines.entry("", "Server", |out| style.push_foreign(out, &of.uri));
+    lines.entry("", "State", |out| out.push_str(of.current_state.name()));
+    lines.entry("", "Messages", |out| {
         let _ = write!(out, "{} received, {} sent", of.messages_received, of.messages_sent);
     });
-    push_entry(lines, "Data", |out| {
+    lines.entry("", "Data", |out| {
         number::push_bytes(out, of.bytes_received as f64);
         out.push_str(" received, ");
         number::push_bytes(out, of.bytes_sent as f64);
         out.push_str(" sent");
     });
-    push_entry(lines, "Duration", |out| push_durations(out, of));
-    push_entry(lines, "Connections", |out| {
+    lines.entry("", "Duration", |out| push_durations(out, of));
+    lines.entry("", "Connections", |out| {
         let _ = write!(out, "{}, {} lost", of.connections, of.total_disconnections);
     });
-    for (name, count) in [
+    for &(name, count) in &[
         ("Reconnections", of.reconnect_attempts),
         ("Dropped", of.dropped),
         ("Undecoded", of.undecoded),
         ("Errors", of.error_count),
     ] {
-        push_entry(lines, name, |out| {
+        lines.entry("", name, |out| {
             let _ = write!(out, "{count}");
         });
     }
     of.error_history.iter().for_each(|error| push_error(lines, error));
     if of.ping_ms.samples > 0 {
-        push_entry(lines, "Ping", |out| push_ping(out, &of.ping_ms));
+        lines.entry("", "Ping", |out| push_ping(out, &of.ping_ms));
     }
     if let Some(saved) = &of.saved {
-        push_entry(lines, "Saved", |out| push_saved(out, saved, style));
+        lines.entry("", "Saved", |out| push_saved(out, saved, style));
     }
     for (name, spread) in of.history.iter().flatten() {
         push_history(lines, name, spread);
     }
-}
-
-fn push_entry(lines: &mut Lines<'_>, name: &str, value: impl FnOnce(&mut String)) {
-    lines.line(|out| {
-        out.push_str(name);
-        out.push_str(": ");
-        value(out);
-    });
 }
 
 fn push_durations(out: &mut String, of: &Statistics) {
@@ -104,9 +96,10 @@ fn push_saved(out: &mut String, saved: &Saved, style: Style) {
 
 fn push_history(lines: &mut Lines<'_>, name: &str, spread: &Spread) {
     let unit = METRICS.iter().find(|row| row.name == name).map_or(Unit::Count, |row| row.unit);
-    push_entry(lines, name, |out| {
+    lines.entry("", name, |out| {
         let mean = spread.mean().unwrap_or_default();
-        for (lead, value) in [("min ", spread.min), (", mean ", mean), (", max ", spread.max), (", last ", spread.last)]
+        for &(lead, value) in
+            &[("min ", spread.min), (", mean ", mean), (", max ", spread.max), (", last ", spread.last)]
         {
             out.push_str(lead);
             push_number(out, unit, value);

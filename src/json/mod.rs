@@ -5,10 +5,8 @@ mod node;
 mod redact;
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::Deserializer as _;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::IgnoredAny;
 
 pub use layout::{Layout, Writer, push_string, relayout};
 pub use node::Node;
@@ -46,7 +44,7 @@ pub fn has_member(text: &str, names: &[&str]) -> bool {
 /// A number in JSON's spelling.
 #[must_use]
 pub fn number(text: &str) -> Option<f64> {
-    serde_json::from_str(text).ok()
+    Node::parse(text).ok()?.as_f64()
 }
 
 /// Appends a number in its shortest spelling, a float with its point; null where it is none.
@@ -63,6 +61,12 @@ pub fn push_number(out: &mut String, number: f64) {
 #[must_use]
 pub fn is_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// Whether the text is JSON, or becomes JSON by its repair.
+#[must_use]
+pub fn is_readable(text: &str) -> bool {
+    is_json(text) || repair(text).is_some_and(|text| is_json(&text))
 }
 
 /// The text with everything rewritten that servers send and no JSON reader takes: `NaN`, `Infinity` and
@@ -95,30 +99,17 @@ fn stands_quoted(text: &str, name: &str) -> bool {
     text.contains(name) && text.match_indices(name).any(quoted)
 }
 
+/// There is no object in a text, or no JSON at all.
+struct NoObject;
+
 /// The first member of one of these names.
-fn find<'a>(text: &'a str, names: &[&str]) -> serde_json::Result<Option<Node<'a>>> {
-    serde_json::Deserializer::from_str(text).deserialize_map(Find(names))
-}
-
-struct Find<'k>(&'k [&'k str]);
-
-impl<'de> Visitor<'de> for Find<'_> {
-    type Value = Option<Node<'de>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+fn find<'a>(text: &'a str, names: &[&str]) -> Result<Option<Node<'a>>, NoObject> {
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(NoObject);
     }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        let mut found = None;
-        while let Some(key) = map.next_key::<Node<'de>>()? {
-            if found.is_none() && key.as_text().is_some_and(|key| self.0.contains(&key)) {
-                found = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(found)
+    match Node::parse_member(text, names) {
+        Ok(Node::Map(mut members)) => Ok(members.pop().map(|(_, value)| value)),
+        _ => Err(NoObject),
     }
 }
 

@@ -1,9 +1,9 @@
 //! A small tree for the rarer messages: it bears any shape, and borrows from the text.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// One JSON value. Members keep their order and may repeat.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +30,21 @@ impl<'a> Node<'a> {
     /// # Errors
     /// Where the text is no JSON, or nested deeper.
     pub fn parse(text: &'a str) -> serde_json::Result<Self> {
-        serde_json::from_str(text)
+        Node::read(text, None)
+    }
+
+    /// Reads an object, of which it keeps the first member of one of these names only. What follows it is not read.
+    pub(super) fn parse_member(text: &'a str, names: &[&str]) -> serde_json::Result<Self> {
+        Node::read(text, Some(names))
+    }
+
+    fn read(text: &'a str, only: Option<&[&str]>) -> serde_json::Result<Self> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let node = json.deserialize_any(Build { only })?;
+        if only.is_none() {
+            json.end()?;
+        }
+        Ok(node)
     }
 
     /// The first member of that name.
@@ -60,6 +74,19 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// The same, or another text where there is none.
+    #[must_use]
+    pub fn text_or(&self, key: &str, other: &'static str) -> Cow<'a, str> {
+        self.text(key).cloned().unwrap_or(Cow::Borrowed(other))
+    }
+
+    /// The first of several members that has a text; where none has, the whole on one line.
+    #[must_use]
+    pub fn told(&self, keys: &[&str]) -> Cow<'a, str> {
+        let text = keys.iter().find_map(|key| self.text(key));
+        text.cloned().unwrap_or_else(|| Cow::Owned(self.to_string()))
+    }
+
     /// The number of a member that is one.
     #[must_use]
     pub fn number(&self, key: &str) -> Option<f64> {
@@ -76,6 +103,12 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Whether it is `null`.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(self, Node::Null)
+    }
+
     /// The text of a string.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
@@ -86,6 +119,36 @@ impl<'a> Node<'a> {
     #[must_use]
     pub fn into_text(self) -> Option<Cow<'a, str>> {
         if let Node::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// An object without the members of these names; anything else as it is.
+    #[must_use]
+    pub fn without(&self, names: &[&str]) -> Node<'a> {
+        self.filtered(&|name, _| !names.contains(&name))
+    }
+
+    /// An object with those members only that are to be kept; anything else as it is.
+    #[must_use]
+    pub fn filtered(&self, keep: &dyn Fn(&str, &Node<'a>) -> bool) -> Node<'a> {
+        let Node::Map(members) = self else { return self.clone() };
+        let mut kept = Vec::new();
+        for member in members {
+            if keep(&member.0, &member.1) {
+                kept.push(member.clone());
+            }
+        }
+        Node::Map(kept)
+    }
+
+    /// The elements of a list on one line, for people.
+    #[must_use]
+    pub fn joined(&self) -> String {
+        let mut out = String::new();
+        for (i, node) in self.elements().iter().enumerate() {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{}{node}", if i > 0 { ", " } else { "" });
+        }
+        out
     }
 
     /// Whether the value is neither a list nor an object.
@@ -130,13 +193,16 @@ impl fmt::Display for Node<'_> {
 
 impl<'de> Deserialize<'de> for Node<'de> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        json.deserialize_any(Build)
+        json.deserialize_any(Build { only: None })
     }
 }
 
-struct Build;
+struct Build<'k> {
+    /// Of an object, only the first member of one of these names is kept.
+    only: Option<&'k [&'k str]>,
+}
 
-impl<'de> Visitor<'de> for Build {
+impl<'de> Visitor<'de> for Build<'_> {
     type Value = Node<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -184,7 +250,11 @@ impl<'de> Visitor<'de> for Build {
         while let Some(key) = map.next_key::<Node<'de>>()? {
             // A JSON key is always a string.
             let key = key.into_text().unwrap_or_default();
-            members.push((key, map.next_value()?));
+            if self.only.is_none_or(|names| members.is_empty() && names.contains(&&*key)) {
+                members.push((key, map.next_value()?));
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
         }
         Ok(Node::Map(members))
     }

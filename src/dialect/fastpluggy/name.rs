@@ -45,23 +45,23 @@ impl State {
 /// percent-encoding, and what is there keeps its own.
 fn renamed(target: &str, number: u32) -> String {
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-    let in_path = path.rsplit_once("/ws/").is_some_and(|(_, id)| !id.is_empty() && !id.contains('/'));
-    match query {
-        None if in_path => format!("{path}-{number}"),
-        None => path.to_owned(),
-        Some(query) if in_path => format!("{path}-{number}?{query}"),
-        Some(query) => {
-            let parameters: Vec<_> = query.split('&').map(|parameter| renamed_parameter(parameter, number)).collect();
-            format!("{path}?{}", parameters.join("&"))
+    let in_path = path.rsplit_once('/').is_some_and(|(before, id)| before.ends_with("/ws") && !id.is_empty());
+    let suffix = format!("-{number}");
+    let mut out = path.to_owned();
+    if in_path {
+        out.push_str(&suffix);
+    }
+    let mut lead = '?';
+    for parameter in query.into_iter().flat_map(|query| query.split('&')) {
+        out.push(lead);
+        out.push_str(parameter);
+        let is_id = parameter.strip_prefix("clientId=").is_some_and(|id| !id.is_empty());
+        if is_id && !in_path {
+            out.push_str(&suffix);
         }
+        lead = '&';
     }
-}
-
-fn renamed_parameter(parameter: &str, number: u32) -> String {
-    match parameter.strip_prefix("clientId=") {
-        Some(id) if !id.is_empty() => format!("{parameter}-{number}"),
-        _ => parameter.to_owned(),
-    }
+    out
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 //!
 //! Its other library packs JSON without any such mark: what it is can be told from the first bytes only.
 
+use std::fmt::Write;
+
 use miniz_oxide::inflate::{
     DecompressError, TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit,
 };
@@ -21,22 +23,24 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// What is in a binary message. Nothing is unpacked to more than `limit` bytes.
 pub fn open(bytes: &[u8], limit: usize) -> Binary {
-    let opened = match bytes {
-        [1, ..] => Framed::parse(bytes).and_then(|framed| framed.open(limit)),
-        [b'{' | b'[', ..] => text_of(bytes.to_vec()),
-        [0x1f, 0x8b, ..] => gunzip(bytes, limit).and_then(text_of),
+    opened(bytes, limit).unwrap_or_else(|words| Binary::Words(format!("{} bytes: {words}", bytes.len())))
+}
+
+fn opened(bytes: &[u8], limit: usize) -> Result<Binary, String> {
+    text_of(match bytes {
+        [1, ..] => return Framed::parse(bytes)?.open(limit),
+        [b'{' | b'[', ..] => bytes.to_vec(),
+        [0x1f, 0x8b, ..] => gunzip(bytes, limit)?,
         // RFC 1950 section 2.2: deflate, and a check over both bytes.
         [a, b, ..] if a & 0x0f == 8 && u16::from_be_bytes([*a, *b]).is_multiple_of(31) => {
-            inflated(decompress_to_vec_zlib_with_limit(bytes, limit), limit).and_then(text_of)
+            inflated(decompress_to_vec_zlib_with_limit(bytes, limit), limit)?
         }
         // Raw deflate has no mark at all: only what turns out to be JSON was meant.
-        _ => decompress_to_vec_with_limit(bytes, limit)
-            .ok()
-            .and_then(json_of)
-            .map(Binary::Text)
-            .ok_or_else(|| head(bytes)),
-    };
-    opened.unwrap_or_else(|words| Binary::Words(format!("{} bytes: {words}", bytes.len())))
+        _ => {
+            let json = decompress_to_vec_with_limit(bytes, limit).ok().and_then(json_of);
+            return json.map(Binary::Text).ok_or_else(|| head(bytes));
+        }
+    })
 }
 
 /// A message in the server's own layout.
@@ -129,14 +133,20 @@ fn text_of(bytes: Vec<u8>) -> Result<Binary, String> {
 
 fn json_of(bytes: Vec<u8>) -> Option<String> {
     let text = String::from_utf8(bytes).ok().filter(|text| text.starts_with(['{', '[']))?;
-    let is_json = json::is_json(&text) || json::repair(&text).is_some_and(|text| json::is_json(&text));
-    is_json.then_some(text)
+    json::is_readable(&text).then_some(text)
 }
 
 /// The first bytes of what nobody knows.
 fn head(bytes: &[u8]) -> String {
-    let shown: Vec<_> = bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("begins with {}", if shown.is_empty() { "nothing".to_owned() } else { shown.join(" ") })
+    let mut words = "begins with".to_owned();
+    if bytes.is_empty() {
+        words.push_str(" nothing");
+    }
+    for byte in bytes.iter().take(16) {
+        // Writing to a String cannot fail.
+        let _ = write!(words, " {byte:02x}");
+    }
+    words
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub fn read<'a>(text: &'a str, node: Node<'a>) -> Result<Step<'a>, Undecodable> 
             match fields::read(text, MESSAGE)?.sample {
                 // The server as published: connections and subscriptions are all that it counts.
                 sample if sample.is_empty() => notice(&node),
-                sample => Event::Sample(Box::new(sample)),
+                sample => Event::Sample(sample),
             }
         }
         ("logs", kind, Some(data)) => log(kind, data).map_or_else(|| notice(&node), Event::Log),
@@ -48,19 +48,23 @@ fn log<'a>(kind: &str, data: &Node<'a>) -> Option<LogLine<'a>> {
     };
     let level = data.text("level").cloned();
     let level = level.or_else(|| Some(Cow::Owned(kind.strip_prefix("log.")?.to_uppercase())));
-    let source = data.text("service").cloned().unwrap_or_default();
+    let source = data.text_or("service", "");
     Some(LogLine { level: level.unwrap_or_default(), source, text })
 }
 
 /// Anything else on one line: the channel, the event's type, the data, and what stands beside them.
 fn notice<'a>(node: &Node<'a>) -> Event<'a> {
-    let leave_out = ["channel", "timestamp", "event_type", "data"];
-    let beside = node.members().iter().filter(|(key, _)| !leave_out.contains(&&**key)).cloned().collect();
-    let channel = node.get("channel").map(Node::to_string).unwrap_or_default();
-    let parts = [node.get("event_type"), node.get("data"), Some(&Node::Map(beside))];
-    let parts: Vec<_> = parts.into_iter().flatten().map(words).filter(|part| !part.is_empty()).collect();
-    let separator = if parts.is_empty() { "" } else { ": " };
-    let text = format!("{channel}{separator}{}", parts.join(" "));
+    let mut text = node.get("channel").map(Node::to_string).unwrap_or_default();
+    let mut separator = ": ";
+    let beside = node.without(&["channel", "timestamp", "event_type", "data"]);
+    for part in &[node.get("event_type"), node.get("data"), Some(&beside)] {
+        let words = part.map(words).unwrap_or_default();
+        if !words.is_empty() {
+            text.push_str(separator);
+            text.push_str(&words);
+            separator = " ";
+        }
+    }
     Event::Notice(Notice { text: text.into(), greeting: false })
 }
 
@@ -68,9 +72,6 @@ fn notice<'a>(node: &Node<'a>) -> Event<'a> {
 fn words(node: &Node<'_>) -> String {
     match node {
         Node::Null => String::new(),
-        Node::Map(members) => {
-            Node::Map(members.iter().filter(|(_, value)| *value != Node::Null).cloned().collect()).to_string()
-        }
-        other => other.to_string(),
+        other => other.filtered(&|_, value| !value.is_null()).to_string(),
     }
 }

@@ -15,9 +15,11 @@ use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
-use super::{Dialect, Memory, Step, Ticked, Undecodable, Wish, answer, beside_type, keep_alive, unknown};
-use crate::endpoint::Endpoint;
-use crate::event::{Answer, Event, Notice, ServerError};
+use super::{
+    Dialect, Handler, Memory, Step, Ticked, Undecodable, Wish, answer, beside_type, keep_alive, push_all, unknown,
+};
+use crate::endpoint::{Endpoint, percent_encode};
+use crate::event::{Answer, Event, ServerError};
 use crate::json::{self, Node};
 use crate::requests::Asking;
 
@@ -33,17 +35,17 @@ pub static DIALECT: Dialect = Dialect {
     recognises,
     kind,
     handlers: &[
-        ("connected", connected),
-        ("subscribed", subscribed),
-        ("unsubscribed", answered),
-        ("subscriptions", answered),
-        ("reconnection_token", reconnection_token),
-        ("disconnected", disconnected),
-        ("pong", pong),
-        ("ping", ping),
-        ("error", error),
+        ("connected", Handler::Tree(connected)),
+        ("subscribed", Handler::Text(subscribed)),
+        ("unsubscribed", Handler::Text(answered)),
+        ("subscriptions", Handler::Text(answered)),
+        ("reconnection_token", Handler::Text(reconnection_token)),
+        ("disconnected", Handler::Text(disconnected)),
+        ("pong", Handler::Text(pong)),
+        ("ping", Handler::Text(ping)),
+        ("error", Handler::Tree(error)),
     ],
-    other: Some(other),
+    other: Some(Handler::Text(other)),
     address,
     greet,
     asking: Asking {
@@ -125,20 +127,12 @@ fn has_token(target: &str) -> bool {
 }
 
 fn add_parameter(target: &mut String, name: &str, value: &str) {
-    match (target.contains('?'), target.ends_with(['?', '&'])) {
-        (false, _) => target.push('?'),
-        (true, false) => target.push('&'),
-        (true, true) => {}
+    if !target.contains('?') {
+        target.push('?');
+    } else if !matches!(target.as_bytes().last(), Some(b'?' | b'&')) {
+        target.push('&');
     }
-    target.push_str(name);
-    target.push('=');
-    for &byte in value.as_bytes() {
-        // RFC 3986 section 2.3.
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => target.push(byte.into()),
-            _ => target.push_str(&format!("%{byte:02X}")),
-        }
-    }
+    push_all(target, &[name, "=", &percent_encode(value)]);
 }
 
 fn greet(wish: &Wish, memory: &mut Memory) -> Vec<String> {
@@ -148,7 +142,10 @@ fn greet(wish: &Wish, memory: &mut Memory) -> Vec<String> {
 
 fn tick(memory: &mut Memory, now: Instant) -> Ticked {
     let due = memory.neurograph.tick(now);
-    let send = due.ask.iter().map(|own| text_of(*own, &memory.wish)).collect();
+    let mut send = Vec::new();
+    for own in due.ask {
+        send.push(text_of(own, &memory.wish));
+    }
     Ticked { send, hang_up: due.hang_up.map(str::to_owned) }
 }
 
@@ -156,36 +153,40 @@ fn text_of(own: Own, wish: &Wish) -> String {
     match own {
         Own::Ping => r#"{"type":"ping"}"#.to_owned(),
         Own::Token => r#"{"type":"get_reconnection_token"}"#.to_owned(),
-        Own::Subscribe if wish.subscribe.is_empty() => subscription(CHANNELS.iter().copied()),
-        Own::Subscribe => subscription(wish.subscribe.iter().map(String::as_str)),
+        Own::Subscribe if wish.subscribe.is_empty() => subscription(&mut CHANNELS.iter().copied()),
+        Own::Subscribe => subscription(&mut wish.subscribe.iter().map(String::as_str)),
     }
 }
 
-fn subscription<'a>(channels: impl Iterator<Item = &'a str>) -> String {
+fn subscription(channels: &mut dyn Iterator<Item = &str>) -> String {
     let mut text = String::from(r#"{"type":"subscribe","channels":["#);
     for (i, channel) in channels.enumerate() {
         text.push_str(if i > 0 { "," } else { "" });
         json::push_string(&mut text, channel);
     }
-    text + "]}"
+    text.push_str("]}");
+    text
 }
 
-fn connected<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
-    let user = node.get("user_id").filter(|user| **user != Node::Null);
-    let restored = node.get("reconnected") == Some(&Node::Bool(true));
+fn connected<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+    let user = node.get("user_id").filter(|user| !user.is_null());
+    let restored = matches!(node.get("reconnected"), Some(Node::Bool(true)));
     heard(memory);
     if let Some(now) = memory.now {
         memory.neurograph.connected(user.is_some(), restored, now);
     }
-    let text = format!(
-        "{} {}{}",
-        if restored { "Reconnected" } else { "Connected" },
-        user.map_or("anonymously".to_owned(), |user| format!("as {user}")),
-        node.get("client_id").map(|id| format!(", client {id}")).unwrap_or_default(),
-    );
+    let mut text = if restored { "Reconnected " } else { "Connected " }.to_owned();
+    match user {
+        Some(user) => push_all(&mut text, &["as ", &user.to_string()]),
+        None => text.push_str("anonymously"),
+    }
+    if let Some(id) = node.get("client_id") {
+        push_all(&mut text, &[", client ", &id.to_string()]);
+    }
     let warn = if user.is_none() { unread(memory) } else { None };
-    Ok(Step { warn, ..greeting(text) })
+    let mut step = greeting(text);
+    step.warn = warn;
+    Some(step)
 }
 
 /// A token was given, and the server knows nobody.
@@ -204,12 +205,14 @@ fn subscribed<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undeco
     let channels = names(&node, "channels");
     heard(memory);
     let own = memory.neurograph.answered(Own::Subscribe);
-    let shown = match (own, &*channels) {
-        (false, _) => answer(text, memory)?,
+    let mut step = match (own, &*channels) {
+        (false, _) => Event::Answer(answer(&node)).into(),
         (true, "") => greeting("Subscribed to nothing".to_owned()),
         (true, channels) => greeting(format!("Subscribed to {channels}")),
     };
-    Ok(Step { own, warn: denied(&names(&node, "denied"), channels.is_empty(), memory), ..shown })
+    step.own = own;
+    step.warn = denied(&names(&node, "denied"), channels.is_empty(), memory);
+    Ok(step)
 }
 
 fn denied(denied: &str, all: bool, memory: &mut Memory) -> Option<String> {
@@ -221,13 +224,12 @@ fn denied(denied: &str, all: bool, memory: &mut Memory) -> Option<String> {
 }
 
 fn names(node: &Node<'_>, key: &str) -> String {
-    let names: Vec<_> = node.get(key).map_or(&[][..], Node::elements).iter().map(Node::to_string).collect();
-    names.join(", ")
+    node.get(key).map_or_else(String::new, Node::joined)
 }
 
 fn answered<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
     heard(memory);
-    answer(text, memory)
+    Ok(Event::Answer(answer(&Node::parse(text)?)).into())
 }
 
 fn reconnection_token<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
@@ -236,16 +238,15 @@ fn reconnection_token<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>
     keep(&node, "token", memory);
     let own = memory.neurograph.answered(Own::Token);
     let redacted = json::redact(text, SECRETS);
-    let show = if own { Event::KeepAlive } else { answer_of(&redacted)? };
-    Ok(Step { own, redacted: Some(redacted), ..show.into() })
+    let mut step = Step::from(if own { Event::KeepAlive } else { answer_of(&redacted)? });
+    step.own = own;
+    step.redacted = Some(redacted);
+    Ok(step)
 }
 
 /// An answer that borrows from nothing.
 fn answer_of(text: &str) -> Result<Event<'static>, Undecodable> {
-    let step = answer(text, &mut Memory::default())?;
-    let answers =
-        step.show.iter().find_map(|event| if let Event::Answer(answer) = event { Some(answer) } else { None });
-    let Answer { kind, text } = answers.cloned().ok_or(Undecodable)?;
+    let Answer { kind, text } = answer(&Node::parse(text)?);
     Ok(Event::Answer(Answer { kind: kind.into_owned().into(), text }))
 }
 
@@ -255,7 +256,9 @@ fn disconnected<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Unde
     heard(memory);
     keep(&node, "reconnection_token", memory);
     let words = node.text("message").or_else(|| node.text("reason")).map_or("Disconnected", |words| words);
-    Ok(Step { redacted: Some(json::redact(text, SECRETS)), ..greeting(words.to_owned()) })
+    let mut step = greeting(words.to_owned());
+    step.redacted = Some(json::redact(text, SECRETS));
+    Ok(step)
 }
 
 fn keep(node: &Node<'_>, key: &str, memory: &mut Memory) {
@@ -265,8 +268,9 @@ fn keep(node: &Node<'_>, key: &str, memory: &mut Memory) {
 }
 
 fn pong<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let step = ping(text, memory)?;
-    Ok(Step { own: memory.neurograph.answered(Own::Ping), ..step })
+    let mut step = ping(text, memory)?;
+    step.own = memory.neurograph.answered(Own::Ping);
+    Ok(step)
 }
 
 /// Documented to want an answer; the real server answers `pong` with an error.
@@ -276,15 +280,19 @@ fn ping<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable>
     Ok(step)
 }
 
-fn error<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
+fn error<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
     heard(memory);
-    let words = node.text("message").cloned().unwrap_or_else(|| Cow::Owned(node.to_string()));
+    let words = node.told(&["message"]);
     let wait = node.number("retry_after");
     let retry_at = wait.zip(memory.now).map(|(wait, now)| State::retry_at(wait, now));
     let own = memory.neurograph.refused(&words, retry_at) || retry_at.is_some_and(|at| memory.requests.postpone(at));
-    let text = wait.map_or(words.clone(), |wait| format!("{words} (retry after {wait:.2} s)").into());
-    Ok(Step { own, ..Event::Error(ServerError { text, severity: None }).into() })
+    let text = match wait {
+        Some(wait) => format!("{words} (retry after {wait:.2} s)").into(),
+        None => words,
+    };
+    let mut step = Step::from(Event::Error(ServerError { text, severity: None }));
+    step.own = own;
+    Some(step)
 }
 
 fn other<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
@@ -292,7 +300,7 @@ fn other<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable
     heard(memory);
     match node.get("channel") {
         Some(_) => event::read(text, node),
-        None => Ok(unknown(node.text("type").cloned().unwrap_or_default(), text)),
+        None => Ok(unknown(node.text_or("type", ""), text)),
     }
 }
 
@@ -301,5 +309,5 @@ fn heard(memory: &mut Memory) {
 }
 
 fn greeting<'a>(text: String) -> Step<'a> {
-    Event::Notice(Notice { text: text.into(), greeting: true }).into()
+    super::notice(text.into(), true)
 }

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::requests::earlier;
+
 /// How long the server may take to say `connected`; it does so at once, without waiting for the client.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
 /// The server itself sends a JSON ping every 30 s: whoever is silent for longer is asked a little earlier.
@@ -218,9 +220,13 @@ impl State {
     /// When [`State::tick`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         let line = &self.line;
-        let later = line.later.iter().map(|(at, _)| *at);
-        let watch = line.pong_by.or(line.ping_at);
-        later.chain([watch, line.connected_by, line.renew_at].into_iter().flatten()).min()
+        let mut next = line.pong_by.or(line.ping_at);
+        next = earlier(next, line.connected_by);
+        next = earlier(next, line.renew_at);
+        for (at, _) in &line.later {
+            next = earlier(next, Some(*at));
+        }
+        next
     }
 
     /// What is due now.
@@ -267,9 +273,13 @@ impl Line {
     }
 
     fn due(&mut self, now: Instant) -> Vec<Own> {
-        let due: Vec<Asked> = self.later.extract_if(.., |(at, _)| now >= *at).map(|(_, asked)| asked).collect();
-        due.iter().for_each(|asked| self.ask(asked.own, asked.again));
-        due.iter().map(|asked| asked.own).collect()
+        let mut due = Vec::new();
+        while let Some(place) = self.later.iter().position(|(at, _)| now >= *at) {
+            let (_, asked) = self.later.remove(place);
+            self.ask(asked.own, asked.again);
+            due.push(asked.own);
+        }
+        due
     }
 }
 

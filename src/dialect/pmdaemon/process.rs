@@ -14,7 +14,7 @@ pub fn read<'a>(node: &Node<'a>) -> Option<Process<'a>> {
     Some(Process {
         name,
         id: id.unwrap_or_default(),
-        state: text(node, "state").or_else(|| text(node, "status")).unwrap_or_default(),
+        state: node.text("state").or_else(|| node.text("status")).cloned().unwrap_or_default(),
         pid: integer(node, "pid"),
         // On the wire `uptime` is the time of the start, or of the server's start where that was later.
         started_at: text(node, "uptime"),

@@ -1,18 +1,20 @@
 //! What was last heard of each process, and what has become of it since.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 
 use super::MOST;
 use crate::dialect::cut;
 use crate::event::{Process, ProcessChange};
+
+/// Boxed, for most of them change their places with every list.
+type Known = Box<Process<'static>>;
 
 /// What is remembered of PMDaemon's processes.
 #[derive(Debug, Default)]
 pub struct State {
     /// The processes as they were last heard of, at most [`MOST`]. Survives a reconnection: what a restart of the
     /// server did to them is news.
-    known: VecDeque<Process<'static>>,
+    known: Vec<Known>,
     /// Whether a list has been shown in full. Survives.
     listed: bool,
 }
@@ -29,19 +31,23 @@ impl State {
         let mut changes = Vec::new();
         for process in list {
             let old = take(&mut before, process);
-            changes.extend(self.learn(old, process));
+            self.learn(old, process, &mut changes);
         }
-        changes.extend(before.into_iter().filter(|gone| !gone.state.is_empty()).map(vanished));
+        for gone in before {
+            if !gone.state.is_empty() {
+                changes.push(vanished(*gone));
+            }
+        }
         changes
     }
 
     /// Takes news of one process. `state` is what it was before, where the server says it.
-    pub fn update<'a>(&mut self, process: &Process<'a>, state: Option<&str>) -> Option<ProcessChange<'a>> {
+    pub fn update<'a>(&mut self, process: &Process<'a>, state: Option<&str>, changes: &mut Vec<ProcessChange<'a>>) {
         let mut old = take(&mut self.known, process);
         if let Some(state) = state {
             old.get_or_insert_default().state = own(state);
         }
-        self.learn(old, process)
+        self.learn(old, process, changes);
     }
 
     /// The state that a process was in when last heard of; empty where it is not known.
@@ -49,44 +55,48 @@ impl State {
         self.known.iter().find(|known| known.name == cut(name)).map_or("", |known| &known.state)
     }
 
-    fn learn<'a>(&mut self, old: Option<Process<'static>>, new: &Process<'a>) -> Option<ProcessChange<'a>> {
-        let change = compare(old.as_ref(), new);
+    fn learn<'a>(&mut self, old: Option<Known>, new: &Process<'a>, changes: &mut Vec<ProcessChange<'a>>) {
+        compare(old.as_deref(), new, changes);
         if self.known.len() == MOST {
-            self.known.pop_front();
+            self.known.remove(0);
         }
-        self.known.push_back(merge(old.unwrap_or_default(), new));
-        change
+        let mut known = old.unwrap_or_default();
+        renew(&mut known, new);
+        self.known.push(known);
     }
 }
 
 /// Takes out what is known of a process, by its id, or by its name where it was created anew. The server keeps
 /// its order: mostly it is the first.
-fn take(known: &mut VecDeque<Process<'static>>, process: &Process<'_>) -> Option<Process<'static>> {
+fn take(known: &mut Vec<Known>, process: &Process<'_>) -> Option<Known> {
     let (id, name) = (cut(&process.id), cut(&process.name));
     let by_id = known.iter().position(|known| !id.is_empty() && known.id == id);
-    known.remove(by_id.or_else(|| known.iter().position(|known| known.name == name))?)
+    Some(known.remove(by_id.or_else(|| known.iter().position(|known| known.name == name))?))
 }
 
-fn merge(old: Process<'static>, new: &Process<'_>) -> Process<'static> {
-    let latest = |old: Cow<'static, str>, new: &str| if new.is_empty() { old } else { own(new) };
-    Process {
-        name: own(&new.name),
-        id: latest(old.id, &new.id),
-        state: latest(old.state, &new.state),
-        pid: new.pid.or(old.pid),
-        restarts: new.restarts.or(old.restarts),
-        exit_code: new.exit_code,
-        error: new.error.as_deref().map(own),
-        ..Process::default()
+/// Brings what is known up to date. What is not compared is not remembered.
+fn renew(known: &mut Process<'static>, new: &Process<'_>) {
+    known.name = own(&new.name);
+    if !new.id.is_empty() {
+        known.id = own(&new.id);
     }
+    if !new.state.is_empty() {
+        known.state = own(&new.state);
+    }
+    known.pid = new.pid.or(known.pid);
+    known.restarts = new.restarts.or(known.restarts);
+    known.exit_code = new.exit_code;
+    known.error = new.error.as_deref().map(own);
 }
 
-fn compare<'a>(old: Option<&Process<'static>>, new: &Process<'a>) -> Option<ProcessChange<'a>> {
-    let from = old.map(|old| old.state.clone()).unwrap_or_default();
-    let to = if new.state.is_empty() { from.clone() } else { new.state.clone() };
+fn compare<'a>(old: Option<&Process<'static>>, new: &Process<'a>, changes: &mut Vec<ProcessChange<'a>>) {
+    let from = old.map_or("", |old| &*old.state);
+    let to = if new.state.is_empty() { from } else { &*new.state };
     let detail = detail(old, new, from == "online" && to == "online");
-    let changed = from != cut(&to) || !detail.is_empty();
-    changed.then(|| ProcessChange { name: new.name.clone(), from, to, detail: detail.into() })
+    if from != cut(to) || !detail.is_empty() {
+        let (name, from, to) = (new.name.clone(), from.to_owned().into(), to.to_owned().into());
+        changes.push(ProcessChange { name, from, to, detail: detail.into() });
+    }
 }
 
 /// What else is new: errors, exit codes, restarts. A process that was running and is running with another pid was
@@ -94,9 +104,13 @@ fn compare<'a>(old: Option<&Process<'static>>, new: &Process<'a>) -> Option<Proc
 fn detail(old: Option<&Process<'static>>, new: &Process<'_>, runs_on: bool) -> String {
     let mut parts = Vec::new();
     let error = new.error.as_deref().filter(|error| old.and_then(|old| old.error.as_deref()) != Some(cut(error)));
-    parts.extend(error.map(str::to_owned));
+    if let Some(error) = error {
+        parts.push(error.to_owned());
+    }
     let code = new.exit_code.filter(|_| old.is_none_or(|old| old.exit_code != new.exit_code));
-    parts.extend(code.map(|code| format!("exit code {code}")));
+    if let Some(code) = code {
+        parts.push(format!("exit code {code}"));
+    }
     let grown = |old: &Process<'_>| old.restarts.zip(new.restarts).is_some_and(|(old, new)| new > old);
     let moved = |old: &Process<'_>| runs_on && old.pid.zip(new.pid).is_some_and(|(old, new)| new != old);
     match (old, new.restarts, new.pid) {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::member;
-use crate::dialect::{Memory, Step, Undecodable, cut};
+use crate::dialect::{Memory, Step, cut};
 use crate::event::{Alert, AlertPhase, Event};
 use crate::json::Node;
 
@@ -34,9 +34,8 @@ struct Row {
 
 /// The documented message. No real server sends it; its members are called as in the documentation,
 /// as the Go structs are, or otherwise.
-pub fn alert<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
-    let data = member(&node, &["data", "alert"]).unwrap_or(&node);
+pub fn alert<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    let data = member(node, &["data", "alert"]).unwrap_or(node);
     let status = words(data, &["status", "system_status"]);
     let level = words(data, &["severity", "level"]).or(status).unwrap_or_default();
     let alert = Alert {
@@ -48,32 +47,41 @@ pub fn alert<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable>
         threshold: data.number("threshold"),
         phase: AlertPhase::Begins,
     };
-    Ok(Event::Alert(alert).into())
+    Some(Event::Alert(alert).into())
 }
 
 impl Seen {
-    /// What is new in a list, the oldest first.
-    pub fn news<'a>(&mut self, list: &Node<'a>) -> Vec<Alert<'a>> {
-        let mut rows: Vec<_> = list.elements().iter().filter_map(|row| Some((id(row)?, row))).collect();
-        rows.sort_by_key(|(id, _)| *id);
-        if rows.last().is_some_and(|(id, _)| self.forgotten.is_some_and(|forgotten| *id <= forgotten)) {
+    /// Shows what is new in a list, the oldest first.
+    pub fn see<'a>(&mut self, list: &Node<'a>, show: &mut Vec<Event<'a>>) {
+        let mut rows = Vec::new();
+        for (place, row) in list.elements().iter().enumerate() {
+            if let Some(id) = id(row) {
+                rows.push((id, place, row));
+            }
+        }
+        rows.sort_unstable_by_key(|(id, place, _)| (*id, *place));
+        if rows.last().is_some_and(|(id, ..)| self.forgotten.is_some_and(|forgotten| *id <= forgotten)) {
             // Ids only grow: the database was made anew.
             *self = Seen { listed: self.listed, ..Seen::default() };
         }
-        let news = rows.iter().flat_map(|(id, row)| self.see(*id, row)).collect();
+        for (id, _, row) in rows {
+            for &phase in self.news(id, row) {
+                show.push(Event::Alert(read(id, row, phase)));
+            }
+        }
         self.forget();
         self.listed = true;
-        news
     }
 
-    fn see<'a>(&mut self, id: i64, row: &Node<'a>) -> Vec<Alert<'a>> {
+    /// What has become of an alert since the list before.
+    fn news(&mut self, id: i64, row: &Node<'_>) -> &'static [AlertPhase] {
         let at = cut(words(row, &["timestamp"]).unwrap_or_default());
         let level = cut(words(row, &["severity"]).unwrap_or_default());
         let on = !is_resolved(row);
         let place = self.rows.binary_search_by_key(&id, |(id, _)| *id);
         let known = place.ok().map(|at| &self.rows[at].1).filter(|known| *known.at == *at);
         let phases: &[AlertPhase] = match &known {
-            None if self.forgotten.is_some_and(|forgotten| id <= forgotten) => return Vec::new(),
+            None if self.forgotten.is_some_and(|forgotten| id <= forgotten) => return &[],
             None if on => &[AlertPhase::Begins],
             None if self.listed => &[AlertPhase::Begins, AlertPhase::Ends],
             Some(known) if known.on && !on => &[AlertPhase::Ends],
@@ -91,12 +99,15 @@ impl Seen {
                 }
             }
         }
-        phases.iter().map(|&phase| read(id, row, phase)).collect()
+        phases
     }
 
     fn forget(&mut self) {
         let surplus = self.rows.len().saturating_sub(MOST);
-        self.forgotten = self.rows.drain(..surplus).map(|(id, _)| id).next_back().max(self.forgotten);
+        if let Some(last) = surplus.checked_sub(1) {
+            self.forgotten = self.forgotten.max(Some(self.rows[last].0));
+            self.rows.drain(..surplus);
+        }
     }
 }
 
@@ -105,8 +116,8 @@ fn id(row: &Node<'_>) -> Option<i64> {
 }
 
 fn is_resolved(row: &Node<'_>) -> bool {
-    let resolved_at = member(row, &["resolved_at"]).is_some_and(|at| *at != Node::Null);
-    resolved_at || member(row, &["resolved"]) == Some(&Node::Bool(true))
+    let resolved_at = member(row, &["resolved_at"]).is_some_and(|at| !at.is_null());
+    resolved_at || matches!(member(row, &["resolved"]), Some(Node::Bool(true)))
 }
 
 /// A row of the list. Its id is part of the component, for many are on at the same time.
@@ -126,23 +137,36 @@ fn read<'a>(id: i64, row: &Node<'a>, phase: AlertPhase) -> Alert<'a> {
 
 /// All words of an alert on one line; where there are none that are known, all its members.
 fn told(alert: &Node<'_>, status: Option<&str>) -> String {
-    let mut parts: Vec<String> = status.map(str::to_owned).into_iter().collect();
-    parts.extend(words(alert, &["message"]).or(alert.as_text()).map(one_line));
-    parts.extend(words(alert, &["primary_cause"]).map(|cause| format!("cause: {cause}")));
+    let mut parts = Vec::new();
+    if let Some(status) = status {
+        parts.push(status.to_owned());
+    }
+    if let Some(message) = words(alert, &["message"]).or(alert.as_text()) {
+        parts.push(one_line(message));
+    }
+    if let Some(cause) = words(alert, &["primary_cause"]) {
+        parts.push(format!("cause: {cause}"));
+    }
     // Go's time.Duration: nanoseconds.
     if let Some(&Node::Integer(lasted @ 1..)) = member(alert, &["duration"]) {
         let lasted = Duration::from_nanos(lasted.unsigned_abs());
         parts.push(format!("for {}", humantime::format_duration(lasted)));
     }
     let advice = member(alert, &["recommendations"]).map_or(&[][..], Node::elements);
-    parts.extend(advice.iter().map(ToString::to_string));
+    for advice in advice {
+        parts.push(advice.to_string());
+    }
     if parts.is_empty() { alert.to_string() } else { parts.join("; ") }
 }
 
 /// `Status: Heavy Load\nTop Users:\n  - root` becomes `Status: Heavy Load; Top Users: - root`.
 fn one_line(text: &str) -> String {
-    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines.join("; ").replace(":; ", ": ")
+    let mut out = String::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        out.push_str(if out.is_empty() { "" } else { "; " });
+        out.push_str(line);
+    }
+    out.replace(":; ", ": ")
 }
 
 /// The first text that is not empty among the members of these names.
@@ -162,8 +186,10 @@ mod tests {
 
     fn told(seen: &mut Seen, rows: &[String]) -> Vec<String> {
         let list = format!("[{}]", rows.join(","));
-        let news = seen.news(&Node::parse(&list).unwrap());
-        news.iter().map(|alert| format!("{} {} {:?}", alert.component, alert.level, alert.phase)).collect()
+        let (list, mut show) = (Node::parse(&list).unwrap(), Vec::new());
+        seen.see(&list, &mut show);
+        let alerts = show.iter().filter_map(|event| if let Event::Alert(alert) = event { Some(alert) } else { None });
+        alerts.map(|alert| format!("{} {} {:?}", alert.component, alert.level, alert.phase)).collect()
     }
 
     #[test]
@@ -251,7 +277,7 @@ mod tests {
             (r#"{"what":"x","n":1}"#, "", "what=x n=1"),
         ] {
             let text = format!(r#"{{"type":"alert","data":{data}}}"#);
-            let step = alert(&text, &mut Memory::default()).unwrap();
+            let step = alert(&Node::parse(&text).unwrap(), &mut Memory::default()).unwrap();
             let [Event::Alert(alert)] = &step.show[..] else { panic!("{text}") };
             assert_eq!((&*alert.level, &*alert.message), (level, message));
         }

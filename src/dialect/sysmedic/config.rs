@@ -11,16 +11,16 @@ const REDACTED: &str = "redacted";
 /// `email.password` and `websocket.secret` in clear. Hidden in any shape, also where it is no JSON.
 pub fn config<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
     let notice = Notice { text: "configuration (redacted)".into(), greeting: true };
-    Ok(Step { redacted: Some(redact("config", text)), ..Event::Notice(notice).into() })
+    Ok(redacted(Event::Notice(notice), redact("config", text)))
 }
 
 /// What no handler knows is shown as it came, unless it could be a configuration in disguise.
 pub fn other<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
     let kind = json::message_type(text).unwrap_or_default();
     if has_secret(text) {
-        let redacted = redact(&kind, text);
-        let event = Event::Unknown(Unknown { kind, text: redacted.clone().into() });
-        return Ok(Step { redacted: Some(redacted), ..event.into() });
+        let harmless = redact(&kind, text);
+        let event = Event::Unknown(Unknown { kind, text: harmless.clone().into() });
+        return Ok(redacted(event, harmless));
     }
     if json::is_json(text) { Ok(unknown(kind, text)) } else { Err(Undecodable) }
 }
@@ -28,11 +28,17 @@ pub fn other<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable>
 /// The answer to `get_config`: no more than limits and a version, as far as is known.
 pub fn response<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
     if !has_secret(text) {
-        return super::response(text, memory);
+        return super::response(&Node::parse(text)?, memory).ok_or(Undecodable);
     }
     let kind = json::message_type(text).unwrap_or_default();
-    let redacted = Some(redact(&kind, text));
-    Ok(Step { redacted, ..Event::Answer(Answer { kind, text: REDACTED.into() }).into() })
+    let harmless = redact(&kind, text);
+    Ok(redacted(Event::Answer(Answer { kind, text: REDACTED.into() }), harmless))
+}
+
+fn redacted<'a>(event: Event<'a>, text: String) -> Step<'a> {
+    let mut step = Step::from(event);
+    step.redacted = Some(text);
+    step
 }
 
 /// Whether a message could give a secret away. An escape could spell anything.

@@ -6,12 +6,11 @@
 mod alerts;
 mod config;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Dialect, Memory, PLAIN, Step, Undecodable, Wish, answer, keep_alive};
+use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, Wish, answer, keep_alive, notice, push_all};
 use crate::endpoint::{Endpoint, percent_encode};
-use crate::event::{Answer, Event, Notice, ServerError};
+use crate::event::{Event, ServerError};
 use crate::fields::{self, Row, Rule};
 use crate::json::{self, Node};
 use crate::metric::{Metric, Sample};
@@ -24,20 +23,20 @@ pub static DIALECT: Dialect = Dialect {
     path: "/ws",
     quiet_after: Some(Duration::from_secs(120)),
     handlers: &[
-        ("welcome", welcome),
-        ("config", config::config),
-        ("system_update", system_update),
-        ("alert", alerts::alert),
-        ("system_info_response", response),
-        ("alerts_response", response),
-        ("user_metrics_response", response),
-        ("config_response", config::response),
-        ("uptime_response", response),
-        ("pong", keep_alive),
-        ("ping", keep_alive),
-        ("error", error),
+        ("welcome", Handler::Tree(welcome)),
+        ("config", Handler::Text(config::config)),
+        ("system_update", Handler::Text(system_update)),
+        ("alert", Handler::Tree(alerts::alert)),
+        ("system_info_response", Handler::Tree(response)),
+        ("alerts_response", Handler::Tree(response)),
+        ("user_metrics_response", Handler::Tree(response)),
+        ("config_response", Handler::Text(config::response)),
+        ("uptime_response", Handler::Tree(response)),
+        ("pong", Handler::Text(keep_alive)),
+        ("ping", Handler::Text(keep_alive)),
+        ("error", Handler::Tree(error)),
     ],
-    other: Some(config::other),
+    other: Some(Handler::Text(config::other)),
     recognises,
     address,
     asking: Asking {
@@ -93,14 +92,24 @@ fn address(endpoint: &mut Endpoint, wish: &Wish, _: &mut Memory) {
         (None, Some((path, query))) => (path, query),
         (None, None) => (&*endpoint.target, ""),
     };
-    let mut query: Vec<_> =
-        query.split('&').filter(|p| !["", "secret", "secret="].contains(p)).map(Cow::Borrowed).collect();
-    let secret = endpoint.secret.as_ref().or(wish.token.as_ref());
-    if let Some(secret) = secret.filter(|_| !query.iter().any(|p| p.starts_with("secret="))) {
-        query.push(format!("secret={}", percent_encode(secret)).into());
+    let mut target = if path == "/" { DIALECT.path } else { path }.to_owned();
+    let mut lead = '?';
+    let mut has_secret = false;
+    let mut push = |parameter: &str, value: &str| {
+        target.push(std::mem::replace(&mut lead, '&'));
+        target.push_str(parameter);
+        target.push_str(value);
+    };
+    for parameter in query.split('&') {
+        if !["", "secret", "secret="].contains(&parameter) {
+            has_secret |= parameter.starts_with("secret=");
+            push(parameter, "");
+        }
     }
-    let path = if path == "/" { DIALECT.path } else { path };
-    endpoint.target = if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) };
+    if let (false, Some(secret)) = (has_secret, endpoint.secret.as_ref().or(wish.token.as_ref())) {
+        push("secret=", &percent_encode(secret));
+    }
+    endpoint.target = target;
 }
 
 /// `request_id` must be a text: for a number one server hangs up and another is deaf from then on.
@@ -159,8 +168,11 @@ fn uptime(text: &str) -> Option<f64> {
             .find_map(|(unit, seconds)| Some((part.strip_suffix(unit)?, seconds)))?;
         Some(f64::from(number.parse::<u32>().ok()?) * seconds)
     };
-    let parts = text.split_whitespace().map(part).collect::<Option<Vec<_>>>()?;
-    (!parts.is_empty()).then(|| parts.iter().sum())
+    let mut sum = None;
+    for word in text.split_whitespace() {
+        sum = Some(sum.unwrap_or(0.0) + part(word)?);
+    }
+    sum
 }
 
 /// `2.34 MB/s` in bytes per second.
@@ -174,10 +186,10 @@ fn system_update<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Und
         return Ok(Event::Error(error).into());
     }
     let warn = unmeasured(&reading.sample, memory);
-    let alerts = reading.alerts.map(|list| memory.sysmedic.alerts.news(&list)).unwrap_or_default();
-    let mut step = Step { warn, ..Event::Sample(Box::new(reading.sample)).into() };
-    for alert in alerts {
-        step.show.push(Event::Alert(alert));
+    let mut step = Step::from(Event::Sample(reading.sample));
+    step.warn = warn;
+    if let Some(list) = reading.alerts {
+        memory.sysmedic.alerts.see(&list, &mut step.show);
     }
     Ok(step)
 }
@@ -204,47 +216,44 @@ fn unmeasured(sample: &Sample<'_>, memory: &mut Memory) -> Option<String> {
     Some(format!("{what} not measured: SysMedic up to 1.0.6 never sends anything else"))
 }
 
-fn welcome<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
-    let data = node.get("data").unwrap_or(&node);
-    let mut text = data.text("message").cloned().unwrap_or(Cow::Borrowed("Connected"));
+fn welcome<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    let data = node.get("data").unwrap_or(node);
+    let mut text = data.text("message").map_or("Connected", |text| text).to_owned();
     let mut separator = ": ";
-    for (name, lead) in [("version", "version "), ("system", ""), ("status", ""), ("daemon", "daemon ")] {
+    for &(name, lead) in &[("version", "version "), ("system", ""), ("status", ""), ("daemon", "daemon ")] {
         if let Some(value) = data.text(name) {
-            text.to_mut().extend([separator, lead, value]);
+            push_all(&mut text, &[separator, lead, value]);
             separator = ", ";
         }
     }
-    Ok(Event::Notice(Notice { text, greeting: true }).into())
+    Some(notice(text.into(), true))
 }
 
 /// The lists of a Go program are null where they are empty.
-fn response<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let step = answer(text, memory)?;
-    let kind = json::message_type(text).unwrap_or_default();
-    match &step.show[..] {
-        [Event::Answer(answer)] if answer.text == "null" => {
-            Ok(Event::Answer(Answer { kind, text: "[]".into() }).into())
-        }
-        _ => Ok(step),
+fn response<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    let mut answer = answer(node);
+    if answer.text == "null" {
+        answer.text = "[]".to_owned();
     }
+    Some(Event::Answer(answer).into())
 }
 
-fn error<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let node = Node::parse(text)?;
-    let data = node.get("data").unwrap_or(&node);
-    let words = data.text("error").or_else(|| data.text("message")).cloned();
-    let text = words.unwrap_or_else(|| data.to_string().into());
-    Ok(Event::Error(ServerError { text, severity: None }).into())
+fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    let data = node.get("data").unwrap_or(node);
+    let text = data.told(&["error", "message"]);
+    Some(Event::Error(ServerError { text, severity: None }).into())
 }
 
 /// The first member of these names, however their words are joined: `primary_cause` is also `PrimaryCause`.
 fn member<'n, 'a>(node: &'n Node<'a>, names: &[&str]) -> Option<&'n Node<'a>> {
-    let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
-    names
-        .iter()
-        .map(|name| plain(name))
-        .find_map(|name| node.members().iter().find(|(key, _)| plain(key) == name).map(|(_, value)| value))
+    names.iter().find_map(|name| node.members().iter().find(|(key, _)| is_called(key, name)).map(|(_, value)| value))
+}
+
+fn is_called(key: &str, name: &str) -> bool {
+    fn letters(name: &str) -> impl Iterator<Item = u8> {
+        name.bytes().filter(|b| *b != b'_').map(|b| b.to_ascii_lowercase())
+    }
+    letters(key).eq(letters(name))
 }
 
 #[cfg(test)]
