@@ -137,17 +137,16 @@ impl Monitor {
     pub fn add(&mut self, server: Server) -> Result<usize, DuplicateLabel> {
         let given = server.settings.label.is_some();
         let mut peer = Peer::new(server, self.clock);
-        let taken = |label: &str| self.peers.iter().any(|peer| *peer.label == *label);
-        if !taken(&peer.label) {
-            self.peers.push(peer);
-        } else if given {
-            return Err(DuplicateLabel(peer.label.to_string()));
-        } else {
+        let (label, mut number) = (peer.label.clone(), 1);
+        while self.peers.iter().any(|other| *other.label == *peer.label) {
+            if given {
+                return Err(DuplicateLabel(label.to_string()));
+            }
             // Two paths of one host: the labels must differ all the same.
-            let free = (2..).map(|n| format!("{}#{n}", peer.label)).find(|label| !taken(label));
-            peer.label = free.unwrap_or_default().into();
-            self.peers.push(peer);
+            number += 1;
+            peer.label = format!("{label}#{number}").into();
         }
+        self.peers.push(peer);
         Ok(self.peers.len() - 1)
     }
 
@@ -189,8 +188,11 @@ impl Monitor {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let may_dial = self.dialling() < MOST_DIALS;
-        let deadlines = self.peers.iter().filter_map(|peer| peer.deadline(self.clock, may_dial, self.paused));
-        deadlines.chain(self.queue_moves_at()).min()
+        let mut deadline = self.queue_moves_at();
+        for peer in &self.peers {
+            deadline = sooner(deadline, peer.deadline(self.clock, may_dial, self.paused));
+        }
+        deadline
     }
 
     /// Whether every server has been given up or stopped, and none has been told to reconnect since.
@@ -227,7 +229,9 @@ impl Monitor {
 
     /// Closes every connection, from the next turn on; [`Monitor::is_done`] once that has come about, within a second.
     pub fn stop(&mut self) {
-        (0..self.peers.len()).for_each(|id| self.stop_one(id));
+        for id in 0..self.len() {
+            self.stop_one(id);
+        }
     }
 
     /// Closes one server's connection for good, from the next turn on.
@@ -274,7 +278,11 @@ impl Monitor {
     /// The statistics of all servers: the totals, and with several each one's own.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        Statistics::total((0..self.peers.len()).map(|id| (self.label(id).to_owned(), self.statistics_of(id))).collect())
+        let mut servers = Vec::new();
+        for id in 0..self.len() {
+            servers.push((self.label(id).to_owned(), self.statistics_of(id)));
+        }
+        Statistics::total(servers)
     }
 
     /// The last samples, oldest first: at most 1000, and none unless [`Server::history`] asked for them.
@@ -397,18 +405,24 @@ impl Monitor {
     }
 
     fn free_handshakes(&self) -> usize {
-        MOST_HANDSHAKES.saturating_sub(self.handshakes().count())
+        MOST_HANDSHAKES.saturating_sub(self.handshakes().0)
     }
 
     /// When the next one of those that wait may begin its TLS handshake, unless one of them ends before.
     fn queue_moves_at(&self) -> Option<Instant> {
         self.peers.iter().find(|peer| peer.is_queued())?;
-        if self.free_handshakes() > 0 { Some(self.clock.mono) } else { self.handshakes().min() }
+        if self.free_handshakes() > 0 { Some(self.clock.mono) } else { self.handshakes().1 }
     }
 
-    /// The TLS handshakes under way, by when they no longer count.
-    fn handshakes(&self) -> impl Iterator<Item = Instant> {
-        self.peers.iter().filter_map(Peer::busy_until).filter(|until| *until > self.clock.mono)
+    /// How many TLS handshakes are under way, and when the first of them no longer counts.
+    fn handshakes(&self) -> (usize, Option<Instant>) {
+        let (mut count, mut first) = (0, None);
+        for peer in &self.peers {
+            let until = peer.busy_until().filter(|until| *until > self.clock.mono);
+            count += usize::from(until.is_some());
+            first = sooner(first, until);
+        }
+        (count, first)
     }
 
     fn dialling(&self) -> usize {
@@ -444,6 +458,14 @@ impl fmt::Display for DuplicateLabel {
 }
 
 impl std::error::Error for DuplicateLabel {}
+
+/// The earlier of two deadlines, of which either may be none.
+pub(crate) fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        _ => one.or(other),
+    }
+}
 
 fn read_clock() -> Now {
     Now { mono: Instant::now(), wall: SystemTime::now() }

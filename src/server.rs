@@ -301,7 +301,10 @@ impl Server {
     /// # Errors
     /// Where the URL is wrong: it says which part.
     pub fn proxy(mut self, url: &str) -> Result<Self, AddressError> {
-        self.settings.proxy = ProxyChoice::Given(Proxy::parse(url).map_err(AddressError::Proxy)?);
+        match Proxy::parse(url) {
+            Ok(proxy) => self.settings.proxy = ProxyChoice::Given(proxy),
+            Err(why) => return Err(AddressError::Proxy(why)),
+        }
         Ok(self)
     }
 

@@ -149,7 +149,7 @@ impl Statistics {
         }
         let uris: Vec<_> = servers.iter().map(|(_, server)| server.uri.as_str()).collect();
         total.uri = uris.join(" ");
-        total.keep_latest_errors();
+        total.last_error = total.error_history.back().map(|error| error.error.clone());
         total.servers = servers;
         total
     }
@@ -166,7 +166,9 @@ impl Statistics {
         self.reconnect_attempts += server.reconnect_attempts;
         self.total_disconnections += server.total_disconnections;
         self.error_count += server.error_count;
-        self.error_history.extend(server.error_history.iter().cloned());
+        for error in &server.error_history {
+            self.sort_in(error);
+        }
         self.run = self.run.max(server.run);
         self.connections += server.connections;
         self.ping_ms.merge(&server.ping_ms);
@@ -191,11 +193,18 @@ impl Statistics {
         &mut history[at].1
     }
 
-    fn keep_latest_errors(&mut self) {
-        self.error_history.make_contiguous().sort_by_key(|error| error.at);
-        let surplus = self.error_history.len().saturating_sub(ERRORS_KEPT);
-        self.error_history.drain(..surplus);
-        self.last_error = self.error_history.back().map(|error| error.error.clone());
+    /// Puts an error of one server behind all that are no later, and forgets the oldest where there are too many.
+    fn sort_in(&mut self, error: &PastError) {
+        let errors = &mut self.error_history;
+        errors.push_back(error.clone());
+        let mut at = errors.len() - 1;
+        while at > 0 && errors[at - 1].at > errors[at].at {
+            errors.swap(at - 1, at);
+            at -= 1;
+        }
+        if errors.len() > ERRORS_KEPT {
+            errors.pop_front();
+        }
     }
 }
 

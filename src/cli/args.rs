@@ -303,6 +303,11 @@ pub fn rows() -> impl Iterator<Item = Row> {
     OPTIONS.lines().map(row)
 }
 
+/// The first option for which this is true.
+pub fn find(is: &dyn Fn(&Row) -> bool) -> Option<Row> {
+    rows().find(|row| is(row))
+}
+
 /// The words of [`super::habits::read`] in their places.
 pub fn parse(words: &[String]) -> Result<Args, String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -312,22 +317,34 @@ pub fn parse(words: &[String]) -> Result<Args, String> {
 /// argh's help, with the names of the values.
 pub fn help() -> String {
     let text = Args::from_args(&["wsmon"], &["--help"]).err().map(|exit| exit.output);
-    text.unwrap_or_default().lines().map(with_value).collect()
+    let mut help = String::new();
+    for line in text.unwrap_or_default().lines() {
+        let (names, rest) = line.split_at(end_of_names(line));
+        help.push_str(names);
+        if let Some(value) = find(&|row| names.ends_with(row.long)).and_then(|row| row.value) {
+            help.push(' ');
+            help.push_str(value);
+            // Only a short name leaves its description on the same line.
+            if !rest.is_empty() {
+                help.push_str("\n                    ");
+            }
+            help.push_str(rest.trim_start());
+        } else {
+            help.push_str(rest);
+        }
+        help.push('\n');
+    }
+    help
 }
 
-fn with_value(line: &str) -> String {
-    let named = |row: &Row| line.split_whitespace().take(2).any(|word| word == row.long);
-    let row = rows().find(|row| line.starts_with("  -") && named(row));
-    let Some((long, value)) = row.and_then(|row| Some((row.long, row.value?))) else {
-        return format!("{line}\n");
+/// Where the names of the option end that this line of argh's help begins with; 0 if it begins with none.
+fn end_of_names(line: &str) -> usize {
+    let start = match line.as_bytes() {
+        [b' ', b' ', b'-', b'-', ..] => 2,
+        [b' ', b' ', b'-', _, b',', b' ', b'-', b'-', ..] => 6,
+        _ => return 0,
     };
-    // Only a short name leaves its description on the same line.
-    let end = line.find(long).map_or(line.len(), |at| at + long.len());
-    let (names, about) = (&line[..end], line[end..].trim_start());
-    match about {
-        "" => format!("{names} {value}\n"),
-        about => format!("{names} {value}\n{:20}{about}\n", ""),
-    }
+    line.bytes().skip(start).position(|byte| byte == b' ').map_or(line.len(), |length| start + length)
 }
 
 fn row(line: &'static str) -> Row {
@@ -339,7 +356,7 @@ fn row(line: &'static str) -> Row {
             row.short = letter.chars().next();
         } else {
             row.repeatable = word.ends_with("...");
-            row.value = Some(word.trim_end_matches("..."));
+            row.value = Some(word.strip_suffix("...").unwrap_or(word));
         }
     }
     row

@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, IoSlice, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -60,9 +60,9 @@ pub struct Descriptor {
 impl Descriptor {
     /// Finds out what `stream` (stdout or stderr) is and registers it for writability where that
     /// means something.
-    pub fn open(stream: impl AsFd, registry: &Registry, token: Token) -> io::Result<Self> {
-        let number = stream.as_fd().as_raw_fd();
-        let inherited = File::from(stream.as_fd().try_clone_to_owned()?);
+    pub fn open(stream: BorrowedFd, registry: &Registry, token: Token) -> io::Result<Self> {
+        let number = stream.as_raw_fd();
+        let inherited = File::from(stream.try_clone_to_owned()?);
         let mut opened = Self { inherited, way: Way::Direct, restore_blocking: false };
         let kind = opened.inherited.metadata()?.file_type();
         if kind.is_socket() {
@@ -149,12 +149,12 @@ impl Drop for Descriptor {
 }
 
 /// Whether both lead to the same file, pipe, socket or terminal.
-pub fn is_same_file(one: impl AsFd, other: impl AsFd) -> bool {
+pub fn is_same_file(one: BorrowedFd, other: BorrowedFd) -> bool {
     let identity = |stream: BorrowedFd<'_>| -> io::Result<(u64, u64)> {
         let about = File::from(stream.try_clone_to_owned()?).metadata()?;
         Ok((about.dev(), about.ino()))
     };
-    match (identity(one.as_fd()), identity(other.as_fd())) {
+    match (identity(one), identity(other)) {
         (Ok(one), Ok(other)) => one == other,
         _ => false,
     }
@@ -203,12 +203,13 @@ fn flags(number: i32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Seek};
+    use std::os::fd::AsFd;
 
     use super::*;
 
     fn open(stream: impl AsFd) -> (Poll, Descriptor) {
         let poll = Poll::new().unwrap();
-        let opened = Descriptor::open(stream, poll.registry(), Token(1)).unwrap();
+        let opened = Descriptor::open(stream.as_fd(), poll.registry(), Token(1)).unwrap();
         (poll, opened)
     }
 
@@ -325,6 +326,6 @@ mod tests {
         let (_reader, writer) = io::pipe().unwrap();
         let (_other_reader, other) = io::pipe().unwrap();
         let twin = writer.try_clone().unwrap();
-        assert!(is_same_file(&writer, &twin) && !is_same_file(&writer, &other));
+        assert!(is_same_file(writer.as_fd(), twin.as_fd()) && !is_same_file(writer.as_fd(), other.as_fd()));
     }
 }

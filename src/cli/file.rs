@@ -100,10 +100,10 @@ impl Appender {
     /// # Errors
     /// Besides those of the system: `path` is no regular file (but may be /dev/null), or another
     /// process writes it. The text does not name the path.
-    pub fn open(path: impl Into<PathBuf>, rotate_size: Option<u64>, keep: u32) -> io::Result<Self> {
+    pub fn open(path: impl Into<PathBuf>, rotate_size: Option<u64>, keep: u32) -> io::Result<Box<Self>> {
         let path = path.into();
         let target = Target::open(&path)?;
-        Ok(Self {
+        Ok(Box::new(Self {
             repaired: target.torn,
             path,
             rotate_size,
@@ -118,13 +118,12 @@ impl Appender {
             gap_total: 0,
             written: Written::default(),
             reports: Vec::new(),
-        })
+        }))
     }
 
     /// Whether each line is to be on the disk before the next; that blocks.
-    pub fn fsync(mut self, on: bool) -> Self {
+    pub fn fsync(&mut self, on: bool) {
         self.fsync = on;
-        self
     }
 
     pub fn path(&self) -> &Path {
@@ -149,8 +148,8 @@ impl Appender {
     }
 
     /// What happened since this was last asked.
-    pub fn reports(&mut self) -> std::vec::Drain<'_, Report> {
-        self.reports.drain(..)
+    pub fn reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
     }
 
     /// After SIGHUP: if the file was moved, makes a new one; if it fails, tries at once.
@@ -335,7 +334,7 @@ impl Target {
     /// A file that may not be read counts as whole.
     fn ends_in_a_line(&self) -> bool {
         let mut last = [b'\n'];
-        let read = self.size > 0 && self.file.read_exact_at(&mut last, self.size - 1).is_ok();
+        let read = self.size > 0 && self.file.read_at(&mut last, self.size - 1).is_ok_and(|length| length == 1);
         read && last != [b'\n']
     }
 

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 
-use super::args::{Row, rows};
+use super::args::{Row, find, rows};
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq)]
@@ -21,17 +21,16 @@ const RIVALS: [[&str; 2]; 4] =
     [["--color", "--no-color"], ["--ascii", "--unicode"], ["--verbose", "--quiet"], ["--ipv4", "--ipv6"]];
 
 /// Reads the words after the program's name. `--help` and `--version` end the reading.
-pub fn read(argv: impl Iterator<Item = OsString>) -> Result<Request, String> {
-    let mut words = argv;
+pub fn read(words: Words) -> Result<Request, String> {
     let mut given = Given(Vec::new());
-    while let Some(word) = next_word(&mut words)? {
+    while let Some(word) = next_word(words)? {
         if word == "--" {
-            match next_word(&mut words)? {
+            match next_word(words)? {
                 Some(word) => return Err(stray(&word)),
                 None => break,
             }
         }
-        given.take(&word, &mut words)?;
+        given.take(&word, words)?;
         if given.has("--help") {
             return Ok(Request::Help);
         }
@@ -44,7 +43,8 @@ pub fn read(argv: impl Iterator<Item = OsString>) -> Result<Request, String> {
 
 type Words<'a> = &'a mut dyn Iterator<Item = OsString>;
 
-struct Given(Vec<(Row, Option<String>)>);
+/// Long names, and the values of those that have one.
+struct Given(Vec<(&'static str, Option<String>)>);
 
 impl Given {
     fn take(&mut self, word: &str, words: Words) -> Result<(), String> {
@@ -61,7 +61,7 @@ impl Given {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (word, None),
         };
-        let row = rows().find(|row| row.long == name).ok_or_else(|| unknown(name))?;
+        let Some(row) = find(&|row| row.long == name) else { return Err(unknown(name)) };
         let value = match (row.value, joined) {
             (Some(_), None) => Some(next_value(&row, words)?),
             (None, Some(_)) => return Err(format!("{name} takes no value")),
@@ -74,8 +74,9 @@ impl Given {
     /// `-s`, `-sv`, `-f x`, `-fx`, `-f=x`, `-svfx`.
     fn take_letters(&mut self, letters: &str, words: Words) -> Result<(), String> {
         for (at, letter) in letters.char_indices() {
-            let row =
-                rows().find(|row| row.short == Some(letter)).ok_or_else(|| format!("unknown option -{letter}"))?;
+            let Some(row) = find(&|row| row.short == Some(letter)) else {
+                return Err(format!("unknown option -{letter}"));
+            };
             if row.value.is_none() {
                 self.add(row, None);
                 continue;
@@ -92,17 +93,22 @@ impl Given {
 
     fn add(&mut self, row: Row, value: Option<String>) {
         if !row.repeatable {
-            self.0.retain(|(earlier, _)| !replaces(row.long, earlier.long));
+            self.0.retain(|(earlier, _)| !replaces(row.long, earlier));
         }
-        self.0.push((row, value));
+        self.0.push((row.long, value));
     }
 
     fn has(&self, long: &str) -> bool {
-        self.0.iter().any(|(row, _)| row.long == long)
+        self.0.iter().any(|(given, _)| *given == long)
     }
 
     fn into_words(self) -> Vec<String> {
-        self.0.into_iter().flat_map(|(row, value)| [Some(row.long.to_owned()), value]).flatten().collect()
+        let mut words = Vec::new();
+        for (long, value) in self.0 {
+            words.push(long.to_owned());
+            words.extend(value);
+        }
+        words
     }
 }
 
@@ -111,8 +117,11 @@ fn replaces(later: &str, earlier: &str) -> bool {
 }
 
 fn next_word(words: Words) -> Result<Option<String>, String> {
-    let word = words.next().map(OsString::into_string).transpose();
-    word.map_err(|raw| format!("not UTF-8: {}", guarded(&raw.to_string_lossy())))
+    match words.next().map(OsString::into_string) {
+        None => Ok(None),
+        Some(Ok(word)) => Ok(Some(word)),
+        Some(Err(raw)) => Err(format!("not UTF-8: {}", guarded(&raw.to_string_lossy()))),
+    }
 }
 
 /// Whatever follows is the value, a leading `-` included.
@@ -143,21 +152,23 @@ fn unknown(name: &str) -> String {
 /// The option that begins so, else the one that is few slips away.
 fn closest(name: &str) -> Option<&'static str> {
     if name.len() > 4
-        && let Some(row) = rows().find(|row| row.long.starts_with(name))
+        && let Some(row) = find(&|row| row.long.starts_with(name))
     {
         return Some(row.long);
     }
-    rows()
-        .filter(|row| row.long.len().abs_diff(name.len()) < 3)
-        .map(|row| (slips(name, row.long), row.long))
-        .min()
-        .filter(|&(slips, _)| slips < 3)
-        .map(|(_, long)| long)
+    let mut closest = (3, "");
+    for row in rows() {
+        // The distance is at least that of the lengths.
+        if row.long.len().abs_diff(name.len()) < 3 {
+            closest = closest.min((slips(name, row.long), row.long));
+        }
+    }
+    (closest.0 < 3).then_some(closest.1)
 }
 
 /// Levenshtein distance in bytes, one row at a time.
 fn slips(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
+    let mut row: Vec<usize> = (0..b.len() + 1).collect();
     for (i, x) in a.bytes().enumerate() {
         let mut corner = i;
         row[0] = i + 1;
@@ -183,7 +194,7 @@ mod tests {
     }
 
     fn asked(line: &str) -> Result<Request, String> {
-        read(line.split_whitespace().map(OsString::from))
+        read(&mut line.split_whitespace().map(OsString::from))
     }
 
     #[test]
@@ -275,8 +286,8 @@ mod tests {
     fn what_is_not_utf_8_is_shown_as_well_as_can_be() {
         let raw = OsString::from_vec(b"caf\xe9".to_vec());
         for before in [vec![], vec![OsString::from("--save-data")]] {
-            let argv = before.into_iter().chain([raw.clone()]);
-            assert_eq!(read(argv), Err("not UTF-8: 'caf\u{fffd}'".to_owned()));
+            let mut argv = before.into_iter().chain([raw.clone()]);
+            assert_eq!(read(&mut argv), Err("not UTF-8: 'caf\u{fffd}'".to_owned()));
         }
     }
 }

@@ -26,8 +26,8 @@ pub fn run(data: &[u8]) {
         let value = variables.iter().find(|value| usize::from(value[0]) == number + 1)?;
         Some(OsString::from_vec(value[1..].to_vec()))
     };
-    let argv = argv.into_iter().map(|word| OsString::from_vec(word.to_vec()));
-    match plan(argv, &env) {
+    let mut argv = argv.into_iter().map(|word| OsString::from_vec(word.to_vec()));
+    match plan(&mut argv, &env) {
         Ok(plan) => sensible(&plan),
         Err(Exit::Asked(text)) => assert!(text.ends_with('\n')),
         Err(Exit::Usage(text)) => {

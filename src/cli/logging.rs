@@ -1,17 +1,16 @@
 //! The client's own words: through `log` into memory, and out by the loop when it is their turn.
 //!
-//! env_logger would write to stderr itself, and wait for whoever reads it. Here it writes into a
-//! bounded tap; the loop drains it once a turn, stamps the lines with the turn's time and pushes
-//! them into a queue of its own.
+//! env_logger would write to stderr itself, and wait for whoever reads it. Here it only says which
+//! records count; they go into a bounded tap. The loop drains it once a turn, stamps the lines with
+//! the turn's time and pushes them into a queue of its own.
 
-use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::fmt::Write;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use env_logger::{Builder, Logger, Target};
-use log::{Level, LevelFilter, SetLoggerError};
+use env_logger::{Builder, Logger};
+use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
 
 /// What one turn of the loop may say; more is dropped and counted.
 const MOST: usize = 64 << 10;
@@ -22,13 +21,15 @@ const OURS: &str = env!("CARGO_CRATE_NAME");
 /// The level of `--log-level`, in any case: `off`, `critical`, `error`, `warning`, `warn`, `info`,
 /// `debug`, `trace`. Nothing is more than an error, so `critical` shows errors.
 pub fn parse_level(name: &str) -> Option<LevelFilter> {
-    let name = name.to_ascii_lowercase();
-    let name = match name.as_str() {
-        "critical" => "error",
-        "warning" => "warn",
-        other => other,
-    };
-    name.parse().ok()
+    Some(match name.to_ascii_lowercase().as_str() {
+        "off" => LevelFilter::Off,
+        "critical" | "error" => LevelFilter::Error,
+        "warning" | "warn" => LevelFilter::Warn,
+        "info" => LevelFilter::Info,
+        "debug" => LevelFilter::Debug,
+        "trace" => LevelFilter::Trace,
+        _ => return None,
+    })
 }
 
 /// Makes `log` write into the tap that is returned, from `level` on.
@@ -38,9 +39,8 @@ pub fn parse_level(name: &str) -> Option<LevelFilter> {
 pub fn install(level: LevelFilter) -> Result<Tap, SetLoggerError> {
     let tap = Tap::default();
     let logger = logger(level, &tap);
-    let most = logger.filter();
     log::set_boxed_logger(Box::new(logger))?;
-    log::set_max_level(most);
+    log::set_max_level(level);
     Ok(tap)
 }
 
@@ -86,11 +86,11 @@ impl Tap {
         waiting.lines.is_empty() && waiting.lost == 0
     }
 
-    fn write_line(&self, line: &[u8]) {
+    fn push(&self, line: &str) {
         let mut waiting = self.lock();
-        match std::str::from_utf8(line) {
-            Ok(line) if waiting.lines.len() + line.len() <= MOST => waiting.lines.push_str(line),
-            _ => waiting.lost += 1,
+        match waiting.lines.len() + line.len() <= MOST {
+            true => waiting.lines.push_str(line),
+            false => waiting.lost += 1,
         }
     }
 
@@ -100,33 +100,35 @@ impl Tap {
     }
 }
 
-/// env_logger hands over one record in one write.
-impl Write for Tap {
-    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        self.write_line(record);
-        Ok(record.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// The records that count, into the tap.
+struct Tapped {
+    filter: Logger,
+    tap: Tap,
 }
 
-fn logger(level: LevelFilter, tap: &Tap) -> Logger {
-    Builder::new()
-        .filter(None, LevelFilter::Off)
-        .filter(Some(OURS), level)
-        .target(Target::Pipe(Box::new(tap.clone())))
-        .format(|out, record| {
+impl Log for Tapped {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.filter.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
             let text = record.args().to_string();
-            writeln!(out, "{} {}", record.level(), one_line(&text))
-        })
-        .build()
+            self.tap.push(&format!("{} {}\n", record.level(), one_line(&text)));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+fn logger(level: LevelFilter, tap: &Tap) -> Tapped {
+    // It is never asked to write; without a format of ours, its own would be in the program.
+    let filter = Builder::new().filter(Some(OURS), level).format(|_, _| Ok(())).build();
+    Tapped { filter, tap: tap.clone() }
 }
 
 fn level_of(line: &str) -> Level {
-    let name = line.split(' ').next().unwrap_or_default();
-    name.parse().unwrap_or(Level::Info)
+    Level::iter().find(|level| line.starts_with(level.as_str())).unwrap_or(Level::Info)
 }
 
 /// Controls and bidirectional overrides as escapes: a record is one line, and no text of a server
@@ -150,11 +152,9 @@ fn is_bidirectional(c: char) -> bool {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use log::{Log, Record};
-
     use super::*;
 
-    fn say(logger: &Logger, target: &str, level: Level, text: &str) {
+    fn say(logger: &Tapped, target: &str, level: Level, text: &str) {
         logger.log(&Record::builder().target(target).level(level).args(format_args!("{text}")).build());
     }
 

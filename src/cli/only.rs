@@ -14,7 +14,11 @@ const SERVERS_OWN: [&str; 2] = ["logs", "Error"];
 impl Only {
     /// Names with commas between them. Any name may be some server's, but not a kind in other words.
     pub fn read(text: &str) -> Result<Only, String> {
-        text.split(',').map(|name| known(name.trim())).collect::<Result<_, _>>().map(Only)
+        let mut names = Vec::new();
+        for name in text.split(',') {
+            names.push(known(name.trim())?);
+        }
+        Ok(Only(names))
     }
 
     /// What of a message is to be shown: all where its type or channel is named, else the events of a kind that is

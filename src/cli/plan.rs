@@ -1,6 +1,7 @@
 //! The plan: what the command line and the environment decide together.
 
 use std::ffi::OsString;
+use std::mem;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::units;
 const DEFAULT_URI: &str = "ws://localhost:8765";
 
 /// Everything the command line and the environment decide, in the program's own types.
-#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(test, derive(Clone, Debug, PartialEq))]
 pub struct Plan {
     /// As given: label, `@FILE` and the URI itself are read by `wsmon::Server::parse`. Empty with `demo`.
     pub uris: Vec<String>,
@@ -65,7 +66,8 @@ pub struct Plan {
 }
 
 /// What is said to servers.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Default)]
+#[cfg_attr(test, derive(Clone, Debug, PartialEq))]
 pub struct Speech {
     /// `$MONITORING_TOKEN`, unless there is a file.
     pub token: Option<String>,
@@ -84,7 +86,8 @@ pub struct Speech {
 }
 
 /// How servers are reached.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Default)]
+#[cfg_attr(test, derive(Clone, Debug, PartialEq))]
 pub struct Reach {
     /// As given: `NAME: VALUE` or `@FILE`.
     pub headers: Vec<String>,
@@ -151,134 +154,250 @@ impl Exit {
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// Reads the words after the program's name.
-pub fn plan(argv: impl Iterator<Item = OsString>, env: Env) -> Result<Box<Plan>, Exit> {
-    match habits::read(argv).map_err(|why| Exit::usage(&why))? {
-        Request::Help => Err(Exit::Asked(args::help())),
-        Request::Version => Err(Exit::Asked(VERSION.to_owned())),
-        Request::Run(words) => {
-            let plan = args::parse(&words).and_then(|args| decide(&args, env));
-            plan.map_err(|why| Exit::usage(&why))
-        }
-    }
+pub fn plan(argv: &mut dyn Iterator<Item = OsString>, env: Env) -> Result<Box<Plan>, Exit> {
+    let words = match habits::read(argv) {
+        Ok(Request::Help) => return Err(Exit::Asked(args::help())),
+        Ok(Request::Version) => return Err(Exit::Asked(VERSION.to_owned())),
+        Ok(Request::Run(words)) => Ok(words),
+        Err(why) => Err(why),
+    };
+    let plan = words.and_then(|words| decide(&mut args::parse(&words)?, env));
+    plan.map_err(|why| Exit::usage(&why))
 }
 
 const VERSION: &str = concat!("wsmon ", env!("CARGO_PKG_VERSION"), "\n");
 
-fn decide(args: &Args, env: Env) -> Result<Box<Plan>, String> {
-    let (uris, uris_from) = servers(args, env)?;
-    let interval = typed("--reconnect-interval", &args.reconnect_interval, units::positive_duration)?;
-    let interval = interval.unwrap_or(Duration::from_secs(5));
-    let cap = typed("--reconnect-cap", &args.reconnect_cap, units::positive_duration)?;
-    Ok(Box::new(Plan {
-        uris,
-        uris_from,
-        demo: args.demo,
-        dialect: typed("--dialect", &args.dialect, dialect)?.unwrap_or_else(|| "auto".to_owned()),
-        speech: speech(args, env)?,
-        reach: reach(args)?,
-        reconnect_interval: interval,
-        reconnect_cap: cap.unwrap_or(interval.max(Duration::from_secs(60))),
-        max_reconnects: max_reconnects(args)?,
-        connect_timeout: typed("--connect-timeout", &args.connect_timeout, units::positive_duration)?
-            .unwrap_or(Duration::from_secs(10)),
-        ping_interval: typed("--ping-interval", &args.ping_interval, units::duration_or_none)?
-            .unwrap_or(Some(Duration::from_secs(30))),
-        ping_timeout: typed("--ping-timeout", &args.ping_timeout, units::positive_duration)?
-            .unwrap_or(Duration::from_secs(10)),
-        stale_after: typed("--stale-after", &args.stale_after, stale_after)?.unwrap_or(StaleAfter::Auto),
-        max_message: typed("--max-message", &args.max_message, units::memory_size)?.unwrap_or(4 << 20),
-        format: or_variable("--format", &args.format, "$MONITORING_FORMAT", env, format)?.unwrap_or("simple"),
-        every: typed("--every", &args.every, units::duration_or_none)?.flatten(),
-        only: typed("--only", &args.only, Only::read)?,
-        color: color(args)?,
-        glyphs: glyphs(args),
-        save_data: typed("--save-data", &args.save_data, file)?,
-        rotate_size: typed("--rotate-size", &args.rotate_size, units::size_or_none)?.unwrap_or(Some(10 << 20)),
-        rotate_keep: typed("--rotate-keep", &args.rotate_keep, units::number)?.unwrap_or(5),
-        fsync: args.fsync,
-        queue: typed("--queue", &args.queue, units::memory_size)?.unwrap_or(1 << 20),
-        when_full: typed("--when-full", &args.when_full, when_full)?.unwrap_or(WhenFull::Drop),
-        history: args.history,
-        duration: typed("--duration", &args.duration, units::duration_or_none)?.flatten(),
-        count: typed("--count", &args.count, units::positive_number)?,
-        stats: args.stats,
-        log_level: log_level(args, env)?,
-        log_file: or_variable("--log-file", &args.log_file, "$MONITORING_LOG_FILE", env, file)?,
-    }))
+/// Takes what it needs out of `args`; by swapping, for the plan holds nothing yet that would have to be dropped.
+fn decide(args: &mut Args, env: Env) -> Result<Box<Plan>, String> {
+    let mut plan = defaults();
+    let mut read = Reading { env, refused: None };
+    servers(&mut plan, args, &mut read);
+    read.option("--reconnect-interval", &args.reconnect_interval, &mut plan.reconnect_interval, duration);
+    plan.reconnect_cap = plan.reconnect_cap.max(plan.reconnect_interval);
+    read.option("--reconnect-cap", &args.reconnect_cap, &mut plan.reconnect_cap, duration);
+    read.option("--dialect", &args.dialect, &mut plan.dialect, dialect);
+    speech(&mut plan.speech, args, &mut read);
+    reach(&mut plan.reach, args, &mut read);
+    read.option("--max-reconnects", &args.max_reconnects, &mut plan.max_reconnects, most);
+    if args.no_reconnect {
+        plan.max_reconnects = Some(0);
+    }
+    read.option("--connect-timeout", &args.connect_timeout, &mut plan.connect_timeout, duration);
+    read.option("--ping-interval", &args.ping_interval, &mut plan.ping_interval, units::duration_or_none);
+    read.option("--ping-timeout", &args.ping_timeout, &mut plan.ping_timeout, duration);
+    read.option("--stale-after", &args.stale_after, &mut plan.stale_after, stale_after);
+    read.option("--max-message", &args.max_message, &mut plan.max_message, units::memory_size);
+    read.either("--format", &args.format, "$MONITORING_FORMAT", &mut plan.format, format);
+    read.option("--every", &args.every, &mut plan.every, units::duration_or_none);
+    read.option("--only", &args.only, &mut plan.only, |text| Only::read(text).map(Some));
+    read.option("--color", &args.color, &mut plan.color, when);
+    read.option("--save-data", &args.save_data, &mut plan.save_data, file);
+    read.option("--rotate-size", &args.rotate_size, &mut plan.rotate_size, units::size_or_none);
+    read.option("--rotate-keep", &args.rotate_keep, &mut plan.rotate_keep, units::number);
+    read.option("--queue", &args.queue, &mut plan.queue, units::memory_size);
+    read.option("--when-full", &args.when_full, &mut plan.when_full, when_full);
+    read.option("--duration", &args.duration, &mut plan.duration, units::duration_or_none);
+    read.option("--count", &args.count, &mut plan.count, |text| units::positive_number(text).map(Some));
+    log_level(&mut plan.log_level, args, &mut read);
+    read.either("--log-file", &args.log_file, "$MONITORING_LOG_FILE", &mut plan.log_file, file);
+    switches(&mut plan, args);
+    read.refused.map_or(Ok(plan), Err)
 }
 
-/// `--no-reconnect` is `--max-reconnects 0`.
-fn max_reconnects(args: &Args) -> Result<Option<u32>, String> {
-    let most = typed("--max-reconnects", &args.max_reconnects, units::number)?;
-    let most = most.map(|most| u32::try_from(most).unwrap_or(u32::MAX));
-    Ok(if args.no_reconnect { Some(0) } else { most })
+fn defaults() -> Box<Plan> {
+    Box::new(Plan {
+        uris: Vec::new(),
+        uris_from: "--uri",
+        demo: false,
+        dialect: "auto".to_owned(),
+        speech: Speech::default(),
+        reach: Reach::default(),
+        reconnect_interval: Duration::from_secs(5),
+        reconnect_cap: Duration::from_secs(60),
+        max_reconnects: None,
+        connect_timeout: Duration::from_secs(10),
+        ping_interval: Some(Duration::from_secs(30)),
+        ping_timeout: Duration::from_secs(10),
+        stale_after: StaleAfter::Auto,
+        max_message: 4 << 20,
+        format: "simple",
+        every: None,
+        only: None,
+        color: When::Auto,
+        glyphs: Glyphs::Auto,
+        save_data: None,
+        rotate_size: Some(10 << 20),
+        rotate_keep: 5,
+        fsync: false,
+        queue: 1 << 20,
+        when_full: WhenFull::Drop,
+        history: false,
+        duration: None,
+        count: None,
+        stats: false,
+        log_level: LevelFilter::Info,
+        log_file: None,
+    })
+}
+
+fn switches(plan: &mut Plan, args: &Args) {
+    (plan.demo, plan.fsync, plan.history, plan.stats) = (args.demo, args.fsync, args.history, args.stats);
+    if args.no_color {
+        plan.color = When::Never;
+    }
+    plan.glyphs = match (args.ascii, args.unicode) {
+        (true, _) => Glyphs::Ascii,
+        (_, true) => Glyphs::Unicode,
+        _ => Glyphs::Auto,
+    };
 }
 
 /// The raw URIs and where they come from.
-fn servers(args: &Args, env: Env) -> Result<(Vec<String>, &'static str), String> {
-    const VARIABLE: &str = "$MONITORING_WEBSOCKET_URI";
+fn servers(plan: &mut Plan, args: &mut Args, read: &mut Reading) {
+    mem::swap(&mut plan.uris, &mut args.uri);
     if args.demo {
-        return match args.uri.is_empty() {
-            true => Ok((Vec::new(), "--demo")),
-            false => Err("--demo watches a server of its own: leave out --uri".to_owned()),
-        };
+        plan.uris_from = "--demo";
+        if !plan.uris.is_empty() {
+            read.refuse("--demo watches a server of its own: leave out --uri".to_owned());
+        }
+    } else if plan.uris.is_empty() {
+        let uri = read.variable("$MONITORING_WEBSOCKET_URI");
+        if uri.is_some() {
+            plan.uris_from = "$MONITORING_WEBSOCKET_URI";
+        }
+        plan.uris.push(uri.unwrap_or_else(|| DEFAULT_URI.to_owned()));
     }
-    if !args.uri.is_empty() {
-        return Ok((args.uri.clone(), "--uri"));
+}
+
+fn speech(speech: &mut Speech, args: &mut Args, read: &mut Reading) {
+    read.option("--token-file", &args.token_file, &mut speech.token_file, file);
+    if speech.token_file.is_none() {
+        speech.token = read.variable("$MONITORING_TOKEN");
     }
-    Ok(match variable(VARIABLE, env)? {
-        Some(uri) => (vec![uri], VARIABLE),
-        None => (vec![DEFAULT_URI.to_owned()], "--uri"),
-    })
+    read.option("--subscribe", &args.subscribe, &mut speech.subscribe, list);
+    read.option("--process", &args.process, &mut speech.process, list);
+    read.option("--interval", &args.interval, &mut speech.interval, some_duration);
+    read.option("--request-every", &args.request_every, &mut speech.request_every, some_duration);
+    read.option("--request-timeout", &args.request_timeout, &mut speech.request_timeout, some_duration);
+    for text in &args.request {
+        speech.requests.push(request(text));
+    }
+    mem::swap(&mut speech.send, &mut args.send);
+    mem::swap(&mut speech.heartbeat_reply, &mut args.heartbeat_reply);
+}
+
+fn reach(reach: &mut Reach, args: &mut Args, read: &mut Reading) {
+    read.option("--cert", &args.cert, &mut reach.cert, file);
+    read.option("--key", &args.key, &mut reach.key, file);
+    if args.cert.is_some() != args.key.is_some() {
+        read.refuse("--cert and --key are given together: the certificate, and its private key".to_owned());
+    }
+    read.option("--ca-file", &args.ca_file, &mut reach.ca_file, file);
+    mem::swap(&mut reach.headers, &mut args.header);
+    mem::swap(&mut reach.tls_name, &mut args.tls_name);
+    reach.insecure = args.insecure;
+    mem::swap(&mut reach.proxy, &mut args.proxy);
+    reach.family = match (args.ipv4, args.ipv6) {
+        (true, _) => Family::V4,
+        (_, true) => Family::V6,
+        _ => Family::Both,
+    };
+}
+
+/// `--log-level`, else `-v` or `-q`, else the environment: what is typed beats what is exported.
+fn log_level(place: &mut LevelFilter, args: &Args, read: &mut Reading) {
+    match (args.quiet, args.verbose) {
+        (true, _) => *place = LevelFilter::Warn,
+        (_, true) => *place = LevelFilter::Debug,
+        _ => return read.either("--log-level", &args.log_level, "$MONITORING_LOG_LEVEL", place, level),
+    }
+    read.option("--log-level", &args.log_level, place, level);
+}
+
+/// Options and variables on their way into the plan.
+struct Reading<'e> {
+    env: Env<'e>,
+    /// The first mistake: it is the one that is told.
+    refused: Option<String>,
+}
+
+impl Reading<'_> {
+    /// Puts an option's value in its type into its place. Without the option, the place keeps what it holds.
+    fn option<T>(&mut self, name: &str, text: &Option<String>, place: &mut T, read: fn(&str) -> Result<T, String>) {
+        if let Some(text) = text {
+            match read(text) {
+                Ok(value) => *place = value,
+                Err(why) => self.refuse_value(name, text, why),
+            }
+        }
+    }
+
+    /// An option's value, else that of its environment variable.
+    fn either<T>(
+        &mut self,
+        name: &str,
+        text: &Option<String>,
+        name_of_variable: &str,
+        place: &mut T,
+        read: fn(&str) -> Result<T, String>,
+    ) {
+        if text.is_some() {
+            return self.option(name, text, place, read);
+        }
+        let text = self.variable(name_of_variable);
+        self.option(name_of_variable, &text, place, read);
+    }
+
+    /// A variable, written with its `$`; an empty one is none.
+    fn variable(&mut self, name: &str) -> Option<String> {
+        let value = (self.env)(name.strip_prefix('$')?)?.into_string();
+        if value.is_err() {
+            self.refuse(format!("{name} is not UTF-8"));
+        }
+        value.ok().filter(|value| !value.is_empty())
+    }
+
+    fn refuse_value(&mut self, name: &str, text: &str, why: String) {
+        self.refuse(format!("{name} '{text}': {why}"));
+    }
+
+    fn refuse(&mut self, why: String) {
+        self.refused.get_or_insert(why);
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    units::positive_duration(text)
+}
+
+/// For an option without a default.
+fn some_duration(text: &str) -> Result<Option<Duration>, String> {
+    units::positive_duration(text).map(Some)
+}
+
+/// More than fits is as good as without end.
+fn most(text: &str) -> Result<Option<u32>, String> {
+    units::number(text).map(|most| Some(u32::try_from(most).unwrap_or(u32::MAX)))
 }
 
 fn dialect(text: &str) -> Result<String, String> {
-    let names: Vec<_> = std::iter::once("auto").chain(wsmon::dialects().map(|(name, _)| name)).collect();
-    if names.contains(&text) { Ok(text.to_owned()) } else { Err(choose_from(&names)) }
-}
-
-fn speech(args: &Args, env: Env) -> Result<Speech, String> {
-    let token_file = typed("--token-file", &args.token_file, file)?;
-    let token = if token_file.is_none() { variable("$MONITORING_TOKEN", env)? } else { None };
-    Ok(Speech {
-        token,
-        token_file,
-        subscribe: typed("--subscribe", &args.subscribe, list)?.unwrap_or_default(),
-        process: typed("--process", &args.process, list)?.unwrap_or_default(),
-        interval: typed("--interval", &args.interval, units::positive_duration)?,
-        requests: args.request.iter().map(|text| request(text)).collect(),
-        request_every: typed("--request-every", &args.request_every, units::positive_duration)?,
-        request_timeout: typed("--request-timeout", &args.request_timeout, units::positive_duration)?,
-        send: args.send.clone(),
-        heartbeat_reply: args.heartbeat_reply.clone(),
-    })
-}
-
-fn reach(args: &Args) -> Result<Reach, String> {
-    let (cert, key) = (typed("--cert", &args.cert, file)?, typed("--key", &args.key, file)?);
-    if cert.is_some() != key.is_some() {
-        return Err("--cert and --key are given together: the certificate, and its private key".to_owned());
+    let mut names = vec!["auto"];
+    for (name, _) in wsmon::dialects() {
+        names.push(name);
     }
-    Ok(Reach {
-        headers: args.header.clone(),
-        ca_file: typed("--ca-file", &args.ca_file, file)?,
-        cert,
-        key,
-        tls_name: args.tls_name.clone(),
-        insecure: args.insecure,
-        proxy: args.proxy.clone(),
-        family: match (args.ipv4, args.ipv6) {
-            (true, _) => Family::V4,
-            (_, true) => Family::V6,
-            _ => Family::Both,
-        },
-    })
+    one_of(&names, text).map(str::to_owned)
 }
 
 /// Names with commas between them.
 fn list(text: &str) -> Result<Vec<String>, String> {
-    let names: Vec<_> = text.split(',').map(|name| name.trim().to_owned()).collect();
-    if names.iter().any(String::is_empty) { Err("a name is missing".to_owned()) } else { Ok(names) }
+    let mut names = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        if name.is_empty() {
+            return Err("a name is missing".to_owned());
+        }
+        names.push(name.to_owned());
+    }
+    Ok(names)
 }
 
 /// `TYPE` or `TYPE=JSON`.
@@ -289,61 +408,6 @@ fn request(text: &str) -> (String, Option<String>) {
     }
 }
 
-fn color(args: &Args) -> Result<When, String> {
-    match args.no_color {
-        true => Ok(When::Never),
-        false => Ok(typed("--color", &args.color, when)?.unwrap_or(When::Auto)),
-    }
-}
-
-fn glyphs(args: &Args) -> Glyphs {
-    match (args.ascii, args.unicode) {
-        (true, _) => Glyphs::Ascii,
-        (_, true) => Glyphs::Unicode,
-        _ => Glyphs::Auto,
-    }
-}
-
-/// `--log-level`, else `-v` or `-q`, else the environment: what is typed beats what is exported.
-fn log_level(args: &Args, env: Env) -> Result<LevelFilter, String> {
-    if args.log_level.is_none() && args.quiet {
-        return Ok(LevelFilter::Warn);
-    }
-    if args.log_level.is_none() && args.verbose {
-        return Ok(LevelFilter::Debug);
-    }
-    let level = or_variable("--log-level", &args.log_level, "$MONITORING_LOG_LEVEL", env, level)?;
-    Ok(level.unwrap_or(LevelFilter::Info))
-}
-
-/// An option's value in its type, or an error that names the option.
-fn typed<T>(name: &str, text: &Option<String>, read: fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
-    let Some(text) = text else { return Ok(None) };
-    read(text).map(Some).map_err(|why| format!("{name} '{text}': {why}"))
-}
-
-/// An option's value, else that of its environment variable.
-fn or_variable<T>(
-    name: &str,
-    text: &Option<String>,
-    name_of_variable: &str,
-    env: Env,
-    read: fn(&str) -> Result<T, String>,
-) -> Result<Option<T>, String> {
-    match text {
-        Some(_) => typed(name, text, read),
-        None => typed(name_of_variable, &variable(name_of_variable, env)?, read),
-    }
-}
-
-/// A variable, written with its `$`; an empty one is none.
-fn variable(name: &str, env: Env) -> Result<Option<String>, String> {
-    match env(name.trim_start_matches('$')).filter(|value| !value.is_empty()) {
-        Some(value) => value.into_string().map(Some).map_err(|_| format!("{name} is not UTF-8")),
-        None => Ok(None),
-    }
-}
-
 fn stale_after(text: &str) -> Result<StaleAfter, String> {
     if text == "auto" {
         return Ok(StaleAfter::Auto);
@@ -351,16 +415,19 @@ fn stale_after(text: &str) -> Result<StaleAfter, String> {
     Ok(units::duration_or_none(text)?.map_or(StaleAfter::Never, StaleAfter::After))
 }
 
-fn file(text: &str) -> Result<PathBuf, String> {
+fn file(text: &str) -> Result<Option<PathBuf>, String> {
     match text {
         "" => Err("no file is named".to_owned()),
-        path => Ok(PathBuf::from(path)),
+        path => Ok(Some(PathBuf::from(path))),
     }
 }
 
 fn format(text: &str) -> Result<&'static str, String> {
-    let names: Vec<_> = wsmon::FORMATS.iter().map(|format| format.name).collect();
-    names.iter().copied().find(|&name| name == text).ok_or_else(|| choose_from(&names))
+    let mut names = Vec::new();
+    for format in wsmon::FORMATS {
+        names.push(format.name);
+    }
+    one_of(&names, text)
 }
 
 fn when(text: &str) -> Result<When, String> {
@@ -382,8 +449,12 @@ fn when_full(text: &str) -> Result<WhenFull, String> {
 
 /// The names of the original client and those of this log; `critical` shows errors only.
 fn level(text: &str) -> Result<LevelFilter, String> {
-    let names = ["trace", "debug", "info", "warning", "error", "critical", "off"];
-    logging::parse_level(text).ok_or_else(|| choose_from(&names))
+    const NAMES: &[&str] = &["trace", "debug", "info", "warning", "error", "critical", "off"];
+    logging::parse_level(text).ok_or_else(|| choose_from(NAMES))
+}
+
+fn one_of(names: &[&'static str], text: &str) -> Result<&'static str, String> {
+    names.iter().copied().find(|name| *name == text).ok_or_else(|| choose_from(names))
 }
 
 fn choose_from(names: &[&str]) -> String {

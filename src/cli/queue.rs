@@ -190,7 +190,7 @@ impl Queue {
         if let Some(marker) = self.marker() {
             return self.write_marker(out, marker);
         }
-        let Some(taken) = taken(|| out.write_vectored(&self.batch()))? else { return Ok(false) };
+        let Some(taken) = taken(&mut || out.write_vectored(&self.batch()))? else { return Ok(false) };
         self.remove(taken);
         Ok(true)
     }
@@ -198,7 +198,7 @@ impl Queue {
     fn write_torn(&mut self, out: &mut impl Write) -> io::Result<bool> {
         let end = self.torn.len().min(self.torn_at + BATCH);
         let rest = &self.torn[self.torn_at..end];
-        let Some(taken) = taken(|| out.write(rest))? else { return Ok(false) };
+        let Some(taken) = taken(&mut || out.write(rest))? else { return Ok(false) };
         self.torn_at += taken;
         if self.torn_at == self.torn.len() {
             self.end_torn();
@@ -215,7 +215,7 @@ impl Queue {
         if !marker.ends_with('\n') {
             marker.push('\n');
         }
-        let Some(taken) = taken(|| out.write(marker.as_bytes()))? else { return Ok(false) };
+        let Some(taken) = taken(&mut || out.write(marker.as_bytes()))? else { return Ok(false) };
         self.gap = 0;
         if taken < marker.len() {
             self.torn.extend_from_slice(&marker.as_bytes()[taken..]);
@@ -254,14 +254,14 @@ impl Queue {
 
     fn give_back(&mut self) {
         if self.bytes.capacity() > KEEP {
-            self.bytes.shrink_to(KEEP);
-            self.entries.shrink_to(KEEP / 64);
+            self.bytes = VecDeque::with_capacity(KEEP);
+            self.entries = VecDeque::new();
         }
     }
 }
 
 /// The result of one write call: how much was taken, or None when the writer would block.
-fn taken(mut write: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+fn taken(write: &mut dyn FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
     loop {
         match write() {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),

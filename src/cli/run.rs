@@ -1,8 +1,10 @@
 //! The command's loop around the monitor's turns: streams, files, signals, the end.
 
+use std::fmt::Display;
 use std::io;
 use std::time::{Duration, Instant};
 
+use log::Level;
 use mio::Token;
 use wsmon::{Monitor, Statistics};
 
@@ -40,7 +42,7 @@ impl Own {
 
 /// Runs the plan to its end; the exit status.
 pub fn run(plan: Box<Plan>) -> Result<u8, Failure> {
-    let log = logging::install(plan.log_level).map_err(|error| Failure::Local(error.to_string()))?;
+    let log = logging::install(plan.log_level).map_err(|error| Failure::local(error.to_string()))?;
     let mut run = Run::new(plan, log)?;
     let end = run.watch()?;
     run.finish(end)
@@ -53,9 +55,9 @@ struct Run {
     streams: Streams,
     signals: Signals,
     log: Tap,
-    log_file: Option<Appender>,
+    log_file: Option<Box<Appender>>,
     #[cfg(feature = "demo")]
-    demo: Option<wsmon::demo::Demo>,
+    demo: Option<Box<wsmon::demo::Demo>>,
     until: Option<Instant>,
     /// stdout failed with something else than a reader that left.
     lossy: bool,
@@ -64,36 +66,39 @@ struct Run {
 }
 
 impl Run {
-    fn new(plan: Box<Plan>, log: Tap) -> Result<Box<Self>, Failure> {
-        let data = setup::open(&plan.save_data, "--save-data", &plan)?.map(|data| data.fsync(plan.fsync));
+    fn new(mut plan: Box<Plan>, log: Tap) -> Result<Box<Self>, Failure> {
+        let mut data = setup::open(&plan.save_data, "--save-data", &plan)?;
+        if let Some(data) = &mut data {
+            data.fsync(plan.fsync);
+        }
         let log_file = setup::open(&plan.log_file, "--log-file", &plan)?;
-        let mut monitor = Monitor::new().map_err(|error| Failure::local("epoll", &error))?;
+        let mut monitor = Monitor::new().map_err(|error| Failure::io("epoll", &error))?;
         let signals = Signals::install(monitor.registry(), Own::Signals.token())
-            .map_err(|error| Failure::local("signals", &error))?;
+            .map_err(|error| Failure::io("signals", &error))?;
         #[cfg(feature = "demo")]
         let demo = if plan.demo { Some(listen(&monitor)?) } else { None };
         #[cfg(feature = "demo")]
-        let uris = demo.as_ref().map_or(plan.uris.clone(), |demo| vec![format!("demo={}", demo.uri())]);
+        if let Some(demo) = &demo {
+            plan.uris.push(format!("demo={}", demo.uri()));
+        }
         #[cfg(not(feature = "demo"))]
-        let uris = if plan.demo {
+        if plan.demo {
             return Err(Exit::usage("--demo: this build does not have it").into());
-        } else {
-            plan.uris.clone()
-        };
+        }
         setup::check_credentials(&plan)?;
         if plan.reach.insecure {
             log::warn!("--insecure: no certificate is checked, whoever is in between can read and change everything");
         }
-        for uri in &uris {
+        for uri in &plan.uris {
             setup::add(&mut monitor, uri, &plan)?;
         }
         let format = wsmon::format(plan.format).unwrap_or(&wsmon::FORMATS[0]);
         let limits = queue::Limits { bytes: plan.queue, when_full: plan.when_full, marker: format.gap };
         let log_limits = queue::Limits { bytes: LOG_BYTES, when_full: queue::WhenFull::Drop, marker: None };
         let streams = Streams::open(monitor.registry(), [Own::Out.token(), Own::Err.token()], limits, log_limits)
-            .map_err(|error| Failure::local("stdout", &error))?;
+            .map_err(|error| Failure::io("stdout", &error))?;
         let mut view = View::new(format, setup::style(&plan, monitor.len()), monitor.len());
-        (view.every, view.only, view.count, view.data) = (plan.every, plan.only.clone(), plan.count, data);
+        (view.every, view.only, view.count, view.data) = (plan.every, plan.only.take(), plan.count, data);
         view.answers_only = !plan.speech.requests.is_empty();
         let until = plan.duration.and_then(|duration| monitor.now().mono.checked_add(duration));
         let run = Box::new(Run {
@@ -120,7 +125,11 @@ impl Run {
             self.turn(self.deadline())?;
             self.check_answers()?;
             let stopped = self.obey_signals();
-            (0..self.monitor.len()).filter(|&id| self.view.is_full(id)).for_each(|id| self.monitor.stop_one(id));
+            for id in 0..self.monitor.len() {
+                if self.view.is_full(id) {
+                    self.monitor.stop_one(id);
+                }
+            }
             let end = if stopped {
                 End::Signal
             } else if self.streams.is_out_closed() && self.view.data.is_none() {
@@ -166,13 +175,13 @@ impl Run {
         let show = &mut |shown: &wsmon::Shown<'_>| {
             // What was said before this message comes before it, and after those before.
             if !log.is_empty() {
-                view.out.drain(|message| streams.push_out(message));
+                view.out.drain(&mut |message| streams.push_out(message));
                 let now = wsmon::Now { mono: shown.at, wall: shown.received_at };
-                drain(log, now, log_file.as_mut(), streams);
+                drain(log, now, log_file.as_deref_mut(), streams);
             }
             view.show(shown);
         };
-        monitor.turn(wait, show).map_err(|error| Failure::local("epoll", &error))?;
+        monitor.turn(wait, show).map_err(|error| Failure::io("epoll", &error))?;
         self.serve_own();
         self.view.release(self.monitor.now().mono, false);
         self.push_out();
@@ -184,7 +193,7 @@ impl Run {
     /// Hands what was shown to stdout's queue.
     fn push_out(&mut self) {
         let Run { view, streams, .. } = self;
-        view.out.drain(|message| streams.push_out(message));
+        view.out.drain(&mut |message| streams.push_out(message));
     }
 
     /// Passes the poll's news on to what is not a server.
@@ -206,10 +215,16 @@ impl Run {
 
     fn deadline(&self) -> Option<Instant> {
         #[cfg(feature = "demo")]
-        let demo = self.demo.as_ref().and_then(wsmon::demo::Demo::deadline);
+        let demo = self.demo.as_ref().and_then(|demo| demo.deadline());
         #[cfg(not(feature = "demo"))]
         let demo = None;
-        [self.until, self.view.deadline(), self.signals.deadline(), demo].into_iter().flatten().min()
+        let mut deadline = None;
+        for at in [self.until, self.view.deadline(), self.signals.deadline(), demo] {
+            if deadline.is_none() || at.is_some() && at < deadline {
+                deadline = at;
+            }
+        }
+        deadline
     }
 
     /// Writes out what the streams take. Whether that has brought something to light which must not wait for the
@@ -238,7 +253,7 @@ impl Run {
         }
         let mut stop = false;
         let now = self.monitor.now();
-        for signal in self.signals.pending(now.mono).collect::<Vec<_>>() {
+        for signal in self.signals.pending(now.mono) {
             match signal {
                 Signal::Stop(_) => stop = true,
                 Signal::Hangup if self.view.data.is_none() && self.log_file.is_none() => stop = true,
@@ -254,27 +269,26 @@ impl Run {
 
     /// logrotate(8) has moved the files: begins new ones.
     fn reopen(&mut self) {
-        for file in self.view.data.iter_mut().chain(&mut self.log_file) {
+        for file in [&mut self.view.data, &mut self.log_file].into_iter().flatten() {
             match file.reopen() {
-                Ok(()) => log::info!("{}: opened anew", file.path().display()),
-                Err(error) => log::error!("{}: {}", file.path().display(), Failure::words(&error)),
+                Ok(()) => say(Level::Info, file, &"opened anew"),
+                Err(error) => say(Level::Error, file, &Failure::words(&error)),
             }
         }
     }
 
     fn say_repaired(&self) {
-        for file in self.view.data.iter().chain(&self.log_file) {
+        for file in [&self.view.data, &self.log_file].into_iter().flatten() {
             if file.repaired() {
-                log::warn!("{}: ended in the middle of a line, which was given its line feed", file.path().display());
+                say(Level::Warn, file, &"ended in the middle of a line, which was given its line feed");
             }
         }
     }
 
     fn say_reports(&mut self) {
-        for file in self.view.data.iter_mut().chain(&mut self.log_file) {
-            let path = file.path().to_owned();
+        for file in [&mut self.view.data, &mut self.log_file].into_iter().flatten() {
             for report in file.reports() {
-                log::log!(report.level(), "{}: {report}", path.display());
+                say(report.level(), file, &report);
             }
         }
     }
@@ -282,7 +296,7 @@ impl Run {
     /// Log lines leave when the turn is over at the latest, stamped with its time.
     fn drain_log(&mut self) {
         let Run { log, log_file, streams, monitor, .. } = self;
-        drain(log, monitor.now(), log_file.as_mut(), streams);
+        drain(log, monitor.now(), log_file.as_deref_mut(), streams);
     }
 
     fn statistics(&self) -> Statistics {
@@ -367,12 +381,17 @@ impl Run {
     }
 }
 
+/// What there is to say of a file.
+fn say(level: Level, file: &Appender, what: &dyn Display) {
+    log::log!(level, "{}: {what}", file.path().display());
+}
+
 /// Log lines go to their file or to stderr; errors go to stderr in any case.
 fn drain(log: &Tap, now: wsmon::Now, mut file: Option<&mut Appender>, streams: &mut Streams) {
     log.drain(now.wall, |line, level| match &mut file {
         Some(file) => {
             file.write_line(line, now.mono);
-            if level == log::Level::Error {
+            if level == Level::Error {
                 streams.push_err(line);
             }
         }
@@ -381,7 +400,9 @@ fn drain(log: &Tap, now: wsmon::Now, mut file: Option<&mut Appender>, streams: &
 }
 
 #[cfg(feature = "demo")]
-fn listen(monitor: &Monitor) -> Result<wsmon::demo::Demo, Failure> {
-    wsmon::demo::Demo::listen(monitor.registry(), Own::DemoListener.token(), Own::DemoGuest.token())
-        .map_err(|error| Failure::local("--demo", &error))
+fn listen(monitor: &Monitor) -> Result<Box<wsmon::demo::Demo>, Failure> {
+    match wsmon::demo::Demo::listen(monitor.registry(), Own::DemoListener.token(), Own::DemoGuest.token()) {
+        Ok(demo) => Ok(Box::new(demo)),
+        Err(error) => Err(Failure::io("--demo", &error)),
+    }
 }

@@ -1,26 +1,28 @@
 //! What the plan sets up before the first turn: servers with all that is said about them, files, the looks.
 
+use std::fmt::Display;
 use std::io;
 
-use wsmon::{Monitor, Server, Stale, Style};
+use wsmon::{AddressError, Monitor, Server, Stale, Style};
 
 use super::file::Appender;
 use super::plan::{Exit, Family, Plan, StaleAfter};
 use super::{Failure, terminal};
 
-pub fn open(path: &Option<std::path::PathBuf>, option: &str, plan: &Plan) -> Result<Option<Appender>, Failure> {
+pub fn open(path: &Option<std::path::PathBuf>, option: &str, plan: &Plan) -> Result<Option<Box<Appender>>, Failure> {
     let Some(path) = path else { return Ok(None) };
     let keep = u32::try_from(plan.rotate_keep).unwrap_or(u32::MAX);
     match Appender::open(path, plan.rotate_size, keep) {
         Ok(file) => Ok(Some(file)),
-        Err(error) => Err(Failure::local(format!("{option} {}", path.display()), &error)),
+        Err(error) => Err(Failure::io(&format!("{option} {}", path.display()), &error)),
     }
 }
 
 pub fn add(monitor: &mut Monitor, uri: &str, plan: &Plan) -> Result<(), Failure> {
-    let server = Server::parse(uri).and_then(|server| speak(server, plan)).map_err(|error| match error {
-        wsmon::AddressError::File(..) => Failure::Local(error.to_string()),
-        wsmon::AddressError::Uri(_) => Exit::usage(&format!("{}: {error}", plan.uris_from)).into(),
+    let refused = |error: &dyn Display| Failure::from(Exit::usage(&format!("{}: {error}", plan.uris_from)));
+    let server = server(uri, plan).map_err(|error| match error {
+        AddressError::File(..) => Failure::local(error.to_string()),
+        AddressError::Uri(_) => refused(&error),
         _ => Exit::usage(&error.to_string()).into(),
     })?;
     let stale = match plan.stale_after {
@@ -37,13 +39,13 @@ pub fn add(monitor: &mut Monitor, uri: &str, plan: &Plan) -> Result<(), Failure>
         .stale_after(stale)
         .max_message(plan.max_message)
         .history(plan.history);
-    monitor.add(server).map(drop).map_err(|error| Exit::usage(&format!("{}: {error}", plan.uris_from)).into())
+    monitor.add(server).map(drop).map_err(|error| refused(&error))
 }
 
-/// What is to be said to the server.
-fn speak(server: Server, plan: &Plan) -> Result<Server, wsmon::AddressError> {
+/// The server, and what is to be said to it.
+fn server(uri: &str, plan: &Plan) -> Result<Server, AddressError> {
     let speech = &plan.speech;
-    let mut server = server
+    let mut server = Server::parse(uri)?
         .dialect(&plan.dialect)?
         .subscribe(&speech.subscribe)
         .processes(&speech.process, speech.interval)
@@ -66,7 +68,7 @@ fn speak(server: Server, plan: &Plan) -> Result<Server, wsmon::AddressError> {
 }
 
 /// How the server is reached.
-fn reach(server: Server, plan: &Plan) -> Result<Server, wsmon::AddressError> {
+fn reach(server: Server, plan: &Plan) -> Result<Server, AddressError> {
     let reach = &plan.reach;
     let mut server = server.insecure(reach.insecure).family(match reach.family {
         Family::Both => wsmon::Family::Both,
@@ -101,7 +103,7 @@ pub fn check_credentials(plan: &Plan) -> Result<(), Failure> {
         ("--cert", plan.reach.cert.is_some()),
         ("the user information of --proxy", plan.reach.proxy.as_deref().is_some_and(|url| url.contains('@'))),
     ];
-    let Some((option, _)) = given.into_iter().find(|(_, given)| *given) else { return Ok(()) };
+    let Some((option, _)) = given.iter().find(|(_, given)| *given) else { return Ok(()) };
     if plan.uris.len() < 2 {
         return Ok(());
     }

@@ -47,11 +47,13 @@ impl Signals {
         for signal in STOPPING {
             flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())?;
         }
-        let mut source = source::Signals::new(STOPPING)?;
-        source.add_signal(SIGUSR1)?;
+        let mut source = source::Signals::new([0; 0])?;
+        for signal in [SIGINT, SIGTERM, SIGUSR1] {
+            source.add_signal(signal)?;
+        }
         // Without /proc there is no telling, and most are not started by nohup.
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        if !is_ignored(&status, SIGHUP) {
+        if !is_ignored(&status, SIGHUP as usize) {
             source.add_signal(SIGHUP)?;
         }
         registry.register(&mut source, token, Interest::READABLE)?;
@@ -59,17 +61,21 @@ impl Signals {
     }
 
     /// What has arrived; to be asked after each event of the token.
-    pub fn pending(&mut self, now: Instant) -> impl Iterator<Item = Signal> {
-        let Self { source, arm_at, stopping, .. } = self;
-        source.pending().filter_map(move |number| match number {
-            SIGHUP => Some(Signal::Hangup),
-            SIGUSR1 => Some(Signal::Statistics),
-            _ if std::mem::replace(stopping, true) => None,
-            _ => {
-                *arm_at = Some(now + ONE_WISH);
-                Some(Signal::Stop(number))
+    pub fn pending(&mut self, now: Instant) -> Vec<Signal> {
+        let mut signals = Vec::new();
+        for number in self.source.pending() {
+            match number {
+                SIGHUP => signals.push(Signal::Hangup),
+                SIGUSR1 => signals.push(Signal::Statistics),
+                _ if self.stopping => {}
+                _ => {
+                    self.stopping = true;
+                    self.arm_at = Some(now + ONE_WISH);
+                    signals.push(Signal::Stop(number));
+                }
             }
-        })
+        }
+        signals
     }
 
     /// When `tick` is due: shortly after a signal to stop, otherwise never.
@@ -87,11 +93,11 @@ impl Signals {
 }
 
 /// Whether the text of /proc/self/status, see proc(5), says that `signal` is ignored.
-fn is_ignored(status: &str, signal: i32) -> bool {
+fn is_ignored(status: &str, signal: usize) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    // 64 signals, 128 on MIPS.
-    let mask = mask.and_then(|hex| u128::from_str_radix(hex.trim(), 16).ok());
-    mask.is_some_and(|mask| mask & 1 << (signal - 1) != 0)
+    // Hexadecimal: four signals to a digit, the first ones in the last.
+    let digit = mask.and_then(|mask| mask.chars().nth_back((signal - 1) / 4)?.to_digit(16));
+    digit.is_some_and(|digit| digit & 1 << ((signal - 1) % 4) != 0)
 }
 
 #[cfg(test)]
@@ -109,9 +115,9 @@ mod tests {
             signal_hook::low_level::raise(SIGTERM).unwrap();
         }
         poll.poll(&mut Events::with_capacity(4), Some(Duration::from_secs(10))).unwrap();
-        assert_eq!(signals.pending(now).collect::<Vec<_>>(), [Signal::Stop(SIGTERM)]);
+        assert_eq!(signals.pending(now), [Signal::Stop(SIGTERM)]);
         signal_hook::low_level::raise(SIGINT).unwrap();
-        assert_eq!(signals.pending(now).count(), 0);
+        assert_eq!(signals.pending(now), []);
         assert_eq!(signals.deadline(), Some(now + ONE_WISH));
         signals.tick(now);
         assert!(!signals.armed.load(Ordering::SeqCst));
@@ -123,9 +129,10 @@ mod tests {
     #[test]
     fn the_mask_of_ignored_signals_is_read() {
         let status = "Name:\tsh\nSigBlk:\tffffffffffffffff\nSigIgn:\t0000000000001001\nSigCgt:\tff\n";
-        assert!(is_ignored(status, SIGHUP));
-        assert!(!is_ignored(status, SIGINT));
-        assert!(is_ignored("SigIgn:\t80000000000000000000000000000001", SIGHUP));
-        assert!(!is_ignored("SigIgn:\trubbish", SIGHUP) && !is_ignored("", SIGHUP));
+        assert!(is_ignored(status, 1));
+        assert!(!is_ignored(status, 2));
+        assert!(is_ignored(status, 13) && !is_ignored(status, 12) && !is_ignored(status, 65));
+        assert!(is_ignored("SigIgn:\t80000000000000000000000000000001", 1));
+        assert!(!is_ignored("SigIgn:\trubbish", 1) && !is_ignored("", 1));
     }
 }

@@ -1,7 +1,7 @@
 //! stdout and stderr behind bounded queues: the loop never waits for a reader.
 
 use std::io::{self, ErrorKind};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use mio::event::Event;
 use mio::{Registry, Token};
@@ -28,19 +28,19 @@ pub struct Sink {
 
 impl Sink {
     /// stdout, registered for writability under `token` where it has such a thing.
-    pub fn stdout(registry: &Registry, token: Token, limits: Limits) -> io::Result<Self> {
-        Self::open(io::stdout(), registry, token, limits)
+    pub fn stdout(registry: &Registry, token: Token, limits: Limits) -> io::Result<Box<Self>> {
+        Self::open(io::stdout().as_fd(), registry, token, limits)
     }
 
     /// stderr, likewise.
-    pub fn stderr(registry: &Registry, token: Token, limits: Limits) -> io::Result<Self> {
-        Self::open(io::stderr(), registry, token, limits)
+    pub fn stderr(registry: &Registry, token: Token, limits: Limits) -> io::Result<Box<Self>> {
+        Self::open(io::stderr().as_fd(), registry, token, limits)
     }
 
     /// Any other stream, likewise.
-    pub fn open(stream: impl AsFd, registry: &Registry, token: Token, limits: Limits) -> io::Result<Self> {
+    pub fn open(stream: BorrowedFd, registry: &Registry, token: Token, limits: Limits) -> io::Result<Box<Self>> {
         let descriptor = Descriptor::open(stream, registry, token)?;
-        Ok(Self { queue: Queue::new(limits), descriptor, blocked: false, closed: false, failed: None })
+        Ok(Box::new(Self { queue: Queue::new(limits), descriptor, blocked: false, closed: false, failed: None }))
     }
 
     /// Queues one whole message; a missing last line feed is added. See [`Queue::push`] for what
@@ -126,15 +126,15 @@ impl Sink {
 
 /// stdout and stderr, in one queue where they are the same file: lines keep their order then.
 pub struct Streams {
-    out: Sink,
-    err: Option<Sink>,
+    out: Box<Sink>,
+    err: Option<Box<Sink>>,
     tokens: [Token; 2],
 }
 
 impl Streams {
     /// `tokens`: of stdout and of stderr; the second is not used where they are the same file.
     pub fn open(registry: &Registry, tokens: [Token; 2], out: Limits, err: Limits) -> io::Result<Self> {
-        let err = match is_same_file(io::stdout(), io::stderr()) {
+        let err = match is_same_file(io::stdout().as_fd(), io::stderr().as_fd()) {
             true => None,
             false => Some(Sink::stderr(registry, tokens[1], err)?),
         };
@@ -175,7 +175,7 @@ impl Streams {
 
     /// Whether either has something left to write.
     pub fn wants_write(&self) -> bool {
-        self.out.wants_write() || self.err.as_ref().is_some_and(Sink::wants_write)
+        self.out.wants_write() || self.err.as_ref().is_some_and(|err| err.wants_write())
     }
 
     /// Whether sockets should rest until stdout has taken more.
@@ -221,11 +221,11 @@ mod tests {
     use super::*;
     use crate::cli::queue::WhenFull;
 
-    fn sink(bytes: usize, when_full: WhenFull) -> (Poll, PipeReader, Sink) {
+    fn sink(bytes: usize, when_full: WhenFull) -> (Poll, PipeReader, Box<Sink>) {
         let (reader, writer) = io::pipe().unwrap();
         let poll = Poll::new().unwrap();
         let limits = Limits { bytes, when_full, marker: Some(|n| format!("dropped {n}")) };
-        let sink = Sink::open(&writer, poll.registry(), Token(0), limits).unwrap();
+        let sink = Sink::open(writer.as_fd(), poll.registry(), Token(0), limits).unwrap();
         (poll, reader, sink)
     }
 

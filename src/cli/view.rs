@@ -20,7 +20,7 @@ pub struct View {
     pub count: Option<u64>,
     /// Only answers count.
     pub answers_only: bool,
-    pub data: Option<Appender>,
+    pub data: Option<Box<Appender>>,
     /// Text for stdout, in whole messages.
     pub out: Outbox,
     servers: Vec<Server>,
@@ -64,7 +64,7 @@ impl Outbox {
     }
 
     /// Hands out every message and forgets it.
-    pub fn drain(&mut self, mut each: impl FnMut(&str)) {
+    pub fn drain(&mut self, each: &mut dyn FnMut(&str)) {
         let mut start = 0;
         for end in self.ends.drain(..) {
             each(&self.text[start..end]);
@@ -145,7 +145,13 @@ impl View {
 
     /// When a sample's time comes.
     pub fn deadline(&self) -> Option<Instant> {
-        self.servers.iter().filter_map(|server| Some(server.held.as_ref()?.due_at)).min()
+        let mut deadline = None;
+        for held in self.servers.iter().filter_map(|server| server.held.as_ref()) {
+            if deadline.is_none_or(|at| held.due_at < at) {
+                deadline = Some(held.due_at);
+            }
+        }
+        deadline
     }
 
     /// Whether the server has been shown as often as was asked for.
@@ -226,7 +232,7 @@ mod tests {
 
     fn drained(view: &mut View) -> String {
         let mut all = String::new();
-        view.out.drain(|message| all.push_str(message));
+        view.out.drain(&mut |message| all.push_str(message));
         all
     }
 

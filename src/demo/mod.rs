@@ -9,6 +9,7 @@ mod guest;
 mod proc;
 mod sample;
 
+use crate::event_loop::sooner;
 use guest::Guest;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
@@ -80,20 +81,26 @@ impl Demo {
     /// When [`turn`](Demo::turn) must come even without an event. It may lie in the past, for a
     /// connection that had more to read than one turn does.
     pub fn deadline(&self) -> Option<Instant> {
-        let now = self.turned_at.filter(|_| self.stirred);
-        let guests = self.guests.iter().filter_map(Guest::give_up_at);
-        guests.chain(now).chain(self.sample_at).min()
+        let mut deadline = self.sample_at;
+        if self.stirred {
+            deadline = sooner(deadline, self.turned_at);
+        }
+        for guest in &self.guests {
+            deadline = sooner(deadline, guest.give_up_at());
+        }
+        deadline
     }
 
     /// Lets in who has come, answers what was asked, and sends a sample if one is due.
     pub fn turn(&mut self, mono: Instant, wall: SystemTime) {
         self.turned_at = Some(mono);
-        let arrivals = self.arrivals.drain(..);
-        self.guests.extend(arrivals.map(|stream| Guest::new(stream, mono)));
+        for stream in std::mem::take(&mut self.arrivals) {
+            self.guests.push(Guest::new(stream, mono));
+        }
         if std::mem::take(&mut self.stirred) {
             self.serve(wall);
         }
-        self.guests.retain(|guest| guest.give_up_at().is_none_or(|at| mono < at));
+        self.keep(&mut |guest| guest.give_up_at().is_none_or(|at| mono < at));
         self.tell(mono, wall);
     }
 
@@ -107,7 +114,7 @@ impl Demo {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 // Out of descriptors: whoever waits is accepted together with the next to come.
-                Err(error) => return log::warn!("demo: cannot accept a connection: {error}"),
+                Err(error) => return complain("accept", &error),
             }
         }
     }
@@ -117,7 +124,7 @@ impl Demo {
         let ready = registry.register(&mut stream, self.tokens.1, both).and_then(|()| stream.set_nodelay(true));
         match ready {
             Ok(()) => self.arrivals.push(stream),
-            Err(error) => log::warn!("demo: cannot watch a connection: {error}"),
+            Err(error) => complain("watch", &error),
         }
         // What it sent before it was registered causes an event of its own, but need not wait for it.
         self.stirred = true;
@@ -140,6 +147,11 @@ impl Demo {
         self.guests.iter().filter(|guest| guest.give_up_at().is_none()).count()
     }
 
+    /// Closes the connections of all others.
+    fn keep(&mut self, is_kept: &mut dyn FnMut(&mut Guest) -> bool) {
+        self.guests.retain_mut(is_kept);
+    }
+
     /// Samples while somebody listens, so that an idle server causes no wake-up.
     fn tell(&mut self, mono: Instant, wall: SystemTime) {
         match self.sample_at {
@@ -150,11 +162,15 @@ impl Demo {
             }
             Some(at) if at <= mono => {
                 let message = self.machine.sample(wall);
-                self.guests.retain_mut(|guest| guest.tell(&message).is_ok());
+                self.keep(&mut |guest| guest.tell(&message).is_ok());
                 // After a pause the rhythm starts anew; nothing is made up for.
                 self.sample_at = Some((at + SAMPLE_EVERY).max(mono + SAMPLE_EVERY / 2));
             }
             Some(_) => {}
         }
     }
+}
+
+fn complain(what: &str, error: &io::Error) {
+    log::warn!("demo: cannot {what} a connection: {error}");
 }

@@ -61,19 +61,27 @@ impl Cpu {
 
     /// The same for each processor that is in both readings.
     pub fn usage_per_core(&self, before: &Cpu) -> Option<Vec<f64>> {
-        let earlier = |number| before.cores.iter().find(|(other, _)| *other == number);
-        let cores = self.cores.iter().filter_map(|(number, now)| Some((earlier(*number)?.1, *now)));
-        cores.map(|(before, now)| busy(before, now)).collect::<Option<Vec<_>>>().filter(|list| !list.is_empty())
+        let mut usage = Vec::new();
+        for (number, now) in &self.cores {
+            if let Some((_, before)) = before.cores.iter().find(|(other, _)| other == number) {
+                usage.push(busy(*before, *now)?);
+            }
+        }
+        (!usage.is_empty()).then_some(usage)
     }
 }
 
 /// user nice system idle iowait irq softirq steal; the two guest fields behind them are in user and
 /// nice already.
 fn ticks_of(line: &str) -> Option<Ticks> {
-    let fields: Vec<u64> = line.split_whitespace().take(8).map_while(|field| field.parse().ok()).collect();
-    let idle = fields.get(3)? + fields.get(4).unwrap_or(&0);
-    let all = fields.iter().sum();
-    Some(Ticks { busy: all - idle, all })
+    let (mut fields, mut read) = ([0; 8], 0);
+    for (field, word) in fields.iter_mut().zip(line.split_whitespace()) {
+        let Ok(ticks) = word.parse::<u64>() else { break };
+        *field = ticks;
+        read += 1;
+    }
+    let all = fields.iter().sum::<u64>();
+    (read > 3).then(|| Ticks { busy: all - fields[3] - fields[4], all })
 }
 
 /// `None` if no time has passed.

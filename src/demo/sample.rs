@@ -3,7 +3,6 @@
 
 use super::proc::{self, Cpu};
 use crate::json;
-use std::fmt::Write;
 use std::fs::read_to_string;
 use std::time::SystemTime;
 
@@ -39,8 +38,10 @@ impl Machine {
         data.object("processor", self.processor());
         data.object("disk", disk().unwrap_or_else(Object::new));
         let mut system = Object(self.system.clone());
-        system.list("load_average", proc::load(&read("/proc/loadavg")).as_ref().map(|load| &load[..]));
-        system.raw("uptime_seconds", proc::uptime(&read("/proc/uptime")).map(decimal));
+        if let Some(load) = proc::load(&read("/proc/loadavg")) {
+            system.list("load_average", &load);
+        }
+        system.decimal("uptime_seconds", proc::uptime(&read("/proc/uptime")));
         data.object("system", system);
         let mut message = Object::new();
         message.text("type", "monitoring_data");
@@ -57,12 +58,17 @@ impl Machine {
             Some(kilohertz / 1000.0)
         };
         let mut processor = Object::new();
-        processor.raw("usage_percent", self.cpu.usage(&before).map(decimal));
-        processor.raw("core_count", Some(self.core_count.map_or("null".to_owned(), |cores| cores.to_string())));
-        processor.raw("logical_count", self.cpu.logical());
-        processor.raw("frequency_current", megahertz("scaling_cur_freq").or(self.megahertz).map(decimal));
-        processor.raw("frequency_max", megahertz("cpuinfo_max_freq").map(decimal));
-        processor.list("per_core_usage", self.cpu.usage_per_core(&before).as_deref());
+        processor.decimal("usage_percent", self.cpu.usage(&before));
+        match self.core_count {
+            Some(cores) => processor.whole("core_count", Some(cores as u64)),
+            None => processor.raw("core_count", "null"),
+        }
+        processor.whole("logical_count", self.cpu.logical().map(|cores| cores as u64));
+        processor.decimal("frequency_current", megahertz("scaling_cur_freq").or(self.megahertz));
+        processor.decimal("frequency_max", megahertz("cpuinfo_max_freq"));
+        if let Some(usage) = self.cpu.usage_per_core(&before) {
+            processor.list("per_core_usage", &usage);
+        }
         processor
     }
 }
@@ -85,8 +91,8 @@ pub(super) fn answer(text: &str, clients: usize, wall: SystemTime) -> Option<Str
             "ping" => message.text("type", "pong"),
             "get_status" => {
                 message.text("type", "status");
-                message.raw("connected_clients", Some(clients));
-                message.raw("monitoring_active", Some(true));
+                message.whole("connected_clients", Some(clients as u64));
+                message.raw("monitoring_active", "true");
             }
             _ => return None,
         },
@@ -104,10 +110,10 @@ fn memory() -> Object {
     let mut object = Object::new();
     if let Some(memory) = proc::memory(&read("/proc/meminfo")) {
         let used = memory.available.map(|available| memory.total.saturating_sub(available));
-        object.raw("total", Some(memory.total));
-        object.raw("available", memory.available);
-        object.raw("used", used);
-        object.raw("percentage", used.map(|used| decimal(proc::percent(used, memory.total))));
+        object.whole("total", Some(memory.total));
+        object.whole("available", memory.available);
+        object.whole("used", used);
+        object.decimal("percentage", used.map(|used| proc::percent(used, memory.total)));
     }
     object
 }
@@ -120,35 +126,45 @@ fn disk() -> Option<Object> {
     // File systems without blocks of their own (an initial RAM disk) say 0.
     let whole = Some(used.saturating_add(free)).filter(|whole| *whole > 0)?;
     let mut object = Object::new();
-    object.raw("total", Some(bytes(disk.f_blocks)));
-    object.raw("used", Some(used));
-    object.raw("free", Some(free));
-    object.raw("percentage", Some(decimal(proc::percent(used, whole))));
+    object.whole("total", Some(bytes(disk.f_blocks)));
+    object.whole("used", Some(used));
+    object.whole("free", Some(free));
+    object.decimal("percentage", Some(proc::percent(used, whole)));
     object.text("path", "/");
     Some(object)
 }
 
 /// The members of `system` that stay the same.
 fn system() -> String {
-    let kernel =
-        |name: &str| Some(read(&format!("/proc/sys/kernel/{name}")).trim().to_owned()).filter(|s| !s.is_empty());
-    let (os, release) = (kernel("ostype"), kernel("osrelease"));
-    // Linux 6.1 and later say what uname(2) says.
-    let machine = kernel("arch").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
-    let platform = os.as_deref().zip(release.as_deref()).map(|(os, release)| format!("{os}-{release}-{machine}"));
+    let (os, release, mut machine) = (kernel("ostype"), kernel("osrelease"), kernel("arch"));
+    // Linux before 6.1 does not say here what uname(2) says.
+    if machine.is_empty() {
+        machine.push_str(std::env::consts::ARCH);
+    }
+    let mut platform = format!("{os}-{release}-{machine}");
+    if os.is_empty() || release.is_empty() {
+        platform.clear();
+    }
     let mut object = Object::new();
-    for (name, text) in [
-        ("os_name", os),
-        ("os_version", kernel("version")),
-        ("os_release", release),
-        ("architecture", Some(machine.clone())),
-        ("platform", platform),
-        ("machine", Some(machine)),
-        ("hostname", kernel("hostname")),
+    for (name, text) in &[
+        ("os_name", &os),
+        ("os_version", &kernel("version")),
+        ("os_release", &release),
+        ("architecture", &machine),
+        ("platform", &platform),
+        ("machine", &machine),
+        ("hostname", &kernel("hostname")),
     ] {
-        text.into_iter().for_each(|text| object.text(name, &text));
+        if !text.is_empty() {
+            object.text(name, text);
+        }
     }
     object.0
+}
+
+/// What the kernel says of itself; empty if it does not.
+fn kernel(name: &str) -> String {
+    read(&format!("/proc/sys/kernel/{name}")).trim().to_owned()
 }
 
 /// Empty if it cannot be read; the parsers then find nothing in it.
@@ -161,13 +177,6 @@ fn timestamp(wall: SystemTime) -> String {
     humantime::format_rfc3339_micros(wall).to_string()
 }
 
-/// A float stays one in JSON: 100.0, not 100.
-fn decimal(number: f64) -> String {
-    let mut text = String::new();
-    json::push_number(&mut text, number);
-    text
-}
-
 /// A JSON object in the making, spaced as Python's json.dumps does. Absent values are left out.
 struct Object(String);
 
@@ -176,30 +185,50 @@ impl Object {
         Object(String::new())
     }
 
-    fn raw(&mut self, name: &str, value: Option<impl std::fmt::Display>) {
-        if let Some(value) = value {
-            let comma = if self.0.is_empty() { "" } else { ", " };
-            // Writing into a String cannot fail.
-            let _ = write!(self.0, "{comma}\"{name}\": {value}");
+    /// A value that is JSON already.
+    fn raw(&mut self, name: &str, json: &str) {
+        let before = if self.0.is_empty() { "\"" } else { ", \"" };
+        for piece in [before, name, "\": ", json] {
+            self.0.push_str(piece);
+        }
+    }
+
+    fn whole(&mut self, name: &str, number: Option<u64>) {
+        if let Some(number) = number {
+            self.raw(name, &number.to_string());
+        }
+    }
+
+    /// A float stays one in JSON: 100.0, not 100.
+    fn decimal(&mut self, name: &str, number: Option<f64>) {
+        if let Some(number) = number {
+            let mut json = String::new();
+            json::push_number(&mut json, number);
+            self.raw(name, &json);
         }
     }
 
     fn text(&mut self, name: &str, text: &str) {
         let mut quoted = String::new();
         json::push_string(&mut quoted, text);
-        self.raw(name, Some(quoted));
+        self.raw(name, &quoted);
     }
 
-    fn list(&mut self, name: &str, numbers: Option<&[f64]>) {
-        self.raw(
-            name,
-            numbers
-                .map(|list| format!("[{}]", list.iter().map(|&number| decimal(number)).collect::<Vec<_>>().join(", "))),
-        );
+    fn list(&mut self, name: &str, numbers: &[f64]) {
+        let mut list = String::new();
+        for &number in numbers {
+            list.push_str(if list.is_empty() { "[" } else { ", " });
+            json::push_number(&mut list, number);
+        }
+        list.push(']');
+        self.raw(name, &list);
     }
 
+    /// An empty one is left out.
     fn object(&mut self, name: &str, object: Object) {
-        self.raw(name, Some(object).filter(|object| !object.0.is_empty()).map(Object::end));
+        if !object.0.is_empty() {
+            self.raw(name, &object.end());
+        }
     }
 
     fn end(self) -> String {
@@ -245,9 +274,9 @@ mod tests {
     #[test]
     fn absent_values_and_empty_objects_are_left_out() {
         let mut object = Object::new();
-        object.raw("a", None::<u64>);
-        object.raw("b", Some(decimal(100.0)));
-        object.list("c", Some(&[1.0, 0.5]));
+        object.whole("a", None);
+        object.decimal("b", Some(100.0));
+        object.list("c", &[1.0, 0.5]);
         object.object("d", Object::new());
         object.text("e", "\"\n");
         assert_eq!(object.end(), r#"{"b": 100.0, "c": [1.0, 0.5], "e": "\"\n"}"#);

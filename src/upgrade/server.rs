@@ -1,7 +1,6 @@
 //! The server's side, for `--demo` and for tests.
 
 use super::{MAX_FIELDS, MAX_HEAD, accept_key, lists, value};
-use data_encoding::BASE64;
 use httparse::{EMPTY_HEADER, Request, Status};
 
 /// Reads a request from all that has arrived so far: `None` while its head is not all there, then the
@@ -28,13 +27,22 @@ fn answer(head: &Request<'_, '_>) -> Result<String, String> {
         let wanted = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
         return Err(error("426 Upgrade Required", wanted));
     }
-    let valid = |key: &&str| BASE64.decode(key.as_bytes()).is_ok_and(|random| random.len() == 16);
-    let key = value(head.headers, "Sec-WebSocket-Key").filter(valid).ok_or_else(|| error("400 Bad Request", ""))?;
+    let key = value(head.headers, "Sec-WebSocket-Key")
+        .filter(|key| is_key(key))
+        .ok_or_else(|| error("400 Bad Request", ""))?;
     Ok(format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {}\r\n\r\n",
         accept_key(key)
     ))
+}
+
+/// Whether this is base64 of 16 bytes: 22 letters, the last of which has but two bits to tell, and the padding.
+fn is_key(key: &str) -> bool {
+    let letters = key.strip_suffix("==").unwrap_or_default();
+    letters.len() == 22
+        && letters.ends_with(['A', 'Q', 'g', 'w'])
+        && letters.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }
 
 fn error(status: &str, headers: &str) -> String {
@@ -73,6 +81,9 @@ mod tests {
             ("keep-alive, Upgrade", "keep-alive", "426"),
             ("Version: 13", "Version: 8", "426"),
             ("dGhlIHNhbXBsZSBub25jZQ==", "c2hvcnQ=", "400"),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZR==", "400"),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZ===", "400"),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZS-ub25jZQ==", "400"),
             ("Sec-WebSocket-Key", "X", "400"),
         ] {
             let refusal = serve(GOOD.replacen(from, to, 1).as_bytes()).unwrap_err();

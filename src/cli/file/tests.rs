@@ -9,14 +9,14 @@ fn text(path: impl AsRef<Path>) -> String {
 }
 
 fn reports(appender: &mut Appender) -> Vec<String> {
-    appender.reports().map(|report| report.to_string()).collect()
+    appender.reports().iter().map(|report| report.to_string()).collect()
 }
 
 fn refusal(path: &Path) -> String {
     Appender::open(path, None, 1).err().unwrap().to_string()
 }
 
-fn open(path: &Path) -> Appender {
+fn open(path: &Path) -> Box<Appender> {
     Appender::open(path, None, 5).unwrap()
 }
 
@@ -31,7 +31,8 @@ fn lines_are_appended_to_what_is_there() {
     let scratch = Scratch::new();
     let path = scratch.file("f");
     fs::write(&path, "old\n").unwrap();
-    let mut appender = open(&path).fsync(true);
+    let mut appender = open(&path);
+    appender.fsync(true);
     appender.write_line("one", Instant::now());
     appender.write_line("two", Instant::now());
     assert_eq!(text(&path), "old\none\ntwo\n");
@@ -65,7 +66,8 @@ fn what_is_no_file_is_refused() {
 
 #[test]
 fn dev_null_takes_every_line_and_never_rotates() {
-    let mut appender = Appender::open("/dev/null", Some(3), 1).unwrap().fsync(true);
+    let mut appender = Appender::open("/dev/null", Some(3), 1).unwrap();
+    appender.fsync(true);
     for _ in 0..3 {
         appender.write_line("line", Instant::now());
     }
@@ -223,7 +225,7 @@ fn where_the_directory_is_gone_lines_are_lost_until_it_is_back() {
     let mut appender = open(&path);
     fs::remove_dir_all(scratch.file("d")).unwrap();
     appender.write_line("lost", now);
-    assert!(matches!(appender.reports().next(), Some(Report::Lost { .. })));
+    assert!(matches!(appender.reports().first(), Some(Report::Lost { .. })));
     fs::create_dir(scratch.file("d")).unwrap();
     appender.reopen().unwrap();
     appender.write_line("back", now);

@@ -9,7 +9,7 @@ fn read(line: &str) -> Result<Plan, Exit> {
 fn read_with(env: &[(&str, &str)], line: &str) -> Result<Plan, Exit> {
     let env: BTreeMap<_, _> = env.iter().copied().collect();
     let lookup = |name: &str| env.get(name).map(OsString::from);
-    plan(line.split_whitespace().map(OsString::from), &lookup).map(|plan| *plan)
+    plan(&mut line.split_whitespace().map(OsString::from), &lookup).map(|plan| *plan)
 }
 
 fn good(line: &str) -> Plan {
@@ -281,7 +281,7 @@ fn a_wrong_variable_is_named() {
 
     use std::os::unix::ffi::OsStringExt;
     let raw = |_: &str| Some(OsString::from_vec(vec![0xff]));
-    let why = usage(plan(std::iter::empty(), &raw).map(|plan| *plan));
+    let why = usage(plan(&mut std::iter::empty(), &raw).map(|plan| *plan));
     assert_eq!(why, "wsmon: $MONITORING_WEBSOCKET_URI is not UTF-8");
 }
 
@@ -325,7 +325,7 @@ fn help_and_version_are_answers_and_no_errors() {
 #[test]
 fn control_characters_of_a_command_line_stay_off_the_terminal() {
     let words = ["--format", "\u{1b}[31m\n\u{202e}"].map(OsString::from);
-    let why = usage(plan(words.into_iter(), &|_| None).map(|plan| *plan));
+    let why = usage(plan(&mut words.into_iter(), &|_| None).map(|plan| *plan));
     assert!(why.contains(r"'\x1b[31m\n\u{202e}'"), "{why}");
 }
 
