@@ -102,9 +102,9 @@ pub struct Disconnect {
 }
 
 impl Disconnect {
-    /// Something failed and may be better next time.
-    pub(crate) fn new(phase: Phase, text: impl Into<String>) -> Self {
-        Disconnect {
+    /// Something failed and may be better next time. Boxed, since it is handed on from function to function.
+    pub(crate) fn new(phase: Phase, text: impl Into<String>) -> Box<Self> {
+        Box::new(Disconnect {
             phase,
             text: text.into(),
             retry: Retry::Usual,
@@ -112,16 +112,16 @@ impl Disconnect {
             code: None,
             status: None,
             by_server: false,
-        }
+        })
     }
 
     /// An I/O error; `what` says what was being done, with the address.
-    pub(crate) fn io(phase: Phase, what: &str, error: &io::Error) -> Self {
+    pub(crate) fn io(phase: Phase, what: &str, error: &io::Error) -> Box<Self> {
         Disconnect::new(phase, format!("{what}: {}", reason(error)))
     }
 
     /// The server sent a Close frame.
-    pub(crate) fn closed(code: Option<u16>, why: &str) -> Self {
+    pub(crate) fn closed(code: Option<u16>, why: &str) -> Box<Self> {
         let text = match (code, why) {
             (None, _) => "closed by the server without a code".to_owned(),
             (Some(code), "") => format!("closed by the server with {code}{}", meaning(code)),
@@ -129,12 +129,16 @@ impl Disconnect {
                 format!("closed by the server with {code}{}: {}", meaning(code), crate::style::escape(why))
             }
         };
-        Disconnect { code, by_server: true, ..Disconnect::new(Phase::Session, text) }
+        let mut closed = Disconnect::new(Phase::Session, text);
+        (closed.code, closed.by_server) = (code, true);
+        closed
     }
 
     /// This side ended it, or did not get it open.
-    pub(crate) fn fault(phase: Phase, fault: Fault, text: impl Into<String>) -> Self {
-        Disconnect { fault: Some(fault), ..Disconnect::new(phase, text) }
+    pub(crate) fn fault(phase: Phase, fault: Fault, text: impl Into<String>) -> Box<Self> {
+        let mut ended = Disconnect::new(phase, text);
+        ended.fault = Some(fault);
+        ended
     }
 
     /// Whether this side ended it for a fault of the server: such a session proves nothing good.

@@ -306,7 +306,7 @@ impl Monitor {
     /// Why the server's latest connection ended or failed; `None` before the first end.
     #[must_use]
     pub fn last_disconnect(&self, id: usize) -> Option<&Disconnect> {
-        self.peers[id].last_disconnect.as_ref()
+        self.peers[id].last_disconnect.as_deref()
     }
 
     /// Both clocks, read now.

@@ -19,7 +19,7 @@ pub fn is_redirect(status: u16) -> bool {
 ///
 /// # Errors
 /// Where the redirect is not followed: it says why, without secrets.
-pub fn follow(from: &Endpoint, location: Option<&str>, followed: usize) -> Result<Endpoint, String> {
+pub fn follow(from: &Endpoint, location: Option<&str>, followed: usize) -> Result<Box<Endpoint>, String> {
     let location = location.ok_or("redirected without saying where to")?;
     if followed >= MOST {
         return Err(format!("redirected more than {MOST} times in a row: not followed any further"));
@@ -55,7 +55,7 @@ fn split_scheme(location: &str) -> Option<(&str, &str)> {
     (valid && scheme.starts_with(|c: char| c.is_ascii_alphabetic())).then_some((scheme, rest))
 }
 
-fn absolute(from: &Endpoint, scheme: &str, rest: &str) -> Result<Endpoint, String> {
+fn absolute(from: &Endpoint, scheme: &str, rest: &str) -> Result<Box<Endpoint>, String> {
     let scheme = match scheme.to_ascii_lowercase().as_str() {
         "http" | "ws" => "ws",
         "https" | "wss" => "wss",
@@ -64,21 +64,24 @@ fn absolute(from: &Endpoint, scheme: &str, rest: &str) -> Result<Endpoint, Strin
     if from.secure && scheme == "ws" {
         return Err("redirected from wss to ws, which would give up TLS: not followed".into());
     }
-    let parsed = Endpoint::parse(&format!("{scheme}:{rest}")).map_err(|error| format!("redirected: {error}"))?;
-    let to = Endpoint { userinfo: None, secret: None, dialect: from.dialect, ..parsed };
+    let mut to = Endpoint::parse(&format!("{scheme}:{rest}")).map_err(|error| format!("redirected: {error}"))?;
+    (to.userinfo, to.secret, to.dialect) = (None, None, from.dialect);
     // What is behind a socket knows itself by the Host that we have sent.
     let is_itself = from.unix.is_some() && to.host_header() == from.host_header() && !to.secure;
-    Ok(if is_itself || same_host(from, &to) { keep(from, to) } else { to })
+    if is_itself || same_host(from, &to) {
+        // The same server with the same credentials.
+        to.unix.clone_from(&from.unix);
+        to.userinfo.clone_from(&from.userinfo);
+        to.secret.clone_from(&from.secret);
+    }
+    Ok(to)
 }
 
-/// The same server with the same credentials.
-fn keep(from: &Endpoint, to: Endpoint) -> Endpoint {
-    let Endpoint { unix, userinfo, secret, .. } = from.clone();
-    Endpoint { unix, userinfo, secret, ..to }
-}
-
-fn elsewhere(from: &Endpoint, target: &str) -> Endpoint {
-    Endpoint { target: encode_target(target), any_port: false, any_path: false, ..from.clone() }
+fn elsewhere(from: &Endpoint, target: &str) -> Box<Endpoint> {
+    let mut to = Box::new(from.clone());
+    to.target = encode_target(target);
+    (to.any_port, to.any_path) = (false, false);
+    to
 }
 
 /// A reference without scheme and host, RFC 3986 section 5.2.

@@ -3,13 +3,19 @@
 /// User name and password, decoded.
 pub(crate) fn split_userinfo(userinfo: &str) -> Result<(String, String), String> {
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-    let decode = |part| percent_decode(part).ok_or("the user information is not valid percent-encoded UTF-8");
-    let (user, password) = (decode(user)?, decode(password)?);
+    let (Some(user), Some(password)) = (percent_decode(user), percent_decode(password)) else {
+        return Err("the user information is not valid percent-encoded UTF-8".into());
+    };
     // RFC 7617 section 2: the first colon ends the user name.
     if user.contains(':') {
         return Err("a user name cannot contain a colon".into());
     }
     Ok((user, password))
+}
+
+/// User name and password as RFC 7617 has them.
+pub(crate) fn basic(user: &str, password: &str) -> String {
+    data_encoding::BASE64.encode(format!("{user}:{password}").as_bytes())
 }
 
 /// Host and port. The host keeps no brackets.

@@ -77,13 +77,10 @@ impl Names {
             self.hosts.push((host.to_owned(), find(&self.hosts_path, host)));
             self.hosts.len() - 1
         });
-        self.hosts[known].1.iter().map(|address| with_port(*address, port)).collect()
+        let mut addresses = self.hosts[known].1.clone();
+        addresses.iter_mut().for_each(|address| address.set_port(port));
+        addresses
     }
-}
-
-fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
-    address.set_port(port);
-    address
 }
 
 /// `None` for what is no regular file: opening anything else might block.

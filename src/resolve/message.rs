@@ -5,9 +5,8 @@ use core::net::IpAddr;
 use domain::base::iana::{Opcode, Rcode, Rtype};
 use domain::base::message_builder::MessageBuilder;
 use domain::base::name::Name;
-use domain::base::{Message, ParseRecordData};
+use domain::base::{Message, UnknownRecordData};
 use domain::dep::octseq::Array;
-use domain::rdata::{A, Aaaa};
 
 /// More addresses of one answer are not tried anyway.
 const MOST_ADDRESSES: usize = 16;
@@ -75,11 +74,11 @@ pub fn read(answer: &[u8], query: &[u8]) -> Reading {
     match header.rcode() {
         _ if header.tc() => Reading::Truncated,
         Rcode::NOERROR => {
-            let found = match query.qtype() {
-                Some(Rtype::A) => addresses(answer, |data: A| data.addr().into()),
-                _ => addresses(answer, |data: Aaaa| data.addr().into()),
-            };
-            found.map_or_else(|| Reading::Failed("an answer that cannot be read".into()), |found| judge(answer, found))
+            let rtype = if query.qtype() == Some(Rtype::A) { Rtype::A } else { Rtype::AAAA };
+            match addresses(answer, rtype) {
+                Some(found) => judge(answer, found),
+                None => Reading::Failed("an answer that cannot be read".into()),
+            }
         }
         Rcode::NXDOMAIN => Reading::NoName,
         Rcode::SERVFAIL => Reading::Failed("server failure".into()),
@@ -98,19 +97,27 @@ fn is_answer(answer: &Message<[u8]>, query: &Message<[u8]>) -> bool {
 }
 
 /// The addresses of the name at the end of the chain of aliases; `None` for a message that cannot be read.
-fn addresses<'a, Data>(answer: &'a Message<[u8]>, address: fn(Data) -> IpAddr) -> Option<Vec<IpAddr>>
-where
-    Data: ParseRecordData<'a, [u8]>,
-{
+fn addresses(answer: &Message<[u8]>, rtype: Rtype) -> Option<Vec<IpAddr>> {
     let name = answer.canonical_name()?;
     let mut found = Vec::new();
-    for record in answer.answer().ok()?.limit_to_in::<Data>() {
+    for record in answer.answer().ok()?.limit_to_in::<UnknownRecordData<_>>() {
         let record = record.ok()?;
-        if *record.owner() == name && found.len() < MOST_ADDRESSES {
-            found.push(address(record.into_data()));
+        if record.rtype() == rtype {
+            let address = address(record.data().data(), rtype)?;
+            if *record.owner() == name && found.len() < MOST_ADDRESSES {
+                found.push(address);
+            }
         }
     }
     Some(found)
+}
+
+/// RFC 1035 section 3.4.1, RFC 3596 section 2.2.
+fn address(data: &[u8], rtype: Rtype) -> Option<IpAddr> {
+    Some(match rtype {
+        Rtype::A => <[u8; 4]>::try_from(data).ok()?.into(),
+        _ => <[u8; 16]>::try_from(data).ok()?.into(),
+    })
 }
 
 fn judge(answer: &Message<[u8]>, found: Vec<IpAddr>) -> Reading {

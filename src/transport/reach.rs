@@ -41,9 +41,11 @@ impl Reach {
     }
 
     /// Goes as far as possible without waiting.
-    pub fn advance(&mut self, ground: &mut Ground<'_>) -> Result<Option<Reached>, Disconnect> {
+    pub fn advance(&mut self, ground: &mut Ground<'_>) -> Result<Option<Reached>, Box<Disconnect>> {
         let mut inputs = self.look(ground)?;
-        inputs.extend(self.attempts.iter().filter_map(Attempt::outcome));
+        for attempt in &self.attempts {
+            inputs.extend(attempt.outcome());
+        }
         inputs.push(Input::Tick);
         for input in inputs {
             if let Some(reached) = self.run(input, ground)? {
@@ -65,16 +67,17 @@ impl Reach {
             return (Phase::Resolve, looking);
         }
         let (failures, running) = (self.race.failures(), self.race.unfinished());
-        let parts = [failures, if running.is_empty() { looking } else { running }];
-        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        (Phase::Connect, format!("connect to {}", parts.join("; ")))
+        let open = if running.is_empty() { looking } else { running };
+        let semicolon = if failures.is_empty() || open.is_empty() { "" } else { "; " };
+        (Phase::Connect, format!("connect to {failures}{semicolon}{open}"))
     }
 
-    fn look(&mut self, ground: &mut Ground<'_>) -> Result<Vec<Input>, Disconnect> {
+    fn look(&mut self, ground: &mut Ground<'_>) -> Result<Vec<Input>, Box<Disconnect>> {
         let mut inputs = Vec::new();
         let Some(lookup) = &mut self.lookup else { return Ok(inputs) };
         match lookup.advance(ground.registry, ground.now.mono, ground.random) {
-            Ok(found) => inputs.extend(found.map(Input::Added)),
+            Ok(None) => {}
+            Ok(Some(found)) => inputs.push(Input::Added(found)),
             // The one family may have come before the other failed.
             Err(why) if self.race.is_fresh() => return Err(Disconnect::new(Phase::Resolve, why)),
             Err(_) => {
@@ -91,7 +94,7 @@ impl Reach {
     }
 
     /// Lets the race go on until it waits.
-    fn run(&mut self, input: Input, ground: &mut Ground<'_>) -> Result<Option<Reached>, Disconnect> {
+    fn run(&mut self, input: Input, ground: &mut Ground<'_>) -> Result<Option<Reached>, Box<Disconnect>> {
         if let Input::Failed(number, _) = &input {
             self.attempts.retain(|attempt| attempt.number != *number);
         }
@@ -135,7 +138,7 @@ impl Attempt {
 }
 
 /// A Unix socket is connected at once or not at all.
-pub fn unix(path: &Path, ground: &Ground<'_>) -> Result<Reached, Disconnect> {
+pub fn unix(path: &Path, ground: &Ground<'_>) -> Result<Reached, Box<Disconnect>> {
     let at = crate::style::escape(&path.to_string_lossy()).into_owned();
     let connect = || {
         let mut stream = UnixStream::connect(path)?;
