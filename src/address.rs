@@ -15,12 +15,12 @@ pub(crate) enum ProxyChoice {
     #[default]
     Environment,
     /// This one.
-    Given(Proxy),
+    Given(Box<Proxy>),
 }
 
 impl ProxyChoice {
     /// The proxy for an endpoint.
-    pub(crate) fn proxy(&self, endpoint: &Endpoint, env: Environment<'_>) -> Result<Option<Proxy>, String> {
+    pub(crate) fn proxy(&self, endpoint: &Endpoint, env: Environment<'_>) -> Result<Option<Box<Proxy>>, String> {
         match self {
             ProxyChoice::Given(_) if endpoint.unix.is_some() => Ok(None),
             ProxyChoice::Given(proxy) => Ok(Some(proxy.clone())),

@@ -192,7 +192,12 @@ const SPLIT: &str = "a / or ? stands before the @: in a user name or password th
 
 fn place(authority: &str) -> Result<(String, Option<u16>), String> {
     let (host, port) = split_port(authority)?;
-    Ok((check_host(host)?, port.map(check_port).transpose()?))
+    let host = check_host(host)?;
+    let port = match port {
+        Some(port) => Some(check_port(port)?),
+        None => None,
+    };
+    Ok((host, port))
 }
 
 fn split_scheme(uri: &str) -> Result<(&'static Scheme, &str), String> {

@@ -68,7 +68,10 @@ pub fn parse_lines(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut headers = Vec::new();
     for (i, line) in text.lines().enumerate() {
         if !line.trim().is_empty() && !line.starts_with('#') {
-            headers.push(parse(line).map_err(|why| format!("line {}: {why}", i + 1))?);
+            match parse(line) {
+                Ok(header) => headers.push(header),
+                Err(why) => return Err(format!("line {}: {why}", i + 1)),
+            }
         }
     }
     Ok(headers)

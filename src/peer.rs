@@ -11,6 +11,7 @@ use mio::{Registry, Token};
 
 use crate::conversation::{Conversation, Say};
 use crate::credentials::Credentials;
+use crate::deadline::sooner;
 use crate::endpoint::Endpoint;
 use crate::error::{Disconnect, Fault, Phase};
 use crate::event::{Change, ClientState, Event, Raw, Shown};
@@ -208,14 +209,14 @@ impl Peer {
             return Some(now.mono);
         }
         let session = self.session.deadline().filter(|_| may_dial || self.session.retry_in(now).is_none());
-        [session, self.transport.deadline(), self.conversation_deadline(paused)].into_iter().flatten().min()
+        sooner(session, sooner(self.transport.deadline(), self.conversation_deadline(paused)))
     }
 
     /// The statistics as they are now.
     pub fn statistics(&self, now: Now, started: Instant) -> Statistics {
         let until = self.closed_at.unwrap_or(now.mono);
         let mut statistics = self.counters.clone();
-        statistics.uri = self.endpoint.as_ref().map(ToString::to_string).unwrap_or_default();
+        statistics.uri = self.endpoint.as_deref().map(ToString::to_string).unwrap_or_default();
         statistics.uptime = self.opened_at.map(|opened| until - opened);
         statistics.current_state = self.session.client_state();
         statistics.run = now.mono - started;

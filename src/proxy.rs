@@ -47,7 +47,7 @@ impl Proxy {
     ///
     /// # Errors
     /// With the part that is wrong and the way out, and without the credentials.
-    pub fn parse(url: &str) -> Result<Self, String> {
+    pub fn parse(url: &str) -> Result<Box<Self>, String> {
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
         match scheme.to_ascii_lowercase().as_str() {
             "http" => {}
@@ -63,7 +63,7 @@ impl Proxy {
         if host.is_empty() {
             return Err("the host is missing: write http://HOST:PORT".into());
         }
-        let mut proxy = Proxy { host: check_host(host)?, port: DEFAULT_PORT, auth: None };
+        let mut proxy = Box::new(Proxy { host: check_host(host)?, port: DEFAULT_PORT, auth: None });
         if let Some(port) = port {
             proxy.port = check_port(port)?;
         }
@@ -79,7 +79,7 @@ impl Proxy {
     ///
     /// # Errors
     /// With the variable that is wrong, and the way out.
-    pub fn from_environment(endpoint: &Endpoint, env: Environment<'_>) -> Result<Option<Self>, String> {
+    pub fn from_environment(endpoint: &Endpoint, env: Environment<'_>) -> Result<Option<Box<Self>>, String> {
         if endpoint.unix.is_some() || is_loopback(&endpoint.host) {
             return Ok(None);
         }

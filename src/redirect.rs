@@ -87,7 +87,7 @@ fn elsewhere(from: &Endpoint, target: &str) -> Box<Endpoint> {
 /// A reference without scheme and host, RFC 3986 section 5.2.
 fn resolve(base: &str, reference: &str) -> String {
     let (base_path, _) = base.split_once('?').unwrap_or((base, ""));
-    let (path, query) = reference.find('?').map_or((reference, ""), |at| reference.split_at(at));
+    let (path, query) = reference.split_at(reference.find('?').unwrap_or(reference.len()));
     if path.is_empty() {
         return if query.is_empty() { base.to_owned() } else { format!("{base_path}{query}") };
     }

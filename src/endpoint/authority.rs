@@ -53,7 +53,7 @@ pub(crate) fn check_host(host: &str) -> Result<String, String> {
         return check_ipv6(host);
     }
     let host = percent_decode(host).ok_or("the host is not valid percent-encoded UTF-8")?;
-    if !host.is_ascii() {
+    if !host.bytes().all(|byte| byte.is_ascii()) {
         return Err(format!("the host {host:?} is not ASCII: write it in its xn-- form"));
     }
     match host.chars().find(|c| !c.is_ascii_alphanumeric() && !"-._".contains(*c)) {
@@ -91,9 +91,10 @@ pub(crate) fn percent_decode_bytes(text: &str) -> Option<Vec<u8>> {
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
         if *first == b'%' {
-            let digits = after.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
-            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-            rest = &after[2..];
+            let [high, low, after @ ..] = after else { return None };
+            let digit = |byte: u8| char::from(byte).to_digit(16);
+            bytes.push((digit(*high)? * 16 + digit(*low)?) as u8);
+            rest = after;
         } else {
             bytes.push(*first);
             rest = after;

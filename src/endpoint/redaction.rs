@@ -25,8 +25,8 @@ pub fn redact(uri: &str) -> String {
 
 /// Whether it is one that is known: anything else may be a part of a password.
 fn is_scheme(name: &str) -> bool {
-    let mut known = SCHEMES.iter().map(|scheme| scheme.name).chain(["http", "https"]);
-    known.any(|known| known.eq_ignore_ascii_case(name))
+    SCHEMES.iter().any(|scheme| scheme.name.eq_ignore_ascii_case(name))
+        || ["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 pub(super) fn redact_query(target: &str) -> String {

@@ -88,7 +88,7 @@ impl Peer {
         let Some(used) = &self.used else { return why };
         // One that cannot be read was not used either.
         let proxy = self.server.proxy.proxy(&used.endpoint, &environment).unwrap_or_default();
-        why.text = used.hide(proxy.as_ref(), &why.text);
+        why.text = used.hide(proxy.as_deref(), &why.text);
         why
     }
 }

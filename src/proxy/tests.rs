@@ -1,7 +1,7 @@
 use super::*;
 
 fn proxy() -> Proxy {
-    Proxy::parse("http://p:3128").unwrap()
+    *Proxy::parse("http://p:3128").unwrap()
 }
 
 #[test]

@@ -59,16 +59,17 @@ impl Conf {
         let line = line.split(['#', ';']).next().unwrap_or_default();
         // A keyword stands at the beginning of its line.
         let (keyword, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
-        let mut words = rest.split_whitespace();
+        let words: Vec<_> = rest.split_whitespace().collect();
         match keyword {
             "nameserver" if self.servers.len() < MOST_SERVERS => {
-                self.servers.extend(words.next().and_then(|word| address(word, port, zones)));
+                self.servers.extend(words.first().and_then(|word| address(word, port, zones)));
             }
             // The last one counts, of either kind.
             "search" | "domain" => {
                 let most = if keyword == "search" { MOST_SEARCH } else { 1 };
                 self.search.clear();
-                for name in words.map(|word| word.trim_matches('.')) {
+                for word in words {
+                    let name = word.trim_start_matches('.').trim_end_matches('.');
                     if !name.is_empty() && self.search.len() < most {
                         self.search.push(name.to_owned());
                     }

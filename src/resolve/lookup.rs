@@ -7,6 +7,7 @@ use super::conf::Conf;
 use super::message::{self, Kind};
 use super::question::{Complaint, Desk, Outcome, Question};
 use super::{Family, Wish, interleave};
+use crate::deadline::sooner;
 
 /// How long IPv4 addresses wait for IPv6 ones, RFC 8305 section 3.
 pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
@@ -135,7 +136,10 @@ impl Lookup {
     /// When to call [`Lookup::tick`] at the latest; `None` only when done.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let patience = self.questions.iter().filter_map(Question::deadline).chain(self.hand_out_at).min();
+        let mut patience = self.hand_out_at;
+        for question in &self.questions {
+            patience = sooner(patience, question.deadline());
+        }
         patience.filter(|_| !self.is_done)
     }
 
@@ -157,7 +161,7 @@ impl Lookup {
         random: &mut dyn FnMut() -> u64,
     ) {
         for question in &mut self.questions {
-            question.answered(id, from, message, &mut self.desk, now, random());
+            question.answered(id, &from, message, &mut self.desk, now, random());
         }
         self.go_on(now, random);
     }

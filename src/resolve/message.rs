@@ -93,7 +93,14 @@ fn is_answer(answer: &Message<[u8]>, query: &Message<[u8]>) -> bool {
     let (header, asked) = (answer.header(), query.header());
     let bare_error = answer.header_counts().qdcount() == 0 && header.rcode() != Rcode::NOERROR;
     header.opcode() == Opcode::QUERY
-        && (answer.is_answer(query) || bare_error && header.qr() && header.id() == asked.id())
+        && header.qr()
+        && header.id() == asked.id()
+        && (bare_error || asks_the_same(answer, query))
+}
+
+/// A query has one question.
+fn asks_the_same(answer: &Message<[u8]>, query: &Message<[u8]>) -> bool {
+    answer.header_counts().qdcount() == 1 && answer.first_question() == query.first_question()
 }
 
 /// The addresses of the name at the end of the chain of aliases; `None` for a message that cannot be read.

@@ -122,7 +122,7 @@ impl Question {
     pub fn answered(
         &mut self,
         id: TryId,
-        from: SocketAddr,
+        from: &SocketAddr,
         message: &[u8],
         desk: &mut Desk,
         now: Instant,
@@ -131,7 +131,7 @@ impl Question {
         let Some(tried) = self.open.iter().find(|tried| tried.id == id) else { return };
         let (server, over) = (tried.server, tried.over);
         // RFC 5452 section 9.1: address, port, id and question must be those of the question.
-        if (from.ip(), from.port()) != (server.ip(), server.port()) {
+        if from.ip() != server.ip() || from.port() != server.port() {
             return;
         }
         match (message::read(message, &tried.query), over) {

@@ -128,8 +128,8 @@ impl Transport {
             Stage::Failed(why) => return Err(why),
             Stage::Opening(mut opening) => match opening.advance(ground)? {
                 None => Stage::Opening(opening),
-                Some(opened) => {
-                    self.stage = Stage::Open(opened.into_socket(&self.limits));
+                Some(granted) => {
+                    self.stage = Stage::Open(granted.into_socket(&self.limits));
                     return Ok(true);
                 }
             },

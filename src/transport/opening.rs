@@ -38,25 +38,18 @@ enum Step {
     Upgrade(Box<Upgrading>),
 }
 
-/// The upgrade under way.
-struct Upgrading {
+/// The upgrade under way. Once it is granted, what has arrived behind the answer's head stands in its place.
+pub struct Upgrading {
     stream: Stream,
     exchange: Exchange,
     key: String,
-}
-
-/// The upgrade was granted.
-pub struct Opened {
-    stream: Stream,
-    /// What has arrived behind it.
-    tail: Vec<u8>,
 }
 
 /// What a step leads to.
 enum Next {
     Wait(Step),
     Go(Step),
-    Open(Box<Opened>),
+    Open(Box<Upgrading>),
     Redirect(Box<Endpoint>),
 }
 
@@ -71,7 +64,7 @@ impl Opening {
     }
 
     /// Goes as far as possible without waiting; `None` where it waits. An error is final.
-    pub fn advance(&mut self, ground: &mut Ground<'_>) -> Result<Option<Box<Opened>>, Box<Disconnect>> {
+    pub fn advance(&mut self, ground: &mut Ground<'_>) -> Result<Option<Box<Upgrading>>, Box<Disconnect>> {
         while let Some(step) = self.step.take() {
             match self.take(step, ground)? {
                 Next::Wait(step) => {
@@ -79,7 +72,7 @@ impl Opening {
                     break;
                 }
                 Next::Go(step) => self.step = Some(step),
-                Next::Open(opened) => return Ok(Some(opened)),
+                Next::Open(granted) => return Ok(Some(granted)),
                 Next::Redirect(to) => {
                     self.route.redirect(to)?;
                     self.redirects += 1;
@@ -220,8 +213,8 @@ impl Opening {
         let refused = match upgrade::read(&exchange.head, key, ground.now.wall) {
             Ok(upgrade::Read::Incomplete) => return Ok(Next::Go(Step::Upgrade(upgrading))),
             Ok(upgrade::Read::Upgraded { consumed }) => {
-                let tail = exchange.head.split_off(consumed);
-                return Ok(Next::Open(Box::new(Opened { stream: upgrading.stream, tail })));
+                exchange.head = exchange.head.split_off(consumed);
+                return Ok(Next::Open(upgrading));
             }
             Err(refused) => refused,
         };
@@ -245,8 +238,8 @@ impl Opening {
     }
 }
 
-impl Opened {
-    /// The WebSocket, within these limits.
+impl Upgrading {
+    /// The WebSocket of a granted upgrade, within these limits.
     pub fn into_socket(self, limits: &Limits) -> Box<WebSocket<Metered>> {
         let config = WebSocketConfig::default()
             .read_buffer_size(super::READ_BUFFER)
@@ -255,7 +248,7 @@ impl Opened {
             .max_message_size(Some(limits.max_message))
             .max_frame_size(Some(limits.max_message));
         let stream = Metered::new(self.stream);
-        Box::new(WebSocket::from_partially_read(stream, self.tail, Role::Client, Some(config)))
+        Box::new(WebSocket::from_partially_read(stream, self.exchange.head, Role::Client, Some(config)))
     }
 }
 
@@ -265,6 +258,10 @@ fn begin(route: &Route, socket: Socket, ground: &mut Ground<'_>) -> Step {
 }
 
 fn shake_hands(socket: Socket, route: &Route, ground: &mut Ground<'_>) -> Taken {
+    // Without TLS no address that needs it gets so far, and nothing of the connectors need be built.
+    if !tls::AVAILABLE {
+        return Err(Disconnect::new(Phase::Tls, tls::MISSING));
+    }
     let connector = ground.connectors.get(&route.tls).map_err(|why| Disconnect::new(Phase::Tls, why))?;
     *ground.handshakes -= 1;
     let handshake = connector.handshake(&route.endpoint.host, socket);

@@ -8,6 +8,7 @@ use mio::Interest;
 use mio::net::{TcpStream, UnixStream};
 
 use super::Ground;
+use crate::deadline::sooner;
 use crate::error::{Disconnect, Phase, reason};
 use crate::lookup::Lookup;
 use crate::race::{Do, Input, Race};
@@ -57,7 +58,7 @@ impl Reach {
 
     /// When to be advanced at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.lookup.as_ref().and_then(Lookup::deadline), self.race.deadline()].into_iter().flatten().min()
+        sooner(self.lookup.as_ref().and_then(Lookup::deadline), self.race.deadline())
     }
 
     /// What has not come about yet, for a time-out: the phase, and the addresses tried.
@@ -96,7 +97,7 @@ impl Reach {
     /// Lets the race go on until it waits.
     fn run(&mut self, input: Input, ground: &mut Ground<'_>) -> Result<Option<Reached>, Box<Disconnect>> {
         if let Input::Failed(number, _) = &input {
-            self.attempts.retain(|attempt| attempt.number != *number);
+            drop(self.take(*number));
         }
         let mut next = self.race.handle(ground.now.mono, input);
         loop {
@@ -104,11 +105,10 @@ impl Reach {
                 Do::Nothing => return Ok(None),
                 Do::Lost(why) => return Err(Disconnect::new(Phase::Connect, format!("connect to {why}"))),
                 Do::Won(number) => {
-                    let won = self.attempts.iter().position(|attempt| attempt.number == number);
-                    let attempt = won.map(|at| self.attempts.swap_remove(at));
+                    let won = self.take(number);
                     // The others are closed; the race hands out numbers of attempts that were begun.
                     self.attempts.clear();
-                    return Ok(attempt.map(|attempt| (Socket::Tcp(attempt.stream), attempt.address.to_string())));
+                    return Ok(won.map(|won| (Socket::Tcp(won.stream), won.address.to_string())));
                 }
                 Do::Start(number, address) => match connect(ground, address) {
                     Ok(stream) => {
@@ -119,6 +119,11 @@ impl Reach {
                 },
             }
         }
+    }
+
+    fn take(&mut self, number: usize) -> Option<Attempt> {
+        let at = self.attempts.iter().position(|attempt| attempt.number == number)?;
+        Some(self.attempts.remove(at))
     }
 }
 

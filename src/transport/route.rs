@@ -16,7 +16,7 @@ use crate::tls;
 pub struct Route {
     pub endpoint: Box<Endpoint>,
     /// The proxy for this endpoint, if there is one.
-    pub proxy: Option<Proxy>,
+    pub proxy: Option<Box<Proxy>>,
     pub choice: ProxyChoice,
     pub tls: tls::Settings,
     pub family: Family,
@@ -57,7 +57,7 @@ impl Route {
             (self.tls.cert, self.tls.key, self.tls.name) = (None, None, None);
         }
         self.proxy = self.choice.proxy(&to, &environment).map_err(|why| Disconnect::new(Phase::Address, why))?;
-        log::debug!("{}: redirected to {to}", escape(&self.endpoint.authority()));
+        log::debug!("{}: redirected to {}", escape(&self.endpoint.authority()), *to);
         self.endpoint = to;
         Ok(())
     }
