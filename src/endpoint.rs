@@ -151,7 +151,7 @@ impl fmt::Debug for Endpoint {
 }
 
 fn parse(uri: &str) -> Result<Box<Endpoint>, String> {
-    if let Some(odd) = uri.chars().find(|c| c.is_control() || *c == ' ') {
+    if let Some(odd) = find_odd(uri) {
         return Err(format!("it contains {odd:?}; write it percent-encoded"));
     }
     let (scheme, rest) = split_scheme(uri)?;
@@ -209,11 +209,21 @@ fn split_scheme(uri: &str) -> Result<(&'static Scheme, &str), String> {
         (None, "http") => Err("the scheme is http: write ws://".into()),
         (None, "https") => Err("the scheme is https: write wss://".into()),
         // What is no scheme may be a part of a password or a query.
-        (None, _) if uri.contains('@') || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) => {
+        (None, _) if uri.contains('@') || !may_be_scheme(name) => {
             Err("unknown scheme: write ws://HOST[:PORT][/PATH]".into())
         }
         (None, _) => Err(format!("unknown scheme {name}: write ws://HOST[:PORT][/PATH]")),
     }
+}
+
+/// What no URI holds as it is.
+pub(crate) fn find_odd(uri: &str) -> Option<char> {
+    uri.chars().find(|c| c.is_control() || *c == ' ')
+}
+
+/// RFC 3986 section 3.1, but for the letter at the beginning.
+pub(crate) fn may_be_scheme(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
 }
 
 /// All of the user information is the secret, also what looks like a password.

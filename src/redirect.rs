@@ -1,6 +1,6 @@
 //! Where a redirect leads (RFC 9110 sections 10.2.2 and 15.4), and whether to follow it.
 
-use crate::endpoint::{Endpoint, encode_target};
+use crate::endpoint::{Endpoint, encode_target, find_odd, may_be_scheme};
 use crate::style::escape;
 
 /// How many redirects in a row are followed.
@@ -24,7 +24,7 @@ pub fn follow(from: &Endpoint, location: Option<&str>, followed: usize) -> Resul
     if followed >= MOST {
         return Err(format!("redirected more than {MOST} times in a row: not followed any further"));
     }
-    if let Some(odd) = location.chars().find(|c| c.is_control() || *c == ' ') {
+    if let Some(odd) = find_odd(location) {
         return Err(format!("redirected to an address that contains {odd:?}"));
     }
     // RFC 9110 allows a fragment, which is for browsers.
@@ -51,8 +51,8 @@ pub fn same_host(one: &Endpoint, other: &Endpoint) -> bool {
 /// `SCHEME:REST`, RFC 3986 section 3.1; a colon after a slash belongs to a path.
 fn split_scheme(location: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = location.split_once(':')?;
-    let valid = scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
-    (valid && scheme.starts_with(|c: char| c.is_ascii_alphabetic())).then_some((scheme, rest))
+    let valid = may_be_scheme(scheme) && scheme.starts_with(|c: char| c.is_ascii_alphabetic());
+    valid.then_some((scheme, rest))
 }
 
 fn absolute(from: &Endpoint, scheme: &str, rest: &str) -> Result<Box<Endpoint>, String> {

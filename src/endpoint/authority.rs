@@ -64,7 +64,10 @@ pub(crate) fn check_host(host: &str) -> Result<String, String> {
 
 fn check_ipv6(host: &str) -> Result<String, String> {
     // RFC 6874: the % before a zone is written %25; people write it bare.
-    let host = host.replacen("%25", "%", 1);
+    let host = match host.split_once("%25") {
+        Some((address, zone)) => format!("{address}%{zone}"),
+        None => host.to_owned(),
+    };
     let (address, zone) = host.split_once('%').unwrap_or((&host, ""));
     if let Some(odd) = zone.chars().find(|c| !c.is_ascii_graphic()) {
         return Err(format!("the zone of the IPv6 address contains {odd:?}"));

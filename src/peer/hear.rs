@@ -27,8 +27,11 @@ impl Peer {
                 return Ok(());
             };
             self.session.handle(context.now, Input::Alive);
+            if self.server.echo.is_some() {
+                self.transport.echo(frame);
+                continue;
+            }
             match frame {
-                frame if self.server.echo.is_some() => self.transport.echo(&frame),
                 Frame::Text(text) => {
                     self.count(text.len());
                     self.text(context, &text);

@@ -89,11 +89,9 @@ impl Lookup {
     /// A try takes at most the time that `resolv.conf` says, and less where the caller would otherwise give up before
     /// the last server has been asked.
     pub fn begin(wish: Wish<'_>, conf: &Conf, now: Instant, random: &mut dyn FnMut() -> u64) -> Self {
-        let mut servers = conf.servers.clone();
-        if conf.rotate {
-            let first = random() as usize % servers.len();
-            servers.rotate_left(first);
-        }
+        let first = if conf.rotate { random() as usize % conf.servers.len() } else { 0 };
+        let (last, rest) = conf.servers.split_at(first);
+        let servers = [rest, last].concat();
         let fair = wish.within / (servers.len() as u32 + 1);
         let mut candidates = conf.candidates(wish.host);
         candidates.retain(|name| message::is_name(name));

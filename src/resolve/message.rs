@@ -4,12 +4,15 @@ use core::net::IpAddr;
 
 use domain::base::iana::{Opcode, Rcode, Rtype};
 use domain::base::message_builder::MessageBuilder;
-use domain::base::name::Name;
+use domain::base::name::{Name, ParsedName};
 use domain::base::{Message, UnknownRecordData};
 use domain::dep::octseq::Array;
+use domain::rdata::Cname;
 
 /// More addresses of one answer are not tried anyway.
 const MOST_ADDRESSES: usize = 16;
+/// A longer chain of aliases is not followed.
+const MOST_ALIASES: usize = 20;
 /// A question without EDNS: a header, a name, type and class.
 const QUERY_BYTES: usize = 12 + 255 + 4;
 
@@ -105,7 +108,7 @@ fn asks_the_same(answer: &Message<[u8]>, query: &Message<[u8]>) -> bool {
 
 /// The addresses of the name at the end of the chain of aliases; `None` for a message that cannot be read.
 fn addresses(answer: &Message<[u8]>, rtype: Rtype) -> Option<Vec<IpAddr>> {
-    let name = answer.canonical_name()?;
+    let name = canonical_name(answer)?;
     let mut found = Vec::new();
     for record in answer.answer().ok()?.limit_to_in::<UnknownRecordData<_>>() {
         let record = record.ok()?;
@@ -117,6 +120,29 @@ fn addresses(answer: &Message<[u8]>, rtype: Rtype) -> Option<Vec<IpAddr>> {
         }
     }
     Some(found)
+}
+
+/// What the name of the question is an alias of in the end. The codec's own function does the same in thrice the code.
+fn canonical_name(answer: &Message<[u8]>) -> Option<ParsedName<&[u8]>> {
+    let mut name = answer.first_question()?.into_qname();
+    for _ in 0..MOST_ALIASES {
+        let Some(other) = alias(answer, name) else { return Some(name) };
+        name = other;
+    }
+    None
+}
+
+fn alias<'a>(answer: &'a Message<[u8]>, name: ParsedName<&'a [u8]>) -> Option<ParsedName<&'a [u8]>> {
+    for record in answer.answer().ok()? {
+        let record = record.ok()?;
+        if record.rtype() == Rtype::CNAME
+            && record.owner() == name
+            && let Ok(Some(alias)) = record.into_record::<Cname<_>>()
+        {
+            return Some(alias.into_data().into_cname());
+        }
+    }
+    None
 }
 
 /// RFC 1035 section 3.4.1, RFC 3596 section 2.2.

@@ -39,7 +39,7 @@ pub struct Ground<'g> {
 
 /// A variable of the process's environment.
 pub fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+    std::env::var_os(name)?.into_string().ok()
 }
 
 /// The most that waits to be sent to one server.
@@ -238,10 +238,10 @@ impl Transport {
     }
 
     /// Sends a message back. One that does not fit is left out.
-    pub fn echo(&mut self, frame: &Frame) {
+    pub fn echo(&mut self, frame: Frame) {
         let message = match frame {
-            Frame::Text(text) => Message::Text(text.clone()),
-            Frame::Binary(bytes) => Message::Binary(bytes.clone()),
+            Frame::Text(text) => Message::Text(text),
+            Frame::Binary(bytes) => Message::Binary(bytes),
             Frame::Ping | Frame::Pong(_) => return,
         };
         if let Stage::Open(socket) = &mut self.stage {

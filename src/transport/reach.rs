@@ -43,7 +43,8 @@ impl Reach {
 
     /// Goes as far as possible without waiting.
     pub fn advance(&mut self, ground: &mut Ground<'_>) -> Result<Option<Reached>, Box<Disconnect>> {
-        let mut inputs = self.look(ground)?;
+        let mut inputs = Vec::new();
+        self.look(ground, &mut inputs)?;
         for attempt in &self.attempts {
             inputs.extend(attempt.outcome());
         }
@@ -73,25 +74,24 @@ impl Reach {
         (Phase::Connect, format!("connect to {failures}{semicolon}{open}"))
     }
 
-    fn look(&mut self, ground: &mut Ground<'_>) -> Result<Vec<Input>, Box<Disconnect>> {
-        let mut inputs = Vec::new();
-        let Some(lookup) = &mut self.lookup else { return Ok(inputs) };
-        match lookup.advance(ground.registry, ground.now.mono, ground.random) {
-            Ok(None) => {}
-            Ok(Some(found)) => inputs.push(Input::Added(found)),
+    fn look(&mut self, ground: &mut Ground<'_>, inputs: &mut Vec<Input>) -> Result<(), Box<Disconnect>> {
+        let Some(lookup) = &mut self.lookup else { return Ok(()) };
+        let is_done = match lookup.advance(ground.registry, ground.now.mono, ground.random) {
+            Ok(found) => {
+                if let Some(found) = found {
+                    inputs.push(Input::Added(found));
+                }
+                lookup.is_done()
+            }
             // The one family may have come before the other failed.
             Err(why) if self.race.is_fresh() => return Err(Disconnect::new(Phase::Resolve, why)),
-            Err(_) => {
-                self.lookup = None;
-                inputs.push(Input::NoMore);
-                return Ok(inputs);
-            }
-        }
-        if lookup.is_done() {
+            Err(_) => true,
+        };
+        if is_done {
             self.lookup = None;
             inputs.push(Input::NoMore);
         }
-        Ok(inputs)
+        Ok(())
     }
 
     /// Lets the race go on until it waits.
