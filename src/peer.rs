@@ -81,7 +81,7 @@ pub struct Peer {
     latest: String,
     said: Said,
     /// What the latest dial went out with.
-    used: Option<Credentials>,
+    used: Option<Box<Credentials>>,
     /// Whether it has been said that a credential goes over the wire in clear.
     warned: bool,
 }

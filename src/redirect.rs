@@ -70,9 +70,9 @@ fn absolute(from: &Endpoint, scheme: &str, rest: &str) -> Result<Box<Endpoint>, 
     let is_itself = from.unix.is_some() && to.host_header() == from.host_header() && !to.secure;
     if is_itself || same_host(from, &to) {
         // The same server with the same credentials.
-        to.unix.clone_from(&from.unix);
-        to.userinfo.clone_from(&from.userinfo);
-        to.secret.clone_from(&from.secret);
+        to.unix = from.unix.clone();
+        to.userinfo = from.userinfo.clone();
+        to.secret = from.secret.clone();
     }
     Ok(to)
 }

@@ -29,7 +29,7 @@ impl Peer {
     /// The way of the next connection, with everything read anew that stands in files.
     pub(super) fn route(&mut self, now: Now) -> Result<Box<Route>, String> {
         let credentials = self.credentials().map_err(|error| error.to_string())?;
-        let Credentials { mut endpoint, token, headers: mut own_headers } = credentials.clone();
+        let Credentials { mut endpoint, token, headers: mut own_headers } = (*credentials).clone();
         self.used = Some(credentials);
         self.said.connecting(&self.label, &endpoint);
         self.endpoint = Some(endpoint.clone());
@@ -54,7 +54,7 @@ impl Peer {
         Ok(Box::new(Route { endpoint, proxy, choice, tls, family, within, own_headers }))
     }
 
-    pub(super) fn credentials(&mut self) -> Result<Credentials, AddressError> {
+    pub(super) fn credentials(&mut self) -> Result<Box<Credentials>, AddressError> {
         let mut endpoint = self.server.address.endpoint()?;
         self.conversation.locate(&mut endpoint);
         let token = match &self.server.token {
@@ -65,7 +65,7 @@ impl Peer {
         for header in &self.server.headers {
             header.read(&mut headers)?;
         }
-        Ok(Credentials { endpoint, token, headers })
+        Ok(Box::new(Credentials { endpoint, token, headers }))
     }
 
     /// Adds what an HTTP status means with this kind of server.

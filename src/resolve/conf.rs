@@ -56,31 +56,30 @@ impl Conf {
     }
 
     fn read(&mut self, line: &str, port: u16, zones: Zones<'_>) {
-        let line = line.split(['#', ';']).next().unwrap_or_default();
+        let line = line.split('#').next().and_then(|line| line.split(';').next()).unwrap_or_default();
         // A keyword stands at the beginning of its line.
         let (keyword, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
-        let words: Vec<_> = rest.split_whitespace().collect();
-        match keyword {
-            "nameserver" if self.servers.len() < MOST_SERVERS => {
-                self.servers.extend(words.first().and_then(|word| address(word, port, zones)));
-            }
-            // The last one counts, of either kind.
-            "search" | "domain" => {
-                let most = if keyword == "search" { MOST_SEARCH } else { 1 };
-                self.search.clear();
-                for word in words {
-                    let name = word.trim_start_matches('.').trim_end_matches('.');
-                    if !name.is_empty() && self.search.len() < most {
-                        self.search.push(name.to_owned());
-                    }
+        // The last one counts, of either kind.
+        if matches!(keyword, "search" | "domain") {
+            self.search.clear();
+        }
+        for (i, word) in rest.split_whitespace().enumerate() {
+            match keyword {
+                "nameserver" if i == 0 && self.servers.len() < MOST_SERVERS => {
+                    self.servers.extend(address(word, port, zones));
                 }
+                "search" if self.search.len() < MOST_SEARCH => self.search_in(word),
+                "domain" if self.search.is_empty() => self.search_in(word),
+                "options" => self.set(word),
+                _ => {}
             }
-            "options" => {
-                for word in words {
-                    self.set(word);
-                }
-            }
-            _ => {}
+        }
+    }
+
+    fn search_in(&mut self, domain: &str) {
+        let name = domain.trim_start_matches('.').trim_end_matches('.');
+        if !name.is_empty() {
+            self.search.push(name.to_owned());
         }
     }
 

@@ -134,17 +134,18 @@ impl Question {
         if from.ip() != server.ip() || from.port() != server.port() {
             return;
         }
-        match (message::read(message, &tried.query), over) {
-            (Reading::NotOurs, Over::Udp) => {}
+        let outcome = match (message::read(message, &tried.query), over) {
+            (Reading::NotOurs, Over::Udp) => return,
             (Reading::NotOurs | Reading::Truncated, Over::Tcp) => {
-                self.failed(id, "answered something else", true, desk, now, random);
+                return self.failed(id, "answered something else", true, desk, now, random);
             }
-            (Reading::Truncated, Over::Udp) => self.ask_over_tcp(id, desk, now, random),
-            (Reading::Failed(why), _) => self.failed(id, &why, true, desk, now, random),
-            (Reading::Addresses(addresses), _) => self.settle(Outcome::Addresses(addresses), desk),
-            (Reading::NoAddress, _) => self.settle(Outcome::NoAddress(server), desk),
-            (Reading::NoName, _) => self.settle(Outcome::NoName(server), desk),
-        }
+            (Reading::Truncated, Over::Udp) => return self.ask_over_tcp(id, desk, now, random),
+            (Reading::Failed(why), _) => return self.failed(id, &why, true, desk, now, random),
+            (Reading::Addresses(addresses), _) => Outcome::Addresses(addresses),
+            (Reading::NoAddress, _) => Outcome::NoAddress(server),
+            (Reading::NoName, _) => Outcome::NoName(server),
+        };
+        self.settle(outcome, desk);
     }
 
     /// A try came to nothing: the next server is asked, unless it has been already.

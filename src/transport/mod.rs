@@ -314,11 +314,12 @@ fn fail(socket: &mut WebSocket<Metered>, error: &Error) -> Box<Disconnect> {
         }
         error => {
             farewell(socket, CloseCode::Protocol);
-            let what = match error {
-                Error::Protocol(what) => what.to_string(),
-                other => other.to_string(),
+            let what: &dyn std::fmt::Display = match error {
+                Error::Protocol(what) => what,
+                other => other,
             };
-            let text = format!("the server broke the WebSocket protocol: {}", what.to_ascii_lowercase());
+            let what = what.to_string().to_ascii_lowercase();
+            let text = format!("the server broke the WebSocket protocol: {what}");
             Disconnect::fault(Phase::Session, Fault::Protocol, text)
         }
     }

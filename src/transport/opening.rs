@@ -1,5 +1,6 @@
 //! From a route to an open WebSocket: reaching the server, the proxy's tunnel, TLS, the upgrade.
 
+use std::io;
 use std::time::Instant;
 
 use tungstenite::WebSocket;
@@ -149,24 +150,19 @@ impl Opening {
     }
 
     fn tunnel(&mut self, mut tunnelling: Box<(Socket, Exchange)>, ground: &mut Ground<'_>) -> Taken {
-        let at = &self.at;
-        let failed = |why: &str| Disconnect::new(Phase::Proxy, format!("proxy {at}: {why}"));
+        let failed = |why: &str| self.failed(Phase::Proxy, why);
         let Some(proxy) = &self.route.proxy else { return Err(failed("none is wanted any more")) };
         let (socket, exchange) = &mut *tunnelling;
-        match exchange.pump(socket).map_err(|error| failed(&reason(&error)))? {
-            Pumped::Blocked => return Ok(Next::Wait(Step::Tunnel(tunnelling))),
-            Pumped::Ended if exchange.head.is_empty() => {
-                return Err(failed("closed without an answer: is this an HTTP proxy?"));
-            }
-            Pumped::Ended => return Err(failed("closed in the middle of its answer")),
-            Pumped::More => {}
+        let pumped = exchange.pump(socket);
+        if self.is_blocked(Phase::Proxy, pumped, exchange)? {
+            return Ok(Next::Wait(Step::Tunnel(tunnelling)));
         }
         match proxy.read(&exchange.head) {
             Ok(None) => Ok(Next::Go(Step::Tunnel(tunnelling))),
             // A client speaks first, in TLS as in HTTP: what comes before is not from the server.
             Ok(Some(len)) if exchange.head.len() > len => Err(failed("sent data before it was asked for any")),
             Ok(Some(_)) => {
-                self.at = format!("{} through the proxy {at}", self.route.endpoint.authority());
+                self.at = format!("{} through the proxy {}", self.route.endpoint.authority(), self.at);
                 Ok(Next::Go(begin(&self.route, tunnelling.0, ground)))
             }
             Err(refused) => {
@@ -185,7 +181,7 @@ impl Opening {
             Ok(tls::Progress::Waiting(handshake)) => Ok(Next::Wait(Step::Tls(Box::new((handshake, since))))),
             Ok(tls::Progress::Done(stream)) => Ok(Next::Go(ask(&self.route, Stream::Tls(Box::new(stream)), ground))),
             Err(TlsError { text, kind }) => {
-                let mut why = Disconnect::new(Phase::Tls, format!("TLS with {}: {text}", self.at));
+                let mut why = self.failed(Phase::Tls, &text);
                 if kind == tls::Kind::Final {
                     why.retry = Retry::Final;
                 }
@@ -195,20 +191,11 @@ impl Opening {
     }
 
     fn upgraded(&self, mut upgrading: Box<Upgrading>, ground: &mut Ground<'_>) -> Taken {
-        let at = &self.at;
-        let failed = |why: &str| Disconnect::new(Phase::Upgrade, format!("upgrade at {at}: {why}"));
+        let failed = |why: &str| self.failed(Phase::Upgrade, why);
         let Upgrading { stream, exchange, key } = &mut *upgrading;
-        let pumped = exchange.pump(stream).map_err(|error| match TlsError::of(&error) {
-            Some(error) => Disconnect::new(Phase::Tls, format!("TLS with {at}: {error}")),
-            None => failed(&reason(&error)),
-        })?;
-        match pumped {
-            Pumped::Blocked => return Ok(Next::Wait(Step::Upgrade(upgrading))),
-            Pumped::Ended if exchange.head.is_empty() => {
-                return Err(failed("closed without an answer: is this a WebSocket server?"));
-            }
-            Pumped::Ended => return Err(failed("closed in the middle of its answer")),
-            Pumped::More => {}
+        let pumped = exchange.pump(stream);
+        if self.is_blocked(Phase::Upgrade, pumped, exchange)? {
+            return Ok(Next::Wait(Step::Upgrade(upgrading)));
         }
         let refused = match upgrade::read(&exchange.head, key, ground.now.wall) {
             Ok(upgrade::Read::Incomplete) => return Ok(Next::Go(Step::Upgrade(upgrading))),
@@ -235,6 +222,42 @@ impl Opening {
             }
         }
         Err(why)
+    }
+
+    /// Whether an exchange must wait for its socket.
+    fn is_blocked(
+        &self,
+        phase: Phase,
+        pumped: io::Result<Pumped>,
+        exchange: &Exchange,
+    ) -> Result<bool, Box<Disconnect>> {
+        match pumped {
+            Ok(Pumped::Blocked) => Ok(true),
+            Ok(Pumped::More) => Ok(false),
+            Ok(Pumped::Ended) if !exchange.head.is_empty() => {
+                Err(self.failed(phase, "closed in the middle of its answer"))
+            }
+            Ok(Pumped::Ended) => Err(self.failed(
+                phase,
+                match phase {
+                    Phase::Proxy => "closed without an answer: is this an HTTP proxy?",
+                    _ => "closed without an answer: is this a WebSocket server?",
+                },
+            )),
+            Err(error) => Err(match TlsError::of(&error) {
+                Some(error) => self.failed(Phase::Tls, &error.text),
+                None => self.failed(phase, &reason(&error)),
+            }),
+        }
+    }
+
+    fn failed(&self, phase: Phase, why: &str) -> Box<Disconnect> {
+        let what = match phase {
+            Phase::Proxy => "proxy",
+            Phase::Tls => "TLS with",
+            _ => "upgrade at",
+        };
+        Disconnect::new(phase, format!("{what} {}: {why}", self.at))
     }
 }
 
