@@ -63,6 +63,7 @@ pub struct Lookup {
     desk: Desk,
     /// The names that have been asked for; the last is the present one.
     asked: Vec<String>,
+    /// The next one is the last.
     candidates: Vec<String>,
     questions: Vec<Question>,
     /// Set while IPv4 addresses wait for IPv6 ones.
