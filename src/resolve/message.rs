@@ -122,7 +122,7 @@ fn addresses(answer: &Message<[u8]>, rtype: Rtype) -> Option<Vec<IpAddr>> {
     Some(found)
 }
 
-/// What the name of the question is an alias of in the end. The codec's own function does the same in thrice the code.
+/// What the name of the question is an alias of in the end. The codec has a function for it, of twice the size.
 fn canonical_name(answer: &Message<[u8]>) -> Option<ParsedName<&[u8]>> {
     let mut name = answer.first_question()?.into_qname();
     for _ in 0..MOST_ALIASES {

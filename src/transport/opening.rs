@@ -234,16 +234,11 @@ impl Opening {
         match pumped {
             Ok(Pumped::Blocked) => Ok(true),
             Ok(Pumped::More) => Ok(false),
-            Ok(Pumped::Ended) if !exchange.head.is_empty() => {
-                Err(self.failed(phase, "closed in the middle of its answer"))
+            Ok(Pumped::Ended) if exchange.head.is_empty() => {
+                let other = if phase == Phase::Proxy { "an HTTP proxy" } else { "a WebSocket server" };
+                Err(self.failed(phase, &format!("closed without an answer: is this {other}?")))
             }
-            Ok(Pumped::Ended) => Err(self.failed(
-                phase,
-                match phase {
-                    Phase::Proxy => "closed without an answer: is this an HTTP proxy?",
-                    _ => "closed without an answer: is this a WebSocket server?",
-                },
-            )),
+            Ok(Pumped::Ended) => Err(self.failed(phase, "closed in the middle of its answer")),
             Err(error) => Err(match TlsError::of(&error) {
                 Some(error) => self.failed(Phase::Tls, &error.text),
                 None => self.failed(phase, &reason(&error)),
