@@ -1,6 +1,7 @@
 //! What a server's settings are made of: where it is, what it wants to see, and why these cannot be used.
 
 use std::fmt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::dialect::DIALECTS;
@@ -14,12 +15,12 @@ pub(crate) enum ProxyChoice {
     #[default]
     Environment,
     /// This one.
-    Given(Proxy),
+    Given(Box<Proxy>),
 }
 
 impl ProxyChoice {
     /// The proxy for an endpoint.
-    pub(crate) fn proxy(&self, endpoint: &Endpoint, env: Environment<'_>) -> Result<Option<Proxy>, String> {
+    pub(crate) fn proxy(&self, endpoint: &Endpoint, env: Environment<'_>) -> Result<Option<Box<Proxy>>, String> {
         match self {
             ProxyChoice::Given(_) if endpoint.unix.is_some() => Ok(None),
             ProxyChoice::Given(proxy) => Ok(Some(proxy.clone())),
@@ -47,7 +48,7 @@ impl Token {
     pub(crate) fn read(&self) -> Result<String, AddressError> {
         let token = match self {
             Token::Text(text) => text.clone(),
-            Token::File(path) => read(path).map_err(|error| AddressError::File(path.clone(), error))?,
+            Token::File(path) => read(path)?,
         };
         let token = token.trim_end_matches(['\r', '\n']);
         if token.is_empty() || token.chars().any(char::is_control) {
@@ -61,7 +62,7 @@ impl Token {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
     /// Here.
-    Endpoint(Endpoint),
+    Endpoint(Box<Endpoint>),
     /// In a file that is read before every connection, so that it may change.
     File(PathBuf),
 }
@@ -120,11 +121,11 @@ impl From<InvalidUri> for AddressError {
 
 impl Address {
     /// The endpoint as it is now.
-    pub(crate) fn endpoint(&self) -> Result<Endpoint, AddressError> {
+    pub(crate) fn endpoint(&self) -> Result<Box<Endpoint>, AddressError> {
         match self {
             Address::Endpoint(endpoint) => Ok(endpoint.clone()),
             Address::File(path) => {
-                let text = read(path).map_err(|error| AddressError::File(path.clone(), error))?;
+                let text = read(path)?;
                 Ok(Endpoint::parse(text.lines().next().unwrap_or_default().trim())?)
             }
         }
@@ -132,9 +133,11 @@ impl Address {
 }
 
 /// A small file; a large one, or one that never ends, is cut.
-pub(crate) fn read(path: &Path) -> std::io::Result<String> {
-    use std::io::Read as _;
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(64 << 10).read_to_string(&mut text)?;
-    Ok(text)
+pub(crate) fn read(path: &Path) -> Result<String, AddressError> {
+    let read = || {
+        let mut text = String::new();
+        std::fs::File::open(path)?.take(64 << 10).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    read().map_err(|error| AddressError::File(path.to_owned(), error))
 }

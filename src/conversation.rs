@@ -5,12 +5,13 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use crate::deadline::sooner;
 use crate::dialect::{self, Binary, Dialect, Memory, Step, Undecodable, Wish};
 use crate::endpoint::Endpoint;
 use crate::event::{Event, Raw};
 use crate::json;
 use crate::metric::Sample;
-use crate::requests::{Questions, earlier};
+use crate::requests::Questions;
 
 /// After so long without a message the user is told that the dialect may have to be named.
 const HINT_AFTER: Duration = Duration::from_secs(10);
@@ -179,7 +180,7 @@ impl Conversation {
     /// When `tick` wants to be called, while the connection is open.
     pub fn deadline(&self) -> Option<Instant> {
         let own = if self.known { (self.dialect.deadline)(&self.memory) } else { None };
-        earlier(earlier(own, self.memory.requests.deadline()), self.hint_at)
+        sooner(sooner(own, self.memory.requests.deadline()), self.hint_at)
     }
 
     /// What the passing of time brings, while the connection is open.

@@ -7,7 +7,7 @@ use crate::proxy::Proxy;
 /// Where to go and with what credentials, as the files were when they were read.
 #[derive(Clone, PartialEq)]
 pub struct Credentials {
-    pub endpoint: Endpoint,
+    pub endpoint: Box<Endpoint>,
     pub token: Option<String>,
     pub headers: Vec<(String, String)>,
 }
@@ -22,39 +22,64 @@ impl Credentials {
     /// A text of the other side without them: servers quote requests in their error pages.
     pub fn hide(&self, proxy: Option<&Proxy>, text: &str) -> String {
         let mut secrets = self.secrets();
-        secrets.extend(proxy.into_iter().flat_map(Proxy::secrets));
+        if let Some(proxy) = proxy {
+            proxy.add_secrets(&mut secrets);
+        }
         secrets.retain(|secret| secret.len() >= SHORTEST);
         // One may be a part of another.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "redacted"))
     }
 
     fn secrets(&self) -> Vec<String> {
         let Credentials { endpoint, token, headers } = self;
-        let mut secrets: Vec<_> = token.iter().chain(&endpoint.secret).flat_map(|text| forms(text)).collect();
-        if let Some((user, password)) = &endpoint.userinfo {
-            secrets.extend([user.clone(), password.clone()]);
+        let mut secrets = Vec::new();
+        if let Some(token) = token {
+            add_forms(token, &mut secrets);
         }
-        let basic = endpoint.authorization();
-        for (name, value) in headers.iter().chain(&basic) {
-            if !PUBLIC.iter().any(|public| name.eq_ignore_ascii_case(public)) {
-                // `Bearer SECRET`, `session=SECRET`.
-                let last = value.rsplit([' ', '=']).next().unwrap_or_default();
-                secrets.extend([value.clone(), last.to_owned()]);
-                secrets.extend(value.split_once(' ').map(|(_scheme, rest)| rest.to_owned()));
-            }
+        if let Some(secret) = &endpoint.secret {
+            add_forms(secret, &mut secrets);
+        }
+        if let Some((user, password)) = &endpoint.userinfo {
+            secrets.push(user.clone());
+            secrets.push(password.clone());
+        }
+        for (name, value) in headers {
+            add_header(name, value, &mut secrets);
+        }
+        if let Some((name, value)) = endpoint.authorization() {
+            add_header(&name, &value, &mut secrets);
         }
         let query = endpoint.target.split_once('?').map_or("", |(_, query)| query);
-        let parameters = query.split('&').filter_map(|parameter| parameter.split_once('='));
-        secrets.extend(parameters.filter(|(name, _)| is_secret(name)).flat_map(|(_, value)| forms(value)));
+        for parameter in query.split('&') {
+            if let Some((name, value)) = parameter.split_once('=')
+                && is_secret(name)
+            {
+                add_forms(value, &mut secrets);
+            }
+        }
         secrets
     }
 }
 
 /// As it is, percent-encoded, and percent-decoded.
-fn forms(text: &str) -> Vec<String> {
-    let decoded = percent_decode(text);
-    [text.to_owned(), percent_encode(text)].into_iter().chain(decoded).collect()
+fn add_forms(text: &str, secrets: &mut Vec<String>) {
+    secrets.push(text.to_owned());
+    secrets.push(percent_encode(text));
+    secrets.extend(percent_decode(text));
+}
+
+/// What a header holds, unless it is one of the public ones.
+fn add_header(name: &str, value: &str, secrets: &mut Vec<String>) {
+    if PUBLIC.iter().any(|public| name.eq_ignore_ascii_case(public)) {
+        return;
+    }
+    // `Bearer SECRET`, `session=SECRET`.
+    let last = value.rsplit([' ', '=']).next().unwrap_or_default();
+    let rest = value.split_once(' ').map_or("", |(_scheme, rest)| rest);
+    for secret in [value, last, rest] {
+        secrets.push(secret.to_owned());
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ mod unix;
 pub(crate) use redaction::is_secret;
 pub use redaction::redact;
 
-use authority::{bracketed, check_host, check_port, percent_decode, split_port, split_userinfo};
+use authority::{basic, bracketed, check_host, check_port, percent_decode, split_port, split_userinfo};
 use redaction::redact_query;
 
 /// Where a server is and how to ask it.
@@ -78,9 +78,11 @@ impl Endpoint {
     /// Reads `ws://HOST[:PORT][/PATH][?QUERY]`, the same with `wss`, `ws+unix:///SOCKET[:/PATH]`, or the bare form
     /// `HOST[:PORT][/PATH]`, whose port is 8765 unless given.
     ///
+    /// Boxed, since it is handed on from function to function.
+    ///
     /// # Errors
     /// With the part that is wrong and the way out.
-    pub fn parse(uri: &str) -> Result<Self, InvalidUri> {
+    pub fn parse(uri: &str) -> Result<Box<Self>, InvalidUri> {
         parse(uri).map_err(|why| InvalidUri { shown: redact(uri), why })
     }
 
@@ -106,8 +108,7 @@ impl Endpoint {
     #[must_use]
     pub fn authorization(&self) -> Option<(String, String)> {
         let (user, password) = self.userinfo.as_ref()?;
-        let encoded = data_encoding::BASE64.encode(format!("{user}:{password}").as_bytes());
-        Some(("Authorization".into(), format!("Basic {encoded}")))
+        Some(("Authorization".into(), format!("Basic {}", basic(user, password))))
     }
 
     /// Whether the server is on this machine.
@@ -149,8 +150,8 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-fn parse(uri: &str) -> Result<Endpoint, String> {
-    if let Some(odd) = uri.chars().find(|c| c.is_control() || *c == ' ') {
+fn parse(uri: &str) -> Result<Box<Endpoint>, String> {
+    if let Some(odd) = find_odd(uri) {
         return Err(format!("it contains {odd:?}; write it percent-encoded"));
     }
     let (scheme, rest) = split_scheme(uri)?;
@@ -167,7 +168,7 @@ fn parse(uri: &str) -> Result<Endpoint, String> {
     };
     // With an @ behind it this may be the beginning of a password, which no error may quote.
     let (host, port) = place(authority).map_err(|why| if target.contains('@') { SPLIT.to_owned() } else { why })?;
-    let endpoint = Endpoint {
+    let mut endpoint = Box::new(Endpoint {
         secure: scheme.secure,
         host,
         port: port.unwrap_or(scheme.port),
@@ -178,19 +179,25 @@ fn parse(uri: &str) -> Result<Endpoint, String> {
         dialect: scheme.dialect,
         any_port: scheme.name.is_empty() && port.is_none(),
         any_path: scheme.name.is_empty() && target.is_empty(),
-    };
+    });
     match (userinfo, scheme.dialect) {
-        (None, _) => Ok(endpoint),
-        (Some(secret), Some(_)) => Ok(Endpoint { secret: Some(split_secret(secret)?), ..endpoint }),
-        (Some(userinfo), None) => Ok(Endpoint { userinfo: Some(split_userinfo(userinfo)?), ..endpoint }),
+        (None, _) => {}
+        (Some(secret), Some(_)) => endpoint.secret = Some(split_secret(secret)?),
+        (Some(userinfo), None) => endpoint.userinfo = Some(split_userinfo(userinfo)?),
     }
+    Ok(endpoint)
 }
 
 const SPLIT: &str = "a / or ? stands before the @: in a user name or password they are written %2F and %3F";
 
 fn place(authority: &str) -> Result<(String, Option<u16>), String> {
     let (host, port) = split_port(authority)?;
-    Ok((check_host(host)?, port.map(check_port).transpose()?))
+    let host = check_host(host)?;
+    let port = match port {
+        Some(port) => Some(check_port(port)?),
+        None => None,
+    };
+    Ok((host, port))
 }
 
 fn split_scheme(uri: &str) -> Result<(&'static Scheme, &str), String> {
@@ -202,11 +209,21 @@ fn split_scheme(uri: &str) -> Result<(&'static Scheme, &str), String> {
         (None, "http") => Err("the scheme is http: write ws://".into()),
         (None, "https") => Err("the scheme is https: write wss://".into()),
         // What is no scheme may be a part of a password or a query.
-        (None, _) if uri.contains('@') || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) => {
+        (None, _) if uri.contains('@') || !may_be_scheme(name) => {
             Err("unknown scheme: write ws://HOST[:PORT][/PATH]".into())
         }
         (None, _) => Err(format!("unknown scheme {name}: write ws://HOST[:PORT][/PATH]")),
     }
+}
+
+/// What no URI holds as it is.
+pub(crate) fn find_odd(uri: &str) -> Option<char> {
+    uri.chars().find(|c| c.is_control() || *c == ' ')
+}
+
+/// RFC 3986 section 3.1, but for the letter at the beginning.
+pub(crate) fn may_be_scheme(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
 }
 
 /// All of the user information is the secret, also what looks like a password.
@@ -222,7 +239,7 @@ fn split_secret(secret: &str) -> Result<String, String> {
 pub(crate) fn encode_target(target: &str) -> String {
     let mut out = String::from(if target.starts_with('/') { "" } else { "/" });
     for &byte in target.as_bytes() {
-        if byte.is_ascii() { out.push(byte.into()) } else { out.push_str(&format!("%{byte:02X}")) }
+        push_encoded(&mut out, byte, byte.is_ascii());
     }
     out
 }
@@ -231,12 +248,14 @@ pub(crate) fn encode_target(target: &str) -> String {
 pub fn percent_encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for &byte in text.as_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
+        push_encoded(&mut out, byte, byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
     }
     out
+}
+
+/// As it is, or percent-encoded.
+fn push_encoded(out: &mut String, byte: u8, plain: bool) {
+    if plain { out.push(byte.into()) } else { out.push_str(&format!("%{byte:02X}")) }
 }
 
 #[cfg(test)]

@@ -102,24 +102,24 @@ pub struct Disconnect {
 }
 
 impl Disconnect {
-    /// Something failed and may be better next time.
-    pub(crate) fn new(phase: Phase, text: impl Into<String>) -> Self {
+    /// Something failed and may be better next time. Boxed, since it is handed on from function to function.
+    pub(crate) fn new(phase: Phase, text: impl Into<String>) -> Box<Self> {
         Disconnect::because(phase, text.into(), None)
     }
 
     // Inlined into its many callers it would be some 300 bytes larger.
     #[inline(never)]
-    fn because(phase: Phase, text: String, fault: Option<Fault>) -> Self {
-        Disconnect { phase, text, retry: Retry::Usual, fault, code: None, status: None, by_server: false }
+    fn because(phase: Phase, text: String, fault: Option<Fault>) -> Box<Self> {
+        Box::new(Disconnect { phase, text, retry: Retry::Usual, fault, code: None, status: None, by_server: false })
     }
 
     /// An I/O error; `what` says what was being done, with the address.
-    pub(crate) fn io(phase: Phase, what: &str, error: &io::Error) -> Self {
+    pub(crate) fn io(phase: Phase, what: &str, error: &io::Error) -> Box<Self> {
         Disconnect::new(phase, format!("{what}: {}", reason(error)))
     }
 
     /// The server sent a Close frame.
-    pub(crate) fn closed(code: Option<u16>, why: &str) -> Self {
+    pub(crate) fn closed(code: Option<u16>, why: &str) -> Box<Self> {
         let text = match (code, why) {
             (None, _) => "closed by the server without a code".to_owned(),
             (Some(code), "") => format!("closed by the server with {code}{}", meaning(code)),
@@ -127,11 +127,13 @@ impl Disconnect {
                 format!("closed by the server with {code}{}: {}", meaning(code), crate::style::escape(why))
             }
         };
-        Disconnect { code, by_server: true, ..Disconnect::new(Phase::Session, text) }
+        let mut closed = Disconnect::new(Phase::Session, text);
+        (closed.code, closed.by_server) = (code, true);
+        closed
     }
 
     /// This side ended it, or did not get it open.
-    pub(crate) fn fault(phase: Phase, fault: Fault, text: impl Into<String>) -> Self {
+    pub(crate) fn fault(phase: Phase, fault: Fault, text: impl Into<String>) -> Box<Self> {
         Disconnect::because(phase, text.into(), Some(fault))
     }
 

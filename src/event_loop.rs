@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use mio::event::Event;
 use mio::{Events, Poll, Registry, Token, Waker};
 
+use crate::deadline::sooner;
 use crate::error::Disconnect;
 use crate::event::{ClientState, Shown};
 use crate::lookup::Names;
@@ -299,7 +300,7 @@ impl Monitor {
     /// Why the server's latest connection ended or failed; `None` before the first end.
     #[must_use]
     pub fn last_disconnect(&self, id: usize) -> Option<&Disconnect> {
-        self.peers[id].last_disconnect.as_ref()
+        self.peers[id].last_disconnect.as_deref()
     }
 
     /// Both clocks, read now.
@@ -458,14 +459,6 @@ impl fmt::Display for DuplicateLabel {
 }
 
 impl std::error::Error for DuplicateLabel {}
-
-/// The earlier of two deadlines, of which either may be none.
-pub(crate) fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        _ => one.or(other),
-    }
-}
 
 fn read_clock() -> Now {
     Now { mono: Instant::now(), wall: SystemTime::now() }

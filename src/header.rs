@@ -26,16 +26,17 @@ impl fmt::Debug for Header {
 }
 
 impl Header {
-    /// The headers as they are now.
-    pub(crate) fn read(&self) -> Result<Vec<(String, String)>, AddressError> {
+    /// Adds the headers as they are now.
+    pub(crate) fn read(&self, headers: &mut Vec<(String, String)>) -> Result<(), AddressError> {
         match self {
-            Header::Given(name, value) => Ok(vec![(name.clone(), value.clone())]),
+            Header::Given(name, value) => headers.push((name.clone(), value.clone())),
             Header::File(path) => {
-                let text = address::read(path).map_err(|error| AddressError::File(path.clone(), error))?;
-                parse_lines(&text)
-                    .map_err(|why| AddressError::Header(format!("{}: {why}", escape(&path.to_string_lossy()))))
+                let mut read = parse_lines(&address::read(path)?)
+                    .map_err(|why| AddressError::Header(format!("{}: {why}", escape(&path.to_string_lossy()))))?;
+                headers.append(&mut read);
             }
         }
+        Ok(())
     }
 }
 
@@ -64,8 +65,16 @@ pub fn parse(line: &str) -> Result<(String, String), String> {
 /// # Errors
 /// As [`parse`], with the number of the line.
 pub fn parse_lines(text: &str) -> Result<Vec<(String, String)>, String> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
-    lines.map(|(i, line)| parse(line).map_err(|why| format!("line {}: {why}", i + 1))).collect()
+    let mut headers = Vec::new();
+    for (i, line) in text.lines().enumerate() {
+        if !line.trim().is_empty() && !line.starts_with('#') {
+            match parse(line) {
+                Ok(header) => headers.push(header),
+                Err(why) => return Err(format!("line {}: {why}", i + 1)),
+            }
+        }
+    }
+    Ok(headers)
 }
 
 /// Whether a header is worth as much as a password.

@@ -198,6 +198,7 @@
 mod address;
 mod conversation;
 mod credentials;
+mod deadline;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod dialect;

@@ -11,6 +11,7 @@ use mio::{Registry, Token};
 
 use crate::conversation::{Conversation, Say};
 use crate::credentials::Credentials;
+use crate::deadline::sooner;
 use crate::endpoint::Endpoint;
 use crate::error::{Disconnect, Fault, Phase};
 use crate::event::{Change, ClientState, Event, Raw, Shown};
@@ -63,14 +64,14 @@ pub struct Peer {
     pub label: Arc<str>,
     pub session: Session,
     pub history: VecDeque<Sample<'static>>,
-    pub last_disconnect: Option<Disconnect>,
+    pub last_disconnect: Option<Box<Disconnect>>,
     /// Something may be there to read or write.
     pub marked: bool,
     server: Box<Settings>,
     transport: Transport,
     conversation: Conversation,
     /// The endpoint of the latest dial, without the secrets that were added for it.
-    endpoint: Option<Endpoint>,
+    endpoint: Option<Box<Endpoint>>,
     /// Commands that wait for the next turn, where there is somebody to tell about their outcome.
     commands: Vec<Input<'static>>,
     counters: Statistics,
@@ -80,7 +81,7 @@ pub struct Peer {
     latest: String,
     said: Said,
     /// What the latest dial went out with.
-    used: Option<Credentials>,
+    used: Option<Box<Credentials>>,
     /// Whether it has been said that a credential goes over the wire in clear.
     warned: bool,
 }
@@ -93,7 +94,11 @@ impl Peer {
         if let Some(endpoint) = &mut endpoint {
             conversation.locate(endpoint);
         }
-        let label = server.label.clone().or_else(|| endpoint.as_ref().map(Endpoint::authority)).unwrap_or_default();
+        let label = match (&server.label, &endpoint) {
+            (Some(label), _) => label.clone(),
+            (None, Some(endpoint)) => endpoint.authority(),
+            (None, None) => String::new(),
+        };
         let limits = Limits {
             max_message: server.max_message,
             send_bytes: server.echo.unwrap_or(SEND_BYTES),
@@ -204,20 +209,19 @@ impl Peer {
             return Some(now.mono);
         }
         let session = self.session.deadline().filter(|_| may_dial || self.session.retry_in(now).is_none());
-        [session, self.transport.deadline(), self.conversation_deadline(paused)].into_iter().flatten().min()
+        sooner(session, sooner(self.transport.deadline(), self.conversation_deadline(paused)))
     }
 
     /// The statistics as they are now.
     pub fn statistics(&self, now: Now, started: Instant) -> Statistics {
         let until = self.closed_at.unwrap_or(now.mono);
-        Statistics {
-            uri: self.endpoint.as_ref().map(ToString::to_string).unwrap_or_default(),
-            uptime: self.opened_at.map(|opened| until - opened),
-            current_state: self.session.client_state(),
-            run: now.mono - started,
-            history: self.server.history.then(|| self.spreads()),
-            ..self.counters.clone()
-        }
+        let mut statistics = self.counters.clone();
+        statistics.uri = self.endpoint.as_deref().map(ToString::to_string).unwrap_or_default();
+        statistics.uptime = self.opened_at.map(|opened| until - opened);
+        statistics.current_state = self.session.client_state();
+        statistics.run = now.mono - started;
+        statistics.history = self.server.history.then(|| self.spreads());
+        statistics
     }
 
     /// The latest sample, read again from its message.
@@ -231,15 +235,18 @@ impl Peer {
     }
 
     fn spreads(&self) -> Vec<(&'static str, Spread)> {
-        let spread = |&metric: &Metric| {
+        let mut spreads = Vec::new();
+        for metric in Metric::ALL {
             let mut spread = Spread::default();
-            self.history.iter().filter_map(|sample| sample.get(metric)).for_each(|value| spread.add(value));
-            (metric.row().name, spread)
-        };
-        Metric::ALL.iter().map(spread).filter(|(_, spread)| spread.samples > 0).collect()
+            self.history.iter().filter_map(|sample| sample.get(*metric)).for_each(|value| spread.add(value));
+            if spread.samples > 0 {
+                spreads.push((metric.row().name, spread));
+            }
+        }
+        spreads
     }
 
-    fn advance(&mut self, context: &mut Context<'_>) -> Result<(), Disconnect> {
+    fn advance(&mut self, context: &mut Context<'_>) -> Result<(), Box<Disconnect>> {
         match self.transport.advance(&mut context.ground()) {
             Ok(true) => self.opened(context),
             Ok(false) => {}
@@ -254,10 +261,10 @@ impl Peer {
         (self.opened_at, self.closed_at) = (Some(context.now.mono), None);
         self.said.connected(&self.label);
         self.handle(context, Input::Opened);
-        let mut say = Say { send: self.server.greetings.clone(), ..Say::default() };
-        let Say { send, warn, hang_up } = self.conversation.opened(context.now.mono);
-        say.send.extend(send);
-        (say.warn, say.hang_up) = (warn, hang_up);
+        let mut send = self.server.greetings.clone();
+        let mut say = self.conversation.opened(context.now.mono);
+        send.append(&mut say.send);
+        say.send = send;
         self.say(context, say);
     }
 
@@ -307,7 +314,7 @@ impl Peer {
     }
 
     /// The dial failed or the connection ended.
-    fn lost(&mut self, context: &mut Context<'_>, why: Disconnect) {
+    fn lost(&mut self, context: &mut Context<'_>, why: Box<Disconnect>) {
         let why = self.hidden(why);
         let before = self.session.client_state();
         let closing = before == ClientState::Connected && !self.session.is_open();
@@ -340,7 +347,7 @@ impl Peer {
         self.session.is_done() && self.session.client_state() == ClientState::Disconnected
     }
 
-    fn fault(&self, fault: Fault) -> Disconnect {
+    fn fault(&self, fault: Fault) -> Box<Disconnect> {
         let (phase, what) = self.transport.unfinished();
         let policy = &self.server.policy;
         let text = match &fault {

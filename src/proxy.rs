@@ -4,11 +4,10 @@
 use core::net::IpAddr;
 use std::fmt;
 
-use data_encoding::BASE64;
 use httparse::{EMPTY_HEADER, Error, Header, Response, Status};
 
 use crate::endpoint::Endpoint;
-use crate::endpoint::authority::{bracketed, check_host, check_port, split_port, split_userinfo};
+use crate::endpoint::authority::{basic, bracketed, check_host, check_port, split_port, split_userinfo};
 use crate::style::escape;
 use crate::upgrade::MAX_HEAD;
 
@@ -48,7 +47,7 @@ impl Proxy {
     ///
     /// # Errors
     /// With the part that is wrong and the way out, and without the credentials.
-    pub fn parse(url: &str) -> Result<Self, String> {
+    pub fn parse(url: &str) -> Result<Box<Self>, String> {
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
         match scheme.to_ascii_lowercase().as_str() {
             "http" => {}
@@ -64,11 +63,14 @@ impl Proxy {
         if host.is_empty() {
             return Err("the host is missing: write http://HOST:PORT".into());
         }
-        Ok(Proxy {
-            host: check_host(host)?,
-            port: port.map_or(Ok(DEFAULT_PORT), check_port)?,
-            auth: userinfo.map(split_userinfo).transpose()?,
-        })
+        let mut proxy = Box::new(Proxy { host: check_host(host)?, port: DEFAULT_PORT, auth: None });
+        if let Some(port) = port {
+            proxy.port = check_port(port)?;
+        }
+        if let Some(userinfo) = userinfo {
+            proxy.auth = Some(split_userinfo(userinfo)?);
+        }
+        Ok(proxy)
     }
 
     /// The proxy that the environment has for a server: `https_proxy` for wss, `http_proxy` for ws, else `all_proxy`,
@@ -77,13 +79,21 @@ impl Proxy {
     ///
     /// # Errors
     /// With the variable that is wrong, and the way out.
-    pub fn from_environment(endpoint: &Endpoint, env: Environment<'_>) -> Result<Option<Self>, String> {
+    pub fn from_environment(endpoint: &Endpoint, env: Environment<'_>) -> Result<Option<Box<Self>>, String> {
         if endpoint.unix.is_some() || is_loopback(&endpoint.host) {
             return Ok(None);
         }
-        let own = if endpoint.secure { "https_proxy" } else { "http_proxy" };
-        let Some((name, url)) = lookup(own, env).or_else(|| lookup("all_proxy", env)) else { return Ok(None) };
-        if lookup("no_proxy", env).is_some_and(|(_, list)| no_proxy::lists(&list, &endpoint.host, endpoint.port)) {
+        let names: &[_] = if endpoint.secure {
+            &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+        } else if env("REQUEST_METHOD").is_some() {
+            &["http_proxy", "all_proxy", "ALL_PROXY"]
+        } else {
+            &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
+        };
+        let Some((name, url)) = lookup(names, env) else { return Ok(None) };
+        if let Some((_, list)) = lookup(&["no_proxy", "NO_PROXY"], env)
+            && no_proxy::lists(&list, &endpoint.host, endpoint.port)
+        {
             return Ok(None);
         }
         Proxy::parse(&url).map(Some).map_err(|why| format!("{name}: {why}"))
@@ -96,9 +106,12 @@ impl Proxy {
     }
 
     /// What must not be shown: user name and password, as they are and as they are sent.
-    pub(crate) fn secrets(&self) -> Vec<String> {
-        let each = |(user, password): &(String, String)| [user.clone(), password.clone(), encoded(user, password)];
-        self.auth.iter().flat_map(each).collect()
+    pub(crate) fn add_secrets(&self, secrets: &mut Vec<String>) {
+        if let Some((user, password)) = &self.auth {
+            secrets.push(user.clone());
+            secrets.push(password.clone());
+            secrets.push(basic(user, password));
+        }
     }
 
     /// Asks for a tunnel.
@@ -109,7 +122,7 @@ impl Proxy {
         let agent = concat!("wsmon/", env!("CARGO_PKG_VERSION"));
         let mut text = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: {agent}\r\n");
         if let Some((user, password)) = &self.auth {
-            text.extend(["Proxy-Authorization: Basic ", &encoded(user, password), "\r\n"]);
+            text += &format!("Proxy-Authorization: Basic {}\r\n", basic(user, password));
         }
         text + "\r\n"
     }
@@ -151,11 +164,14 @@ impl Proxy {
     }
 
     fn credentials(&self, fields: &[Header<'_>]) -> String {
-        let schemes: Vec<_> = fields
-            .iter()
-            .filter(|field| field.name.eq_ignore_ascii_case("Proxy-Authenticate"))
-            .filter_map(|field| std::str::from_utf8(field.value).ok()?.split_whitespace().next())
-            .collect();
+        let mut schemes = Vec::new();
+        for field in fields {
+            if field.name.eq_ignore_ascii_case("Proxy-Authenticate")
+                && let Ok(value) = std::str::from_utf8(field.value)
+            {
+                schemes.extend(value.split_whitespace().next());
+            }
+        }
         if !schemes.is_empty() && !schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("Basic")) {
             let schemes = schemes.join(", ");
             return format!(": it wants credentials by way of {}, only Basic is supported", escape(&schemes));
@@ -190,19 +206,15 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// RFC 7617.
-fn encoded(user: &str, password: &str) -> String {
-    BASE64.encode(format!("{user}:{password}").as_bytes())
-}
-
-/// A variable that is not empty, under its small or its capital name.
-fn lookup(name: &str, env: Environment<'_>) -> Option<(String, String)> {
-    let capitals = name.to_ascii_uppercase();
-    let is_forged = capitals == "HTTP_PROXY" && env("REQUEST_METHOD").is_some();
-    [name.to_owned(), capitals].into_iter().take(if is_forged { 1 } else { 2 }).find_map(|name| {
-        let value = env(&name)?.trim().to_owned();
-        (!value.is_empty()).then_some((name, value))
-    })
+/// The first of these variables that is not empty.
+fn lookup<'a>(names: &[&'a str], env: Environment<'_>) -> Option<(&'a str, String)> {
+    for name in names {
+        let value = env(name).unwrap_or_default();
+        if !value.trim().is_empty() {
+            return Some((name, value.trim().to_owned()));
+        }
+    }
+    None
 }
 
 pub(crate) fn is_loopback(host: &str) -> bool {

@@ -97,8 +97,13 @@ impl Race {
     /// The addresses that have not answered yet: `[::1]:8765, 127.0.0.1:8765`.
     #[must_use]
     pub fn unfinished(&self) -> String {
-        let running = self.attempts.iter().filter(|attempt| attempt.failed.is_none());
-        list(&running.map(|attempt| attempt.address).collect::<Vec<_>>())
+        let mut running = Vec::new();
+        for attempt in &self.attempts {
+            if attempt.failed.is_none() {
+                running.push(attempt.address);
+            }
+        }
+        list(&running)
     }
 
     /// Whether no attempt has begun.
@@ -118,17 +123,22 @@ impl Race {
                 None => reasons.push((why, vec![attempt.address])),
             }
         }
-        let each: Vec<_> = reasons.iter().map(|(why, addresses)| format!("{}: {why}", list(addresses))).collect();
+        let mut each = Vec::new();
+        for (why, addresses) in &reasons {
+            each.push(format!("{}: {why}", list(addresses)));
+        }
         each.join("; ")
     }
 
     /// New addresses take their turns among those that wait; an address takes part once.
     fn add(&mut self, addresses: Vec<SocketAddr>) {
-        let known = |address: &SocketAddr| {
-            self.waiting.contains(address) || self.attempts.iter().any(|attempt| attempt.address == *address)
-        };
-        let fresh: Vec<_> = addresses.into_iter().filter(|address| !known(address)).collect();
-        self.waiting.extend(fresh);
+        let waited = self.waiting.len();
+        for address in addresses {
+            let begun = self.attempts.iter().any(|attempt| attempt.address == address);
+            if !begun && !self.waiting[..waited].contains(&address) {
+                self.waiting.push(address);
+            }
+        }
         // The family that did not have the latest turn goes first.
         let v6_begins = self.attempts.last().is_none_or(|attempt| attempt.address.is_ipv4());
         self.waiting = take_turns(std::mem::take(&mut self.waiting), v6_begins);
@@ -167,9 +177,13 @@ impl Race {
 }
 
 fn list(addresses: &[SocketAddr]) -> String {
-    let named: Vec<_> = addresses.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+    let mut named = Vec::new();
+    for address in addresses.iter().take(MOST_NAMED) {
+        named.push(address.to_string());
+    }
     let rest = addresses.len() - named.len();
-    if rest > 0 { format!("{} and {rest} more", named.join(", ")) } else { named.join(", ") }
+    let named = named.join(", ");
+    if rest > 0 { format!("{named} and {rest} more") } else { named }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Where a redirect leads (RFC 9110 sections 10.2.2 and 15.4), and whether to follow it.
 
-use crate::endpoint::{Endpoint, encode_target};
+use crate::endpoint::{Endpoint, encode_target, find_odd, may_be_scheme};
 use crate::style::escape;
 
 /// How many redirects in a row are followed.
@@ -19,12 +19,12 @@ pub fn is_redirect(status: u16) -> bool {
 ///
 /// # Errors
 /// Where the redirect is not followed: it says why, without secrets.
-pub fn follow(from: &Endpoint, location: Option<&str>, followed: usize) -> Result<Endpoint, String> {
+pub fn follow(from: &Endpoint, location: Option<&str>, followed: usize) -> Result<Box<Endpoint>, String> {
     let location = location.ok_or("redirected without saying where to")?;
     if followed >= MOST {
         return Err(format!("redirected more than {MOST} times in a row: not followed any further"));
     }
-    if let Some(odd) = location.chars().find(|c| c.is_control() || *c == ' ') {
+    if let Some(odd) = find_odd(location) {
         return Err(format!("redirected to an address that contains {odd:?}"));
     }
     // RFC 9110 allows a fragment, which is for browsers.
@@ -51,11 +51,11 @@ pub fn same_host(one: &Endpoint, other: &Endpoint) -> bool {
 /// `SCHEME:REST`, RFC 3986 section 3.1; a colon after a slash belongs to a path.
 fn split_scheme(location: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = location.split_once(':')?;
-    let valid = scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
-    (valid && scheme.starts_with(|c: char| c.is_ascii_alphabetic())).then_some((scheme, rest))
+    let valid = may_be_scheme(scheme) && scheme.starts_with(|c: char| c.is_ascii_alphabetic());
+    valid.then_some((scheme, rest))
 }
 
-fn absolute(from: &Endpoint, scheme: &str, rest: &str) -> Result<Endpoint, String> {
+fn absolute(from: &Endpoint, scheme: &str, rest: &str) -> Result<Box<Endpoint>, String> {
     let scheme = match scheme.to_ascii_lowercase().as_str() {
         "http" | "ws" => "ws",
         "https" | "wss" => "wss",
@@ -64,27 +64,30 @@ fn absolute(from: &Endpoint, scheme: &str, rest: &str) -> Result<Endpoint, Strin
     if from.secure && scheme == "ws" {
         return Err("redirected from wss to ws, which would give up TLS: not followed".into());
     }
-    let parsed = Endpoint::parse(&format!("{scheme}:{rest}")).map_err(|error| format!("redirected: {error}"))?;
-    let to = Endpoint { userinfo: None, secret: None, dialect: from.dialect, ..parsed };
+    let mut to = Endpoint::parse(&format!("{scheme}:{rest}")).map_err(|error| format!("redirected: {error}"))?;
+    (to.userinfo, to.secret, to.dialect) = (None, None, from.dialect);
     // What is behind a socket knows itself by the Host that we have sent.
     let is_itself = from.unix.is_some() && to.host_header() == from.host_header() && !to.secure;
-    Ok(if is_itself || same_host(from, &to) { keep(from, to) } else { to })
+    if is_itself || same_host(from, &to) {
+        // The same server with the same credentials.
+        to.unix = from.unix.clone();
+        to.userinfo = from.userinfo.clone();
+        to.secret = from.secret.clone();
+    }
+    Ok(to)
 }
 
-/// The same server with the same credentials.
-fn keep(from: &Endpoint, to: Endpoint) -> Endpoint {
-    let Endpoint { unix, userinfo, secret, .. } = from.clone();
-    Endpoint { unix, userinfo, secret, ..to }
-}
-
-fn elsewhere(from: &Endpoint, target: &str) -> Endpoint {
-    Endpoint { target: encode_target(target), any_port: false, any_path: false, ..from.clone() }
+fn elsewhere(from: &Endpoint, target: &str) -> Box<Endpoint> {
+    let mut to = Box::new(from.clone());
+    to.target = encode_target(target);
+    (to.any_port, to.any_path) = (false, false);
+    to
 }
 
 /// A reference without scheme and host, RFC 3986 section 5.2.
 fn resolve(base: &str, reference: &str) -> String {
     let (base_path, _) = base.split_once('?').unwrap_or((base, ""));
-    let (path, query) = reference.find('?').map_or((reference, ""), |at| reference.split_at(at));
+    let (path, query) = reference.split_at(reference.find('?').unwrap_or(reference.len()));
     if path.is_empty() {
         return if query.is_empty() { base.to_owned() } else { format!("{base_path}{query}") };
     }

@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::deadline::sooner;
+
 /// One `--request TYPE[=JSON]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
@@ -98,10 +100,10 @@ impl Requests {
     pub fn deadline(&self) -> Option<Instant> {
         let mut next = self.again_at;
         for flight in &self.in_flight {
-            next = earlier(next, Some(flight.answer_by));
+            next = sooner(next, Some(flight.answer_by));
         }
         for (until, _) in &self.postponed {
-            next = earlier(next, Some(*until));
+            next = sooner(next, Some(*until));
         }
         next
     }
@@ -193,14 +195,6 @@ impl Requests {
         if !asking.answers.is_empty() {
             self.in_flight.push(InFlight { ask, id, answer_by, again: false });
         }
-    }
-}
-
-/// The earlier of two times, where there are any.
-pub fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        _ => a.or(b),
     }
 }
 

@@ -263,7 +263,7 @@ impl Server {
                 header::parse(header).map(|(name, value)| Header::Given(name, value)).map_err(AddressError::Header)?
             }
         };
-        header.read()?;
+        header.read(&mut Vec::new())?;
         self.settings.headers.push(header);
         Ok(self)
     }

@@ -15,6 +15,7 @@ mod silence;
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::deadline::sooner;
 use crate::error::{Disconnect, Fault, Retry};
 use crate::event::ClientState;
 
@@ -112,8 +113,8 @@ pub struct Session {
 
 impl Session {
     /// A session that dials at once. `quiet_after`: what the dialect thinks too long a silence; `None` = never.
-    pub fn new(policy: Policy, quiet_after: Option<Duration>, now: Now) -> Self {
-        let policy = policy.bounded();
+    pub fn new(mut policy: Policy, quiet_after: Option<Duration>, now: Now) -> Self {
+        policy.bound();
         Session {
             silence: Silence::new(policy.stale, quiet_after),
             policy,
@@ -182,7 +183,7 @@ impl Session {
             State::Waiting { dial_at } => Some(*dial_at),
             State::Opening { give_up_at } | State::Closing { give_up_at, .. } => Some(*give_up_at),
             State::Open(open) if self.paused_at.is_some() => open.ping_at,
-            State::Open(open) => [open.ping_at, open.pong_by.or(open.stale_at)].into_iter().flatten().min(),
+            State::Open(open) => sooner(open.ping_at, open.pong_by.or(open.stale_at)),
             State::Done { .. } => None,
         }
     }

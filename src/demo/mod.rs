@@ -9,7 +9,7 @@ mod guest;
 mod proc;
 mod sample;
 
-use crate::event_loop::sooner;
+use crate::deadline::sooner;
 use guest::Guest;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};

@@ -3,13 +3,19 @@
 /// User name and password, decoded.
 pub(crate) fn split_userinfo(userinfo: &str) -> Result<(String, String), String> {
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-    let decode = |part| percent_decode(part).ok_or("the user information is not valid percent-encoded UTF-8");
-    let (user, password) = (decode(user)?, decode(password)?);
+    let (Some(user), Some(password)) = (percent_decode(user), percent_decode(password)) else {
+        return Err("the user information is not valid percent-encoded UTF-8".into());
+    };
     // RFC 7617 section 2: the first colon ends the user name.
     if user.contains(':') {
         return Err("a user name cannot contain a colon".into());
     }
     Ok((user, password))
+}
+
+/// User name and password as RFC 7617 has them.
+pub(crate) fn basic(user: &str, password: &str) -> String {
+    data_encoding::BASE64.encode(format!("{user}:{password}").as_bytes())
 }
 
 /// Host and port. The host keeps no brackets.
@@ -47,7 +53,7 @@ pub(crate) fn check_host(host: &str) -> Result<String, String> {
         return check_ipv6(host);
     }
     let host = percent_decode(host).ok_or("the host is not valid percent-encoded UTF-8")?;
-    if !host.is_ascii() {
+    if !host.bytes().all(|byte| byte.is_ascii()) {
         return Err(format!("the host {host:?} is not ASCII: write it in its xn-- form"));
     }
     match host.chars().find(|c| !c.is_ascii_alphanumeric() && !"-._".contains(*c)) {
@@ -58,7 +64,10 @@ pub(crate) fn check_host(host: &str) -> Result<String, String> {
 
 fn check_ipv6(host: &str) -> Result<String, String> {
     // RFC 6874: the % before a zone is written %25; people write it bare.
-    let host = host.replacen("%25", "%", 1);
+    let host = match host.split_once("%25") {
+        Some((address, zone)) => format!("{address}%{zone}"),
+        None => host.to_owned(),
+    };
     let (address, zone) = host.split_once('%').unwrap_or((&host, ""));
     if let Some(odd) = zone.chars().find(|c| !c.is_ascii_graphic()) {
         return Err(format!("the zone of the IPv6 address contains {odd:?}"));
@@ -85,9 +94,10 @@ pub(crate) fn percent_decode_bytes(text: &str) -> Option<Vec<u8>> {
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
         if *first == b'%' {
-            let digits = after.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
-            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-            rest = &after[2..];
+            let [high, low, after @ ..] = after else { return None };
+            let digit = |byte: u8| char::from(byte).to_digit(16);
+            bytes.push((digit(*high)? * 16 + digit(*low)?) as u8);
+            rest = after;
         } else {
             bytes.push(*first);
             rest = after;

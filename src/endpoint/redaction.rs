@@ -25,21 +25,24 @@ pub fn redact(uri: &str) -> String {
 
 /// Whether it is one that is known: anything else may be a part of a password.
 fn is_scheme(name: &str) -> bool {
-    let mut known = SCHEMES.iter().map(|scheme| scheme.name).chain(["http", "https"]);
-    known.any(|known| known.eq_ignore_ascii_case(name))
+    SCHEMES.iter().any(|scheme| scheme.name.eq_ignore_ascii_case(name))
+        || ["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 pub(super) fn redact_query(target: &str) -> String {
     let Some((path, query)) = target.split_once('?') else { return target.to_owned() };
-    let parts: Vec<_> = query.split('&').map(redact_parameter).collect();
-    format!("{path}?{}", parts.join("&"))
-}
-
-fn redact_parameter(parameter: &str) -> String {
-    match parameter.split_once('=') {
-        Some((name, value)) if is_secret_parameter(name) && !value.is_empty() => format!("{name}=redacted"),
-        _ => parameter.to_owned(),
+    let mut shown = path.to_owned();
+    for (i, parameter) in query.split('&').enumerate() {
+        shown.push(if i == 0 { '?' } else { '&' });
+        match parameter.split_once('=') {
+            Some((name, value)) if is_secret_parameter(name) && !value.is_empty() => {
+                shown.push_str(name);
+                shown.push_str("=redacted");
+            }
+            _ => shown.push_str(parameter),
+        }
     }
+    shown
 }
 
 /// A server decodes the name before it looks at it.

@@ -5,14 +5,14 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::authority::percent_decode_bytes;
-use super::{Endpoint, encode_target};
+use super::{Endpoint, encode_target, push_encoded};
 use crate::hostile::is_hostile;
 
 /// What fits into a socket's address, unix(7), without the NUL at its end.
 const LONGEST: usize = 107;
 
 /// Reads what follows the scheme. The Host header is `localhost`, as with curl.
-pub(super) fn parse(rest: &str) -> Result<Endpoint, String> {
+pub(super) fn parse(rest: &str) -> Result<Box<Endpoint>, String> {
     let (socket, target) = rest.split_once(':').unwrap_or((rest, ""));
     if !socket.starts_with('/') {
         return Err("the path of the socket is missing: write ws+unix:///run/x.sock[:/PATH]".into());
@@ -23,7 +23,7 @@ pub(super) fn parse(rest: &str) -> Result<Endpoint, String> {
     if !(target.is_empty() || target.starts_with(['/', '?'])) {
         return Err("after the socket only :/PATH may follow; a colon in its name is written %3A".into());
     }
-    Ok(Endpoint {
+    Ok(Box::new(Endpoint {
         secure: false,
         host: "localhost".into(),
         port: 80,
@@ -34,7 +34,7 @@ pub(super) fn parse(rest: &str) -> Result<Endpoint, String> {
         dialect: None,
         any_port: false,
         any_path: false,
-    })
+    }))
 }
 
 fn check(socket: &str) -> Result<PathBuf, String> {
@@ -51,8 +51,11 @@ fn check(socket: &str) -> Result<PathBuf, String> {
 /// The path as it stands in a URI.
 pub(super) fn encode(path: &Path) -> String {
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"%:?#".contains(&byte);
-    let encode = |&byte: &u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    path.as_os_str().as_bytes().iter().map(encode).collect()
+    let mut out = String::new();
+    for &byte in path.as_os_str().as_bytes() {
+        push_encoded(&mut out, byte, plain(byte));
+    }
+    out
 }
 
 #[cfg(test)]

@@ -59,7 +59,8 @@ impl Names {
         let stamp = stamp(&self.conf_path);
         if stamp != self.conf_stamp {
             let text = stamp.and_then(|_| read(&self.conf_path)).unwrap_or_default();
-            (self.conf, self.conf_stamp) = (Conf::parse(&text, self.port, &zone), stamp);
+            self.conf = Conf::parse(&text, self.port, &zone);
+            self.conf_stamp = stamp;
         }
         &self.conf
     }
@@ -68,7 +69,8 @@ impl Names {
     pub(super) fn hosts(&mut self, host: &str, port: u16) -> Vec<SocketAddr> {
         let stamp = stamp(&self.hosts_path);
         if stamp != self.hosts_stamp || self.hosts.len() >= MOST_HOSTS {
-            (self.hosts, self.hosts_stamp) = (Vec::new(), stamp);
+            self.hosts.clear();
+            self.hosts_stamp = stamp;
         }
         if stamp.is_none() {
             return Vec::new();
@@ -77,13 +79,10 @@ impl Names {
             self.hosts.push((host.to_owned(), find(&self.hosts_path, host)));
             self.hosts.len() - 1
         });
-        self.hosts[known].1.iter().map(|address| with_port(*address, port)).collect()
+        let mut addresses = self.hosts[known].1.clone();
+        addresses.iter_mut().for_each(|address| address.set_port(port));
+        addresses
     }
-}
-
-fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
-    address.set_port(port);
-    address
 }
 
 /// `None` for what is no regular file: opening anything else might block.

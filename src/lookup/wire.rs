@@ -17,7 +17,7 @@ const STREAM_BYTES: usize = 16 << 10;
 #[derive(Debug)]
 pub enum Wire {
     Udp(UdpSocket),
-    Tcp(Stream),
+    Tcp(Box<Stream>),
 }
 
 /// One message each way, behind its length.
@@ -34,8 +34,8 @@ impl Wire {
     /// Sends the question, or begins to.
     pub fn open(ask: &Ask, registry: &Registry, token: Token) -> io::Result<Self> {
         match ask.over {
-            Over::Udp => udp(ask, registry, token).map(Wire::Udp),
-            Over::Tcp => tcp(ask, registry, token).map(Wire::Tcp),
+            Over::Udp => udp(ask, registry, token),
+            Over::Tcp => tcp(ask, registry, token),
         }
     }
 
@@ -58,7 +58,7 @@ impl Wire {
 ///
 /// Its port is the kernel's choice, which Linux makes at random among `ip_local_port_range`: some 14 bits besides the
 /// 16 of the id, as RFC 5452 section 9.2 asks for.
-fn udp(ask: &Ask, registry: &Registry, token: Token) -> io::Result<UdpSocket> {
+fn udp(ask: &Ask, registry: &Registry, token: Token) -> io::Result<Wire> {
     let any = if ask.server.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
     let mut socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
     socket.connect(ask.server)?;
@@ -68,15 +68,15 @@ fn udp(ask: &Ask, registry: &Registry, token: Token) -> io::Result<UdpSocket> {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
         sent => drop(sent?),
     }
-    Ok(socket)
+    Ok(Wire::Udp(socket))
 }
 
-fn tcp(ask: &Ask, registry: &Registry, token: Token) -> io::Result<Stream> {
+fn tcp(ask: &Ask, registry: &Registry, token: Token) -> io::Result<Wire> {
     let mut socket = TcpStream::connect(ask.server)?;
     registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
     let mut output = (ask.message.len() as u16).to_be_bytes().to_vec();
     output.extend_from_slice(&ask.message);
-    Ok(Stream { socket, server: ask.server, output, sent: 0, input: Vec::new() })
+    Ok(Wire::Tcp(Box::new(Stream { socket, server: ask.server, output, sent: 0, input: Vec::new() })))
 }
 
 fn datagram(socket: &UdpSocket) -> io::Result<(SocketAddr, Vec<u8>)> {

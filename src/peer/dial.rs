@@ -1,7 +1,7 @@
 //! How a peer dials: the way of its next connection, with everything read anew that stands in files.
 
 use super::{Context, Peer};
-use crate::address::{AddressError, Token};
+use crate::address::AddressError;
 use crate::credentials::Credentials;
 use crate::error::{Disconnect, Phase, Retry};
 use crate::event::ClientState;
@@ -21,15 +21,15 @@ impl Peer {
             Ok(route) => route,
             Err(why) => return self.lost(context, Disconnect::new(Phase::Address, why)),
         };
-        self.transport.dial(Box::new(route), &mut context.ground());
+        self.transport.dial(route, &mut context.ground());
         // A dial may have failed, or even succeeded, already: no event will tell.
         self.marked = true;
     }
 
     /// The way of the next connection, with everything read anew that stands in files.
-    pub(super) fn route(&mut self, now: Now) -> Result<Route, String> {
+    pub(super) fn route(&mut self, now: Now) -> Result<Box<Route>, String> {
         let credentials = self.credentials().map_err(|error| error.to_string())?;
-        let Credentials { mut endpoint, token, headers: mut own_headers } = credentials.clone();
+        let Credentials { mut endpoint, token, headers: mut own_headers } = (*credentials).clone();
         self.used = Some(credentials);
         self.said.connecting(&self.label, &endpoint);
         self.endpoint = Some(endpoint.clone());
@@ -51,22 +51,25 @@ impl Peer {
         }
         let Settings { tls, proxy: choice, family, policy, .. } = &*self.server;
         let (tls, choice, family, within) = (tls.clone(), choice.clone(), *family, policy.connect_timeout);
-        Ok(Route { endpoint, proxy, choice, tls, family, within, own_headers })
+        Ok(Box::new(Route { endpoint, proxy, choice, tls, family, within, own_headers }))
     }
 
-    pub(super) fn credentials(&mut self) -> Result<Credentials, AddressError> {
+    pub(super) fn credentials(&mut self) -> Result<Box<Credentials>, AddressError> {
         let mut endpoint = self.server.address.endpoint()?;
         self.conversation.locate(&mut endpoint);
-        let token = self.server.token.as_ref().map(Token::read).transpose()?;
+        let token = match &self.server.token {
+            Some(token) => Some(token.read()?),
+            None => None,
+        };
         let mut headers = Vec::new();
         for header in &self.server.headers {
-            headers.extend(header.read()?);
+            header.read(&mut headers)?;
         }
-        Ok(Credentials { endpoint, token, headers })
+        Ok(Box::new(Credentials { endpoint, token, headers }))
     }
 
     /// Adds what an HTTP status means with this kind of server.
-    pub(super) fn advised(&mut self, mut why: Disconnect) -> Disconnect {
+    pub(super) fn advised(&mut self, mut why: Box<Disconnect>) -> Box<Disconnect> {
         // A secret that has been renewed since heals a refusal that would else be final.
         if why.phase == Phase::Upgrade && matches!(why.status, Some(401 | 403)) && self.credentials().ok() != self.used
         {
@@ -74,17 +77,18 @@ impl Peer {
         }
         // A proxy's answer says nothing of the server.
         let status = why.status.filter(|_| why.phase == Phase::Upgrade);
-        match status.and_then(|status| self.conversation.advice(status)) {
-            Some(advice) => Disconnect { text: format!("{}; {advice}", why.text), ..why },
-            None => why,
+        if let Some(advice) = status.and_then(|status| self.conversation.advice(status)) {
+            why.text = format!("{}; {advice}", why.text);
         }
+        why
     }
 
     /// The same without our credentials, which the other side may have quoted.
-    pub(super) fn hidden(&self, why: Disconnect) -> Disconnect {
+    pub(super) fn hidden(&self, mut why: Box<Disconnect>) -> Box<Disconnect> {
         let Some(used) = &self.used else { return why };
         // One that cannot be read was not used either.
         let proxy = self.server.proxy.proxy(&used.endpoint, &environment).unwrap_or_default();
-        Disconnect { text: used.hide(proxy.as_ref(), &why.text), ..why }
+        why.text = used.hide(proxy.as_deref(), &why.text);
+        why
     }
 }

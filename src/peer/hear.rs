@@ -15,7 +15,7 @@ const HISTORY: usize = 1000;
 
 impl Peer {
     /// Reads what has arrived, as far as a turn's share goes.
-    pub(super) fn drain(&mut self, context: &mut Context<'_>) -> Result<(), Disconnect> {
+    pub(super) fn drain(&mut self, context: &mut Context<'_>) -> Result<(), Box<Disconnect>> {
         let received = self.transport.refill();
         for _ in 0..TURN_MESSAGES {
             let Some(frame) = self.transport.next()? else {
@@ -27,8 +27,11 @@ impl Peer {
                 return Ok(());
             };
             self.session.handle(context.now, Input::Alive);
+            if self.server.echo.is_some() {
+                self.transport.echo(frame);
+                continue;
+            }
             match frame {
-                frame if self.server.echo.is_some() => self.transport.echo(&frame),
                 Frame::Text(text) => {
                     self.count(text.len());
                     self.text(context, &text);

@@ -1,7 +1,7 @@
 use super::*;
 
 fn proxy() -> Proxy {
-    Proxy::parse("http://p:3128").unwrap()
+    *Proxy::parse("http://p:3128").unwrap()
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_proxy_that_is_none_is_refused_without_showing_its_credentials() {
 fn chosen(uri: &str, variables: &[&str]) -> Result<Option<String>, String> {
     let endpoint = Endpoint::parse(uri).unwrap();
     // Without TLS there is no other way to such an endpoint.
-    let endpoint = Endpoint { secure: uri.contains("443"), ..endpoint };
+    let endpoint = Endpoint { secure: uri.contains("443"), ..*endpoint };
     let env = |name: &str| {
         let value = |line: &str| line.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
         variables.iter().find_map(|line| value(line))

@@ -7,9 +7,9 @@ fn endpoint(uri: &str) -> Endpoint {
         Some(rest) => {
             let plain = Endpoint::parse(&format!("ws://{rest}")).unwrap();
             let port = if plain.port == 80 { 443 } else { plain.port };
-            Endpoint { secure: true, port, ..plain }
+            Endpoint { secure: true, port, ..*plain }
         }
-        None => Endpoint::parse(uri).unwrap(),
+        None => *Endpoint::parse(uri).unwrap(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What `/etc/resolv.conf` and `/etc/hosts` say: resolv.conf(5) and hosts(5).
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
 /// The port of DNS, RFC 1035 section 4.2.
@@ -56,19 +56,30 @@ impl Conf {
     }
 
     fn read(&mut self, line: &str, port: u16, zones: Zones<'_>) {
-        let line = line.split(['#', ';']).next().unwrap_or_default();
+        let line = line.split('#').next().and_then(|line| line.split(';').next()).unwrap_or_default();
         // A keyword stands at the beginning of its line.
         let (keyword, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
-        let mut words = rest.split_whitespace();
-        match keyword {
-            "nameserver" if self.servers.len() < MOST_SERVERS => {
-                self.servers.extend(words.next().and_then(|word| address(word, port, zones)));
+        // The last one counts, of either kind.
+        if matches!(keyword, "search" | "domain") {
+            self.search.clear();
+        }
+        for (i, word) in rest.split_whitespace().enumerate() {
+            match keyword {
+                "nameserver" if i == 0 && self.servers.len() < MOST_SERVERS => {
+                    self.servers.extend(address(word, port, zones));
+                }
+                "search" if self.search.len() < MOST_SEARCH => self.search_in(word),
+                "domain" if self.search.is_empty() => self.search_in(word),
+                "options" => self.set(word),
+                _ => {}
             }
-            // The last one counts, of either kind.
-            "search" => self.search = words.filter_map(domain).take(MOST_SEARCH).collect(),
-            "domain" => self.search = words.filter_map(domain).take(1).collect(),
-            "options" => words.for_each(|word| self.set(word)),
-            _ => {}
+        }
+    }
+
+    fn search_in(&mut self, domain: &str) {
+        let name = domain.trim_start_matches('.').trim_end_matches('.');
+        if !name.is_empty() {
+            self.search.push(name.to_owned());
         }
     }
 
@@ -89,8 +100,12 @@ impl Conf {
         if let Some(absolute) = host.strip_suffix('.') {
             return vec![absolute.to_owned()];
         }
-        let mut names: Vec<_> = self.search.iter().map(|domain| format!("{host}.{domain}")).collect();
-        let as_it_is = if host.matches('.').count() >= self.ndots { 0 } else { names.len() };
+        let mut names = Vec::new();
+        for domain in &self.search {
+            names.push(format!("{host}.{domain}"));
+        }
+        let dots = host.bytes().filter(|byte| *byte == b'.').count();
+        let as_it_is = if dots >= self.ndots { 0 } else { names.len() };
         names.insert(as_it_is, host.to_owned());
         names
     }
@@ -109,16 +124,11 @@ pub fn host_line(line: &str, host: &str, port: u16, zones: Zones<'_>) -> Option<
 #[must_use]
 pub fn address(text: &str, port: u16, zones: Zones<'_>) -> Option<SocketAddr> {
     let Some((address, zone)) = text.split_once('%') else {
-        return text.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, port));
+        return Some(SocketAddr::new(text.parse().ok()?, port));
     };
     let address: Ipv6Addr = address.parse().ok()?;
     let id = zone.parse().ok().or_else(|| zones(zone))?;
     Some(SocketAddrV6::new(address, port, 0, id).into())
-}
-
-fn domain(word: &str) -> Option<String> {
-    let name = word.trim_matches('.');
-    (!name.is_empty()).then(|| name.to_owned())
 }
 
 #[cfg(test)]

@@ -18,7 +18,10 @@ pub fn known(
     hosts: &mut dyn FnMut(&str) -> Vec<SocketAddr>,
 ) -> Option<Result<Vec<SocketAddr>, String>> {
     let (host, family) = (wish.host.strip_suffix('.').unwrap_or(wish.host), wish.family);
-    let wanted = |found: Vec<SocketAddr>| found.into_iter().filter(|address| family.takes(address.ip())).collect();
+    let wanted = |mut found: Vec<SocketAddr>| {
+        found.retain(|address| family.takes(address.ip()));
+        found
+    };
     let refused = |why: String| Some(Err(format!("resolve {host}: {why}")));
     if is_localhost(host) {
         return Some(Ok(wanted(loopback(wish.port).into())));

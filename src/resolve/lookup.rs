@@ -1,13 +1,13 @@
 //! One lookup: which names to ask for, in both families side by side, and when to hand out what has come.
 
 use core::net::{IpAddr, SocketAddr};
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::conf::Conf;
 use super::message::{self, Kind};
 use super::question::{Complaint, Desk, Outcome, Question};
 use super::{Family, Wish, interleave};
+use crate::deadline::sooner;
 
 /// How long IPv4 addresses wait for IPv6 ones, RFC 8305 section 3.
 pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
@@ -63,7 +63,8 @@ pub struct Lookup {
     desk: Desk,
     /// The names that have been asked for; the last is the present one.
     asked: Vec<String>,
-    candidates: VecDeque<String>,
+    /// The next one is the last.
+    candidates: Vec<String>,
     questions: Vec<Question>,
     /// Set while IPv4 addresses wait for IPv6 ones.
     hand_out_at: Option<Instant>,
@@ -89,12 +90,13 @@ impl Lookup {
     /// A try takes at most the time that `resolv.conf` says, and less where the caller would otherwise give up before
     /// the last server has been asked.
     pub fn begin(wish: Wish<'_>, conf: &Conf, now: Instant, random: &mut dyn FnMut() -> u64) -> Self {
-        let mut servers = conf.servers.clone();
-        if conf.rotate {
-            let first = random() as usize % servers.len();
-            servers.rotate_left(first);
-        }
+        let first = if conf.rotate { random() as usize % conf.servers.len() } else { 0 };
+        let (last, rest) = conf.servers.split_at(first);
+        let servers = [rest, last].concat();
         let fair = wish.within / (servers.len() as u32 + 1);
+        let mut candidates = conf.candidates(wish.host);
+        candidates.retain(|name| message::is_name(name));
+        candidates.reverse();
         let mut lookup = Lookup {
             host: wish.host.to_owned(),
             port: wish.port,
@@ -104,12 +106,12 @@ impl Lookup {
                 tries: servers.len() * conf.attempts,
                 servers,
                 timeout: conf.timeout.min(fair.max(SHORTEST_TRY)),
-                todo: VecDeque::new(),
+                todo: Vec::new(),
                 complaints: Vec::new(),
                 serial: 0,
             },
             asked: Vec::new(),
-            candidates: conf.candidates(wish.host).into_iter().filter(|name| message::is_name(name)).collect(),
+            candidates,
             questions: Vec::new(),
             hand_out_at: None,
             verdict: None,
@@ -121,7 +123,7 @@ impl Lookup {
 
     /// What to do next, until there is nothing left.
     pub fn todo(&mut self) -> Option<Do> {
-        self.desk.todo.pop_front()
+        (!self.desk.todo.is_empty()).then(|| self.desk.todo.remove(0))
     }
 
     /// Whether nothing more will come once [`Lookup::todo`] gives nothing.
@@ -133,7 +135,10 @@ impl Lookup {
     /// When to call [`Lookup::tick`] at the latest; `None` only when done.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let patience = self.questions.iter().filter_map(Question::deadline).chain(self.hand_out_at).min();
+        let mut patience = self.hand_out_at;
+        for question in &self.questions {
+            patience = sooner(patience, question.deadline());
+        }
         patience.filter(|_| !self.is_done)
     }
 
@@ -155,7 +160,7 @@ impl Lookup {
         random: &mut dyn FnMut() -> u64,
     ) {
         for question in &mut self.questions {
-            question.answered(id, from, message, &mut self.desk, now, random());
+            question.answered(id, &from, message, &mut self.desk, now, random());
         }
         self.go_on(now, random);
     }
@@ -171,13 +176,18 @@ impl Lookup {
     /// What has not come about yet: `resolve HOST at SERVER, SERVER`, with those asked in vain so far.
     #[must_use]
     pub fn unfinished(&self) -> String {
-        let mut servers: Vec<_> = self.desk.complaints.iter().map(|complaint| complaint.server).collect();
-        for server in self.questions.iter().flat_map(Question::asked) {
-            if !servers.contains(&server) {
-                servers.push(server);
+        let mut servers = Vec::new();
+        for complaint in &self.desk.complaints {
+            servers.push(show(&complaint.server));
+        }
+        for question in &self.questions {
+            for server in question.asked() {
+                let server = show(&server);
+                if !servers.contains(&server) {
+                    servers.push(server);
+                }
             }
         }
-        let servers: Vec<_> = servers.iter().map(show).collect();
         format!("resolve {} at {}", self.host, servers.join(", "))
     }
 
@@ -201,15 +211,17 @@ impl Lookup {
             }
         }
         self.hand_out_at = None;
-        let port = self.port;
-        let fresh = self.questions.iter_mut().filter(|question| !question.is_taken && question.addresses().is_some());
-        let found = fresh.flat_map(|question| {
-            question.is_taken = true;
-            question.addresses().unwrap_or_default().iter().map(|address| SocketAddr::new(*address, port))
-        });
-        let found: Vec<_> = found.collect();
+        let mut found = Vec::new();
+        for question in &mut self.questions {
+            if !question.is_taken {
+                for address in question.addresses().unwrap_or_default() {
+                    found.push(SocketAddr::new(*address, self.port));
+                }
+                question.is_taken = question.addresses().is_some();
+            }
+        }
         if !found.is_empty() {
-            self.desk.todo.push_back(Do::Found(interleave(found)));
+            self.desk.todo.push(Do::Found(interleave(found)));
         }
         self.is_done = !pending;
     }
@@ -234,15 +246,17 @@ impl Lookup {
     }
 
     fn ask_for_next_name(&mut self, now: Instant, random: &mut dyn FnMut() -> u64) {
-        let Some(name) = self.candidates.pop_front() else { return self.fail() };
+        let Some(name) = self.candidates.pop() else { return self.fail() };
         self.desk.complaints.clear();
         let kinds: &[Kind] = match self.family {
             Family::Both => &[Kind::Aaaa, Kind::A],
             Family::V4 => &[Kind::A],
             Family::V6 => &[Kind::Aaaa],
         };
-        let questions = kinds.iter().map(|kind| Question::new(*kind, &name, &mut self.desk, now, random()));
-        self.questions = questions.collect();
+        self.questions.clear();
+        for kind in kinds {
+            self.questions.push(Question::new(*kind, &name, &mut self.desk, now, random()));
+        }
         self.asked.push(name);
         self.go_on(now, random);
     }
@@ -260,7 +274,7 @@ impl Lookup {
             ""
         };
         self.is_done = true;
-        self.desk.todo.push_back(Do::Fail(format!("resolve {}: {why}{also}{local}", self.host)));
+        self.desk.todo.push(Do::Fail(format!("resolve {}: {why}{also}{local}", self.host)));
     }
 
     /// Why the present name has no address: what the servers said, or that they said nothing.
@@ -286,13 +300,18 @@ impl Lookup {
 
 /// `no answer from 10.0.0.1, 10.0.0.2`, or what each said.
 fn complain(complaints: &[Complaint]) -> String {
-    if complaints.iter().all(|complaint| complaint.why == "no answer") {
-        let servers: Vec<_> = complaints.iter().map(|complaint| show(&complaint.server)).collect();
-        return format!("no answer from {}", servers.join(", "));
+    let silent = complaints.iter().all(|complaint| complaint.why == "no answer");
+    let mut text = String::from(if silent { "no answer from " } else { "" });
+    for (i, Complaint { server, why, .. }) in complaints.iter().enumerate() {
+        let server = show(server);
+        text += &match (i, silent) {
+            (0, true) => server,
+            (_, true) => format!(", {server}"),
+            (0, false) => format!("{server}: {why}"),
+            (_, false) => format!("; {server}: {why}"),
+        };
     }
-    let each: Vec<_> =
-        complaints.iter().map(|complaint| format!("{}: {}", show(&complaint.server), complaint.why)).collect();
-    each.join("; ")
+    text
 }
 
 /// A server as resolv.conf has it: without the usual port.

@@ -4,13 +4,15 @@ use core::net::IpAddr;
 
 use domain::base::iana::{Opcode, Rcode, Rtype};
 use domain::base::message_builder::MessageBuilder;
-use domain::base::name::Name;
-use domain::base::{Message, ParseRecordData};
+use domain::base::name::{Name, ParsedName};
+use domain::base::{Message, UnknownRecordData};
 use domain::dep::octseq::Array;
-use domain::rdata::{A, Aaaa};
+use domain::rdata::Cname;
 
 /// More addresses of one answer are not tried anyway.
 const MOST_ADDRESSES: usize = 16;
+/// A longer chain of aliases is not followed.
+const MOST_ALIASES: usize = 20;
 /// A question without EDNS: a header, a name, type and class.
 const QUERY_BYTES: usize = 12 + 255 + 4;
 
@@ -75,11 +77,11 @@ pub fn read(answer: &[u8], query: &[u8]) -> Reading {
     match header.rcode() {
         _ if header.tc() => Reading::Truncated,
         Rcode::NOERROR => {
-            let found = match query.qtype() {
-                Some(Rtype::A) => addresses(answer, |data: A| data.addr().into()),
-                _ => addresses(answer, |data: Aaaa| data.addr().into()),
-            };
-            found.map_or_else(|| Reading::Failed("an answer that cannot be read".into()), |found| judge(answer, found))
+            let rtype = if query.qtype() == Some(Rtype::A) { Rtype::A } else { Rtype::AAAA };
+            match addresses(answer, rtype) {
+                Some(found) => judge(answer, found),
+                None => Reading::Failed("an answer that cannot be read".into()),
+            }
         }
         Rcode::NXDOMAIN => Reading::NoName,
         Rcode::SERVFAIL => Reading::Failed("server failure".into()),
@@ -94,23 +96,61 @@ fn is_answer(answer: &Message<[u8]>, query: &Message<[u8]>) -> bool {
     let (header, asked) = (answer.header(), query.header());
     let bare_error = answer.header_counts().qdcount() == 0 && header.rcode() != Rcode::NOERROR;
     header.opcode() == Opcode::QUERY
-        && (answer.is_answer(query) || bare_error && header.qr() && header.id() == asked.id())
+        && header.qr()
+        && header.id() == asked.id()
+        && (bare_error || asks_the_same(answer, query))
+}
+
+/// A query has one question.
+fn asks_the_same(answer: &Message<[u8]>, query: &Message<[u8]>) -> bool {
+    answer.header_counts().qdcount() == 1 && answer.first_question() == query.first_question()
 }
 
 /// The addresses of the name at the end of the chain of aliases; `None` for a message that cannot be read.
-fn addresses<'a, Data>(answer: &'a Message<[u8]>, address: fn(Data) -> IpAddr) -> Option<Vec<IpAddr>>
-where
-    Data: ParseRecordData<'a, [u8]>,
-{
-    let name = answer.canonical_name()?;
+fn addresses(answer: &Message<[u8]>, rtype: Rtype) -> Option<Vec<IpAddr>> {
+    let name = canonical_name(answer)?;
     let mut found = Vec::new();
-    for record in answer.answer().ok()?.limit_to_in::<Data>() {
+    for record in answer.answer().ok()?.limit_to_in::<UnknownRecordData<_>>() {
         let record = record.ok()?;
-        if *record.owner() == name && found.len() < MOST_ADDRESSES {
-            found.push(address(record.into_data()));
+        if record.rtype() == rtype {
+            let address = address(record.data().data(), rtype)?;
+            if *record.owner() == name && found.len() < MOST_ADDRESSES {
+                found.push(address);
+            }
         }
     }
     Some(found)
+}
+
+/// What the name of the question is an alias of in the end. The codec has a function for it, of twice the size.
+fn canonical_name(answer: &Message<[u8]>) -> Option<ParsedName<&[u8]>> {
+    let mut name = answer.first_question()?.into_qname();
+    for _ in 0..MOST_ALIASES {
+        let Some(other) = alias(answer, name) else { return Some(name) };
+        name = other;
+    }
+    None
+}
+
+fn alias<'a>(answer: &'a Message<[u8]>, name: ParsedName<&'a [u8]>) -> Option<ParsedName<&'a [u8]>> {
+    for record in answer.answer().ok()? {
+        let record = record.ok()?;
+        if record.rtype() == Rtype::CNAME
+            && record.owner() == name
+            && let Ok(Some(alias)) = record.into_record::<Cname<_>>()
+        {
+            return Some(alias.into_data().into_cname());
+        }
+    }
+    None
+}
+
+/// RFC 1035 section 3.4.1, RFC 3596 section 2.2.
+fn address(data: &[u8], rtype: Rtype) -> Option<IpAddr> {
+    Some(match rtype {
+        Rtype::A => <[u8; 4]>::try_from(data).ok()?.into(),
+        _ => <[u8; 16]>::try_from(data).ok()?.into(),
+    })
 }
 
 fn judge(answer: &Message<[u8]>, found: Vec<IpAddr>) -> Reading {

@@ -70,10 +70,10 @@ pub fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 /// The same, with the family that is to begin.
 pub(crate) fn take_turns(addresses: Vec<SocketAddr>, v6_begins: bool) -> Vec<SocketAddr> {
-    let (first, second): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == v6_begins);
-    let (mut first, mut second) = (first.into_iter(), second.into_iter());
-    let mut out = Vec::with_capacity(first.len() + second.len());
-    while first.len() + second.len() > 0 {
+    let mut first = addresses.iter().filter(|a| a.is_ipv6() == v6_begins);
+    let mut second = addresses.iter().filter(|a| a.is_ipv6() != v6_begins);
+    let mut out = Vec::with_capacity(addresses.len());
+    while out.len() < addresses.len() {
         out.extend(first.next());
         out.extend(second.next());
     }

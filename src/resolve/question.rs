@@ -1,7 +1,6 @@
 //! One question, put to one server after the other until one answers it.
 
 use core::net::{IpAddr, SocketAddr};
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::lookup::{Ask, Do, Over, TryId};
@@ -20,7 +19,7 @@ pub(super) struct Desk {
     /// How long one may take.
     pub timeout: Duration,
     /// What the caller has to do.
-    pub todo: VecDeque<Do>,
+    pub todo: Vec<Do>,
     /// Why servers were of no use for the present name.
     pub complaints: Vec<Complaint>,
     /// Tries begun so far.
@@ -123,7 +122,7 @@ impl Question {
     pub fn answered(
         &mut self,
         id: TryId,
-        from: SocketAddr,
+        from: &SocketAddr,
         message: &[u8],
         desk: &mut Desk,
         now: Instant,
@@ -132,20 +131,21 @@ impl Question {
         let Some(tried) = self.open.iter().find(|tried| tried.id == id) else { return };
         let (server, over) = (tried.server, tried.over);
         // RFC 5452 section 9.1: address, port, id and question must be those of the question.
-        if (from.ip(), from.port()) != (server.ip(), server.port()) {
+        if from.ip() != server.ip() || from.port() != server.port() {
             return;
         }
-        match (message::read(message, &tried.query), over) {
-            (Reading::NotOurs, Over::Udp) => {}
+        let outcome = match (message::read(message, &tried.query), over) {
+            (Reading::NotOurs, Over::Udp) => return,
             (Reading::NotOurs | Reading::Truncated, Over::Tcp) => {
-                self.failed(id, "answered something else", true, desk, now, random);
+                return self.failed(id, "answered something else", true, desk, now, random);
             }
-            (Reading::Truncated, Over::Udp) => self.ask_over_tcp(id, desk, now, random),
-            (Reading::Failed(why), _) => self.failed(id, &why, true, desk, now, random),
-            (Reading::Addresses(addresses), _) => self.settle(Outcome::Addresses(addresses), desk),
-            (Reading::NoAddress, _) => self.settle(Outcome::NoAddress(server), desk),
-            (Reading::NoName, _) => self.settle(Outcome::NoName(server), desk),
-        }
+            (Reading::Truncated, Over::Udp) => return self.ask_over_tcp(id, desk, now, random),
+            (Reading::Failed(why), _) => return self.failed(id, &why, true, desk, now, random),
+            (Reading::Addresses(addresses), _) => Outcome::Addresses(addresses),
+            (Reading::NoAddress, _) => Outcome::NoAddress(server),
+            (Reading::NoName, _) => Outcome::NoName(server),
+        };
+        self.settle(outcome, desk);
     }
 
     /// A try came to nothing: the next server is asked, unless it has been already.
@@ -153,7 +153,7 @@ impl Question {
         let Some(at) = self.open.iter().position(|tried| tried.id == id) else { return };
         let was_latest = at + 1 == self.open.len();
         let tried = self.open.remove(at);
-        desk.todo.push_back(Do::Forget(id));
+        desk.todo.push(Do::Forget(id));
         desk.complain(tried.server, why, answered);
         if was_latest {
             self.ask_next(desk, now, random);
@@ -173,7 +173,7 @@ impl Question {
     fn ask_over_tcp(&mut self, id: TryId, desk: &mut Desk, now: Instant, random: u64) {
         let Some(at) = self.open.iter().position(|tried| tried.id == id) else { return };
         let server = self.open.remove(at).server;
-        desk.todo.push_back(Do::Forget(id));
+        desk.todo.push(Do::Forget(id));
         self.ask(server, Over::Tcp, desk, now, random);
     }
 
@@ -184,17 +184,19 @@ impl Question {
             return self.settle(Outcome::NoName(server), desk);
         };
         if self.open.len() == MOST_OPEN {
-            desk.todo.push_back(Do::Forget(self.open.remove(0).id));
+            desk.todo.push(Do::Forget(self.open.remove(0).id));
         }
         desk.serial += 1;
         let id = TryId(desk.serial);
         self.give_up_at = now + desk.timeout;
-        desk.todo.push_back(Do::Ask(Ask { id, server, over, message: query.clone() }));
+        desk.todo.push(Do::Ask(Ask { id, server, over, message: query.clone() }));
         self.open.push(Try { id, server, over, query });
     }
 
     fn settle(&mut self, outcome: Outcome, desk: &mut Desk) {
         self.outcome = Some(outcome);
-        desk.todo.extend(self.open.drain(..).map(|tried| Do::Forget(tried.id)));
+        for tried in self.open.drain(..) {
+            desk.todo.push(Do::Forget(tried.id));
+        }
     }
 }

@@ -55,19 +55,16 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The same within what a clock can bear: a program may well say `Duration::MAX` and mean never.
-    pub(super) fn bounded(self) -> Self {
-        Policy {
-            reconnect_cap: self.reconnect_cap.min(LONGEST),
-            connect_timeout: self.connect_timeout.min(LONGEST),
-            ping_interval: self.ping_interval.filter(|every| !every.is_zero()).map(|every| every.min(LONGEST)),
-            ping_timeout: self.ping_timeout.min(LONGEST),
-            stale: match self.stale {
-                Stale::After(Duration::ZERO) => Stale::Never,
-                Stale::After(after) => Stale::After(after.min(LONGEST)),
-                other => other,
-            },
-            ..self
+    /// Keeps it within what a clock can bear: a program may well say `Duration::MAX` and mean never.
+    pub(super) fn bound(&mut self) {
+        self.reconnect_cap = self.reconnect_cap.min(LONGEST);
+        self.connect_timeout = self.connect_timeout.min(LONGEST);
+        self.ping_timeout = self.ping_timeout.min(LONGEST);
+        self.ping_interval = self.ping_interval.filter(|every| !every.is_zero()).map(|every| every.min(LONGEST));
+        match &mut self.stale {
+            Stale::After(Duration::ZERO) => self.stale = Stale::Never,
+            Stale::After(after) => *after = (*after).min(LONGEST),
+            Stale::Never | Stale::Auto => {}
         }
     }
 

@@ -83,11 +83,11 @@ impl Sim {
     }
 
     fn closed(&mut self, code: u16) -> &mut Self {
-        self.lost(&Disconnect { text: code.to_string(), ..Disconnect::closed(Some(code), "") })
+        self.lost(&Disconnect { text: code.to_string(), ..*Disconnect::closed(Some(code), "") })
     }
 
     fn refused_for(&mut self, retry: Retry) -> &mut Self {
-        self.lost(&Disconnect { retry, ..Disconnect::new(Phase::Upgrade, "refused") })
+        self.lost(&Disconnect { retry, ..*Disconnect::new(Phase::Upgrade, "refused") })
     }
 
     /// Jumps to the deadline.

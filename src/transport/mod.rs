@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 use tungstenite::error::{CapacityError, ProtocolError};
+use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::protocol::{CloseFrame, Role};
 use tungstenite::{Bytes, Error, Message, Utf8Bytes, WebSocket};
 
 use crate::error::{Disconnect, Fault, Phase, reason};
@@ -22,7 +22,7 @@ use crate::lookup::Names;
 use crate::session::Now;
 use crate::stream::Metered;
 use crate::tls::{Pool, TlsError};
-use opening::{Opened, Opening};
+use opening::Opening;
 use route::Route;
 
 /// What opening a connection needs of the loop.
@@ -39,7 +39,7 @@ pub struct Ground<'g> {
 
 /// A variable of the process's environment.
 pub fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+    std::env::var_os(name)?.into_string().ok()
 }
 
 /// The most that waits to be sent to one server.
@@ -101,7 +101,7 @@ pub struct Transport {
 enum Stage {
     Idle,
     /// A dial that failed at once, to be reported in the same turn.
-    Failed(Disconnect),
+    Failed(Box<Disconnect>),
     Opening(Box<Opening>),
     Open(Box<WebSocket<Metered>>),
 }
@@ -116,32 +116,26 @@ impl Transport {
     pub fn dial(&mut self, route: Box<Route>, ground: &mut Ground<'_>) {
         self.stuck_since = None;
         self.stage = match Opening::begin(route, ground) {
-            Ok(opening) => Stage::Opening(Box::new(opening)),
+            Ok(opening) => Stage::Opening(opening),
             Err(why) => Stage::Failed(why),
         };
     }
 
     /// Goes as far as possible without waiting; true when the connection has just opened.
-    pub fn advance(&mut self, ground: &mut Ground<'_>) -> Result<bool, Disconnect> {
-        match std::mem::replace(&mut self.stage, Stage::Idle) {
-            Stage::Failed(why) => Err(why),
-            Stage::Opening(opening) => match opening.advance(ground)? {
-                Opened::Waiting(opening) => {
-                    self.stage = Stage::Opening(Box::new(opening));
-                    Ok(false)
-                }
-                Opened::Open(stream, tail) => {
-                    let config = opening::config(&self.limits);
-                    let socket = WebSocket::from_partially_read(Metered::new(stream), tail, Role::Client, Some(config));
-                    self.stage = Stage::Open(Box::new(socket));
-                    Ok(true)
+    pub fn advance(&mut self, ground: &mut Ground<'_>) -> Result<bool, Box<Disconnect>> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Idle);
+        self.stage = match stage {
+            Stage::Failed(why) => return Err(why),
+            Stage::Opening(mut opening) => match opening.advance(ground)? {
+                None => Stage::Opening(opening),
+                Some(granted) => {
+                    self.stage = Stage::Open(granted.into_socket(&self.limits));
+                    return Ok(true);
                 }
             },
-            settled => {
-                self.stage = settled;
-                Ok(false)
-            }
-        }
+            settled => settled,
+        };
+        Ok(false)
     }
 
     /// Whether it waits for its turn to begin a TLS handshake.
@@ -168,7 +162,7 @@ impl Transport {
     }
 
     /// The next frame that has arrived, if any. An error is final: the socket must not be read again.
-    pub fn next(&mut self) -> Result<Option<Frame>, Disconnect> {
+    pub fn next(&mut self) -> Result<Option<Frame>, Box<Disconnect>> {
         let Stage::Open(socket) = &mut self.stage else { return Ok(None) };
         let frame = match socket.read() {
             Ok(Message::Text(text)) => Frame::Text(text),
@@ -214,7 +208,7 @@ impl Transport {
     }
 
     /// Fails when a write has made no progress for too long.
-    pub fn tick(&mut self, now: Now) -> Result<(), Disconnect> {
+    pub fn tick(&mut self, now: Now) -> Result<(), Box<Disconnect>> {
         let stuck = self.stuck_since.is_some_and(|(since, _)| now.mono >= since + self.limits.write_timeout);
         if !stuck {
             return Ok(());
@@ -244,10 +238,10 @@ impl Transport {
     }
 
     /// Sends a message back. One that does not fit is left out.
-    pub fn echo(&mut self, frame: &Frame) {
+    pub fn echo(&mut self, frame: Frame) {
         let message = match frame {
-            Frame::Text(text) => Message::Text(text.clone()),
-            Frame::Binary(bytes) => Message::Binary(bytes.clone()),
+            Frame::Text(text) => Message::Text(text),
+            Frame::Binary(bytes) => Message::Binary(bytes),
             Frame::Ping | Frame::Pong(_) => return,
         };
         if let Stage::Open(socket) = &mut self.stage {
@@ -279,26 +273,31 @@ impl Transport {
 }
 
 /// The server's Close frame. The reply is queued by then; it goes out as far as the socket takes it.
-fn closed(socket: &mut WebSocket<Metered>, frame: Option<&CloseFrame>) -> Disconnect {
+fn closed(socket: &mut WebSocket<Metered>, frame: Option<&CloseFrame>) -> Box<Disconnect> {
     let _best_effort = socket.flush();
     match frame {
         // This is what tungstenite makes of a code that must not be sent, such as 1005; the code itself is lost.
         Some(frame) if frame.code == CloseCode::Protocol && frame.reason == "Protocol violation" => {
             let text = "the server broke the WebSocket protocol: a Close frame with a reserved code";
-            Disconnect { by_server: true, ..Disconnect::fault(Phase::Session, Fault::Protocol, text) }
+            by_server(Disconnect::fault(Phase::Session, Fault::Protocol, text))
         }
         Some(frame) => Disconnect::closed(Some(frame.code.into()), &frame.reason),
         None => Disconnect::closed(None, ""),
     }
 }
 
+fn by_server(mut why: Box<Disconnect>) -> Box<Disconnect> {
+    why.by_server = true;
+    why
+}
+
 /// What ended the connection, said to the server too where it broke the protocol.
-fn fail(socket: &mut WebSocket<Metered>, error: &Error) -> Disconnect {
+fn fail(socket: &mut WebSocket<Metered>, error: &Error) -> Box<Disconnect> {
     let session = |text: &str| Disconnect::new(Phase::Session, text);
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => session("closed"),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-            Disconnect { by_server: true, ..session("the server closed the connection without a Close frame") }
+            by_server(session("the server closed the connection without a Close frame"))
         }
         Error::Io(error) => match TlsError::of(error) {
             Some(error) => session(&format!("TLS failed: {error}")),
@@ -315,11 +314,12 @@ fn fail(socket: &mut WebSocket<Metered>, error: &Error) -> Disconnect {
         }
         error => {
             farewell(socket, CloseCode::Protocol);
-            let what = match error {
-                Error::Protocol(what) => what.to_string(),
-                other => other.to_string(),
+            let what: &dyn std::fmt::Display = match error {
+                Error::Protocol(what) => what,
+                other => other,
             };
-            let text = format!("the server broke the WebSocket protocol: {}", what.to_ascii_lowercase());
+            let what = what.to_string().to_ascii_lowercase();
+            let text = format!("the server broke the WebSocket protocol: {what}");
             Disconnect::fault(Phase::Session, Fault::Protocol, text)
         }
     }

@@ -8,6 +8,7 @@ use mio::Interest;
 use mio::net::{TcpStream, UnixStream};
 
 use super::Ground;
+use crate::deadline::sooner;
 use crate::error::{Disconnect, Phase, reason};
 use crate::lookup::Lookup;
 use crate::race::{Do, Input, Race};
@@ -41,9 +42,12 @@ impl Reach {
     }
 
     /// Goes as far as possible without waiting.
-    pub fn advance(&mut self, ground: &mut Ground<'_>) -> Result<Option<Reached>, Disconnect> {
-        let mut inputs = self.look(ground)?;
-        inputs.extend(self.attempts.iter().filter_map(Attempt::outcome));
+    pub fn advance(&mut self, ground: &mut Ground<'_>) -> Result<Option<Reached>, Box<Disconnect>> {
+        let mut inputs = Vec::new();
+        self.look(ground, &mut inputs)?;
+        for attempt in &self.attempts {
+            inputs.extend(attempt.outcome());
+        }
         inputs.push(Input::Tick);
         for input in inputs {
             if let Some(reached) = self.run(input, ground)? {
@@ -55,7 +59,7 @@ impl Reach {
 
     /// When to be advanced at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.lookup.as_ref().and_then(Lookup::deadline), self.race.deadline()].into_iter().flatten().min()
+        sooner(self.lookup.as_ref().and_then(Lookup::deadline), self.race.deadline())
     }
 
     /// What has not come about yet, for a time-out: the phase, and the addresses tried.
@@ -65,35 +69,35 @@ impl Reach {
             return (Phase::Resolve, looking);
         }
         let (failures, running) = (self.race.failures(), self.race.unfinished());
-        let parts = [failures, if running.is_empty() { looking } else { running }];
-        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        (Phase::Connect, format!("connect to {}", parts.join("; ")))
+        let open = if running.is_empty() { looking } else { running };
+        let semicolon = if failures.is_empty() || open.is_empty() { "" } else { "; " };
+        (Phase::Connect, format!("connect to {failures}{semicolon}{open}"))
     }
 
-    fn look(&mut self, ground: &mut Ground<'_>) -> Result<Vec<Input>, Disconnect> {
-        let mut inputs = Vec::new();
-        let Some(lookup) = &mut self.lookup else { return Ok(inputs) };
-        match lookup.advance(ground.registry, ground.now.mono, ground.random) {
-            Ok(found) => inputs.extend(found.map(Input::Added)),
+    fn look(&mut self, ground: &mut Ground<'_>, inputs: &mut Vec<Input>) -> Result<(), Box<Disconnect>> {
+        let Some(lookup) = &mut self.lookup else { return Ok(()) };
+        let is_done = match lookup.advance(ground.registry, ground.now.mono, ground.random) {
+            Ok(found) => {
+                if let Some(found) = found {
+                    inputs.push(Input::Added(found));
+                }
+                lookup.is_done()
+            }
             // The one family may have come before the other failed.
             Err(why) if self.race.is_fresh() => return Err(Disconnect::new(Phase::Resolve, why)),
-            Err(_) => {
-                self.lookup = None;
-                inputs.push(Input::NoMore);
-                return Ok(inputs);
-            }
-        }
-        if lookup.is_done() {
+            Err(_) => true,
+        };
+        if is_done {
             self.lookup = None;
             inputs.push(Input::NoMore);
         }
-        Ok(inputs)
+        Ok(())
     }
 
     /// Lets the race go on until it waits.
-    fn run(&mut self, input: Input, ground: &mut Ground<'_>) -> Result<Option<Reached>, Disconnect> {
+    fn run(&mut self, input: Input, ground: &mut Ground<'_>) -> Result<Option<Reached>, Box<Disconnect>> {
         if let Input::Failed(number, _) = &input {
-            self.attempts.retain(|attempt| attempt.number != *number);
+            drop(self.take(*number));
         }
         let mut next = self.race.handle(ground.now.mono, input);
         loop {
@@ -101,11 +105,10 @@ impl Reach {
                 Do::Nothing => return Ok(None),
                 Do::Lost(why) => return Err(Disconnect::new(Phase::Connect, format!("connect to {why}"))),
                 Do::Won(number) => {
-                    let won = self.attempts.iter().position(|attempt| attempt.number == number);
-                    let attempt = won.map(|at| self.attempts.swap_remove(at));
+                    let won = self.take(number);
                     // The others are closed; the race hands out numbers of attempts that were begun.
                     self.attempts.clear();
-                    return Ok(attempt.map(|attempt| (Socket::Tcp(attempt.stream), attempt.address.to_string())));
+                    return Ok(won.map(|won| (Socket::Tcp(won.stream), won.address.to_string())));
                 }
                 Do::Start(number, address) => match connect(ground, address) {
                     Ok(stream) => {
@@ -116,6 +119,11 @@ impl Reach {
                 },
             }
         }
+    }
+
+    fn take(&mut self, number: usize) -> Option<Attempt> {
+        let at = self.attempts.iter().position(|attempt| attempt.number == number)?;
+        Some(self.attempts.remove(at))
     }
 }
 
@@ -135,7 +143,7 @@ impl Attempt {
 }
 
 /// A Unix socket is connected at once or not at all.
-pub fn unix(path: &Path, ground: &Ground<'_>) -> Result<Reached, Disconnect> {
+pub fn unix(path: &Path, ground: &Ground<'_>) -> Result<Reached, Box<Disconnect>> {
     let at = crate::style::escape(&path.to_string_lossy()).into_owned();
     let connect = || {
         let mut stream = UnixStream::connect(path)?;

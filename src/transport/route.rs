@@ -14,9 +14,9 @@ use crate::tls;
 
 /// One connection's way.
 pub struct Route {
-    pub endpoint: Endpoint,
+    pub endpoint: Box<Endpoint>,
     /// The proxy for this endpoint, if there is one.
-    pub proxy: Option<Proxy>,
+    pub proxy: Option<Box<Proxy>>,
     pub choice: ProxyChoice,
     pub tls: tls::Settings,
     pub family: Family,
@@ -29,9 +29,11 @@ pub struct Route {
 impl Route {
     /// The headers of the request.
     pub fn headers(&self) -> Vec<(String, String)> {
-        let given = self.own_headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Authorization"));
-        let basic = self.endpoint.authorization().filter(|_| !given);
-        self.own_headers.iter().cloned().chain(basic).collect()
+        let mut headers = self.own_headers.clone();
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Authorization")) {
+            headers.extend(self.endpoint.authorization());
+        }
+        headers
     }
 
     /// The host to find and the port to connect to.
@@ -49,22 +51,22 @@ impl Route {
 
     /// Goes elsewhere. To another server no credentials go along, our certificate among them, and the name that the
     /// first one's certificate must have is not its own.
-    pub fn redirect(&mut self, to: Endpoint) -> Result<(), Disconnect> {
+    pub fn redirect(&mut self, to: Box<Endpoint>) -> Result<(), Box<Disconnect>> {
         if !redirect::same_host(&self.endpoint, &to) {
             self.own_headers.retain(|(name, _)| name.eq_ignore_ascii_case("User-Agent"));
             (self.tls.cert, self.tls.key, self.tls.name) = (None, None, None);
         }
         self.proxy = self.choice.proxy(&to, &environment).map_err(|why| Disconnect::new(Phase::Address, why))?;
-        log::debug!("{}: redirected to {to}", escape(&self.endpoint.authority()));
+        log::debug!("{}: redirected to {}", escape(&self.endpoint.authority()), *to);
         self.endpoint = to;
         Ok(())
     }
 
     /// Says that it is the proxy that cannot be reached, where there is one.
-    pub fn blame_proxy(&self, why: Disconnect) -> Disconnect {
-        match self.proxy {
-            Some(_) => Disconnect { text: format!("proxy: {}", why.text), ..why },
-            None => why,
+    pub fn blame_proxy(&self, mut why: Box<Disconnect>) -> Box<Disconnect> {
+        if self.proxy.is_some() {
+            why.text.insert_str(0, "proxy: ");
         }
+        why
     }
 }

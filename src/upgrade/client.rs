@@ -78,7 +78,7 @@ fn granted(head: &Response<'_, '_>, key: &str) -> Result<(), Refused> {
     if head.version != Some(1) {
         return Err(Refused::OldHttp);
     }
-    for (header, wanted) in [("Upgrade", "websocket"), ("Connection", "upgrade")] {
+    for &(header, wanted) in &[("Upgrade", "websocket"), ("Connection", "upgrade")] {
         if !lists(fields, header, wanted) {
             return Err(Refused::Missing { header });
         }
@@ -87,7 +87,7 @@ fn granted(head: &Response<'_, '_>, key: &str) -> Result<(), Refused> {
     if value(fields, header).ok_or(Refused::Missing { header })? != accept_key(key) {
         return Err(Refused::WrongAccept);
     }
-    let unasked = |header| members(fields, header).next().map(refused::name);
+    let unasked = |header| members(fields, header).first().map(|member| refused::name(member));
     if let Some(name) = unasked("Sec-WebSocket-Extensions") {
         return Err(Refused::Extension { name });
     }

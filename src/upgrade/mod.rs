@@ -38,17 +38,22 @@ pub fn accept_key(key: &str) -> String {
 
 /// The members of a header that is a list, over all its lines (RFC 9110 section 5.3). A value that is
 /// not UTF-8 counts as absent.
-fn members<'a>(fields: &'a [Header<'_>], name: &'a str) -> impl Iterator<Item = &'a str> {
-    (fields.iter())
-        .filter(move |field| field.name.eq_ignore_ascii_case(name))
-        .filter_map(|field| std::str::from_utf8(field.value).ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .filter(|member| !member.is_empty())
+fn members<'a>(fields: &[Header<'a>], name: &str) -> Vec<&'a str> {
+    let mut members = Vec::new();
+    for field in fields {
+        if field.name.eq_ignore_ascii_case(name) {
+            for member in std::str::from_utf8(field.value).unwrap_or_default().split(',') {
+                if !member.trim().is_empty() {
+                    members.push(member.trim());
+                }
+            }
+        }
+    }
+    members
 }
 
 fn lists(fields: &[Header<'_>], name: &str, wanted: &str) -> bool {
-    members(fields, name).any(|member| member.eq_ignore_ascii_case(wanted))
+    members(fields, name).iter().any(|member| member.eq_ignore_ascii_case(wanted))
 }
 
 /// The value of a header that is no list, trimmed.

@@ -161,13 +161,14 @@ pub(super) fn first_line(body: &[u8], chunked: bool) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
     let text = if chunked { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
     let mut in_tag = false;
-    let bare: String = (text.chars())
-        .filter(|c| {
-            let tag = in_tag || *c == '<';
-            in_tag = tag && *c != '>';
-            !tag
-        })
-        .collect();
+    let mut bare = String::new();
+    for c in text.chars() {
+        let tag = in_tag || c == '<';
+        in_tag = tag && c != '>';
+        if !tag {
+            bare.push(c);
+        }
+    }
     escaped(bare.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().as_bytes())
 }
 
@@ -176,8 +177,7 @@ pub(super) fn escaped(bytes: &[u8]) -> String {
     let mut text = String::new();
     for c in String::from_utf8_lossy(bytes).chars().take(QUOTED) {
         match c {
-            c if c.is_control() => text.extend(c.escape_default()),
-            c if crate::hostile::is_hostile(c) => text.extend(c.escape_unicode()),
+            c if crate::hostile::is_hostile(c) => text.extend(c.escape_default()),
             c => text.push(c),
         }
     }

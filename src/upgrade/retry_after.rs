@@ -23,11 +23,14 @@ fn date(text: &str) -> Option<SystemTime> {
     let [day, month, year, time, "GMT"] = text.split(' ').collect::<Vec<_>>()[..] else { return None };
     let [hour, minute, second] = time.split(':').collect::<Vec<_>>()[..] else { return None };
     let month = 1 + MONTHS.iter().position(|name| *name == month)? as u64;
-    let number = |text: &str, range: std::ops::RangeInclusive<u64>| text.parse().ok().filter(|n| range.contains(n));
-    let days = days(number(year, 1970..=9999)?, month, number(day, 1..=31)?);
+    let days = days(number(year, 1970, 9999)?, month, number(day, 1, 31)?);
     // 60 is a leap second.
-    let seconds = (number(hour, 0..=23)? * 60 + number(minute, 0..=59)?) * 60 + number(second, 0..=60)?;
+    let seconds = (number(hour, 0, 23)? * 60 + number(minute, 0, 59)?) * 60 + number(second, 0, 60)?;
     Some(UNIX_EPOCH + Duration::from_secs(days * 86_400 + seconds))
+}
+
+fn number(text: &str, least: u64, most: u64) -> Option<u64> {
+    text.parse().ok().filter(|n| (least..=most).contains(n))
 }
 
 /// Days from 1970-01-01 to a date of the Gregorian calendar. Years are counted from March, so that the

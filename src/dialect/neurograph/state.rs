@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::requests::earlier;
+use crate::deadline::sooner;
 
 /// How long the server may take to say `connected`; it does so at once, without waiting for the client.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
@@ -221,10 +221,10 @@ impl State {
     pub fn deadline(&self) -> Option<Instant> {
         let line = &self.line;
         let mut next = line.pong_by.or(line.ping_at);
-        next = earlier(next, line.connected_by);
-        next = earlier(next, line.renew_at);
+        next = sooner(next, line.connected_by);
+        next = sooner(next, line.renew_at);
         for (at, _) in &line.later {
-            next = earlier(next, Some(*at));
+            next = sooner(next, Some(*at));
         }
         next
     }

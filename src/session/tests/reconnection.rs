@@ -99,7 +99,7 @@ fn a_session_of_thirty_seconds_was_useful_and_a_greeting_alone_was_not() {
 fn what_we_end_for_a_fault_of_the_server_starts_nothing_anew() {
     for fault in [Fault::TooLarge, Fault::Protocol, Fault::WriteStalled, NoPong] {
         let mut sim = Sim::new();
-        let why = Disconnect { code: Some(1000), ..Disconnect::fault(Phase::Session, fault, "fault") };
+        let why = Disconnect { code: Some(1000), ..*Disconnect::fault(Phase::Session, fault, "fault") };
         for wait in [5.0, 10.0, 20.0, 40.0, 60.0, 60.0] {
             sim.tick().say(Input::Opened).say(SAMPLE).lost(&why);
             assert_eq!(sim.due(), Some(sim.seconds() + wait));
