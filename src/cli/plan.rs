@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use log::LevelFilter;
+use wsmon::Family;
 
 use super::args::{self, Args};
 use super::habits::{self, Request};
@@ -97,16 +98,8 @@ pub struct Reach {
     pub tls_name: Option<String>,
     pub insecure: bool,
     pub proxy: Option<String>,
+    /// `-4` and `-6`.
     pub family: Family,
-}
-
-/// `-4` and `-6`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Family {
-    #[default]
-    Both,
-    V4,
-    V6,
 }
 
 /// `--stale-after`.

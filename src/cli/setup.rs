@@ -6,7 +6,7 @@ use std::io;
 use wsmon::{AddressError, Monitor, Server, Stale, Style};
 
 use super::file::Appender;
-use super::plan::{Exit, Family, Plan, StaleAfter};
+use super::plan::{Exit, Plan, StaleAfter};
 use super::{Failure, terminal};
 
 pub fn open(path: &Option<std::path::PathBuf>, option: &str, plan: &Plan) -> Result<Option<Box<Appender>>, Failure> {
@@ -70,11 +70,7 @@ fn server(uri: &str, plan: &Plan) -> Result<Server, AddressError> {
 /// How the server is reached.
 fn reach(server: Server, plan: &Plan) -> Result<Server, AddressError> {
     let reach = &plan.reach;
-    let mut server = server.insecure(reach.insecure).family(match reach.family {
-        Family::Both => wsmon::Family::Both,
-        Family::V4 => wsmon::Family::V4,
-        Family::V6 => wsmon::Family::V6,
-    });
+    let mut server = server.insecure(reach.insecure).family(reach.family);
     for header in &reach.headers {
         server = server.header(header)?;
     }

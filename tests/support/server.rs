@@ -344,11 +344,17 @@ impl Peer {
     pub fn hold(&mut self) {
         while let Some(frame) = self.next() {
             match frame.opcode {
-                PING => self.frame(true, PONG, &frame.payload),
-                CLOSE => return self.frame(true, CLOSE, &frame.payload),
+                PING => self.answer_with(PONG, &frame.payload),
+                CLOSE => return self.answer_with(CLOSE, &frame.payload),
                 _ => {}
             }
         }
+    }
+
+    /// A client that is about to go does not wait for every answer.
+    fn answer_with(&mut self, opcode: u8, payload: &[u8]) {
+        let head = head(true, opcode, payload.len() as u64);
+        let _gone = self.try_raw([&head, payload].concat());
     }
 
     /// Waits until the client has gone, without reading frames: for clients that never get an upgrade.
