@@ -21,6 +21,7 @@ const PING_EVERY: Duration = Duration::from_secs(4);
 
 /// Answers pings and tells when they came.
 fn answer(peer: &mut Peer, tell: impl Fn(Instant)) {
+    peer.stream().set_read_timeout(Some(stopped() + PATIENCE)).unwrap();
     peer.upgrade();
     peer.text(SAMPLE);
     while let Some(frame) = peer.next() {
