@@ -46,7 +46,8 @@ fn a_process_that_was_stopped_pings_each_server_once_and_loses_none() {
         })
         .collect();
     let uris: Vec<_> = servers[1..].iter().flat_map(|server| ["--uri".to_owned(), server.uri()]).collect();
-    let mut options = vec!["--ping-interval", "4", "--ping-timeout", "3", "--log-level", "debug"];
+    // The servers say nothing more, which is no matter here.
+    let mut options = vec!["--ping-interval", "4", "--ping-timeout", "3", "--stale-after", "0", "--log-level", "debug"];
     options.extend(uris.iter().map(String::as_str));
     let run = watch(&servers[0].uri(), &options);
     for server in &servers {
