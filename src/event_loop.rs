@@ -83,6 +83,8 @@ pub struct Monitor {
     random: Random,
     names: Names,
     connectors: Pool,
+    /// What sockets are read through, one after the other.
+    block: Vec<u8>,
     woken: Vec<Event>,
     stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
@@ -124,6 +126,7 @@ impl Monitor {
             random: Random::new(),
             names: Names::default(),
             connectors: Pool::default(),
+            block: Vec::new(),
             woken: Vec::new(),
             stop: Arc::default(),
             waker,
@@ -175,6 +178,7 @@ impl Monitor {
                 names: &mut self.names,
                 connectors: &mut self.connectors,
                 handshakes: &mut handshakes,
+                block: &mut self.block,
                 on,
             };
             peer.marked |= peer.is_queued() && *context.handshakes > 0;

@@ -35,6 +35,8 @@ pub struct Context<'c> {
     pub connectors: &'c mut Pool,
     /// How many more TLS handshakes may begin.
     pub handshakes: &'c mut usize,
+    /// What sockets are read through.
+    pub block: &'c mut Vec<u8>,
     pub on: &'c mut dyn FnMut(&Shown<'_>),
 }
 

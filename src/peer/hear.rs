@@ -16,7 +16,13 @@ const HISTORY: usize = 1000;
 impl Peer {
     /// Reads what has arrived, as far as a turn's share goes.
     pub(super) fn drain(&mut self, context: &mut Context<'_>) -> Result<(), Box<Disconnect>> {
-        let received = self.transport.refill();
+        let received = self.transport.refill(context.block);
+        let outcome = self.take(context, received);
+        self.transport.settle(context.block);
+        outcome
+    }
+
+    fn take(&mut self, context: &mut Context<'_>, received: u64) -> Result<(), Box<Disconnect>> {
         for _ in 0..TURN_MESSAGES {
             let Some(frame) = self.transport.next()? else {
                 self.marked = self.transport.is_spent();

@@ -46,8 +46,8 @@ pub fn environment(name: &str) -> Option<String> {
 pub const SEND_BYTES: usize = 64 << 10;
 /// What is left of a TLS handshake after so long is waiting, which costs nothing: it keeps no other from its turn.
 const HANDSHAKE_COUNTS: Duration = Duration::from_secs(1);
-/// Small, since each connection has one; frames may be larger.
-const READ_BUFFER: usize = 4 << 10;
+/// Small, since each connection has one; it grows with the messages.
+const READ_BUFFER: usize = 1000;
 
 /// What a connection keeps to.
 #[derive(Clone, Copy, Debug)]
@@ -148,12 +148,19 @@ impl Transport {
         if let Stage::Opening(opening) = &self.stage { opening.busy_until() } else { None }
     }
 
-    /// A new turn begins: as much may be read again. What was received before it.
-    pub fn refill(&mut self) -> u64 {
+    /// A new turn begins: as much may be read again, through this block. What was received before it.
+    pub fn refill(&mut self, block: &mut Vec<u8>) -> u64 {
         if let Stage::Open(socket) = &mut self.stage {
-            socket.get_mut().refill();
+            socket.get_mut().refill(block);
         }
         self.received()
+    }
+
+    /// The turn is over: gives the block back, if it can.
+    pub fn settle(&mut self, block: &mut Vec<u8>) {
+        if let Stage::Open(socket) = &mut self.stage {
+            socket.get_mut().settle(block);
+        }
     }
 
     /// Bytes received since the connection was opened.
