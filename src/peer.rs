@@ -203,6 +203,10 @@ impl Peer {
         if self.session.deadline().is_some_and(|at| context.now.mono >= at) {
             self.handle(context, Input::Tick);
         }
+        if self.session.is_opening() {
+            // A dial may have failed, or even succeeded, already: no event will tell.
+            self.read(context, paused);
+        }
     }
 
     /// When this peer wants another turn.

@@ -22,7 +22,6 @@ impl Peer {
             Err(why) => return self.lost(context, Disconnect::new(Phase::Address, why)),
         };
         self.transport.dial(route, &mut context.ground());
-        // A dial may have failed, or even succeeded, already: no event will tell.
         self.marked = true;
     }
 
