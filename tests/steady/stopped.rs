@@ -1,7 +1,7 @@
 //! A process that is stopped for a while and goes on.
 
 use std::sync::mpsc::channel;
-use std::thread::{sleep, spawn};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::process::watch;
@@ -79,22 +79,30 @@ fn a_process_that_was_stopped_pings_each_server_once_and_loses_none() {
 /// What the servers sent meanwhile is read before anything is judged: nobody is stale, nobody owes a pong.
 #[test]
 fn what_came_while_the_process_was_stopped_counts_before_any_deadline() {
-    let server = Server::start(|mut peer| {
-        let mut reader = peer.reader();
+    none_is_lost(1, Duration::from_millis(50));
+}
+
+/// More than one poll tells of.
+#[test]
+fn what_came_from_hundreds_of_servers_counts_as_well() {
+    none_is_lost(300, Duration::from_millis(500));
+}
+
+fn none_is_lost(connections: usize, every: Duration) {
+    // No pong at all: any frame counts as life.
+    let server = Server::start(move |mut peer| {
         peer.upgrade();
-        let writing = spawn(move || {
-            while peer.try_raw(crate::support::server::text_frame(SAMPLE)) {
-                sleep(Duration::from_millis(50));
-            }
-        });
-        // No pong at all: any frame counts as life.
-        while reader.next().is_some_and(|frame| frame.opcode != CLOSE) {}
-        drop(reader);
-        writing.join().unwrap();
+        while peer.try_raw(crate::support::server::text_frame(SAMPLE)) {
+            sleep(every);
+        }
     });
-    let options = ["--ping-interval", "1", "--ping-timeout", "1", "--stale-after", "2"];
-    let run = watch(&server.uri(), &options);
-    run.wait_stdout(SHOWN);
+    let uris: Vec<_> = (1..connections).map(|n| format!("s{n}={}", server.uri())).collect();
+    let mut options = vec!["--ping-interval", "1", "--ping-timeout", "1", "--stale-after", "2"];
+    options.extend(uris.iter().flat_map(|uri| ["--uri", uri]));
+    let run = watch(&format!("s0={}", server.uri()), &options);
+    for n in 0..connections {
+        run.wait_stdout(&if connections > 1 { format!("s{n}: {SHOWN}") } else { SHOWN.to_owned() });
+    }
     run.signal("STOP");
     sleep(Duration::from_secs(5));
     run.signal("CONT");
@@ -102,5 +110,5 @@ fn what_came_while_the_process_was_stopped_counts_before_any_deadline() {
     let finished = run.end();
     assert_eq!(finished.code, Some(0));
     assert!(!finished.stderr.contains(" WARN "), "{}", finished.stderr);
-    assert_eq!(server.accepted(), 1);
+    assert_eq!(server.accepted(), connections);
 }
