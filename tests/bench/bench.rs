@@ -14,6 +14,7 @@ use std::time::Duration;
 use subject::Subject;
 
 const FIRST_LINES: usize = 20;
+const FURTHER_SERVERS: usize = 200;
 
 struct Options {
     messages: usize,
@@ -46,6 +47,7 @@ fn main() {
     let rows = measure(&subjects, &options);
     print_table(&subjects, &rows, &options);
     print_ratios(&subjects, &rows);
+    print_further_servers(&subjects);
     for peer in absent {
         println!("absent: {peer}");
     }
@@ -118,6 +120,15 @@ fn print_ratios(subjects: &[Subject], rows: &[Row]) {
             ours.peak_kb / row.peak_kb,
             ours.first_line_ms / row.first_line_ms
         );
+    }
+}
+
+fn print_further_servers(subjects: &[Subject]) {
+    let blaster = Blaster::new();
+    for subject in subjects {
+        if let Some(kb) = subject.further_server_kb(&blaster, FURTHER_SERVERS) {
+            println!("{}: {kb:.2} kB for each of {FURTHER_SERVERS} further servers", subject.name);
+        }
     }
 }
 

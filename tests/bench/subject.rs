@@ -18,6 +18,8 @@ pub struct Subject {
     after_uri: &'static [&'static str],
     /// Stands in the line that shows the first sample.
     sample: &'static str,
+    /// Whether it watches several servers at once.
+    several: bool,
 }
 
 /// One flood of messages, start-up and greeting not counted.
@@ -38,6 +40,7 @@ pub fn all() -> (Vec<Subject>, Vec<String>) {
             before_uri: &[],
             after_uri: &[],
             sample: "monitoring_data",
+            several: false,
         }),
         None => absent.push("websocat is not on the PATH".into()),
     }
@@ -50,6 +53,7 @@ pub fn all() -> (Vec<Subject>, Vec<String>) {
             before_uri: &["--uri"],
             after_uri: &["--format", "simple", "--no-color"],
             sample: "CPU:",
+            several: false,
         }),
         None => absent.push(format!("{client} is neither in {} nor on the PATH", venv.display())),
     }
@@ -59,7 +63,7 @@ pub fn all() -> (Vec<Subject>, Vec<String>) {
 impl Subject {
     pub fn burst(&self, blaster: &Blaster, messages: usize) -> Burst {
         let connected = blaster.welcome(0);
-        let mut child = self.start(blaster, &[]);
+        let mut child = self.start(blaster, 1, &[]);
         let drain = Drain::start(child.stdout.take().expect("a pipe"));
         let mut stream = self.connection(&connected);
         let before = cpu_when_idle(&child, Duration::from_millis(300));
@@ -82,7 +86,7 @@ impl Subject {
         let connected = blaster.welcome(1);
         let start = Instant::now();
         // Python would keep the first 8 KiB to itself.
-        let mut child = self.start(blaster, &[("PYTHONUNBUFFERED", "1")]);
+        let mut child = self.start(blaster, 1, &[("PYTHONUNBUFFERED", "1")]);
         let lines = BufReader::new(child.stdout.take().expect("a pipe")).split(b'\n');
         let shown = |line: Vec<u8>| String::from_utf8_lossy(&line).contains(self.sample);
         let found = lines.map_while(Result::ok).any(shown);
@@ -93,11 +97,32 @@ impl Subject {
         took
     }
 
+    /// What each of so many servers takes that come after a first one and have sent their greeting and one message;
+    /// `None` for a client of one server.
+    pub fn further_server_kb(&self, blaster: &Blaster, further: usize) -> Option<f64> {
+        let one = self.several.then(|| self.peak_kb_of(blaster, 1))?;
+        let all = self.peak_kb_of(blaster, 1 + further);
+        Some(all.saturating_sub(one) as f64 / further as f64)
+    }
+
+    fn peak_kb_of(&self, blaster: &Blaster, servers: usize) -> u64 {
+        let connected: Vec<_> = (0..servers).map(|_| blaster.welcome(1)).collect();
+        let mut child = self.start(blaster, servers, &[]);
+        let drain = Drain::start(child.stdout.take().expect("a pipe"));
+        let _streams: Vec<_> = connected.iter().map(|connected| self.connection(connected)).collect();
+        cpu_when_idle(&child, Duration::from_millis(500));
+        assert!(drain.lines() >= servers, "{} has not shown every server's message", self.name);
+        let peak = peak_kb(&child);
+        terminate(&mut child);
+        peak
+    }
+
     /// With an open standard input, since websocat ends with its own.
-    fn start(&self, blaster: &Blaster, environment: &[(&str, &str)]) -> Child {
+    fn start(&self, blaster: &Blaster, servers: usize, environment: &[(&str, &str)]) -> Child {
+        let uri = blaster.uri();
+        let uris = (0..servers).flat_map(|_| self.before_uri.iter().copied().chain([uri.as_str()]));
         Command::new(&self.program)
-            .args(self.before_uri)
-            .arg(blaster.uri())
+            .args(uris)
             .args(self.after_uri)
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
@@ -124,6 +149,7 @@ fn ours() -> Vec<Subject> {
             before_uri: &["--uri"],
             after_uri: &["--format", "simple", "--no-color"],
             sample: "CPU:",
+            several: true,
         })
         .collect()
 }
