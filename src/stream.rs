@@ -93,15 +93,7 @@ pub struct Metered {
 
 impl Metered {
     pub fn new(stream: Stream) -> Self {
-        Metered {
-            stream,
-            block: Vec::new(),
-            ahead: 0..0,
-            allowance: TURN_BYTES,
-            spent: false,
-            received: 0,
-            written: 0,
-        }
+        Metered { stream, block: Vec::new(), ahead: 0..0, allowance: TURN_BYTES, spent: false, received: 0, written: 0 }
     }
 
     /// A new turn begins: as much may be read again, through this block.
