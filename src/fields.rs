@@ -233,16 +233,14 @@ impl<'r> Visitor<'_> for Key<'r> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().find(|row| is_same(row.0, key)).map(|row| &row.1))
+        Ok(self.0.iter().find(|row| row.0.len() == key.len() && is_same(row.0, key)).map(|row| &row.1))
     }
 }
 
-/// Compares by words: musl's memcmp goes byte by byte, and took a tenth of all the instructions of a message.
+/// Compares names of one length, by words: musl's memcmp goes byte by byte, and took a tenth of all the instructions
+/// of a message.
 fn is_same(name: &str, key: &str) -> bool {
     let (name, key) = (name.as_bytes(), key.as_bytes());
-    if name.len() != key.len() {
-        return false;
-    }
     match (name.last_chunk::<8>(), key.last_chunk()) {
         (Some(end), Some(other)) => end == other && name.as_chunks::<8>().0.iter().eq(key.as_chunks().0),
         _ => name.iter().eq(key),
@@ -352,7 +350,6 @@ mod tests {
         for len in 0..=name.len() {
             let name = &name[..len];
             assert!(is_same(name, name));
-            assert!(!is_same(name, &format!("{name}s")) && !is_same(&format!("{name}s"), name));
             for at in 0..len {
                 let other = format!("{}#{}", &name[..at], &name[at + 1..]);
                 assert!(!is_same(name, &other), "{name} {other}");
