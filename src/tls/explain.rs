@@ -78,10 +78,12 @@ fn usual(text: String) -> TlsError {
 }
 
 fn verification(verdict: &str, name: &str, side: Side, wall: SystemTime) -> TlsError {
-    let kind = if verdict == "certificate is not yet valid" { Kind::NotYetValid } else { Kind::Final };
+    // OpenSSL 3.6 adds "or the system clock is incorrect".
+    let is_early = verdict.starts_with("certificate is not yet valid");
+    let kind = if is_early { Kind::NotYetValid } else { Kind::Final };
     let other = if side.has_ca_file { "the right one" } else { "its certificate" };
     let text = match verdict {
-        "certificate is not yet valid" => {
+        _ if is_early => {
             format!("the server's certificate is not yet valid: the date here is {}, is the clock right?", date(wall))
         }
         "certificate has expired" => {
@@ -177,6 +179,11 @@ mod tests {
         let wall = UNIX_EPOCH + Duration::from_secs(7);
         for (verdict, word, kind) in [
             ("certificate is not yet valid", "1970-01-01T00:00:07Z", Kind::NotYetValid),
+            (
+                "certificate is not yet valid or the system clock is incorrect",
+                "1970-01-01T00:00:07Z",
+                Kind::NotYetValid,
+            ),
             ("certificate has expired", "1970-01-01T00:00:07Z", Kind::Final),
             ("hostname mismatch", "not for h.example", Kind::Final),
             ("ip address mismatch", "--tls-name", Kind::Final),

@@ -21,7 +21,7 @@ const VARIABLES: [&str; 9] = [
 ];
 
 fn wsmon(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wsmon"));
+    let mut command = Command::new(crate::support::program::binary());
     command.args(arguments).env_clear().output().expect("the program runs")
 }
 

@@ -116,7 +116,7 @@ fn a_gap_in_the_saved_data_is_3() {
     let script = "trap '' XFSZ; ulimit -f 1; exec \"$@\"";
     let server = sending((0..20).map(|n| sample(n.into())));
     let mut command = std::process::Command::new("sh");
-    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_wsmon"), "-u", &server.uri(), "-n", "20"]);
+    command.args(["-c", script, "sh"]).arg(crate::support::program::binary()).args(["-u", &server.uri(), "-n", "20"]);
     command.args(["--save-data", &data]).env_clear();
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let finished = Run::start(&mut command).finish();

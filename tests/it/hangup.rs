@@ -69,7 +69,11 @@ fn a_hangup_makes_new_files_where_the_old_ones_were_moved_away() {
 fn a_hangup_that_nohup_ignores_stays_ignored() {
     let (server, wanted) = on_demand();
     let mut command = std::process::Command::new("sh");
-    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_wsmon"), "-q", "-u", &server.uri()]);
+    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(crate::support::program::binary()).args([
+        "-q",
+        "-u",
+        &server.uri(),
+    ]);
     command.env_clear().stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let run = Run::start(&mut command);
     wanted.send(1.0).unwrap();

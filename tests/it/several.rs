@@ -95,7 +95,12 @@ fn a_want_of_descriptors_is_said_with_the_way_out_and_survived() {
     let server = sending([sample(1.0)]);
     let script = "ulimit -n 20; exec \"$@\"";
     let mut command = std::process::Command::new("sh");
-    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_wsmon"), "-n", "1", "--reconnect-interval", "0.1"]);
+    command.args(["-c", script, "sh"]).arg(crate::support::program::binary()).args([
+        "-n",
+        "1",
+        "--reconnect-interval",
+        "0.1",
+    ]);
     command.args((0..30).flat_map(|n| ["-u".to_owned(), format!("s{n}={}", server.uri())]));
     command.env_clear().stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let finished = Run::start(&mut command).finish();

@@ -8,10 +8,15 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// What cargo has built, or what WSMON_BIN names, such as the static binary.
+pub fn binary() -> std::ffi::OsString {
+    std::env::var_os("WSMON_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_wsmon").into())
+}
+
 /// `wsmon` with these arguments and an empty environment; stdout and stderr go to the test. Change
 /// what differs before [`Run::start`].
 pub fn wsmon<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wsmon"));
+    let mut command = Command::new(binary());
     command.args(arguments).env_clear();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

@@ -107,7 +107,9 @@ fn serial() -> openssl::asn1::Asn1Integer {
 
 fn days(from_now: i64) -> Asn1Time {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    Asn1Time::from_unix(i64::try_from(now).unwrap() + from_now * DAY).unwrap()
+    let then = now.checked_add_signed(from_now * DAY).unwrap();
+    // time_t has 32 bits on some systems.
+    Asn1Time::from_unix(then.try_into().unwrap()).unwrap()
 }
 
 fn alternative_names(names: &[&str]) -> SubjectAlternativeName {
