@@ -195,71 +195,43 @@
 //! WebSocket is RFC 6455, its upgrade RFC 9110 and 9112. What servers say was measured with the real ones and compared
 //! with their documentation; the source of each fact stands beside it, in the file of its dialect.
 
-mod address;
-mod conversation;
-mod credentials;
-mod deadline;
 #[cfg(feature = "demo")]
 pub mod demo;
-mod dialect;
-mod endpoint;
-mod error;
-mod event;
-mod event_loop;
-mod fields;
 mod format;
+mod model;
+mod monitor;
+mod net;
+mod proto;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
-pub mod fuzzing;
-mod header;
-mod hostile;
-mod json;
-#[doc(hidden)]
-pub mod lookup;
-mod metric;
-mod peer;
-#[doc(hidden)]
-pub mod proxy;
-#[doc(hidden)]
-pub mod race;
-mod random;
-#[doc(hidden)]
-pub mod redirect;
-mod requests;
-#[doc(hidden)]
-pub mod resolve;
-mod said;
-mod server;
-mod session;
-mod stats;
-mod stream;
-mod style;
-#[doc(hidden)]
-pub mod tls;
-mod transport;
-#[doc(hidden)]
-pub mod upgrade;
-mod watch;
+pub mod testing;
 
-pub use address::AddressError;
-pub use dialect::dialects;
-pub use endpoint::InvalidUri;
-pub use error::{Disconnect, Fault, Phase, Retry};
-pub use event::{
+pub use format::style::{Style, escape};
+pub use format::{FORMATS, Format, format};
+pub use mio;
+pub use model::error::{Disconnect, Fault, Phase, Retry};
+pub use model::event::{
     Alert, AlertPhase, Answer, Change, ClientState, Event, LogLine, Notice, Process, ProcessChange, Processes, Raw,
     ServerError, Shown, Unknown,
 };
-pub use event_loop::{DuplicateLabel, Monitor, Stopper};
-pub use format::{FORMATS, Format, format};
-pub use metric::{METRICS, Metric, MetricRow, Sample, Section, TEXTS, Text, TextRow, Unit};
-pub use mio;
-pub use resolve::Family;
-pub use server::Server;
-pub use session::{Now, Stale};
-pub use stats::{PastError, Saved, Spread, Statistics};
-pub use style::{Style, escape};
-pub use transport::SendError;
-pub use watch::{Next, Seen, Watch, WatchError, watch};
+pub use model::metric::{METRICS, Metric, MetricRow, Sample, Section, TEXTS, Text, TextRow, Unit};
+pub use model::stats::{PastError, Saved, Spread, Statistics};
+pub use monitor::address::AddressError;
+pub use monitor::event_loop::{DuplicateLabel, Monitor, Stopper};
+pub use monitor::server::Server;
+pub use monitor::watch::{Next, Seen, Watch, WatchError, watch};
+pub use net::transport::SendError;
+pub use proto::dialect::dialects;
+pub use proto::dns::Family;
+pub use proto::session::{Now, Stale};
+pub use proto::uri::InvalidUri;
+
+/// What the tests under tests/ need beyond the public interface: no part of it, and free to change.
+#[doc(hidden)]
+pub mod internal {
+    pub use crate::net::tls;
+    pub use crate::proto::http::upgrade;
+}
 
 /// The program of the README is compiled.
 #[cfg(doctest)]

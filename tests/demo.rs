@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket};
 use wsmon::demo::Demo;
-use wsmon::upgrade;
+use wsmon::internal::upgrade;
 
 struct Loop {
     poll: Poll,

@@ -308,7 +308,7 @@ pub fn find(is: &dyn Fn(&Row) -> bool) -> Option<Row> {
     rows().find(|row| is(row))
 }
 
-/// The words of [`super::habits::read`] in their places.
+/// The words of [`crate::cli::argv::read`] in their places.
 pub fn parse(words: &[String]) -> Result<Args, String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     Args::from_args(&["wsmon"], &words).map_err(|exit| exit.output.trim().to_owned())

@@ -1,23 +1,21 @@
 //! What only the command has: arguments, streams, files, log, signals.
 
 mod args;
-mod descriptor;
+mod argv;
+mod exit_status;
 mod file;
-mod habits;
-#[cfg(test)]
-mod laws;
+mod filter;
 mod logging;
-mod only;
-mod outcome;
 mod plan;
-mod queue;
-mod rotation;
-mod run;
 #[cfg(test)]
-mod scratch;
+mod properties;
+mod run;
 mod setup;
 mod signals;
-mod sink;
+mod stream;
+#[cfg(test)]
+#[path = "../testing/temp_dir.rs"]
+mod temp_dir;
 mod terminal;
 mod units;
 mod view;

@@ -10,13 +10,13 @@ use wsmon::{Monitor, Statistics};
 
 use super::file::Appender;
 use super::logging::{self, Tap};
-use super::outcome::{self, End, Outcome};
 use super::plan::{Exit, Plan};
-use super::queue;
 use super::signals::{Signal, Signals};
-use super::sink::Streams;
 use super::view::View;
 use super::{Failure, setup};
+use crate::cli::exit_status::{self, End, Outcome};
+use crate::cli::stream::queue;
+use crate::cli::stream::sink::Streams;
 
 /// How long the last bytes may take to leave.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
@@ -318,7 +318,7 @@ impl Run {
 
     /// Closes the connections, writes out what is left, and says what came of it.
     fn finish(mut self, end: End) -> Result<u8, Failure> {
-        let clean = outcome::is_clean(&self.monitor, self.plan.max_reconnects == Some(0));
+        let clean = exit_status::is_clean(&self.monitor, self.plan.max_reconnects == Some(0));
         self.monitor.stop();
         // Without a reader there is nothing to wait for: a Close frame, and away.
         let patience = if end == End::Closed { Duration::ZERO } else { LAST_FLUSH };

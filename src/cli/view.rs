@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use wsmon::{Event, Format, Raw, Shown, Style};
 
 use super::file::Appender;
-use super::only::Only;
+use crate::cli::filter::Only;
 
 /// What becomes of messages.
 pub struct View {
@@ -208,7 +208,7 @@ fn is_sample(shown: &Shown<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::scratch::Scratch;
+    use crate::cli::temp_dir::Scratch;
     use std::sync::Arc;
     use std::time::SystemTime;
     use wsmon::{LogLine, Notice, Processes};

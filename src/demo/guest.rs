@@ -1,8 +1,8 @@
 //! One connection of the demo's server.
 
 use super::sample;
-use crate::stream::{Metered, Socket, Stream};
-use crate::upgrade::{self, MAX_HEAD};
+use crate::net::stream::{Metered, Socket, Stream};
+use crate::proto::http::upgrade::{self, MAX_HEAD};
 use mio::net::TcpStream;
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::{Duration, Instant, SystemTime};

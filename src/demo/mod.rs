@@ -9,7 +9,7 @@ mod guest;
 mod proc;
 mod sample;
 
-use crate::deadline::sooner;
+use crate::model::time::sooner;
 use guest::Guest;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};

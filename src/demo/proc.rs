@@ -1,6 +1,6 @@
 //! What /proc says, as numbers. Pure: text in; `None` for whatever is not there. Fields as in proc(5).
 
-use crate::json;
+use crate::model::json;
 
 /// Memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -2,7 +2,7 @@
 //! names, their order and the spacing are those of monitoring-websocket-server 1.0.83.87 on the wire.
 
 use super::proc::{self, Cpu};
-use crate::json;
+use crate::model::json;
 use std::fs::read_to_string;
 use std::time::SystemTime;
 

@@ -2,9 +2,9 @@
 
 use super::lines::{Tags, push_events};
 use super::{Format, number, stats};
-use crate::event::Shown;
-use crate::metric::{Metric, Sample};
-use crate::style::{Level, Style};
+use crate::format::style::{Level, Style};
+use crate::model::event::Shown;
+use crate::model::metric::{Metric, Sample};
 
 pub const FORMAT: Format = Format {
     name: "compact",
@@ -100,7 +100,7 @@ fn push_percent(out: &mut String, name: &str, percent: Option<f64>, style: Style
 #[cfg(test)]
 mod tests {
     use super::super::tests::{ASCII, COLOR, GPU, LABELS, PLAIN, SAMPLE, events, hostile_events, sample, written};
-    use crate::event::Raw;
+    use crate::model::event::Raw;
 
     #[test]
     fn a_complete_message_is_the_line_of_the_reference_client() {
@@ -158,7 +158,7 @@ mod tests {
         for style in [PLAIN, ASCII, LABELS] {
             let out = written("compact", Raw::None, &hostile_events(), style);
             assert_eq!(out.lines().count(), 10);
-            assert!(!out.chars().any(|c| c != '\n' && crate::hostile::is_hostile(c)), "{out:?}");
+            assert!(!out.chars().any(|c| c != '\n' && crate::model::text::is_hostile(c)), "{out:?}");
             assert!(!style.ascii || out.is_ascii());
         }
     }

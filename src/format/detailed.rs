@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::lines::{Lines, Tags, alert_color, push_alert};
 use super::{Format, number, stats};
-use crate::event::{Event, Raw, Shown};
-use crate::fields;
-use crate::json::{Node, repair};
-use crate::metric::{METRICS, Metric, Sample, Section, TEXTS, Text, Unit};
-use crate::style::{Level, RULER, Style, TITLE};
+use crate::format::style::{Level, RULER, Style, TITLE};
+use crate::model::event::{Event, Raw, Shown};
+use crate::model::fields;
+use crate::model::json::{Node, repair};
+use crate::model::metric::{METRICS, Metric, Sample, Section, TEXTS, Text, Unit};
 
 pub const FORMAT: Format = Format {
     name: "detailed",
@@ -240,7 +240,7 @@ fn push_gauge(out: &mut String, percent: f64, style: Style) {
 mod tests {
     use super::super::tests::*;
     use super::*;
-    use crate::event::AlertPhase;
+    use crate::model::event::AlertPhase;
 
     #[test]
     fn a_long_name_over_many_values_cannot_grow_the_output_out_of_all_bounds() {
@@ -367,7 +367,7 @@ GPU Information:
         );
         for style in [PLAIN, ASCII, LABELS] {
             let out = sample_with("detailed", &text, &hostile_events(), style);
-            assert!(!out.chars().any(|c| c != '\n' && crate::hostile::is_hostile(c)), "{out:?}");
+            assert!(!out.chars().any(|c| c != '\n' && crate::model::text::is_hostile(c)), "{out:?}");
             assert!(out.lines().all(|line| !line.starts_with("[CONN]")), "{out}");
             assert!(!style.ascii || out.is_ascii());
         }

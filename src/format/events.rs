@@ -3,11 +3,11 @@
 //! What a server does not send is left out. The manual has a table of the members and where they come from.
 
 use super::{Format, json, stats};
-use crate::event::{Alert, AlertPhase, Answer, Event, LogLine, Notice, Process, ProcessChange, Processes, Raw};
-use crate::event::{ServerError, Shown, Unknown};
-use crate::json::{Layout, Writer};
-use crate::metric::{METRICS, Metric, Sample, TEXTS, Text};
-use crate::style::Style;
+use crate::format::style::Style;
+use crate::model::event::{Alert, AlertPhase, Answer, Event, LogLine, Notice, Process, ProcessChange, Processes, Raw};
+use crate::model::event::{ServerError, Shown, Unknown};
+use crate::model::json::{Layout, Writer};
+use crate::model::metric::{METRICS, Metric, Sample, TEXTS, Text};
 
 pub const FORMAT: Format = Format {
     name: "events",
@@ -348,7 +348,7 @@ mod tests {
         all.extend(events());
         let shown = all.iter().filter(|event| event.kind_name().is_some()).count();
         let out = written("events", Raw::Text("x"), &all, PLAIN);
-        assert!(!out.chars().any(|c| c != '\n' && crate::hostile::is_hostile(c)), "{out:?}");
+        assert!(!out.chars().any(|c| c != '\n' && crate::model::text::is_hostile(c)), "{out:?}");
         let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), shown);
         assert!(lines.iter().all(|line| line["server"] == json!("nas\u{1b}")));

@@ -3,9 +3,9 @@
 use data_encoding::BASE64;
 
 use super::{Format, number, stats};
-use crate::event::{Raw, Shown};
-use crate::json::{Layout, Writer, has_member, relayout};
-use crate::style::Style;
+use crate::format::style::Style;
+use crate::model::event::{Raw, Shown};
+use crate::model::json::{Layout, Writer, has_member, relayout};
 
 pub const JSON: Format = Format {
     name: "json",

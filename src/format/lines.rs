@@ -3,10 +3,10 @@
 use anstyle::AnsiColor;
 
 use super::{number, processes};
-use crate::event::{Alert, AlertPhase, Event, LogLine, Raw, ServerError, Shown};
-use crate::json;
-use crate::metric::Sample;
-use crate::style::{Level, NOTICE, Style};
+use crate::format::style::{Level, NOTICE, Style};
+use crate::model::event::{Alert, AlertPhase, Event, LogLine, Raw, ServerError, Shown};
+use crate::model::json;
+use crate::model::metric::Sample;
 
 /// How much of a message is shown that nobody knows, in characters.
 const UNKNOWN_SHOWN: usize = 1000;
@@ -138,7 +138,7 @@ impl<'o> Lines<'o> {
     pub fn unreadable(&mut self, shown: &Shown<'_>, tags: &Tags) {
         let (Raw::Json(text) | Raw::Text(text)) = shown.raw else { return };
         let kind = json::message_type(text).unwrap_or_default();
-        self.event(&Event::Unknown(crate::event::Unknown { kind, text: text.into() }), shown, tags);
+        self.event(&Event::Unknown(crate::model::event::Unknown { kind, text: text.into() }), shown, tags);
     }
 }
 

@@ -9,10 +9,11 @@ mod number;
 mod processes;
 mod simple;
 mod stats;
+pub mod style;
 
-use crate::event::Shown;
-use crate::stats::Statistics;
-use crate::style::Style;
+use crate::format::style::Style;
+use crate::model::event::Shown;
+use crate::model::stats::Statistics;
 
 /// An output format: functions that write text into a [`String`]. Those of the command are in [`FORMATS`], and a
 /// program may make its own. They write lines with their line feeds and print nothing.
@@ -89,12 +90,12 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::event::{
+    use crate::model::event::{
         Alert, AlertPhase, Answer, Event, LogLine, Notice, Process, ProcessChange, Processes, Raw, ServerError, Unknown,
     };
-    use crate::fields::{Row, Rule, read};
-    use crate::json::repair;
-    use crate::metric::{Metric, Text};
+    use crate::model::fields::{Row, Rule, read};
+    use crate::model::json::repair;
+    use crate::model::metric::{Metric, Text};
 
     pub const PLAIN: Style = Style { color: false, ascii: false, labels: false };
     pub const COLOR: Style = Style { color: true, ..PLAIN };
@@ -288,7 +289,7 @@ mod tests {
 
     #[test]
     fn no_format_shows_changes_of_state_and_only_json_shows_keep_alives() {
-        let change = crate::event::Change {
+        let change = crate::model::event::Change {
             from: Default::default(),
             to: Default::default(),
             why: String::new(),

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use super::lines::{Lines, Tags, push_tag};
 use super::number;
-use crate::event::{Process, Processes, Shown};
-use crate::style::{Level, Style};
+use crate::format::style::{Level, Style};
+use crate::model::event::{Process, Processes, Shown};
 
 /// A column of the table.
 struct Column {
@@ -69,7 +69,7 @@ fn push_found(lines: &mut Lines<'_>, shown: &Shown<'_>, tags: &Tags, process: &P
     push_change(lines, shown, tags, [&process.name, "", state, process.error.as_deref().unwrap_or_default()]);
 }
 
-/// Appends the members of a [`crate::event::ProcessChange`].
+/// Appends the members of a [`crate::model::event::ProcessChange`].
 fn push_change(lines: &mut Lines<'_>, shown: &Shown<'_>, tags: &Tags, [name, from, to, detail]: [&str; 4]) {
     let style = lines.style;
     tagged(lines, shown, tags, &|out| {
@@ -200,7 +200,7 @@ fn foreign(text: &str, style: Style) -> String {
 mod tests {
     use super::super::tests::{ASCII, COLOR, LABELS, PLAIN, change, processes, written};
     use super::*;
-    use crate::event::{Event, Raw};
+    use crate::model::event::{Event, Raw};
 
     fn listed(list: Vec<Process<'_>>, first: bool) -> Event<'_> {
         Event::Processes(Processes { list, changes: vec![], first })

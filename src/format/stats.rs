@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use super::lines::Lines;
 use super::number;
-use crate::json::{Layout, Writer};
-use crate::metric::{METRICS, Unit};
-use crate::stats::{PastError, Saved, Spread, Statistics};
-use crate::style::{Level, RULER, Style};
+use crate::format::style::{Level, RULER, Style};
+use crate::model::json::{Layout, Writer};
+use crate::model::metric::{METRICS, Unit};
+use crate::model::stats::{PastError, Saved, Spread, Statistics};
 
 /// Appends the statistics for people. With several servers the totals come first, then each server's own,
 /// labelled.
@@ -231,7 +231,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::event::ClientState;
+    use crate::model::event::ClientState;
 
     fn one() -> Statistics {
         let mut of = Statistics {

@@ -7,11 +7,12 @@ use std::{env, fs};
 #[path = "../../src/cli"]
 pub mod cli {
     pub mod args;
-    pub mod habits;
-    pub mod laws;
+    pub mod argv;
+    pub mod properties;
     pub mod logging;
-    pub mod only;
+    pub mod filter;
     pub mod plan;
+    #[path = "stream/queue/mod.rs"]
     pub mod queue;
     pub mod units;
 }
@@ -22,8 +23,8 @@ pub mod cli {
 /// Where that fails, or there is no such target.
 pub fn plant(name: &str) {
     let Some(folder) = env::var_os("SEEDS") else { return };
-    let target = wsmon::fuzzing::TARGETS.iter().find(|target| target.name == name);
-    let seeds = target.map_or(cli::laws::seeds as fn() -> _, |target| target.seeds);
+    let target = wsmon::testing::fuzz::TARGETS.iter().find(|target| target.name == name);
+    let seeds = target.map_or(cli::properties::seeds as fn() -> _, |target| target.seeds);
     fs::create_dir_all(&folder).expect("a folder for the seeds");
     for (i, seed) in seeds().iter().enumerate() {
         fs::write(Path::new(&folder).join(format!("{i:03}")), seed).expect("room for the seeds");

@@ -11,7 +11,7 @@
 #
 #   RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz -s none TARGET FILE
 #
-# The laws stand in src/fuzzing and src/cli/laws.rs; `cargo test` runs each target for a moment.
+# The laws stand in src/testing/fuzz and src/cli/properties.rs; `cargo test` runs each target for a moment.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")"

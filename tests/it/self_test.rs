@@ -11,7 +11,7 @@ use std::sync::mpsc::channel;
 use std::time::UNIX_EPOCH;
 use tungstenite::protocol::Role;
 use tungstenite::{Error, Message, WebSocket};
-use wsmon::upgrade::{self, Read as Answer, Refused};
+use wsmon::internal::upgrade::{self, Read as Answer, Refused};
 
 /// The blocking client that the real one is not.
 fn connect(server: &Server) -> Result<WebSocket<TcpStream>, Refused> {

@@ -43,7 +43,7 @@ pub fn request(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
 
 /// The 101 that a request deserves.
 pub fn granted(request: &[u8]) -> io::Result<String> {
-    let granted = wsmon::upgrade::serve(request).map_err(|_| io::ErrorKind::InvalidData)?;
+    let granted = wsmon::internal::upgrade::serve(request).map_err(|_| io::ErrorKind::InvalidData)?;
     granted.map(|(granted, _)| granted).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 

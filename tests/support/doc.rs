@@ -25,7 +25,7 @@ fn talk(mut stream: TcpStream, samples: u32) -> std::io::Result<()> {
         stream.read_exact(&mut byte)?;
         request.extend(byte);
     }
-    let (granted, _) = wsmon::upgrade::serve(&request).unwrap().unwrap();
+    let (granted, _) = wsmon::internal::upgrade::serve(&request).unwrap().unwrap();
     stream.write_all(granted.as_bytes())?;
     send(&mut stream, r#"{"type":"connection","status":"connected","message":"Connected to monitoring server"}"#)?;
     for cpu in (60..).step_by(10).take(samples as usize) {

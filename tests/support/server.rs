@@ -218,7 +218,7 @@ impl Peer {
 
     /// The 101 that the request deserves, for scripts that send it in their own way.
     pub fn granted(&mut self) -> String {
-        wsmon::upgrade::serve(self.request().as_bytes()).unwrap().unwrap().0
+        wsmon::internal::upgrade::serve(self.request().as_bytes()).unwrap().unwrap().0
     }
 
     /// Reads the request and grants it.

@@ -9,7 +9,7 @@ use openssl::symm::Cipher;
 use crate::certificate::{self, Wanted, authority};
 use crate::ways::Ways;
 use crate::{meet, trusting};
-use wsmon::tls::{Connector, Connectors, Settings};
+use wsmon::internal::tls::{Connector, Connectors, Settings};
 
 fn why(settings: &Settings) -> String {
     let why = Connector::build(settings).unwrap_err();

@@ -5,7 +5,7 @@ use openssl::ssl::SslVersion;
 use crate::certificate::{self, Wanted, authority};
 use crate::ways::Ways;
 use crate::{echo, meet, trusting};
-use wsmon::tls::Settings;
+use wsmon::internal::tls::Settings;
 
 #[test]
 fn a_good_certificate_is_accepted_for_each_of_its_names() {

@@ -18,7 +18,7 @@ use certificate::authority;
 use pipe::{End, Line};
 use server::Server;
 use ways::Ways;
-use wsmon::tls::{Connector, Progress, Settings, TlsError, TlsStream};
+use wsmon::internal::tls::{Connector, Progress, Settings, TlsError, TlsStream};
 
 /// No handshake takes more turns, and no failing one either.
 const TURNS: usize = 50;

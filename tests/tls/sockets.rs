@@ -9,7 +9,7 @@ use openssl::ssl::{SslAcceptor, SslMethod};
 use crate::certificate::{self, Issued};
 use crate::{trusting, wall};
 use mio::{Events, Interest, Poll, Token};
-use wsmon::tls::{Connector, Handshake, Progress, TlsStream};
+use wsmon::internal::tls::{Connector, Handshake, Progress, TlsStream};
 
 /// A server that echoes one message and is gone.
 fn serve(issued: &Issued, listener: TcpListener) -> std::thread::JoinHandle<()> {

@@ -7,7 +7,7 @@ use crate::pipe::Line;
 use crate::server::Server;
 use crate::ways::Ways;
 use crate::{TURNS, echo, trusting, wall};
-use wsmon::tls::{Connector, Kind, Progress, Settings};
+use wsmon::internal::tls::{Connector, Kind, Progress, Settings};
 
 /// Bytes that the server sends in a whole handshake, at least.
 const FLIGHTS: usize = 500;

@@ -10,7 +10,7 @@ use crate::certificate::{self, Issued, Wanted, authority};
 use crate::pipe::Line;
 use crate::ways::Ways;
 use crate::{echo, meet, refused, trusting, wall};
-use wsmon::tls::{Connector, Kind, Progress, Settings, TlsError};
+use wsmon::internal::tls::{Connector, Kind, Progress, Settings, TlsError};
 
 fn check(error: &TlsError, words: &[&str], kind: Kind) {
     for word in words {

@@ -2,7 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 
 use super::*;
-use crate::cli::scratch::Scratch;
+use crate::cli::temp_dir::Scratch;
 
 fn text(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap()

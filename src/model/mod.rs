@@ -1,0 +1,10 @@
+//! What every other part speaks of: events, samples, statistics, errors, times. Imports nothing else of the crate.
+
+pub mod error;
+pub mod event;
+pub mod fields;
+pub mod json;
+pub mod metric;
+pub mod stats;
+pub mod text;
+pub mod time;

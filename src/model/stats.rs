@@ -1,0 +1,280 @@
+//! What one server's connection, or all of them, came to. The names are the reference client's where it has one.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crate::model::event::ClientState;
+
+/// How many errors are remembered.
+pub const ERRORS_KEPT: usize = 5;
+
+/// Counters and times of one server, or of all of them.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// The URI, without its secrets; several are joined by a blank.
+    pub uri: String,
+    /// Text and binary messages received.
+    pub messages_received: u64,
+    /// Text messages sent.
+    pub messages_sent: u64,
+    /// Payload bytes of the messages received.
+    pub bytes_received: u64,
+    /// Payload bytes of the messages sent.
+    pub bytes_sent: u64,
+    /// When the latest connection was opened.
+    pub connection_start: Option<SystemTime>,
+    /// How long it has been, or was, open; `None` when there was none.
+    pub uptime: Option<Duration>,
+    /// Dials after the first one.
+    pub reconnect_attempts: u64,
+    /// Open connections that were lost: ended by anything but the program's own wish.
+    pub total_disconnections: u64,
+    /// The state now.
+    pub current_state: ClientState,
+    /// Why the latest connection or dial failed.
+    pub last_error: Option<String>,
+    /// How many failed.
+    pub error_count: u64,
+    /// The latest of them, oldest first, at most five.
+    pub error_history: VecDeque<PastError>,
+    /// Since the monitor was started.
+    pub run: Duration,
+    /// Connections that were opened.
+    pub connections: u64,
+    /// Round trips of pings, in milliseconds.
+    pub ping_ms: Spread,
+    /// Messages that could not be decoded.
+    pub undecoded: u64,
+    /// Messages that a slow reader of the output missed.
+    pub dropped: u64,
+    /// What was saved.
+    pub saved: Option<Saved>,
+    /// Each metric's spread over the samples kept, by its name in [`crate::METRICS`].
+    pub history: Option<Vec<(&'static str, Spread)>>,
+    /// Each server's own statistics by its label, where there are several.
+    pub servers: Vec<(String, Statistics)>,
+}
+
+/// An error that ended a connection or a dial.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PastError {
+    /// When.
+    pub at: SystemTime,
+    /// Why, in one line.
+    pub error: String,
+    /// Its class: the phase in which it happened.
+    pub kind: &'static str,
+}
+
+/// What was saved with `--save-data`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Saved {
+    /// Lines written.
+    pub messages: u64,
+    /// Where to.
+    pub file: PathBuf,
+    /// Bytes written, over all rotations.
+    pub bytes: u64,
+}
+
+/// Smallest, mean, largest and latest of a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Spread {
+    /// How many there were. Without any, the rest is meaningless.
+    pub samples: u64,
+    /// The smallest.
+    pub min: f64,
+    /// The largest.
+    pub max: f64,
+    /// The latest.
+    pub last: f64,
+    sum: f64,
+}
+
+impl Spread {
+    /// Counts a value in.
+    pub(crate) fn add(&mut self, value: f64) {
+        self.min = if self.samples == 0 { value } else { self.min.min(value) };
+        self.max = if self.samples == 0 { value } else { self.max.max(value) };
+        self.last = value;
+        self.sum += value;
+        self.samples += 1;
+    }
+
+    /// Counts all that another one counted; its latest value counts as later.
+    pub(crate) fn merge(&mut self, other: &Spread) {
+        if other.samples > 0 {
+            self.min = if self.samples == 0 { other.min } else { self.min.min(other.min) };
+            self.max = if self.samples == 0 { other.max } else { self.max.max(other.max) };
+            self.last = other.last;
+            self.sum += other.sum;
+            self.samples += other.samples;
+        }
+    }
+
+    /// The arithmetic mean; `None` without any value.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        (self.samples > 0).then(|| self.sum / self.samples as f64)
+    }
+}
+
+impl Statistics {
+    /// Remembers an error, and forgets the oldest where there are too many.
+    pub(crate) fn remember(&mut self, error: PastError) {
+        self.error_count += 1;
+        self.last_error = Some(error.error.clone());
+        self.error_history.push_back(error);
+        if self.error_history.len() > ERRORS_KEPT {
+            self.error_history.pop_front();
+        }
+    }
+
+    /// What several servers came to together; one alone stands for itself.
+    ///
+    /// Counters are added up. The state is the worst one; times and the last error are the latest ones.
+    #[must_use]
+    pub(crate) fn total(mut servers: Vec<(String, Statistics)>) -> Statistics {
+        if servers.len() == 1 {
+            return servers.swap_remove(0).1;
+        }
+        let mut total = Statistics::default();
+        let worst = servers.iter().map(|(_, server)| server.current_state).max_by_key(|state| badness(*state));
+        total.current_state = worst.unwrap_or_default();
+        for (_, server) in &servers {
+            total.count_in(server);
+        }
+        let uris: Vec<_> = servers.iter().map(|(_, server)| server.uri.as_str()).collect();
+        total.uri = uris.join(" ");
+        total.last_error = total.error_history.back().map(|error| error.error.clone());
+        total.servers = servers;
+        total
+    }
+
+    fn count_in(&mut self, server: &Statistics) {
+        self.messages_received += server.messages_received;
+        self.messages_sent += server.messages_sent;
+        self.bytes_received += server.bytes_received;
+        self.bytes_sent += server.bytes_sent;
+        if server.connection_start >= self.connection_start {
+            self.connection_start = server.connection_start;
+            self.uptime = server.uptime;
+        }
+        self.reconnect_attempts += server.reconnect_attempts;
+        self.total_disconnections += server.total_disconnections;
+        self.error_count += server.error_count;
+        for error in &server.error_history {
+            self.sort_in(error);
+        }
+        self.run = self.run.max(server.run);
+        self.connections += server.connections;
+        self.ping_ms.merge(&server.ping_ms);
+        self.undecoded += server.undecoded;
+        self.dropped += server.dropped;
+        if let Some(saved) = &server.saved {
+            let sum = self.saved.get_or_insert_with(|| Saved { file: saved.file.clone(), ..Saved::default() });
+            sum.messages += saved.messages;
+            sum.bytes += saved.bytes;
+        }
+        for (name, spread) in server.history.iter().flatten() {
+            self.metric(name).merge(spread);
+        }
+    }
+
+    fn metric(&mut self, name: &'static str) -> &mut Spread {
+        let history = self.history.get_or_insert_default();
+        let at = history.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+            history.push((name, Spread::default()));
+            history.len() - 1
+        });
+        &mut history[at].1
+    }
+
+    /// Puts an error of one server behind all that are no later, and forgets the oldest where there are too many.
+    fn sort_in(&mut self, error: &PastError) {
+        let errors = &mut self.error_history;
+        errors.push_back(error.clone());
+        let mut at = errors.len() - 1;
+        while at > 0 && errors[at - 1].at > errors[at].at {
+            errors.swap(at - 1, at);
+            at -= 1;
+        }
+        if errors.len() > ERRORS_KEPT {
+            errors.pop_front();
+        }
+    }
+}
+
+fn badness(state: ClientState) -> u8 {
+    match state {
+        ClientState::Connected => 0,
+        ClientState::Disconnected => 1,
+        ClientState::Connecting => 2,
+        ClientState::Reconnecting => 3,
+        ClientState::Error => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn failed(times: std::ops::Range<u64>) -> Statistics {
+        let mut server = Statistics::default();
+        times.for_each(|t| server.remember(PastError { at: at(t), error: format!("error {t}"), kind: "connect" }));
+        server
+    }
+
+    #[test]
+    fn the_last_five_errors_are_remembered_and_all_are_counted() {
+        let server = failed(0..7);
+        assert_eq!((server.error_count, server.error_history.len()), (7, ERRORS_KEPT));
+        assert_eq!(server.error_history[0].error, "error 2");
+        assert_eq!(server.last_error.as_deref(), Some("error 6"));
+    }
+
+    #[test]
+    fn one_server_stands_for_itself() {
+        let total = Statistics::total(vec![("a".into(), failed(0..1))]);
+        assert_eq!((total.error_count, total.servers.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_total_adds_up_and_takes_the_worst_state_and_the_latest_error() {
+        let mut spread = Spread::default();
+        spread.add(1.0);
+        let a = Statistics {
+            uri: "ws://a".into(),
+            messages_received: 2,
+            connection_start: Some(at(9)),
+            uptime: Some(Duration::from_secs(1)),
+            current_state: ClientState::Reconnecting,
+            history: Some(vec![("cpu", spread)]),
+            ..failed(10..14)
+        };
+        spread.add(3.0);
+        let b = Statistics {
+            uri: "ws://b".into(),
+            messages_received: 3,
+            current_state: ClientState::Connected,
+            history: Some(vec![("memory", spread), ("cpu", spread)]),
+            ..failed(0..4)
+        };
+        let total = Statistics::total(vec![("a".into(), a), ("b".into(), b)]);
+        assert_eq!((total.uri.as_str(), total.messages_received, total.error_count), ("ws://a ws://b", 5, 8));
+        assert_eq!(total.current_state, ClientState::Reconnecting);
+        assert_eq!((total.connection_start, total.uptime), (Some(at(9)), Some(Duration::from_secs(1))));
+        assert_eq!(total.last_error.as_deref(), Some("error 13"));
+        assert_eq!(total.error_history.iter().map(|error| error.at).collect::<Vec<_>>(), [3, 10, 11, 12, 13].map(at));
+        let history = total.history.unwrap();
+        assert_eq!((history[0].0, history[0].1.samples, history[0].1.max), ("cpu", 3, 3.0));
+        assert_eq!(total.servers.len(), 2);
+    }
+}

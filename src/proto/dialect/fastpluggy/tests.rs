@@ -1,0 +1,175 @@
+//! Recorded and documented messages in, events out.
+
+use super::*;
+use crate::testing::recordings::texts;
+
+fn step(text: &str, memory: &mut Memory) -> Step<'static> {
+    let text: &'static str = Box::leak(text.to_owned().into_boxed_str());
+    DIALECT.read(text, memory).unwrap()
+}
+
+/// What a message means, on one line.
+fn told(text: &str) -> String {
+    match &step(text, &mut Memory::default()).show[..] {
+        [Event::Notice(notice)] if notice.greeting => format!("greeting {}", notice.text),
+        [Event::Notice(notice)] => format!("notice {}", notice.text),
+        [Event::Log(line)] => format!("log {}|{}|{}", line.level, line.source, line.text),
+        [Event::Error(error)] => format!("error {}", error.text),
+        [Event::KeepAlive] => "keep-alive".into(),
+        [Event::Unknown(unknown)] => format!("unknown {} {}", unknown.kind, unknown.text),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn recorded(recording: &str) -> Vec<String> {
+    texts(&format!("fastpluggy/{recording}"))
+        .iter()
+        .map(|text| told(&json::repair(text).unwrap_or(text.clone())))
+        .collect()
+}
+
+fn message(kind: &str, content: &str, meta: &str) -> String {
+    format!(r#"{{"type":"{kind}","content":{content},"meta":{meta},"timestamp":"2026-11-20T06:30:46.424977"}}"#)
+}
+
+#[test]
+fn the_log_of_tasks_bears_levels_and_their_results_come_from_the_meta_data() {
+    let (first, second) = ("394ef5c6-6307-4d4b-993b-bb039cbacfff", "e445224b-d596-44f1-9fc7-555b6b9f508e");
+    let expected = [
+        "greeting Welcome tasks!".into(),
+        format!("log INFO|{first}|demo.collect_metrics task_started: Task started"),
+        format!("log INFO|{first}|collecting 3 interfaces"),
+        format!("log WARNING|{first}|eth1: link down"),
+        format!("log DEBUG|{first}|rx=12345 tx=678"),
+        format!("log INFO|{first}|done in 0.4s é"),
+        format!("log INFO|{first}|demo.collect_metrics succeeded: Task finished"),
+        format!("log |{first}|[END OF LOG]"),
+        format!("log INFO|{second}|demo.collect_metrics task_started: Task started"),
+        format!("log INFO|{second}|collecting 3 interfaces"),
+    ];
+    let told = recorded("task_messages");
+    assert_eq!(told[..expected.len()], expected);
+    let end = [
+        format!("log ERROR|{second}|demo.collect_metrics failed: Task failed: TimeoutError: 5s"),
+        format!("log |{second}|[END OF LOG]"),
+    ];
+    assert!(told.ends_with(&end), "{told:#?}");
+}
+
+#[test]
+fn what_others_send_through_the_server_is_shown_with_its_type_and_meta_data() {
+    let told = recorded("rest_messages_alpha");
+    for expected in [
+        "greeting Welcome alpha!",
+        "notice custom_event: broadcast to all (event_id=12345 severity=high)",
+        "notice metrics: cpu=12.5 tags=[a, null, true] n=9007199254740993 (nested={k=[1, 2]})",
+        "notice nul: null",
+        "notice list: []",
+        "notice empty type",
+        "notice uni: Zürich ☃ 😀 \u{0} tab\t (ключ=1)",
+        "notice status: null",
+        "notice seq: 49 (i=49)",
+        "notice warning from admin: hello all",
+        "notice info from admin: hi",
+        "keep-alive",
+    ] {
+        assert!(told.iter().any(|line| line == expected), "{expected}");
+    }
+    assert!(told.iter().all(|line| !line.starts_with("unknown")));
+}
+
+#[test]
+fn every_recording_begins_with_a_greeting_and_errors_are_no_content() {
+    assert_eq!(recorded("connect_escaped_id"), ["greeting Welcome a bé!"]);
+    assert_eq!(
+        recorded("heartbeat_docs_pong"),
+        [
+            "greeting Welcome hb-docs-pong!",
+            "keep-alive",
+            "error Message type 'pong' does not follow the recommended 'plugin.action' format",
+            "error No handler registered for message type: pong"
+        ]
+    );
+}
+
+#[test]
+fn documented_types_are_known_without_their_prefix() {
+    assert_eq!(told(&message("logs", r#""line""#, r#"{"task_id":"t","level":"INFO"}"#)), "log INFO|t|line");
+    assert_eq!(told(&message("backup.logs", r#"{"a":1}"#, r#"{"host":"h"}"#)), "log |backup|a=1 (host=h)");
+    assert_eq!(told(&message("catalogs", r#""x""#, "{}")), "notice catalogs: x");
+    let success = message("task_success", r#""Done""#, r#"{"task_id":"t"}"#);
+    assert_eq!(told(&success), "log INFO|t|task_success: Done");
+    let liar = message("tasks_worker.task_success", r#""Done""#, r#"{"task_id":"t","success":false,"error":"boom"}"#);
+    assert_eq!(told(&liar), "log ERROR|t|failed: Done: boom");
+    let nobody = message("job", r#""Done""#, r#"{"success":true,"retries":2}"#);
+    assert_eq!(told(&nobody), "log INFO||succeeded: Done (retries=2)");
+}
+
+#[test]
+fn an_error_keeps_its_words_and_its_level() {
+    let text = message("error", r#"{"code":5}"#, r#"{"level":"warning"}"#);
+    let Event::Error(error) = &step(&text, &mut Memory::default()).show[0] else { panic!("{text}") };
+    assert_eq!((&*error.text, error.severity.as_deref()), ("code=5", Some("warning")));
+    assert!(!Event::Error(error.clone()).is_content());
+}
+
+#[test]
+fn what_lacks_the_envelope_or_is_nested_too_deeply_is_shown_as_it_came() {
+    for text in [r#"{"type":"x","content":1}"#, r#"{"type":"x","content":1,"meta":5}"#, "[1]", "5", "{}"] {
+        let kind = json::message_type(text).unwrap_or_default();
+        assert_eq!(told(text), format!("unknown {kind} {text}"));
+    }
+    let deep = message("x", &format!("{}{}", "[".repeat(500), "]".repeat(500)), "{}");
+    assert_eq!(told(&deep), format!("unknown x {deep}"));
+    assert!(DIALECT.read("{\"type\":\"x\",\"content\":NaN}", &mut Memory::default()).is_err());
+}
+
+#[test]
+fn odd_shapes_are_no_harm() {
+    for shape in ["null", "5", "\"x\"", "[]", "{}", "true", r#"{"task_id":[],"success":5,"level":{},"ping_id":null}"#] {
+        for kind in ["system.client_connected", "ping", "pong", "error", "admin_message", "a.logs", "logs", "x"] {
+            told(&message(kind, shape, shape));
+            told(&format!(r#"{{"type":"{kind}"}}"#));
+        }
+    }
+}
+
+#[test]
+fn a_json_ping_is_answered_only_as_the_user_says() {
+    let ping = &texts("fastpluggy/heartbeat_unanswered")[1];
+    let mut memory = Memory::default();
+    assert_eq!(step(ping, &mut memory).reply, None);
+    memory.wish.heartbeat_reply = Some(r#"{"type":"app.pong","meta":{"ping_id":"%id"},"again":"%id"}"#.into());
+    let reply = r#"{"type":"app.pong","meta":{"ping_id":"ping_1795156264"},"again":"ping_1795156264"}"#;
+    assert_eq!(step(ping, &mut memory).reply.as_deref(), Some(reply));
+    memory.wish.heartbeat_reply = Some(r#"{"id":"%id"}"#.into());
+    let reply = |meta: &str, memory: &mut Memory| step(&message("ping", "\"ping\"", meta), memory).reply.unwrap();
+    assert_eq!(reply(r#"{"ping_id":"x\",\"y\":\"z"}"#, &mut memory), r#"{"id":"x\",\"y\":\"z"}"#);
+    assert_eq!(reply(r#"{"ping_id":7}"#, &mut memory), r#"{"id":"7"}"#);
+    assert_eq!(reply("{}", &mut memory), r#"{"id":""}"#);
+}
+
+#[test]
+fn requests_are_envelopes() {
+    let render = |json: Option<&str>| render(&Ask { kind: "x.y".into(), json: json.map(Into::into) }, "w-1");
+    assert_eq!(render(None), r#"{"type":"x.y","content":null}"#);
+    assert_eq!(render(Some(r#""from the first""#)), r#"{"type":"x.y","content":"from the first"}"#);
+    assert_eq!(render(Some(r#"{"a": 1.0}"#)), r#"{"type":"x.y","content":{"a":1.0}}"#);
+    assert_eq!(render(Some(r#"{"meta":{"a":1},"content":2}"#)), r#"{"type":"x.y","meta":{"a":1},"content":2}"#);
+    let three = r#"{"content":1,"meta":{},"x":1}"#;
+    assert_eq!(render(Some(three)), format!(r#"{{"type":"x.y","content":{three}}}"#));
+}
+
+#[test]
+fn any_envelope_gives_the_dialect_away() {
+    let name = |text: &str| crate::proto::dialect::recognise(text).map(|dialect| dialect.name);
+    assert_eq!(name(&message("", "null", "{}")), Some("fastpluggy"));
+    assert_eq!(name(r#"{"type":"system.client_connected","content":"Welcome a!","meta":{}}"#), Some("fastpluggy"));
+    for text in [
+        r#"{"type":"x","content":1,"meta":{}}"#,
+        r#"{"type":"x","content":1,"meta":5,"timestamp":"t"}"#,
+        r#"{"type":"x","content":1,"meta":{},"timestamp":"t","channel":"logs"}"#,
+    ] {
+        assert_eq!(name(text), None, "{text}");
+    }
+}

@@ -1,0 +1,330 @@
+//! monitoring-websocket-server, as it is documented and as it speaks.
+//!
+//! Measured with version 1.0.83; the documentation of its client describes other names and units
+//! (`usage_percent`, `used_gb`, …), which older and third-party servers send.
+
+use std::time::Duration;
+
+use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, answered, beside_type, keep_alive, notice};
+use crate::model::event::{Alert, AlertPhase, Event, ServerError};
+use crate::model::fields::{self, Reading, Row, Rule};
+use crate::model::json::Node;
+use crate::model::metric::{Metric, Sample, Text};
+use crate::proto::dialect::requests::Asking;
+
+pub static DIALECT: Dialect = Dialect {
+    name: "monitoring",
+    about: "monitoring-websocket-server",
+    quiet_after: Some(Duration::from_secs(30)),
+    handlers: &[
+        ("monitoring_data", Handler::Text(monitoring_data)),
+        ("connection", Handler::Tree(connection)),
+        ("connection_message", Handler::Tree(connection)),
+        ("status", Handler::Tree(answered)),
+        ("pong", Handler::Text(keep_alive)),
+        ("ping", Handler::Text(keep_alive)),
+        ("error", Handler::Tree(error)),
+        ("error_message", Handler::Tree(error)),
+        ("alert", Handler::Tree(alert)),
+    ],
+    recognises,
+    asking: Asking {
+        render: beside_type,
+        answers: &[("get_status", "status"), ("ping", "pong")],
+        error: Some("error"),
+        at_once: usize::MAX,
+        longest: 1 << 20,
+    },
+    ..PLAIN
+};
+
+/// `data` sets the samples apart from everybody else's; the greetings name the server.
+fn recognises(kind: &str, message: &Node<'_>) -> bool {
+    match kind {
+        "monitoring_data" => message.get("data").is_some(),
+        "connection" => message.get("status").is_some() && message.get("message").is_some(),
+        "connection_message" => message.get("message").is_some(),
+        _ => false,
+    }
+}
+
+/// "GB" and "MB" in the documented names are powers of 1024: the documented client prints them so.
+const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// `Else` marks the documented spelling of what the real server sends under another name.
+static MESSAGE: &[Row] = &[
+    Row("type", Rule::Envelope),
+    Row("timestamp", Rule::At),
+    Row("data", Rule::Into(DATA)),
+    Row("alerts", Rule::Alerts),
+];
+
+static DATA: &[Row] = &[
+    Row("memory", Rule::Into(MEMORY)),
+    Row("processor", Rule::Into(PROCESSOR)),
+    Row("disk", Rule::Into(DISK)),
+    Row("system", Rule::Into(SYSTEM)),
+    Row("gpu", Rule::Into(GPU)),
+];
+
+static MEMORY: &[Row] = &[
+    Row("total", Rule::Number(Metric::MemoryTotal, 1.0)),
+    Row("available", Rule::Number(Metric::MemoryAvailable, 1.0)),
+    Row("used", Rule::Number(Metric::MemoryUsed, 1.0)),
+    Row("percentage", Rule::Number(Metric::Memory, 1.0)),
+    Row("usage_percent", Rule::Else(Metric::Memory, 1.0)),
+    Row("used_gb", Rule::Else(Metric::MemoryUsed, GIB)),
+    Row("total_gb", Rule::Else(Metric::MemoryTotal, GIB)),
+    Row("available_gb", Rule::Else(Metric::MemoryAvailable, GIB)),
+];
+
+static PROCESSOR: &[Row] = &[
+    Row("usage_percent", Rule::Number(Metric::Cpu, 1.0)),
+    Row("core_count", Rule::Number(Metric::Cores, 1.0)),
+    Row("logical_count", Rule::Number(Metric::LogicalCores, 1.0)),
+    Row("frequency_current", Rule::NonZero(Metric::Frequency, 1.0)),
+    Row("frequency_max", Rule::NonZero(Metric::FrequencyMax, 1.0)),
+    Row("per_core_usage", Rule::PerCore),
+    Row("temperature", Rule::Number(Metric::Temperature, 1.0)),
+    Row("frequency_mhz", Rule::Else(Metric::Frequency, 1.0)),
+];
+
+static DISK: &[Row] = &[
+    Row("total", Rule::Number(Metric::DiskTotal, 1.0)),
+    Row("used", Rule::Number(Metric::DiskUsed, 1.0)),
+    Row("free", Rule::Number(Metric::DiskFree, 1.0)),
+    Row("percentage", Rule::Number(Metric::Disk, 1.0)),
+    Row("path", Rule::Text(Text::DiskPath)),
+    Row("usage_percent", Rule::Else(Metric::Disk, 1.0)),
+    Row("used_gb", Rule::Else(Metric::DiskUsed, GIB)),
+    Row("total_gb", Rule::Else(Metric::DiskTotal, GIB)),
+    Row("free_gb", Rule::Else(Metric::DiskFree, GIB)),
+];
+
+static SYSTEM: &[Row] = &[
+    Row("os_name", Rule::Text(Text::Os)),
+    Row("os_version", Rule::Text(Text::OsVersion)),
+    Row("os_release", Rule::Text(Text::OsRelease)),
+    Row("architecture", Rule::Text(Text::Architecture)),
+    Row("platform", Rule::Text(Text::Platform)),
+    Row("machine", Rule::Text(Text::Machine)),
+    Row("processor", Rule::Text(Text::Processor)),
+    Row("hostname", Rule::Text(Text::Host)),
+    Row("processes", Rule::Number(Metric::Processes, 1.0)),
+    Row("boot_time", Rule::Text(Text::BootTime)),
+    Row("load_average", Rule::Numbers(&[Metric::Load1, Metric::Load5, Metric::Load15])),
+    Row("uptime_seconds", Rule::Number(Metric::Uptime, 1.0)),
+];
+
+/// One flat object, or the documented list, of which the first is shown.
+static GPU: &[Row] = &[
+    Row("name", Rule::Text(Text::GpuName)),
+    Row("driver_version", Rule::Text(Text::GpuDriver)),
+    Row("memory_total", Rule::Number(Metric::GpuMemoryTotal, 1.0)),
+    Row("memory_used", Rule::Number(Metric::GpuMemoryUsed, 1.0)),
+    Row("memory_free", Rule::Number(Metric::GpuMemoryFree, 1.0)),
+    Row("memory_percentage", Rule::Number(Metric::GpuMemory, 1.0)),
+    Row("gpu_usage_percent", Rule::Number(Metric::Gpu, 1.0)),
+    Row("temperature", Rule::Number(Metric::GpuTemperature, 1.0)),
+    Row("power_draw", Rule::Number(Metric::GpuPower, 1.0)),
+    Row("power_limit", Rule::Number(Metric::GpuPowerLimit, 1.0)),
+    Row("usage_percent", Rule::Else(Metric::Gpu, 1.0)),
+    Row("memory_percent", Rule::Else(Metric::GpuMemory, 1.0)),
+    Row("memory_used_mb", Rule::Else(Metric::GpuMemoryUsed, MIB)),
+    Row("memory_total_mb", Rule::Else(Metric::GpuMemoryTotal, MIB)),
+    Row("gpus", Rule::First(&GPU)),
+];
+
+fn monitoring_data<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
+    let Reading { sample, alerts } = fields::read(text, MESSAGE)?;
+    let mut show = Vec::new();
+    for node in alerts.as_ref().map_or(&[][..], Node::elements) {
+        memory.alerts.see(read_alert(node), &mut show);
+    }
+    memory.alerts.end_unseen(&mut show, &|component, threshold| is_above(&sample, component, threshold));
+    show.insert(0, Event::Sample(sample));
+    Ok(show.into())
+}
+
+/// Whether an alert that is not repeated goes on: one mode of the server tells each alert once in
+/// five minutes, so its absence says little while the value is high.
+fn is_above(sample: &Sample<'_>, component: &str, threshold: Option<f64>) -> bool {
+    let metric = match component {
+        "memory" => Metric::Memory,
+        "disk" => Metric::Disk,
+        "cpu" | "processor" => Metric::Cpu,
+        "gpu" => Metric::Gpu,
+        _ => return false,
+    };
+    sample.get(metric).zip(threshold).is_some_and(|(value, threshold)| value > threshold)
+}
+
+fn alert<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+    let inner = node.get("data").or_else(|| node.get("alert")).filter(|inner| !inner.is_leaf()).unwrap_or(node);
+    let mut show = Vec::new();
+    memory.alerts.see(read_alert(inner), &mut show);
+    Some(show.into())
+}
+
+fn read_alert<'a>(node: &Node<'a>) -> Alert<'a> {
+    let text = |key| node.text_or(key, "");
+    let level = text("level");
+    let message = node.told(&["message"]);
+    Alert {
+        component: text("component"),
+        metric: text("metric"),
+        level: if level.bytes().any(|b| b.is_ascii_lowercase()) { level.to_ascii_uppercase().into() } else { level },
+        message,
+        value: node.number("value"),
+        threshold: node.number("threshold"),
+        phase: AlertPhase::Begins,
+    }
+}
+
+fn connection<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    Some(notice(node.text_or("message", "Connected"), true))
+}
+
+fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    let text = node.told(&["message", "error"]);
+    Some(Event::Error(ServerError { text, severity: node.text("severity").cloned() }).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events<'a>(text: &'a str, memory: &mut Memory) -> Vec<Event<'a>> {
+        DIALECT.read(text, memory).unwrap().show
+    }
+
+    fn sample(text: &str) -> Sample<'_> {
+        match &events(text, &mut Memory::default())[0] {
+            Event::Sample(sample) => (**sample).clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn with_alert(memory: f64, alerts: &str) -> String {
+        format!(r#"{{"type":"monitoring_data","data":{{"memory":{{"percentage":{memory}}}}}{alerts}}}"#)
+    }
+
+    fn told(text: &str, memory: &mut Memory) -> Vec<(String, AlertPhase)> {
+        let alerts = events(text, memory);
+        alerts
+            .iter()
+            .filter_map(|e| if let Event::Alert(a) = e { Some((a.level.to_string(), a.phase)) } else { None })
+            .collect()
+    }
+
+    #[test]
+    fn the_documented_spelling_is_read_in_its_units() {
+        let sample = sample(
+            r#"{"timestamp":"2025-01-03T14:30:25.123456","type":"monitoring_data","data":{"processor":{"usage_percent":45.2,"temperature":65.0,"frequency_mhz":2400},"memory":{"usage_percent":62.8,"used_gb":8,"total_gb":13.5,"available_gb":4.5},"disk":{"usage_percent":28.5,"used_gb":142.5,"total_gb":500.0,"free_gb":357.5},"gpu":{"usage_percent":15.0,"memory_percent":45.0,"temperature":52.0,"memory_used_mb":2048,"memory_total_mb":4096}}}"#,
+        );
+        for (metric, value) in [
+            (Metric::Cpu, 45.2),
+            (Metric::Temperature, 65.0),
+            (Metric::Frequency, 2400.0),
+            (Metric::Memory, 62.8),
+            (Metric::MemoryUsed, 8.0 * GIB),
+            (Metric::DiskFree, 357.5 * GIB),
+            (Metric::Gpu, 15.0),
+            (Metric::GpuMemoryUsed, 2048.0 * MIB),
+            (Metric::GpuTemperature, 52.0),
+        ] {
+            assert_eq!(sample.get(metric), Some(value), "{metric:?}");
+        }
+        assert_eq!(sample.at.as_deref(), Some("2025-01-03T14:30:25.123456"));
+    }
+
+    #[test]
+    fn the_wire_wins_over_the_documentation_in_either_order() {
+        for memory in [r#""percentage":3.7,"usage_percent":99"#, r#""usage_percent":99,"percentage":3.7"#] {
+            let text = format!(r#"{{"type":"monitoring_data","data":{{"memory":{{{memory}}}}}}}"#);
+            assert_eq!(sample(&text).get(Metric::Memory), Some(3.7));
+        }
+    }
+
+    #[test]
+    fn odd_shapes_leave_the_rest_readable() {
+        let text = r#"{"type":"monitoring_data","timestamp":5,"data":{"memory":[1,2],"processor":{"usage_percent":"x","core_count":null,"frequency_max":0.0,"per_core_usage":{"a":1}},"disk":{"percentage":15,"percentage":16},"system":null,"gpu":[]},"alerts":5}"#;
+        let sample = sample(text);
+        assert_eq!(sample.get(Metric::Disk), Some(16.0));
+        assert_eq!(Metric::ALL.iter().filter(|&&metric| sample.get(metric).is_some()).count(), 1);
+    }
+
+    #[test]
+    fn the_list_form_of_the_gpu_shows_its_first() {
+        let text = r#"{"type":"monitoring_data","data":{"gpu":{"count":2,"gpus":[{"name":"A","gpu_usage_percent":37.0},{"name":"B","gpu_usage_percent":99}]}}}"#;
+        let sample = sample(text);
+        assert_eq!((sample.get(Metric::Gpu), sample.text(Text::GpuName)), (Some(37.0), Some("A")));
+        let others = fields::others(&Node::parse(text).unwrap(), &sample, usize::MAX);
+        let names: Vec<_> = others.iter().map(|(path, value)| format!("{path}={value}")).collect();
+        assert_eq!(names, ["gpu.count=2", "gpu.gpus.1.name=B", "gpu.gpus.1.gpu_usage_percent=99"]);
+    }
+
+    #[test]
+    fn every_leaf_of_a_message_is_carried_or_among_the_others() {
+        let text = r#"{"type":"monitoring_data","timestamp":"t","data":{"memory":{"percentage":1.0,"usage_percent":2.0,"swap":{"used":3}},"processor":{"frequency_max":0.0,"per_core_usage":[1,2],"flags":["a","b"]},"system":{"processor":"","load_average":[1,2,3,4]}},"extra":null}"#;
+        let others = fields::others(&Node::parse(text).unwrap(), &sample(text), usize::MAX);
+        let names: Vec<_> = others.iter().map(|(path, value)| format!("{path}={value}")).collect();
+        assert_eq!(
+            names,
+            [
+                "memory.usage_percent=2.0",
+                "memory.swap.used=3",
+                "processor.frequency_max=0.0",
+                "processor.flags=a, b",
+                "system.processor=",
+                "system.load_average=1, 2, 3, 4",
+                "extra=null"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_alert_is_told_when_it_begins_changes_and_ends() {
+        let mut memory = Memory::default();
+        let alert = |level: &str| {
+            format!(
+                r#","alerts":[{{"component":"memory","metric":"usage_percent","value":85.5,"threshold":80.0,"level":"{level}","message":"High"}}]"#
+            )
+        };
+        assert_eq!(told(&with_alert(85.5, &alert("WARNING")), &mut memory), [("WARNING".into(), AlertPhase::Begins)]);
+        assert_eq!(told(&with_alert(85.6, &alert("warning")), &mut memory), []);
+        assert_eq!(
+            told(&with_alert(95.0, &alert("CRITICAL")), &mut memory),
+            [("CRITICAL".into(), AlertPhase::Changes)]
+        );
+        assert_eq!(told(&with_alert(85.0, ""), &mut memory), [], "still above the threshold: merely not repeated");
+        assert_eq!(told(&with_alert(79.0, ""), &mut memory), [("CRITICAL".into(), AlertPhase::Ends)]);
+        assert_eq!(told(&with_alert(79.0, ""), &mut memory), []);
+    }
+
+    #[test]
+    fn greetings_and_errors_are_known_under_both_names() {
+        for (text, greeting) in [
+            (r#"{"type":"connection","status":"connected","message":"Hello"}"#, "Hello"),
+            (r#"{"type":"connection_message"}"#, "Connected"),
+        ] {
+            assert!(
+                matches!(&events(text, &mut Memory::default())[0], Event::Notice(n) if n.text == greeting && n.greeting)
+            );
+        }
+        for text in
+            [r#"{"type":"error","message":"bad"}"#, r#"{"type":"error_message","error":"bad","severity":"warning"}"#]
+        {
+            assert!(matches!(&events(text, &mut Memory::default())[0], Event::Error(e) if e.text == "bad"));
+        }
+    }
+
+    #[test]
+    fn a_status_is_an_answer_with_its_members() {
+        let text = r#"{"type":"status","connected_clients":1,"monitoring_active":true,"timestamp":"t"}"#;
+        assert!(
+            matches!(&events(text, &mut Memory::default())[0], Event::Answer(a) if a.kind == "status" && a.text == "connected_clients=1 monitoring_active=true")
+        );
+    }
+}

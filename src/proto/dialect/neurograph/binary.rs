@@ -1,0 +1,279 @@
+//! Binary messages. The layout is the server's own, of a library that the server as published does not call:
+//!
+//! ```text
+//! 0  version = 1   1  type   2  u16, big endian: length of the metadata   4  u32: length of the payload
+//! 8  metadata, a JSON object   behind it the payload; what follows is ignored, as the server's own parser does
+//! ```
+//!
+//! Its other library packs JSON without any such mark: what it is can be told from the first bytes only.
+
+use std::fmt::Write;
+
+use miniz_oxide::inflate::{
+    DecompressError, TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit,
+};
+
+use crate::model::json::{self, Node};
+use crate::proto::dialect::Binary;
+
+/// By the number that stands for them, less one.
+const TYPES: [&str; 5] = ["image", "audio", "video", "data", "compressed JSON"];
+const HEAD: usize = 8;
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// What is in a binary message. Nothing is unpacked to more than `limit` bytes.
+pub fn open(bytes: &[u8], limit: usize) -> Binary {
+    opened(bytes, limit).unwrap_or_else(|words| Binary::Words(format!("{} bytes: {words}", bytes.len())))
+}
+
+fn opened(bytes: &[u8], limit: usize) -> Result<Binary, String> {
+    text_of(match bytes {
+        [1, ..] => return Framed::parse(bytes)?.open(limit),
+        [b'{' | b'[', ..] => bytes.to_vec(),
+        [0x1f, 0x8b, ..] => gunzip(bytes, limit)?,
+        // RFC 1950 section 2.2: deflate, and a check over both bytes.
+        [a, b, ..] if a & 0x0f == 8 && u16::from_be_bytes([*a, *b]).is_multiple_of(31) => {
+            inflated(decompress_to_vec_zlib_with_limit(bytes, limit), limit)?
+        }
+        // Raw deflate has no mark at all: only what turns out to be JSON was meant.
+        _ => {
+            let json = decompress_to_vec_with_limit(bytes, limit).ok().and_then(json_of);
+            return json.map(Binary::Text).ok_or_else(|| head(bytes));
+        }
+    })
+}
+
+/// A message in the server's own layout.
+struct Framed<'a> {
+    kind: &'static str,
+    metadata: &'a [u8],
+    payload: &'a [u8],
+}
+
+impl<'a> Framed<'a> {
+    /// The words of its errors are the real parser's.
+    fn parse(bytes: &'a [u8]) -> Result<Self, String> {
+        let [_, kind, m1, m0, p3, p2, p1, p0, rest @ ..] = bytes else { return Err("binary message too short".into()) };
+        let kind = usize::from(*kind).checked_sub(1).and_then(|index| TYPES.get(index));
+        let kind = kind.ok_or_else(|| format!("invalid binary message type {}", bytes[1]))?;
+        let metadata_len = usize::from(u16::from_be_bytes([*m1, *m0]));
+        let payload_len = usize::try_from(u32::from_be_bytes([*p3, *p2, *p1, *p0])).unwrap_or(usize::MAX);
+        let (metadata, rest) = rest.split_at_checked(metadata_len).ok_or("binary message truncated (metadata)")?;
+        let payload = rest.get(..payload_len).ok_or("binary message truncated (payload)")?;
+        Ok(Framed { kind, metadata, payload })
+    }
+
+    fn open(&self, limit: usize) -> Result<Binary, String> {
+        if self.kind != TYPES[4] {
+            return Ok(Binary::Words(self.words()));
+        }
+        let unpacked = match self.payload {
+            [a, b, ..] if [*a, *b] == GZIP => gunzip(self.payload, limit),
+            plain => Ok(plain.to_vec()),
+        };
+        unpacked.and_then(text_of).map_err(|why| format!("{}: {why}", self.words()))
+    }
+
+    fn words(&self) -> String {
+        let metadata = std::str::from_utf8(self.metadata).ok().and_then(|text| Node::parse(text).ok());
+        let metadata = match metadata.map(|node| node.to_string()) {
+            None => " (invalid metadata JSON)".to_owned(),
+            Some(none) if none.is_empty() => none,
+            Some(words) => format!(" ({words})"),
+        };
+        format!("{} of {} bytes{metadata}", self.kind, self.payload.len())
+    }
+}
+
+/// RFC 1952. The checksum is left to TCP and to whoever reads the JSON; the length is checked.
+fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, String> {
+    let (body, trailer) =
+        bytes.len().checked_sub(HEAD).and_then(|at| bytes.split_at_checked(at)).ok_or("gzip, cut off")?;
+    let body = gzip_body(body).ok_or("gzip with a broken head")?;
+    let out = inflated(decompress_to_vec_with_limit(body, limit), limit)?;
+    // Modulo 2^32, which no limit lets through.
+    let length = trailer.get(4..).and_then(|length| length.try_into().ok()).map(u32::from_le_bytes);
+    match length == u32::try_from(out.len()).ok() {
+        true => Ok(out),
+        false => Err("gzip of another length than it says".into()),
+    }
+}
+
+/// What follows the head of a gzip member, section 2.3.
+fn gzip_body(bytes: &[u8]) -> Option<&[u8]> {
+    let [0x1f, 0x8b, 8, flags, _, _, _, _, _, _, rest @ ..] = bytes else { return None };
+    if flags & 0xe0 != 0 {
+        return None;
+    }
+    let mut rest = rest;
+    if flags & 4 != 0 {
+        let length = u16::from_le_bytes([*rest.first()?, *rest.get(1)?]);
+        rest = rest.get(2 + usize::from(length)..)?;
+    }
+    for text in [8, 16] {
+        if flags & text != 0 {
+            let end = rest.iter().position(|byte| *byte == 0)?;
+            rest = &rest[end + 1..];
+        }
+    }
+    if flags & 2 != 0 { rest.get(2..) } else { Some(rest) }
+}
+
+fn inflated(result: Result<Vec<u8>, DecompressError>, limit: usize) -> Result<Vec<u8>, String> {
+    result.map_err(|error| match error.status {
+        TINFLStatus::HasMoreOutput => format!("packed JSON of more than {limit} bytes (see --max-message)"),
+        _ => "packed JSON that cannot be unpacked".into(),
+    })
+}
+
+fn text_of(bytes: Vec<u8>) -> Result<Binary, String> {
+    let len = bytes.len();
+    String::from_utf8(bytes).map(Binary::Text).map_err(|_| format!("{len} bytes unpacked, which are no text"))
+}
+
+fn json_of(bytes: Vec<u8>) -> Option<String> {
+    let text = String::from_utf8(bytes).ok().filter(|text| text.starts_with(['{', '[']))?;
+    json::is_readable(&text).then_some(text)
+}
+
+/// The first bytes of what nobody knows.
+fn head(bytes: &[u8]) -> String {
+    let mut words = "begins with".to_owned();
+    if bytes.is_empty() {
+        words.push_str(" nothing");
+    }
+    for byte in bytes.iter().take(16) {
+        // Writing to a String cannot fail.
+        let _ = write!(words, " {byte:02x}");
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLENTY: usize = 1 << 20;
+
+    /// The binary message of a recording, which bears the name of what is in it.
+    fn recorded(name: &str) -> Vec<u8> {
+        let path = format!("{}/tests/recordings/neurograph/stock_binary_{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let line = text.lines().find(|line| line.contains(r#""opcode": "binary""#)).unwrap();
+        data_encoding::BASE64.decode(json::member(line, "payload_b64").unwrap().as_bytes()).unwrap()
+    }
+
+    fn words(bytes: &[u8], limit: usize) -> String {
+        match open(bytes, limit) {
+            Binary::Words(words) => words,
+            Binary::Text(text) => panic!("{text}"),
+        }
+    }
+
+    /// A message in the server's layout.
+    fn framed(kind: u8, metadata: &str, payload: &[u8]) -> Vec<u8> {
+        let (m, p) = (u16::try_from(metadata.len()).unwrap(), u32::try_from(payload.len()).unwrap());
+        [&[1, kind][..], &m.to_be_bytes(), &p.to_be_bytes(), metadata.as_bytes(), payload].concat()
+    }
+
+    fn gzip(flags: u8, extra: &[u8], text: &[u8]) -> Vec<u8> {
+        let body = miniz_oxide::deflate::compress_to_vec(text, 9);
+        let length = u32::try_from(text.len()).unwrap();
+        let head = [0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 2, 255];
+        [&head, extra, &body, &[0; 4], &length.to_le_bytes()].concat()
+    }
+
+    #[test]
+    fn what_is_no_json_is_described() {
+        for (name, expected) in [
+            ("image", "image of 70 bytes (format=png width=1 height=1 camera=front)"),
+            ("audio", "audio of 12 bytes (format=wav sample_rate=44100 channels=2)"),
+            ("data_nometa", "data of 0 bytes"),
+        ] {
+            assert_eq!(words(&recorded(name), PLENTY), expected);
+        }
+        let video = framed(3, r#"{"format": "mp4", "fps": 29.97, "x": {"y": null}}"#, b"...");
+        assert_eq!(words(&video, PLENTY), "video of 3 bytes (format=mp4 fps=29.97 x={y=null})");
+        assert_eq!(words(&framed(4, "{]", b""), PLENTY), "data of 0 bytes (invalid metadata JSON)");
+        assert_eq!(words(&framed(4, "{}", b"").repeat(2), PLENTY), "data of 0 bytes", "what follows is ignored");
+    }
+
+    #[test]
+    fn packed_json_is_unpacked_however_it_is_packed() {
+        for name in ["compressed_json", "gzip_raw", "adaptive", "deflate"] {
+            let Binary::Text(text) = open(&recorded(name), PLENTY) else { panic!("{name}") };
+            assert!(json::is_json(&text) && text.len() > 1000, "{name}");
+        }
+        assert_eq!(open(b"[1]", PLENTY), Binary::Text("[1]".into()));
+        assert_eq!(open(&framed(5, "{}", b"{\"a\":1}"), PLENTY), Binary::Text("{\"a\":1}".into()));
+    }
+
+    #[test]
+    fn every_field_of_a_gzip_head_is_passed_over() {
+        let (extra, name) = (&[3, 0, 1, 2, 3][..], &b"name\0"[..]);
+        for (flags, head) in [
+            (0, vec![]),
+            (1, vec![]),
+            (2, vec![7, 7]),
+            (4, extra.to_vec()),
+            (8 | 16, name.repeat(2)),
+            (31, [extra, name, name, &[7, 7]].concat()),
+        ] {
+            assert_eq!(open(&gzip(flags, &head, b"{}"), PLENTY), Binary::Text("{}".into()), "{flags}");
+        }
+        assert!(words(&gzip(0x20, &[], b"{}"), PLENTY).contains("broken head"));
+        let mut short = gzip(0, &[], b"{}");
+        *short.last_mut().unwrap() = 1;
+        assert!(words(&short, PLENTY).contains("another length"));
+    }
+
+    #[test]
+    fn whatever_is_cut_off_is_said_to_be() {
+        for name in ["image", "audio", "compressed_json", "gzip_raw", "adaptive"] {
+            let message = recorded(name);
+            for end in 0..message.len() {
+                words(&message[..end], PLENTY);
+            }
+        }
+        let image = recorded("image");
+        for (end, expected) in
+            [(7, "too short"), (8, "(metadata)"), (68, "(metadata)"), (69, "(payload)"), (138, "(payload)")]
+        {
+            assert!(words(&image[..end], PLENTY).contains(expected), "{end}");
+        }
+        let most = [&[1, 4][..], &[0xff; 6], b"{}"].concat();
+        assert!(words(&most, PLENTY).ends_with("truncated (metadata)"));
+        assert_eq!(words(&framed(6, "{}", b""), PLENTY), "10 bytes: invalid binary message type 6");
+        assert_eq!(words(&framed(0, "{}", b""), PLENTY), "10 bytes: invalid binary message type 0");
+        assert_eq!(words(b"\x02\x01\xff", PLENTY), "3 bytes: begins with 02 01 ff");
+        assert_eq!(words(b"", PLENTY), "0 bytes: begins with nothing");
+    }
+
+    #[test]
+    fn bombs_are_not_unpacked() {
+        let bomb = vec![b' '; 3 << 20];
+        let packed = gzip(0, &[], &bomb);
+        assert!(packed.len() < 8000);
+        let zlib = miniz_oxide::deflate::compress_to_vec_zlib(&bomb, 9);
+        for message in [packed.clone(), framed(5, r#"{"original_size": 2}"#, &packed), zlib] {
+            assert!(words(&message, PLENTY).contains("more than 1048576 bytes (see --max-message)"));
+        }
+        assert!(matches!(open(&packed, 3 << 20), Binary::Text(_)), "the limit itself is allowed");
+        assert!(words(&miniz_oxide::deflate::compress_to_vec(&bomb, 9), PLENTY).contains("begins with"));
+    }
+
+    #[test]
+    fn random_bytes_are_described() {
+        let mut dice = 1_u32;
+        for length in 0..400 {
+            let mut bytes: Vec<u8> = Vec::new();
+            for _ in 0..length {
+                dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                bytes.push(dice.to_be_bytes()[0]);
+            }
+            for start in [&[][..], &[1, 5, 0, 2], &GZIP, &[0x78, 0x5e]] {
+                words(&[start, &bytes].concat(), PLENTY);
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Events of channels. `{"channel":C,"timestamp":T,"event_type":E,"data":{…}}` is what they are meant to be; anybody
+//! may send `{"channel":C,…}` of any other shape through the server's REST interface, and it arrives as it is.
+
+use std::borrow::Cow;
+
+use crate::model::event::{Event, LogLine, Notice};
+use crate::model::fields::{self, Row, Rule};
+use crate::model::json::Node;
+use crate::model::metric::Metric;
+use crate::proto::dialect::{Step, Undecodable};
+
+static MESSAGE: &[Row] = &[
+    Row("channel", Rule::Envelope),
+    Row("event_type", Rule::Envelope),
+    Row("timestamp", Rule::At),
+    Row("data", Rule::Into(DATA)),
+];
+
+/// The server as published sends null for both: what it knows are the counts of its connections.
+static DATA: &[Row] =
+    &[Row("cpu_percent", Rule::Number(Metric::Cpu, 1.0)), Row("memory_mb", Rule::Number(Metric::MemoryUsed, MIB))];
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// What an event means.
+pub fn read<'a>(text: &'a str, node: Node<'a>) -> Result<Step<'a>, Undecodable> {
+    let name = |key| node.text(key).map_or("", |name| name);
+    let data = node.get("data");
+    let event = match (name("channel"), name("event_type"), data) {
+        ("metrics", "system_metrics", Some(Node::Map(_))) => {
+            match fields::read(text, MESSAGE)?.sample {
+                // The server as published: connections and subscriptions are all that it counts.
+                sample if sample.is_empty() => notice(&node),
+                sample => Event::Sample(sample),
+            }
+        }
+        ("logs", kind, Some(data)) => log(kind, data).map_or_else(|| notice(&node), Event::Log),
+        _ => notice(&node),
+    };
+    Ok(event.into())
+}
+
+/// A line of the log; `None` where the event is none.
+fn log<'a>(kind: &str, data: &Node<'a>) -> Option<LogLine<'a>> {
+    let text = match data {
+        Node::Text(text) => text.clone(),
+        _ => data.text("message")?.clone(),
+    };
+    let level = data.text("level").cloned();
+    let level = level.or_else(|| Some(Cow::Owned(kind.strip_prefix("log.")?.to_uppercase())));
+    let source = data.text_or("service", "");
+    Some(LogLine { level: level.unwrap_or_default(), source, text })
+}
+
+/// Anything else on one line: the channel, the event's type, the data, and what stands beside them.
+fn notice<'a>(node: &Node<'a>) -> Event<'a> {
+    let mut text = node.get("channel").map(Node::to_string).unwrap_or_default();
+    let mut separator = ": ";
+    let beside = node.without(&["channel", "timestamp", "event_type", "data"]);
+    for part in &[node.get("event_type"), node.get("data"), Some(&beside)] {
+        let words = part.map(words).unwrap_or_default();
+        if !words.is_empty() {
+            text.push_str(separator);
+            text.push_str(&words);
+            separator = " ";
+        }
+    }
+    Event::Notice(Notice { text: text.into(), greeting: false })
+}
+
+/// Without what is null: the server writes that for what there is none of.
+fn words(node: &Node<'_>) -> String {
+    match node {
+        Node::Null => String::new(),
+        other => other.filtered(&|_, value| !value.is_null()).to_string(),
+    }
+}

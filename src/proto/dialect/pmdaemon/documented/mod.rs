@@ -1,0 +1,172 @@
+//! The six types that PMDaemon's documentation describes.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use super::process::{self, integer};
+use super::{one, processes};
+use crate::model::event::{Alert, AlertPhase, Event, LogLine, Process, ProcessChange, Processes};
+use crate::model::json::Node;
+use crate::proto::dialect::{Memory, Step, notice};
+
+/// What events say of a process's state.
+const STATES: &[(&str, &str)] =
+    &[("started", "online"), ("stopped", "stopped"), ("crashed", "errored"), ("restarted", "online")];
+
+/// What events warn of.
+const WARNINGS: &[(&str, &str)] = &[("health_check_failed", "health"), ("memory_limit_exceeded", "memory")];
+
+/// Documented members that are milliseconds.
+const MILLISECONDS: &[&str] = &["startup_time", "response_time"];
+
+pub fn process_status<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+    let data = data(node);
+    Some(one(process::read(data)?, data.text("previous_status").map(|state| &**state), memory))
+}
+
+/// Metrics of all processes, or of those that were subscribed to: who is missing has not vanished.
+pub fn process_metrics<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+    let Node::List(nodes) = data(node).get("processes")? else { return None };
+    let list = processes(nodes);
+    let first = memory.pmdaemon.is_first();
+    let mut changes = Vec::new();
+    for process in &list {
+        memory.pmdaemon.update(process, None, &mut changes);
+    }
+    Some(Event::Processes(Processes { list, changes, first }).into())
+}
+
+pub fn process_event<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+    let data = data(node);
+    let (event, name) = (data.text("event")?, data.text("process")?);
+    let detail = join(event, &details(data.get("details")));
+    let find = |table: &[(&'static str, &'static str)]| table.iter().find(|row| row.0 == event).map(|row| row.1);
+    if let Some(state) = find(STATES) {
+        return Some(changed(name, state, detail, data, memory));
+    }
+    let words = format!("{name}: {detail}");
+    Some(match find(WARNINGS) {
+        Some("health") => unhealthy(name, words, memory),
+        // A crossed limit has no end that would be told: each time is news.
+        Some(metric) => Event::Alert(warning(name, metric, words)).into(),
+        None => notice(words.into(), false),
+    })
+}
+
+/// Bad health is an alert until the process is well again.
+pub fn health_update<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+    let data = data(node);
+    let (status, name) = (data.text("status")?, data.text("process")?);
+    let healthy = status == "healthy";
+    if healthy && let Some(end) = memory.alerts.end(name, "health") {
+        return Some(Event::Alert(end).into());
+    }
+    let words = format!("{name} is {}", health(status, data));
+    Some(if healthy { notice(words.into(), false) } else { unhealthy(name, words, memory) })
+}
+
+fn unhealthy<'a>(name: &Cow<'a, str>, words: String, memory: &mut Memory) -> Step<'a> {
+    let mut show = Vec::new();
+    memory.alerts.see(warning(name, "health", words), &mut show);
+    show.into()
+}
+
+/// The instance of a cluster stands behind the process's name.
+pub fn log_message<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    let data = data(node);
+    let line = process::text(data, "message")?;
+    let name = data.text_or("process", "");
+    let source = match integer(data, "instance") {
+        Some(instance) => format!("{name}[{instance}]").into(),
+        None => name,
+    };
+    let level = data.text("level").or_else(|| data.text("stream")).cloned().unwrap_or_default();
+    Some(Event::Log(LogLine { level, source, text: line }).into())
+}
+
+fn data<'n, 'a>(node: &'n Node<'a>) -> &'n Node<'a> {
+    node.get("data").filter(|data| !data.is_leaf()).unwrap_or(node)
+}
+
+/// An event that the server tells is shown even where its outcome is known already.
+fn changed<'a>(
+    name: &Cow<'a, str>,
+    state: &'static str,
+    detail: String,
+    data: &Node<'_>,
+    memory: &mut Memory,
+) -> Step<'a> {
+    let details = data.get("details").unwrap_or(&Node::Null);
+    let process = Process {
+        name: name.clone(),
+        state: state.into(),
+        pid: integer(details, "pid"),
+        port: integer(details, "port"),
+        ..Process::default()
+    };
+    let from = memory.pmdaemon.state_of(name).to_owned().into();
+    memory.pmdaemon.update(&process, None, &mut Vec::new());
+    let change = ProcessChange { name: name.clone(), from, to: state.into(), detail: detail.into() };
+    Event::Processes(Processes { list: vec![process], changes: vec![change], first: false }).into()
+}
+
+fn warning<'a>(name: &Cow<'a, str>, metric: &'static str, message: String) -> Alert<'a> {
+    Alert {
+        component: name.clone(),
+        metric: metric.into(),
+        level: "WARNING".into(),
+        message: message.into(),
+        value: None,
+        threshold: None,
+        phase: AlertPhase::Begins,
+    }
+}
+
+/// `unhealthy, was healthy (http check, response_time=45ms)`
+fn health(status: &str, data: &Node<'_>) -> String {
+    let mut words = status.to_owned();
+    let mut push = |lead: &str, text: &str| {
+        words.push_str(lead);
+        words.push_str(text);
+    };
+    if let Some(before) = data.text("previous_status") {
+        push(", was ", before);
+    }
+    let details = details(data.get("details"));
+    match data.text("check_type") {
+        Some(kind) => {
+            push(" (", kind);
+            push(" check", if details.is_empty() { "" } else { ", " });
+            push(&details, ")");
+        }
+        None if details.is_empty() => {}
+        None => {
+            push(" (", &details);
+            push(")", "");
+        }
+    }
+    words
+}
+
+/// `pid=5678 startup_time=1250ms`
+fn details(details: Option<&Node<'_>>) -> String {
+    let mut members = Vec::new();
+    for member in details.map_or(&[][..], Node::members) {
+        members.push(with_unit(member));
+    }
+    Node::Map(members).to_string()
+}
+
+fn with_unit<'a>((key, value): &(Cow<'a, str>, Node<'a>)) -> (Cow<'a, str>, Node<'a>) {
+    let value = match value.as_f64() {
+        Some(_) if MILLISECONDS.contains(&&**key) => Node::Text(format!("{value}ms").into()),
+        _ => value.clone(),
+    };
+    (key.clone(), value)
+}
+
+fn join(word: &str, details: &str) -> String {
+    if details.is_empty() { word.to_owned() } else { format!("{word} {details}") }
+}

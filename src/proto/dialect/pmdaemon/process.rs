@@ -1,0 +1,55 @@
+//! One process as PMDaemon describes it, on the wire and in the documentation.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::model::event::Process;
+use crate::model::json::Node;
+
+/// Reads a process. `None` where nothing tells it from others.
+pub fn read<'a>(node: &Node<'a>) -> Option<Process<'a>> {
+    let id = identity(node);
+    let name = text(node, "name").or_else(|| id.clone())?;
+    let (cpu, memory) = measured(node);
+    Some(Process {
+        name,
+        id: id.unwrap_or_default(),
+        state: node.text("state").or_else(|| node.text("status")).cloned().unwrap_or_default(),
+        pid: integer(node, "pid"),
+        // On the wire `uptime` is the time of the start, or of the server's start where that was later.
+        started_at: text(node, "uptime"),
+        uptime: milliseconds(node, "uptime"),
+        restarts: integer(node, "restarts"),
+        cpu,
+        memory,
+        exit_code: integer(node, "exit_code"),
+        error: text(node, "error"),
+        namespace: text(node, "namespace"),
+        port: integer(node, "assigned_port").or_else(|| integer(node, "port")),
+    })
+}
+
+/// A UUID on the wire, a number in the documentation.
+fn identity<'a>(node: &Node<'a>) -> Option<Cow<'a, str>> {
+    text(node, "id").or_else(|| integer(node, "id").map(|id| id.to_string().into()))
+}
+
+/// The real server writes 0 for both, and never measures either.
+fn measured(node: &Node<'_>) -> (Option<f64>, Option<f64>) {
+    let either = |wire, documented| node.number(wire).or_else(|| node.number(documented));
+    let (cpu, memory) = (either("cpu_usage", "cpu"), either("memory_usage", "memory"));
+    let nothing = |value: Option<f64>| value.is_none_or(|value| value == 0.0);
+    if nothing(cpu) && nothing(memory) { (None, None) } else { (cpu, memory) }
+}
+
+fn milliseconds(node: &Node<'_>, key: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(node.number(key)? / 1000.0).ok()
+}
+
+pub fn integer(node: &Node<'_>, key: &str) -> Option<i64> {
+    if let Some(Node::Integer(value)) = node.get(key) { Some(*value) } else { None }
+}
+
+pub fn text<'a>(node: &Node<'a>, key: &str) -> Option<Cow<'a, str>> {
+    node.text(key).cloned()
+}

@@ -1,0 +1,125 @@
+//! SysMedic's configuration, which its servers send to every client, passwords and all: nobody gets to see it.
+
+use crate::model::event::{Answer, Event, Notice, Unknown};
+use crate::model::json::{self, Layout, Node, Writer};
+use crate::proto::dialect::{Memory, Step, Undecodable, unknown};
+
+/// What stands in place of a secret.
+const REDACTED: &str = "redacted";
+
+/// `config`, the second message of version 1.0.6 and in no document: `data` is a string of YAML with
+/// `email.password` and `websocket.secret` in clear. Hidden in any shape, also where it is no JSON.
+pub fn config<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
+    let notice = Notice { text: "configuration (redacted)".into(), greeting: true };
+    Ok(redacted(Event::Notice(notice), redact("config", text)))
+}
+
+/// What no handler knows is shown as it came, unless it could be a configuration in disguise.
+pub fn other<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
+    let kind = json::message_type(text).unwrap_or_default();
+    if has_secret(text) {
+        let harmless = redact(&kind, text);
+        let event = Event::Unknown(Unknown { kind, text: harmless.clone().into() });
+        return Ok(redacted(event, harmless));
+    }
+    if json::is_json(text) { Ok(unknown(kind, text)) } else { Err(Undecodable) }
+}
+
+/// The answer to `get_config`: no more than limits and a version, as far as is known.
+pub fn response<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
+    if !has_secret(text) {
+        return super::response(&Node::parse(text)?, memory).ok_or(Undecodable);
+    }
+    let kind = json::message_type(text).unwrap_or_default();
+    let harmless = redact(&kind, text);
+    Ok(redacted(Event::Answer(Answer { kind, text: REDACTED.into() }), harmless))
+}
+
+fn redacted<'a>(event: Event<'a>, text: String) -> Step<'a> {
+    let mut step = Step::from(event);
+    step.redacted = Some(text);
+    step
+}
+
+/// Whether a message could give a secret away. An escape could spell anything.
+fn has_secret(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["password", "secret", "token", "\\u00"].iter().any(|word| text.contains(word))
+}
+
+/// The message with nothing left but its type, its time and the names of its members.
+fn redact(kind: &str, text: &str) -> String {
+    let node = Node::parse(text).unwrap_or(Node::Null);
+    let mut out = String::new();
+    let mut json = Writer::new(&mut out, Layout::Line);
+    json.open('{');
+    if node.members().is_empty() {
+        json.member("type").string(kind);
+        json.member("data").string(REDACTED);
+    }
+    for (name, value) in node.members() {
+        json.member(name);
+        match (&**name, value) {
+            ("type" | "timestamp" | "request_id", Node::Text(value)) => json.string(value),
+            ("timestamp", Node::Integer(value)) => json.plain(value),
+            _ => json.string(REDACTED),
+        }
+    }
+    json.close('}');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::dialect::sysmedic::DIALECT;
+
+    fn shown(text: &str) -> String {
+        let mut memory = Memory::default();
+        let step = DIALECT.read(text, &mut memory).unwrap();
+        assert!(matches!(&step.show[..], [Event::Notice(notice)] if notice.greeting));
+        step.redacted.unwrap()
+    }
+
+    #[test]
+    fn a_configuration_keeps_its_type_and_its_time() {
+        let text = "{\"data\":\"email:\\n  password: hunter2\\n\",\"timestamp\":\"2026-11-20T06:19:00Z\",\"type\":\"config\"}\n";
+        assert_eq!(shown(text), r#"{"data":"redacted","timestamp":"2026-11-20T06:19:00Z","type":"config"}"#);
+    }
+
+    #[test]
+    fn a_configuration_in_disguise_is_hidden_and_the_rest_shown_as_it_came() {
+        for text in [
+            r#"{"data":"password: hunter2 \ud800","type":"config"}"#,
+            r#"{"data":"password: hunter2","type":"conf"#,
+            r#"{"type":"config_response","data":{"email":{"Password":"hunter2"}},"request_id":"wsmon-1"}"#,
+            r#"{"type":"settings","data":{"webSecret":"hunter2"}}"#,
+        ] {
+            let mut memory = Memory::default();
+            let step = DIALECT.read(text, &mut memory).unwrap();
+            assert!(!format!("{step:?}").contains("hunter2"), "{step:?}");
+            assert!(step.redacted.unwrap().contains("redacted"));
+        }
+        let mut memory = Memory::default();
+        let step = DIALECT.read(r#"{"type":"mystery","a":1}"#, &mut memory).unwrap();
+        assert!(step.redacted.is_none());
+        assert!(matches!(&step.show[..], [Event::Unknown(unknown)] if unknown.kind == "mystery"));
+        assert!(DIALECT.read("no JSON", &mut memory).is_err());
+    }
+
+    #[test]
+    fn a_configuration_of_any_shape_is_hidden() {
+        for text in [
+            r#"{"type":"config","data":{"email":{"password":"hunter2"}},"timestamp":5}"#,
+            r#"{"type":"config","data":["hunter2"],"hunter":{"a":"hunter2"}}"#,
+            r#"{"type":"config","password":"hunter2","timestamp":["hunter2"]}"#,
+            r#"{"type":"config","data":"hunter2"#,
+            r#"{"type":"config","data":NaN,"password":"hunter2"}"#,
+            r#"{"type":"config","data":"hunter2 \ud800"}"#,
+        ] {
+            let out = shown(text);
+            assert!(!out.contains("hunter2") && out.contains("redacted") && crate::model::json::is_json(&out), "{out}");
+            assert_eq!(crate::model::json::message_type(&out).as_deref(), Some("config"));
+        }
+    }
+}

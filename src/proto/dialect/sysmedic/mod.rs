@@ -1,0 +1,260 @@
+//! SysMedic, as it is documented and as it speaks.
+//!
+//! Three servers answer to this name: that of version 1.0.5, the library of 1.0.6, and the daemon of 1.0.6, which is
+//! the one that runs in practice and answers no request. Measured with all three; the documentation describes the first.
+
+mod alerts;
+mod config;
+
+use std::time::Duration;
+
+use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, Wish, answer, keep_alive, notice, push_all};
+use crate::model::event::{Event, ServerError};
+use crate::model::fields::{self, Row, Rule};
+use crate::model::json::{self, Node};
+use crate::model::metric::{Metric, Sample};
+use crate::proto::dialect::requests::{Ask, Asking};
+use crate::proto::uri::{Endpoint, percent_encode};
+
+pub static DIALECT: Dialect = Dialect {
+    name: "sysmedic",
+    about: "SysMedic",
+    port: 8060,
+    path: "/ws",
+    quiet_after: Some(Duration::from_secs(120)),
+    handlers: &[
+        ("welcome", Handler::Tree(welcome)),
+        ("config", Handler::Text(config::config)),
+        ("system_update", Handler::Text(system_update)),
+        ("alert", Handler::Tree(alerts::alert)),
+        ("system_info_response", Handler::Tree(response)),
+        ("alerts_response", Handler::Tree(response)),
+        ("user_metrics_response", Handler::Tree(response)),
+        ("config_response", Handler::Text(config::response)),
+        ("uptime_response", Handler::Tree(response)),
+        ("pong", Handler::Text(keep_alive)),
+        ("ping", Handler::Text(keep_alive)),
+        ("error", Handler::Tree(error)),
+    ],
+    other: Some(Handler::Text(config::other)),
+    recognises,
+    address,
+    asking: Asking {
+        render: request,
+        answers: &[
+            ("get_system_info", "system_info_response"),
+            ("get_alerts", "alerts_response"),
+            ("get_user_metrics", "user_metrics_response"),
+            ("get_config", "config_response"),
+            ("get_uptime", "uptime_response"),
+            ("ping", "pong"),
+        ],
+        error: Some("error"),
+        // Two goroutines write to one connection: answers that meet updates can kill the whole server.
+        at_once: 1,
+        // A longer message ends the connection with 1009.
+        longest: 512,
+    },
+    advice: &[
+        (401, "the secret was refused: `sysmedic websocket status` on the server shows the URL with the valid one"),
+        (404, "SysMedic listens at /ws"),
+    ],
+    takes: &["--token-file"],
+    ..PLAIN
+};
+
+/// What the server has told already.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Its alerts.
+    alerts: alerts::Seen,
+    /// That there are values which it does not measure.
+    unmeasured: bool,
+}
+
+fn recognises(kind: &str, message: &Node<'_>) -> bool {
+    let Some(data) = message.get("data") else { return false };
+    let has = |names: &[&str]| names.iter().all(|name| data.get(name).is_some());
+    match kind {
+        "welcome" => data.get("message").and_then(Node::as_text) == Some("Connected to SysMedic"),
+        "config" => data.as_text().is_some_and(|yaml| yaml.contains("cpu_threshold:")) || has(&["monitoring", "email"]),
+        "system_update" => has(&["cpu_usage", "memory_usage", "disk_usage", "uptime"]),
+        "alert" => has(&["primary_cause"]) || has(&["PrimaryCause"]),
+        _ => false,
+    }
+}
+
+/// The secret goes into the query; the server looks nowhere else, and at the first one only. One in the URI wins.
+/// A `sysmedic://` URI has no path of its own: SysMedic's clients drop what stands there.
+fn address(endpoint: &mut Endpoint, wish: &Wish, _: &mut Memory) {
+    let (path, query) = match (&endpoint.dialect, endpoint.target.split_once('?')) {
+        (Some(_), _) => (DIALECT.path, ""),
+        (None, Some((path, query))) => (path, query),
+        (None, None) => (&*endpoint.target, ""),
+    };
+    let mut target = if path == "/" { DIALECT.path } else { path }.to_owned();
+    let mut lead = '?';
+    let mut has_secret = false;
+    let mut push = |parameter: &str, value: &str| {
+        target.push(std::mem::replace(&mut lead, '&'));
+        target.push_str(parameter);
+        target.push_str(value);
+    };
+    for parameter in query.split('&') {
+        if !["", "secret", "secret="].contains(&parameter) {
+            has_secret |= parameter.starts_with("secret=");
+            push(parameter, "");
+        }
+    }
+    if let (false, Some(secret)) = (has_secret, endpoint.secret.as_ref().or(wish.token.as_ref())) {
+        push("secret=", &percent_encode(secret));
+    }
+    endpoint.target = target;
+}
+
+/// `request_id` must be a text: for a number one server hangs up and another is deaf from then on.
+fn request(ask: &Ask, id: &str) -> String {
+    let mut text = String::from("{\"type\":");
+    json::push_string(&mut text, &ask.kind);
+    text.push_str(",\"request_id\":");
+    json::push_string(&mut text, id);
+    if let Some(data) = &ask.json {
+        text.push_str(",\"data\":");
+        text.push_str(data.trim());
+    }
+    text.push('}');
+    text
+}
+
+/// The network's unit: the server divides by 1024 twice.
+const MIB: f64 = 1024.0 * 1024.0;
+
+static LOADS: &[Metric] = &[Metric::Load1, Metric::Load5, Metric::Load15];
+
+/// `alerts` and `system` are the daemon's; its time stamps are numbers.
+static MESSAGE: &[Row] = &[
+    Row("type", Rule::Envelope),
+    Row("timestamp", Rule::At),
+    Row("data", Rule::Into(DATA)),
+    Row("system", Rule::Into(SYSTEM)),
+    Row("alerts", Rule::Alerts),
+];
+
+static DATA: &[Row] = &[
+    Row("cpu_usage", Rule::Number(Metric::Cpu, 1.0)),
+    Row("memory_usage", Rule::Number(Metric::Memory, 1.0)),
+    Row("disk_usage", Rule::Number(Metric::Disk, 1.0)),
+    Row("uptime", Rule::Words(&[Metric::Uptime], uptime)),
+    Row("load_avg", Rule::Words(LOADS, json::number)),
+    Row("network_io", Rule::Words(&[Metric::Network], network)),
+];
+
+static SYSTEM: &[Row] = &[Row("system", Rule::Into(METRICS)), Row("timestamp", Rule::At)];
+
+static METRICS: &[Row] = &[
+    Row("cpu", Rule::Else(Metric::Cpu, 1.0)),
+    Row("memory", Rule::Else(Metric::Memory, 1.0)),
+    Row("network", Rule::Number(Metric::Network, MIB)),
+    Row("load1", Rule::Number(Metric::Load1, 1.0)),
+    Row("load5", Rule::Number(Metric::Load5, 1.0)),
+    Row("load15", Rule::Number(Metric::Load15, 1.0)),
+];
+
+/// `2d 4h 32m` in seconds; `unknown` is nothing.
+fn uptime(text: &str) -> Option<f64> {
+    let part = |part: &str| {
+        let (number, seconds) = [("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0)]
+            .iter()
+            .find_map(|(unit, seconds)| Some((part.strip_suffix(unit)?, seconds)))?;
+        Some(f64::from(number.parse::<u32>().ok()?) * seconds)
+    };
+    let mut sum = None;
+    for word in text.split_whitespace() {
+        sum = Some(sum.unwrap_or(0.0) + part(word)?);
+    }
+    sum
+}
+
+/// `2.34 MB/s` in bytes per second.
+fn network(text: &str) -> Option<f64> {
+    Some(json::number(text.strip_suffix("MB/s")?.trim())? * MIB)
+}
+
+fn system_update<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
+    let reading = fields::read(text, MESSAGE)?;
+    if let Some(error) = failure(text, &reading.sample) {
+        return Ok(Event::Error(error).into());
+    }
+    let warn = unmeasured(&reading.sample, memory);
+    let mut step = Step::from(Event::Sample(reading.sample));
+    step.warn = warn;
+    if let Some(list) = reading.alerts {
+        memory.sysmedic.alerts.see(&list, &mut step.show);
+    }
+    Ok(step)
+}
+
+/// A server that cannot measure sends zeros, "unknown", and a word about it: `error`, or the daemon's `summary`.
+fn failure<'a>(text: &'a str, sample: &Sample<'_>) -> Option<ServerError<'a>> {
+    if sample.get(Metric::Memory) != Some(0.0) || sample.get(Metric::Uptime).is_some() {
+        return None;
+    }
+    let node = Node::parse(text).ok()?;
+    let data = node.get("data")?;
+    let text = data.text("error").or_else(|| data.text("summary"))?.clone();
+    Some(ServerError { text, severity: None })
+}
+
+/// Up to 1.0.6 every sample is the first of a new monitor, which has nothing to compare its counters with.
+fn unmeasured(sample: &Sample<'_>, memory: &mut Memory) -> Option<String> {
+    let is_zero = |metric| sample.get(metric).is_some_and(|value| value == 0.0);
+    if !memory.wish.verbose || memory.sysmedic.unmeasured || !is_zero(Metric::Cpu) {
+        return None;
+    }
+    memory.sysmedic.unmeasured = true;
+    let what = if is_zero(Metric::Network) { "cpu 0 and network 0.00 are" } else { "cpu 0 is" };
+    Some(format!("{what} not measured: SysMedic up to 1.0.6 never sends anything else"))
+}
+
+fn welcome<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    let data = node.get("data").unwrap_or(node);
+    let mut text = data.text("message").map_or("Connected", |text| text).to_owned();
+    let mut separator = ": ";
+    for &(name, lead) in &[("version", "version "), ("system", ""), ("status", ""), ("daemon", "daemon ")] {
+        if let Some(value) = data.text(name) {
+            push_all(&mut text, &[separator, lead, value]);
+            separator = ", ";
+        }
+    }
+    Some(notice(text.into(), true))
+}
+
+/// The lists of a Go program are null where they are empty.
+fn response<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    let mut answer = answer(node);
+    if answer.text == "null" {
+        answer.text = "[]".to_owned();
+    }
+    Some(Event::Answer(answer).into())
+}
+
+fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+    let data = node.get("data").unwrap_or(node);
+    let text = data.told(&["error", "message"]);
+    Some(Event::Error(ServerError { text, severity: None }).into())
+}
+
+/// The first member of these names, however their words are joined: `primary_cause` is also `PrimaryCause`.
+fn member<'n, 'a>(node: &'n Node<'a>, names: &[&str]) -> Option<&'n Node<'a>> {
+    names.iter().find_map(|name| node.members().iter().find(|(key, _)| is_called(key, name)).map(|(_, value)| value))
+}
+
+fn is_called(key: &str, name: &str) -> bool {
+    fn letters(name: &str) -> impl Iterator<Item = u8> {
+        name.bytes().filter(|b| *b != b'_').map(|b| b.to_ascii_lowercase())
+    }
+    letters(key).eq(letters(name))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! Hosts that no server needs to be asked about.
+
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::conf::{Zones, address};
+use super::{Wish, interleave};
+
+/// The addresses of a numeric host, of `localhost` and of what `/etc/hosts` names; `None` when it takes a server.
+///
+/// `hosts` gives the addresses of a name in `/etc/hosts`, in the file's order.
+///
+/// # Errors
+/// Where no server could help: the host is a number, but no address, or one of the family that is not wanted.
+#[must_use]
+pub fn known(
+    wish: Wish<'_>,
+    zones: Zones<'_>,
+    hosts: &mut dyn FnMut(&str) -> Vec<SocketAddr>,
+) -> Option<Result<Vec<SocketAddr>, String>> {
+    let (host, family) = (wish.host.strip_suffix('.').unwrap_or(wish.host), wish.family);
+    let wanted = |mut found: Vec<SocketAddr>| {
+        found.retain(|address| family.takes(address.ip()));
+        found
+    };
+    let refused = |why: String| Some(Err(format!("resolve {host}: {why}")));
+    if is_localhost(host) {
+        return Some(Ok(wanted(loopback(wish.port).into())));
+    }
+    match address(host, wish.port, zones) {
+        Some(address) if family.takes(address.ip()) => return Some(Ok(vec![address])),
+        Some(_) => return refused(format!("this is no {}, and no other is wanted", family.noun())),
+        None => {}
+    }
+    if let Some(why) = hopeless(host) {
+        return refused(why);
+    }
+    let found = wanted(hosts(host));
+    (!found.is_empty()).then(|| Ok(interleave(found)))
+}
+
+/// RFC 6761 section 6.3: always loopback, also where there is neither `/etc/hosts` nor a server.
+fn is_localhost(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    last.eq_ignore_ascii_case("localhost")
+}
+
+fn loopback(port: u16) -> [SocketAddr; 2] {
+    [(Ipv6Addr::LOCALHOST, port).into(), (Ipv4Addr::LOCALHOST, port).into()]
+}
+
+/// Why this is neither an address nor a name.
+fn hopeless(host: &str) -> Option<String> {
+    if let Some((_, zone)) = host.split_once('%') {
+        return Some(format!("there is no network interface {}", crate::format::style::escape(zone)));
+    }
+    // No top-level domain is a number, RFC 3696 section 2; glibc would read `10.1` as 10.0.0.1.
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let number = last.strip_prefix("0x").unwrap_or(last);
+    let is_number = !number.is_empty() && number.len() < last.len() && number.bytes().all(|b| b.is_ascii_hexdigit())
+        || !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit());
+    if is_number {
+        return Some("this is no IPv4 address: write four decimal numbers".into());
+    }
+    // RFC 1035 section 2.3.4.
+    if host.len() > 253 || host.split('.').any(|label| label.is_empty() || label.len() > 63) {
+        return Some("this is no name: it has parts of 1 to 63 letters with dots between, 253 letters in all".into());
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::dns::Family;
+    use std::time::Duration;
+
+    fn find(host: &str, family: Family) -> Option<Result<Vec<String>, String>> {
+        let wish = Wish { host, port: 9, family, within: Duration::from_secs(10) };
+        let mut hosts = |name: &str| {
+            let addresses: &[&str] = if name == "router" { &["10.0.0.1:9", "10.0.0.2:9", "[fd00::1]:9"] } else { &[] };
+            addresses.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let found = known(wish, &|zone| (zone == "eth0").then_some(2), &mut hosts)?;
+        Some(found.map(|list| list.iter().map(ToString::to_string).collect()))
+    }
+
+    fn good(host: &str, family: Family) -> Vec<String> {
+        find(host, family).unwrap().unwrap()
+    }
+
+    #[test]
+    fn addresses_are_known() {
+        assert_eq!(good("192.0.2.1", Family::Both), ["192.0.2.1:9"]);
+        assert_eq!(good("192.0.2.1.", Family::V4), ["192.0.2.1:9"]);
+        assert_eq!(good("2001:db8::1", Family::Both), ["[2001:db8::1]:9"]);
+        assert_eq!(good("fe80::1%eth0", Family::V6), ["[fe80::1%2]:9"]);
+    }
+
+    #[test]
+    fn localhost_is_loopback_without_asking_anybody() {
+        for host in ["localhost", "localhost.", "LocalHost", "x.localhost", "a.b.localhost."] {
+            assert_eq!(good(host, Family::Both), ["[::1]:9", "127.0.0.1:9"], "{host}");
+        }
+        assert_eq!(good("localhost", Family::V4), ["127.0.0.1:9"]);
+        assert_eq!(good("localhost", Family::V6), ["[::1]:9"]);
+        assert_eq!(find("notlocalhost", Family::Both), None);
+        assert_eq!(find("localhost.example", Family::Both), None);
+    }
+
+    #[test]
+    fn hosts_are_taken_from_the_file_families_in_turn() {
+        assert_eq!(good("router", Family::Both), ["[fd00::1]:9", "10.0.0.1:9", "10.0.0.2:9"]);
+        assert_eq!(good("router.", Family::V4), ["10.0.0.1:9", "10.0.0.2:9"]);
+        assert_eq!(good("router", Family::V6), ["[fd00::1]:9"]);
+        assert_eq!(find("other", Family::Both), None);
+    }
+
+    #[test]
+    fn what_is_neither_name_nor_wanted_address_is_refused_without_asking() {
+        let long = "a.".repeat(128);
+        for (host, family, words) in [
+            ("192.0.2.1", Family::V6, "resolve 192.0.2.1: this is no IPv6 address"),
+            ("::1", Family::V4, "this is no IPv4 address, and no other is wanted"),
+            ("fe80::1%eth0", Family::V4, "this is no IPv4 address, and no other is wanted"),
+            ("fe80::1%eth9", Family::Both, "no network interface eth9"),
+            ("10.1", Family::Both, "write four decimal numbers"),
+            ("256.1.1.1", Family::Both, "write four decimal numbers"),
+            ("2130706433", Family::Both, "write four decimal numbers"),
+            ("0x7f.0x1", Family::Both, "write four decimal numbers"),
+            ("a..b", Family::Both, "this is no name"),
+            (".", Family::Both, "this is no name"),
+            (&long, Family::Both, "this is no name"),
+            (&"a".repeat(64), Family::Both, "this is no name"),
+        ] {
+            let text = find(host, family).unwrap().unwrap_err();
+            assert!(text.contains(words), "{text}");
+        }
+    }
+}

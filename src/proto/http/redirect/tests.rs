@@ -1,0 +1,135 @@
+use super::*;
+use crate::net::tls;
+
+fn endpoint(uri: &str) -> Endpoint {
+    match uri.strip_prefix("wss://") {
+        // Also in a build that cannot parse it.
+        Some(rest) => {
+            let plain = Endpoint::parse(&format!("ws://{rest}")).unwrap();
+            let port = if plain.port == 80 { 443 } else { plain.port };
+            Endpoint { secure: true, port, ..*plain }
+        }
+        None => *Endpoint::parse(uri).unwrap(),
+    }
+}
+
+#[test]
+fn a_location_is_seen_from_where_it_came() {
+    for (from, location, to) in [
+        ("ws://h/a/b?x=1", "/c", "ws://h:80/c"),
+        ("ws://h/a/b?x=1", "c", "ws://h:80/a/c"),
+        ("ws://h/a/b?x=1", "c/d?y=2", "ws://h:80/a/c/d?y=2"),
+        ("ws://h/a/b?x=1", "?y=2", "ws://h:80/a/b?y=2"),
+        ("ws://h/a/b?x=1", "", "ws://h:80/a/b?x=1"),
+        ("ws://h/a/b?x=1", "#f", "ws://h:80/a/b?x=1"),
+        ("ws://h/a/b", "../c", "ws://h:80/c"),
+        ("ws://h/a/b", "../../../c", "ws://h:80/c"),
+        ("ws://h/a/b/", "./", "ws://h:80/a/b/"),
+        ("ws://h/a/b/", "..", "ws://h:80/a/"),
+        ("ws://h/a/b/", "/x/./y/../z", "ws://h:80/x/z"),
+        ("ws://h/", "/a:b", "ws://h:80/a:b"),
+        ("ws://h/", "/?u=http://x/", "ws://h:80/?u=http://x/"),
+        ("ws://h/", "/\u{e9}", "ws://h:80/%C3%A9"),
+        ("ws://h:9/", "/c", "ws://h:9/c"),
+        ("ws://h:9/", "//g/c", "ws://g:80/c"),
+        ("wss://h/", "/c", "wss://h:443/c"),
+        ("ws://h/", "http://g:8/c?d#e", "ws://g:8/c?d"),
+        ("ws://h/", "WS://G", "ws://g:80/"),
+        ("ws://h/", "http://[::1]:8/", "ws://[::1]:8/"),
+        ("h:1", "/c", "ws://h:1/c"),
+        ("ws+unix:///x.sock:/a", "/c", "ws+unix:///x.sock:/c"),
+        ("ws+unix:///x.sock:/a", "http://localhost/c", "ws+unix:///x.sock:/c"),
+        ("ws+unix:///x.sock:/a", "http://localhost:81/c", "ws://localhost:81/c"),
+        ("ws+unix:///x.sock:/a", "http://g/c", "ws://g:80/c"),
+        ("sysmedic://abc@h:1/", "/c", "sysmedic://h:1/c"),
+    ] {
+        assert_eq!(follow(&endpoint(from), Some(location), 0).unwrap().to_string(), to, "{from} {location}");
+    }
+}
+
+#[test]
+fn tls_may_be_gained_where_there_is_any_and_is_never_lost() {
+    for (from, location, to) in [
+        ("ws://h/", "https://h/c", "wss://h:443/c"),
+        ("ws://h/", "wss://g:8/c", "wss://g:8/c"),
+        ("wss://h/", "//g/c", "wss://g:443/c"),
+        ("wss://h/", "https://h:444/", "wss://h:444/"),
+        ("ws+unix:///x.sock", "https://localhost/", "wss://localhost:443/"),
+    ] {
+        match follow(&endpoint(from), Some(location), 4) {
+            Ok(endpoint) => assert!(tls::AVAILABLE && endpoint.to_string() == to, "{endpoint}"),
+            Err(why) => assert!(!tls::AVAILABLE && why.contains("needs TLS"), "{why}"),
+        }
+    }
+    for location in ["http://h/", "ws://h/", "HTTP://h:443/", "ws://g/"] {
+        let why = follow(&endpoint("wss://h/"), Some(location), 0).unwrap_err();
+        assert!(why.contains("from wss to ws"), "{why}");
+    }
+}
+
+#[test]
+fn what_leads_nowhere_is_not_followed() {
+    let from = endpoint("ws://h/");
+    assert!(follow(&from, None, 0).unwrap_err().contains("without saying where"));
+    assert!(follow(&from, Some("/"), MOST - 1).is_ok());
+    assert!(follow(&from, Some("/"), MOST).unwrap_err().contains("more than 5"));
+    for (location, word) in [
+        ("ftp://h/", "ftp:"),
+        ("javascript:alert(1)", "javascript:"),
+        ("ws+unix:///x.sock", "ws+unix:"),
+        ("http://", "host is missing"),
+        ("http:/c", "invalid URI"),
+        ("http://h:0/", "\"0\""),
+        ("//h:99999/?token=hunter2", "\"99999\""),
+        ("http://me:hunter2@h:x/", "\"x\""),
+        ("/a b", "' '"),
+        ("/a\r\nX: y", "'\\r'"),
+        ("http://h/\u{1b}[2J", "'\\u{1b}'"),
+    ] {
+        let why = follow(&from, Some(location), 0).unwrap_err();
+        assert!(why.starts_with("redirected") && why.contains(word), "{location}: {why}");
+        assert!(!why.contains("hunter2") && !why.contains('\u{1b}'), "{why}");
+    }
+}
+
+#[test]
+fn credentials_stay_with_the_host_and_port_that_they_are_for() {
+    for (one, other, same) in [
+        ("ws://h/", "ws://h/c", true),
+        ("ws://h/", "ws://H:80/", true),
+        ("ws://h/", "wss://h/", true),
+        ("ws://h:8080/", "wss://h:8080/", true),
+        ("ws://h:8080/", "wss://h/", false),
+        ("ws://h/", "wss://h:8443/", false),
+        ("ws://h/", "ws://h:81/", false),
+        ("ws://h/", "ws://a.h/", false),
+        ("ws://h/", "ws://g/", false),
+        ("wss://h:8080/", "ws://h:8080/", false),
+        ("wss://h/", "ws://h/", false),
+        ("ws+unix:///x", "ws+unix:///x:/c", true),
+        ("ws+unix:///x", "ws+unix:///y", false),
+        ("ws+unix:///x", "ws://localhost/", false),
+    ] {
+        assert_eq!(same_host(&endpoint(one), &endpoint(other)), same, "{one} {other}");
+    }
+    let from = endpoint("ws://me:hunter2@h/");
+    for (location, kept) in [
+        ("/c", true),
+        ("http://h/c", true),
+        ("http://you:other@h/c", true),
+        ("http://g/c", false),
+        ("http://you:other@g/c", false),
+    ] {
+        let expected = if kept { from.userinfo.clone() } else { None };
+        assert_eq!(follow(&from, Some(location), 0).unwrap().userinfo, expected, "{location}");
+    }
+    let from = endpoint("sysmedic://abc@h:1/");
+    assert_eq!(follow(&from, Some("http://h:1/c"), 0).unwrap().secret.as_deref(), Some("abc"));
+    assert_eq!(follow(&from, Some("http://g:1/c"), 0).unwrap().secret, None);
+}
+
+#[test]
+fn only_four_statuses_are_redirects() {
+    let redirects: Vec<_> = (100..600).filter(|status| is_redirect(*status)).collect();
+    assert_eq!(redirects, [301, 302, 307, 308]);
+}

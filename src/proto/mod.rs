@@ -1,0 +1,7 @@
+//! The protocols, without a socket, a file or a clock: WebSocket sessions, the servers' dialects, HTTP, URIs, DNS.
+
+pub mod dialect;
+pub mod dns;
+pub mod http;
+pub mod session;
+pub mod uri;

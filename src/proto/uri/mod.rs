@@ -1,0 +1,399 @@
+//! A server's URI in parts: where to connect to, what to ask for, what to show of it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::net::tls;
+
+pub(crate) mod authority;
+mod redaction;
+mod unix;
+
+pub(crate) use redaction::is_secret;
+pub use redaction::redact;
+
+use authority::{basic, bracketed, check_host, check_port, percent_decode, split_port, split_userinfo};
+use redaction::redact_query;
+
+/// Where a server is and how to ask it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Whether TLS is spoken.
+    pub secure: bool,
+    /// Name or address, without brackets; `localhost` for a Unix socket.
+    pub host: String,
+    /// 1 to 65535.
+    pub port: u16,
+    /// The Unix socket to connect to instead of host and port.
+    pub unix: Option<PathBuf>,
+    /// Path and query of the request, always with a leading `/`.
+    pub target: String,
+    /// User name and password, decoded.
+    pub userinfo: Option<(String, String)>,
+    /// The secret of a `sysmedic://` URI, decoded.
+    pub secret: Option<String>,
+    /// The dialect that the scheme names.
+    pub dialect: Option<&'static str>,
+    /// Whether the bare form left the port to the dialect.
+    pub any_port: bool,
+    /// Whether the bare form left the path to the dialect.
+    pub any_path: bool,
+}
+
+/// What a scheme stands for.
+struct Scheme {
+    name: &'static str,
+    secure: bool,
+    port: u16,
+    unix: bool,
+    dialect: Option<&'static str>,
+}
+
+static SCHEMES: &[Scheme] = &[
+    Scheme { name: "ws", secure: false, port: 80, unix: false, dialect: None },
+    Scheme { name: "wss", secure: true, port: 443, unix: false, dialect: None },
+    Scheme { name: "ws+unix", secure: false, port: 80, unix: true, dialect: None },
+    Scheme { name: "sysmedic", secure: false, port: 8060, unix: false, dialect: Some("sysmedic") },
+];
+
+/// Why a URI cannot be used. Shows the URI without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidUri {
+    shown: String,
+    why: String,
+}
+
+impl fmt::Display for InvalidUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invalid URI {}: {}", self.shown, self.why)
+    }
+}
+
+impl std::error::Error for InvalidUri {}
+
+/// The bare form `HOST[:PORT][/PATH]`, unless a dialect has another port.
+static BARE: Scheme = Scheme { name: "", secure: false, port: 8765, unix: false, dialect: None };
+
+impl Endpoint {
+    /// Reads `ws://HOST[:PORT][/PATH][?QUERY]`, the same with `wss`, `ws+unix:///SOCKET[:/PATH]`, or the bare form
+    /// `HOST[:PORT][/PATH]`, whose port is 8765 unless given.
+    ///
+    /// Boxed, since it is handed on from function to function.
+    ///
+    /// # Errors
+    /// With the part that is wrong and the way out.
+    pub fn parse(uri: &str) -> Result<Box<Self>, InvalidUri> {
+        parse(uri).map_err(|why| InvalidUri { shown: redact(uri), why })
+    }
+
+    /// Host and port, with brackets where they are needed, or the path of the Unix socket: the server's label unless
+    /// it has another.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        if let Some(path) = &self.unix {
+            return path.to_string_lossy().into_owned();
+        }
+        let host = bracketed(&self.host);
+        format!("{host}:{}", self.port)
+    }
+
+    /// The Host header: without the port where it is the scheme's own, and without an IPv6 zone.
+    #[must_use]
+    pub fn host_header(&self) -> String {
+        let host = bracketed(self.host.split('%').next().unwrap_or_default());
+        if self.port == self.default_port() { host } else { format!("{host}:{}", self.port) }
+    }
+
+    /// The Authorization header for the URI's user information, RFC 7617.
+    #[must_use]
+    pub fn authorization(&self) -> Option<(String, String)> {
+        let (user, password) = self.userinfo.as_ref()?;
+        Some(("Authorization".into(), format!("Basic {}", basic(user, password))))
+    }
+
+    /// Whether the server is on this machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.unix.is_some() || crate::proto::http::proxy::is_loopback(&self.host)
+    }
+
+    /// Whether the URI carries a credential.
+    #[must_use]
+    pub fn has_credentials(&self) -> bool {
+        self.userinfo.is_some() || self.secret.is_some() || redact_query(&self.target) != self.target
+    }
+
+    fn default_port(&self) -> u16 {
+        if self.secure { 443 } else { 80 }
+    }
+}
+
+/// The URI without its secrets: no user information, no values of parameters that carry credentials.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(path) = &self.unix {
+            return write!(f, "ws+unix://{}:{}", unix::encode(path), redact_query(&self.target));
+        }
+        let scheme = match (self.dialect, self.secure) {
+            (Some(dialect), _) => dialect,
+            (None, true) => "wss",
+            (None, false) => "ws",
+        };
+        write!(f, "{scheme}://{}{}", self.authority(), redact_query(&self.target))
+    }
+}
+
+/// As displayed: secrets must not reach a log on this way either.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn parse(uri: &str) -> Result<Box<Endpoint>, String> {
+    if let Some(odd) = find_odd(uri) {
+        return Err(format!("it contains {odd:?}; write it percent-encoded"));
+    }
+    let (scheme, rest) = split_scheme(uri)?;
+    if rest.contains('#') {
+        return Err("a WebSocket URI has no fragment: leave out the # and what follows".into());
+    }
+    if scheme.unix {
+        return unix::parse(rest);
+    }
+    let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (userinfo, authority) = match authority.rsplit_once('@') {
+        Some((userinfo, authority)) => (Some(userinfo), authority),
+        None => (None, authority),
+    };
+    // With an @ behind it this may be the beginning of a password, which no error may quote.
+    let (host, port) = place(authority).map_err(|why| if target.contains('@') { SPLIT.to_owned() } else { why })?;
+    let mut endpoint = Box::new(Endpoint {
+        secure: scheme.secure,
+        host,
+        port: port.unwrap_or(scheme.port),
+        unix: None,
+        target: encode_target(target),
+        userinfo: None,
+        secret: None,
+        dialect: scheme.dialect,
+        any_port: scheme.name.is_empty() && port.is_none(),
+        any_path: scheme.name.is_empty() && target.is_empty(),
+    });
+    match (userinfo, scheme.dialect) {
+        (None, _) => {}
+        (Some(secret), Some(_)) => endpoint.secret = Some(split_secret(secret)?),
+        (Some(userinfo), None) => endpoint.userinfo = Some(split_userinfo(userinfo)?),
+    }
+    Ok(endpoint)
+}
+
+const SPLIT: &str = "a / or ? stands before the @: in a user name or password they are written %2F and %3F";
+
+fn place(authority: &str) -> Result<(String, Option<u16>), String> {
+    let (host, port) = split_port(authority)?;
+    let host = check_host(host)?;
+    let port = match port {
+        Some(port) => Some(check_port(port)?),
+        None => None,
+    };
+    Ok((host, port))
+}
+
+fn split_scheme(uri: &str) -> Result<(&'static Scheme, &str), String> {
+    let Some((name, rest)) = uri.split_once("://") else { return Ok((&BARE, uri)) };
+    let scheme = SCHEMES.iter().find(|scheme| scheme.name.eq_ignore_ascii_case(name));
+    match (scheme, name.to_ascii_lowercase().as_str()) {
+        (Some(scheme), _) if scheme.secure && !tls::AVAILABLE => Err(format!("{}:// {}", scheme.name, tls::MISSING)),
+        (Some(scheme), _) => Ok((scheme, rest)),
+        (None, "http") => Err("the scheme is http: write ws://".into()),
+        (None, "https") => Err("the scheme is https: write wss://".into()),
+        // What is no scheme may be a part of a password or a query.
+        (None, _) if uri.contains('@') || !may_be_scheme(name) => {
+            Err("unknown scheme: write ws://HOST[:PORT][/PATH]".into())
+        }
+        (None, _) => Err(format!("unknown scheme {name}: write ws://HOST[:PORT][/PATH]")),
+    }
+}
+
+/// What no URI holds as it is.
+pub(crate) fn find_odd(uri: &str) -> Option<char> {
+    uri.chars().find(|c| c.is_control() || *c == ' ')
+}
+
+/// RFC 3986 section 3.1, but for the letter at the beginning.
+pub(crate) fn may_be_scheme(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+}
+
+/// All of the user information is the secret, also what looks like a password.
+fn split_secret(secret: &str) -> Result<String, String> {
+    match percent_decode(secret) {
+        Some(secret) if secret.is_empty() => Err("the secret is empty: write sysmedic://SECRET@HOST".into()),
+        Some(secret) => Ok(secret),
+        None => Err("the secret is not valid percent-encoded UTF-8".into()),
+    }
+}
+
+/// A request target: never empty, always ASCII.
+pub(crate) fn encode_target(target: &str) -> String {
+    let mut out = String::from(if target.starts_with('/') { "" } else { "/" });
+    for &byte in target.as_bytes() {
+        push_encoded(&mut out, byte, byte.is_ascii());
+    }
+    out
+}
+
+/// Percent-encodes all but the unreserved characters of RFC 3986 section 2.3: safe as a segment or as a parameter.
+pub fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for &byte in text.as_bytes() {
+        push_encoded(&mut out, byte, byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
+    }
+    out
+}
+
+/// As it is, or percent-encoded.
+fn push_encoded(out: &mut String, byte: u8, plain: bool) {
+    if plain { out.push(byte.into()) } else { out.push_str(&format!("%{byte:02X}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(uri: &str) -> (String, u16, String) {
+        let endpoint = Endpoint::parse(uri).unwrap();
+        (endpoint.host, endpoint.port, endpoint.target)
+    }
+
+    #[test]
+    fn uris_fall_into_their_parts() {
+        for (uri, host, port, target) in [
+            ("ws://h", "h", 80, "/"),
+            ("ws://h/", "h", 80, "/"),
+            ("WS://H.Example:9/a/b?x=1&y=2", "h.example", 9, "/a/b?x=1&y=2"),
+            ("ws://h?x=1", "h", 80, "/?x=1"),
+            ("ws://[::1]:9/", "::1", 9, "/"),
+            ("ws://[fe80::1%25eth0]/", "fe80::1%eth0", 80, "/"),
+            ("ws://h/é b".trim_end_matches(" b"), "h", 80, "/%C3%A9"),
+            ("h", "h", 8765, "/"),
+            ("h:1/p", "h", 1, "/p"),
+            ("192.168.1.100:8765", "192.168.1.100", 8765, "/"),
+        ] {
+            assert_eq!(parts(uri), (host.into(), port, target.into()), "{uri}");
+        }
+    }
+
+    #[test]
+    fn each_wrong_part_is_named() {
+        for (uri, word) in [
+            ("", "host is missing"),
+            ("ws://", "host is missing"),
+            ("ws://:80/", "host is missing"),
+            ("ws:///x", "host is missing"),
+            ("ws://h:0/", "\"0\""),
+            ("ws://h:99999/", "\"99999\""),
+            ("ws://h:abc/", "\"abc\""),
+            ("ws://h:/", "\"\""),
+            ("ws://h:+1/", "\"+1\""),
+            ("ws://h/p#f", "fragment"),
+            ("http://h/", "write ws://"),
+            ("https://h/", "write wss://"),
+            ("ftp://h/", "unknown scheme ftp"),
+            ("ws://h/a b", "percent-encoded"),
+            ("ws://h/\u{1b}[2J", "percent-encoded"),
+            ("ws://b\u{fc}cher.example/", "xn--"),
+            ("ws://h_$/", "'$'"),
+            ("ws://::1:80/", "brackets"),
+            ("ws://[::1/", "no ]"),
+            ("ws://[::1]x/", "only a :PORT"),
+            ("ws://[::zz]/", "no IPv6 address"),
+            ("ws://[fe80::1%e\u{202e}]/", "zone"),
+            ("ws://[fe80::1%25\u{e9}]/", "zone"),
+            ("ws://a%3ab:c@h/", "colon"),
+            ("ws://a%zz@h/", "percent-encoded"),
+            ("ws://u:p/x@h/", "written %2F"),
+        ] {
+            let text = Endpoint::parse(uri).unwrap_err().to_string();
+            assert!(text.contains(word), "{uri}: {text}");
+            assert!(!text.chars().any(char::is_control), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn tls_has_its_own_port_and_needs_a_build_that_has_it() {
+        let table = [("wss://h", "wss://h:443/", "h"), ("WSS://[::1]:80/p", "wss://[::1]:80/p", "[::1]:80")];
+        for (uri, shown, header) in table {
+            match Endpoint::parse(uri) {
+                Ok(endpoint) => {
+                    assert!(tls::AVAILABLE && endpoint.secure, "{uri}");
+                    assert_eq!((endpoint.to_string(), endpoint.host_header()), (shown.into(), header.into()));
+                }
+                Err(error) => assert!(!tls::AVAILABLE && error.to_string().contains("needs TLS"), "{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_host_header_leaves_out_the_usual_port_and_the_zone() {
+        for (uri, header) in [
+            ("ws://h/", "h"),
+            ("ws://h:80/", "h"),
+            ("ws://h:81/", "h:81"),
+            ("ws://[::1]:9/", "[::1]:9"),
+            ("ws://[fe80::1%25e]/", "[fe80::1]"),
+        ] {
+            assert_eq!(Endpoint::parse(uri).unwrap().host_header(), header);
+        }
+    }
+
+    #[test]
+    fn a_sysmedic_uri_is_split_at_the_last_at_sign() {
+        for (uri, secret, host, port) in [
+            ("sysmedic://abc@h/", "abc", "h", 8060),
+            ("sysmedic://abc@h", "abc", "h", 8060),
+            ("SYSMEDIC://a@b@[::1]:9/x?y=1", "a@b", "::1", 9),
+            ("sysmedic://a:b@h:1/", "a:b", "h", 1),
+            ("sysmedic://a%40b@h:1", "a@b", "h", 1),
+        ] {
+            let endpoint = Endpoint::parse(uri).unwrap();
+            assert_eq!(
+                (endpoint.secret.as_deref(), endpoint.host.as_str(), endpoint.port),
+                (Some(secret), host, port),
+                "{uri}"
+            );
+            assert!(!endpoint.to_string().contains(secret), "{endpoint}");
+        }
+        assert!(Endpoint::parse("sysmedic://@h/").unwrap_err().to_string().contains("empty"));
+        assert_eq!(Endpoint::parse("sysmedic://h/").unwrap().secret, None);
+    }
+
+    #[test]
+    fn secrets_are_never_shown() {
+        let endpoint = Endpoint::parse("ws://us%65r:hun%40ter2@h:1/p?token=abc&x=1&Secret=def&api_key=ghi").unwrap();
+        assert_eq!(endpoint.userinfo, Some(("user".into(), "hun@ter2".into())));
+        assert_eq!(endpoint.to_string(), "ws://h:1/p?token=redacted&x=1&Secret=redacted&api_key=redacted");
+        for uri in [
+            "foo://hunter2@h/",
+            "ws://u:hunter2@h:0/",
+            "ws://h:0/?token=hunter2",
+            "hunter2@h:0",
+            "ws://u:hunter2/x@h:0/#f",
+            "sysmedic://hunter2@h:x/",
+            "ws://u:hunter2/x@h/",
+            "ws://u:hunter2?x@h/",
+            "ws://u:x/?y#hunter2@h:0/",
+            "u:hunter2/x@h:0",
+            "hunter2://x@h:0",
+            "hunter2@h:0://",
+            "h?token=hunter2://",
+            "ws://[::1]u:hunter2/x@h/",
+            "ws://h:0/?a=b@c&token=hunter2",
+            "ws://h:0/?to%6ben=hunter2",
+        ] {
+            let text = Endpoint::parse(uri).unwrap_err().to_string();
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The repair of what is no JSON, and JSON in another layout.
+
+use serde_json::Value;
+
+use super::assert_harmless;
+use crate::model::json::{Layout, is_json, message_type, redact, relayout, repair};
+
+/// The tree of serde_json; `None` where the text is no JSON, or nested deeper than it takes.
+fn value(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok()
+}
+
+fn is_deep(text: &str) -> bool {
+    text.bytes().filter(|b| matches!(b, b'[' | b'{')).count() > 100
+}
+
+/// Repair: what is JSON stays what it is, what nearly is becomes JSON, and nothing needs it twice.
+pub fn numbers(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let repaired = repair(text);
+    let readable = repaired.as_deref().unwrap_or(text);
+    assert_eq!(repair(readable), None, "{text:?}");
+    assert!(readable.len() <= text.len() * 4 + 4);
+    if is_json(text) {
+        assert!(is_json(readable), "{text:?}");
+    }
+    if is_json(readable) && !is_deep(readable) {
+        let repaired = value(readable);
+        assert!(repaired.is_some(), "{readable:?}");
+        assert!(value(text).is_none_or(|value| Some(value) == repaired), "{text:?}");
+        hidden(readable);
+    }
+    drop(message_type(text));
+}
+
+/// Redaction: the members of that name are hidden, and nothing else changes.
+fn hidden(text: &str) {
+    let (mut expected, hidden) = (value(text), value(&redact(text, &["token"])));
+    if let Some(Value::Object(members)) = &mut expected
+        && let Some(token) = members.get_mut("token")
+    {
+        *token = "redacted".into();
+    }
+    assert_eq!(hidden, expected, "{text:?}");
+}
+
+/// Layout: the same value, harmless, of bounded size, and laid out once is laid out.
+pub fn layout(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let repaired = repair(text);
+    let readable = repaired.as_deref().unwrap_or(text);
+    for layout in [Layout::Line, Layout::Indented] {
+        let out = laid_out(text, layout);
+        assert_harmless(&out);
+        assert!(layout == Layout::Indented || !out.contains('\n'), "{out:?}");
+        // Commas that stand where no JSON has any each begin a line.
+        let growth = if is_json(readable) { 14 } else { 27 };
+        assert!(out.len() <= growth * text.len() + 1000, "{} from {}", out.len(), text.len());
+        if is_json(readable) {
+            assert!(is_json(&out), "{text:?}: {out:?}");
+            assert_eq!(laid_out(&out, layout), out);
+            assert_eq!(laid_out(&out, Layout::Line), laid_out(text, Layout::Line));
+        }
+        if let Some(value) = value(readable) {
+            let out = repair(&out).unwrap_or(out);
+            assert_eq!(self::value(&out), Some(value), "{text:?}: {out:?}");
+        }
+    }
+}
+
+fn laid_out(text: &str, layout: Layout) -> String {
+    let mut out = String::new();
+    relayout(&mut out, text, layout);
+    out
+}

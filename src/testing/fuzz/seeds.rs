@@ -1,0 +1,132 @@
+//! Inputs to begin with, made from the recordings of real servers.
+
+use std::fs;
+use std::path::Path;
+
+use data_encoding::BASE64;
+use serde_json::Value;
+
+use super::answers::KEY;
+use super::conversation::RECORD;
+use crate::proto::dns::message::{Kind, query};
+use crate::proto::http::upgrade::accept_key;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings");
+const SYSTEMS: [&str; 5] = ["monitoring", "sysmedic", "fastpluggy", "pmdaemon", "neurograph"];
+/// Longer messages teach a fuzzer nothing but patience.
+const LONGEST: usize = 4000;
+
+/// What the server sent in each recording of a system.
+fn recorded(system: &str) -> Vec<Vec<Vec<u8>>> {
+    let entries = fs::read_dir(Path::new(FOLDER).join(system)).expect("a folder of recordings");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("a file").path()).collect();
+    paths.sort();
+    let texts = paths.iter().filter_map(|path| fs::read_to_string(path).ok());
+    texts.map(|text| text.lines().filter_map(payload).collect()).collect()
+}
+
+fn payload(line: &str) -> Option<Vec<u8>> {
+    let frame: Value = serde_json::from_str(line).ok()?;
+    let is_message = frame["dir"] == "in" && ["text", "binary"].contains(&frame["opcode"].as_str()?);
+    let bytes = match frame["payload_b64"].as_str() {
+        Some(encoded) => BASE64.decode(encoded.as_bytes()).ok()?,
+        None => frame["payload"].as_str()?.as_bytes().to_vec(),
+    };
+    (is_message && bytes.len() <= LONGEST).then_some(bytes)
+}
+
+/// Whole sessions: by name and to be recognised, with every wish and without.
+pub fn sessions() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for (dialect, system) in (1..).zip(SYSTEMS) {
+        for (i, session) in recorded(system).iter().enumerate() {
+            let mut records = session.iter().take(3).cloned().collect::<Vec<_>>();
+            records.push(vec![1 + (i % 4) as u8]);
+            let head = [if i % 2 == 0 { 0 } else { dialect }, [0, 0x7f, 0x80, 0xff][i % 4]];
+            seeds.push([&head[..], &records.join(&RECORD)].concat());
+        }
+    }
+    seeds
+}
+
+/// One message of each length and system.
+pub fn messages() -> Vec<Vec<u8>> {
+    let all = SYSTEMS.into_iter().flat_map(recorded).flatten();
+    let mut seeds: Vec<_> = all.filter(|message| std::str::from_utf8(message).is_ok()).collect();
+    seeds.sort_by_key(Vec::len);
+    seeds.dedup_by_key(|message| message.len() / 16);
+    seeds.push(br#"{"a":NaN,"b":[-Infinity,1e400,-0.50E+3],"token":"\ud800\ud83d\ude00\\"}"#.to_vec());
+    seeds.push("[\"\u{7f}\u{9b}\u{202e}\u{61c}\u{2028}\u{1f600}\"]".into());
+    seeds
+}
+
+/// Texts with all that is hostile in them.
+pub fn texts() -> Vec<Vec<u8>> {
+    let hostile: String = ('\0'..='\u{2069}').filter(|&c| crate::model::text::is_hostile(c)).collect();
+    [&*hostile, "na\u{ef}ve \u{2603} \\ text", "\x1b[31mred\x1b[0m\r\n", ""].map(|text| text.as_bytes().to_vec()).into()
+}
+
+/// URIs of every scheme, and the parts that a secret stands between.
+pub fn addresses() -> Vec<Vec<u8>> {
+    let uris = [
+        "ws://u:p%40@h.example:9/a/b?token=x&y=2",
+        "ws://[fe80::1%25eth0]:8765/",
+        "wss://h.example/",
+        "ws+unix:///run/x%3A.sock:/p?key=a",
+        "ws+unix:///run/%E2%80%AE",
+        "sysmedic://a@b@[::1]:9/x?y=1",
+        "192.168.1.100:8765",
+        "u:\n/x?y#z\nh:0/?a=b",
+        "a%40\n\n[::1]:99999/p",
+    ];
+    uris.map(|uri| uri.as_bytes().to_vec()).into()
+}
+
+/// Answers with addresses, aliases and errors, and the resolver's files.
+pub fn dns() -> Vec<Vec<u8>> {
+    let question = query(0x1234, "h.example", Kind::A).expect("a name");
+    let whole = [&[0, 0x12, 0x34, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0][..], &question[12..]].concat();
+    let a = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1];
+    let aaaa = [&[0xc0, 12, 0, 28, 0, 1, 0, 0, 0, 60, 0, 16][..], &[1; 16]].concat();
+    let alias = [0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 60, 0, 4, 1, b'b', 0xc0, 14];
+    let fitted = |choice, code, count, records: &[&[u8]]| {
+        [&[choice, 0x81, code, count, 0, 0][..], &records.concat(), &[0]].concat()
+    };
+    vec![
+        [&whole[..], &a].concat(),
+        fitted(2, 0x80, 2, &[&alias, &a]),
+        fitted(3, 0x80, 1, &[&aaaa]),
+        fitted(2, 0x83, 0, &[]),
+        b"\0nameserver 192.0.2.1\nsearch a.example b\noptions ndots:2 timeout:1\n192.0.2.1 h.example h\n".to_vec(),
+    ]
+}
+
+/// The binary messages of neurograph.
+pub fn binaries() -> Vec<Vec<u8>> {
+    recorded("neurograph").into_iter().flatten().filter(|message| std::str::from_utf8(message).is_err()).collect()
+}
+
+/// Answers to the upgrade and to CONNECT, requests, locations, headers.
+pub fn http() -> Vec<Vec<u8>> {
+    let granted = format!(
+        "\0HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Go\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {}\r\n\r\nframes",
+        accept_key(KEY)
+    );
+    let request = format!(
+        "\x02GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
+    );
+    let others = [
+        "\0HTTP/1.1 429 No\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<b>go\r\n",
+        "\0HTTP/1.1 302 Found\r\nLocation: https://u:p@h/p?token=x\r\n\r\n",
+        "\0\x15\x03\x01\0\x02\x02\x46",
+        "\x01HTTP/1.1 200 Connection established\r\n\r\nrest",
+        "\x01HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm=x\r\n\r\n",
+        "\x03https://h.example/../a/./b?x=1#f",
+        "\x03//h.example:80/x",
+        "\x03../x?y",
+        "\x04A: b\r\n# no\r\nx-y:  a: b \r\n",
+    ];
+    [&*granted, &request].into_iter().chain(others).map(|text| text.as_bytes().to_vec()).collect()
+}

@@ -1,0 +1,120 @@
+//! Every format's output for one message.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+
+use super::assert_harmless;
+use crate::format::style::{Style, escape};
+use crate::format::{FORMATS, Format};
+use crate::model::event::{Event, Raw, Shown};
+use crate::model::json::{Node, is_json, repair};
+
+/// Any label may be given.
+const LABEL: &str = "n\u{e4}s\u{202e}\x1b[2J\n";
+
+/// Bytes of output for each byte of a message, and for none: a table of processes is the widest.
+const GROWTH: (usize, usize) = (500, 100_000);
+
+/// Writes a message in every format, with labels or without.
+pub fn check(kind: &str, raw: Raw<'_>, events: &[Event<'_>], labels: bool) {
+    let server: Arc<str> = LABEL.into();
+    let received_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
+    let shown = Shown { server: &server, id: 0, received_at, at: Instant::now(), kind, raw, events };
+    for format in FORMATS {
+        let style = Style { labels, ..Style::default() };
+        let plain = written(format, &shown, style);
+        harmless(&plain, &shown);
+        match format.name {
+            "json" | "jsonl" => message(&plain, &shown, format.name),
+            "events" => lines(&plain, events),
+            _ => for_people(format, &plain, &shown, style),
+        }
+    }
+}
+
+fn written(format: &Format, shown: &Shown<'_>, style: Style) -> String {
+    let mut out = String::new();
+    (format.write)(&mut out, shown, &style);
+    out
+}
+
+fn harmless(out: &str, shown: &Shown<'_>) {
+    assert_harmless(out);
+    assert!(out.is_empty() || out.ends_with('\n'), "{out:?}");
+    let size = match shown.raw {
+        Raw::Json(text) | Raw::Text(text) => text.len(),
+        Raw::Binary(bytes) => bytes.len(),
+        Raw::None => 0,
+    };
+    assert!(out.len() <= GROWTH.0 * size + GROWTH.1, "{} bytes of output for {size}", out.len());
+}
+
+/// Colours add nothing but colours, ASCII is ASCII, and every line bears the label where it should.
+fn for_people(format: &Format, plain: &str, shown: &Shown<'_>, style: Style) {
+    let colored = written(format, shown, Style { color: true, ..style });
+    assert_eq!(without_colors(&colored), plain);
+    let ascii = written(format, shown, Style { ascii: true, ..style });
+    assert!(ascii.is_ascii(), "{ascii:?}");
+    if style.labels {
+        let label = format!("{}: ", escape(LABEL));
+        assert!(plain.lines().all(|line| line.starts_with(&label)), "{plain:?}");
+    }
+}
+
+fn without_colors(text: &str) -> String {
+    let mut out = text.replace("\x1b[0m", "");
+    for color in 91..=97 {
+        out = out.replace(&format!("\x1b[{color}m"), "");
+    }
+    out
+}
+
+/// One JSON value, whose time and server no server can forge, with the message in it.
+fn message(out: &str, shown: &Shown<'_>, format: &str) {
+    if out.is_empty() {
+        return assert_eq!(shown.raw, Raw::None);
+    }
+    assert!(is_json(out), "{:?}: {out:?}", shown.raw);
+    if format == "json" {
+        return;
+    }
+    assert_eq!(out.matches('\n').count(), 1, "{out:?}");
+    let Ok(node) = Node::parse(out) else { return };
+    let names: Vec<_> = node.members().iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names[..2], ["received_at", "server"]);
+    assert!(!names[2..].iter().any(|name| ["received_at", "server"].contains(name)), "{out:?}");
+    assert_eq!(node.text("server").map(|server| &**server), Some(LABEL));
+    match shown.raw {
+        Raw::Text(text) => assert_eq!(node.get("text"), Some(&Node::Text(text.into()))),
+        Raw::Json(text) if !names.contains(&"value") => {
+            let readable = repair(text);
+            assert_eq!(without_ours(out), serde_json::from_str(readable.as_deref().unwrap_or(text)).ok());
+        }
+        _ => {}
+    }
+}
+
+/// The message itself; `None` where no tree can be made of it.
+fn without_ours(line: &str) -> Option<Value> {
+    let readable = repair(line);
+    let mut value: Value = serde_json::from_str(readable.as_deref().unwrap_or(line)).ok()?;
+    let members = value.as_object_mut()?;
+    members.remove("received_at");
+    members.remove("server");
+    Some(value)
+}
+
+/// One object for each event that has a kind.
+fn lines(out: &str, events: &[Event<'_>]) {
+    let kinds: Vec<_> = events.iter().filter_map(Event::kind_name).collect();
+    assert_eq!(out.lines().count(), kinds.len(), "{out:?}");
+    for (line, kind) in out.lines().zip(kinds) {
+        assert!(is_json(line), "{line:?}");
+        if let Ok(node) = Node::parse(line) {
+            assert_eq!(node.get("kind").and_then(Node::as_text), Some(kind), "{line:?}");
+            assert_eq!(node.get("server").and_then(Node::as_text), Some(LABEL), "{line:?}");
+        }
+    }
+}
