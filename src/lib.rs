@@ -206,20 +206,22 @@ mod proto;
 #[doc(hidden)]
 pub mod testing;
 
-pub use format::style::{Style, escape};
+pub use format::style::Style;
 pub use format::{FORMATS, Format, format};
 pub use mio;
 pub use model::error::{Disconnect, Fault, Phase, Retry};
 pub use model::event::{
-    Alert, AlertPhase, Answer, Change, ClientState, Event, LogLine, Notice, Process, ProcessChange, Processes, Raw,
-    ServerError, Shown, Unknown,
+    Alert, AlertPhase, Answer, Change, ClientState, Event, LogLine, Message, Notice, Process, ProcessChange, Processes,
+    Raw, ServerError, Unknown,
 };
-pub use model::metric::{METRICS, Metric, MetricRow, Sample, Section, TEXTS, Text, TextRow, Unit};
-pub use model::stats::{PastError, Saved, Spread, Statistics};
-pub use monitor::address::AddressError;
+pub use model::metric::{METRICS, Metric, MetricRow, Section, TEXTS, Text, TextRow, Unit};
+pub use model::sample::Sample;
+pub use model::stats::{PastError, Saved, Statistics, Summary};
+pub use model::text::escape;
+pub use monitor::address::SettingsError;
 pub use monitor::event_loop::{DuplicateLabel, Monitor, Stopper};
 pub use monitor::server::Server;
-pub use monitor::watch::{Next, Seen, Watch, WatchError, watch};
+pub use monitor::watch::{Next, OwnedMessage, Watch, WatchError, watch};
 pub use net::transport::SendError;
 pub use proto::dialect::dialects;
 pub use proto::dns::Family;

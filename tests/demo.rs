@@ -60,7 +60,7 @@ impl Loop {
     fn connect(&mut self) -> WebSocket<TcpStream> {
         let mut stream = self.dial();
         let key = upgrade::key([1; 16]);
-        let request = upgrade::request(&upgrade::Request { host: "h", target: "/", key: &key, headers: &[] });
+        let request = upgrade::request(&upgrade::UpgradeRequest { host: "h", target: "/", key: &key, headers: &[] });
         stream.write_all(request.as_bytes()).unwrap();
         self.settle();
         let mut answer = vec![0; 4096];

@@ -289,7 +289,7 @@ pub struct Args {
 
 /// One line of [`OPTIONS`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Row {
+pub struct OptionRow {
     pub short: Option<char>,
     /// With its dashes.
     pub long: &'static str,
@@ -299,12 +299,12 @@ pub struct Row {
 }
 
 /// Every option of the table.
-pub fn rows() -> impl Iterator<Item = Row> {
+pub fn rows() -> impl Iterator<Item = OptionRow> {
     OPTIONS.lines().map(row)
 }
 
 /// The first option for which this is true.
-pub fn find(is: &dyn Fn(&Row) -> bool) -> Option<Row> {
+pub fn find(is: &dyn Fn(&OptionRow) -> bool) -> Option<OptionRow> {
     rows().find(|row| is(row))
 }
 
@@ -347,8 +347,8 @@ fn end_of_names(line: &str) -> usize {
     line.bytes().skip(start).position(|byte| byte == b' ').map_or(line.len(), |length| start + length)
 }
 
-fn row(line: &'static str) -> Row {
-    let mut row = Row::default();
+fn row(line: &'static str) -> OptionRow {
+    let mut row = OptionRow::default();
     for word in line.split(' ') {
         if word.starts_with("--") {
             row.long = word;
@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn the_list_of_names_says_what_argh_knows() {
         let info = <Args as argh::ArgsInfo>::get_args_info();
-        let of_argh = info.flags.iter().map(|flag| Row {
+        let of_argh = info.flags.iter().map(|flag| OptionRow {
             short: if flag.long == "--help" { Some('h') } else { flag.short },
             long: flag.long,
             value: match flag.kind {
@@ -379,7 +379,7 @@ mod tests {
             },
             repeatable: flag.optionality == argh::Optionality::Repeating,
         });
-        let by_name = |rows: Vec<Row>| rows.into_iter().map(|row| (row.long, row)).collect::<BTreeMap<_, _>>();
+        let by_name = |rows: Vec<OptionRow>| rows.into_iter().map(|row| (row.long, row)).collect::<BTreeMap<_, _>>();
         assert_eq!(by_name(rows().collect()), by_name(of_argh.collect()));
     }
 

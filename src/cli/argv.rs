@@ -5,11 +5,11 @@
 
 use std::ffi::OsString;
 
-use super::args::{Row, find, rows};
+use super::args::{OptionRow, find, rows};
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq)]
-pub enum Request {
+pub enum Invocation {
     /// To run, with these words for argh: long names, each value in a word of its own.
     Run(Vec<String>),
     Help,
@@ -21,7 +21,7 @@ const RIVALS: [[&str; 2]; 4] =
     [["--color", "--no-color"], ["--ascii", "--unicode"], ["--verbose", "--quiet"], ["--ipv4", "--ipv6"]];
 
 /// Reads the words after the program's name. `--help` and `--version` end the reading.
-pub fn read(words: Words) -> Result<Request, String> {
+pub fn read(words: Words) -> Result<Invocation, String> {
     let mut given = Given(Vec::new());
     while let Some(word) = next_word(words)? {
         if word == "--" {
@@ -32,13 +32,13 @@ pub fn read(words: Words) -> Result<Request, String> {
         }
         given.take(&word, words)?;
         if given.has("--help") {
-            return Ok(Request::Help);
+            return Ok(Invocation::Help);
         }
         if given.has("--version") {
-            return Ok(Request::Version);
+            return Ok(Invocation::Version);
         }
     }
-    Ok(Request::Run(given.into_words()))
+    Ok(Invocation::Run(given.into_words()))
 }
 
 type Words<'a> = &'a mut dyn Iterator<Item = OsString>;
@@ -91,7 +91,7 @@ impl Given {
         Ok(())
     }
 
-    fn add(&mut self, row: Row, value: Option<String>) {
+    fn add(&mut self, row: OptionRow, value: Option<String>) {
         if !row.repeatable {
             self.0.retain(|(earlier, _)| !replaces(row.long, earlier));
         }
@@ -125,7 +125,7 @@ fn next_word(words: Words) -> Result<Option<String>, String> {
 }
 
 /// Whatever follows is the value, a leading `-` included.
-fn next_value(row: &Row, words: Words) -> Result<String, String> {
+fn next_value(row: &OptionRow, words: Words) -> Result<String, String> {
     let missing = || format!("{} needs a value: {0} {}", row.long, row.value.unwrap_or_default());
     next_word(words)?.ok_or_else(missing)
 }
@@ -188,12 +188,12 @@ mod tests {
 
     fn words(line: &str) -> Vec<String> {
         match asked(line) {
-            Ok(Request::Run(words)) => words,
+            Ok(Invocation::Run(words)) => words,
             other => panic!("{line}: {other:?}"),
         }
     }
 
-    fn asked(line: &str) -> Result<Request, String> {
+    fn asked(line: &str) -> Result<Invocation, String> {
         read(&mut line.split_whitespace().map(OsString::from))
     }
 
@@ -235,10 +235,10 @@ mod tests {
     #[test]
     fn help_and_version_end_the_reading() {
         for line in ["-h", "--help", "-sh", "--stats --help --nonsense"] {
-            assert_eq!(asked(line), Ok(Request::Help), "{line}");
+            assert_eq!(asked(line), Ok(Invocation::Help), "{line}");
         }
         for line in ["-V", "--version", "-s -V stray"] {
-            assert_eq!(asked(line), Ok(Request::Version), "{line}");
+            assert_eq!(asked(line), Ok(Invocation::Version), "{line}");
         }
         assert_eq!(words("--save-data --help"), ["--save-data", "--help"]);
     }

@@ -17,7 +17,7 @@ pub enum End {
 
 /// All that the exit status depends on.
 #[derive(Clone, Copy, Debug)]
-pub struct Outcome {
+pub struct RunOutcome {
     pub end: End,
     /// How many messages were asked for.
     pub count: Option<u64>,
@@ -34,7 +34,7 @@ pub struct Outcome {
     pub lossy: bool,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// The exit status.
     pub fn status(&self) -> u8 {
         if self.lossy { 3 } else { u8::from(self.why().is_some()) }
@@ -71,7 +71,7 @@ pub fn is_clean(monitor: &Monitor, no_reconnect: bool) -> bool {
 mod tests {
     use super::*;
 
-    const RUN: Outcome = Outcome {
+    const RUN: RunOutcome = RunOutcome {
         end: End::Done,
         count: None,
         duration: false,
@@ -85,23 +85,23 @@ mod tests {
     #[test]
     fn a_count_that_is_reached_is_success_however_the_run_ended() {
         for end in [End::Done, End::Duration, End::Signal, End::Closed] {
-            assert_eq!(Outcome { end, count: Some(5), ..RUN }.status(), 0, "{end:?}");
+            assert_eq!(RunOutcome { end, count: Some(5), ..RUN }.status(), 0, "{end:?}");
         }
     }
 
     #[test]
     fn a_count_that_is_not_reached_is_failure_unless_somebody_ended_the_run() {
         for (end, status) in [(End::Done, 1), (End::Duration, 1), (End::Signal, 0), (End::Closed, 0)] {
-            assert_eq!(Outcome { end, count: Some(6), clean: true, ..RUN }.status(), status, "{end:?}");
+            assert_eq!(RunOutcome { end, count: Some(6), clean: true, ..RUN }.status(), status, "{end:?}");
         }
     }
 
     #[test]
     fn nothing_received_is_failure_however_the_run_ended() {
         for end in [End::Done, End::Duration, End::Signal, End::Closed] {
-            let nothing = Outcome { end, received: 0, shown: 0, heard: false, clean: true, ..RUN };
+            let nothing = RunOutcome { end, received: 0, shown: 0, heard: false, clean: true, ..RUN };
             assert_eq!(nothing.status(), 1, "{end:?}");
-            let greeting = Outcome { heard: true, ..nothing };
+            let greeting = RunOutcome { heard: true, ..nothing };
             assert_eq!(greeting.status(), u8::from(end != End::Closed), "{end:?}");
         }
     }
@@ -109,12 +109,12 @@ mod tests {
     #[test]
     fn connections_that_ended_are_failure_unless_the_server_said_goodbye_and_nothing_more_was_asked() {
         assert_eq!(RUN.status(), 1);
-        assert_eq!(Outcome { clean: true, ..RUN }.status(), 0);
-        assert_eq!(Outcome { clean: true, duration: true, ..RUN }.status(), 1);
+        assert_eq!(RunOutcome { clean: true, ..RUN }.status(), 0);
+        assert_eq!(RunOutcome { clean: true, duration: true, ..RUN }.status(), 1);
     }
 
     #[test]
     fn a_loss_of_what_was_to_be_kept_is_worse_than_all_else() {
-        assert_eq!(Outcome { lossy: true, count: Some(5), ..RUN }.status(), 3);
+        assert_eq!(RunOutcome { lossy: true, count: Some(5), ..RUN }.status(), 3);
     }
 }

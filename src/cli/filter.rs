@@ -2,28 +2,28 @@
 
 use std::borrow::Cow;
 
-use wsmon::{Event, Shown};
+use wsmon::{Event, Message};
 
 /// Kinds of events, and types and channels as servers name them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Only(Vec<String>);
+pub struct Filter(Vec<String>);
 
 /// Names that look like a kind mistyped, but are a channel of neurograph and a type of pmdaemon.
 const SERVERS_OWN: [&str; 2] = ["logs", "Error"];
 
-impl Only {
+impl Filter {
     /// Names with commas between them. Any name may be some server's, but not a kind in other words.
-    pub fn read(text: &str) -> Result<Only, String> {
+    pub fn read(text: &str) -> Result<Filter, String> {
         let mut names = Vec::new();
         for name in text.split(',') {
             names.push(known(name.trim())?);
         }
-        Ok(Only(names))
+        Ok(Filter(names))
     }
 
     /// What of a message is to be shown: all where its type or channel is named, else the events of a kind that is
     /// named. `None` where there is nothing.
-    pub fn choose<'e>(&self, shown: &Shown<'e>) -> Option<Cow<'e, [Event<'e>]>> {
+    pub fn choose<'e>(&self, shown: &Message<'e>) -> Option<Cow<'e, [Event<'e>]>> {
         let is_chosen = |event: &Event<'_>| event.kind_name().is_some_and(|kind| self.names(kind));
         let events = shown.events;
         if self.names(shown.kind) {
@@ -76,8 +76,8 @@ mod tests {
     fn chosen(list: &str, kind: &str, events: &[Event<'_>]) -> Option<Vec<&'static str>> {
         let server: Arc<str> = "a".into();
         let received_at = SystemTime::UNIX_EPOCH;
-        let shown = Shown { server: &server, id: 0, received_at, at: Instant::now(), kind, raw: Raw::None, events };
-        let chosen = Only::read(list).unwrap().choose(&shown)?;
+        let shown = Message { server: &server, id: 0, received_at, at: Instant::now(), kind, raw: Raw::None, events };
+        let chosen = Filter::read(list).unwrap().choose(&shown)?;
         Some(chosen.iter().map(|event| event.kind_name().unwrap_or("-")).collect())
     }
 
@@ -105,7 +105,7 @@ mod tests {
             ("errors", "error"),
             ("Log", "log"),
         ] {
-            assert_eq!(Only::read(&format!("sample,{name}")), Err(format!("did you mean {kind}?")), "{name}");
+            assert_eq!(Filter::read(&format!("sample,{name}")), Err(format!("did you mean {kind}?")), "{name}");
         }
     }
 
@@ -114,10 +114,10 @@ mod tests {
         let kinds = Event::KINDS.join(",");
         for list in [&*kinds, "logs", "Error", "monitoring_data", "tasks_worker.logs", "ProcessList", "metrics, status"]
         {
-            assert_eq!(Only::read(list).unwrap().0.len(), list.split(',').count());
+            assert_eq!(Filter::read(list).unwrap().0.len(), list.split(',').count());
         }
         for list in ["", ",", "sample,", " "] {
-            assert_eq!(Only::read(list), Err("a name is missing".to_owned()));
+            assert_eq!(Filter::read(list), Err("a name is missing".to_owned()));
         }
     }
 }

@@ -36,8 +36,8 @@ pub fn parse_level(name: &str) -> Option<LevelFilter> {
 ///
 /// # Errors
 /// There is a logger already.
-pub fn install(level: LevelFilter) -> Result<Tap, SetLoggerError> {
-    let tap = Tap::default();
+pub fn install(level: LevelFilter) -> Result<LogBuffer, SetLoggerError> {
+    let tap = LogBuffer::default();
     let logger = logger(level, &tap);
     log::set_boxed_logger(Box::new(logger))?;
     log::set_max_level(level);
@@ -46,7 +46,7 @@ pub fn install(level: LevelFilter) -> Result<Tap, SetLoggerError> {
 
 /// Where records wait for the loop; clones share them.
 #[derive(Clone, Default)]
-pub struct Tap(Arc<Mutex<Waiting>>);
+pub struct LogBuffer(Arc<Mutex<Waiting>>);
 
 #[derive(Default)]
 struct Waiting {
@@ -55,7 +55,7 @@ struct Waiting {
     lost: u64,
 }
 
-impl Tap {
+impl LogBuffer {
     /// Hands out each line, `2026-01-02T03:04:05.678Z LEVEL text` without a line feed, and leaves
     /// the tap empty. `wall` is the time of the turn. What `each` logs itself waits for the next.
     pub fn drain(&self, wall: SystemTime, mut each: impl FnMut(&str, Level)) {
@@ -103,7 +103,7 @@ impl Tap {
 /// The records that count, into the tap.
 struct Tapped {
     filter: Logger,
-    tap: Tap,
+    tap: LogBuffer,
 }
 
 impl Log for Tapped {
@@ -121,7 +121,7 @@ impl Log for Tapped {
     fn flush(&self) {}
 }
 
-fn logger(level: LevelFilter, tap: &Tap) -> Tapped {
+fn logger(level: LevelFilter, tap: &LogBuffer) -> Tapped {
     // It is never asked to write; without a format of ours, its own would be in the program.
     let filter = Builder::new().filter(Some(OURS), level).format(|_, _| Ok(())).build();
     Tapped { filter, tap: tap.clone() }
@@ -158,20 +158,20 @@ mod tests {
         logger.log(&Record::builder().target(target).level(level).args(format_args!("{text}")).build());
     }
 
-    fn drained(tap: &Tap) -> Vec<(String, Level)> {
+    fn drained(tap: &LogBuffer) -> Vec<(String, Level)> {
         let mut lines = Vec::new();
         let wall = UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
         tap.drain(wall, |line, level| lines.push((line.to_owned(), level)));
         lines
     }
 
-    fn texts(tap: &Tap) -> Vec<String> {
+    fn texts(tap: &LogBuffer) -> Vec<String> {
         drained(tap).into_iter().map(|(line, _)| line[25..].to_owned()).collect()
     }
 
     #[test]
     fn a_line_has_stamp_level_and_text() {
-        let tap = Tap::default();
+        let tap = LogBuffer::default();
         say(&logger(LevelFilter::Info, &tap), "wsmon::session", Level::Warn, "home: lost");
         assert_eq!(drained(&tap), [("2026-01-02T03:04:05.678Z WARN home: lost".to_owned(), Level::Warn)]);
         assert_eq!(drained(&tap), []);
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_is_below_the_level_is_not_said() {
-        let tap = Tap::default();
+        let tap = LogBuffer::default();
         let logger = logger(LevelFilter::Warn, &tap);
         say(&logger, "wsmon", Level::Info, "quiet");
         say(&logger, "wsmon", Level::Error, "loud");
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn other_crates_are_not_let_through() {
-        let tap = Tap::default();
+        let tap = LogBuffer::default();
         let logger = logger(LevelFilter::Trace, &tap);
         say(&logger, "tungstenite::handshake::client", Level::Error, "Authorization: Bearer secret");
         assert!(texts(&tap).is_empty());
@@ -213,14 +213,14 @@ mod tests {
 
     #[test]
     fn a_record_is_one_line_whatever_it_quotes() {
-        let tap = Tap::default();
+        let tap = LogBuffer::default();
         say(&logger(LevelFilter::Info, &tap), "wsmon", Level::Info, "a\nb\x1b[2J\u{9b}é\u{202e}");
         assert_eq!(texts(&tap), [r"INFO a\nb\u{1b}[2J\u{9b}é\u{202e}"]);
     }
 
     #[test]
     fn more_than_fits_is_counted() {
-        let tap = Tap::default();
+        let tap = LogBuffer::default();
         let logger = logger(LevelFilter::Info, &tap);
         let long = "x".repeat(MOST / 4);
         for _ in 0..5 {
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_is_logged_while_draining_waits_for_the_next_turn() {
-        let tap = Tap::default();
+        let tap = LogBuffer::default();
         let logger = logger(LevelFilter::Info, &tap);
         say(&logger, "wsmon", Level::Info, "one");
         tap.drain(UNIX_EPOCH, |_, _| say(&logger, "wsmon", Level::Info, "two"));

@@ -9,12 +9,12 @@ use mio::Token;
 use wsmon::{Monitor, Statistics};
 
 use super::file::Appender;
-use super::logging::{self, Tap};
+use super::logging::{self, LogBuffer};
 use super::plan::{Exit, Plan};
 use super::signals::{Signal, Signals};
 use super::view::View;
 use super::{Failure, setup};
-use crate::cli::exit_status::{self, End, Outcome};
+use crate::cli::exit_status::{self, End, RunOutcome};
 use crate::cli::stream::queue;
 use crate::cli::stream::sink::Streams;
 
@@ -31,7 +31,7 @@ enum Own {
     #[cfg(feature = "demo")]
     DemoListener,
     #[cfg(feature = "demo")]
-    DemoGuest,
+    DemoClient,
 }
 
 impl Own {
@@ -54,7 +54,7 @@ struct Run {
     view: View,
     streams: Streams,
     signals: Signals,
-    log: Tap,
+    log: LogBuffer,
     log_file: Option<Box<Appender>>,
     #[cfg(feature = "demo")]
     demo: Option<Box<wsmon::demo::Demo>>,
@@ -66,7 +66,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(mut plan: Box<Plan>, log: Tap) -> Result<Box<Self>, Failure> {
+    fn new(mut plan: Box<Plan>, log: LogBuffer) -> Result<Box<Self>, Failure> {
         let mut data = setup::open(&plan.save_data, "--save-data", &plan)?;
         if let Some(data) = &mut data {
             data.fsync(plan.fsync);
@@ -93,8 +93,8 @@ impl Run {
             setup::add(&mut monitor, uri, &plan)?;
         }
         let format = wsmon::format(plan.format).unwrap_or(&wsmon::FORMATS[0]);
-        let limits = queue::Limits { bytes: plan.queue, when_full: plan.when_full, marker: format.gap };
-        let log_limits = queue::Limits { bytes: LOG_BYTES, when_full: queue::WhenFull::Drop, marker: None };
+        let limits = queue::QueueLimits { bytes: plan.queue, when_full: plan.when_full, marker: format.gap };
+        let log_limits = queue::QueueLimits { bytes: LOG_BYTES, when_full: queue::WhenFull::Drop, marker: None };
         let streams = Streams::open(monitor.registry(), [Own::Out.token(), Own::Err.token()], limits, log_limits)
             .map_err(|error| Failure::io("stdout", &error))?;
         let mut view = View::new(format, setup::style(&plan, monitor.len()), monitor.len());
@@ -172,7 +172,7 @@ impl Run {
             self.monitor.pause(self.streams.is_full());
         }
         let Run { monitor, view, log, log_file, streams, .. } = self;
-        let show = &mut |shown: &wsmon::Shown<'_>| {
+        let show = &mut |shown: &wsmon::Message<'_>| {
             // What was said before this message comes before it, and after those before.
             if !log.is_empty() {
                 view.out.drain(&mut |message| streams.push_out(message));
@@ -333,7 +333,7 @@ impl Run {
         let (received, shown) = self.view.most();
         let heard = self.monitor.statistics().messages_received > 0;
         let lossy = self.lossy || self.view.data.as_ref().is_some_and(|data| data.gap_total() > 0);
-        let outcome = Outcome {
+        let outcome = RunOutcome {
             end,
             count: self.plan.count,
             duration: self.until.is_some(),
@@ -354,7 +354,7 @@ impl Run {
         Ok(if self.lossy { 3 } else { outcome.status() })
     }
 
-    fn say_outcome(&self, outcome: &Outcome) {
+    fn say_outcome(&self, outcome: &RunOutcome) {
         if self.monitor.len() > 1 {
             for id in (0..self.monitor.len()).filter(|&id| self.monitor.state(id) == wsmon::ClientState::Error) {
                 if let Some(why) = self.monitor.last_disconnect(id) {
@@ -387,7 +387,7 @@ fn say(level: Level, file: &Appender, what: &dyn Display) {
 }
 
 /// Log lines go to their file or to stderr; errors go to stderr in any case.
-fn drain(log: &Tap, now: wsmon::Now, mut file: Option<&mut Appender>, streams: &mut Streams) {
+fn drain(log: &LogBuffer, now: wsmon::Now, mut file: Option<&mut Appender>, streams: &mut Streams) {
     log.drain(now.wall, |line, level| match &mut file {
         Some(file) => {
             file.write_line(line, now.mono);
@@ -401,7 +401,7 @@ fn drain(log: &Tap, now: wsmon::Now, mut file: Option<&mut Appender>, streams: &
 
 #[cfg(feature = "demo")]
 fn listen(monitor: &Monitor) -> Result<Box<wsmon::demo::Demo>, Failure> {
-    match wsmon::demo::Demo::listen(monitor.registry(), Own::DemoListener.token(), Own::DemoGuest.token()) {
+    match wsmon::demo::Demo::listen(monitor.registry(), Own::DemoListener.token(), Own::DemoClient.token()) {
         Ok(demo) => Ok(Box::new(demo)),
         Err(error) => Err(Failure::io("--demo", &error)),
     }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io;
 
-use wsmon::{AddressError, Monitor, Server, Stale, Style};
+use wsmon::{Monitor, Server, SettingsError, Stale, Style};
 
 use super::file::Appender;
 use super::plan::{Exit, Plan, StaleAfter};
@@ -21,8 +21,8 @@ pub fn open(path: &Option<std::path::PathBuf>, option: &str, plan: &Plan) -> Res
 pub fn add(monitor: &mut Monitor, uri: &str, plan: &Plan) -> Result<(), Failure> {
     let refused = |error: &dyn Display| Failure::from(Exit::usage(&format!("{}: {error}", plan.uris_from)));
     let server = server(uri, plan).map_err(|error| match error {
-        AddressError::File(..) => Failure::local(error.to_string()),
-        AddressError::Uri(_) => refused(&error),
+        SettingsError::File(..) => Failure::local(error.to_string()),
+        SettingsError::Uri(_) => refused(&error),
         _ => Exit::usage(&error.to_string()).into(),
     })?;
     let stale = match plan.stale_after {
@@ -43,7 +43,7 @@ pub fn add(monitor: &mut Monitor, uri: &str, plan: &Plan) -> Result<(), Failure>
 }
 
 /// The server, and what is to be said to it.
-fn server(uri: &str, plan: &Plan) -> Result<Server, AddressError> {
+fn server(uri: &str, plan: &Plan) -> Result<Server, SettingsError> {
     let speech = &plan.speech;
     let mut server = Server::parse(uri)?
         .dialect(&plan.dialect)?
@@ -68,7 +68,7 @@ fn server(uri: &str, plan: &Plan) -> Result<Server, AddressError> {
 }
 
 /// How the server is reached.
-fn reach(server: Server, plan: &Plan) -> Result<Server, AddressError> {
+fn reach(server: Server, plan: &Plan) -> Result<Server, SettingsError> {
     let reach = &plan.reach;
     let mut server = server.insecure(reach.insecure).family(reach.family);
     for header in &reach.headers {

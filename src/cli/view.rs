@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use wsmon::{Event, Format, Raw, Shown, Style};
+use wsmon::{Event, Format, Message, Raw, Style};
 
 use super::file::Appender;
-use crate::cli::filter::Only;
+use crate::cli::filter::Filter;
 
 /// What becomes of messages.
 pub struct View {
@@ -15,7 +15,7 @@ pub struct View {
     /// At most one sample per server in this time.
     pub every: Option<Duration>,
     /// What to show; everything where nothing is said. Data is saved whatever it says.
-    pub only: Option<Only>,
+    pub only: Option<Filter>,
     /// How much content to show of each server.
     pub count: Option<u64>,
     /// Only answers count.
@@ -23,7 +23,7 @@ pub struct View {
     pub data: Option<Box<Appender>>,
     /// Text for stdout, in whole messages.
     pub out: Outbox,
-    servers: Vec<Server>,
+    servers: Vec<ServerView>,
     /// The row of FORMATS by which data is saved.
     line: &'static Format,
 }
@@ -36,7 +36,7 @@ pub struct Outbox {
 }
 
 #[derive(Default)]
-struct Server {
+struct ServerView {
     /// Messages of content that were received and shown.
     received: u64,
     shown: u64,
@@ -92,13 +92,13 @@ impl View {
             answers_only: false,
             data: None,
             out: Outbox::default(),
-            servers: (0..servers).map(|_| Server::default()).collect(),
+            servers: (0..servers).map(|_| ServerView::default()).collect(),
             line,
         }
     }
 
     /// Takes a message as it is received.
-    pub fn show(&mut self, shown: &Shown<'_>) {
+    pub fn show(&mut self, shown: &Message<'_>) {
         let server = &mut self.servers[shown.id];
         server.received += u64::from(shown.is_content());
         if matches!(shown.raw, Raw::None) || server.is_full(self.count) {
@@ -161,11 +161,11 @@ impl View {
 
     /// The largest number of messages of content received, and shown, of one server.
     pub fn most(&self) -> (u64, u64) {
-        let most = |of: fn(&Server) -> u64| self.servers.iter().map(of).max().unwrap_or_default();
+        let most = |of: fn(&ServerView) -> u64| self.servers.iter().map(of).max().unwrap_or_default();
         (most(|server| server.received), most(|server| server.shown))
     }
 
-    fn sample(&mut self, shown: &Shown<'_>, every: Duration) {
+    fn sample(&mut self, shown: &Message<'_>, every: Duration) {
         let View { format, style, only, .. } = self;
         let server = &mut self.servers[shown.id];
         let due_at = server.sample_at.map_or(shown.at, |at| at + every);
@@ -184,7 +184,7 @@ impl View {
     }
 }
 
-impl Server {
+impl ServerView {
     fn is_full(&self, count: Option<u64>) -> bool {
         count.is_some_and(|count| self.shown >= count)
     }
@@ -192,23 +192,23 @@ impl Server {
 
 /// Appends what is to be shown of a message. Whether that counts: it does not where there is nothing to see, as
 /// with a list of processes that has not changed.
-fn write_chosen(out: &mut String, shown: &Shown<'_>, format: &Format, style: &Style, only: Option<&Only>) -> bool {
+fn write_chosen(out: &mut String, shown: &Message<'_>, format: &Format, style: &Style, only: Option<&Filter>) -> bool {
     let start = out.len();
     let Some(events) = only.map_or(Some(Cow::Borrowed(shown.events)), |only| only.choose(shown)) else { return false };
-    let chosen = Shown { events: &events, ..*shown };
+    let chosen = Message { events: &events, ..*shown };
     (format.write)(out, &chosen, style);
     chosen.is_content() && out.len() > start
 }
 
 /// Whether the message is a sample and nothing else that must not wait.
-fn is_sample(shown: &Shown<'_>) -> bool {
+fn is_sample(shown: &Message<'_>) -> bool {
     matches!(shown.events, [Event::Sample(_)])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::temp_dir::Scratch;
+    use crate::cli::temp_dir::TempDir;
     use std::sync::Arc;
     use std::time::SystemTime;
     use wsmon::{LogLine, Notice, Processes};
@@ -221,12 +221,12 @@ mod tests {
     fn show(view: &mut View, events: &[Event<'_>]) {
         let server: Arc<str> = "a".into();
         let (received_at, raw) = (SystemTime::UNIX_EPOCH, Raw::Json("{}"));
-        view.show(&Shown { server: &server, id: 0, received_at, at: Instant::now(), kind: "x.y", raw, events });
+        view.show(&Message { server: &server, id: 0, received_at, at: Instant::now(), kind: "x.y", raw, events });
     }
 
     fn view(format: &str, only: &str) -> View {
         let mut view = View::new(wsmon::format(format).unwrap(), Style::default(), 1);
-        view.only = (!only.is_empty()).then(|| Only::read(only).unwrap());
+        view.only = (!only.is_empty()).then(|| Filter::read(only).unwrap());
         view
     }
 
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn only_what_was_asked_for_is_shown_and_counted_but_all_is_saved() {
-        let scratch = Scratch::new();
+        let scratch = TempDir::new();
         let mut view = view("simple", "log");
         view.data = Some(Appender::open(scratch.file("data"), None, 0).unwrap());
         view.count = Some(2);

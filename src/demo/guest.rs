@@ -18,33 +18,33 @@ const MESSAGES_PER_TURN: usize = 64;
 /// No request to this server is longer, and no more output waits for a guest that does not read.
 const LIMIT: usize = 64 << 10;
 
-pub(super) enum Guest {
+pub(super) enum Client {
     Arriving { stream: TcpStream, request: Vec<u8>, give_up_at: Instant },
     Listening(Box<WebSocket<Metered>>),
 }
 
-impl Guest {
-    pub fn new(stream: TcpStream, mono: Instant) -> Guest {
-        Guest::Arriving { stream, request: Vec::new(), give_up_at: mono + UPGRADE_WITHIN }
+impl Client {
+    pub fn new(stream: TcpStream, mono: Instant) -> Client {
+        Client::Arriving { stream, request: Vec::new(), give_up_at: mono + UPGRADE_WITHIN }
     }
 
     /// `None` for one that listens.
     pub fn give_up_at(&self) -> Option<Instant> {
         match self {
-            Guest::Arriving { give_up_at, .. } => Some(*give_up_at),
-            Guest::Listening(_) => None,
+            Client::Arriving { give_up_at, .. } => Some(*give_up_at),
+            Client::Listening(_) => None,
         }
     }
 
     /// Reads and answers what there is. The flag tells that there may be more; an error, that the
     /// connection is over.
-    pub fn serve(self, clients: usize, wall: SystemTime) -> Result<(Guest, bool), Error> {
+    pub fn serve(self, clients: usize, wall: SystemTime) -> Result<(Client, bool), Error> {
         match self {
-            Guest::Listening(socket) => converse(socket, clients, wall),
-            Guest::Arriving { mut stream, mut request, give_up_at } => {
+            Client::Listening(socket) => converse(socket, clients, wall),
+            Client::Arriving { mut stream, mut request, give_up_at } => {
                 receive(&mut stream, &mut request)?;
                 match upgrade::serve(&request) {
-                    Ok(None) => Ok((Guest::Arriving { stream, request, give_up_at }, false)),
+                    Ok(None) => Ok((Client::Arriving { stream, request, give_up_at }, false)),
                     Ok(Some((answer, consumed))) => {
                         send(&mut stream, &answer)?;
                         converse(open(stream, &request[consumed..], wall)?, clients + 1, wall)
@@ -62,8 +62,8 @@ impl Guest {
     /// other side has stopped reading.
     pub fn tell(&mut self, message: &str) -> Result<(), Error> {
         match self {
-            Guest::Listening(socket) => unless_blocked(socket.send(Message::text(message))),
-            Guest::Arriving { .. } => Ok(()),
+            Client::Listening(socket) => unless_blocked(socket.send(Message::text(message))),
+            Client::Arriving { .. } => Ok(()),
         }
     }
 }
@@ -105,7 +105,7 @@ fn open(stream: TcpStream, rest: &[u8], wall: SystemTime) -> Result<Box<WebSocke
     Ok(Box::new(socket))
 }
 
-fn converse(mut socket: Box<WebSocket<Metered>>, clients: usize, wall: SystemTime) -> Result<(Guest, bool), Error> {
+fn converse(mut socket: Box<WebSocket<Metered>>, clients: usize, wall: SystemTime) -> Result<(Client, bool), Error> {
     // Not settled: a guest keeps its block.
     socket.get_mut().refill(&mut Vec::new());
     unless_blocked(socket.flush())?;
@@ -113,7 +113,7 @@ fn converse(mut socket: Box<WebSocket<Metered>>, clients: usize, wall: SystemTim
         let message = match socket.read() {
             Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
                 let more = socket.get_ref().is_spent();
-                return Ok((Guest::Listening(socket), more));
+                return Ok((Client::Listening(socket), more));
             }
             message => message?,
         };
@@ -127,7 +127,7 @@ fn converse(mut socket: Box<WebSocket<Metered>>, clients: usize, wall: SystemTim
     }
     // A pong may be waiting.
     unless_blocked(socket.flush())?;
-    Ok((Guest::Listening(socket), true))
+    Ok((Client::Listening(socket), true))
 }
 
 /// What would block is queued; tungstenite sends it with the next flush.

@@ -10,7 +10,7 @@ mod proc;
 mod sample;
 
 use crate::model::time::sooner;
-use guest::Guest;
+use guest::Client;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use sample::Machine;
@@ -35,7 +35,7 @@ pub struct Demo {
     tokens: (Token, Token),
     /// Accepted since the last turn.
     arrivals: Vec<TcpStream>,
-    guests: Vec<Guest>,
+    guests: Vec<Client>,
     /// Some guest has something to read, or could not read all of it in the last turn.
     stirred: bool,
     /// When the last turn was, for a deadline that is due at once.
@@ -95,7 +95,7 @@ impl Demo {
     pub fn turn(&mut self, mono: Instant, wall: SystemTime) {
         self.turned_at = Some(mono);
         for stream in std::mem::take(&mut self.arrivals) {
-            self.guests.push(Guest::new(stream, mono));
+            self.guests.push(Client::new(stream, mono));
         }
         if std::mem::take(&mut self.stirred) {
             self.serve(wall);
@@ -148,7 +148,7 @@ impl Demo {
     }
 
     /// Closes the connections of all others.
-    fn keep(&mut self, is_kept: &mut dyn FnMut(&mut Guest) -> bool) {
+    fn keep(&mut self, is_kept: &mut dyn FnMut(&mut Client) -> bool) {
         self.guests.retain_mut(is_kept);
     }
 

@@ -4,19 +4,19 @@ use crate::model::json;
 
 /// Memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Memory {
+pub(super) struct MemInfo {
     pub total: u64,
     /// What programs could still get; kernels before 3.14 do not say.
     pub available: Option<u64>,
 }
 
 /// /proc/meminfo.
-pub(super) fn memory(meminfo: &str) -> Option<Memory> {
+pub(super) fn memory(meminfo: &str) -> Option<MemInfo> {
     let bytes = |name: &str| {
         let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
         line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
     };
-    Some(Memory { total: bytes("MemTotal").filter(|total| *total > 0)?, available: bytes("MemAvailable") })
+    Some(MemInfo { total: bytes("MemTotal").filter(|total| *total > 0)?, available: bytes("MemAvailable") })
 }
 
 /// Time that a processor has spent, in ticks since the start.
@@ -139,8 +139,8 @@ mod tests {
     #[test]
     fn memory_is_in_bytes_and_may_be_partly_unknown() {
         let known = memory("MemTotal:       24684092 kB\nMemFree: 1 kB\nMemAvailable:   23774 kB\n");
-        assert_eq!(known, Some(Memory { total: 25_276_510_208, available: Some(24_344_576) }));
-        assert_eq!(memory("MemTotal: 8 kB\n"), Some(Memory { total: 8192, available: None }));
+        assert_eq!(known, Some(MemInfo { total: 25_276_510_208, available: Some(24_344_576) }));
+        assert_eq!(memory("MemTotal: 8 kB\n"), Some(MemInfo { total: 8192, available: None }));
         for text in ["", "MemTotal: 0 kB\n", "MemTotal: 1 MB\n", "MemTotal: 18446744073709551615 kB\n"] {
             assert_eq!(memory(text), None, "{text}");
         }

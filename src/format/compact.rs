@@ -3,8 +3,9 @@
 use super::lines::{Tags, push_events};
 use super::{Format, number, stats};
 use crate::format::style::{Level, Style};
-use crate::model::event::Shown;
-use crate::model::metric::{Metric, Sample};
+use crate::model::event::Message;
+use crate::model::metric::Metric;
+use crate::model::sample::Sample;
 
 pub const FORMAT: Format = Format {
     name: "compact",
@@ -27,7 +28,7 @@ const TAGS: Tags = Tags {
 
 const GIB: f64 = (1_u64 << 30) as f64;
 
-fn write(out: &mut String, shown: &Shown<'_>, style: &Style) {
+fn write(out: &mut String, shown: &Message<'_>, style: &Style) {
     push_events(out, shown, *style, &TAGS, push_sample);
 }
 
@@ -59,7 +60,7 @@ fn push_cpu(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
 }
 
 fn push_memory(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
-    let percent = push_percent(out, "RAM:", sample.get(Metric::Memory), style);
+    let percent = push_percent(out, "RAM:", sample.get(Metric::DialectState), style);
     let sizes = (sample.get(Metric::MemoryUsed), sample.get(Metric::MemoryTotal));
     if sizes == (None, None) {
         return percent;

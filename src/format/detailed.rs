@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::lines::{Lines, Tags, alert_color, push_alert};
 use super::{Format, number, stats};
 use crate::format::style::{Level, RULER, Style, TITLE};
-use crate::model::event::{Event, Raw, Shown};
-use crate::model::fields;
+use crate::model::event::{Event, Message, Raw};
 use crate::model::json::{Node, repair};
-use crate::model::metric::{METRICS, Metric, Sample, Section, TEXTS, Text, Unit};
+use crate::model::metric::{METRICS, Metric, Section, TEXTS, Text, Unit};
+use crate::model::sample::Sample;
+use crate::model::sample::read::other_members;
 
 pub const FORMAT: Format = Format {
     name: "detailed",
@@ -32,7 +33,7 @@ const TAGS: Tags = Tags {
 
 const SECTIONS: [(Section, &str); 5] = [
     (Section::Cpu, "CPU Information:"),
-    (Section::Memory, "Memory Information:"),
+    (Section::DialectState, "DialectState Information:"),
     (Section::Disk, "Disk Information:"),
     (Section::Gpu, "GPU Information:"),
     (Section::Host, "System Information:"),
@@ -48,7 +49,7 @@ const PAIRS: [(Metric, Metric); 3] = [
 const BAR_CELLS: usize = 20;
 
 /// Alerts that came with a sample stand in its block.
-fn write(out: &mut String, shown: &Shown<'_>, style: &Style) {
+fn write(out: &mut String, shown: &Message<'_>, style: &Style) {
     let mut lines = Lines::new(out, shown, *style);
     let in_block = shown.events.iter().any(|event| matches!(event, Event::Sample(_)));
     for event in shown.events {
@@ -60,7 +61,7 @@ fn write(out: &mut String, shown: &Shown<'_>, style: &Style) {
     }
 }
 
-fn push_sample(lines: &mut Lines<'_>, shown: &Shown<'_>, sample: &Sample<'_>) {
+fn push_sample(lines: &mut Lines<'_>, shown: &Message<'_>, sample: &Sample<'_>) {
     let start = lines.out.len();
     push_heading(lines, shown, sample);
     let head = lines.out.len();
@@ -77,7 +78,7 @@ fn push_sample(lines: &mut Lines<'_>, shown: &Shown<'_>, sample: &Sample<'_>) {
     }
 }
 
-fn push_heading(lines: &mut Lines<'_>, shown: &Shown<'_>, sample: &Sample<'_>) {
+fn push_heading(lines: &mut Lines<'_>, shown: &Message<'_>, sample: &Sample<'_>) {
     let style = lines.style;
     lines.line(|_| {});
     lines.painted(RULER, |out| {
@@ -172,7 +173,7 @@ fn push_others(lines: &mut Lines<'_>, raw: Raw<'_>, sample: &Sample<'_>) {
         }
     };
     let style = lines.style;
-    for (path, value) in fields::others(&message, sample, most) {
+    for (path, value) in other_members(&message, sample, most) {
         lines.line(|out| {
             out.push_str("  ");
             style.push_foreign(out, &path);
@@ -263,7 +264,7 @@ CPU Information:
   Current frequency: 2596 MHz
   Per core: 100.0% - 33.3%
 
-Memory Information:
+DialectState Information:
   Usage:  62.8% [████████████░░░░░░░░] (normal)
   Used: 9.4 GB / 14.9 GB
   Available: 5.5 GB
@@ -295,8 +296,8 @@ Other:
 GPU Information:
   Name: NVIDIA RTX A4000
   Usage:  37.0% [███████░░░░░░░░░░░░░] (normal)
-  Memory:  37.5% [███████░░░░░░░░░░░░░] (normal)
-  Memory used: 6.0 GB / 16.0 GB
+  DialectState:  37.5% [███████░░░░░░░░░░░░░] (normal)
+  DialectState used: 6.0 GB / 16.0 GB
   Temperature: 61°C
 ";
         assert!(sample("detailed", GPU, PLAIN).contains(expected));

@@ -5,9 +5,10 @@
 use super::{Format, json, stats};
 use crate::format::style::Style;
 use crate::model::event::{Alert, AlertPhase, Answer, Event, LogLine, Notice, Process, ProcessChange, Processes, Raw};
-use crate::model::event::{ServerError, Shown, Unknown};
+use crate::model::event::{Message, ServerError, Unknown};
 use crate::model::json::{Layout, Writer};
-use crate::model::metric::{METRICS, Metric, Sample, TEXTS, Text};
+use crate::model::metric::{METRICS, Metric, TEXTS, Text};
+use crate::model::sample::Sample;
 
 pub const FORMAT: Format = Format {
     name: "events",
@@ -20,7 +21,7 @@ pub const FORMAT: Format = Format {
 /// These stand in one list, in the place of the first.
 const LOAD: [Metric; 3] = [Metric::Load1, Metric::Load5, Metric::Load15];
 
-fn write(out: &mut String, shown: &Shown<'_>, _: &Style) {
+fn write(out: &mut String, shown: &Message<'_>, _: &Style) {
     for event in shown.events {
         let Some(kind) = event.kind_name() else { continue };
         let mut json = Writer::new(out, Layout::Line);
@@ -32,7 +33,7 @@ fn write(out: &mut String, shown: &Shown<'_>, _: &Style) {
     }
 }
 
-fn push_members(json: &mut Writer<'_>, event: &Event<'_>, shown: &Shown<'_>) {
+fn push_members(json: &mut Writer<'_>, event: &Event<'_>, shown: &Message<'_>) {
     match event {
         Event::Sample(sample) => push_sample(json, sample),
         Event::Processes(processes) => push_processes(json, processes),
@@ -146,7 +147,7 @@ fn push_notice(json: &mut Writer<'_>, notice: &Notice<'_>) {
 }
 
 /// The text is for people; the message itself stands beside it where nothing else is in it.
-fn push_answer(json: &mut Writer<'_>, answer: &Answer<'_>, shown: &Shown<'_>) {
+fn push_answer(json: &mut Writer<'_>, answer: &Answer<'_>, shown: &Message<'_>) {
     text(json, "type", &answer.kind);
     json.member("text").string(&answer.text);
     if let (Raw::Json(message), [_]) = (shown.raw, shown.events) {

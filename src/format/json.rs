@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 
 use super::{Format, number, stats};
 use crate::format::style::Style;
-use crate::model::event::{Raw, Shown};
+use crate::model::event::{Message, Raw};
 use crate::model::json::{Layout, Writer, has_member, relayout};
 
 pub const JSON: Format = Format {
@@ -27,12 +27,12 @@ pub const JSONL: Format = Format {
 const OURS: [&str; 2] = ["received_at", "server"];
 
 /// Appends the message as one line of JSON, with line feed: what `jsonl` prints and what is saved.
-pub fn push_line(out: &mut String, shown: &Shown<'_>) {
+pub fn push_line(out: &mut String, shown: &Message<'_>) {
     push_object(out, shown, Layout::Line);
 }
 
 /// With labels, and where the message itself is no JSON, the object of `jsonl`, indented.
-fn write_indented(out: &mut String, shown: &Shown<'_>, style: &Style) {
+fn write_indented(out: &mut String, shown: &Message<'_>, style: &Style) {
     match shown.raw {
         Raw::Json(text) if !style.labels => {
             relayout(out, text, Layout::Indented);
@@ -48,7 +48,7 @@ pub fn gap(missing: u64) -> String {
 }
 
 /// Opens an object that begins with the time and the server.
-pub fn open(json: &mut Writer<'_>, shown: &Shown<'_>) {
+pub fn open(json: &mut Writer<'_>, shown: &Message<'_>) {
     let mut received = String::with_capacity(24);
     number::push_time(&mut received, shown.received_at);
     json.open('{');
@@ -56,7 +56,7 @@ pub fn open(json: &mut Writer<'_>, shown: &Shown<'_>) {
     json.member(OURS[1]).string(shown.server);
 }
 
-fn push_object(out: &mut String, shown: &Shown<'_>, layout: Layout) {
+fn push_object(out: &mut String, shown: &Message<'_>, layout: Layout) {
     if shown.raw == Raw::None {
         return;
     }

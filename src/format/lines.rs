@@ -4,9 +4,9 @@ use anstyle::AnsiColor;
 
 use super::{number, processes};
 use crate::format::style::{Level, NOTICE, Style};
-use crate::model::event::{Alert, AlertPhase, Event, LogLine, Raw, ServerError, Shown};
+use crate::model::event::{Alert, AlertPhase, Event, LogLine, Message, Raw, ServerError};
 use crate::model::json;
-use crate::model::metric::Sample;
+use crate::model::sample::Sample;
 
 /// How much of a message is shown that nobody knows, in characters.
 const UNKNOWN_SHOWN: usize = 1000;
@@ -37,7 +37,7 @@ pub struct Lines<'o> {
 /// Appends one line for a sample, and one for each other event.
 pub fn push_events(
     out: &mut String,
-    shown: &Shown<'_>,
+    shown: &Message<'_>,
     style: Style,
     tags: &Tags,
     push_sample: fn(&mut String, &Sample<'_>, Style) -> bool,
@@ -60,7 +60,7 @@ pub fn push_events(
 }
 
 impl<'o> Lines<'o> {
-    pub fn new(out: &'o mut String, shown: &Shown<'o>, style: Style) -> Self {
+    pub fn new(out: &'o mut String, shown: &Message<'o>, style: Style) -> Self {
         Lines { out, label: style.labels.then_some(&**shown.server), style }
     }
 
@@ -99,7 +99,7 @@ impl<'o> Lines<'o> {
     }
 
     /// Appends the lines of an event that is no sample; nothing for those that people need not see.
-    pub fn event(&mut self, event: &Event<'_>, shown: &Shown<'_>, tags: &Tags) {
+    pub fn event(&mut self, event: &Event<'_>, shown: &Message<'_>, tags: &Tags) {
         let style = self.style;
         let tag = |out: &mut String, tag| push_tag(out, shown, style, tags, tag);
         match event {
@@ -135,7 +135,7 @@ impl<'o> Lines<'o> {
     }
 
     /// Appends the line of a sample without anything that the format could show.
-    pub fn unreadable(&mut self, shown: &Shown<'_>, tags: &Tags) {
+    pub fn unreadable(&mut self, shown: &Message<'_>, tags: &Tags) {
         let (Raw::Json(text) | Raw::Text(text)) = shown.raw else { return };
         let kind = json::message_type(text).unwrap_or_default();
         self.event(&Event::Unknown(crate::model::event::Unknown { kind, text: text.into() }), shown, tags);
@@ -143,7 +143,7 @@ impl<'o> Lines<'o> {
 }
 
 /// Appends the mark of an event, behind the time where it is wanted.
-pub fn push_tag(out: &mut String, shown: &Shown<'_>, style: Style, tags: &Tags, tag: [&'static str; 2]) {
+pub fn push_tag(out: &mut String, shown: &Message<'_>, style: Style, tags: &Tags, tag: [&'static str; 2]) {
     if tags.full {
         push_stamp(out, shown);
     }
@@ -246,7 +246,7 @@ fn push_unknown(out: &mut String, kind: &str, text: &str, style: Style) {
 }
 
 /// The server's own time where it gives one, else ours in UTC, as the Z says.
-fn push_stamp(out: &mut String, shown: &Shown<'_>) {
+fn push_stamp(out: &mut String, shown: &Message<'_>) {
     let sent = if let Raw::Json(text) = shown.raw { json::member(text, "timestamp") } else { None };
     out.push('[');
     if let Some(clock) = sent.as_deref().and_then(number::clock) {

@@ -12,14 +12,14 @@ mod stats;
 pub mod style;
 
 use crate::format::style::Style;
-use crate::model::event::Shown;
+use crate::model::event::Message;
 use crate::model::stats::Statistics;
 
 /// An output format: functions that write text into a [`String`]. Those of the command are in [`FORMATS`], and a
 /// program may make its own. They write lines with their line feeds and print nothing.
 ///
 /// ```
-/// use wsmon::{Event, Format, Metric, Monitor, Server, Shown, Style};
+/// use wsmon::{Event, Format, Metric, Monitor, Server, Message, Style};
 ///
 /// /// Server and processor use, separated by tabs.
 /// static TABS: Format = Format {
@@ -33,7 +33,7 @@ use crate::model::stats::Statistics;
 ///     gap: None,
 /// };
 ///
-/// fn write(out: &mut String, shown: &Shown<'_>, _: &Style) {
+/// fn write(out: &mut String, shown: &Message<'_>, _: &Style) {
 ///     for event in shown.events {
 ///         if let Event::Sample(sample) = event
 ///             && let Some(percent) = sample.get(Metric::Cpu)
@@ -66,7 +66,7 @@ pub struct Format {
     pub about: &'static str,
     /// Appends the lines of one message, each with its line feed; nothing where there is nothing to show. What is
     /// appended belongs together: it is written as a whole or not at all.
-    pub write: fn(&mut String, &Shown<'_>, &Style),
+    pub write: fn(&mut String, &Message<'_>, &Style),
     /// Appends the statistics, with line feed.
     pub stats: fn(&mut String, &Statistics, &Style),
     /// The line that stands where so many messages are missing because the reader was too slow; `None` = no line.
@@ -93,9 +93,10 @@ mod tests {
     use crate::model::event::{
         Alert, AlertPhase, Answer, Event, LogLine, Notice, Process, ProcessChange, Processes, Raw, ServerError, Unknown,
     };
-    use crate::model::fields::{Row, Rule, read};
     use crate::model::json::repair;
     use crate::model::metric::{Metric, Text};
+    use crate::model::sample::field::{Field, FieldRule};
+    use crate::model::sample::read::read_sample;
 
     pub const PLAIN: Style = Style { color: false, ascii: false, labels: false };
     pub const COLOR: Style = Style { color: true, ..PLAIN };
@@ -106,57 +107,58 @@ mod tests {
 
     pub const GPU: &str = r#"{"timestamp": "2026-11-20T06:28:57", "data": {"memory": {"total": 25276510208, "used": 1400000000, "percentage": 80.0}, "processor": {"usage_percent": 50.0}, "disk": {"percentage": 85.0}, "gpu": {"name": "NVIDIA RTX A4000", "memory_total": 17171480576.0, "memory_used": 6442450944.0, "memory_percentage": 37.51831949193942, "gpu_usage_percent": 37.0, "temperature": 61.0, "power_draw": null}}}"#;
 
-    static ROWS: &[Row] = &[Row("type", Rule::Envelope), Row("timestamp", Rule::At), Row("data", Rule::Into(DATA))];
+    static ROWS: &[Field] =
+        &[Field("type", FieldRule::Envelope), Field("timestamp", FieldRule::At), Field("data", FieldRule::Into(DATA))];
 
-    static DATA: &[Row] = &[
-        Row(
+    static DATA: &[Field] = &[
+        Field(
             "processor",
-            Rule::Into(&[
-                Row("usage_percent", Rule::Number(Metric::Cpu, 1.0)),
-                Row("core_count", Rule::Number(Metric::Cores, 1.0)),
-                Row("logical_count", Rule::Number(Metric::LogicalCores, 1.0)),
-                Row("frequency_current", Rule::NonZero(Metric::Frequency, 1.0)),
-                Row("frequency_max", Rule::NonZero(Metric::FrequencyMax, 1.0)),
-                Row("per_core_usage", Rule::PerCore),
-                Row("temperature", Rule::Number(Metric::Temperature, 1.0)),
-                Row("load", Rule::Numbers(&[Metric::Load1, Metric::Load5])),
+            FieldRule::Into(&[
+                Field("usage_percent", FieldRule::Number(Metric::Cpu, 1.0)),
+                Field("core_count", FieldRule::Number(Metric::Cores, 1.0)),
+                Field("logical_count", FieldRule::Number(Metric::LogicalCores, 1.0)),
+                Field("frequency_current", FieldRule::NonZero(Metric::Frequency, 1.0)),
+                Field("frequency_max", FieldRule::NonZero(Metric::FrequencyMax, 1.0)),
+                Field("per_core_usage", FieldRule::PerCore),
+                Field("temperature", FieldRule::Number(Metric::Temperature, 1.0)),
+                Field("load", FieldRule::Numbers(&[Metric::Load1, Metric::Load5])),
             ]),
         ),
-        Row(
+        Field(
             "memory",
-            Rule::Into(&[
-                Row("percentage", Rule::Number(Metric::Memory, 1.0)),
-                Row("used", Rule::Number(Metric::MemoryUsed, 1.0)),
-                Row("total", Rule::Number(Metric::MemoryTotal, 1.0)),
-                Row("available", Rule::Number(Metric::MemoryAvailable, 1.0)),
+            FieldRule::Into(&[
+                Field("percentage", FieldRule::Number(Metric::DialectState, 1.0)),
+                Field("used", FieldRule::Number(Metric::MemoryUsed, 1.0)),
+                Field("total", FieldRule::Number(Metric::MemoryTotal, 1.0)),
+                Field("available", FieldRule::Number(Metric::MemoryAvailable, 1.0)),
             ]),
         ),
-        Row(
+        Field(
             "disk",
-            Rule::Into(&[
-                Row("percentage", Rule::Number(Metric::Disk, 1.0)),
-                Row("used", Rule::Number(Metric::DiskUsed, 1.0)),
-                Row("total", Rule::Number(Metric::DiskTotal, 1.0)),
-                Row("path", Rule::Text(Text::DiskPath)),
+            FieldRule::Into(&[
+                Field("percentage", FieldRule::Number(Metric::Disk, 1.0)),
+                Field("used", FieldRule::Number(Metric::DiskUsed, 1.0)),
+                Field("total", FieldRule::Number(Metric::DiskTotal, 1.0)),
+                Field("path", FieldRule::Text(Text::DiskPath)),
             ]),
         ),
-        Row(
+        Field(
             "gpu",
-            Rule::Into(&[
-                Row("name", Rule::Text(Text::GpuName)),
-                Row("gpu_usage_percent", Rule::Number(Metric::Gpu, 1.0)),
-                Row("memory_percentage", Rule::Number(Metric::GpuMemory, 1.0)),
-                Row("memory_used", Rule::Number(Metric::GpuMemoryUsed, 1.0)),
-                Row("memory_total", Rule::Number(Metric::GpuMemoryTotal, 1.0)),
-                Row("temperature", Rule::Number(Metric::GpuTemperature, 1.0)),
+            FieldRule::Into(&[
+                Field("name", FieldRule::Text(Text::GpuName)),
+                Field("gpu_usage_percent", FieldRule::Number(Metric::Gpu, 1.0)),
+                Field("memory_percentage", FieldRule::Number(Metric::GpuMemory, 1.0)),
+                Field("memory_used", FieldRule::Number(Metric::GpuMemoryUsed, 1.0)),
+                Field("memory_total", FieldRule::Number(Metric::GpuMemoryTotal, 1.0)),
+                Field("temperature", FieldRule::Number(Metric::GpuTemperature, 1.0)),
             ]),
         ),
-        Row(
+        Field(
             "system",
-            Rule::Into(&[
-                Row("os_name", Rule::Text(Text::Os)),
-                Row("hostname", Rule::Text(Text::Host)),
-                Row("uptime", Rule::Number(Metric::Uptime, 1.0)),
+            FieldRule::Into(&[
+                Field("os_name", FieldRule::Text(Text::Os)),
+                Field("hostname", FieldRule::Text(Text::Host)),
+                Field("uptime", FieldRule::Number(Metric::Uptime, 1.0)),
             ]),
         ),
     ];
@@ -169,7 +171,7 @@ mod tests {
         let mut out = String::new();
         (format.write)(
             &mut out,
-            &Shown { server: &server, id: 0, received_at, at: std::time::Instant::now(), kind: "", raw, events },
+            &Message { server: &server, id: 0, received_at, at: std::time::Instant::now(), kind: "", raw, events },
             &style,
         );
         out
@@ -183,7 +185,7 @@ mod tests {
     /// The same, with further events.
     pub fn sample_with(format: &str, text: &str, more: &[Event<'_>], style: Style) -> String {
         let readable = repair(text).map_or(Cow::Borrowed(text), Cow::Owned);
-        let mut events = vec![Event::Sample(read(&readable, ROWS).unwrap().sample)];
+        let mut events = vec![Event::Sample(read_sample(&readable, ROWS).unwrap().sample)];
         events.extend_from_slice(more);
         written(format, Raw::Json(text), &events, style)
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::lines::{Lines, Tags, push_tag};
 use super::number;
 use crate::format::style::{Level, Style};
-use crate::model::event::{Process, Processes, Shown};
+use crate::model::event::{Message, Process, Processes};
 
 /// A column of the table.
 struct Column {
@@ -41,7 +41,7 @@ const AHEAD: Duration = Duration::from_secs(60);
 
 /// Appends the list as a table and the changes where nothing is left out; else the changes only, or the first
 /// list with a line for each process.
-pub fn push(lines: &mut Lines<'_>, shown: &Shown<'_>, processes: &Processes<'_>, tags: &Tags) {
+pub fn push(lines: &mut Lines<'_>, shown: &Message<'_>, processes: &Processes<'_>, tags: &Tags) {
     if tags.full {
         push_list(lines, shown, processes, tags);
     }
@@ -64,13 +64,13 @@ pub fn push(lines: &mut Lines<'_>, shown: &Shown<'_>, processes: &Processes<'_>,
 }
 
 /// A process of the first list, as if it had just appeared.
-fn push_found(lines: &mut Lines<'_>, shown: &Shown<'_>, tags: &Tags, process: &Process<'_>) {
+fn push_found(lines: &mut Lines<'_>, shown: &Message<'_>, tags: &Tags, process: &Process<'_>) {
     let state = if process.state.is_empty() { "listed" } else { &process.state };
     push_change(lines, shown, tags, [&process.name, "", state, process.error.as_deref().unwrap_or_default()]);
 }
 
 /// Appends the members of a [`crate::model::event::ProcessChange`].
-fn push_change(lines: &mut Lines<'_>, shown: &Shown<'_>, tags: &Tags, [name, from, to, detail]: [&str; 4]) {
+fn push_change(lines: &mut Lines<'_>, shown: &Message<'_>, tags: &Tags, [name, from, to, detail]: [&str; 4]) {
     let style = lines.style;
     tagged(lines, shown, tags, &|out| {
         style.push_foreign(out, name);
@@ -96,7 +96,7 @@ fn push_state(out: &mut String, state: &str, style: Style) {
     }
 }
 
-fn tagged(lines: &mut Lines<'_>, shown: &Shown<'_>, tags: &Tags, write: &dyn Fn(&mut String)) {
+fn tagged(lines: &mut Lines<'_>, shown: &Message<'_>, tags: &Tags, write: &dyn Fn(&mut String)) {
     let style = lines.style;
     lines.line(|out| {
         push_tag(out, shown, style, tags, tags.process);
@@ -105,7 +105,7 @@ fn tagged(lines: &mut Lines<'_>, shown: &Shown<'_>, tags: &Tags, write: &dyn Fn(
 }
 
 /// A message that only tells changes has no list.
-fn push_list(lines: &mut Lines<'_>, shown: &Shown<'_>, processes: &Processes<'_>, tags: &Tags) {
+fn push_list(lines: &mut Lines<'_>, shown: &Message<'_>, processes: &Processes<'_>, tags: &Tags) {
     let list = &processes.list;
     match list.len() {
         0 if processes.changes.is_empty() => tagged(lines, shown, tags, &|out| out.push_str("none")),

@@ -3,8 +3,9 @@
 use super::lines::{Tags, push_events};
 use super::{Format, number, stats};
 use crate::format::style::{Level, Style};
-use crate::model::event::Shown;
-use crate::model::metric::{Metric, Sample};
+use crate::model::event::Message;
+use crate::model::metric::Metric;
+use crate::model::sample::Sample;
 
 pub const FORMAT: Format = Format {
     name: "simple",
@@ -26,9 +27,9 @@ const TAGS: Tags = Tags {
 };
 
 const PARTS: [(&str, Metric); 4] =
-    [("CPU: ", Metric::Cpu), ("RAM: ", Metric::Memory), ("Disk: ", Metric::Disk), ("GPU: ", Metric::Gpu)];
+    [("CPU: ", Metric::Cpu), ("RAM: ", Metric::DialectState), ("Disk: ", Metric::Disk), ("GPU: ", Metric::Gpu)];
 
-fn write(out: &mut String, shown: &Shown<'_>, style: &Style) {
+fn write(out: &mut String, shown: &Message<'_>, style: &Style) {
     push_events(out, shown, *style, &TAGS, push_sample);
 }
 

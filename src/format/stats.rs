@@ -8,7 +8,7 @@ use super::number;
 use crate::format::style::{Level, RULER, Style};
 use crate::model::json::{Layout, Writer};
 use crate::model::metric::{METRICS, Unit};
-use crate::model::stats::{PastError, Saved, Spread, Statistics};
+use crate::model::stats::{PastError, Saved, Statistics, Summary};
 
 /// Appends the statistics for people. With several servers the totals come first, then each server's own,
 /// labelled.
@@ -82,7 +82,7 @@ fn push_error(lines: &mut Lines<'_>, error: &PastError) {
     });
 }
 
-fn push_ping(out: &mut String, ping: &Spread) {
+fn push_ping(out: &mut String, ping: &Summary) {
     let mean = ping.mean().unwrap_or_default();
     let _ = write!(out, "min {:.2}, mean {mean:.2}, max {:.2} ms", ping.min, ping.max);
 }
@@ -94,7 +94,7 @@ fn push_saved(out: &mut String, saved: &Saved, style: Style) {
     style.push_foreign(out, &saved.file.to_string_lossy());
 }
 
-fn push_history(lines: &mut Lines<'_>, name: &str, spread: &Spread) {
+fn push_history(lines: &mut Lines<'_>, name: &str, spread: &Summary) {
     let unit = METRICS.iter().find(|row| row.name == name).map_or(Unit::Count, |row| row.unit);
     lines.entry("", name, |out| {
         let mean = spread.mean().unwrap_or_default();
@@ -200,7 +200,7 @@ fn list_errors<'e>(json: &mut Writer<'_>, errors: impl Iterator<Item = &'e PastE
     json.close(']');
 }
 
-fn push_spread(json: &mut Writer<'_>, spread: &Spread) {
+fn push_spread(json: &mut Writer<'_>, spread: &Summary) {
     finite(json.member("min"), spread.min);
     finite(json.member("mean"), spread.mean().unwrap_or(f64::NAN));
     finite(json.member("max"), spread.max);
@@ -214,7 +214,7 @@ fn saved(json: &mut Writer<'_>, saved: &Saved) {
     json.close('}');
 }
 
-fn history(json: &mut Writer<'_>, history: &[(&'static str, Spread)]) {
+fn history(json: &mut Writer<'_>, history: &[(&'static str, Summary)]) {
     json.open('{');
     for (name, spread) in history {
         json.member(name).open('{');
@@ -244,7 +244,7 @@ mod tests {
             run: Duration::from_secs(7199),
             connections: 2,
             saved: Some(Saved { messages: 5, file: "data\n.log".into(), bytes: 2048 }),
-            history: Some(vec![("cpu", Spread::default()), ("memory_used", Spread::default())]),
+            history: Some(vec![("cpu", Summary::default()), ("memory_used", Summary::default())]),
             ..Statistics::default()
         };
         of.remember(PastError { at: SystemTime::UNIX_EPOCH, error: "refused\x1b".into(), kind: "connect" });

@@ -1,11 +1,10 @@
 //! How output looks: colours by thresholds, Unicode or ASCII, and the escaping of foreign text.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Reset};
 
-use crate::model::text;
+use crate::model::text::push_escaped;
 
 /// How output looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,13 +125,7 @@ impl Style {
 
     /// Appends foreign text with everything escaped that could do harm, in ASCII all that is not.
     pub(crate) fn push_foreign(self, out: &mut String, text: &str) {
-        let mut rest = text;
-        while let Some((at, c)) = text::find(rest, |b| self.ascii && !b.is_ascii()) {
-            out.push_str(&rest[..at]);
-            push_escape(out, c);
-            rest = &rest[at + c.len_utf8()..];
-        }
-        out.push_str(rest);
+        push_escaped(out, text, self.ascii);
     }
 
     /// The same, cut where it would need more than so many characters. Returns how many are left;
@@ -150,28 +143,6 @@ impl Style {
             room -= width;
         }
         room
-    }
-}
-
-/// Foreign text with everything escaped that could harm a terminal or forge a line.
-#[must_use]
-pub fn escape(text: &str) -> Cow<'_, str> {
-    if text::find(text, |_| false).is_none() {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    Style::default().push_foreign(&mut out, text);
-    Cow::Owned(out)
-}
-
-/// Appends a visible form of a character. Writing to a String cannot fail.
-fn push_escape(out: &mut String, c: char) {
-    match c {
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        _ if c.is_ascii() => drop(write!(out, "\\x{:02x}", u32::from(c))),
-        _ => drop(write!(out, "\\u{{{:x}}}", u32::from(c))),
     }
 }
 
@@ -217,14 +188,6 @@ mod tests {
         assert_eq!(Level::of(79.6, 0), Level::Warning);
         assert_eq!(Level::of(150.0, 1), Level::Critical);
         assert_eq!(Level::of(-20.0, 1), Level::Normal);
-    }
-
-    #[test]
-    fn harmful_characters_become_visible_and_harmless_text_is_borrowed() {
-        assert!(matches!(escape("naïve ☃ \\ text"), Cow::Borrowed(_)));
-        assert_eq!(escape("a\n\r\t\0\x1b[31m\x7f"), "a\\n\\r\\t\\x00\\x1b[31m\\x7f");
-        assert_eq!(escape("\u{9b}é\u{202e}\u{2028}"), "\\u{9b}é\\u{202e}\\u{2028}");
-        assert_eq!(cut("é\u{202e}x", 100, true).0, "\\u{e9}\\u{202e}x");
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl Disconnect {
             (None, _) => "closed by the server without a code".to_owned(),
             (Some(code), "") => format!("closed by the server with {code}{}", meaning(code)),
             (Some(code), why) => {
-                format!("closed by the server with {code}{}: {}", meaning(code), crate::format::style::escape(why))
+                format!("closed by the server with {code}{}: {}", meaning(code), crate::model::text::escape(why))
             }
         };
         let mut closed = Disconnect::new(Phase::Session, text);

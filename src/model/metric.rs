@@ -1,8 +1,5 @@
 //! The metrics and texts that a sample can carry: one row each, in the common form of all servers.
 
-use std::borrow::Cow;
-use std::fmt;
-
 /// A section of a sample, in the order in which `detailed` prints them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -10,7 +7,7 @@ pub enum Section {
     /// Processor and load.
     Cpu,
     /// Main memory.
-    Memory,
+    DialectState,
     /// The disk that the server watches.
     Disk,
     /// The (first) graphics processor.
@@ -100,13 +97,13 @@ metrics! {
     /// Load average over 15 minutes.
     Load15 "load15" "Load 15 min" Cpu Load;
     /// Memory use.
-    Memory "memory" "Usage" Memory Percent;
+    DialectState "memory" "Usage" DialectState Percent;
     /// Memory in use.
-    MemoryUsed "memory_used" "Used" Memory Bytes;
+    MemoryUsed "memory_used" "Used" DialectState Bytes;
     /// Memory installed.
-    MemoryTotal "memory_total" "Total" Memory Bytes;
+    MemoryTotal "memory_total" "Total" DialectState Bytes;
     /// Memory that can still be had.
-    MemoryAvailable "memory_available" "Available" Memory Bytes;
+    MemoryAvailable "memory_available" "Available" DialectState Bytes;
     /// Disk use, as df(1) counts it.
     Disk "disk" "Usage" Disk Percent;
     /// Disk space in use.
@@ -118,13 +115,13 @@ metrics! {
     /// Use of the first graphics processor.
     Gpu "gpu" "Usage" Gpu Percent;
     /// Use of its memory.
-    GpuMemory "gpu_memory" "Memory" Gpu Percent;
+    GpuMemory "gpu_memory" "DialectState" Gpu Percent;
     /// Its memory in use.
-    GpuMemoryUsed "gpu_memory_used" "Memory used" Gpu Bytes;
+    GpuMemoryUsed "gpu_memory_used" "DialectState used" Gpu Bytes;
     /// Its memory.
-    GpuMemoryTotal "gpu_memory_total" "Memory total" Gpu Bytes;
+    GpuMemoryTotal "gpu_memory_total" "DialectState total" Gpu Bytes;
     /// Its memory that can still be had.
-    GpuMemoryFree "gpu_memory_free" "Memory free" Gpu Bytes;
+    GpuMemoryFree "gpu_memory_free" "DialectState free" Gpu Bytes;
     /// Its temperature.
     GpuTemperature "gpu_temperature" "Temperature" Gpu Celsius;
     /// Its power draw.
@@ -202,84 +199,6 @@ texts! {
     BootTime "boot_time" "Started" Host;
 }
 
-/// One reading of a host's metrics. What the server did not send is absent.
-#[derive(Clone)]
-pub struct Sample<'a> {
-    numbers: [f64; Metric::ALL.len()],
-    texts: [Option<Cow<'a, str>>; Text::ALL.len()],
-    /// The server's own time stamp, as it wrote it.
-    pub at: Option<Cow<'a, str>>,
-    /// Use of each logical processor in per cent, in the server's order; absent readings are NaN.
-    pub per_core: Vec<f64>,
-    /// The rules that found these values, so that a format can tell what else a message holds.
-    pub(crate) rules: &'static [crate::model::fields::Row],
-}
-
-impl<'a> Sample<'a> {
-    pub(crate) fn new(rules: &'static [crate::model::fields::Row]) -> Self {
-        Sample {
-            numbers: [f64::NAN; Metric::ALL.len()],
-            texts: [const { None }; Text::ALL.len()],
-            at: None,
-            per_core: Vec::new(),
-            rules,
-        }
-    }
-
-    /// The metric's value in the unit of its row; `None` where the server did not send one.
-    #[must_use]
-    pub fn get(&self, metric: Metric) -> Option<f64> {
-        let value = self.numbers[metric as usize];
-        (!value.is_nan()).then_some(value)
-    }
-
-    /// The text; `None` where the server did not send one, or an empty one.
-    #[must_use]
-    pub fn text(&self, text: Text) -> Option<&str> {
-        self.texts[text as usize].as_deref()
-    }
-
-    /// Whether the sample carries no metric at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.numbers.iter().all(|value| value.is_nan())
-    }
-
-    pub(crate) fn put(&mut self, metric: Metric, value: f64) {
-        self.numbers[metric as usize] = value;
-    }
-
-    pub(crate) fn put_text(&mut self, text: Text, value: Cow<'a, str>) {
-        self.texts[text as usize] = Some(value);
-    }
-
-    /// The same sample, borrowing from nothing.
-    #[must_use]
-    pub fn into_owned(self) -> Sample<'static> {
-        Sample {
-            numbers: self.numbers,
-            texts: self.texts.map(|text| text.map(|text| Cow::Owned(text.into_owned()))),
-            at: self.at.map(|at| Cow::Owned(at.into_owned())),
-            per_core: self.per_core,
-            rules: self.rules,
-        }
-    }
-}
-
-/// What it carries, by the names of [`METRICS`] and [`TEXTS`].
-impl fmt::Debug for Sample<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = f.debug_struct("Sample");
-        for &metric in Metric::ALL {
-            self.get(metric).map(|value| out.field(metric.row().name, &value));
-        }
-        for &text in Text::ALL {
-            self.text(text).map(|value| out.field(text.row().name, &value));
-        }
-        out.field("per_core", &self.per_core).field("at", &self.at).finish()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,21 +210,5 @@ mod tests {
             assert!(!names[..i].contains(name), "{name} twice");
             assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{name}");
         }
-    }
-
-    #[test]
-    fn debug_output_has_what_a_sample_carries_and_nothing_else() {
-        let mut sample = Sample::new(&[]);
-        sample.put(Metric::Disk, 28.5);
-        sample.put_text(Text::Host, "nas".into());
-        assert_eq!(format!("{sample:?}"), r#"Sample { disk: 28.5, host: "nas", per_core: [], at: None }"#);
-    }
-
-    #[test]
-    fn a_new_sample_carries_nothing() {
-        let sample = Sample::new(&[]);
-        assert!(sample.is_empty());
-        assert!(Metric::ALL.iter().all(|&metric| sample.get(metric).is_none()));
-        assert!(Text::ALL.iter().all(|&text| sample.text(text).is_none()));
     }
 }

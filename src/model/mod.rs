@@ -2,9 +2,9 @@
 
 pub mod error;
 pub mod event;
-pub mod fields;
 pub mod json;
 pub mod metric;
+pub mod sample;
 pub mod stats;
 pub mod text;
 pub mod time;

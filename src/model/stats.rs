@@ -44,7 +44,7 @@ pub struct Statistics {
     /// Connections that were opened.
     pub connections: u64,
     /// Round trips of pings, in milliseconds.
-    pub ping_ms: Spread,
+    pub ping_ms: Summary,
     /// Messages that could not be decoded.
     pub undecoded: u64,
     /// Messages that a slow reader of the output missed.
@@ -52,7 +52,7 @@ pub struct Statistics {
     /// What was saved.
     pub saved: Option<Saved>,
     /// Each metric's spread over the samples kept, by its name in [`crate::METRICS`].
-    pub history: Option<Vec<(&'static str, Spread)>>,
+    pub history: Option<Vec<(&'static str, Summary)>>,
     /// Each server's own statistics by its label, where there are several.
     pub servers: Vec<(String, Statistics)>,
 }
@@ -82,7 +82,7 @@ pub struct Saved {
 /// Smallest, mean, largest and latest of a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct Spread {
+pub struct Summary {
     /// How many there were. Without any, the rest is meaningless.
     pub samples: u64,
     /// The smallest.
@@ -94,7 +94,7 @@ pub struct Spread {
     sum: f64,
 }
 
-impl Spread {
+impl Summary {
     /// Counts a value in.
     pub(crate) fn add(&mut self, value: f64) {
         self.min = if self.samples == 0 { value } else { self.min.min(value) };
@@ -105,7 +105,7 @@ impl Spread {
     }
 
     /// Counts all that another one counted; its latest value counts as later.
-    pub(crate) fn merge(&mut self, other: &Spread) {
+    pub(crate) fn merge(&mut self, other: &Summary) {
         if other.samples > 0 {
             self.min = if self.samples == 0 { other.min } else { self.min.min(other.min) };
             self.max = if self.samples == 0 { other.max } else { self.max.max(other.max) };
@@ -184,10 +184,10 @@ impl Statistics {
         }
     }
 
-    fn metric(&mut self, name: &'static str) -> &mut Spread {
+    fn metric(&mut self, name: &'static str) -> &mut Summary {
         let history = self.history.get_or_insert_default();
         let at = history.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
-            history.push((name, Spread::default()));
+            history.push((name, Summary::default()));
             history.len() - 1
         });
         &mut history[at].1
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_total_adds_up_and_takes_the_worst_state_and_the_latest_error() {
-        let mut spread = Spread::default();
+        let mut spread = Summary::default();
         spread.add(1.0);
         let a = Statistics {
             uri: "ws://a".into(),

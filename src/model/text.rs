@@ -1,4 +1,8 @@
-//! Characters with which a server could do harm: move a terminal's cursor, forge lines, turn text around.
+//! Characters with which a server could do harm (move a terminal's cursor, forge lines, turn text around), and the one
+//! function that escapes them.
+
+use std::borrow::Cow;
+use std::fmt::Write;
 
 /// Whether a character must not reach a terminal or a line of output: C0 controls, DEL, C1 controls,
 /// bidirectional controls, and the two separators that some readers take for a line's end.
@@ -28,6 +32,39 @@ fn may_begin_hostile(b: u8) -> bool {
     b < 0x20 || matches!(b, 0x7f | 0xc2 | 0xd8 | 0xe2)
 }
 
+/// Foreign text with everything escaped that could harm a terminal or forge a line.
+#[must_use]
+pub fn escape(text: &str) -> Cow<'_, str> {
+    if find(text, |_| false).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    push_escaped(&mut out, text, false);
+    Cow::Owned(out)
+}
+
+/// Appends foreign text as [`escape`] returns it; with `ascii` everything beyond ASCII is escaped too.
+pub fn push_escaped(out: &mut String, text: &str, ascii: bool) {
+    let mut rest = text;
+    while let Some((at, c)) = find(rest, |b| ascii && !b.is_ascii()) {
+        out.push_str(&rest[..at]);
+        push_escape(out, c);
+        rest = &rest[at + c.len_utf8()..];
+    }
+    out.push_str(rest);
+}
+
+/// Appends a visible form of a character. Writing to a String cannot fail.
+fn push_escape(out: &mut String, c: char) {
+    match c {
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        _ if c.is_ascii() => drop(write!(out, "\\x{:02x}", u32::from(c))),
+        _ => drop(write!(out, "\\u{{{:x}}}", u32::from(c))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +82,15 @@ mod tests {
         assert_eq!(find("plain, naïve \u{a0}\u{627}\u{2027}\u{202f}… 😀", |_| false), None);
         assert_eq!(find("aé", |b| b >= 0x80), Some((1, 'é')));
         assert_eq!(find("", |_| true), None);
+    }
+
+    #[test]
+    fn harmful_characters_become_visible_and_harmless_text_is_borrowed() {
+        assert!(matches!(escape("naïve ☃ \\ text"), Cow::Borrowed(_)));
+        assert_eq!(escape("a\n\r\t\0\x1b[31m\x7f"), "a\\n\\r\\t\\x00\\x1b[31m\\x7f");
+        assert_eq!(escape("\u{9b}é\u{202e}\u{2028}"), "\\u{9b}é\\u{202e}\\u{2028}");
+        let mut out = String::new();
+        push_escaped(&mut out, "é\u{202e}x", true);
+        assert_eq!(out, "\\u{e9}\\u{202e}x");
     }
 }

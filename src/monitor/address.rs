@@ -4,30 +4,11 @@ use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crate::model::text::escape;
+use crate::net::tls;
 use crate::proto::dialect::DIALECTS;
-use crate::proto::http::proxy::{Environment, Proxy};
+use crate::proto::http::header;
 use crate::proto::uri::{Endpoint, InvalidUri};
-
-/// By which proxy, if any.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum ProxyChoice {
-    /// The environment's.
-    #[default]
-    Environment,
-    /// This one.
-    Given(Box<Proxy>),
-}
-
-impl ProxyChoice {
-    /// The proxy for an endpoint.
-    pub(crate) fn proxy(&self, endpoint: &Endpoint, env: Environment<'_>) -> Result<Option<Box<Proxy>>, String> {
-        match self {
-            ProxyChoice::Given(_) if endpoint.unix.is_some() => Ok(None),
-            ProxyChoice::Given(proxy) => Ok(Some(proxy.clone())),
-            ProxyChoice::Environment => Proxy::from_environment(endpoint, env),
-        }
-    }
-}
 
 /// A credential, or the file that holds it and is read before every connection.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,16 +26,50 @@ impl fmt::Debug for Token {
 
 impl Token {
     /// The credential as it is now, without the line feed that editors leave.
-    pub(crate) fn read(&self) -> Result<String, AddressError> {
+    pub(crate) fn read(&self) -> Result<String, SettingsError> {
         let token = match self {
             Token::Text(text) => text.clone(),
             Token::File(path) => read(path)?,
         };
         let token = token.trim_end_matches(['\r', '\n']);
         if token.is_empty() || token.chars().any(char::is_control) {
-            return Err(AddressError::Token);
+            return Err(SettingsError::Token);
         }
         Ok(token.to_owned())
+    }
+}
+
+/// Where headers stand.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Header {
+    /// Here.
+    Given(String, String),
+    /// In a file with one header per line, read before every connection.
+    File(PathBuf),
+}
+
+/// Never the value: it is often a credential.
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Header::Given(name, _) => f.debug_tuple("Given").field(name).finish_non_exhaustive(),
+            Header::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
+}
+
+impl Header {
+    /// Adds the headers as they are now.
+    pub(crate) fn read(&self, headers: &mut Vec<(String, String)>) -> Result<(), SettingsError> {
+        match self {
+            Header::Given(name, value) => headers.push((name.clone(), value.clone())),
+            Header::File(path) => {
+                let mut read = header::parse_lines(&read(path)?)
+                    .map_err(|why| SettingsError::Header(format!("{}: {why}", escape(&path.to_string_lossy()))))?;
+                headers.append(&mut read);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -70,7 +85,7 @@ pub(crate) enum Address {
 /// Why a server's address cannot be used.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum AddressError {
+pub enum SettingsError {
     /// The URI is wrong.
     Uri(InvalidUri),
     /// The file that holds it cannot be read.
@@ -89,55 +104,64 @@ pub enum AddressError {
     Request(String),
 }
 
-impl fmt::Display for AddressError {
+impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AddressError::Uri(error) => error.fmt(f),
-            AddressError::File(path, error) => {
+            SettingsError::Uri(error) => error.fmt(f),
+            SettingsError::File(path, error) => {
                 let path = path.to_string_lossy();
-                write!(f, "read {}: {}", crate::format::style::escape(&path), crate::model::error::reason(error))
+                write!(f, "read {}: {}", escape(&path), crate::model::error::reason(error))
             }
-            AddressError::Token => f.write_str("the token is empty or holds control characters"),
-            AddressError::Header(why) | AddressError::Tls(why) => f.write_str(why),
-            AddressError::Proxy(why) => write!(f, "--proxy: {why}"),
-            AddressError::Dialect(name) => {
+            SettingsError::Token => f.write_str("the token is empty or holds control characters"),
+            SettingsError::Header(why) | SettingsError::Tls(why) => f.write_str(why),
+            SettingsError::Proxy(why) => write!(f, "--proxy: {why}"),
+            SettingsError::Dialect(name) => {
                 let names: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name).collect();
-                write!(f, "no dialect {}: choose from auto, {}", crate::format::style::escape(name), names.join(", "))
+                write!(f, "no dialect {}: choose from auto, {}", escape(name), names.join(", "))
             }
-            AddressError::Request(kind) => {
-                write!(f, "request {}: what follows the = must be JSON", crate::format::style::escape(kind))
+            SettingsError::Request(kind) => {
+                write!(f, "request {}: what follows the = must be JSON", escape(kind))
             }
         }
     }
 }
 
-impl std::error::Error for AddressError {}
+impl std::error::Error for SettingsError {}
 
-impl From<InvalidUri> for AddressError {
+impl From<InvalidUri> for SettingsError {
     fn from(error: InvalidUri) -> Self {
-        AddressError::Uri(error)
+        SettingsError::Uri(error)
     }
 }
 
 impl Address {
     /// The endpoint as it is now.
-    pub(crate) fn endpoint(&self) -> Result<Box<Endpoint>, AddressError> {
+    pub(crate) fn endpoint(&self) -> Result<Box<Endpoint>, SettingsError> {
         match self {
             Address::Endpoint(endpoint) => Ok(endpoint.clone()),
             Address::File(path) => {
                 let text = read(path)?;
-                Ok(Endpoint::parse(text.lines().next().unwrap_or_default().trim())?)
+                Ok(parse_endpoint(text.lines().next().unwrap_or_default().trim())?)
             }
         }
     }
 }
 
+/// Reads a URI; one that needs TLS is refused where this build has none.
+pub(crate) fn parse_endpoint(uri: &str) -> Result<Box<Endpoint>, InvalidUri> {
+    let endpoint = Endpoint::parse(uri)?;
+    if endpoint.secure && !tls::AVAILABLE {
+        return Err(InvalidUri::new(uri, format!("wss:// {}", tls::MISSING)));
+    }
+    Ok(endpoint)
+}
+
 /// A small file; a large one, or one that never ends, is cut.
-pub(crate) fn read(path: &Path) -> Result<String, AddressError> {
+pub(crate) fn read(path: &Path) -> Result<String, SettingsError> {
     let read = || {
         let mut text = String::new();
         std::fs::File::open(path)?.take(64 << 10).read_to_string(&mut text)?;
         Ok(text)
     };
-    read().map_err(|error| AddressError::File(path.to_owned(), error))
+    read().map_err(|error| SettingsError::File(path.to_owned(), error))
 }

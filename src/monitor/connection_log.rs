@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use log::Level;
 
-use crate::format::style::escape;
 use crate::model::error::Disconnect;
+use crate::model::text::escape;
 
 /// What has been said about one server.
 #[derive(Debug, Default)]
-pub struct Said {
+pub struct ConnectionLog {
     /// The latest reason why a connection was lost or not opened; empty while one is open.
     why: String,
     /// How often it was the reason since.
@@ -19,7 +19,7 @@ pub struct Said {
     quiet: bool,
 }
 
-impl Said {
+impl ConnectionLog {
     /// A dial begins.
     pub fn connecting(&self, label: &str, to: &impl Display) {
         let level = if self.why.is_empty() { self.level() } else { Level::Debug };
@@ -35,14 +35,14 @@ impl Said {
     }
 
     /// The dial failed or the connection ended. The same reason again is worth no more than a line for developers.
-    pub fn lost(&mut self, label: &str, why: &Disconnect, retry_in: Option<Duration>, gentle: bool) {
+    pub fn lost(&mut self, label: &str, why: &Disconnect, retry_in: Option<Duration>, routine: bool) {
         let again = self.why == why.text;
         self.times = if again { self.times + 1 } else { 1 };
-        self.quiet = gentle;
+        self.quiet = routine;
         self.why.clone_from(&why.text);
         match retry_in {
             Some(wait) => {
-                let level = if again || gentle { Level::Debug } else { Level::Warn };
+                let level = if again || routine { Level::Debug } else { Level::Warn };
                 log::log!(level, "{}: {why}; retrying in {:.1} s", escape(label), wait.as_secs_f64());
             }
             None => log::error!("{}: {why}; giving up", escape(label)),

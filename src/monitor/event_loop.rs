@@ -13,8 +13,8 @@ use mio::event::Event;
 use mio::{Events, Poll, Registry, Token, Waker};
 
 use crate::model::error::Disconnect;
-use crate::model::event::{ClientState, Shown};
-use crate::model::metric::Sample;
+use crate::model::event::{ClientState, Message};
+use crate::model::sample::Sample;
 use crate::model::stats::Statistics;
 use crate::model::time::sooner;
 use crate::monitor::peer::{Context, Peer};
@@ -159,7 +159,7 @@ impl Monitor {
     ///
     /// # Errors
     /// Where the poll fails, which no server can bring about.
-    pub fn turn(&mut self, max_wait: Option<Duration>, on: &mut dyn FnMut(&Shown<'_>)) -> io::Result<()> {
+    pub fn turn(&mut self, max_wait: Option<Duration>, on: &mut dyn FnMut(&Message<'_>)) -> io::Result<()> {
         self.woken.clear();
         let before = self.clock;
         self.wait(max_wait)?;
@@ -405,7 +405,7 @@ impl Monitor {
                 "the clock jumped by {}: pinging every server",
                 humantime::format_duration(Duration::from_secs(ahead.as_secs()))
             );
-            self.peers.iter_mut().for_each(|peer| peer.command(Input::Jumped));
+            self.peers.iter_mut().for_each(|peer| peer.command(Input::ClockJumped));
         }
     }
 
@@ -458,7 +458,7 @@ pub struct DuplicateLabel(pub String);
 
 impl fmt::Display for DuplicateLabel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "two servers are called {}: labels must differ", crate::format::style::escape(&self.0))
+        write!(f, "two servers are called {}: labels must differ", crate::model::text::escape(&self.0))
     }
 }
 

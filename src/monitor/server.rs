@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::json;
-use crate::monitor::address::{Address, AddressError, ProxyChoice, Token};
+use crate::monitor::address::{Address, Header, SettingsError, Token, parse_endpoint};
 use crate::net::tls;
-use crate::proto::dialect::requests::{Ask, Questions};
-use crate::proto::dialect::{self, Dialect, Wish};
+use crate::proto::dialect::requests::{Request, RequestPlan};
+use crate::proto::dialect::{self, Dialect, DialectOptions};
 use crate::proto::dns::Family;
-use crate::proto::http::header::{self, Header};
-use crate::proto::http::proxy::Proxy;
+use crate::proto::http::header;
+use crate::proto::http::proxy::{Proxy, ProxyChoice};
 use crate::proto::session::{Policy, Stale};
-use crate::proto::uri::Endpoint;
 
 /// A server to watch, with the command line's defaults.
 ///
@@ -25,7 +24,7 @@ use crate::proto::uri::Endpoint;
 ///     .label("router")
 ///     .max_reconnects(Some(5))
 ///     .ping_interval(Some(Duration::from_secs(60)));
-/// # Ok::<(), wsmon::AddressError>(())
+/// # Ok::<(), wsmon::SettingsError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -45,11 +44,11 @@ pub(crate) struct Settings {
     pub(crate) history: bool,
     pub(crate) greetings: Vec<String>,
     pub(crate) dialect: Option<&'static Dialect>,
-    pub(crate) wish: Wish,
-    pub(crate) questions: Questions,
+    pub(crate) wish: DialectOptions,
+    pub(crate) questions: RequestPlan,
     pub(crate) token: Option<Token>,
     pub(crate) headers: Vec<Header>,
-    pub(crate) tls: tls::Settings,
+    pub(crate) tls: tls::TlsSettings,
     pub(crate) proxy: ProxyChoice,
     pub(crate) family: Family,
 }
@@ -62,15 +61,15 @@ impl Server {
     ///
     /// # Errors
     /// Where the URI is wrong: it says which part.
-    pub fn new(uri: &str) -> Result<Self, AddressError> {
-        Ok(Server::at(Address::Endpoint(Endpoint::parse(uri)?)))
+    pub fn new(uri: &str) -> Result<Self, SettingsError> {
+        Ok(Server::at(Address::Endpoint(parse_endpoint(uri)?)))
     }
 
     /// A server whose URI stands on the first line of a file. It is read now, and again before every connection.
     ///
     /// # Errors
     /// Where the file cannot be read or holds no usable URI.
-    pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, AddressError> {
+    pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, SettingsError> {
         let address = Address::File(path.into());
         address.endpoint()?;
         Ok(Server::at(address))
@@ -80,7 +79,7 @@ impl Server {
     ///
     /// # Errors
     /// Where the URI is wrong or the file cannot be read.
-    pub fn parse(argument: &str) -> Result<Self, AddressError> {
+    pub fn parse(argument: &str) -> Result<Self, SettingsError> {
         let (label, place) = match argument.split_once('=') {
             Some((name, place)) if is_label(name) => (Some(name), place),
             _ => (None, argument),
@@ -178,10 +177,10 @@ impl Server {
     ///
     /// # Errors
     /// Where there is none of that name: the error names all.
-    pub fn dialect(mut self, name: &str) -> Result<Self, AddressError> {
+    pub fn dialect(mut self, name: &str) -> Result<Self, SettingsError> {
         self.settings.dialect = match name {
             "auto" => None,
-            name => Some(dialect::named(name).ok_or_else(|| AddressError::Dialect(name.to_owned()))?),
+            name => Some(dialect::named(name).ok_or_else(|| SettingsError::Dialect(name.to_owned()))?),
         };
         Ok(self)
     }
@@ -212,11 +211,11 @@ impl Server {
     ///
     /// # Errors
     /// Where it is no JSON.
-    pub fn request(mut self, kind: &str, json: Option<&str>) -> Result<Self, AddressError> {
+    pub fn request(mut self, kind: &str, json: Option<&str>) -> Result<Self, SettingsError> {
         if json.is_some_and(|json| !json::is_json(json)) {
-            return Err(AddressError::Request(kind.to_owned()));
+            return Err(SettingsError::Request(kind.to_owned()));
         }
-        self.settings.questions.asks.push(Ask { kind: kind.to_owned(), json: json.map(str::to_owned) });
+        self.settings.questions.asks.push(Request { kind: kind.to_owned(), json: json.map(str::to_owned) });
         Ok(self)
     }
 
@@ -245,7 +244,7 @@ impl Server {
     ///
     /// # Errors
     /// Where it cannot be read, is empty or holds control characters.
-    pub fn token_file(mut self, path: impl Into<PathBuf>) -> Result<Self, AddressError> {
+    pub fn token_file(mut self, path: impl Into<PathBuf>) -> Result<Self, SettingsError> {
         let token = Token::File(path.into());
         token.read()?;
         self.settings.token = Some(token);
@@ -256,11 +255,11 @@ impl Server {
     ///
     /// # Errors
     /// Where it is no header, one of the upgrade's own, or the file cannot be read.
-    pub fn header(mut self, header: &str) -> Result<Self, AddressError> {
+    pub fn header(mut self, header: &str) -> Result<Self, SettingsError> {
         let header = match header.strip_prefix('@') {
             Some(path) => Header::File(path.into()),
             None => {
-                header::parse(header).map(|(name, value)| Header::Given(name, value)).map_err(AddressError::Header)?
+                header::parse(header).map(|(name, value)| Header::Given(name, value)).map_err(SettingsError::Header)?
             }
         };
         header.read(&mut Vec::new())?;
@@ -300,10 +299,10 @@ impl Server {
     ///
     /// # Errors
     /// Where the URL is wrong: it says which part.
-    pub fn proxy(mut self, url: &str) -> Result<Self, AddressError> {
+    pub fn proxy(mut self, url: &str) -> Result<Self, SettingsError> {
         match Proxy::parse(url) {
             Ok(proxy) => self.settings.proxy = ProxyChoice::Given(proxy),
-            Err(why) => return Err(AddressError::Proxy(why)),
+            Err(why) => return Err(SettingsError::Proxy(why)),
         }
         Ok(self)
     }
@@ -319,12 +318,12 @@ impl Server {
     ///
     /// # Errors
     /// Where one of them cannot be used: it says which, and the way out.
-    pub fn check(&self) -> Result<(), AddressError> {
+    pub fn check(&self) -> Result<(), SettingsError> {
         let tls = &self.settings.tls;
         for path in tls.files() {
-            std::fs::File::open(path).map_err(|error| AddressError::File(path.to_owned(), error))?;
+            std::fs::File::open(path).map_err(|error| SettingsError::File(path.to_owned(), error))?;
         }
-        if tls.is_special() { tls::Connector::build(tls).map(drop).map_err(AddressError::Tls) } else { Ok(()) }
+        if tls.is_special() { tls::Connector::build(tls).map(drop).map_err(SettingsError::Tls) } else { Ok(()) }
     }
 
     /// Whether developers' details are wanted.
@@ -344,11 +343,11 @@ impl Server {
             history: false,
             greetings: Vec::new(),
             dialect: None,
-            wish: Wish::default(),
-            questions: Questions::default(),
+            wish: DialectOptions::default(),
+            questions: RequestPlan::default(),
             token: None,
             headers: Vec::new(),
-            tls: tls::Settings::default(),
+            tls: tls::TlsSettings::default(),
             proxy: ProxyChoice::default(),
             family: Family::default(),
         };

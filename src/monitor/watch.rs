@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::model::error::Disconnect;
-use crate::model::event::{ClientState, Event, Raw, Shown};
-use crate::model::metric::Sample;
+use crate::model::event::{ClientState, Event, Message, Raw};
+use crate::model::sample::Sample;
 use crate::model::stats::Statistics;
-use crate::monitor::address::AddressError;
+use crate::monitor::address::SettingsError;
 use crate::monitor::event_loop::{Monitor, Stopper};
 use crate::monitor::server::Server;
 use crate::net::transport::SendError;
@@ -32,7 +32,7 @@ pub fn watch(uri: &str) -> Result<Watch, WatchError> {
 ///
 /// The connection is served while the program waits for an event, and only then: nothing is read, pinged or dialled
 /// in between. Many servers drop a client that does not answer their pings, so a program with long work to do asks
-/// often, or hands the events to another thread: `Watch` and [`Seen`] are [`Send`].
+/// often, or hands the events to another thread: `Watch` and [`OwnedMessage`] are [`Send`].
 ///
 /// `for seen in &mut watch` leaves the watch for later use; to send or to ask for statistics in between, write
 /// `while let Some(seen) = watch.next()`.
@@ -64,13 +64,13 @@ pub fn watch(uri: &str) -> Result<Watch, WatchError> {
 pub struct Watch {
     monitor: Monitor,
     /// What a turn has brought and nobody has taken yet; no turn begins before it is empty.
-    waiting: VecDeque<Seen>,
+    waiting: VecDeque<OwnedMessage>,
     failure: Option<io::Error>,
 }
 
 /// One event, and where and when it happened. A message that means several things makes several, in its order.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct OwnedMessage {
     /// The server's label.
     pub server: Arc<str>,
     /// When it was received, by this machine's clock.
@@ -86,7 +86,7 @@ pub struct Seen {
 #[derive(Clone, Debug)]
 pub enum Next {
     /// An event.
-    Event(Seen),
+    Event(OwnedMessage),
     /// Nothing within the time.
     Nothing,
     /// There is nothing more to come.
@@ -210,12 +210,12 @@ impl Watch {
 /// The number of the only server.
 const SERVER: usize = 0;
 
-fn seen(shown: &Shown<'_>) -> impl Iterator<Item = Seen> {
+fn seen(shown: &Message<'_>) -> impl Iterator<Item = OwnedMessage> {
     let text: Option<Arc<str>> = match shown.raw {
         Raw::Json(text) | Raw::Text(text) if !shown.events.is_empty() => Some(text.into()),
         _ => None,
     };
-    shown.events.iter().map(move |event| Seen {
+    shown.events.iter().map(move |event| OwnedMessage {
         server: Arc::clone(shown.server),
         received_at: shown.received_at,
         text: text.clone(),
@@ -224,10 +224,10 @@ fn seen(shown: &Shown<'_>) -> impl Iterator<Item = Seen> {
 }
 
 impl Iterator for Watch {
-    type Item = Seen;
+    type Item = OwnedMessage;
 
     /// Waits for the next event; `None` when there is nothing more to come.
-    fn next(&mut self) -> Option<Seen> {
+    fn next(&mut self) -> Option<OwnedMessage> {
         match self.next_until(None) {
             Next::Event(seen) => Some(seen),
             Next::Nothing | Next::Ended => None,
@@ -240,7 +240,7 @@ impl Iterator for Watch {
 #[non_exhaustive]
 pub enum WatchError {
     /// The URI is wrong.
-    Address(AddressError),
+    Address(SettingsError),
     /// The system gives no poll.
     Io(io::Error),
 }
@@ -256,8 +256,8 @@ impl fmt::Display for WatchError {
 
 impl std::error::Error for WatchError {}
 
-impl From<AddressError> for WatchError {
-    fn from(error: AddressError) -> Self {
+impl From<SettingsError> for WatchError {
+    fn from(error: SettingsError) -> Self {
         WatchError::Address(error)
     }
 }

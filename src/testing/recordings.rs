@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::model::json;
-use crate::proto::dialect::{DIALECTS, Memory, named, recognise};
+use crate::proto::dialect::{DIALECTS, DialectState, named, recognise};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings");
 
@@ -56,7 +56,7 @@ fn every_recording_gives_its_dialect_away_with_its_first_message() {
 fn every_recorded_message_that_is_json_or_nearly_so_can_be_read_by_every_dialect() {
     for recording in SYSTEMS.into_iter().flat_map(all) {
         for dialect in DIALECTS {
-            let mut memory = Memory::default();
+            let mut memory = DialectState::default();
             for text in texts(&recording) {
                 let readable = json::repair(&text).unwrap_or(text);
                 let read = dialect.read(&readable, &mut memory);

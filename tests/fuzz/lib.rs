@@ -8,10 +8,10 @@ use std::{env, fs};
 pub mod cli {
     pub mod args;
     pub mod argv;
-    pub mod properties;
-    pub mod logging;
     pub mod filter;
+    pub mod logging;
     pub mod plan;
+    pub mod properties;
     #[path = "stream/queue/mod.rs"]
     pub mod queue;
     pub mod units;

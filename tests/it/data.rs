@@ -2,8 +2,8 @@
 
 use crate::client::{greet, json_lines, sample, sending, statistics, watch, watched};
 use crate::support::program::{Finished, Run, wsmon};
-use crate::support::scratch::Scratch;
 use crate::support::server::{PING, Server};
+use crate::support::temp_dir::TempDir;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn with_alert(cpu: f64) -> String {
 
 #[test]
 fn every_so_often_the_latest_sample_is_shown_and_saved() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let server = sending((1..=5).map(|n| sample(n.into())));
     let finished = watched(&server, &format!("-n 2 --every 0.5 -f jsonl --save-data {}", scratch.path("data")));
     assert_eq!(finished.code, Some(0), "{finished:?}");

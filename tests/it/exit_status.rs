@@ -110,7 +110,7 @@ fn with_several_servers_one_that_delivered_suffices() {
 
 #[test]
 fn a_gap_in_the_saved_data_is_3() {
-    let scratch = crate::support::scratch::Scratch::new();
+    let scratch = crate::support::temp_dir::TempDir::new();
     let data = scratch.path("data");
     // A file that may not grow beyond 512 bytes, and whoever tries gets an error.
     let script = "trap '' XFSZ; ulimit -f 1; exec \"$@\"";

@@ -1,7 +1,7 @@
 //! Files that the program writes: the saved data and the log.
 
 use crate::client::{json_lines, log_lines, sample, sending, watch, watched};
-use crate::support::scratch::Scratch;
+use crate::support::temp_dir::TempDir;
 
 /// Samples whose CPU usage counts up.
 fn counting(most: u32) -> Vec<String> {
@@ -20,7 +20,7 @@ fn saved_lines_are_those_of_the_format_jsonl() {
     );
     messages.push(sample(6.0));
     let server = sending(&messages);
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let finished = watched(&server, &format!("-n 8 -f jsonl --save-data {}", scratch.path("data")));
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert_eq!(finished.stdout, scratch.read("data"));
@@ -39,7 +39,7 @@ fn saved_lines_are_those_of_the_format_jsonl() {
 
 #[test]
 fn data_is_appended_and_a_torn_line_gets_its_end_first() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let data = scratch.write("data", "{\"whole\":1}\n{\"to");
     let finished = watched(&sending(counting(2)), &format!("-n 2 --save-data {data}"));
     assert_eq!(finished.code, Some(0), "{finished:?}");
@@ -52,7 +52,7 @@ fn data_is_appended_and_a_torn_line_gets_its_end_first() {
 
 #[test]
 fn many_rotations_within_a_second_lose_nothing() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let data = scratch.path("data");
     let options = format!("-q -n 1000 -s -f jsonl --save-data {data} --rotate-size 2K --rotate-keep 1000");
     let finished = watched(&sending(counting(1000)), &options);
@@ -72,7 +72,7 @@ fn many_rotations_within_a_second_lose_nothing() {
 
 #[test]
 fn no_more_old_files_are_kept_than_asked_for() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let data = scratch.path("data");
     let options = format!("-n 200 --save-data {data} --rotate-size 1K --rotate-keep 2");
     assert_eq!(watched(&sending(counting(200)), &options).code, Some(0));
@@ -83,7 +83,7 @@ fn no_more_old_files_are_kept_than_asked_for() {
 
 #[test]
 fn two_programs_do_not_write_to_one_file() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let options = format!("--save-data {}", scratch.path("data"));
     let server = sending(counting(1));
     let first = watch(&server, &options);
@@ -95,7 +95,7 @@ fn two_programs_do_not_write_to_one_file() {
 
 #[test]
 fn the_log_goes_to_its_file_and_what_a_run_dies_of_to_stderr_as_well() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let log = scratch.path("log");
     let server = sending(counting(1));
     let finished = watched(&server, &format!("-n 1 --log-file {log}"));

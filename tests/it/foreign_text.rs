@@ -2,8 +2,8 @@
 
 use crate::client::{command_at, greet, watched};
 use crate::support::program::{Finished, Run};
-use crate::support::scratch::Scratch;
 use crate::support::server::{Peer, Server};
+use crate::support::temp_dir::TempDir;
 
 const FORMATS: [&str; 5] = ["simple", "compact", "detailed", "json", "jsonl"];
 
@@ -70,7 +70,7 @@ fn no_format_lets_a_control_character_through() {
         peer.drain();
     });
     for format in FORMATS {
-        let scratch = Scratch::new();
+        let scratch = TempDir::new();
         let data = scratch.path("data");
         let finished = watched(&server, &format!("-f {format} -s -v --no-reconnect --save-data {data}"));
         assert_eq!(finished.code, Some(0), "{finished:?}");
@@ -140,7 +140,7 @@ fn a_user_name_and_password_reach_the_server_and_nobody_else() {
         peer.close(1011, "");
         peer.drain();
     });
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let (data, log) = (scratch.path("data"), scratch.path("log"));
     let uri = format!("ws://user:hunter2@127.0.0.1:{}/p?token=hunter2", server.port());
     let options = format!("-f jsonl -s -v --no-reconnect --save-data {data} --log-file {log}");

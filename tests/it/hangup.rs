@@ -3,8 +3,8 @@
 use crate::client::{greet, json_lines, sample, watch};
 use crate::support::PATIENCE;
 use crate::support::program::Run;
-use crate::support::scratch::Scratch;
 use crate::support::server::{Peer, Server};
+use crate::support::temp_dir::TempDir;
 use std::fs;
 use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
@@ -39,7 +39,7 @@ fn a_hangup_without_files_ends_the_run_in_good_order() {
 #[test]
 fn a_hangup_makes_new_files_where_the_old_ones_were_moved_away() {
     let (server, wanted) = on_demand();
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let (data, log) = (scratch.path("data"), scratch.path("log"));
     let run = watch(&server, &format!("-v --save-data {data} --log-file {log}"));
     wanted.send(1.0).unwrap();

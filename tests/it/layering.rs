@@ -1,13 +1,118 @@
-//! The shape of the sources: what must stand in a few files stands nowhere else.
+//! The shape of the sources: which folder may import which, and what must stand in a few files only.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// The folders and files that touch sockets, clocks and descriptors. Every other one is pure.
-const OUTER: [&str; 5] = ["main.rs", "monitor/", "net/", "cli/", "demo/"];
+/// One folder of src: what it may import from the crate, and words that its code must not hold.
+struct Ring {
+    folder: &'static str,
+    may_import: &'static [&'static str],
+    may_not_say: &'static [&'static [&'static str]],
+}
 
-/// All sources below src, by their path, without comments, tests and what only fuzzing runs.
-fn sources() -> Vec<(String, String)> {
+const CLOCK: &[&str] = &["Instant::now", "SystemTime::now", ".elapsed()"];
+const SOCKETS: &[&str] = &["mio::", "TcpStream", "TcpListener", "UdpSocket", "UnixStream", "UnixListener"];
+const FILES: &[&str] = &["std::fs", "fs::", "File::", "std::env", "std::process"];
+const THREADS: &[&str] = &["thread::", "std::thread", "park_timeout", "async fn", ".await"];
+const PRINTING: &[&str] = &["print!", "println!", "dbg!", "io::stdout", "io::stderr"];
+const ENDINGS: &[&str] = &[".unwrap()", ".expect(", "panic!(", "unreachable!(", "todo!(", "unimplemented!("];
+
+/// From the innermost ring outwards. The files of src itself, lib.rs and main.rs, are bound by nothing.
+const RINGS: [Ring; 7] = [
+    Ring { folder: "model", may_import: &[], may_not_say: &[CLOCK, SOCKETS, FILES, THREADS, PRINTING, ENDINGS] },
+    Ring {
+        folder: "format",
+        may_import: &["model"],
+        may_not_say: &[CLOCK, SOCKETS, FILES, THREADS, PRINTING, ENDINGS],
+    },
+    Ring { folder: "proto", may_import: &["model"], may_not_say: &[CLOCK, SOCKETS, FILES, THREADS, PRINTING, ENDINGS] },
+    Ring { folder: "net", may_import: &["model", "proto"], may_not_say: &[CLOCK, THREADS, PRINTING, ENDINGS] },
+    Ring {
+        folder: "monitor",
+        may_import: &["model", "format", "proto", "net"],
+        may_not_say: &[THREADS, PRINTING, ENDINGS],
+    },
+    Ring { folder: "demo", may_import: &["model", "proto", "net"], may_not_say: &[CLOCK, THREADS, PRINTING, ENDINGS] },
+    // The command uses the library by its public interface.
+    Ring { folder: "cli", may_import: &[], may_not_say: &[CLOCK, THREADS, ENDINGS] },
+];
+
+/// A source file without comments and tests.
+struct Source {
+    /// Below src, with slashes.
+    path: String,
+    code: String,
+}
+
+impl Source {
+    fn folder(&self) -> &str {
+        self.path.split_once('/').map_or("", |(folder, _)| folder)
+    }
+
+    /// The path of its module: `["net", "tls"]` for net/tls/mod.rs.
+    fn module(&self) -> Vec<&str> {
+        let mut parts: Vec<_> = self.path.trim_end_matches(".rs").split('/').collect();
+        if matches!(parts.last(), Some(&("mod" | "lib" | "main"))) {
+            parts.pop();
+        }
+        parts
+    }
+
+    /// Each `crate::…` and `super::…` in its code as an absolute path, with one path for each name in braces.
+    fn imports(&self) -> Vec<Vec<String>> {
+        let mut found = Vec::new();
+        for (start, root) in ["crate::", "super::"].iter().flat_map(|root| self.code.match_indices(*root)) {
+            let before = self.code[..start].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || "_:$".contains(c)) {
+                continue;
+            }
+            let base: Vec<String> = match root {
+                "crate::" => Vec::new(),
+                _ => self.module().iter().map(|part| (*part).to_owned()).collect(),
+            };
+            paths(base, &self.code[start + if root == "crate::" { 7 } else { 0 }..], &mut found);
+        }
+        found
+    }
+}
+
+/// Reads the path that `text` begins with, which may have braces, and adds what it names.
+fn paths(mut base: Vec<String>, text: &str, found: &mut Vec<Vec<String>>) {
+    let word: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    if let Some(inner) = text.strip_prefix('{') {
+        let mut depth = 0;
+        for (at, c) in text.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                let inner = &inner[..at - 1];
+                let mut level = 0;
+                for part in inner.split(|c| {
+                    level += i32::from(c == '{') - i32::from(c == '}');
+                    c == ',' && level == 0
+                }) {
+                    paths(base.clone(), part.trim(), found);
+                }
+                return;
+            }
+        }
+    }
+    match word.as_str() {
+        "super" => drop(base.pop()),
+        "self" | "" => {}
+        _ => base.push(word.clone()),
+    }
+    match text[word.len()..].strip_prefix("::") {
+        Some(rest) => paths(base, rest, found),
+        None => found.push(base),
+    }
+}
+
+fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     let mut directories = vec![root.clone()];
@@ -15,13 +120,17 @@ fn sources() -> Vec<(String, String)> {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            let is_test = name.ends_with("tests.rs")
+                || ["/tests", "testing", "cli/properties.rs"].iter().any(|part| name.contains(part));
             if path.is_dir() {
                 directories.push(path);
-            } else if !name.ends_with("tests.rs") && !name.contains("/tests/") && !name.starts_with("testing/") {
-                found.push((name, code(&fs::read_to_string(path).unwrap())));
+            } else if !is_test {
+                found.push(Source { path: name, code: code(&fs::read_to_string(path).unwrap()) });
             }
         }
     }
+    assert!(found.len() > 90, "only {} sources", found.len());
+    found.sort_by(|one, other| one.path.cmp(&other.path));
     found
 }
 
@@ -31,53 +140,69 @@ fn code(text: &str) -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
 }
 
-fn is_outer(name: &str) -> bool {
-    OUTER.iter().any(|outer| name == *outer || (outer.ends_with('/') && name.starts_with(outer)))
-}
-
 /// Where these words stand, among the files that are chosen.
 fn standing(words: &[&str], among: impl Fn(&str) -> bool) -> Vec<String> {
     let mut found = Vec::new();
-    for (name, code) in sources().into_iter().filter(|(name, _)| among(name)) {
-        found.extend(words.iter().filter(|word| code.contains(**word)).map(|word| format!("{name}: {word}")));
+    for Source { path, code } in sources().iter().filter(|source| among(&source.path)) {
+        found.extend(words.iter().filter(|word| code.contains(**word)).map(|word| format!("{path}: {word}")));
     }
     found
 }
 
 #[test]
-fn pure_files_have_no_clock_no_socket_no_thread_and_print_nothing() {
-    let forbidden = [
-        "Instant::now",
-        "SystemTime::now",
-        ".elapsed()",
-        "mio::",
-        "std::net",
-        "std::thread",
-        "thread::",
-        "print!",
-        "println!",
-        "dbg!",
-        "std::process",
-        "std::env",
-    ];
-    assert_eq!(standing(&forbidden, |name| !is_outer(name)), [""; 0]);
+fn every_folder_has_a_row_and_imports_only_what_stands_there() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| !source.folder().is_empty()) {
+        let ring = RINGS.iter().find(|ring| ring.folder == source.folder()).expect("a row for each folder");
+        for import in source.imports() {
+            let from = import.first().map_or("", String::as_str);
+            if RINGS.iter().any(|ring| ring.folder == from) && from != ring.folder && !ring.may_import.contains(&from) {
+                wrong.push(format!("{} imports {}", source.path, import.join("::")));
+            }
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[test]
+fn no_folder_says_what_its_ring_must_not() {
+    let mut wrong = Vec::new();
+    for ring in &RINGS {
+        let words: Vec<&str> = ring.may_not_say.iter().flat_map(|words| words.iter().copied()).collect();
+        wrong.extend(standing(&words, |path| path.starts_with(ring.folder)));
+    }
+    assert_eq!(wrong, [""; 0]);
+}
+
+/// A module and those below it are one unit here: the upper one names the lower ones, which share its types.
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let sources = sources();
+    let by_module: BTreeMap<Vec<&str>, &str> =
+        sources.iter().map(|source| (source.module(), source.path.as_str())).collect();
+    let mut imports: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for source in sources.iter().filter(|source| !source.folder().is_empty()) {
+        for import in source.imports() {
+            let import: Vec<&str> = import.iter().map(String::as_str).collect();
+            let module = (1..=import.len()).rev().map(|len| &import[..len]).find(|part| by_module.contains_key(*part));
+            let Some(module) = module else { continue };
+            let own = source.module();
+            if !own.starts_with(module) && !module.starts_with(&own) {
+                imports.entry(&source.path).or_default().insert(by_module[module]);
+            }
+        }
+    }
+    assert!(imports.len() > 50, "only {} files import anything", imports.len());
+    // Whoever imports nothing that is left, or is imported by nothing that is left, is in no circle.
+    while let Some(&outer) = imports.keys().find(|path| !imports[*path].iter().any(|to| imports.contains_key(to))) {
+        imports.remove(outer);
+    }
+    assert!(imports.is_empty(), "{imports:#?}");
 }
 
 #[test]
 fn one_file_reads_the_clock() {
-    let clock = ["Instant::now", "SystemTime::now", ".elapsed()"];
-    assert_eq!(standing(&clock, |name| name != "monitor/event_loop.rs"), [""; 0]);
-}
-
-#[test]
-fn nothing_runs_on_a_second_thread_or_sleeps() {
-    assert_eq!(standing(&["thread::spawn", "thread::sleep", "std::thread", "park_timeout"], |_| true), [""; 0]);
-}
-
-#[test]
-fn the_library_prints_nothing() {
-    let prints = ["print!", "println!", "dbg!", "io::stdout", "io::stderr"];
-    assert_eq!(standing(&prints, |name| !name.starts_with("cli/")), [""; 0]);
+    assert_eq!(standing(CLOCK, |path| path != "monitor/event_loop.rs"), [""; 0]);
 }
 
 #[test]
@@ -89,5 +214,5 @@ fn unsafe_code_is_forbidden() {
 
 #[test]
 fn one_file_knows_the_feature_tls() {
-    assert_eq!(standing(&["feature = \"tls\""], |name| name != "net/tls/mod.rs"), [""; 0]);
+    assert_eq!(standing(&["feature = \"tls\""], |path| path != "net/tls/mod.rs"), [""; 0]);
 }

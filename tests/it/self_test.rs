@@ -11,14 +11,14 @@ use std::sync::mpsc::channel;
 use std::time::UNIX_EPOCH;
 use tungstenite::protocol::Role;
 use tungstenite::{Error, Message, WebSocket};
-use wsmon::internal::upgrade::{self, Read as Answer, Refused};
+use wsmon::internal::upgrade::{self, Read as Answer, UpgradeRefused};
 
 /// The blocking client that the real one is not.
-fn connect(server: &Server) -> Result<WebSocket<TcpStream>, Refused> {
+fn connect(server: &Server) -> Result<WebSocket<TcpStream>, UpgradeRefused> {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let key = upgrade::key([3; 16]);
-    let request = upgrade::request(&upgrade::Request { host: "x", target: "/a", key: &key, headers: &[] });
+    let request = upgrade::request(&upgrade::UpgradeRequest { host: "x", target: "/a", key: &key, headers: &[] });
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = Vec::new();
     loop {

@@ -2,8 +2,8 @@
 
 use crate::client::{greet, json_lines, log_lines, sample, sending, statistics};
 use crate::support::program::{Run, wsmon};
-use crate::support::scratch::Scratch;
 use crate::support::server::Server;
+use crate::support::temp_dir::TempDir;
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
@@ -130,7 +130,7 @@ fn servers_that_are_given_up_do_not_end_the_run_of_the_others() {
 
 #[test]
 fn a_file_that_holds_the_uri_is_read_before_each_connection() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let (moved, moves) = channel();
     let moves = Mutex::new(moves);
     let old = Server::start(move |mut peer| {
@@ -150,7 +150,7 @@ fn a_file_that_holds_the_uri_is_read_before_each_connection() {
 
 #[test]
 fn a_file_that_is_gone_or_wrong_for_a_while_is_waited_for() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let server = Server::start(|mut peer| {
         greet(&mut peer);
         peer.text(sample(peer.number() as f64));

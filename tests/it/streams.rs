@@ -2,8 +2,8 @@
 
 use crate::client::{command, greet, json_lines, log_lines, sample, sending, statistics, watch, watched};
 use crate::support::program::{Run, run};
-use crate::support::scratch::Scratch;
 use crate::support::server::{PING, Server};
+use crate::support::temp_dir::TempDir;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
@@ -82,7 +82,7 @@ fn a_reader_that_wants_the_greeting_alone_gets_it_and_no_complaint() {
 #[test]
 fn with_data_to_save_the_run_goes_on_without_a_reader() {
     let (server, go) = in_two_parts();
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let (reader, writer) = std::io::pipe().unwrap();
     let run = Run::start(command(&server, &format!("-n 20 --save-data {}", scratch.path("data"))).stdout(writer));
     BufReader::new(reader).read_line(&mut String::new()).unwrap();
@@ -210,7 +210,7 @@ fn stdout_and_stderr_in_one_place_keep_their_order() {
 #[test]
 fn stdout_may_be_a_file_or_a_socket_and_is_given_back_as_it_was() {
     let server = sending((0..500).map(|n| sample(n.into())));
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let file = File::create(scratch.path("out")).unwrap();
     assert_eq!(Run::start(command(&server, "-n 500").stdout(file)).finish().code, Some(0));
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();

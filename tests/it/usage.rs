@@ -2,7 +2,7 @@
 
 use crate::client::sending;
 use crate::support::program::{Finished, Run, run, wsmon};
-use crate::support::scratch::Scratch;
+use crate::support::temp_dir::TempDir;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -101,7 +101,7 @@ fn a_word_that_is_not_utf_8_is_refused() {
 #[test]
 fn a_file_that_cannot_be_opened_ends_the_run_before_anything_is_dialled() {
     let server = sending([""; 0]);
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let (directory, missing) = (scratch.path(""), scratch.path("missing/file"));
     for (option, file) in [
         ("--save-data", &directory),
@@ -120,7 +120,7 @@ fn a_file_that_cannot_be_opened_ends_the_run_before_anything_is_dialled() {
 
 #[test]
 fn a_uri_file_that_cannot_be_read_is_a_local_failure_and_one_that_holds_none_a_mistake() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     for (file, code, why) in [
         (scratch.path("missing"), 3, "no such file or directory"),
         (scratch.path(""), 3, "is a directory"),

@@ -10,7 +10,7 @@ mod watch;
 use std::time::Duration;
 
 use server::{Peer, Server as TestServer, TEXT};
-use wsmon::{Change, ClientState, Event, Metric, Monitor, Next, Seen, Server, Watch};
+use wsmon::{Change, ClientState, Event, Metric, Monitor, Next, OwnedMessage, Server, Watch};
 
 use ClientState::{Connected, Connecting, Disconnected, Error, Reconnecting};
 
@@ -33,7 +33,7 @@ fn watch_once(uri: &str) -> Watch {
 }
 
 /// The next event, which must come.
-fn soon(watch: &mut Watch) -> Seen {
+fn soon(watch: &mut Watch) -> OwnedMessage {
     match watch.next_within(PATIENCE) {
         Next::Event(seen) => seen,
         other => panic!("{other:?}, {}", watch.state()),
@@ -113,5 +113,5 @@ fn watches_and_what_they_have_seen_may_change_threads() {
     fn may_change_threads<T: Send>() {}
     may_change_threads::<Watch>();
     may_change_threads::<Monitor>();
-    may_change_threads::<Seen>();
+    may_change_threads::<OwnedMessage>();
 }

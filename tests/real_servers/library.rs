@@ -4,7 +4,7 @@ use crate::SOON;
 use crate::server::Server;
 use serde_json::Value;
 use std::time::{Duration, Instant};
-use wsmon::{Monitor, Raw, Shown};
+use wsmon::{Message, Monitor, Raw};
 
 #[test]
 fn the_library_sends_get_status_and_ping_and_receives_the_answers() {
@@ -26,7 +26,7 @@ fn ask(uri: &str, texts: &[&str]) -> Vec<Value> {
     let until = Instant::now() + SOON;
     while !messages.iter().any(|message| message["type"] == "pong") {
         assert!(Instant::now() < until, "no pong in {messages:?}");
-        let mut keep = |shown: &Shown<'_>| {
+        let mut keep = |shown: &Message<'_>| {
             if let Raw::Json(text) = shown.raw {
                 messages.push(serde_json::from_str(text).expect("JSON"));
             }

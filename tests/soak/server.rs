@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::wire::{self, Heard, Wire};
+use crate::wire::{self, Decoded, Wire};
 
 /// Longest wait of the client between two dials, and how long a dial may take: what it is told by its options.
 pub const RECONNECT_CAP: Duration = Duration::from_secs(1);
@@ -254,7 +254,7 @@ impl Server {
     fn close(&mut self, wire: &Wire, code: u16, sent: u32) -> io::Result<()> {
         let [high, low] = code.to_be_bytes();
         wire.raw(&[0x88, 2, high, low])?;
-        if wire.hears_end(ANSWER) == Some(Heard::Close(code)) && code != 1000 {
+        if wire.hears_end(ANSWER) == Some(Decoded::Close(code)) && code != 1000 {
             self.tally.lock().expect("no panic").sure.push((self.session, sent));
         }
         Ok(())
@@ -266,7 +266,7 @@ impl Server {
         if wire.hears_pong(ANSWER) {
             wire.raw(&wire::text(&message(self.session, sent)))?;
             wire.end();
-            if wire.hears_end(ANSWER) == Some(Heard::Gone) {
+            if wire.hears_end(ANSWER) == Some(Decoded::Gone) {
                 self.tally.lock().expect("no panic").sure.push((self.session, sent + 1));
             }
         }

@@ -5,8 +5,8 @@ use std::sync::mpsc::channel;
 
 use crate::process::{self, Watched, command};
 use crate::support::PATIENCE;
-use crate::support::scratch::Scratch;
 use crate::support::server::{PONG, Server};
+use crate::support::temp_dir::TempDir;
 use crate::{SAMPLE, assert_harmless, until_close};
 
 /// Just below --max-message, for what is quick to read.
@@ -68,7 +68,7 @@ fn survives(format: &'static str) {
         until_close(&mut peer);
     });
     // Output that nobody keeps: what is printed is looked at elsewhere.
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let saved = scratch.path("saved");
     let options = ["--format", format, "--save-data", &saved, "--rotate-size", "0", "--dialect", "monitoring"];
     let options = [&options[..], &["--ping-interval", "0"]].concat();

@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::process::{Watched, command, until_some};
 use crate::support::program::Finished;
-use crate::support::scratch::Scratch;
 use crate::support::server::{Peer, Server, text_frame};
+use crate::support::temp_dir::TempDir;
 use crate::{healthy, until_close};
 
 /// A file of the test's own, not made yet.
-fn place(scratch: &Scratch, name: &str) -> PathBuf {
+fn place(scratch: &TempDir, name: &str) -> PathBuf {
     scratch.path(name).into()
 }
 
@@ -62,7 +62,7 @@ fn number(line: &str) -> Option<u64> {
 #[test]
 fn a_hundred_kills_under_full_load_tear_no_line_but_the_last_and_the_next_start_ends_that_one() {
     let server = Server::start(|mut peer| number_without_end(&mut peer));
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let file = place(&scratch, "data");
     let (mut torn, mut read) = (0, 0);
     for round in 0..100 {
@@ -91,7 +91,7 @@ fn a_hundred_kills_under_full_load_tear_no_line_but_the_last_and_the_next_start_
 #[test]
 fn a_line_that_was_torn_is_ended_by_the_next_start_which_says_so() {
     let server = Server::start(|mut peer| healthy(&mut peer));
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let file = place(&scratch, "data");
     fs::write(&file, "{\"whole\":1}\n{\"to").unwrap();
     let run = Watched::start(&mut saving(&server, &file, &[]));
@@ -108,7 +108,7 @@ fn a_line_that_was_torn_is_ended_by_the_next_start_which_says_so() {
 #[test]
 fn a_full_disk_is_said_once_the_gap_is_counted_and_the_status_is_3() {
     let server = Server::start(|mut peer| number_slowly(&mut peer));
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let file = place(&scratch, "data");
     let inner = saving(&server, &file, &["--stats"]);
     let mut limited = Command::new("sh");
@@ -137,7 +137,7 @@ fn a_full_disk_is_said_once_the_gap_is_counted_and_the_status_is_3() {
 #[test]
 fn a_file_that_is_moved_away_or_removed_is_made_anew_without_a_gap() {
     let server = Server::start(|mut peer| number_slowly(&mut peer));
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let (file, moved) = (place(&scratch, "data"), place(&scratch, "moved"));
     let run = Watched::start(&mut saving(&server, &file, &[]));
     wait_size(&file, 1000);
@@ -154,7 +154,7 @@ fn a_file_that_is_moved_away_or_removed_is_made_anew_without_a_gap() {
 #[test]
 fn a_file_whose_directory_goes_is_a_gap_until_it_is_back() {
     let server = Server::start(|mut peer| number_slowly(&mut peer));
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let directory = place(&scratch, "d");
     fs::create_dir(&directory).unwrap();
     let file = directory.join("data");
@@ -176,7 +176,7 @@ fn a_directory_in_the_way_of_a_rotation_is_said_and_costs_no_line() {
         (0..100).for_each(|n| peer.text(numbered(n)));
         until_close(&mut peer);
     });
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let file = place(&scratch, "data");
     fs::create_dir(place(&scratch, "data.1")).unwrap();
     let run = Watched::start(&mut saving(&server, &file, &["--rotate-size", "2K"]));
@@ -196,7 +196,7 @@ fn refused(server: &Server, file: &Path) -> Finished {
 #[test]
 fn a_second_process_on_one_file_is_refused() {
     let server = Server::start(|mut peer| healthy(&mut peer));
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let file = place(&scratch, "data");
     let first = Watched::start(&mut saving(&server, &file, &[]));
     wait_size(&file, 10);
@@ -208,7 +208,7 @@ fn a_second_process_on_one_file_is_refused() {
 #[test]
 fn what_is_no_file_is_refused_but_for_the_null_device() {
     let server = Server::start(|mut peer| healthy(&mut peer));
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let fifo = place(&scratch, "fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     for (path, what) in [

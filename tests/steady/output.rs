@@ -31,7 +31,7 @@ const PONG_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the server saw of the client.
 #[derive(Debug)]
-struct Seen {
+struct OwnedMessage {
     /// Messages sent to it.
     sent: u64,
     pings: u32,
@@ -42,7 +42,7 @@ struct Seen {
 }
 
 /// 2 000 numbered messages a second for `lasting`, and whether the client stays well meanwhile.
-fn flood(peer: &mut Peer, lasting: Duration, demand_pongs: bool) -> Seen {
+fn flood(peer: &mut Peer, lasting: Duration, demand_pongs: bool) -> OwnedMessage {
     peer.upgrade();
     let mut reader = peer.reader();
     let began = Instant::now();
@@ -63,12 +63,12 @@ fn flood(peer: &mut Peer, lasting: Duration, demand_pongs: bool) -> Seen {
         sleep(Duration::from_millis(10));
     }
     peer.try_raw([0x88, 2, 3, 0xe8]);
-    Seen { sent, ..listening.join().unwrap() }
+    OwnedMessage { sent, ..listening.join().unwrap() }
 }
 
 /// Listens until the client's Close frame.
-fn listen(reader: &mut Peer, began: Instant) -> Seen {
-    let mut seen = Seen { sent: 0, pings: 0, worst_ping: Duration::ZERO, worst_pong: Duration::ZERO };
+fn listen(reader: &mut Peer, began: Instant) -> OwnedMessage {
+    let mut seen = OwnedMessage { sent: 0, pings: 0, worst_ping: Duration::ZERO, worst_pong: Duration::ZERO };
     let mut before = began;
     while let Some(frame) = reader.next() {
         match frame.opcode {
@@ -92,8 +92,8 @@ fn numbered(n: u64) -> String {
     format!(r#"{{"type":"notice","n":{n},"text":"{}"}}"#, "x".repeat(300))
 }
 
-fn flooding(lasting: Duration, demand_pongs: bool) -> (Server, Receiver<Seen>) {
-    let (tell, told): (Sender<Seen>, _) = channel();
+fn flooding(lasting: Duration, demand_pongs: bool) -> (Server, Receiver<OwnedMessage>) {
+    let (tell, told): (Sender<OwnedMessage>, _) = channel();
     let server = Server::start(move |mut peer| {
         let seen = flood(&mut peer, lasting, demand_pongs);
         // A test about the reader alone does not ask.

@@ -6,8 +6,8 @@ use std::thread::{sleep, spawn};
 use std::time::Duration;
 
 use crate::process::{Watched, command};
-use crate::support::scratch::Scratch;
 use crate::support::server::{CLOSE, PING, PONG, Peer, Server, text_frame};
+use crate::support::temp_dir::TempDir;
 use crate::{SAMPLE, SHOWN};
 
 const SERVERS: usize = 5;
@@ -39,7 +39,7 @@ fn talk(mut peer: Peer, tell: impl Fn()) {
 }
 
 /// By a library that stands before the system's: whoever set the clock of the machine would disturb everything else.
-fn preload(scratch: &Scratch) -> String {
+fn preload(scratch: &TempDir) -> String {
     let library = scratch.path("wall_clock.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/steady/wall_clock.c");
     let built = Command::new("cc").args(["-shared", "-fPIC", "-o", &library, source]).status().expect("a C compiler");
@@ -56,7 +56,7 @@ fn pings(told: &Receiver<usize>) -> [usize; SERVERS] {
 
 #[test]
 fn a_wall_clock_that_jumps_causes_one_early_ping_of_each_server_and_no_storm() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let (tell, told) = channel();
     let servers: Vec<_> = (0..SERVERS)
         .map(|n| {

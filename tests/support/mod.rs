@@ -6,8 +6,8 @@
 
 pub mod program;
 pub mod recording;
-pub mod scratch;
 pub mod server;
+pub mod temp_dir;
 
 use std::time::Duration;
 

@@ -9,16 +9,16 @@ use openssl::symm::Cipher;
 use crate::certificate::{self, Wanted, authority};
 use crate::ways::Ways;
 use crate::{meet, trusting};
-use wsmon::internal::tls::{Connector, Connectors, Settings};
+use wsmon::internal::tls::{Connector, Connectors, TlsSettings};
 
-fn why(settings: &Settings) -> String {
+fn why(settings: &TlsSettings) -> String {
     let why = Connector::build(settings).unwrap_err();
     assert!(!why.chars().any(char::is_control), "{why:?}");
     why
 }
 
-fn with_ca(path: impl Into<PathBuf>) -> Settings {
-    Settings { ca_file: Some(path.into()), ..Settings::default() }
+fn with_ca(path: impl Into<PathBuf>) -> TlsSettings {
+    TlsSettings { ca_file: Some(path.into()), ..TlsSettings::default() }
 }
 
 #[test]
@@ -42,8 +42,8 @@ fn a_ca_file_that_is_none_is_named_with_what_is_wrong() {
     }
 }
 
-fn with_key(cert: &Path, key: Option<PathBuf>) -> Settings {
-    Settings { cert: Some(cert.into()), key, ..Settings::default() }
+fn with_key(cert: &Path, key: Option<PathBuf>) -> TlsSettings {
+    TlsSettings { cert: Some(cert.into()), key, ..TlsSettings::default() }
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_key_that_cannot_be_used_is_named_with_the_command_that_converts_it() {
     }
     assert!(why(&with_key(&cert, None)).contains("name the file that has it with --key"));
     assert!(why(&with_key(Path::new("/no/such"), None)).starts_with("--cert /no/such: no such file"));
-    assert!(why(&Settings { key: Some("/k".into()), ..Settings::default() }).starts_with("--key needs --cert"));
+    assert!(why(&TlsSettings { key: Some("/k".into()), ..TlsSettings::default() }).starts_with("--key needs --cert"));
     let broken = certificate::file("key-broken.pem", issued.cert_pem().replace("MII", "!!!") + &issued.key_pem());
     assert!(why(&with_key(&broken, None)).contains("the certificate in it is malformed"));
 }

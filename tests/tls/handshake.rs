@@ -5,7 +5,7 @@ use openssl::ssl::SslVersion;
 use crate::certificate::{self, Wanted, authority};
 use crate::ways::Ways;
 use crate::{echo, meet, trusting};
-use wsmon::internal::tls::Settings;
+use wsmon::internal::tls::TlsSettings;
 
 #[test]
 fn a_good_certificate_is_accepted_for_each_of_its_names() {
@@ -33,7 +33,7 @@ fn a_good_certificate_is_accepted_for_each_of_its_names() {
 fn another_name_can_be_asked_for_and_checked() {
     let issued = certificate::server(&["h.example", "10.0.0.1"]);
     for (name, asked_for) in [("h.example", Some("h.example")), ("10.0.0.1", None)] {
-        let settings = Settings { name: Some(name.into()), ..trusting("name") };
+        let settings = TlsSettings { name: Some(name.into()), ..trusting("name") };
         let (mut stream, mut server) = meet(&settings, "127.0.0.1", &Ways::new(&issued)).unwrap();
         assert_eq!(server.asked_for(), asked_for);
         echo(&mut stream, &mut server).unwrap();
@@ -46,7 +46,7 @@ fn insecure_accepts_whatever_comes() {
     let future = Wanted { valid: (1, 2), names: &["h.example"], ..Wanted::default() }.issue();
     let nameless = Wanted::default().issue();
     for issued in [expired, future, nameless] {
-        let settings = Settings { insecure: true, ..Settings::default() };
+        let settings = TlsSettings { insecure: true, ..TlsSettings::default() };
         let (mut stream, mut server) = meet(&settings, "h.example", &Ways::new(&issued)).unwrap();
         assert_eq!(server.asked_for(), Some("h.example"));
         echo(&mut stream, &mut server).unwrap();
@@ -59,7 +59,7 @@ fn every_authority_of_a_bundle_counts() {
         .map(|common_name| Wanted { common_name, is_authority: true, ..Wanted::default() }.issue())
         .into();
     let bundle: String = others.iter().map(|issued| format!("# comment\n{}", issued.cert_pem())).collect();
-    let settings = Settings { ca_file: Some(certificate::file("bundle.pem", bundle)), ..Settings::default() };
+    let settings = TlsSettings { ca_file: Some(certificate::file("bundle.pem", bundle)), ..TlsSettings::default() };
     for issuer in &others {
         let issued = Wanted { names: &["h.example"], issuer: Some(issuer), ..Wanted::default() }.issue();
         let (mut stream, mut server) = meet(&settings, "h.example", &Ways::new(&issued)).unwrap();
@@ -72,7 +72,8 @@ fn every_authority_of_a_bundle_counts() {
 #[test]
 fn a_self_signed_certificate_is_accepted_where_it_is_given() {
     let issued = Wanted { names: &["h.example"], ..Wanted::default() }.issue();
-    let settings = Settings { ca_file: Some(certificate::file("own.pem", issued.cert_pem())), ..Settings::default() };
+    let settings =
+        TlsSettings { ca_file: Some(certificate::file("own.pem", issued.cert_pem())), ..TlsSettings::default() };
     let (mut stream, mut server) = meet(&settings, "h.example", &Ways::new(&issued)).unwrap();
     echo(&mut stream, &mut server).unwrap();
 }
@@ -95,7 +96,7 @@ fn a_client_certificate_is_shown_where_one_is_wanted() {
     let key = certificate::file("client.key", format!("our key\n{}", ours.key_pem()));
     let both = certificate::file("client-both.pem", ours.cert_pem() + &ours.key_pem());
     for (cert, key) in [(cert, Some(key)), (both, None)] {
-        let settings = Settings { cert: Some(cert), key, ..trusting("client") };
+        let settings = TlsSettings { cert: Some(cert), key, ..trusting("client") };
         for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
             let versions = (version, version);
             let ways = Ways { wants_certificate: true, versions, ..Ways::new(&issued) };

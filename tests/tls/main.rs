@@ -18,7 +18,7 @@ use certificate::authority;
 use pipe::{End, Line};
 use server::Server;
 use ways::Ways;
-use wsmon::internal::tls::{Connector, Progress, Settings, TlsError, TlsStream};
+use wsmon::internal::tls::{Connector, Progress, TlsError, TlsSettings, TlsStream};
 
 /// No handshake takes more turns, and no failing one either.
 const TURNS: usize = 50;
@@ -33,12 +33,12 @@ fn ca_file(name: &str) -> PathBuf {
 }
 
 /// Settings that trust the authority.
-fn trusting(test: &str) -> Settings {
-    Settings { ca_file: Some(ca_file(test)), ..Settings::default() }
+fn trusting(test: &str) -> TlsSettings {
+    TlsSettings { ca_file: Some(ca_file(test)), ..TlsSettings::default() }
 }
 
 /// Both sides in turn, until the client is done or has failed.
-fn meet(settings: &Settings, host: &str, ways: &Ways<'_>) -> Result<(TlsStream<End>, Server), TlsError> {
+fn meet(settings: &TlsSettings, host: &str, ways: &Ways<'_>) -> Result<(TlsStream<End>, Server), TlsError> {
     let line = Line::default();
     let mut server = Server::new(ways, line.server());
     let mut handshake = Connector::build(settings).unwrap().handshake(host, line.client());
@@ -53,7 +53,7 @@ fn meet(settings: &Settings, host: &str, ways: &Ways<'_>) -> Result<(TlsStream<E
 }
 
 /// The error of a handshake that must fail.
-fn refused(settings: &Settings, host: &str, ways: &Ways<'_>) -> TlsError {
+fn refused(settings: &TlsSettings, host: &str, ways: &Ways<'_>) -> TlsError {
     meet(settings, host, ways).map(|_| ()).unwrap_err()
 }
 

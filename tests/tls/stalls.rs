@@ -7,7 +7,7 @@ use crate::pipe::Line;
 use crate::server::Server;
 use crate::ways::Ways;
 use crate::{TURNS, echo, trusting, wall};
-use wsmon::internal::tls::{Connector, Kind, Progress, Settings};
+use wsmon::internal::tls::{Connector, Progress, TlsErrorKind, TlsSettings};
 
 /// Bytes that the server sends in a whole handshake, at least.
 const FLIGHTS: usize = 500;
@@ -24,7 +24,7 @@ fn meetings(test: &str) -> Vec<Meeting> {
     let issued = certificate::server(&["h.example"]);
     let ours = Wanted { common_name: "Client", issuer: Some(authority()), ..Wanted::default() }.issue();
     let cert = certificate::file(&format!("{test}-both.pem"), ours.cert_pem() + &ours.key_pem());
-    let connector = Connector::build(&Settings { cert: Some(cert), ..trusting(test) }).unwrap();
+    let connector = Connector::build(&TlsSettings { cert: Some(cert), ..trusting(test) }).unwrap();
     [SslVersion::TLS1_2, SslVersion::TLS1_3]
         .map(|version| Meeting { connector: connector.clone(), issued: issued.clone(), version })
         .into()
@@ -111,7 +111,7 @@ fn a_line_that_breaks_anywhere_is_said_to_have_broken() {
                     Err(error) => {
                         let word = if allowed == 0 { "instead of answering" } else { "in the middle" };
                         assert!(error.text.contains(word), "after {allowed} bytes: {error}");
-                        assert_eq!(error.kind, Kind::Usual);
+                        assert_eq!(error.kind, TlsErrorKind::Usual);
                         break;
                     }
                 }

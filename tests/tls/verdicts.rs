@@ -10,9 +10,9 @@ use crate::certificate::{self, Issued, Wanted, authority};
 use crate::pipe::Line;
 use crate::ways::Ways;
 use crate::{echo, meet, refused, trusting, wall};
-use wsmon::internal::tls::{Connector, Kind, Progress, Settings, TlsError};
+use wsmon::internal::tls::{Connector, Progress, TlsError, TlsErrorKind, TlsSettings};
 
-fn check(error: &TlsError, words: &[&str], kind: Kind) {
+fn check(error: &TlsError, words: &[&str], kind: TlsErrorKind) {
     for word in words {
         assert!(error.text.contains(word), "{word:?} is not in {error}");
     }
@@ -29,9 +29,9 @@ fn issued(valid: (i64, i64), names: &[&str]) -> Issued {
 fn a_date_is_shown_where_dates_are_to_blame_and_only_the_future_is_retried() {
     let settings = trusting("dates");
     let expired = refused(&settings, "h.example", &Ways::new(&issued((-2, -1), &["h.example"])));
-    check(&expired, &["has expired", "1970-01-02T00:00:00Z"], Kind::Final);
+    check(&expired, &["has expired", "1970-01-02T00:00:00Z"], TlsErrorKind::Final);
     let future = refused(&settings, "h.example", &Ways::new(&issued((1, 2), &["h.example"])));
-    check(&future, &["not yet valid", "1970-01-02T00:00:00Z", "clock"], Kind::NotYetValid);
+    check(&future, &["not yet valid", "1970-01-02T00:00:00Z", "clock"], TlsErrorKind::NotYetValid);
 }
 
 #[test]
@@ -40,26 +40,26 @@ fn a_certificate_for_another_host_is_refused_with_the_name_that_was_expected() {
     let ways_issued = issued((-1, 1), &["h.example", "*.w.example", "10.0.0.1"]);
     for host in ["other.example", "w.example", "a.b.w.example", "127.0.0.1", "::1"] {
         let error = refused(&settings, host, &Ways::new(&ways_issued));
-        check(&error, &[&format!("not for {host}"), "--tls-name"], Kind::Final);
+        check(&error, &[&format!("not for {host}"), "--tls-name"], TlsErrorKind::Final);
     }
-    let settings = Settings { name: Some("x.example".into()), ..settings };
+    let settings = TlsSettings { name: Some("x.example".into()), ..settings };
     let error = refused(&settings, "h.example", &Ways::new(&ways_issued));
-    check(&error, &["not for x.example"], Kind::Final);
+    check(&error, &["not for x.example"], TlsErrorKind::Final);
 }
 
 #[test]
 fn an_unknown_issuer_points_to_the_option_that_names_it() {
     let own = Wanted { names: &["h.example"], ..Wanted::default() }.issue();
     let error = refused(&trusting("unknown"), "h.example", &Ways::new(&own));
-    check(&error, &["self-signed", "--ca-file"], Kind::Final);
+    check(&error, &["self-signed", "--ca-file"], TlsErrorKind::Final);
 
     let from_authority = certificate::server(&["h.example"]);
-    let system = Settings::default();
+    let system = TlsSettings::default();
     let error = refused(&system, "h.example", &Ways::new(&from_authority));
-    check(&error, &["issuer", "unknown", "--ca-file"], Kind::Final);
+    check(&error, &["issuer", "unknown", "--ca-file"], TlsErrorKind::Final);
     let ways = Ways { chain: &[authority()], ..Ways::new(&from_authority) };
     let error = refused(&system, "h.example", &ways);
-    check(&error, &["unknown authority", "--ca-file"], Kind::Final);
+    check(&error, &["unknown authority", "--ca-file"], TlsErrorKind::Final);
 }
 
 #[test]
@@ -73,8 +73,8 @@ fn a_server_that_wants_a_client_certificate_is_told_from_one_that_refuses_ours()
         let ways = Ways { wants_certificate: true, versions: (version, version), ..Ways::new(&issued) };
         for (settings, word) in [
             (trusting("wanted"), "a client certificate"),
-            (Settings { cert: cert.clone(), ..trusting("refused") }, "check --cert"),
-            (Settings { cert: cert.clone(), key: key.clone(), ..trusting("unlike") }, "certificate"),
+            (TlsSettings { cert: cert.clone(), ..trusting("refused") }, "check --cert"),
+            (TlsSettings { cert: cert.clone(), key: key.clone(), ..trusting("unlike") }, "certificate"),
         ] {
             // With TLS 1.3 our side is done before the server has looked.
             let error = match meet(&settings, "h.example", &ways) {
@@ -84,7 +84,7 @@ fn a_server_that_wants_a_client_certificate_is_told_from_one_that_refuses_ours()
                 }
                 Err(error) => error,
             };
-            check(&error, &[word, "--cert"], Kind::Usual);
+            check(&error, &[word, "--cert"], TlsErrorKind::Usual);
         }
     }
 }
@@ -93,8 +93,8 @@ fn a_server_that_wants_a_client_certificate_is_told_from_one_that_refuses_ours()
 fn a_server_without_tls_1_2_is_too_old() {
     let issued = certificate::server(&["h.example"]);
     let ways = Ways { versions: (SslVersion::TLS1, SslVersion::TLS1_1), ..Ways::new(&issued) };
-    for settings in [trusting("old"), Settings { insecure: true, ..Settings::default() }] {
-        check(&refused(&settings, "h.example", &ways), &["TLS 1.2"], Kind::Usual);
+    for settings in [trusting("old"), TlsSettings { insecure: true, ..TlsSettings::default() }] {
+        check(&refused(&settings, "h.example", &ways), &["TLS 1.2"], TlsErrorKind::Usual);
     }
 }
 
@@ -112,13 +112,13 @@ fn answered(answer: &[u8], ends: bool) -> TlsError {
 fn what_is_no_tls_is_said_to_be_none() {
     for ends in [false, true] {
         let http = answered(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", ends);
-        check(&http, &["plain HTTP", "ws://"], Kind::Usual);
-        check(&answered(b"SSH-2.0-dropbear_2022.83\r\n", ends), &["SSH-2", "port"], Kind::Usual);
-        check(&answered(b"\x1b[2J\x07\0\0\0\0\0\0", ends), &["\\x1b[2J", "port"], Kind::Usual);
+        check(&http, &["plain HTTP", "ws://"], TlsErrorKind::Usual);
+        check(&answered(b"SSH-2.0-dropbear_2022.83\r\n", ends), &["SSH-2", "port"], TlsErrorKind::Usual);
+        check(&answered(b"\x1b[2J\x07\0\0\0\0\0\0", ends), &["\\x1b[2J", "port"], TlsErrorKind::Usual);
     }
-    check(&answered(b"", true), &["instead of answering"], Kind::Usual);
-    check(&answered(b"H", true), &["\"H\""], Kind::Usual);
-    check(&answered(b"\x16\x03\x03\0", true), &["middle of the TLS handshake"], Kind::Usual);
+    check(&answered(b"", true), &["instead of answering"], TlsErrorKind::Usual);
+    check(&answered(b"H", true), &["\"H\""], TlsErrorKind::Usual);
+    check(&answered(b"\x16\x03\x03\0", true), &["middle of the TLS handshake"], TlsErrorKind::Usual);
 }
 
 #[test]

@@ -80,7 +80,7 @@ pub struct Appender {
     rotate_size: Option<u64>,
     keep: u32,
     fsync: bool,
-    target: Target,
+    target: OpenFile,
     repaired: bool,
     /// The line being written; kept to spare allocations.
     line: Vec<u8>,
@@ -102,7 +102,7 @@ impl Appender {
     /// process writes it. The text does not name the path.
     pub fn open(path: impl Into<PathBuf>, rotate_size: Option<u64>, keep: u32) -> io::Result<Box<Self>> {
         let path = path.into();
-        let target = Target::open(&path)?;
+        let target = OpenFile::open(&path)?;
         Ok(Box::new(Self {
             repaired: target.torn,
             path,
@@ -277,7 +277,7 @@ impl Appender {
     }
 
     fn open_anew(&mut self) -> io::Result<()> {
-        self.target = Target::open(&self.path)?;
+        self.target = OpenFile::open(&self.path)?;
         self.rotate_at = None;
         self.astray = false;
         Ok(())
@@ -285,7 +285,7 @@ impl Appender {
 }
 
 /// The open file.
-struct Target {
+struct OpenFile {
     file: File,
     /// False for /dev/null.
     regular: bool,
@@ -296,7 +296,7 @@ struct Target {
     torn: bool,
 }
 
-impl Target {
+impl OpenFile {
     fn open(path: &Path) -> io::Result<Self> {
         // Before opening: opening a FIFO would wait for its reader.
         match fs::metadata(path) {

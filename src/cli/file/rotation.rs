@@ -44,9 +44,9 @@ fn is_taken(path: &Path) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::temp_dir::Scratch;
+    use crate::cli::temp_dir::TempDir;
 
-    fn names_and_texts(scratch: &Scratch) -> Vec<(String, String)> {
+    fn names_and_texts(scratch: &TempDir) -> Vec<(String, String)> {
         let mut all: Vec<_> = fs::read_dir(scratch.path())
             .unwrap()
             .map(|entry| entry.unwrap())
@@ -56,14 +56,14 @@ mod tests {
         all
     }
 
-    fn expect(scratch: &Scratch, wanted: &[(&str, &str)]) {
+    fn expect(scratch: &TempDir, wanted: &[(&str, &str)]) {
         let wanted: Vec<_> = wanted.iter().map(|(n, t)| (n.to_string(), t.to_string())).collect();
         assert_eq!(names_and_texts(scratch), wanted);
     }
 
     #[test]
     fn the_oldest_beyond_keep_goes() {
-        let scratch = Scratch::new();
+        let scratch = TempDir::new();
         let path = scratch.file("f");
         for n in 0..4 {
             fs::write(&path, n.to_string()).unwrap();
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_gap_in_the_row_saves_the_older_ones() {
-        let scratch = Scratch::new();
+        let scratch = TempDir::new();
         let path = scratch.file("f");
         for (name, text) in [("f", "new"), ("f.1", "one"), ("f.3", "three")] {
             fs::write(scratch.file(name), text).unwrap();
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_directory_in_the_way_is_left_alone() {
-        let scratch = Scratch::new();
+        let scratch = TempDir::new();
         let path = scratch.file("f");
         fs::write(&path, "new").unwrap();
         fs::write(scratch.file("f.1"), "one").unwrap();

@@ -2,7 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 
 use super::*;
-use crate::cli::temp_dir::Scratch;
+use crate::cli::temp_dir::TempDir;
 
 fn text(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap()
@@ -28,7 +28,7 @@ fn fill_disk(appender: &mut Appender) -> File {
 
 #[test]
 fn lines_are_appended_to_what_is_there() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let path = scratch.file("f");
     fs::write(&path, "old\n").unwrap();
     let mut appender = open(&path);
@@ -42,7 +42,7 @@ fn lines_are_appended_to_what_is_there() {
 
 #[test]
 fn the_torn_line_of_a_crashed_run_is_ended_first() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let path = scratch.file("f");
     fs::write(&path, "whole\nto").unwrap();
     let mut appender = open(&path);
@@ -54,7 +54,7 @@ fn the_torn_line_of_a_crashed_run_is_ended_first() {
 
 #[test]
 fn what_is_no_file_is_refused() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let socket = scratch.file("s");
     let _listener = UnixListener::bind(&socket).unwrap();
     assert_eq!(refusal(&socket), "it is a socket, not a file");
@@ -77,7 +77,7 @@ fn dev_null_takes_every_line_and_never_rotates() {
 
 #[test]
 fn a_second_writer_is_refused_until_the_first_has_gone() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let path = scratch.file("f");
     let first = open(&path);
     assert!(refusal(&path).ends_with("it is being written by another process"));
@@ -87,7 +87,7 @@ fn a_second_writer_is_refused_until_the_first_has_gone() {
 
 #[test]
 fn a_file_that_may_only_be_written_is_written() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let path = scratch.file("f");
     fs::write(&path, "").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o200)).unwrap();
@@ -98,7 +98,7 @@ fn a_file_that_may_only_be_written_is_written() {
 
 #[test]
 fn many_rotations_lose_nothing_but_what_is_beyond_keep() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let path = scratch.file("f");
     let mut appender = Appender::open(&path, Some(12), 3).unwrap();
     for n in 10..50 {
@@ -114,7 +114,7 @@ fn many_rotations_lose_nothing_but_what_is_beyond_keep() {
 
 #[test]
 fn a_file_is_filled_up_to_its_size_and_a_longer_line_stands_alone() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let path = scratch.file("f");
     let mut appender = Appender::open(&path, Some(8), 2).unwrap();
     for line in ["aaa", "bbb", "longer than the size", "ccc"] {
@@ -127,7 +127,7 @@ fn a_file_is_filled_up_to_its_size_and_a_longer_line_stands_alone() {
 
 #[test]
 fn with_nothing_to_keep_a_full_file_is_emptied() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let path = scratch.file("f");
     let mut appender = Appender::open(&path, Some(8), 0).unwrap();
     for line in ["aaa", "bbb", "ccc"] {
@@ -139,7 +139,7 @@ fn with_nothing_to_keep_a_full_file_is_emptied() {
 
 #[test]
 fn a_rotation_that_fails_is_said_once_and_tried_again() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let path = scratch.file("f");
     let now = Instant::now();
     fs::create_dir(scratch.file("f.1")).unwrap();
@@ -160,7 +160,7 @@ fn a_rotation_that_fails_is_said_once_and_tried_again() {
 
 #[test]
 fn a_full_disk_is_said_once_and_the_gap_is_counted() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let path = scratch.file("f");
     let now = Instant::now();
     let mut appender = open(&path);
@@ -180,7 +180,7 @@ fn a_full_disk_is_said_once_and_the_gap_is_counted() {
 
 #[test]
 fn a_line_after_a_torn_one_begins_anew() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let path = scratch.file("f");
     let mut appender = open(&path);
     appender.target.append(b"half a li").unwrap();
@@ -190,7 +190,7 @@ fn a_line_after_a_torn_one_begins_anew() {
 
 #[test]
 fn a_moved_file_is_left_at_once_when_asked_to() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let path = scratch.file("f");
     let mut appender = open(&path);
     appender.write_line("one", Instant::now());
@@ -205,7 +205,7 @@ fn a_moved_file_is_left_at_once_when_asked_to() {
 
 #[test]
 fn a_removed_file_is_made_anew_within_seconds() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let path = scratch.file("f");
     let now = Instant::now();
     let mut appender = open(&path);
@@ -218,7 +218,7 @@ fn a_removed_file_is_made_anew_within_seconds() {
 
 #[test]
 fn where_the_directory_is_gone_lines_are_lost_until_it_is_back() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let now = Instant::now();
     fs::create_dir(scratch.file("d")).unwrap();
     let path = scratch.file("d/f");
@@ -235,7 +235,7 @@ fn where_the_directory_is_gone_lines_are_lost_until_it_is_back() {
 
 #[test]
 fn where_only_the_name_is_taken_lines_go_to_the_moved_file() {
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let path = scratch.file("f");
     let now = Instant::now();
     let mut appender = open(&path);

@@ -11,8 +11,8 @@ use wsmon::Family;
 use super::args::{self, Args};
 use super::logging;
 use super::units;
-use crate::cli::argv::{self, Request};
-use crate::cli::filter::Only;
+use crate::cli::argv::{self, Invocation};
+use crate::cli::filter::Filter;
 use crate::cli::stream::queue::WhenFull;
 
 const DEFAULT_URI: &str = "ws://localhost:8765";
@@ -28,7 +28,7 @@ pub struct Plan {
     /// Known to [`wsmon::Server::dialect`].
     pub dialect: String,
     pub speech: Speech,
-    pub reach: Reach,
+    pub reach: ReachOptions,
     pub reconnect_interval: Duration,
     /// Never below the interval, unless it was asked for.
     pub reconnect_cap: Duration,
@@ -46,7 +46,7 @@ pub struct Plan {
     /// None: every sample.
     pub every: Option<Duration>,
     /// None: everything.
-    pub only: Option<Only>,
+    pub only: Option<Filter>,
     pub color: When,
     pub glyphs: Glyphs,
     pub save_data: Option<PathBuf>,
@@ -89,7 +89,7 @@ pub struct Speech {
 /// How servers are reached.
 #[derive(Default)]
 #[cfg_attr(test, derive(Clone, Debug, PartialEq))]
-pub struct Reach {
+pub struct ReachOptions {
     /// As given: `NAME: VALUE` or `@FILE`.
     pub headers: Vec<String>,
     pub ca_file: Option<PathBuf>,
@@ -149,9 +149,9 @@ pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 /// Reads the words after the program's name.
 pub fn plan(argv: &mut dyn Iterator<Item = OsString>, env: Env) -> Result<Box<Plan>, Exit> {
     let words = match argv::read(argv) {
-        Ok(Request::Help) => return Err(Exit::Asked(args::help())),
-        Ok(Request::Version) => return Err(Exit::Asked(VERSION.to_owned())),
-        Ok(Request::Run(words)) => Ok(words),
+        Ok(Invocation::Help) => return Err(Exit::Asked(args::help())),
+        Ok(Invocation::Version) => return Err(Exit::Asked(VERSION.to_owned())),
+        Ok(Invocation::Run(words)) => Ok(words),
         Err(why) => Err(why),
     };
     let plan = words.and_then(|words| decide(&mut args::parse(&words)?, env));
@@ -163,7 +163,7 @@ const VERSION: &str = concat!("wsmon ", env!("CARGO_PKG_VERSION"), "\n");
 /// Takes what it needs out of `args`; by swapping, for the plan holds nothing yet that would have to be dropped.
 fn decide(args: &mut Args, env: Env) -> Result<Box<Plan>, String> {
     let mut plan = defaults();
-    let mut read = Reading { env, refused: None };
+    let mut read = PlanReader { env, refused: None };
     servers(&mut plan, args, &mut read);
     read.option("--reconnect-interval", &args.reconnect_interval, &mut plan.reconnect_interval, duration);
     plan.reconnect_cap = plan.reconnect_cap.max(plan.reconnect_interval);
@@ -182,7 +182,7 @@ fn decide(args: &mut Args, env: Env) -> Result<Box<Plan>, String> {
     read.option("--max-message", &args.max_message, &mut plan.max_message, units::memory_size);
     read.either("--format", &args.format, "$MONITORING_FORMAT", &mut plan.format, format);
     read.option("--every", &args.every, &mut plan.every, units::duration_or_none);
-    read.option("--only", &args.only, &mut plan.only, |text| Only::read(text).map(Some));
+    read.option("--only", &args.only, &mut plan.only, |text| Filter::read(text).map(Some));
     read.option("--color", &args.color, &mut plan.color, when);
     read.option("--save-data", &args.save_data, &mut plan.save_data, file);
     read.option("--rotate-size", &args.rotate_size, &mut plan.rotate_size, units::size_or_none);
@@ -204,7 +204,7 @@ fn defaults() -> Box<Plan> {
         demo: false,
         dialect: "auto".to_owned(),
         speech: Speech::default(),
-        reach: Reach::default(),
+        reach: ReachOptions::default(),
         reconnect_interval: Duration::from_secs(5),
         reconnect_cap: Duration::from_secs(60),
         max_reconnects: None,
@@ -246,7 +246,7 @@ fn switches(plan: &mut Plan, args: &Args) {
 }
 
 /// The raw URIs and where they come from.
-fn servers(plan: &mut Plan, args: &mut Args, read: &mut Reading) {
+fn servers(plan: &mut Plan, args: &mut Args, read: &mut PlanReader) {
     mem::swap(&mut plan.uris, &mut args.uri);
     if args.demo {
         plan.uris_from = "--demo";
@@ -262,7 +262,7 @@ fn servers(plan: &mut Plan, args: &mut Args, read: &mut Reading) {
     }
 }
 
-fn speech(speech: &mut Speech, args: &mut Args, read: &mut Reading) {
+fn speech(speech: &mut Speech, args: &mut Args, read: &mut PlanReader) {
     read.option("--token-file", &args.token_file, &mut speech.token_file, file);
     if speech.token_file.is_none() {
         speech.token = read.variable("$MONITORING_TOKEN");
@@ -279,7 +279,7 @@ fn speech(speech: &mut Speech, args: &mut Args, read: &mut Reading) {
     mem::swap(&mut speech.heartbeat_reply, &mut args.heartbeat_reply);
 }
 
-fn reach(reach: &mut Reach, args: &mut Args, read: &mut Reading) {
+fn reach(reach: &mut ReachOptions, args: &mut Args, read: &mut PlanReader) {
     read.option("--cert", &args.cert, &mut reach.cert, file);
     read.option("--key", &args.key, &mut reach.key, file);
     if args.cert.is_some() != args.key.is_some() {
@@ -298,7 +298,7 @@ fn reach(reach: &mut Reach, args: &mut Args, read: &mut Reading) {
 }
 
 /// `--log-level`, else `-v` or `-q`, else the environment: what is typed beats what is exported.
-fn log_level(place: &mut LevelFilter, args: &Args, read: &mut Reading) {
+fn log_level(place: &mut LevelFilter, args: &Args, read: &mut PlanReader) {
     match (args.quiet, args.verbose) {
         (true, _) => *place = LevelFilter::Warn,
         (_, true) => *place = LevelFilter::Debug,
@@ -308,13 +308,13 @@ fn log_level(place: &mut LevelFilter, args: &Args, read: &mut Reading) {
 }
 
 /// Options and variables on their way into the plan.
-struct Reading<'e> {
+struct PlanReader<'e> {
     env: Env<'e>,
     /// The first mistake: it is the one that is told.
     refused: Option<String>,
 }
 
-impl Reading<'_> {
+impl PlanReader<'_> {
     /// Puts an option's value in its type into its place. Without the option, the place keeps what it holds.
     fn option<T>(&mut self, name: &str, text: &Option<String>, place: &mut T, read: fn(&str) -> Result<T, String>) {
         if let Some(text) = text {

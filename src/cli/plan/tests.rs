@@ -1,5 +1,5 @@
 use super::*;
-use crate::cli::args::{Row, rows};
+use crate::cli::args::{OptionRow, rows};
 use std::collections::BTreeMap;
 
 fn read(line: &str) -> Result<Plan, Exit> {
@@ -40,7 +40,7 @@ fn the_defaults_are_those_of_the_contract() {
         demo: false,
         dialect: "auto".into(),
         speech: Speech::default(),
-        reach: Reach::default(),
+        reach: ReachOptions::default(),
         reconnect_interval: secs(5),
         reconnect_cap: secs(60),
         max_reconnects: None,
@@ -103,7 +103,7 @@ const CASES: &[Case] = &[
     ("--max-message", "64K", |plan| plan.max_message = 65_536),
     ("--format", "jsonl", |plan| plan.format = "jsonl"),
     ("--every", "10", |plan| plan.every = Some(secs(10))),
-    ("--only", "sample,logs", |plan| plan.only = Only::read("sample,logs").ok()),
+    ("--only", "sample,logs", |plan| plan.only = Filter::read("sample,logs").ok()),
     ("--color", "always", |plan| plan.color = When::Always),
     ("--no-color", "", |plan| plan.color = When::Never),
     ("--ascii", "", |plan| plan.glyphs = Glyphs::Ascii),
@@ -149,7 +149,7 @@ fn every_option_changes_its_part_of_the_plan_in_every_spelling() {
     assert!(untested.is_empty(), "{untested:?}");
 }
 
-fn spellings(row: &Row, value: &str) -> Vec<String> {
+fn spellings(row: &OptionRow, value: &str) -> Vec<String> {
     let long = row.long;
     let mut lines = vec![format!("{long} {value}")];
     if row.value.is_some() {

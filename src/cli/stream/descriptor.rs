@@ -46,7 +46,7 @@ enum Way {
     /// The inherited one, asked before each page whether it would take it: the reopening was
     /// refused (no /proc, or somebody else's pipe or terminal, as with `su` and in containers).
     /// Another writer that fills it in between can still make us wait.
-    Asked(Asking),
+    Asked(WritablePoll),
 }
 
 /// A standard stream: see the module. Dropping it undoes what had to be done to it.
@@ -70,7 +70,7 @@ impl Descriptor {
         } else if kind.is_fifo() || kind.is_char_device() {
             opened.way = match reopen(number) {
                 Ok(file) => Way::Reopened(file),
-                Err(_) => Way::Asked(Asking::new()?),
+                Err(_) => Way::Asked(WritablePoll::new()?),
             };
         }
         opened.register(registry, token)?;
@@ -161,13 +161,13 @@ pub fn is_same_file(one: BorrowedFd, other: BorrowedFd) -> bool {
 }
 
 /// What poll(2) with no timeout would be, which std does not offer: an epoll of its own.
-struct Asking {
+struct WritablePoll {
     poll: Poll,
     events: Events,
     registered: bool,
 }
 
-impl Asking {
+impl WritablePoll {
     fn new() -> io::Result<Self> {
         Ok(Self { poll: Poll::new()?, events: Events::with_capacity(1), registered: false })
     }
@@ -262,7 +262,7 @@ mod tests {
         let before = flags(writer.as_raw_fd());
         let (mut poll, mut ours) = open(&writer);
         poll.registry().deregister(&mut SourceFd(&file_of(&ours).as_raw_fd())).unwrap();
-        ours.way = Way::Asked(Asking::new().unwrap());
+        ours.way = Way::Asked(WritablePoll::new().unwrap());
         ours.register(poll.registry(), Token(1)).unwrap();
         assert!(told_writable(&mut poll));
         let filled = fill(&mut ours);

@@ -7,7 +7,7 @@ use mio::event::Event;
 use mio::{Registry, Token};
 
 use super::descriptor::{Descriptor, is_same_file};
-use super::queue::{Limits, Losses, Origin, Queue};
+use super::queue::{Losses, Origin, Queue, QueueLimits};
 
 /// From here on a queue is written out without waiting for the end of the turn, so that a flood
 /// costs neither memory nor messages while the reader keeps up.
@@ -28,17 +28,17 @@ pub struct Sink {
 
 impl Sink {
     /// stdout, registered for writability under `token` where it has such a thing.
-    pub fn stdout(registry: &Registry, token: Token, limits: Limits) -> io::Result<Box<Self>> {
+    pub fn stdout(registry: &Registry, token: Token, limits: QueueLimits) -> io::Result<Box<Self>> {
         Self::open(io::stdout().as_fd(), registry, token, limits)
     }
 
     /// stderr, likewise.
-    pub fn stderr(registry: &Registry, token: Token, limits: Limits) -> io::Result<Box<Self>> {
+    pub fn stderr(registry: &Registry, token: Token, limits: QueueLimits) -> io::Result<Box<Self>> {
         Self::open(io::stderr().as_fd(), registry, token, limits)
     }
 
     /// Any other stream, likewise.
-    pub fn open(stream: BorrowedFd, registry: &Registry, token: Token, limits: Limits) -> io::Result<Box<Self>> {
+    pub fn open(stream: BorrowedFd, registry: &Registry, token: Token, limits: QueueLimits) -> io::Result<Box<Self>> {
         let descriptor = Descriptor::open(stream, registry, token)?;
         Ok(Box::new(Self { queue: Queue::new(limits), descriptor, blocked: false, closed: false, failed: None }))
     }
@@ -133,7 +133,7 @@ pub struct Streams {
 
 impl Streams {
     /// `tokens`: of stdout and of stderr; the second is not used where they are the same file.
-    pub fn open(registry: &Registry, tokens: [Token; 2], out: Limits, err: Limits) -> io::Result<Self> {
+    pub fn open(registry: &Registry, tokens: [Token; 2], out: QueueLimits, err: QueueLimits) -> io::Result<Self> {
         let err = match is_same_file(io::stdout().as_fd(), io::stderr().as_fd()) {
             true => None,
             false => Some(Sink::stderr(registry, tokens[1], err)?),
@@ -224,7 +224,7 @@ mod tests {
     fn sink(bytes: usize, when_full: WhenFull) -> (Poll, PipeReader, Box<Sink>) {
         let (reader, writer) = io::pipe().unwrap();
         let poll = Poll::new().unwrap();
-        let limits = Limits { bytes, when_full, marker: Some(|n| format!("dropped {n}")) };
+        let limits = QueueLimits { bytes, when_full, marker: Some(|n| format!("dropped {n}")) };
         let sink = Sink::open(writer.as_fd(), poll.registry(), Token(0), limits).unwrap();
         (poll, reader, sink)
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::model::metric::Sample;
+use crate::model::sample::Sample;
 
 /// What a message says, or what became of a connection.
 #[derive(Clone, Debug)]
@@ -264,7 +264,7 @@ pub enum Raw<'a> {
 
 /// One message and what it means: what formats write and handlers get.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
+pub struct Message<'a> {
     /// The server's label.
     pub server: &'a Arc<str>,
     /// Which server: the position in which it was added.
@@ -281,7 +281,7 @@ pub struct Shown<'a> {
     pub events: &'a [Event<'a>],
 }
 
-impl Shown<'_> {
+impl Message<'_> {
     /// Whether the message carries content: not only a greeting, a keep-alive, a server's error or a change of state.
     #[must_use]
     pub fn is_content(&self) -> bool {

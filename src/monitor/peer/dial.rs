@@ -1,10 +1,10 @@
 //! How a peer dials: the way of its next connection, with everything read anew that stands in files.
 
 use super::{Context, Peer};
-use crate::format::style::escape;
 use crate::model::error::{Disconnect, Phase, Retry};
 use crate::model::event::ClientState;
-use crate::monitor::address::AddressError;
+use crate::model::text::escape;
+use crate::monitor::address::SettingsError;
 use crate::monitor::credentials::Credentials;
 use crate::monitor::server::Settings;
 use crate::net::transport::environment;
@@ -53,7 +53,7 @@ impl Peer {
         Ok(Box::new(Route { endpoint, proxy, choice, tls, family, within, own_headers }))
     }
 
-    pub(super) fn credentials(&mut self) -> Result<Box<Credentials>, AddressError> {
+    pub(super) fn credentials(&mut self) -> Result<Box<Credentials>, SettingsError> {
         let mut endpoint = self.server.address.endpoint()?;
         self.conversation.locate(&mut endpoint);
         let token = match &self.server.token {

@@ -1,9 +1,9 @@
 //! What a peer hears: frames, and the messages in them.
 
 use super::{Context, Peer};
-use crate::format::style::escape;
 use crate::model::error::Disconnect;
 use crate::model::event::{Event, Raw};
+use crate::model::text::escape;
 use crate::net::transport::Frame;
 use crate::proto::dialect::{self, Binary};
 use crate::proto::session::{Input, Now};

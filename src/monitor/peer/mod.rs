@@ -9,20 +9,21 @@ use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 
-use crate::format::style::escape;
 use crate::model::error::{Disconnect, Fault, Phase};
-use crate::model::event::{Change, ClientState, Event, Raw, Shown};
-use crate::model::metric::{Metric, Sample};
-use crate::model::stats::{PastError, Spread, Statistics};
+use crate::model::event::{Change, ClientState, Event, Message, Raw};
+use crate::model::metric::Metric;
+use crate::model::sample::Sample;
+use crate::model::stats::{PastError, Statistics, Summary};
+use crate::model::text::escape;
 use crate::model::time::sooner;
-use crate::monitor::connection_log::Said;
+use crate::monitor::connection_log::ConnectionLog;
 use crate::monitor::credentials::Credentials;
 use crate::monitor::server::{Server, Settings};
 use crate::net::resolver::Names;
 use crate::net::tls::Pool;
-use crate::net::transport::{Ground, Limits, SEND_BYTES, SendError, Transport};
-use crate::proto::dialect::conversation::{Conversation, Say};
-use crate::proto::session::{Do, Input, Now, Session};
+use crate::net::transport::{ConnectionLimits, LoopIo, SEND_BYTES, SendError, Transport};
+use crate::proto::dialect::conversation::{Conversation, Outgoing};
+use crate::proto::session::{Action, Input, Now, Session};
 use crate::proto::uri::Endpoint;
 
 /// What a peer needs of the loop during a turn.
@@ -37,7 +38,7 @@ pub struct Context<'c> {
     pub handshakes: &'c mut usize,
     /// What sockets are read through.
     pub block: &'c mut Vec<u8>,
-    pub on: &'c mut dyn FnMut(&Shown<'_>),
+    pub on: &'c mut dyn FnMut(&Message<'_>),
 }
 
 /// No more than the label: the rest holds credentials.
@@ -48,8 +49,8 @@ impl std::fmt::Debug for Peer {
 }
 
 impl Context<'_> {
-    fn ground(&mut self) -> Ground<'_> {
-        Ground {
+    fn ground(&mut self) -> LoopIo<'_> {
+        LoopIo {
             registry: self.registry,
             token: Token(self.id),
             now: self.now,
@@ -81,7 +82,7 @@ pub struct Peer {
     closed_at: Option<Instant>,
     /// The latest sample's message: a copy, since a piece of the socket's buffer would keep all of it.
     latest: String,
-    said: Said,
+    said: ConnectionLog,
     /// What the latest dial went out with.
     used: Option<Box<Credentials>>,
     /// Whether it has been said that a credential goes over the wire in clear.
@@ -101,7 +102,7 @@ impl Peer {
             (None, Some(endpoint)) => endpoint.authority(),
             (None, None) => String::new(),
         };
-        let limits = Limits {
+        let limits = ConnectionLimits {
             max_message: server.max_message,
             send_bytes: server.echo.unwrap_or(SEND_BYTES),
             write_timeout: server.policy.ping_timeout,
@@ -120,7 +121,7 @@ impl Peer {
             opened_at: None,
             closed_at: None,
             latest: String::new(),
-            said: Said::default(),
+            said: ConnectionLog::default(),
             used: None,
             warned: false,
             server,
@@ -240,10 +241,10 @@ impl Peer {
         self.conversation.deadline().filter(|_| self.session.is_open() && !paused)
     }
 
-    fn spreads(&self) -> Vec<(&'static str, Spread)> {
+    fn spreads(&self) -> Vec<(&'static str, Summary)> {
         let mut spreads = Vec::new();
         for metric in Metric::ALL {
-            let mut spread = Spread::default();
+            let mut spread = Summary::default();
             self.history.iter().filter_map(|sample| sample.get(*metric)).for_each(|value| spread.add(value));
             if spread.samples > 0 {
                 spreads.push((metric.row().name, spread));
@@ -275,7 +276,7 @@ impl Peer {
     }
 
     /// Does what follows from a message or from the time.
-    fn say(&mut self, context: &mut Context<'_>, say: Say) {
+    fn say(&mut self, context: &mut Context<'_>, say: Outgoing) {
         for line in &say.warn {
             log::warn!("{}: {}", escape(&self.label), escape(line));
         }
@@ -289,9 +290,9 @@ impl Peer {
         }
     }
 
-    fn shown<'a>(&'a self, context: &Context<'_>, kind: &'a str, raw: Raw<'a>, events: &'a [Event<'a>]) -> Shown<'a> {
+    fn shown<'a>(&'a self, context: &Context<'_>, kind: &'a str, raw: Raw<'a>, events: &'a [Event<'a>]) -> Message<'a> {
         let Now { mono: at, wall: received_at } = context.now;
-        Shown { server: &self.label, id: context.id, received_at, at, kind, raw, events }
+        Message { server: &self.label, id: context.id, received_at, at, kind, raw, events }
     }
 
     /// Tells the session, does what it wants, and says so where its state has changed.
@@ -302,17 +303,17 @@ impl Peer {
             self.tell(context, before, "");
         }
         match wanted {
-            Do::Nothing => {}
-            Do::Dial => self.dial(context),
-            Do::Ping(number) => {
+            Action::Nothing => {}
+            Action::Dial => self.dial(context),
+            Action::Ping(number) => {
                 self.transport.ping(number);
                 self.transport.flush(context.now);
             }
-            Do::Close => {
+            Action::Close => {
                 self.transport.close();
                 self.transport.flush(context.now);
             }
-            Do::HangUp(fault) => {
+            Action::HangUp(fault) => {
                 let why = self.fault(fault);
                 self.lost(context, why);
             }
@@ -332,10 +333,10 @@ impl Peer {
             self.counters.total_disconnections += u64::from(!wanted);
             self.closed_at = Some(context.now.mono);
         }
-        let dice = (context.random)() as f64 / u64::MAX as f64;
-        self.session.handle(context.now, Input::Lost { why: &why, dice });
+        let jitter = (context.random)() as f64 / u64::MAX as f64;
+        self.session.handle(context.now, Input::Lost { why: &why, jitter });
         if !self.ended_as_wanted() {
-            self.said.lost(&self.label, &why, self.session.retry_in(context.now), self.session.is_gentle());
+            self.said.lost(&self.label, &why, self.session.retry_in(context.now), self.session.is_routine());
         }
         if !wanted {
             let error = PastError { at: context.now.wall, error: why.to_string(), kind: why.phase.name() };

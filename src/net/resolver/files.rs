@@ -25,14 +25,14 @@ pub struct Names {
     hosts_path: PathBuf,
     port: u16,
     conf: Conf,
-    conf_stamp: Option<Stamp>,
+    conf_stamp: Option<FileStamp>,
     /// What the hosts file said about the hosts asked for: it may list a hundred thousand blocked ones.
     hosts: Vec<(String, Vec<SocketAddr>)>,
-    hosts_stamp: Option<Stamp>,
+    hosts_stamp: Option<FileStamp>,
 }
 
 /// A file's state: it has changed when any of this has.
-type Stamp = (u64, u64, u64, Option<SystemTime>);
+type FileStamp = (u64, u64, u64, Option<SystemTime>);
 
 impl Default for Names {
     fn default() -> Self {
@@ -86,7 +86,7 @@ impl Names {
 }
 
 /// `None` for what is no regular file: opening anything else might block.
-fn stamp(path: &Path) -> Option<Stamp> {
+fn stamp(path: &Path) -> Option<FileStamp> {
     let data = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
     Some((data.dev(), data.ino(), data.len(), data.modified().ok()))
 }

@@ -9,9 +9,9 @@ use std::time::Instant;
 use mio::{Registry, Token};
 
 use crate::model::error::reason;
-use crate::proto::dns::Wish;
+use crate::proto::dns::HostQuery;
 use crate::proto::dns::known::known;
-use crate::proto::dns::lookup::{self as machine, Do, TryId};
+use crate::proto::dns::lookup::{self as machine, LookupAction, QueryId};
 
 pub use files::Names;
 use wire::Wire;
@@ -22,15 +22,15 @@ const MOST_WRONG: usize = 32;
 /// The lookup of one host, with all its sockets under one token.
 #[derive(Debug)]
 pub struct Lookup {
-    stage: Stage,
+    stage: LookupStage,
     token: Token,
-    sockets: Vec<(TryId, Wire)>,
+    sockets: Vec<(QueryId, Wire)>,
     /// Until the first `advance`, which is due at once.
     begun_at: Option<Instant>,
 }
 
 #[derive(Debug)]
-enum Stage {
+enum LookupStage {
     /// Nobody need be asked; `None` once it has been told.
     Known(Option<Result<Vec<SocketAddr>, String>>),
     Asking(Box<machine::Lookup>),
@@ -39,15 +39,15 @@ enum Stage {
 impl Lookup {
     /// Reads the files, again where they have changed. No socket is opened before the first [`Lookup::advance`].
     pub fn begin(
-        wish: Wish<'_>,
+        wish: HostQuery<'_>,
         names: &mut Names,
         token: Token,
         now: Instant,
         random: &mut dyn FnMut() -> u64,
     ) -> Self {
         let stage = match known(wish, &files::zone, &mut |host| names.hosts(host, wish.port)) {
-            Some(answer) => Stage::Known(Some(answer)),
-            None => Stage::Asking(Box::new(machine::Lookup::begin(wish, names.conf(), now, random))),
+            Some(answer) => LookupStage::Known(Some(answer)),
+            None => LookupStage::Asking(Box::new(machine::Lookup::begin(wish, names.conf(), now, random))),
         };
         Lookup { stage, token, sockets: Vec::new(), begun_at: Some(now) }
     }
@@ -69,8 +69,8 @@ impl Lookup {
     ) -> Result<Option<Vec<SocketAddr>>, String> {
         self.begun_at = None;
         let lookup = match &mut self.stage {
-            Stage::Known(answer) => return answer.take().transpose(),
-            Stage::Asking(lookup) => lookup,
+            LookupStage::Known(answer) => return answer.take().transpose(),
+            LookupStage::Asking(lookup) => lookup,
         };
         for (id, wire) in &mut self.sockets {
             receive(lookup, *id, wire, now, random);
@@ -79,13 +79,13 @@ impl Lookup {
         let mut found = Vec::new();
         while let Some(next) = lookup.todo() {
             match next {
-                Do::Ask(ask) => match Wire::open(&ask, registry, self.token) {
+                LookupAction::Send(ask) => match Wire::open(&ask, registry, self.token) {
                     Ok(wire) => self.sockets.push((ask.id, wire)),
                     Err(error) => lookup.failed(ask.id, &reason(&error), now, random),
                 },
-                Do::Forget(id) => self.sockets.retain(|(known, _)| *known != id),
-                Do::Found(addresses) => found.extend(addresses),
-                Do::Fail(why) => return Err(why),
+                LookupAction::Forget(id) => self.sockets.retain(|(known, _)| *known != id),
+                LookupAction::Found(addresses) => found.extend(addresses),
+                LookupAction::Fail(why) => return Err(why),
             }
         }
         Ok((!found.is_empty()).then_some(found))
@@ -96,8 +96,8 @@ impl Lookup {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.stage {
             _ if self.begun_at.is_some() => self.begun_at,
-            Stage::Known(_) => None,
-            Stage::Asking(lookup) => lookup.deadline(),
+            LookupStage::Known(_) => None,
+            LookupStage::Asking(lookup) => lookup.deadline(),
         }
     }
 
@@ -105,8 +105,8 @@ impl Lookup {
     #[must_use]
     pub fn unfinished(&self) -> String {
         match &self.stage {
-            Stage::Known(_) => "resolve".into(),
-            Stage::Asking(lookup) => lookup.unfinished(),
+            LookupStage::Known(_) => "resolve".into(),
+            LookupStage::Asking(lookup) => lookup.unfinished(),
         }
     }
 
@@ -114,14 +114,14 @@ impl Lookup {
     #[must_use]
     pub fn is_done(&self) -> bool {
         match &self.stage {
-            Stage::Known(answer) => answer.is_none(),
-            Stage::Asking(lookup) => lookup.is_done(),
+            LookupStage::Known(answer) => answer.is_none(),
+            LookupStage::Asking(lookup) => lookup.is_done(),
         }
     }
 }
 
 /// Takes in what has come for one try.
-fn receive(lookup: &mut machine::Lookup, id: TryId, wire: &mut Wire, now: Instant, random: &mut dyn FnMut() -> u64) {
+fn receive(lookup: &mut machine::Lookup, id: QueryId, wire: &mut Wire, now: Instant, random: &mut dyn FnMut() -> u64) {
     for _ in 0..MOST_WRONG {
         match wire.receive() {
             Ok(Some((from, message))) => lookup.answered(id, from, &message, now, random),

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use mio::net::{TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
 
-use crate::proto::dns::lookup::{Ask, Over};
+use crate::proto::dns::lookup::{DnsQuery, Over};
 
 /// Without EDNS an answer has at most 512 bytes, RFC 1035 section 2.3.4; some servers do not care.
 const DATAGRAM_BYTES: usize = 4096;
@@ -17,12 +17,12 @@ const STREAM_BYTES: usize = 16 << 10;
 #[derive(Debug)]
 pub enum Wire {
     Udp(UdpSocket),
-    Tcp(Box<Stream>),
+    Tcp(Box<TcpExchange>),
 }
 
 /// One message each way, behind its length.
 #[derive(Debug)]
-pub struct Stream {
+pub struct TcpExchange {
     socket: TcpStream,
     server: SocketAddr,
     output: Vec<u8>,
@@ -32,7 +32,7 @@ pub struct Stream {
 
 impl Wire {
     /// Sends the question, or begins to.
-    pub fn open(ask: &Ask, registry: &Registry, token: Token) -> io::Result<Self> {
+    pub fn open(ask: &DnsQuery, registry: &Registry, token: Token) -> io::Result<Self> {
         match ask.over {
             Over::Udp => udp(ask, registry, token),
             Over::Tcp => tcp(ask, registry, token),
@@ -58,7 +58,7 @@ impl Wire {
 ///
 /// Its port is the kernel's choice, which Linux makes at random among `ip_local_port_range`: some 14 bits besides the
 /// 16 of the id, as RFC 5452 section 9.2 asks for.
-fn udp(ask: &Ask, registry: &Registry, token: Token) -> io::Result<Wire> {
+fn udp(ask: &DnsQuery, registry: &Registry, token: Token) -> io::Result<Wire> {
     let any = if ask.server.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
     let mut socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
     socket.connect(ask.server)?;
@@ -71,12 +71,12 @@ fn udp(ask: &Ask, registry: &Registry, token: Token) -> io::Result<Wire> {
     Ok(Wire::Udp(socket))
 }
 
-fn tcp(ask: &Ask, registry: &Registry, token: Token) -> io::Result<Wire> {
+fn tcp(ask: &DnsQuery, registry: &Registry, token: Token) -> io::Result<Wire> {
     let mut socket = TcpStream::connect(ask.server)?;
     registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
     let mut output = (ask.message.len() as u16).to_be_bytes().to_vec();
     output.extend_from_slice(&ask.message);
-    Ok(Wire::Tcp(Box::new(Stream { socket, server: ask.server, output, sent: 0, input: Vec::new() })))
+    Ok(Wire::Tcp(Box::new(TcpExchange { socket, server: ask.server, output, sent: 0, input: Vec::new() })))
 }
 
 fn datagram(socket: &UdpSocket) -> io::Result<(SocketAddr, Vec<u8>)> {
@@ -85,7 +85,7 @@ fn datagram(socket: &UdpSocket) -> io::Result<(SocketAddr, Vec<u8>)> {
     Ok((from, buffer[..len].to_vec()))
 }
 
-impl Stream {
+impl TcpExchange {
     /// Goes as far as possible. Before the connection stands, writing would block; where it fails, writing says why.
     fn exchange(&mut self) -> io::Result<Vec<u8>> {
         while self.sent < self.output.len() {

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::marker::PhantomData;
 use std::time::SystemTime;
 
-use super::{MISSING, Progress, Settings, TlsError};
+use super::{MISSING, Progress, TlsError, TlsSettings};
 
 /// What handshakes begin with.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ impl Connector {
     ///
     /// # Errors
     /// Always.
-    pub fn build(_settings: &Settings) -> Result<Self, String> {
+    pub fn build(_settings: &TlsSettings) -> Result<Self, String> {
         Err(format!("wss:// {MISSING}"))
     }
 

@@ -8,9 +8,9 @@ use std::error::Error;
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Kind, TlsError};
-use crate::format::style::escape;
+use super::{TlsError, TlsErrorKind};
 use crate::model::error::reason;
+use crate::model::text::escape;
 
 /// What we bring to a handshake, since advice depends on it.
 #[derive(Clone, Copy, Debug)]
@@ -23,13 +23,13 @@ pub struct Side {
 
 /// What came from the other side during a handshake.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Seen {
+pub struct HandshakeBytes {
     start: [u8; 16],
     len: usize,
     ended: bool,
 }
 
-impl Seen {
+impl HandshakeBytes {
     /// More arrived; nothing means the end.
     pub fn note(&mut self, bytes: &[u8]) {
         let room = &mut self.start[self.len..];
@@ -46,7 +46,13 @@ impl Seen {
 }
 
 /// A handshake that came to nothing. `wall` is shown where dates are to blame.
-pub fn handshake(error: &native_tls::Error, name: &str, side: Side, seen: Seen, wall: SystemTime) -> TlsError {
+pub fn handshake(
+    error: &native_tls::Error,
+    name: &str,
+    side: Side,
+    seen: HandshakeBytes,
+    wall: SystemTime,
+) -> TlsError {
     let text = error.to_string();
     if text.contains("certificate verify failed") {
         let verdict = text.rsplit_once(" (").map_or("", |(_, verdict)| verdict.trim_end_matches(')'));
@@ -74,13 +80,13 @@ pub fn session(text: &str, name: &str, side: Side) -> TlsError {
 }
 
 fn usual(text: String) -> TlsError {
-    TlsError { text, kind: Kind::Usual }
+    TlsError { text, kind: TlsErrorKind::Usual }
 }
 
 fn verification(verdict: &str, name: &str, side: Side, wall: SystemTime) -> TlsError {
     // OpenSSL 3.6 adds "or the system clock is incorrect".
     let is_early = verdict.starts_with("certificate is not yet valid");
-    let kind = if is_early { Kind::NotYetValid } else { Kind::Final };
+    let kind = if is_early { TlsErrorKind::NotYetValid } else { TlsErrorKind::Final };
     let other = if side.has_ca_file { "the right one" } else { "its certificate" };
     let text = match verdict {
         _ if is_early => {
@@ -178,22 +184,22 @@ mod tests {
     fn each_verdict_names_its_way_out_and_only_the_clock_is_worth_a_retry() {
         let wall = UNIX_EPOCH + Duration::from_secs(7);
         for (verdict, word, kind) in [
-            ("certificate is not yet valid", "1970-01-01T00:00:07Z", Kind::NotYetValid),
+            ("certificate is not yet valid", "1970-01-01T00:00:07Z", TlsErrorKind::NotYetValid),
             (
                 "certificate is not yet valid or the system clock is incorrect",
                 "1970-01-01T00:00:07Z",
-                Kind::NotYetValid,
+                TlsErrorKind::NotYetValid,
             ),
-            ("certificate has expired", "1970-01-01T00:00:07Z", Kind::Final),
-            ("hostname mismatch", "not for h.example", Kind::Final),
-            ("ip address mismatch", "--tls-name", Kind::Final),
-            ("self signed certificate", "--ca-file", Kind::Final),
-            ("self-signed certificate", "--ca-file", Kind::Final),
-            ("self-signed certificate in certificate chain", "--ca-file", Kind::Final),
-            ("unable to get local issuer certificate", "--ca-file", Kind::Final),
-            ("unable to verify the first certificate", "--ca-file", Kind::Final),
-            ("crl is not yet valid", "crl is not yet valid", Kind::Final),
-            ("ca md too weak", "ca md too weak", Kind::Final),
+            ("certificate has expired", "1970-01-01T00:00:07Z", TlsErrorKind::Final),
+            ("hostname mismatch", "not for h.example", TlsErrorKind::Final),
+            ("ip address mismatch", "--tls-name", TlsErrorKind::Final),
+            ("self signed certificate", "--ca-file", TlsErrorKind::Final),
+            ("self-signed certificate", "--ca-file", TlsErrorKind::Final),
+            ("self-signed certificate in certificate chain", "--ca-file", TlsErrorKind::Final),
+            ("unable to get local issuer certificate", "--ca-file", TlsErrorKind::Final),
+            ("unable to verify the first certificate", "--ca-file", TlsErrorKind::Final),
+            ("crl is not yet valid", "crl is not yet valid", TlsErrorKind::Final),
+            ("ca md too weak", "ca md too weak", TlsErrorKind::Final),
         ] {
             let error = verification(verdict, "h.example", BARE, wall);
             assert!(error.text.contains(word), "{error}");
@@ -237,7 +243,7 @@ mod tests {
             (b"220 ready\r\nnext.", "(\"220 ready\")"),
             (b"\x1b[2J\xff", "(\"\\x1b[2J\")"),
         ] {
-            let mut seen = Seen::default();
+            let mut seen = HandshakeBytes::default();
             start.iter().for_each(|byte| seen.note(&[*byte]));
             assert!(!seen.is_tls());
             let text = not_tls(&seen.start[..seen.len]);

@@ -29,7 +29,7 @@ pub(crate) const MISSING: &str = "needs TLS, which this build does not have: bui
 
 /// What a connection expects of the other side's certificate, and which one it shows itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct TlsSettings {
     /// Certificates, PEM, that are trusted instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Our certificate, PEM, with those between it and its root.
@@ -53,7 +53,7 @@ pub enum Progress<S> {
 
 /// Whether to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TlsErrorKind {
     /// The certificate does not hold, and will not the next time.
     Final,
     /// The certificate holds later: this machine's clock may be behind.
@@ -68,7 +68,7 @@ pub struct TlsError {
     /// For people; nothing in it needs to be escaped.
     pub text: String,
     /// What follows from it.
-    pub kind: Kind,
+    pub kind: TlsErrorKind,
 }
 
 impl TlsError {
@@ -92,17 +92,17 @@ impl Error for TlsError {}
 /// To build one costs tens of milliseconds and a megabyte: connections with the same settings share it.
 #[derive(Debug)]
 pub struct Connectors {
-    settings: Settings,
-    built: Option<(Connector, Vec<Stamp>)>,
+    settings: TlsSettings,
+    built: Option<(Connector, Vec<PemStamp>)>,
 }
 
 /// When a file was written and its length, to see that it has changed; `None` where it cannot be seen.
-type Stamp = Option<(SystemTime, u64)>;
+type PemStamp = Option<(SystemTime, u64)>;
 
 impl Connectors {
     /// None is built yet.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: TlsSettings) -> Self {
         Connectors { settings, built: None }
     }
 
@@ -130,7 +130,7 @@ impl Pool {
     ///
     /// # Errors
     /// As [`Connectors::get`].
-    pub fn get(&mut self, settings: &Settings) -> Result<&Connector, String> {
+    pub fn get(&mut self, settings: &TlsSettings) -> Result<&Connector, String> {
         let at = match self.0.iter().position(|connectors| connectors.settings == *settings) {
             Some(at) => at,
             None => {
@@ -142,7 +142,7 @@ impl Pool {
     }
 }
 
-impl Settings {
+impl TlsSettings {
     /// Whether more goes into a connector than what the system has.
     pub(crate) fn is_special(&self) -> bool {
         self.name.is_some() || self.files().next().is_some()
@@ -152,12 +152,12 @@ impl Settings {
         [&self.ca_file, &self.cert, &self.key].into_iter().flatten().map(PathBuf::as_path)
     }
 
-    fn stamps(&self) -> Vec<Stamp> {
+    fn stamps(&self) -> Vec<PemStamp> {
         self.files().map(stamp).collect()
     }
 }
 
-fn stamp(path: &Path) -> Stamp {
+fn stamp(path: &Path) -> PemStamp {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use native_tls::{HandshakeError, MidHandshakeTlsStream, Protocol, TlsConnector};
 
-use super::explain::{self, Seen, Side};
-use super::{Kind, Progress, Settings, TlsError, pem};
+use super::explain::{self, HandshakeBytes, Side};
+use super::{Progress, TlsError, TlsErrorKind, TlsSettings, pem};
 use crate::proto::uri::authority::check_host;
 
 /// What handshakes begin with. To clone it costs nothing.
@@ -21,20 +21,20 @@ pub struct Connector {
 
 /// A handshake under way.
 pub struct Handshake<S> {
-    step: Step<S>,
+    step: HandshakeStep<S>,
     name: Arc<str>,
     side: Side,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<HandshakeBytes>>,
 }
 
-enum Step<S> {
-    Start(TlsConnector, Tap<S>),
-    Mid(MidHandshakeTlsStream<Tap<S>>),
+enum HandshakeStep<S> {
+    Start(TlsConnector, RecordingStream<S>),
+    Mid(MidHandshakeTlsStream<RecordingStream<S>>),
 }
 
 /// A stream inside TLS. To be dropped after any error but "would block".
 pub struct TlsStream<S> {
-    stream: native_tls::TlsStream<Tap<S>>,
+    stream: native_tls::TlsStream<RecordingStream<S>>,
     name: Arc<str>,
     side: Side,
 }
@@ -44,7 +44,7 @@ impl Connector {
     ///
     /// # Errors
     /// With the option and the file that is wrong, and the way out.
-    pub fn build(settings: &Settings) -> Result<Self, String> {
+    pub fn build(settings: &TlsSettings) -> Result<Self, String> {
         let mut builder = TlsConnector::builder();
         builder
             .min_protocol_version(Some(Protocol::Tlsv12))
@@ -68,10 +68,10 @@ impl Connector {
 
     /// A handshake with a host over a connected stream. Nothing is sent before it is advanced.
     pub fn handshake<S>(&self, host: &str, stream: S) -> Handshake<S> {
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let tap = Tap { stream, seen: seen.clone() };
+        let seen = Arc::new(Mutex::new(HandshakeBytes::default()));
+        let tap = RecordingStream { stream, seen: seen.clone() };
         let name = self.name.clone().unwrap_or_else(|| bare(host).into());
-        Handshake { step: Step::Start(self.context.clone(), tap), name, side: self.side, seen }
+        Handshake { step: HandshakeStep::Start(self.context.clone(), tap), name, side: self.side, seen }
     }
 }
 
@@ -100,17 +100,17 @@ impl<S: Read + Write> Handshake<S> {
         let Handshake { step, name, side, seen } = self;
         let result = match step {
             // OpenSSL would take such a name for "any".
-            Step::Start(..) if name.is_empty() || name.starts_with('.') => {
+            HandshakeStep::Start(..) if name.is_empty() || name.starts_with('.') => {
                 let text = format!("no certificate can be for the name {:?}", &*name);
-                return Err(TlsError { text, kind: Kind::Usual });
+                return Err(TlsError { text, kind: TlsErrorKind::Usual });
             }
-            Step::Start(context, tap) => context.connect(&name, tap),
-            Step::Mid(mid) => mid.handshake(),
+            HandshakeStep::Start(context, tap) => context.connect(&name, tap),
+            HandshakeStep::Mid(mid) => mid.handshake(),
         };
         match result {
             Ok(stream) => Ok(Progress::Done(TlsStream { stream, name, side })),
             Err(HandshakeError::WouldBlock(mid)) => {
-                Ok(Progress::Waiting(Handshake { step: Step::Mid(mid), name, side, seen }))
+                Ok(Progress::Waiting(Handshake { step: HandshakeStep::Mid(mid), name, side, seen }))
             }
             Err(HandshakeError::Failure(error)) => Err(explain::handshake(&error, &name, side, looked(&seen), wall)),
         }
@@ -154,12 +154,12 @@ impl<S: Read + Write> Write for TlsStream<S> {
 }
 
 /// Remembers how the answer begins and whether it ends: when a handshake fails, the stream is gone.
-struct Tap<S> {
+struct RecordingStream<S> {
     stream: S,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<HandshakeBytes>>,
 }
 
-impl<S: Read> Read for Tap<S> {
+impl<S: Read> Read for RecordingStream<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.stream.read(buffer)?;
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(&buffer[..len]);
@@ -167,7 +167,7 @@ impl<S: Read> Read for Tap<S> {
     }
 }
 
-impl<S: Write> Write for Tap<S> {
+impl<S: Write> Write for RecordingStream<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.stream.write(bytes)
     }
@@ -178,7 +178,7 @@ impl<S: Write> Write for Tap<S> {
 }
 
 /// The lock is never waited for: it only lets a monitor move to another thread.
-fn looked(seen: &Mutex<Seen>) -> Seen {
+fn looked(seen: &Mutex<HandshakeBytes>) -> HandshakeBytes {
     *seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn a_name_that_is_none_is_refused_before_anything_else() {
         for name in ["", ".", ".example", "a b", "a\0b", "b\u{fc}cher.example", "::zz"] {
-            let settings = Settings { name: Some(name.into()), ..Settings::default() };
+            let settings = TlsSettings { name: Some(name.into()), ..TlsSettings::default() };
             let text = Connector::build(&settings).unwrap_err();
             assert!(text.starts_with("--tls-name: ") && !text.contains('\0'), "{text}");
         }

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use native_tls::{Certificate, Identity};
 
-use super::Settings;
-use crate::format::style::escape;
+use super::TlsSettings;
 use crate::model::error::reason;
+use crate::model::text::escape;
 
 /// The largest file that is read: twenty times the system's bundle.
 const LARGEST: u64 = 4 << 20;
@@ -27,7 +27,7 @@ pub fn certificates(path: &Path) -> Result<Vec<Certificate>, String> {
 }
 
 /// The certificate of `--cert` with its key, if any is given.
-pub fn identity(settings: &Settings) -> Result<Option<Identity>, String> {
+pub fn identity(settings: &TlsSettings) -> Result<Option<Identity>, String> {
     let (cert_path, key_option, key_path) = match (&settings.cert, &settings.key) {
         (None, None) => return Ok(None),
         (None, Some(_)) => return Err("--key needs --cert: the certificate that it belongs to".into()),
@@ -47,7 +47,7 @@ pub fn identity(settings: &Settings) -> Result<Option<Identity>, String> {
 }
 
 /// What else can be wrong: that key and certificate do not belong together.
-pub fn not_built(settings: &Settings, error: &native_tls::Error) -> String {
+pub fn not_built(settings: &TlsSettings, error: &native_tls::Error) -> String {
     let error = error.to_string();
     match (&settings.cert, error.contains("key values mismatch") || error.contains("key type mismatch")) {
         (Some(cert), true) => {

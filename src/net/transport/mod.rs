@@ -26,7 +26,7 @@ use opening::Opening;
 use route::Route;
 
 /// What opening a connection needs of the loop.
-pub struct Ground<'g> {
+pub struct LoopIo<'g> {
     pub registry: &'g Registry,
     pub token: Token,
     pub now: Now,
@@ -51,7 +51,7 @@ const READ_BUFFER: usize = 1000;
 
 /// What a connection keeps to.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// The largest message in bytes.
     pub max_message: usize,
     /// The most bytes that wait to be sent.
@@ -92,13 +92,13 @@ impl std::error::Error for SendError {}
 
 /// A connection from the first dial to the last byte.
 pub struct Transport {
-    stage: Stage,
-    limits: Limits,
+    stage: ConnectionStage,
+    limits: ConnectionLimits,
     /// When writing last made progress, while something waits to be written.
     stuck_since: Option<(Instant, u64)>,
 }
 
-enum Stage {
+enum ConnectionStage {
     Idle,
     /// A dial that failed at once, to be reported in the same turn.
     Failed(Box<Disconnect>),
@@ -108,28 +108,28 @@ enum Stage {
 
 impl Transport {
     /// No connection yet.
-    pub fn new(limits: Limits) -> Self {
-        Transport { stage: Stage::Idle, limits, stuck_since: None }
+    pub fn new(limits: ConnectionLimits) -> Self {
+        Transport { stage: ConnectionStage::Idle, limits, stuck_since: None }
     }
 
     /// Begins a connection. What fails at once is told by the next `advance`.
-    pub fn dial(&mut self, route: Box<Route>, ground: &mut Ground<'_>) {
+    pub fn dial(&mut self, route: Box<Route>, ground: &mut LoopIo<'_>) {
         self.stuck_since = None;
         self.stage = match Opening::begin(route, ground) {
-            Ok(opening) => Stage::Opening(opening),
-            Err(why) => Stage::Failed(why),
+            Ok(opening) => ConnectionStage::Opening(opening),
+            Err(why) => ConnectionStage::Failed(why),
         };
     }
 
     /// Goes as far as possible without waiting; true when the connection has just opened.
-    pub fn advance(&mut self, ground: &mut Ground<'_>) -> Result<bool, Box<Disconnect>> {
-        let stage = std::mem::replace(&mut self.stage, Stage::Idle);
+    pub fn advance(&mut self, ground: &mut LoopIo<'_>) -> Result<bool, Box<Disconnect>> {
+        let stage = std::mem::replace(&mut self.stage, ConnectionStage::Idle);
         self.stage = match stage {
-            Stage::Failed(why) => return Err(why),
-            Stage::Opening(mut opening) => match opening.advance(ground)? {
-                None => Stage::Opening(opening),
+            ConnectionStage::Failed(why) => return Err(why),
+            ConnectionStage::Opening(mut opening) => match opening.advance(ground)? {
+                None => ConnectionStage::Opening(opening),
                 Some(granted) => {
-                    self.stage = Stage::Open(granted.into_socket(&self.limits));
+                    self.stage = ConnectionStage::Open(granted.into_socket(&self.limits));
                     return Ok(true);
                 }
             },
@@ -140,17 +140,17 @@ impl Transport {
 
     /// Whether it waits for its turn to begin a TLS handshake.
     pub fn is_queued(&self) -> bool {
-        matches!(&self.stage, Stage::Opening(opening) if opening.is_queued())
+        matches!(&self.stage, ConnectionStage::Opening(opening) if opening.is_queued())
     }
 
     /// Until when a TLS handshake counts as one under way, if there is one.
     pub fn busy_until(&self) -> Option<Instant> {
-        if let Stage::Opening(opening) = &self.stage { opening.busy_until() } else { None }
+        if let ConnectionStage::Opening(opening) = &self.stage { opening.busy_until() } else { None }
     }
 
     /// A new turn begins: as much may be read again, through this block. What was received before it.
     pub fn refill(&mut self, block: &mut Vec<u8>) -> u64 {
-        if let Stage::Open(socket) = &mut self.stage {
+        if let ConnectionStage::Open(socket) = &mut self.stage {
             socket.get_mut().refill(block);
         }
         self.received()
@@ -158,19 +158,19 @@ impl Transport {
 
     /// The turn is over: gives the block back, if it can.
     pub fn settle(&mut self, block: &mut Vec<u8>) {
-        if let Stage::Open(socket) = &mut self.stage {
+        if let ConnectionStage::Open(socket) = &mut self.stage {
             socket.get_mut().settle(block);
         }
     }
 
     /// Bytes received since the connection was opened.
     pub fn received(&self) -> u64 {
-        if let Stage::Open(socket) = &self.stage { socket.get_ref().received() } else { 0 }
+        if let ConnectionStage::Open(socket) = &self.stage { socket.get_ref().received() } else { 0 }
     }
 
     /// The next frame that has arrived, if any. An error is final: the socket must not be read again.
     pub fn next(&mut self) -> Result<Option<Frame>, Box<Disconnect>> {
-        let Stage::Open(socket) = &mut self.stage else { return Ok(None) };
+        let ConnectionStage::Open(socket) = &mut self.stage else { return Ok(None) };
         let frame = match socket.read() {
             Ok(Message::Text(text)) => Frame::Text(text),
             Ok(Message::Binary(bytes)) => Frame::Binary(bytes),
@@ -187,12 +187,12 @@ impl Transport {
 
     /// Whether the turn's bytes are spent, so that more may be there to read.
     pub fn is_spent(&self) -> bool {
-        matches!(&self.stage, Stage::Open(socket) if socket.get_ref().is_spent())
+        matches!(&self.stage, ConnectionStage::Open(socket) if socket.get_ref().is_spent())
     }
 
     /// Writes what waits to be written, pongs among it, as far as the socket takes it.
     pub fn flush(&mut self, now: Now) {
-        let Stage::Open(socket) = &mut self.stage else { return };
+        let ConnectionStage::Open(socket) = &mut self.stage else { return };
         match socket.flush() {
             Ok(()) => self.stuck_since = None,
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -209,7 +209,7 @@ impl Transport {
     /// When it must be advanced, or a write must have made progress.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Opening(opening) => opening.deadline(),
+            ConnectionStage::Opening(opening) => opening.deadline(),
             _ => self.stuck_since.map(|(since, _)| since + self.limits.write_timeout),
         }
     }
@@ -226,7 +226,7 @@ impl Transport {
 
     /// Sends a ping with this number. One that does not fit is left out: the write deadline runs already.
     pub fn ping(&mut self, number: u64) {
-        if let Stage::Open(socket) = &mut self.stage {
+        if let ConnectionStage::Open(socket) = &mut self.stage {
             let payload = Bytes::copy_from_slice(&number.to_be_bytes());
             let _queued_or_too_much = socket.write(Message::Ping(payload));
         }
@@ -234,7 +234,7 @@ impl Transport {
 
     /// Sends a text, or queues it where the socket does not take it now.
     pub fn send(&mut self, text: &str) -> Result<(), SendError> {
-        let Stage::Open(socket) = &mut self.stage else { return Err(SendError::NotOpen) };
+        let ConnectionStage::Open(socket) = &mut self.stage else { return Err(SendError::NotOpen) };
         match socket.write(Message::text(text)) {
             Ok(()) => Ok(()),
             // Would block means queued: sending it again would send it twice.
@@ -251,14 +251,14 @@ impl Transport {
             Frame::Binary(bytes) => Message::Binary(bytes),
             Frame::Ping | Frame::Pong(_) => return,
         };
-        if let Stage::Open(socket) = &mut self.stage {
+        if let ConnectionStage::Open(socket) = &mut self.stage {
             let _queued_or_too_much = socket.write(message);
         }
     }
 
     /// Sends a Close frame and goes on reading until the server's comes.
     pub fn close(&mut self) {
-        if let Stage::Open(socket) = &mut self.stage {
+        if let ConnectionStage::Open(socket) = &mut self.stage {
             farewell(socket, CloseCode::Normal);
         }
     }
@@ -266,14 +266,14 @@ impl Transport {
     /// Drops the connection; a Close frame goes ahead where the socket takes it.
     pub fn hang_up(&mut self) {
         self.close();
-        self.stage = Stage::Idle;
+        self.stage = ConnectionStage::Idle;
         self.stuck_since = None;
     }
 
     /// What did not come about in time.
     pub fn unfinished(&self) -> (Phase, String) {
         match &self.stage {
-            Stage::Opening(opening) => opening.unfinished(),
+            ConnectionStage::Opening(opening) => opening.unfinished(),
             _ => (Phase::Session, "the connection".to_owned()),
         }
     }

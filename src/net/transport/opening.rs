@@ -7,15 +7,15 @@ use tungstenite::WebSocket;
 use tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::exchange::{Exchange, Pumped};
-use super::reach::{self, Reach};
+use super::reach::{self, Connecting};
 use super::route::Route;
-use super::{Ground, Limits};
+use super::{ConnectionLimits, LoopIo};
 use crate::model::error::{Disconnect, Phase, Retry, reason};
 use crate::net::stream::{Metered, Socket, Stream};
 use crate::net::tls::{self, Handshake, TlsError};
-use crate::proto::dns::Wish;
+use crate::proto::dns::HostQuery;
 use crate::proto::http::redirect;
-use crate::proto::http::upgrade::{self, Refused};
+use crate::proto::http::upgrade::{self, UpgradeRefused};
 use crate::proto::uri::Endpoint;
 
 /// A connection that is being opened.
@@ -25,12 +25,12 @@ pub struct Opening {
     /// What is at the other end, as far as it is known.
     at: String,
     /// `None` while it is being taken, and when it has failed.
-    step: Option<Step>,
+    step: Option<OpeningStep>,
 }
 
 /// What is boxed is moved often: from step to step, and at every waiting.
-enum Step {
-    Reach(Box<Reach>),
+enum OpeningStep {
+    Connecting(Box<Connecting>),
     Tunnel(Box<(Socket, Exchange)>),
     /// Waits until fewer handshakes are under way.
     Queued(Socket),
@@ -47,34 +47,34 @@ pub struct Upgrading {
 }
 
 /// What a step leads to.
-enum Next {
-    Wait(Step),
-    Go(Step),
+enum StepResult {
+    Wait(OpeningStep),
+    Go(OpeningStep),
     Open(Box<Upgrading>),
     Redirect(Box<Endpoint>),
 }
 
-type Taken = Result<Next, Box<Disconnect>>;
+type Taken = Result<StepResult, Box<Disconnect>>;
 
 impl Opening {
     /// Begins; nothing has failed by then.
-    pub fn begin(route: Box<Route>, ground: &mut Ground<'_>) -> Result<Box<Self>, Box<Disconnect>> {
+    pub fn begin(route: Box<Route>, ground: &mut LoopIo<'_>) -> Result<Box<Self>, Box<Disconnect>> {
         let mut opening = Box::new(Opening { route, redirects: 0, at: String::new(), step: None });
         opening.start(ground)?;
         Ok(opening)
     }
 
     /// Goes as far as possible without waiting; `None` where it waits. An error is final.
-    pub fn advance(&mut self, ground: &mut Ground<'_>) -> Result<Option<Box<Upgrading>>, Box<Disconnect>> {
+    pub fn advance(&mut self, ground: &mut LoopIo<'_>) -> Result<Option<Box<Upgrading>>, Box<Disconnect>> {
         while let Some(step) = self.step.take() {
             match self.take(step, ground)? {
-                Next::Wait(step) => {
+                StepResult::Wait(step) => {
                     self.step = Some(step);
                     break;
                 }
-                Next::Go(step) => self.step = Some(step),
-                Next::Open(granted) => return Ok(Some(granted)),
-                Next::Redirect(to) => {
+                StepResult::Go(step) => self.step = Some(step),
+                StepResult::Open(granted) => return Ok(Some(granted)),
+                StepResult::Redirect(to) => {
                     self.route.redirect(to)?;
                     self.redirects += 1;
                     self.start(ground)?;
@@ -86,32 +86,32 @@ impl Opening {
 
     /// When to be advanced at the latest, but for news of the socket.
     pub fn deadline(&self) -> Option<Instant> {
-        if let Some(Step::Reach(reach)) = &self.step { reach.deadline() } else { None }
+        if let Some(OpeningStep::Connecting(reach)) = &self.step { reach.deadline() } else { None }
     }
 
     /// Whether it waits for its turn to begin a handshake.
     pub fn is_queued(&self) -> bool {
-        matches!(self.step, Some(Step::Queued(_)))
+        matches!(self.step, Some(OpeningStep::Queued(_)))
     }
 
     /// Until when its handshake counts as one under way, if it has begun one.
     pub fn busy_until(&self) -> Option<Instant> {
-        if let Some(Step::Tls(shaking)) = &self.step { Some(shaking.1 + super::HANDSHAKE_COUNTS) } else { None }
+        if let Some(OpeningStep::Tls(shaking)) = &self.step { Some(shaking.1 + super::HANDSHAKE_COUNTS) } else { None }
     }
 
     /// What did not come about in time.
     pub fn unfinished(&self) -> (Phase, String) {
         let (phase, what) = match &self.step {
-            Some(Step::Reach(reach)) => return reach.unfinished(self.route.next_host()),
-            Some(Step::Tunnel(..)) => (Phase::Proxy, "tunnel through"),
-            Some(Step::Queued(_) | Step::Tls(..)) => (Phase::Tls, "TLS with"),
-            Some(Step::Upgrade(..)) | None => (Phase::Upgrade, "upgrade at"),
+            Some(OpeningStep::Connecting(reach)) => return reach.unfinished(self.route.next_host()),
+            Some(OpeningStep::Tunnel(..)) => (Phase::Proxy, "tunnel through"),
+            Some(OpeningStep::Queued(_) | OpeningStep::Tls(..)) => (Phase::Tls, "TLS with"),
+            Some(OpeningStep::Upgrade(..)) | None => (Phase::Upgrade, "upgrade at"),
         };
         (phase, format!("{what} {}", self.at))
     }
 
     /// The first step of a route, and what is known of the other end by then.
-    fn start(&mut self, ground: &mut Ground<'_>) -> Result<(), Box<Disconnect>> {
+    fn start(&mut self, ground: &mut LoopIo<'_>) -> Result<(), Box<Disconnect>> {
         self.at.clear();
         self.step = Some(if let Some(path) = &self.route.endpoint.unix {
             let (socket, at) = reach::unix(path, ground)?;
@@ -119,51 +119,51 @@ impl Opening {
             begin(&self.route, socket, ground)
         } else {
             let (host, port) = self.route.next_hop();
-            let wish = Wish { host, port, family: self.route.family, within: self.route.within };
-            Step::Reach(Box::new(Reach::begin(wish, ground)))
+            let wish = HostQuery { host, port, family: self.route.family, within: self.route.within };
+            OpeningStep::Connecting(Box::new(Connecting::begin(wish, ground)))
         });
         Ok(())
     }
 
-    fn take(&mut self, step: Step, ground: &mut Ground<'_>) -> Taken {
+    fn take(&mut self, step: OpeningStep, ground: &mut LoopIo<'_>) -> Taken {
         match step {
-            Step::Reach(reach) => self.reached(reach, ground),
-            Step::Tunnel(tunnelling) => self.tunnel(tunnelling, ground),
-            Step::Queued(_) if *ground.handshakes == 0 => Ok(Next::Wait(step)),
-            Step::Queued(socket) => shake_hands(socket, &self.route, ground),
-            Step::Tls(shaking) => self.secured(*shaking, ground),
-            Step::Upgrade(upgrading) => self.upgraded(upgrading, ground),
+            OpeningStep::Connecting(reach) => self.reached(reach, ground),
+            OpeningStep::Tunnel(tunnelling) => self.tunnel(tunnelling, ground),
+            OpeningStep::Queued(_) if *ground.handshakes == 0 => Ok(StepResult::Wait(step)),
+            OpeningStep::Queued(socket) => shake_hands(socket, &self.route, ground),
+            OpeningStep::Tls(shaking) => self.secured(*shaking, ground),
+            OpeningStep::Upgrade(upgrading) => self.upgraded(upgrading, ground),
         }
     }
 
-    fn reached(&mut self, mut reach: Box<Reach>, ground: &mut Ground<'_>) -> Taken {
+    fn reached(&mut self, mut reach: Box<Connecting>, ground: &mut LoopIo<'_>) -> Taken {
         let reached = reach.advance(ground).map_err(|why| self.route.blame_proxy(why))?;
-        let Some((socket, address)) = reached else { return Ok(Next::Wait(Step::Reach(reach))) };
+        let Some((socket, address)) = reached else { return Ok(StepResult::Wait(OpeningStep::Connecting(reach))) };
         self.at = address;
-        Ok(Next::Go(match &self.route.proxy {
+        Ok(StepResult::Go(match &self.route.proxy {
             Some(proxy) => {
                 let request = proxy.connect_request(&self.route.endpoint.host, self.route.endpoint.port);
-                Step::Tunnel(Box::new((socket, Exchange::new(request))))
+                OpeningStep::Tunnel(Box::new((socket, Exchange::new(request))))
             }
             None => begin(&self.route, socket, ground),
         }))
     }
 
-    fn tunnel(&mut self, mut tunnelling: Box<(Socket, Exchange)>, ground: &mut Ground<'_>) -> Taken {
+    fn tunnel(&mut self, mut tunnelling: Box<(Socket, Exchange)>, ground: &mut LoopIo<'_>) -> Taken {
         let failed = |why: &str| self.failed(Phase::Proxy, why);
         let Some(proxy) = &self.route.proxy else { return Err(failed("none is wanted any more")) };
         let (socket, exchange) = &mut *tunnelling;
         let pumped = exchange.pump(socket);
         if self.is_blocked(Phase::Proxy, pumped, exchange)? {
-            return Ok(Next::Wait(Step::Tunnel(tunnelling)));
+            return Ok(StepResult::Wait(OpeningStep::Tunnel(tunnelling)));
         }
         match proxy.read(&exchange.head) {
-            Ok(None) => Ok(Next::Go(Step::Tunnel(tunnelling))),
+            Ok(None) => Ok(StepResult::Go(OpeningStep::Tunnel(tunnelling))),
             // A client speaks first, in TLS as in HTTP: what comes before is not from the server.
             Ok(Some(len)) if exchange.head.len() > len => Err(failed("sent data before it was asked for any")),
             Ok(Some(_)) => {
                 self.at = format!("{} through the proxy {}", self.route.endpoint.authority(), self.at);
-                Ok(Next::Go(begin(&self.route, tunnelling.0, ground)))
+                Ok(StepResult::Go(begin(&self.route, tunnelling.0, ground)))
             }
             Err(refused) => {
                 let mut why = failed(&refused.text);
@@ -176,13 +176,17 @@ impl Opening {
         }
     }
 
-    fn secured(&self, (handshake, since): (Handshake<Socket>, Instant), ground: &mut Ground<'_>) -> Taken {
+    fn secured(&self, (handshake, since): (Handshake<Socket>, Instant), ground: &mut LoopIo<'_>) -> Taken {
         match handshake.advance(ground.now.wall) {
-            Ok(tls::Progress::Waiting(handshake)) => Ok(Next::Wait(Step::Tls(Box::new((handshake, since))))),
-            Ok(tls::Progress::Done(stream)) => Ok(Next::Go(ask(&self.route, Stream::Tls(Box::new(stream)), ground))),
+            Ok(tls::Progress::Waiting(handshake)) => {
+                Ok(StepResult::Wait(OpeningStep::Tls(Box::new((handshake, since)))))
+            }
+            Ok(tls::Progress::Done(stream)) => {
+                Ok(StepResult::Go(ask(&self.route, Stream::Tls(Box::new(stream)), ground)))
+            }
             Err(TlsError { text, kind }) => {
                 let mut why = self.failed(Phase::Tls, &text);
-                if kind == tls::Kind::Final {
+                if kind == tls::TlsErrorKind::Final {
                     why.retry = Retry::Final;
                 }
                 Err(why)
@@ -190,33 +194,33 @@ impl Opening {
         }
     }
 
-    fn upgraded(&self, mut upgrading: Box<Upgrading>, ground: &mut Ground<'_>) -> Taken {
+    fn upgraded(&self, mut upgrading: Box<Upgrading>, ground: &mut LoopIo<'_>) -> Taken {
         let failed = |why: &str| self.failed(Phase::Upgrade, why);
         let Upgrading { stream, exchange, key } = &mut *upgrading;
         let pumped = exchange.pump(stream);
         if self.is_blocked(Phase::Upgrade, pumped, exchange)? {
-            return Ok(Next::Wait(Step::Upgrade(upgrading)));
+            return Ok(StepResult::Wait(OpeningStep::Upgrade(upgrading)));
         }
         let refused = match upgrade::read(&exchange.head, key, ground.now.wall) {
-            Ok(upgrade::Read::Incomplete) => return Ok(Next::Go(Step::Upgrade(upgrading))),
+            Ok(upgrade::Read::Incomplete) => return Ok(StepResult::Go(OpeningStep::Upgrade(upgrading))),
             Ok(upgrade::Read::Upgraded { consumed }) => {
                 exchange.head = exchange.head.split_off(consumed);
-                return Ok(Next::Open(upgrading));
+                return Ok(StepResult::Open(upgrading));
             }
             Err(refused) => refused,
         };
         let mut why;
         match refused {
-            Refused::Status { code, location, .. } if redirect::is_redirect(code) => {
+            UpgradeRefused::Status { code, location, .. } if redirect::is_redirect(code) => {
                 match redirect::follow(&self.route.endpoint, location.as_deref(), self.redirects) {
-                    Ok(to) => return Ok(Next::Redirect(to)),
+                    Ok(to) => return Ok(StepResult::Redirect(to)),
                     Err(text) => why = failed(&text),
                 }
                 (why.status, why.retry) = (Some(code), Retry::FinalUnlessUseful);
             }
             refused => {
                 why = failed(&refused.to_string());
-                if let Refused::Status { code, retry_after, .. } = refused {
+                if let UpgradeRefused::Status { code, retry_after, .. } = refused {
                     (why.status, why.retry) = (Some(code), retry(code, retry_after));
                 }
             }
@@ -258,7 +262,7 @@ impl Opening {
 
 impl Upgrading {
     /// The WebSocket of a granted upgrade, within these limits.
-    pub fn into_socket(self, limits: &Limits) -> Box<WebSocket<Metered>> {
+    pub fn into_socket(self, limits: &ConnectionLimits) -> Box<WebSocket<Metered>> {
         let config = WebSocketConfig::default()
             .read_buffer_size(super::READ_BUFFER)
             .write_buffer_size(0)
@@ -271,11 +275,11 @@ impl Upgrading {
 }
 
 /// What comes after the connection, or the tunnel, to the server itself.
-fn begin(route: &Route, socket: Socket, ground: &mut Ground<'_>) -> Step {
-    if route.endpoint.secure { Step::Queued(socket) } else { ask(route, Stream::Plain(socket), ground) }
+fn begin(route: &Route, socket: Socket, ground: &mut LoopIo<'_>) -> OpeningStep {
+    if route.endpoint.secure { OpeningStep::Queued(socket) } else { ask(route, Stream::Plain(socket), ground) }
 }
 
-fn shake_hands(socket: Socket, route: &Route, ground: &mut Ground<'_>) -> Taken {
+fn shake_hands(socket: Socket, route: &Route, ground: &mut LoopIo<'_>) -> Taken {
     // Without TLS no address that needs it gets so far, and nothing of the connectors need be built.
     if !tls::AVAILABLE {
         return Err(Disconnect::new(Phase::Tls, tls::MISSING));
@@ -283,21 +287,21 @@ fn shake_hands(socket: Socket, route: &Route, ground: &mut Ground<'_>) -> Taken 
     let connector = ground.connectors.get(&route.tls).map_err(|why| Disconnect::new(Phase::Tls, why))?;
     *ground.handshakes -= 1;
     let handshake = connector.handshake(&route.endpoint.host, socket);
-    Ok(Next::Go(Step::Tls(Box::new((handshake, ground.now.mono)))))
+    Ok(StepResult::Go(OpeningStep::Tls(Box::new((handshake, ground.now.mono)))))
 }
 
-fn ask(route: &Route, stream: Stream, ground: &mut Ground<'_>) -> Step {
+fn ask(route: &Route, stream: Stream, ground: &mut LoopIo<'_>) -> OpeningStep {
     let mut random = [0; 16];
     random[..8].copy_from_slice(&(ground.random)().to_ne_bytes());
     random[8..].copy_from_slice(&(ground.random)().to_ne_bytes());
     let key = upgrade::key(random);
-    let request = upgrade::request(&upgrade::Request {
+    let request = upgrade::request(&upgrade::UpgradeRequest {
         host: &route.endpoint.host_header(),
         target: &route.endpoint.target,
         key: &key,
         headers: &route.headers(),
     });
-    Step::Upgrade(Box::new(Upgrading { stream, exchange: Exchange::new(request), key }))
+    OpeningStep::Upgrade(Box::new(Upgrading { stream, exchange: Exchange::new(request), key }))
 }
 
 fn retry(status: u16, after: Option<std::time::Duration>) -> Retry {

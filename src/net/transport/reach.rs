@@ -7,24 +7,24 @@ use std::{io, path::Path};
 use mio::Interest;
 use mio::net::{TcpStream, UnixStream};
 
-use super::Ground;
+use super::LoopIo;
 use crate::model::error::{Disconnect, Phase, reason};
 use crate::model::time::sooner;
 use crate::net::resolver::Lookup;
 use crate::net::stream::Socket;
-use crate::proto::dns::Wish;
-use crate::proto::dns::happy_eyeballs::{Do, Input, Race};
+use crate::proto::dns::HostQuery;
+use crate::proto::dns::happy_eyeballs::{AttemptAction, AttemptInput, HappyEyeballs};
 
 /// On the way to a connected socket.
 #[derive(Debug)]
-pub struct Reach {
+pub struct Connecting {
     lookup: Option<Lookup>,
-    race: Race,
-    attempts: Vec<Attempt>,
+    race: HappyEyeballs,
+    attempts: Vec<OpenAttempt>,
 }
 
 #[derive(Debug)]
-struct Attempt {
+struct OpenAttempt {
     number: usize,
     address: SocketAddr,
     stream: TcpStream,
@@ -33,22 +33,22 @@ struct Attempt {
 /// A socket that is connected, and to what.
 pub type Reached = (Socket, String);
 
-impl Reach {
+impl Connecting {
     /// Begins with the lookup.
-    pub fn begin(wish: Wish<'_>, ground: &mut Ground<'_>) -> Self {
+    pub fn begin(wish: HostQuery<'_>, ground: &mut LoopIo<'_>) -> Self {
         let now = ground.now.mono;
         let lookup = Lookup::begin(wish, ground.names, ground.token, now, ground.random);
-        Reach { lookup: Some(lookup), race: Race::begin(Vec::new(), true, now), attempts: Vec::new() }
+        Connecting { lookup: Some(lookup), race: HappyEyeballs::begin(Vec::new(), true, now), attempts: Vec::new() }
     }
 
     /// Goes as far as possible without waiting.
-    pub fn advance(&mut self, ground: &mut Ground<'_>) -> Result<Option<Reached>, Box<Disconnect>> {
+    pub fn advance(&mut self, ground: &mut LoopIo<'_>) -> Result<Option<Reached>, Box<Disconnect>> {
         let mut inputs = Vec::new();
         self.look(ground, &mut inputs)?;
         for attempt in &self.attempts {
             inputs.extend(attempt.outcome());
         }
-        inputs.push(Input::Tick);
+        inputs.push(AttemptInput::Tick);
         for input in inputs {
             if let Some(reached) = self.run(input, ground)? {
                 return Ok(Some(reached));
@@ -74,12 +74,12 @@ impl Reach {
         (Phase::Connect, format!("connect to {failures}{semicolon}{open}"))
     }
 
-    fn look(&mut self, ground: &mut Ground<'_>, inputs: &mut Vec<Input>) -> Result<(), Box<Disconnect>> {
+    fn look(&mut self, ground: &mut LoopIo<'_>, inputs: &mut Vec<AttemptInput>) -> Result<(), Box<Disconnect>> {
         let Some(lookup) = &mut self.lookup else { return Ok(()) };
         let is_done = match lookup.advance(ground.registry, ground.now.mono, ground.random) {
             Ok(found) => {
                 if let Some(found) = found {
-                    inputs.push(Input::Added(found));
+                    inputs.push(AttemptInput::Added(found));
                 }
                 lookup.is_done()
             }
@@ -89,62 +89,62 @@ impl Reach {
         };
         if is_done {
             self.lookup = None;
-            inputs.push(Input::NoMore);
+            inputs.push(AttemptInput::NoMore);
         }
         Ok(())
     }
 
     /// Lets the race go on until it waits.
-    fn run(&mut self, input: Input, ground: &mut Ground<'_>) -> Result<Option<Reached>, Box<Disconnect>> {
-        if let Input::Failed(number, _) = &input {
+    fn run(&mut self, input: AttemptInput, ground: &mut LoopIo<'_>) -> Result<Option<Reached>, Box<Disconnect>> {
+        if let AttemptInput::Failed(number, _) = &input {
             drop(self.take(*number));
         }
         let mut next = self.race.handle(ground.now.mono, input);
         loop {
             next = match next {
-                Do::Nothing => return Ok(None),
-                Do::Lost(why) => return Err(Disconnect::new(Phase::Connect, format!("connect to {why}"))),
-                Do::Won(number) => {
+                AttemptAction::Nothing => return Ok(None),
+                AttemptAction::Lost(why) => return Err(Disconnect::new(Phase::Connect, format!("connect to {why}"))),
+                AttemptAction::Won(number) => {
                     let won = self.take(number);
                     // The others are closed; the race hands out numbers of attempts that were begun.
                     self.attempts.clear();
                     return Ok(won.map(|won| (Socket::Tcp(won.stream), won.address.to_string())));
                 }
-                Do::Start(number, address) => match connect(ground, address) {
+                AttemptAction::Start(number, address) => match connect(ground, address) {
                     Ok(stream) => {
-                        self.attempts.push(Attempt { number, address, stream });
-                        self.race.handle(ground.now.mono, Input::Tick)
+                        self.attempts.push(OpenAttempt { number, address, stream });
+                        self.race.handle(ground.now.mono, AttemptInput::Tick)
                     }
-                    Err(error) => self.race.handle(ground.now.mono, Input::Failed(number, reason(&error))),
+                    Err(error) => self.race.handle(ground.now.mono, AttemptInput::Failed(number, reason(&error))),
                 },
             }
         }
     }
 
-    fn take(&mut self, number: usize) -> Option<Attempt> {
+    fn take(&mut self, number: usize) -> Option<OpenAttempt> {
         let at = self.attempts.iter().position(|attempt| attempt.number == number)?;
         Some(self.attempts.remove(at))
     }
 }
 
-impl Attempt {
+impl OpenAttempt {
     /// Connected, failed, or neither yet.
-    fn outcome(&self) -> Option<Input> {
+    fn outcome(&self) -> Option<AttemptInput> {
         let error = match self.stream.take_error() {
             Ok(None) => match self.stream.peer_addr() {
-                Ok(_) => return Some(Input::Connected(self.number)),
+                Ok(_) => return Some(AttemptInput::Connected(self.number)),
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => return None,
                 Err(error) => error,
             },
             Ok(Some(error)) | Err(error) => error,
         };
-        Some(Input::Failed(self.number, reason(&error)))
+        Some(AttemptInput::Failed(self.number, reason(&error)))
     }
 }
 
 /// A Unix socket is connected at once or not at all.
-pub fn unix(path: &Path, ground: &Ground<'_>) -> Result<Reached, Box<Disconnect>> {
-    let at = crate::format::style::escape(&path.to_string_lossy()).into_owned();
+pub fn unix(path: &Path, ground: &LoopIo<'_>) -> Result<Reached, Box<Disconnect>> {
+    let at = crate::model::text::escape(&path.to_string_lossy()).into_owned();
     let connect = || {
         let mut stream = UnixStream::connect(path)?;
         ground.registry.register(&mut stream, ground.token, Interest::READABLE | Interest::WRITABLE)?;
@@ -156,7 +156,7 @@ pub fn unix(path: &Path, ground: &Ground<'_>) -> Result<Reached, Box<Disconnect>
     }
 }
 
-fn connect(ground: &Ground<'_>, address: SocketAddr) -> io::Result<TcpStream> {
+fn connect(ground: &LoopIo<'_>, address: SocketAddr) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     // Without it a pong after a burst waits up to 40 ms for the server's delayed acknowledgement.
     stream.set_nodelay(true)?;

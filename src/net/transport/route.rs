@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use super::environment;
-use crate::format::style::escape;
 use crate::model::error::{Disconnect, Phase};
-use crate::monitor::address::ProxyChoice;
+use crate::model::text::escape;
 use crate::net::tls;
 use crate::proto::dns::Family;
-use crate::proto::http::proxy::Proxy;
+use crate::proto::http::proxy::{Proxy, ProxyChoice};
 use crate::proto::http::redirect;
 use crate::proto::uri::Endpoint;
 
@@ -18,7 +17,7 @@ pub struct Route {
     /// The proxy for this endpoint, if there is one.
     pub proxy: Option<Box<Proxy>>,
     pub choice: ProxyChoice,
-    pub tls: tls::Settings,
+    pub tls: tls::TlsSettings,
     pub family: Family,
     /// How long all of it may take.
     pub within: Duration,

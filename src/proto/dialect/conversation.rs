@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::model::event::{Event, Raw};
 use crate::model::json;
-use crate::model::metric::Sample;
+use crate::model::sample::Sample;
 use crate::model::time::sooner;
-use crate::proto::dialect::requests::Questions;
-use crate::proto::dialect::{self, Binary, Dialect, Memory, Step, Undecodable, Wish};
+use crate::proto::dialect::requests::RequestPlan;
+use crate::proto::dialect::{self, Binary, Dialect, DialectOptions, DialectState, Outcome, Undecodable};
 use crate::proto::uri::Endpoint;
 
 /// After so long without a message the user is told that the dialect may have to be named.
@@ -24,15 +24,15 @@ pub struct Conversation {
     /// Generic until it is recognised.
     dialect: &'static Dialect,
     known: bool,
-    memory: Memory,
-    questions: Questions,
+    memory: DialectState,
+    questions: RequestPlan,
     /// When to hint at `--dialect`.
     hint_at: Option<Instant>,
 }
 
 /// A message and what it means.
 #[derive(Debug)]
-pub struct Heard<'a> {
+pub struct Decoded<'a> {
     /// Its type or channel; empty where it has none.
     pub kind: Cow<'a, str>,
     /// The message, but for its secrets.
@@ -46,12 +46,12 @@ pub struct Heard<'a> {
     /// Whether it gave the dialect away.
     pub recognised: bool,
     /// What follows from it.
-    pub say: Say,
+    pub say: Outgoing,
 }
 
 /// What to do besides showing something.
 #[derive(Debug, Default, PartialEq)]
-pub struct Say {
+pub struct Outgoing {
     /// Texts to send.
     pub send: Vec<String>,
     /// Lines for the log, as warnings.
@@ -60,7 +60,7 @@ pub struct Say {
     pub hang_up: Option<String>,
 }
 
-impl Heard<'_> {
+impl Decoded<'_> {
     /// The message for formats.
     pub fn raw(&self) -> Raw<'_> {
         if self.json { Raw::Json(&self.text) } else { Raw::Text(&self.text) }
@@ -69,8 +69,8 @@ impl Heard<'_> {
 
 impl Conversation {
     /// A conversation in a dialect, or in one that remains to be recognised.
-    pub fn new(dialect: Option<&'static Dialect>, wish: Wish, questions: Questions) -> Self {
-        let memory = Memory { wish, ..Memory::default() };
+    pub fn new(dialect: Option<&'static Dialect>, wish: DialectOptions, questions: RequestPlan) -> Self {
+        let memory = DialectState { wish, ..DialectState::default() };
         let known = dialect.is_some();
         Conversation { dialect: dialect.unwrap_or(&dialect::GENERIC), known, memory, questions, hint_at: None }
     }
@@ -119,7 +119,7 @@ impl Conversation {
     /// The sample of a message that was heard before.
     pub fn sample(&self, text: &str) -> Option<Sample<'static>> {
         let repaired = json::repair(text);
-        let step = self.dialect.read(repaired.as_deref().unwrap_or(text), &mut Memory::default()).ok()?;
+        let step = self.dialect.read(repaired.as_deref().unwrap_or(text), &mut DialectState::default()).ok()?;
         step.show.iter().find_map(|event| match event {
             Event::Sample(sample) => Some((**sample).clone().into_owned()),
             _ => None,
@@ -132,11 +132,11 @@ impl Conversation {
     }
 
     /// The connection is open.
-    pub fn opened(&mut self, now: Instant) -> Say {
+    pub fn opened(&mut self, now: Instant) -> Outgoing {
         self.memory.now = Some(now);
         self.memory.opened();
         self.hint_at = (!self.known).then(|| now + HINT_AFTER);
-        let mut say = Say::default();
+        let mut say = Outgoing::default();
         if self.known {
             self.begin(now, &mut say);
         }
@@ -151,11 +151,11 @@ impl Conversation {
     }
 
     /// Takes a text message. `room` is where a repaired text lives, if one is needed.
-    pub fn hear<'a>(&mut self, text: &'a str, room: &'a mut Option<String>, now: Instant) -> Heard<'a> {
+    pub fn hear<'a>(&mut self, text: &'a str, room: &'a mut Option<String>, now: Instant) -> Decoded<'a> {
         self.memory.now = Some(now);
         self.hint_at = None;
         let learned = if self.known { None } else { dialect::recognise(text) };
-        let mut say = Say::default();
+        let mut say = Outgoing::default();
         if let Some(dialect) = learned {
             (self.dialect, self.known) = (dialect, true);
             self.begin(now, &mut say);
@@ -165,7 +165,7 @@ impl Conversation {
         say.warn.extend(step.warn);
         self.due(now, &mut say);
         let text = step.redacted.map_or(Cow::Borrowed(text), Cow::Owned);
-        Heard { kind: step.kind, text, json, events: step.show, decoded, recognised: learned.is_some(), say }
+        Decoded { kind: step.kind, text, json, events: step.show, decoded, recognised: learned.is_some(), say }
     }
 
     /// What is in a binary message; what it unpacks to is at most so many bytes long.
@@ -184,9 +184,9 @@ impl Conversation {
     }
 
     /// What the passing of time brings, while the connection is open.
-    pub fn tick(&mut self, now: Instant) -> Say {
+    pub fn tick(&mut self, now: Instant) -> Outgoing {
         self.memory.now = Some(now);
-        let mut say = Say::default();
+        let mut say = Outgoing::default();
         if self.hint_at.is_some_and(|at| now >= at) {
             self.hint_at = None;
             say.warn.push("no message yet: name the dialect with --dialect".into());
@@ -200,7 +200,7 @@ impl Conversation {
     }
 
     /// Sends what is to be sent first. What means nothing to the dialect is said.
-    fn begin(&mut self, now: Instant, say: &mut Say) {
+    fn begin(&mut self, now: Instant, say: &mut Outgoing) {
         let wish = self.memory.wish.clone();
         self.meaningless(&wish, &mut say.warn);
         say.send = (self.dialect.greet)(&wish, &mut self.memory);
@@ -208,7 +208,7 @@ impl Conversation {
         self.due(now, say);
     }
 
-    fn meaningless(&mut self, wish: &Wish, warn: &mut Vec<String>) {
+    fn meaningless(&mut self, wish: &DialectOptions, warn: &mut Vec<String>) {
         if std::mem::replace(&mut self.memory.checked, true) {
             return;
         }
@@ -219,7 +219,7 @@ impl Conversation {
         }
     }
 
-    fn due(&mut self, now: Instant, say: &mut Say) {
+    fn due(&mut self, now: Instant, say: &mut Outgoing) {
         if !self.known {
             return;
         }
@@ -236,7 +236,7 @@ impl Conversation {
     }
 
     /// Reads strictly first; only what fails is repaired and read again.
-    fn read<'a>(&mut self, text: &'a str, room: &'a mut Option<String>) -> (Step<'a>, bool, bool) {
+    fn read<'a>(&mut self, text: &'a str, room: &'a mut Option<String>) -> (Outcome<'a>, bool, bool) {
         if let Ok(step) = self.dialect.read(text, &mut self.memory) {
             return (step, true, true);
         }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::event::{Answer, Event, Notice, Unknown};
 use crate::model::json::{self, Node};
-use crate::proto::dialect::requests::{Ask, Asking, Requests};
+use crate::proto::dialect::requests::{Request, RequestSpec, Requests};
 use crate::proto::uri::Endpoint;
 
 pub use alerts::Alerts;
@@ -47,15 +47,15 @@ pub struct Dialect {
     /// What becomes of messages of any other kind; `None` = shown as they came.
     pub other: Option<Handler>,
     /// Makes the endpoint of the next dial from the URI's: adds secrets, names, paths.
-    pub address: fn(&mut Endpoint, &Wish, &mut Memory),
+    pub address: fn(&mut Endpoint, &DialectOptions, &mut DialectState),
     /// What to send when the connection is open and the dialect is known, before any request.
-    pub greet: fn(&Wish, &mut Memory) -> Vec<String>,
+    pub greet: fn(&DialectOptions, &mut DialectState) -> Vec<String>,
     /// How requests are written and answered.
-    pub asking: Asking,
+    pub asking: RequestSpec,
     /// When `tick` wants to be called; only while the connection is open.
-    pub deadline: fn(&Memory) -> Option<Instant>,
+    pub deadline: fn(&DialectState) -> Option<Instant>,
     /// What the dialect's own timers bring.
-    pub tick: fn(&mut Memory, Instant) -> Ticked,
+    pub tick: fn(&mut DialectState, Instant) -> TimerOutcome,
     /// What an HTTP status means with this server, beyond its general meaning.
     pub advice: &'static [(u16, &'static str)],
     /// Which of `--subscribe`, `--process`, `--interval`, `--heartbeat-reply` and the token mean something.
@@ -78,9 +78,9 @@ pub const PLAIN: Dialect = Dialect {
     other: None,
     address: |_, _, _| {},
     greet: |_, _| Vec::new(),
-    asking: Asking { render: beside_type, answers: &[], error: None, at_once: usize::MAX, longest: usize::MAX },
+    asking: RequestSpec { render: beside_type, answers: &[], error: None, at_once: usize::MAX, longest: usize::MAX },
     deadline: |_| None,
-    tick: |_, _| Ticked::default(),
+    tick: |_, _| TimerOutcome::default(),
     advice: &[],
     takes: &[],
     binary: None,
@@ -100,14 +100,14 @@ pub static DIALECTS: &[&Dialect] = &[
 #[derive(Clone, Copy, Debug)]
 pub enum Handler {
     /// From the text: where one pass without a tree is enough, or the text itself is needed.
-    Text(for<'a> fn(&'a str, &mut Memory) -> Result<Step<'a>, Undecodable>),
+    Text(for<'a> fn(&'a str, &mut DialectState) -> Result<Outcome<'a>, Undecodable>),
     /// From the tree. `None` where the message is not what its type says: it is shown as it came.
-    Tree(for<'a> fn(&Node<'a>, &mut Memory) -> Option<Step<'a>>),
+    Tree(for<'a> fn(&Node<'a>, &mut DialectState) -> Option<Outcome<'a>>),
 }
 
 /// What follows from a message: what to show and what to answer.
 #[derive(Debug, Default)]
-pub struct Step<'a> {
+pub struct Outcome<'a> {
     /// What to show.
     pub show: Vec<Event<'a>>,
     /// A text to send back.
@@ -138,7 +138,7 @@ pub struct Undecodable;
 
 /// What a dialect's timers bring.
 #[derive(Debug, Default, PartialEq)]
-pub struct Ticked {
+pub struct TimerOutcome {
     /// Texts to send.
     pub send: Vec<String>,
     /// Why the connection must be given up and begun anew.
@@ -147,7 +147,7 @@ pub struct Ticked {
 
 /// What the user wants of a server beyond listening.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wish {
+pub struct DialectOptions {
     /// Channels or event types to subscribe to; empty = the dialect's default.
     pub subscribe: Vec<String>,
     /// Processes to subscribe to (pmdaemon); empty = all.
@@ -164,31 +164,31 @@ pub struct Wish {
 
 /// What a dialect must remember from one message to the next. Every part of it is bounded.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct DialectState {
     /// The time of this turn; set before every call.
     pub now: Option<Instant>,
     /// The wish; set before every call.
-    pub wish: Wish,
+    pub wish: DialectOptions,
     /// Which alerts are on. Survives a reconnection: an alert that goes on is not news.
     pub alerts: Alerts,
     /// What SysMedic has told. Survives: it repeats its alerts for 24 hours, on every connection.
-    pub sysmedic: sysmedic::Told,
+    pub sysmedic: sysmedic::SysmedicState,
     /// Requests under way. Ends with the connection.
     pub requests: Requests,
     /// Whether the latest connection ended by a Close frame or EOF, as opposed to silence; `None` before the
     /// first end, and where the next dial has taken it into account.
     pub ended_cleanly: Option<bool>,
     /// FastPluggy's part.
-    pub fastpluggy: fastpluggy::State,
+    pub fastpluggy: fastpluggy::FastpluggyState,
     /// PMDaemon's part.
-    pub pmdaemon: pmdaemon::State,
+    pub pmdaemon: pmdaemon::PmdaemonState,
     /// Whether it has been said which options mean nothing to the server. Survives.
     pub checked: bool,
     /// What neurograph's own timers and its reconnection token need; its fields say what survives.
-    pub neurograph: neurograph::State,
+    pub neurograph: neurograph::NeurographState,
 }
 
-impl Wish {
+impl DialectOptions {
     /// The options behind the wish.
     pub fn given(&self) -> Vec<&'static str> {
         let mut options = Vec::new();
@@ -206,7 +206,7 @@ impl Wish {
     }
 }
 
-impl Memory {
+impl DialectState {
     /// A connection is open. What belongs to the one before is forgotten.
     pub fn opened(&mut self) {
         self.requests.end();
@@ -219,7 +219,7 @@ impl Dialect {
     ///
     /// # Errors
     /// Where it cannot be decoded. It may be tried again after [`json::repair`].
-    pub fn read<'a>(&self, text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
+    pub fn read<'a>(&self, text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
         let kind = (self.kind)(text).unwrap_or_default();
         let handler = self.handlers.iter().find(|(name, _)| *name == kind).map(|(_, handler)| *handler);
         let mut step = match handler.or(self.other) {
@@ -239,8 +239,8 @@ impl Dialect {
         &self,
         text: &'a str,
         kind: &str,
-        memory: &mut Memory,
-        step: &mut Step<'a>,
+        memory: &mut DialectState,
+        step: &mut Outcome<'a>,
     ) -> Result<(), Undecodable> {
         let id = json::member(text, "request_id");
         if memory.requests.settle(&self.asking, kind, id.as_deref()) && matches!(*step.show, [] | [Event::KeepAlive]) {
@@ -251,7 +251,12 @@ impl Dialect {
 }
 
 impl Handler {
-    fn read<'a>(self, kind: &Cow<'a, str>, text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
+    fn read<'a>(
+        self,
+        kind: &Cow<'a, str>,
+        text: &'a str,
+        memory: &mut DialectState,
+    ) -> Result<Outcome<'a>, Undecodable> {
         match self {
             Handler::Text(read) => read(text, memory),
             Handler::Tree(read) => Ok(read(&Node::parse(text)?, memory).unwrap_or_else(|| unknown(kind.clone(), text))),
@@ -276,15 +281,15 @@ pub fn recognise(text: &str) -> Option<&'static Dialect> {
     DIALECTS.iter().copied().find(|dialect| (dialect.recognises)(&kind, &message))
 }
 
-impl<'a> From<Event<'a>> for Step<'a> {
+impl<'a> From<Event<'a>> for Outcome<'a> {
     fn from(event: Event<'a>) -> Self {
         vec![event].into()
     }
 }
 
-impl<'a> From<Vec<Event<'a>>> for Step<'a> {
+impl<'a> From<Vec<Event<'a>>> for Outcome<'a> {
     fn from(show: Vec<Event<'a>>) -> Self {
-        Step { show, ..Step::default() }
+        Outcome { show, ..Outcome::default() }
     }
 }
 
@@ -295,25 +300,25 @@ impl From<serde_json::Error> for Undecodable {
 }
 
 /// A message as it came.
-pub fn unknown<'a>(kind: Cow<'a, str>, text: &'a str) -> Step<'a> {
+pub fn unknown<'a>(kind: Cow<'a, str>, text: &'a str) -> Outcome<'a> {
     let event = Event::Unknown(Unknown { kind: kind.clone(), text: text.into() });
-    let mut step = Step::from(event);
+    let mut step = Outcome::from(event);
     step.kind = kind;
     step
 }
 
 /// What the server says of itself or the connection; every connection begins with a greeting.
-fn notice(text: Cow<'_, str>, greeting: bool) -> Step<'_> {
+fn notice(text: Cow<'_, str>, greeting: bool) -> Outcome<'_> {
     Event::Notice(Notice { text, greeting }).into()
 }
 
 /// A binary message that is no text, in words.
-pub fn binary(words: &str) -> Step<'_> {
+pub fn binary(words: &str) -> Outcome<'_> {
     Event::Unknown(Unknown { kind: "binary".into(), text: words.into() }).into()
 }
 
 /// A request as `{"type":TYPE,…}` with the members of its JSON beside the type; JSON that has none becomes `data`.
-pub fn beside_type(ask: &Ask, _: &str) -> String {
+pub fn beside_type(ask: &Request, _: &str) -> String {
     let mut text = String::from("{\"type\":");
     json::push_string(&mut text, &ask.kind);
     let json = ask.json.as_deref().unwrap_or_default().trim();
@@ -338,7 +343,7 @@ fn answer<'a>(node: &Node<'a>) -> Answer<'a> {
 }
 
 /// A message that is only ever an answer.
-fn answered<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+fn answered<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
     Some(Event::Answer(answer(node)).into())
 }
 
@@ -358,7 +363,7 @@ fn cut(text: &str) -> &str {
 }
 
 /// A JSON ping or pong.
-fn keep_alive<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
+fn keep_alive<'a>(text: &'a str, _: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
     if json::is_json(text) { Ok(Event::KeepAlive.into()) } else { Err(Undecodable) }
 }
 
@@ -383,7 +388,8 @@ mod tests {
         let handlers = DIALECTS
             .iter()
             .flat_map(|dialect| dialect.handlers.iter().map(|(_, handler)| *handler).chain(dialect.other));
-        let read = |handler: Handler, text: &str| handler.read(&"x".into(), text, &mut Memory::default()).map(drop);
+        let read =
+            |handler: Handler, text: &str| handler.read(&"x".into(), text, &mut DialectState::default()).map(drop);
         for handler in handlers {
             for shape in ["null", "5", "\"x\"", "[]", "[1,[2]]", "{}", "{\"a\":{\"b\":[null]}}", "true", "-1.5e300"] {
                 let members = [
@@ -427,7 +433,7 @@ mod tests {
 
     #[test]
     fn a_request_is_one_object_with_its_members_beside_the_type() {
-        let ask = |json: Option<&str>| beside_type(&Ask { kind: "x\"".into(), json: json.map(Into::into) }, "");
+        let ask = |json: Option<&str>| beside_type(&Request { kind: "x\"".into(), json: json.map(Into::into) }, "");
         assert_eq!(ask(None), r#"{"type":"x\""}"#);
         assert_eq!(ask(Some(" { } ")), r#"{"type":"x\""}"#);
         assert_eq!(ask(Some(" [1] ")), r#"{"type":"x\"","data":[1]}"#);

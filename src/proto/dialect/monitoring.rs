@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
-use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, answered, beside_type, keep_alive, notice};
+use super::{Dialect, DialectState, Handler, Outcome, PLAIN, Undecodable, answered, beside_type, keep_alive, notice};
 use crate::model::event::{Alert, AlertPhase, Event, ServerError};
-use crate::model::fields::{self, Reading, Row, Rule};
 use crate::model::json::Node;
-use crate::model::metric::{Metric, Sample, Text};
-use crate::proto::dialect::requests::Asking;
+use crate::model::metric::{Metric, Text};
+use crate::model::sample::Sample;
+use crate::model::sample::field::{Field, FieldRule};
+use crate::model::sample::read::{SampleMessage, read_sample};
+use crate::proto::dialect::requests::RequestSpec;
 
 pub static DIALECT: Dialect = Dialect {
     name: "monitoring",
@@ -28,7 +30,7 @@ pub static DIALECT: Dialect = Dialect {
         ("alert", Handler::Tree(alert)),
     ],
     recognises,
-    asking: Asking {
+    asking: RequestSpec {
         render: beside_type,
         answers: &[("get_status", "status"), ("ping", "pong")],
         error: Some("error"),
@@ -53,91 +55,91 @@ const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// `Else` marks the documented spelling of what the real server sends under another name.
-static MESSAGE: &[Row] = &[
-    Row("type", Rule::Envelope),
-    Row("timestamp", Rule::At),
-    Row("data", Rule::Into(DATA)),
-    Row("alerts", Rule::Alerts),
+static MESSAGE: &[Field] = &[
+    Field("type", FieldRule::Envelope),
+    Field("timestamp", FieldRule::At),
+    Field("data", FieldRule::Into(DATA)),
+    Field("alerts", FieldRule::Alerts),
 ];
 
-static DATA: &[Row] = &[
-    Row("memory", Rule::Into(MEMORY)),
-    Row("processor", Rule::Into(PROCESSOR)),
-    Row("disk", Rule::Into(DISK)),
-    Row("system", Rule::Into(SYSTEM)),
-    Row("gpu", Rule::Into(GPU)),
+static DATA: &[Field] = &[
+    Field("memory", FieldRule::Into(MEMORY)),
+    Field("processor", FieldRule::Into(PROCESSOR)),
+    Field("disk", FieldRule::Into(DISK)),
+    Field("system", FieldRule::Into(SYSTEM)),
+    Field("gpu", FieldRule::Into(GPU)),
 ];
 
-static MEMORY: &[Row] = &[
-    Row("total", Rule::Number(Metric::MemoryTotal, 1.0)),
-    Row("available", Rule::Number(Metric::MemoryAvailable, 1.0)),
-    Row("used", Rule::Number(Metric::MemoryUsed, 1.0)),
-    Row("percentage", Rule::Number(Metric::Memory, 1.0)),
-    Row("usage_percent", Rule::Else(Metric::Memory, 1.0)),
-    Row("used_gb", Rule::Else(Metric::MemoryUsed, GIB)),
-    Row("total_gb", Rule::Else(Metric::MemoryTotal, GIB)),
-    Row("available_gb", Rule::Else(Metric::MemoryAvailable, GIB)),
+static MEMORY: &[Field] = &[
+    Field("total", FieldRule::Number(Metric::MemoryTotal, 1.0)),
+    Field("available", FieldRule::Number(Metric::MemoryAvailable, 1.0)),
+    Field("used", FieldRule::Number(Metric::MemoryUsed, 1.0)),
+    Field("percentage", FieldRule::Number(Metric::DialectState, 1.0)),
+    Field("usage_percent", FieldRule::Else(Metric::DialectState, 1.0)),
+    Field("used_gb", FieldRule::Else(Metric::MemoryUsed, GIB)),
+    Field("total_gb", FieldRule::Else(Metric::MemoryTotal, GIB)),
+    Field("available_gb", FieldRule::Else(Metric::MemoryAvailable, GIB)),
 ];
 
-static PROCESSOR: &[Row] = &[
-    Row("usage_percent", Rule::Number(Metric::Cpu, 1.0)),
-    Row("core_count", Rule::Number(Metric::Cores, 1.0)),
-    Row("logical_count", Rule::Number(Metric::LogicalCores, 1.0)),
-    Row("frequency_current", Rule::NonZero(Metric::Frequency, 1.0)),
-    Row("frequency_max", Rule::NonZero(Metric::FrequencyMax, 1.0)),
-    Row("per_core_usage", Rule::PerCore),
-    Row("temperature", Rule::Number(Metric::Temperature, 1.0)),
-    Row("frequency_mhz", Rule::Else(Metric::Frequency, 1.0)),
+static PROCESSOR: &[Field] = &[
+    Field("usage_percent", FieldRule::Number(Metric::Cpu, 1.0)),
+    Field("core_count", FieldRule::Number(Metric::Cores, 1.0)),
+    Field("logical_count", FieldRule::Number(Metric::LogicalCores, 1.0)),
+    Field("frequency_current", FieldRule::NonZero(Metric::Frequency, 1.0)),
+    Field("frequency_max", FieldRule::NonZero(Metric::FrequencyMax, 1.0)),
+    Field("per_core_usage", FieldRule::PerCore),
+    Field("temperature", FieldRule::Number(Metric::Temperature, 1.0)),
+    Field("frequency_mhz", FieldRule::Else(Metric::Frequency, 1.0)),
 ];
 
-static DISK: &[Row] = &[
-    Row("total", Rule::Number(Metric::DiskTotal, 1.0)),
-    Row("used", Rule::Number(Metric::DiskUsed, 1.0)),
-    Row("free", Rule::Number(Metric::DiskFree, 1.0)),
-    Row("percentage", Rule::Number(Metric::Disk, 1.0)),
-    Row("path", Rule::Text(Text::DiskPath)),
-    Row("usage_percent", Rule::Else(Metric::Disk, 1.0)),
-    Row("used_gb", Rule::Else(Metric::DiskUsed, GIB)),
-    Row("total_gb", Rule::Else(Metric::DiskTotal, GIB)),
-    Row("free_gb", Rule::Else(Metric::DiskFree, GIB)),
+static DISK: &[Field] = &[
+    Field("total", FieldRule::Number(Metric::DiskTotal, 1.0)),
+    Field("used", FieldRule::Number(Metric::DiskUsed, 1.0)),
+    Field("free", FieldRule::Number(Metric::DiskFree, 1.0)),
+    Field("percentage", FieldRule::Number(Metric::Disk, 1.0)),
+    Field("path", FieldRule::Text(Text::DiskPath)),
+    Field("usage_percent", FieldRule::Else(Metric::Disk, 1.0)),
+    Field("used_gb", FieldRule::Else(Metric::DiskUsed, GIB)),
+    Field("total_gb", FieldRule::Else(Metric::DiskTotal, GIB)),
+    Field("free_gb", FieldRule::Else(Metric::DiskFree, GIB)),
 ];
 
-static SYSTEM: &[Row] = &[
-    Row("os_name", Rule::Text(Text::Os)),
-    Row("os_version", Rule::Text(Text::OsVersion)),
-    Row("os_release", Rule::Text(Text::OsRelease)),
-    Row("architecture", Rule::Text(Text::Architecture)),
-    Row("platform", Rule::Text(Text::Platform)),
-    Row("machine", Rule::Text(Text::Machine)),
-    Row("processor", Rule::Text(Text::Processor)),
-    Row("hostname", Rule::Text(Text::Host)),
-    Row("processes", Rule::Number(Metric::Processes, 1.0)),
-    Row("boot_time", Rule::Text(Text::BootTime)),
-    Row("load_average", Rule::Numbers(&[Metric::Load1, Metric::Load5, Metric::Load15])),
-    Row("uptime_seconds", Rule::Number(Metric::Uptime, 1.0)),
+static SYSTEM: &[Field] = &[
+    Field("os_name", FieldRule::Text(Text::Os)),
+    Field("os_version", FieldRule::Text(Text::OsVersion)),
+    Field("os_release", FieldRule::Text(Text::OsRelease)),
+    Field("architecture", FieldRule::Text(Text::Architecture)),
+    Field("platform", FieldRule::Text(Text::Platform)),
+    Field("machine", FieldRule::Text(Text::Machine)),
+    Field("processor", FieldRule::Text(Text::Processor)),
+    Field("hostname", FieldRule::Text(Text::Host)),
+    Field("processes", FieldRule::Number(Metric::Processes, 1.0)),
+    Field("boot_time", FieldRule::Text(Text::BootTime)),
+    Field("load_average", FieldRule::Numbers(&[Metric::Load1, Metric::Load5, Metric::Load15])),
+    Field("uptime_seconds", FieldRule::Number(Metric::Uptime, 1.0)),
 ];
 
 /// One flat object, or the documented list, of which the first is shown.
-static GPU: &[Row] = &[
-    Row("name", Rule::Text(Text::GpuName)),
-    Row("driver_version", Rule::Text(Text::GpuDriver)),
-    Row("memory_total", Rule::Number(Metric::GpuMemoryTotal, 1.0)),
-    Row("memory_used", Rule::Number(Metric::GpuMemoryUsed, 1.0)),
-    Row("memory_free", Rule::Number(Metric::GpuMemoryFree, 1.0)),
-    Row("memory_percentage", Rule::Number(Metric::GpuMemory, 1.0)),
-    Row("gpu_usage_percent", Rule::Number(Metric::Gpu, 1.0)),
-    Row("temperature", Rule::Number(Metric::GpuTemperature, 1.0)),
-    Row("power_draw", Rule::Number(Metric::GpuPower, 1.0)),
-    Row("power_limit", Rule::Number(Metric::GpuPowerLimit, 1.0)),
-    Row("usage_percent", Rule::Else(Metric::Gpu, 1.0)),
-    Row("memory_percent", Rule::Else(Metric::GpuMemory, 1.0)),
-    Row("memory_used_mb", Rule::Else(Metric::GpuMemoryUsed, MIB)),
-    Row("memory_total_mb", Rule::Else(Metric::GpuMemoryTotal, MIB)),
-    Row("gpus", Rule::First(&GPU)),
+static GPU: &[Field] = &[
+    Field("name", FieldRule::Text(Text::GpuName)),
+    Field("driver_version", FieldRule::Text(Text::GpuDriver)),
+    Field("memory_total", FieldRule::Number(Metric::GpuMemoryTotal, 1.0)),
+    Field("memory_used", FieldRule::Number(Metric::GpuMemoryUsed, 1.0)),
+    Field("memory_free", FieldRule::Number(Metric::GpuMemoryFree, 1.0)),
+    Field("memory_percentage", FieldRule::Number(Metric::GpuMemory, 1.0)),
+    Field("gpu_usage_percent", FieldRule::Number(Metric::Gpu, 1.0)),
+    Field("temperature", FieldRule::Number(Metric::GpuTemperature, 1.0)),
+    Field("power_draw", FieldRule::Number(Metric::GpuPower, 1.0)),
+    Field("power_limit", FieldRule::Number(Metric::GpuPowerLimit, 1.0)),
+    Field("usage_percent", FieldRule::Else(Metric::Gpu, 1.0)),
+    Field("memory_percent", FieldRule::Else(Metric::GpuMemory, 1.0)),
+    Field("memory_used_mb", FieldRule::Else(Metric::GpuMemoryUsed, MIB)),
+    Field("memory_total_mb", FieldRule::Else(Metric::GpuMemoryTotal, MIB)),
+    Field("gpus", FieldRule::First(&GPU)),
 ];
 
-fn monitoring_data<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let Reading { sample, alerts } = fields::read(text, MESSAGE)?;
+fn monitoring_data<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
+    let SampleMessage { sample, alerts } = read_sample(text, MESSAGE)?;
     let mut show = Vec::new();
     for node in alerts.as_ref().map_or(&[][..], Node::elements) {
         memory.alerts.see(read_alert(node), &mut show);
@@ -151,7 +153,7 @@ fn monitoring_data<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, U
 /// five minutes, so its absence says little while the value is high.
 fn is_above(sample: &Sample<'_>, component: &str, threshold: Option<f64>) -> bool {
     let metric = match component {
-        "memory" => Metric::Memory,
+        "memory" => Metric::DialectState,
         "disk" => Metric::Disk,
         "cpu" | "processor" => Metric::Cpu,
         "gpu" => Metric::Gpu,
@@ -160,7 +162,7 @@ fn is_above(sample: &Sample<'_>, component: &str, threshold: Option<f64>) -> boo
     sample.get(metric).zip(threshold).is_some_and(|(value, threshold)| value > threshold)
 }
 
-fn alert<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+fn alert<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
     let inner = node.get("data").or_else(|| node.get("alert")).filter(|inner| !inner.is_leaf()).unwrap_or(node);
     let mut show = Vec::new();
     memory.alerts.see(read_alert(inner), &mut show);
@@ -182,11 +184,11 @@ fn read_alert<'a>(node: &Node<'a>) -> Alert<'a> {
     }
 }
 
-fn connection<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+fn connection<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
     Some(notice(node.text_or("message", "Connected"), true))
 }
 
-fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+fn error<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
     let text = node.told(&["message", "error"]);
     Some(Event::Error(ServerError { text, severity: node.text("severity").cloned() }).into())
 }
@@ -194,13 +196,14 @@ fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::sample::read::other_members;
 
-    fn events<'a>(text: &'a str, memory: &mut Memory) -> Vec<Event<'a>> {
+    fn events<'a>(text: &'a str, memory: &mut DialectState) -> Vec<Event<'a>> {
         DIALECT.read(text, memory).unwrap().show
     }
 
     fn sample(text: &str) -> Sample<'_> {
-        match &events(text, &mut Memory::default())[0] {
+        match &events(text, &mut DialectState::default())[0] {
             Event::Sample(sample) => (**sample).clone(),
             other => panic!("{other:?}"),
         }
@@ -210,7 +213,7 @@ mod tests {
         format!(r#"{{"type":"monitoring_data","data":{{"memory":{{"percentage":{memory}}}}}{alerts}}}"#)
     }
 
-    fn told(text: &str, memory: &mut Memory) -> Vec<(String, AlertPhase)> {
+    fn told(text: &str, memory: &mut DialectState) -> Vec<(String, AlertPhase)> {
         let alerts = events(text, memory);
         alerts
             .iter()
@@ -227,7 +230,7 @@ mod tests {
             (Metric::Cpu, 45.2),
             (Metric::Temperature, 65.0),
             (Metric::Frequency, 2400.0),
-            (Metric::Memory, 62.8),
+            (Metric::DialectState, 62.8),
             (Metric::MemoryUsed, 8.0 * GIB),
             (Metric::DiskFree, 357.5 * GIB),
             (Metric::Gpu, 15.0),
@@ -243,7 +246,7 @@ mod tests {
     fn the_wire_wins_over_the_documentation_in_either_order() {
         for memory in [r#""percentage":3.7,"usage_percent":99"#, r#""usage_percent":99,"percentage":3.7"#] {
             let text = format!(r#"{{"type":"monitoring_data","data":{{"memory":{{{memory}}}}}}}"#);
-            assert_eq!(sample(&text).get(Metric::Memory), Some(3.7));
+            assert_eq!(sample(&text).get(Metric::DialectState), Some(3.7));
         }
     }
 
@@ -260,7 +263,7 @@ mod tests {
         let text = r#"{"type":"monitoring_data","data":{"gpu":{"count":2,"gpus":[{"name":"A","gpu_usage_percent":37.0},{"name":"B","gpu_usage_percent":99}]}}}"#;
         let sample = sample(text);
         assert_eq!((sample.get(Metric::Gpu), sample.text(Text::GpuName)), (Some(37.0), Some("A")));
-        let others = fields::others(&Node::parse(text).unwrap(), &sample, usize::MAX);
+        let others = other_members(&Node::parse(text).unwrap(), &sample, usize::MAX);
         let names: Vec<_> = others.iter().map(|(path, value)| format!("{path}={value}")).collect();
         assert_eq!(names, ["gpu.count=2", "gpu.gpus.1.name=B", "gpu.gpus.1.gpu_usage_percent=99"]);
     }
@@ -268,7 +271,7 @@ mod tests {
     #[test]
     fn every_leaf_of_a_message_is_carried_or_among_the_others() {
         let text = r#"{"type":"monitoring_data","timestamp":"t","data":{"memory":{"percentage":1.0,"usage_percent":2.0,"swap":{"used":3}},"processor":{"frequency_max":0.0,"per_core_usage":[1,2],"flags":["a","b"]},"system":{"processor":"","load_average":[1,2,3,4]}},"extra":null}"#;
-        let others = fields::others(&Node::parse(text).unwrap(), &sample(text), usize::MAX);
+        let others = other_members(&Node::parse(text).unwrap(), &sample(text), usize::MAX);
         let names: Vec<_> = others.iter().map(|(path, value)| format!("{path}={value}")).collect();
         assert_eq!(
             names,
@@ -286,7 +289,7 @@ mod tests {
 
     #[test]
     fn an_alert_is_told_when_it_begins_changes_and_ends() {
-        let mut memory = Memory::default();
+        let mut memory = DialectState::default();
         let alert = |level: &str| {
             format!(
                 r#","alerts":[{{"component":"memory","metric":"usage_percent","value":85.5,"threshold":80.0,"level":"{level}","message":"High"}}]"#
@@ -310,13 +313,13 @@ mod tests {
             (r#"{"type":"connection_message"}"#, "Connected"),
         ] {
             assert!(
-                matches!(&events(text, &mut Memory::default())[0], Event::Notice(n) if n.text == greeting && n.greeting)
+                matches!(&events(text, &mut DialectState::default())[0], Event::Notice(n) if n.text == greeting && n.greeting)
             );
         }
         for text in
             [r#"{"type":"error","message":"bad"}"#, r#"{"type":"error_message","error":"bad","severity":"warning"}"#]
         {
-            assert!(matches!(&events(text, &mut Memory::default())[0], Event::Error(e) if e.text == "bad"));
+            assert!(matches!(&events(text, &mut DialectState::default())[0], Event::Error(e) if e.text == "bad"));
         }
     }
 
@@ -324,7 +327,7 @@ mod tests {
     fn a_status_is_an_answer_with_its_members() {
         let text = r#"{"type":"status","connected_clients":1,"monitoring_active":true,"timestamp":"t"}"#;
         assert!(
-            matches!(&events(text, &mut Memory::default())[0], Event::Answer(a) if a.kind == "status" && a.text == "connected_clients=1 monitoring_active=true")
+            matches!(&events(text, &mut DialectState::default())[0], Event::Answer(a) if a.kind == "status" && a.text == "connected_clients=1 monitoring_active=true")
         );
     }
 }

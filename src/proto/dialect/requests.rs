@@ -1,6 +1,6 @@
 //! Requests and their answers: what is asked on every connection, what is still unanswered, and when to ask again.
 //!
-//! Pure: time is an argument, texts to send are handed out. A dialect says by its [`Asking`] how a request is
+//! Pure: time is an argument, texts to send are handed out. A dialect says by its [`RequestSpec`] how a request is
 //! written and how its answer is recognised.
 
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::model::time::sooner;
 
 /// One `--request TYPE[=JSON]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct Request {
     /// The request's type.
     pub kind: String,
     /// The JSON that goes with it, as it was given.
@@ -18,9 +18,9 @@ pub struct Ask {
 
 /// How a dialect asks.
 #[derive(Debug)]
-pub struct Asking {
+pub struct RequestSpec {
     /// Writes a request; `id` is unique on this connection.
-    pub render: fn(&Ask, id: &str) -> String,
+    pub render: fn(&Request, id: &str) -> String,
     /// Request types and the types of their answers. `*` as an answer stands for any message that carries the
     /// request's id. Empty where no document defines any answer.
     pub answers: &'static [(&'static str, &'static str)],
@@ -34,18 +34,18 @@ pub struct Asking {
 
 /// What is to be asked on every connection, and how patiently.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Questions {
+pub struct RequestPlan {
     /// In this order.
-    pub asks: Vec<Ask>,
+    pub asks: Vec<Request>,
     /// Again after this time; `None` = once per connection.
     pub every: Option<Duration>,
     /// How long an answer may take.
     pub within: Duration,
 }
 
-impl Default for Questions {
+impl Default for RequestPlan {
     fn default() -> Self {
-        Questions { asks: Vec::new(), every: None, within: Duration::from_secs(5) }
+        RequestPlan { asks: Vec::new(), every: None, within: Duration::from_secs(5) }
     }
 }
 
@@ -59,14 +59,14 @@ pub struct Requests {
     waiting: usize,
     in_flight: Vec<InFlight>,
     /// What was refused for the time being, and when it is asked again.
-    postponed: Vec<(Instant, Ask)>,
+    postponed: Vec<(Instant, Request)>,
     again_at: Option<Instant>,
     count: u64,
 }
 
 #[derive(Debug)]
 struct InFlight {
-    ask: Ask,
+    ask: Request,
     id: String,
     answer_by: Instant,
     /// Whether it was refused before.
@@ -75,7 +75,7 @@ struct InFlight {
 
 /// What a turn of the clock brings.
 #[derive(Debug, Default, PartialEq)]
-pub struct Due {
+pub struct DueRequests {
     /// Texts to send now.
     pub send: Vec<String>,
     /// Types of requests whose answers did not come in time.
@@ -86,7 +86,7 @@ pub struct Due {
 
 impl Requests {
     /// A connection has begun, or the dialect is known at last: everything is asked from the start.
-    pub fn begin(&mut self, questions: &Questions, now: Instant) {
+    pub fn begin(&mut self, questions: &RequestPlan, now: Instant) {
         *self = Requests { count: self.count, ..Requests::default() };
         self.round(questions, now);
     }
@@ -109,8 +109,8 @@ impl Requests {
     }
 
     /// What is to be sent now, and what will not be answered any more.
-    pub fn due(&mut self, asking: &Asking, questions: &Questions, now: Instant) -> Due {
-        let mut due = Due::default();
+    pub fn due(&mut self, asking: &RequestSpec, questions: &RequestPlan, now: Instant) -> DueRequests {
+        let mut due = DueRequests::default();
         self.in_flight.retain(|flight| {
             let late = now >= flight.answer_by;
             if late {
@@ -138,14 +138,14 @@ impl Requests {
         due
     }
 
-    fn next(&mut self, questions: &Questions) -> Option<Ask> {
+    fn next(&mut self, questions: &RequestPlan) -> Option<Request> {
         let ask = questions.asks.get(questions.asks.len().checked_sub(self.waiting)?)?;
         self.waiting -= 1;
         Some(ask.clone())
     }
 
     /// Whether a message of this type, with this request id, is the answer to a request. If so, that one is over.
-    pub fn settle(&mut self, asking: &Asking, kind: &str, id: Option<&str>) -> bool {
+    pub fn settle(&mut self, asking: &RequestSpec, kind: &str, id: Option<&str>) -> bool {
         let by_id = id.and_then(|id| self.in_flight.iter().position(|flight| flight.id == id));
         let answers =
             |flight: &InFlight| asking.answers.iter().any(|(ask, answer)| *ask == flight.ask.kind && *answer == kind);
@@ -177,13 +177,13 @@ impl Requests {
         !self.in_flight.is_empty()
     }
 
-    fn round(&mut self, questions: &Questions, now: Instant) {
+    fn round(&mut self, questions: &RequestPlan, now: Instant) {
         // What the last round left unasked is asked in its turn, not twice.
         self.waiting = questions.asks.len();
         self.again_at = questions.every.map(|every| now + every);
     }
 
-    fn ask(&mut self, ask: Ask, asking: &Asking, answer_by: Instant, due: &mut Due) {
+    fn ask(&mut self, ask: Request, asking: &RequestSpec, answer_by: Instant, due: &mut DueRequests) {
         self.count += 1;
         let id = format!("wsmon-{}", self.count);
         let text = (asking.render)(&ask, &id);
@@ -202,26 +202,26 @@ impl Requests {
 mod tests {
     use super::*;
 
-    static BY_ID: Asking = Asking {
+    static BY_ID: RequestSpec = RequestSpec {
         render: |ask, id| format!("{}:{id}", ask.kind),
         answers: &[("a", "*")],
         error: Some("error"),
         at_once: 1,
         longest: 512,
     };
-    static BY_KIND: Asking = Asking {
+    static BY_KIND: RequestSpec = RequestSpec {
         render: |ask, _| ask.kind.clone(),
         answers: &[("a", "A"), ("b", "B")],
         error: Some("error"),
         at_once: 9,
         longest: 512,
     };
-    static MUTE: Asking =
-        Asking { render: |ask, _| ask.kind.clone(), answers: &[], error: None, at_once: 9, longest: 512 };
+    static MUTE: RequestSpec =
+        RequestSpec { render: |ask, _| ask.kind.clone(), answers: &[], error: None, at_once: 9, longest: 512 };
 
-    fn questions(kinds: &[&str], every: Option<u64>) -> Questions {
-        let asks = kinds.iter().map(|kind| Ask { kind: (*kind).into(), json: None }).collect();
-        Questions { asks, every: every.map(Duration::from_secs), within: Duration::from_secs(5) }
+    fn questions(kinds: &[&str], every: Option<u64>) -> RequestPlan {
+        let asks = kinds.iter().map(|kind| Request { kind: (*kind).into(), json: None }).collect();
+        RequestPlan { asks, every: every.map(Duration::from_secs), within: Duration::from_secs(5) }
     }
 
     #[test]
@@ -278,7 +278,10 @@ mod tests {
     fn where_no_answer_is_defined_none_is_waited_for() {
         let (now, questions, mut requests) = (Instant::now(), questions(&["a"], None), Requests::default());
         requests.begin(&questions, now);
-        assert_eq!(requests.due(&MUTE, &questions, now), Due { send: vec!["a".into()], ..Due::default() });
+        assert_eq!(
+            requests.due(&MUTE, &questions, now),
+            DueRequests { send: vec!["a".into()], ..DueRequests::default() }
+        );
         assert_eq!(requests.deadline(), None);
     }
 }

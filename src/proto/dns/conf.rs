@@ -1,6 +1,6 @@
 //! What `/etc/resolv.conf` and `/etc/hosts` say: resolv.conf(5) and hosts(5).
 
-use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
 /// The port of DNS, RFC 1035 section 4.2.

@@ -3,7 +3,7 @@
 //! Addresses are tried one after the other, the families in turn, each a little after the one before; the first
 //! connection wins. It reads no clock and holds no socket. How long all of it may take is the caller's affair.
 
-use core::net::SocketAddr;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::proto::dns::{interleave, take_turns};
@@ -15,7 +15,7 @@ const MOST_NAMED: usize = 4;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
+pub enum AttemptInput {
     /// The deadline may be due.
     Tick,
     /// More addresses have been found.
@@ -30,7 +30,7 @@ pub enum Input {
 
 /// What the caller has to do. No input needs more than one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Do {
+pub enum AttemptAction {
     /// Wait.
     Nothing,
     /// Begin this attempt. One that fails at once is told like any other.
@@ -43,7 +43,7 @@ pub enum Do {
 
 /// A race from the first attempt to the first connection.
 #[derive(Debug)]
-pub struct Race {
+pub struct HappyEyeballs {
     /// Not tried yet, the next one first.
     waiting: Vec<SocketAddr>,
     /// All that have begun; an attempt's number is its place.
@@ -61,29 +61,29 @@ struct Attempt {
     failed: Option<String>,
 }
 
-impl Race {
+impl HappyEyeballs {
     /// A race over these addresses. A tick is due at once.
     #[must_use]
     pub fn begin(addresses: Vec<SocketAddr>, more_may_come: bool, now: Instant) -> Self {
         let waiting = interleave(addresses);
-        Race { waiting, attempts: Vec::new(), next_at: now, more_may_come, is_over: false }
+        HappyEyeballs { waiting, attempts: Vec::new(), next_at: now, more_may_come, is_over: false }
     }
 
     /// Takes in what happened. Attempts that are over, and anything after the end, change nothing.
-    pub fn handle(&mut self, now: Instant, input: Input) -> Do {
+    pub fn handle(&mut self, now: Instant, input: AttemptInput) -> AttemptAction {
         if self.is_over {
-            return Do::Nothing;
+            return AttemptAction::Nothing;
         }
         match input {
-            Input::Tick => {}
-            Input::Added(addresses) => self.add(addresses),
-            Input::NoMore => self.more_may_come = false,
-            Input::Connected(number) if self.runs(number) => {
+            AttemptInput::Tick => {}
+            AttemptInput::Added(addresses) => self.add(addresses),
+            AttemptInput::NoMore => self.more_may_come = false,
+            AttemptInput::Connected(number) if self.runs(number) => {
                 self.is_over = true;
-                return Do::Won(number);
+                return AttemptAction::Won(number);
             }
-            Input::Connected(_) => {}
-            Input::Failed(number, why) => self.note(number, why, now),
+            AttemptInput::Connected(_) => {}
+            AttemptInput::Failed(number, why) => self.note(number, why, now),
         }
         self.go_on(now)
     }
@@ -156,23 +156,23 @@ impl Race {
         }
     }
 
-    fn go_on(&mut self, now: Instant) -> Do {
+    fn go_on(&mut self, now: Instant) -> AttemptAction {
         let running = (0..self.attempts.len()).any(|number| self.runs(number));
         if self.waiting.is_empty() {
-            return if running || self.more_may_come { Do::Nothing } else { self.lost() };
+            return if running || self.more_may_come { AttemptAction::Nothing } else { self.lost() };
         }
         if running && now < self.next_at {
-            return Do::Nothing;
+            return AttemptAction::Nothing;
         }
         let address = self.waiting.remove(0);
         self.attempts.push(Attempt { address, failed: None });
         self.next_at = now + ATTEMPT_DELAY;
-        Do::Start(self.attempts.len() - 1, address)
+        AttemptAction::Start(self.attempts.len() - 1, address)
     }
 
-    fn lost(&mut self) -> Do {
+    fn lost(&mut self) -> AttemptAction {
         self.is_over = true;
-        Do::Lost(self.failures())
+        AttemptAction::Lost(self.failures())
     }
 }
 
@@ -188,13 +188,13 @@ fn list(addresses: &[SocketAddr]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Do::{Lost, Nothing, Start, Won};
+    use super::AttemptAction::{Lost, Nothing, Start, Won};
     use super::*;
-    use Input::{Added, Connected, Failed, NoMore, Tick};
+    use AttemptInput::{Added, Connected, Failed, NoMore, Tick};
 
     /// A race and its clock, in milliseconds.
-    struct Sim {
-        race: Race,
+    struct AttemptSim {
+        race: HappyEyeballs,
         start: Instant,
         now: u64,
     }
@@ -207,17 +207,17 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn refused(number: usize) -> Input {
+    fn refused(number: usize) -> AttemptInput {
         Failed(number, "connection refused".into())
     }
 
-    impl Sim {
+    impl AttemptSim {
         fn new(addresses: &[&str], more_may_come: bool) -> Self {
             let start = Instant::now();
-            Sim { race: Race::begin(list(addresses), more_may_come, start), start, now: 0 }
+            AttemptSim { race: HappyEyeballs::begin(list(addresses), more_may_come, start), start, now: 0 }
         }
 
-        fn say(&mut self, input: Input) -> Do {
+        fn say(&mut self, input: AttemptInput) -> AttemptAction {
             let done = self.race.handle(self.start + Duration::from_millis(self.now), input);
             let due = self.due();
             assert!(due.is_none_or(|at| at > self.now), "a deadline of the past: {due:?} at {}", self.now);
@@ -229,7 +229,7 @@ mod tests {
         }
 
         /// Ticks when it is due, until nothing is.
-        fn run(&mut self) -> Vec<(u64, Do)> {
+        fn run(&mut self) -> Vec<(u64, AttemptAction)> {
             let mut said = Vec::new();
             while let Some(due) = self.due() {
                 self.now = due;
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn silent_addresses_are_tried_a_quarter_of_a_second_apart_families_in_turn() {
-        let mut sim = Sim::new(&["1.1.1.1:1", "2.2.2.2:1", "[::1]:1"], false);
+        let mut sim = AttemptSim::new(&["1.1.1.1:1", "2.2.2.2:1", "[::1]:1"], false);
         let said = sim.run();
         let expected =
             [(0, Start(0, at("[::1]:1"))), (250, Start(1, at("1.1.1.1:1"))), (500, Start(2, at("2.2.2.2:1")))];
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_failed_attempt_starts_the_next_at_once_and_the_delay_anew() {
-        let mut sim = Sim::new(&["[::1]:1", "1.1.1.1:1", "2.2.2.2:1"], false);
+        let mut sim = AttemptSim::new(&["[::1]:1", "1.1.1.1:1", "2.2.2.2:1"], false);
         assert_eq!(sim.say(Tick), Start(0, at("[::1]:1")));
         sim.now = 10;
         assert_eq!(sim.say(refused(0)), Start(1, at("1.1.1.1:1")));
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_first_connection_wins_and_ends_the_race() {
-        let mut sim = Sim::new(&["[::1]:1", "1.1.1.1:1", "2.2.2.2:1"], true);
+        let mut sim = AttemptSim::new(&["[::1]:1", "1.1.1.1:1", "2.2.2.2:1"], true);
         sim.say(Tick);
         sim.now = 250;
         sim.say(Tick);
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_connection_of_an_attempt_that_failed_or_never_began_is_no_win() {
-        let mut sim = Sim::new(&["[::1]:1", "1.1.1.1:1"], false);
+        let mut sim = AttemptSim::new(&["[::1]:1", "1.1.1.1:1"], false);
         sim.say(Tick);
         assert_eq!(sim.say(Connected(1)), Nothing);
         sim.say(refused(0));
@@ -288,12 +288,12 @@ mod tests {
 
     #[test]
     fn when_all_failed_the_reasons_are_told_together() {
-        let mut sim = Sim::new(&["[::1]:8765", "127.0.0.1:8765"], false);
+        let mut sim = AttemptSim::new(&["[::1]:8765", "127.0.0.1:8765"], false);
         sim.say(Tick);
         sim.say(refused(0));
         assert_eq!(sim.say(refused(1)), Lost("[::1]:8765, 127.0.0.1:8765: connection refused".into()));
 
-        let mut sim = Sim::new(&["[::1]:8765", "127.0.0.1:8765"], false);
+        let mut sim = AttemptSim::new(&["[::1]:8765", "127.0.0.1:8765"], false);
         sim.say(Tick);
         sim.say(Failed(0, "network unreachable".into()));
         let both = "[::1]:8765: network unreachable; 127.0.0.1:8765: connection refused";
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn many_addresses_with_the_same_fate_are_counted() {
         let texts: Vec<_> = (1..8).map(|n| format!("10.0.0.{n}:1")).collect();
-        let mut sim = Sim::new(&texts.iter().map(String::as_str).collect::<Vec<_>>(), false);
+        let mut sim = AttemptSim::new(&texts.iter().map(String::as_str).collect::<Vec<_>>(), false);
         sim.say(Tick);
         let last = (0..7).map(|number| sim.say(refused(number))).last();
         let text = "10.0.0.1:1, 10.0.0.2:1, 10.0.0.3:1, 10.0.0.4:1 and 3 more: connection refused";
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn the_family_that_comes_late_has_the_next_turn() {
-        let mut sim = Sim::new(&["1.1.1.1:1", "2.2.2.2:1"], true);
+        let mut sim = AttemptSim::new(&["1.1.1.1:1", "2.2.2.2:1"], true);
         assert_eq!(sim.say(Tick), Start(0, at("1.1.1.1:1")));
         sim.now = 100;
         assert_eq!(sim.say(Added(list(&["[::1]:1", "[::2]:1", "1.1.1.1:1"]))), Nothing);
@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_race_waits_for_addresses_that_may_still_come() {
-        let mut sim = Sim::new(&["1.1.1.1:1"], true);
+        let mut sim = AttemptSim::new(&["1.1.1.1:1"], true);
         sim.say(Tick);
         assert_eq!(sim.say(refused(0)), Nothing);
         sim.now = 30;
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn without_more_addresses_those_that_run_decide() {
-        let mut sim = Sim::new(&["1.1.1.1:1"], true);
+        let mut sim = AttemptSim::new(&["1.1.1.1:1"], true);
         sim.say(Tick);
         assert_eq!(sim.say(NoMore), Nothing);
         assert_eq!(sim.say(Connected(0)), Won(0));
@@ -350,7 +350,7 @@ mod tests {
                 dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 (dice >> 33) % sides
             };
-            let mut sim = Sim::new(&[], true);
+            let mut sim = AttemptSim::new(&[], true);
             let (mut started, mut end) = (Vec::new(), None);
             for _ in 0..60 {
                 let number = roll(4) as usize;

@@ -1,9 +1,9 @@
 //! Hosts that no server needs to be asked about.
 
-use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::conf::{Zones, address};
-use super::{Wish, interleave};
+use super::{HostQuery, interleave};
 
 /// The addresses of a numeric host, of `localhost` and of what `/etc/hosts` names; `None` when it takes a server.
 ///
@@ -13,7 +13,7 @@ use super::{Wish, interleave};
 /// Where no server could help: the host is a number, but no address, or one of the family that is not wanted.
 #[must_use]
 pub fn known(
-    wish: Wish<'_>,
+    wish: HostQuery<'_>,
     zones: Zones<'_>,
     hosts: &mut dyn FnMut(&str) -> Vec<SocketAddr>,
 ) -> Option<Result<Vec<SocketAddr>, String>> {
@@ -51,7 +51,7 @@ fn loopback(port: u16) -> [SocketAddr; 2] {
 /// Why this is neither an address nor a name.
 fn hopeless(host: &str) -> Option<String> {
     if let Some((_, zone)) = host.split_once('%') {
-        return Some(format!("there is no network interface {}", crate::format::style::escape(zone)));
+        return Some(format!("there is no network interface {}", crate::model::text::escape(zone)));
     }
     // No top-level domain is a number, RFC 3696 section 2; glibc would read `10.1` as 10.0.0.1.
     let last = host.rsplit('.').next().unwrap_or_default();
@@ -75,7 +75,7 @@ mod tests {
     use std::time::Duration;
 
     fn find(host: &str, family: Family) -> Option<Result<Vec<String>, String>> {
-        let wish = Wish { host, port: 9, family, within: Duration::from_secs(10) };
+        let wish = HostQuery { host, port: 9, family, within: Duration::from_secs(10) };
         let mut hosts = |name: &str| {
             let addresses: &[&str] = if name == "router" { &["10.0.0.1:9", "10.0.0.2:9", "[fd00::1]:9"] } else { &[] };
             addresses.iter().map(|text| text.parse().unwrap()).collect()

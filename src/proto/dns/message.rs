@@ -1,6 +1,6 @@
 //! DNS messages: questions written, answers checked. RFC 1035 section 4.
 
-use core::net::IpAddr;
+use std::net::IpAddr;
 
 use domain::base::iana::{Opcode, Rcode, Rtype};
 use domain::base::message_builder::MessageBuilder;
@@ -18,7 +18,7 @@ const QUERY_BYTES: usize = 12 + 255 + 4;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum RecordType {
     /// IPv4 addresses.
     A,
     /// IPv6 addresses, RFC 3596.
@@ -27,7 +27,7 @@ pub enum Kind {
 
 /// What an answer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum ReplyContent {
     /// It is no answer to the question.
     NotOurs,
     /// It did not fit: ask again over TCP.
@@ -44,11 +44,11 @@ pub enum Reading {
 
 /// The question, or `None` for what cannot be a name.
 #[must_use]
-pub fn query(id: u16, name: &str, kind: Kind) -> Option<Vec<u8>> {
+pub fn query(id: u16, name: &str, kind: RecordType) -> Option<Vec<u8>> {
     let name = Name::<Array<255>>::from_chars(name.chars()).ok()?;
     let rtype = match kind {
-        Kind::A => Rtype::A,
-        Kind::Aaaa => Rtype::AAAA,
+        RecordType::A => Rtype::A,
+        RecordType::Aaaa => Rtype::AAAA,
     };
     let mut message = MessageBuilder::from_target(Array::<QUERY_BYTES>::new()).ok()?;
     message.header_mut().set_id(id);
@@ -61,33 +61,33 @@ pub fn query(id: u16, name: &str, kind: Kind) -> Option<Vec<u8>> {
 /// Whether a server can be asked for it.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
-    query(0, name, Kind::A).is_some()
+    query(0, name, RecordType::A).is_some()
 }
 
 /// Reads what claims to be the answer to a question.
 #[must_use]
-pub fn read(answer: &[u8], query: &[u8]) -> Reading {
+pub fn read(answer: &[u8], query: &[u8]) -> ReplyContent {
     let (Ok(answer), Ok(query)) = (Message::from_slice(answer), Message::from_slice(query)) else {
-        return Reading::NotOurs;
+        return ReplyContent::NotOurs;
     };
     if !is_answer(answer, query) {
-        return Reading::NotOurs;
+        return ReplyContent::NotOurs;
     }
     let header = answer.header();
     match header.rcode() {
-        _ if header.tc() => Reading::Truncated,
+        _ if header.tc() => ReplyContent::Truncated,
         Rcode::NOERROR => {
             let rtype = if query.qtype() == Some(Rtype::A) { Rtype::A } else { Rtype::AAAA };
             match addresses(answer, rtype) {
                 Some(found) => judge(answer, found),
-                None => Reading::Failed("an answer that cannot be read".into()),
+                None => ReplyContent::Failed("an answer that cannot be read".into()),
             }
         }
-        Rcode::NXDOMAIN => Reading::NoName,
-        Rcode::SERVFAIL => Reading::Failed("server failure".into()),
-        Rcode::REFUSED => Reading::Failed("refused to answer".into()),
-        Rcode::FORMERR | Rcode::NOTIMP => Reading::Failed("did not understand the question".into()),
-        rcode => Reading::Failed(format!("error {}", rcode.to_int())),
+        Rcode::NXDOMAIN => ReplyContent::NoName,
+        Rcode::SERVFAIL => ReplyContent::Failed("server failure".into()),
+        Rcode::REFUSED => ReplyContent::Failed("refused to answer".into()),
+        Rcode::FORMERR | Rcode::NOTIMP => ReplyContent::Failed("did not understand the question".into()),
+        rcode => ReplyContent::Failed(format!("error {}", rcode.to_int())),
     }
 }
 
@@ -153,15 +153,15 @@ fn address(data: &[u8], rtype: Rtype) -> Option<IpAddr> {
     })
 }
 
-fn judge(answer: &Message<[u8]>, found: Vec<IpAddr>) -> Reading {
+fn judge(answer: &Message<[u8]>, found: Vec<IpAddr>) -> ReplyContent {
     let (header, counts) = (answer.header(), answer.header_counts());
     if !found.is_empty() {
-        Reading::Addresses(found)
+        ReplyContent::Addresses(found)
     } else if !header.ra() && !header.aa() && counts.ancount() == 0 && counts.arcount() == 0 {
         // A lame server, by the same signs as in glibc's res_send.
-        Reading::Failed("does not look up names for others".into())
+        ReplyContent::Failed("does not look up names for others".into())
     } else {
-        Reading::NoAddress
+        ReplyContent::NoAddress
     }
 }
 
@@ -170,33 +170,33 @@ mod tests {
     use super::*;
     use crate::proto::dns::reply::{Reply, asked};
 
-    fn ask(name: &str, kind: Kind) -> Vec<u8> {
+    fn ask(name: &str, kind: RecordType) -> Vec<u8> {
         query(0x1234, name, kind).unwrap()
     }
 
-    fn addresses_of(texts: &[&str]) -> Reading {
-        Reading::Addresses(texts.iter().map(|text| text.parse().unwrap()).collect())
+    fn addresses_of(texts: &[&str]) -> ReplyContent {
+        ReplyContent::Addresses(texts.iter().map(|text| text.parse().unwrap()).collect())
     }
 
     #[test]
     fn a_question_is_written_as_in_rfc_1035() {
         let bytes = b"\x12\x34\x01\x00\0\x01\0\0\0\0\0\0\x01h\x07example\0\0\x1c\0\x01";
-        assert_eq!(ask("h.example", Kind::Aaaa), bytes);
-        assert_eq!(asked(bytes), ("h.example".into(), Kind::Aaaa));
-        assert_eq!(asked(&ask("H.example", Kind::A)), ("H.example".into(), Kind::A));
-        assert_eq!(ask(&["a"; 127].join("."), Kind::A).len(), QUERY_BYTES);
+        assert_eq!(ask("h.example", RecordType::Aaaa), bytes);
+        assert_eq!(asked(bytes), ("h.example".into(), RecordType::Aaaa));
+        assert_eq!(asked(&ask("H.example", RecordType::A)), ("H.example".into(), RecordType::A));
+        assert_eq!(ask(&["a"; 127].join("."), RecordType::A).len(), QUERY_BYTES);
         for name in ["", "a..b", ".a", &"a".repeat(64), &["a"; 128].join("."), "a b\\", "é"] {
-            assert_eq!(query(1, name, Kind::A), None, "{name:?}");
+            assert_eq!(query(1, name, RecordType::A), None, "{name:?}");
         }
     }
 
     #[test]
     fn addresses_of_the_kind_asked_for_are_found() {
-        let question = ask("h.example", Kind::A);
+        let question = ask("h.example", RecordType::A);
         let reply =
             Reply::to(&question).a("", "192.0.2.1").aaaa("", "::1").a("", "192.0.2.2").a("x.example", "1.1.1.1");
         assert_eq!(read(&reply.bytes(), &question), addresses_of(&["192.0.2.1", "192.0.2.2"]));
-        let question = ask("h.example", Kind::Aaaa);
+        let question = ask("h.example", RecordType::Aaaa);
         let reply = Reply::to(&question).a("", "192.0.2.1").aaaa("", "2001:db8::1");
         assert_eq!(read(&reply.bytes(), &question), addresses_of(&["2001:db8::1"]));
         let many = (0..100).fold(Reply::to(&question), |reply, _| reply.aaaa("", "::1"));
@@ -205,72 +205,72 @@ mod tests {
 
     #[test]
     fn names_are_compared_without_regard_to_case() {
-        let question = ask("H.Example", Kind::A);
-        let reply = Reply::to(&ask("h.eXAMPLE", Kind::A)).a("h.ExamplE", "192.0.2.1");
+        let question = ask("H.Example", RecordType::A);
+        let reply = Reply::to(&ask("h.eXAMPLE", RecordType::A)).a("h.ExamplE", "192.0.2.1");
         assert_eq!(read(&reply.bytes(), &question), addresses_of(&["192.0.2.1"]));
     }
 
     #[test]
     fn aliases_are_followed_in_whatever_order_they_stand() {
-        let question = ask("h.example", Kind::A);
+        let question = ask("h.example", RecordType::A);
         let reply = Reply::to(&question).a("c.example", "192.0.2.1").cname("B.example", "c.example");
         let reply = reply.cname("", "b.example").a("b.example", "9.9.9.9");
         assert_eq!(read(&reply.bytes(), &question), addresses_of(&["192.0.2.1"]));
         let dangling = Reply::to(&question).cname("", "b.example");
-        assert_eq!(read(&dangling.bytes(), &question), Reading::NoAddress);
+        assert_eq!(read(&dangling.bytes(), &question), ReplyContent::NoAddress);
         let circle =
             Reply::to(&question).cname("", "b.example").cname("b.example", "h.example").a("b.example", "1.1.1.1");
-        assert!(matches!(read(&circle.bytes(), &question), Reading::Failed(_)));
+        assert!(matches!(read(&circle.bytes(), &question), ReplyContent::Failed(_)));
     }
 
     #[test]
     fn what_answers_another_question_is_not_ours() {
-        let question = ask("h.example", Kind::A);
+        let question = ask("h.example", RecordType::A);
         for other in [
-            query(0x1235, "h.example", Kind::A),
-            query(0x1234, "h.example", Kind::Aaaa),
-            query(0x1234, "evil.example", Kind::A),
+            query(0x1235, "h.example", RecordType::A),
+            query(0x1234, "h.example", RecordType::Aaaa),
+            query(0x1234, "evil.example", RecordType::A),
         ] {
             let reply = Reply::to(&other.unwrap()).a("", "6.6.6.6").a("h.example", "6.6.6.6").bytes();
-            assert_eq!(read(&reply, &question), Reading::NotOurs);
+            assert_eq!(read(&reply, &question), ReplyContent::NotOurs);
         }
-        assert_eq!(read(&question, &question), Reading::NotOurs, "a question");
-        assert_eq!(read(b"", &question), Reading::NotOurs);
+        assert_eq!(read(&question, &question), ReplyContent::NotOurs, "a question");
+        assert_eq!(read(b"", &question), ReplyContent::NotOurs);
         let mut update = Reply::to(&question).bytes();
         update[2] |= 0x28;
-        assert_eq!(read(&update, &question), Reading::NotOurs);
+        assert_eq!(read(&update, &question), ReplyContent::NotOurs);
     }
 
     #[test]
     fn the_ways_to_have_no_address_are_told_apart() {
-        let question = ask("h.example", Kind::A);
+        let question = ask("h.example", RecordType::A);
         let code = |code| read(&Reply::to(&question).code(code).bytes(), &question);
-        assert_eq!(code(0), Reading::NoAddress);
-        assert_eq!(code(3), Reading::NoName);
-        assert_eq!(code(2), Reading::Failed("server failure".into()));
-        assert_eq!(code(5), Reading::Failed("refused to answer".into()));
-        assert_eq!(code(1), Reading::Failed("did not understand the question".into()));
-        assert_eq!(code(9), Reading::Failed("error 9".into()));
+        assert_eq!(code(0), ReplyContent::NoAddress);
+        assert_eq!(code(3), ReplyContent::NoName);
+        assert_eq!(code(2), ReplyContent::Failed("server failure".into()));
+        assert_eq!(code(5), ReplyContent::Failed("refused to answer".into()));
+        assert_eq!(code(1), ReplyContent::Failed("did not understand the question".into()));
+        assert_eq!(code(9), ReplyContent::Failed("error 9".into()));
         let truncated = Reply::to(&question).a("", "192.0.2.1").truncated();
-        assert_eq!(read(&truncated.bytes(), &question), Reading::Truncated);
+        assert_eq!(read(&truncated.bytes(), &question), ReplyContent::Truncated);
         let lame = Reply::to(&question).without_recursion();
-        assert!(matches!(read(&lame.bytes(), &question), Reading::Failed(_)));
+        assert!(matches!(read(&lame.bytes(), &question), ReplyContent::Failed(_)));
     }
 
     #[test]
     fn an_error_may_leave_out_the_question_but_not_the_id() {
-        let question = ask("h.example", Kind::A);
+        let question = ask("h.example", RecordType::A);
         assert_eq!(
             read(b"\x12\x34\x81\x81\0\0\0\0\0\0\0\0", &question),
             read(&Reply::to(&question).code(1).bytes(), &question)
         );
-        assert_eq!(read(b"\x12\x35\x81\x81\0\0\0\0\0\0\0\0", &question), Reading::NotOurs);
-        assert_eq!(read(b"\x12\x34\x81\x80\0\0\0\0\0\0\0\0", &question), Reading::NotOurs);
+        assert_eq!(read(b"\x12\x35\x81\x81\0\0\0\0\0\0\0\0", &question), ReplyContent::NotOurs);
+        assert_eq!(read(b"\x12\x34\x81\x80\0\0\0\0\0\0\0\0", &question), ReplyContent::NotOurs);
     }
 
     #[test]
     fn every_damaged_answer_is_survived() {
-        let question = ask("h.example", Kind::A);
+        let question = ask("h.example", RecordType::A);
         let good = Reply::to(&question).cname("", "b.example").a("b.example", "192.0.2.1").bytes();
         for at in 0..good.len() {
             let _read = read(&good[..at], &question);
@@ -281,6 +281,6 @@ mod tests {
             }
         }
         let cut = read(&good[..good.len() - 1], &question);
-        assert_eq!(cut, Reading::Failed("an answer that cannot be read".into()));
+        assert_eq!(cut, ReplyContent::Failed("an answer that cannot be read".into()));
     }
 }

@@ -13,7 +13,7 @@ mod question;
 #[cfg(test)]
 pub(crate) mod reply;
 
-use core::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Which addresses are wanted.
@@ -51,7 +51,7 @@ impl Family {
 
 /// What is to be found out.
 #[derive(Clone, Copy, Debug)]
-pub struct Wish<'a> {
+pub struct HostQuery<'a> {
     /// A name or an address, without brackets.
     pub host: &'a str,
     /// Goes into the addresses as it is.

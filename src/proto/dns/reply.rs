@@ -1,21 +1,21 @@
 //! Answers as servers write them, put together byte by byte: a check on the codec that reads them.
 
-use core::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::message::Kind;
+use super::message::RecordType;
 
 /// A server's answer. A record whose name is empty points at the question's.
 pub struct Reply(Vec<u8>);
 
 /// The name and the kind that a question asks for.
-pub fn asked(query: &[u8]) -> (String, Kind) {
+pub fn asked(query: &[u8]) -> (String, RecordType) {
     let (mut labels, mut rest) = (Vec::new(), &query[12..]);
     while rest[0] > 0 {
         let (label, after) = rest[1..].split_at(rest[0].into());
         labels.push(String::from_utf8(label.to_vec()).unwrap());
         rest = after;
     }
-    (labels.join("."), if rest[2] == 1 { Kind::A } else { Kind::Aaaa })
+    (labels.join("."), if rest[2] == 1 { RecordType::A } else { RecordType::Aaaa })
 }
 
 impl Reply {

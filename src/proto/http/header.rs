@@ -1,44 +1,6 @@
 //! Headers that the user wants in the request of the upgrade: `NAME: VALUE`, or a file of such lines.
 
-use std::fmt;
-use std::path::PathBuf;
-
-use crate::format::style::escape;
-use crate::monitor::address::{self, AddressError};
-
-/// Where headers stand.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Header {
-    /// Here.
-    Given(String, String),
-    /// In a file with one header per line, read before every connection.
-    File(PathBuf),
-}
-
-/// Never the value: it is often a credential.
-impl fmt::Debug for Header {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Header::Given(name, _) => f.debug_tuple("Given").field(name).finish_non_exhaustive(),
-            Header::File(path) => f.debug_tuple("File").field(path).finish(),
-        }
-    }
-}
-
-impl Header {
-    /// Adds the headers as they are now.
-    pub(crate) fn read(&self, headers: &mut Vec<(String, String)>) -> Result<(), AddressError> {
-        match self {
-            Header::Given(name, value) => headers.push((name.clone(), value.clone())),
-            Header::File(path) => {
-                let mut read = parse_lines(&address::read(path)?)
-                    .map_err(|why| AddressError::Header(format!("{}: {why}", escape(&path.to_string_lossy()))))?;
-                headers.append(&mut read);
-            }
-        }
-        Ok(())
-    }
-}
+use crate::model::text::escape;
 
 /// Reads `NAME: VALUE`.
 ///

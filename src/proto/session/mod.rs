@@ -21,7 +21,7 @@ use crate::model::time::sooner;
 
 use open::{Ended, Open};
 use policy::SHORTEST_WAIT;
-use silence::Silence;
+use silence::Staleness;
 
 pub use policy::{Policy, Stale};
 
@@ -52,9 +52,9 @@ pub enum Input<'a> {
     /// Reading goes on.
     Resumed,
     /// The clocks disagree about the time that has passed: the machine slept, perhaps the server is gone.
-    Jumped,
+    ClockJumped,
     /// The dial failed or the connection ended; dice is a random number from 0 to 1.
-    Lost { why: &'a Disconnect, dice: f64 },
+    Lost { why: &'a Disconnect, jitter: f64 },
     /// The program wants a new connection now: no wait, no limit and no final error stands against it. Nothing new
     /// where a dial is under way.
     Reconnect,
@@ -64,7 +64,7 @@ pub enum Input<'a> {
 
 /// What the caller has to do. No input needs more than one thing.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Do {
+pub enum Action {
     Nothing,
     /// Begin a connection.
     Dial,
@@ -95,7 +95,7 @@ enum State {
 pub struct Session {
     policy: Policy,
     state: State,
-    silence: Silence,
+    silence: Staleness,
     /// Since when nothing is read: the deadlines that the server has to meet are frozen.
     paused_at: Option<Instant>,
     /// The n of the backoff.
@@ -105,8 +105,8 @@ pub struct Session {
     dials: u64,
     ever_useful: bool,
     /// Since the latest session that lasted, a shorter one had an ordinary end: the gentle wait is used up.
-    kicked: bool,
-    gentle: bool,
+    fast_retry_used: bool,
+    routine: bool,
     pings: u64,
     rtt: Option<Duration>,
 }
@@ -116,7 +116,7 @@ impl Session {
     pub fn new(mut policy: Policy, quiet_after: Option<Duration>, now: Now) -> Self {
         policy.bound();
         Session {
-            silence: Silence::new(policy.stale, quiet_after),
+            silence: Staleness::new(policy.stale, quiet_after),
             policy,
             state: State::Waiting { dial_at: now.mono },
             paused_at: None,
@@ -124,56 +124,58 @@ impl Session {
             attempts: 0,
             dials: 0,
             ever_useful: false,
-            kicked: false,
-            gentle: false,
+            fast_retry_used: false,
+            routine: false,
             pings: 0,
             rtt: None,
         }
     }
 
     /// Takes what happened; says what to do about it.
-    pub fn handle(&mut self, now: Now, input: Input<'_>) -> Do {
+    pub fn handle(&mut self, now: Now, input: Input<'_>) -> Action {
         let now = now.mono;
         match (&mut self.state, input) {
             (_, Input::Paused) => self.pause(now),
             (_, Input::Resumed) => self.resume(now),
             (State::Done { .. }, Input::Reconnect) => self.begin_anew(now),
-            (State::Done { .. }, _) => Do::Nothing,
+            (State::Done { .. }, _) => Action::Nothing,
             (State::Waiting { dial_at }, Input::Tick) if now >= *dial_at => self.dial(now),
             (State::Waiting { .. }, Input::Reconnect) => self.wait_until(now),
             (State::Waiting { .. }, Input::Stop) => self.end(false),
-            (State::Opening { give_up_at }, Input::Tick) if now >= *give_up_at => Do::HangUp(Fault::ConnectTimeout),
+            (State::Opening { give_up_at }, Input::Tick) if now >= *give_up_at => Action::HangUp(Fault::ConnectTimeout),
             (State::Opening { .. }, Input::Opened) => self.opened(now),
             (State::Opening { .. }, Input::Stop) => {
                 self.end(false);
-                Do::HangUp(Fault::Stopped)
+                Action::HangUp(Fault::Stopped)
             }
-            (State::Opening { .. }, Input::Lost { why, dice }) => self.retry(now, why, dice, false),
+            (State::Opening { .. }, Input::Lost { why, jitter }) => self.retry(now, why, jitter, false),
             (State::Open(open), Input::Alive) => open.alive(),
             (State::Open(_), Input::Delivered { useful }) => self.delivered(now, useful),
             (State::Open(open), Input::Pong(number)) => {
                 self.rtt = open.pong(now, number).or(self.rtt);
-                Do::Nothing
+                Action::Nothing
             }
             (State::Open(_), Input::Tick) => self.tick(now),
-            (State::Open(open), Input::Jumped) if open.wants_a_ping() => self.ping(now),
-            (State::Open(_), Input::Stop) => self.close(now, false, Do::Close),
+            (State::Open(open), Input::ClockJumped) if open.wants_a_ping() => self.ping(now),
+            (State::Open(_), Input::Stop) => self.close(now, false, Action::Close),
             (State::Open(open), Input::Reconnect) => {
                 let ended = open.ended(now);
                 self.replace(now, ended)
             }
-            (State::Open(open), Input::Lost { why, dice }) => {
+            (State::Open(open), Input::Lost { why, jitter }) => {
                 let ended = open.ended(now);
-                self.lost(now, why, dice, ended)
+                self.lost(now, why, jitter, ended)
             }
-            (State::Closing { give_up_at, .. }, Input::Tick) if now >= *give_up_at => Do::HangUp(Fault::CloseTimeout),
+            (State::Closing { give_up_at, .. }, Input::Tick) if now >= *give_up_at => {
+                Action::HangUp(Fault::CloseTimeout)
+            }
             (State::Closing { again, .. }, Input::Stop) => {
                 *again = false;
-                Do::Nothing
+                Action::Nothing
             }
             (State::Closing { again: true, .. }, Input::Lost { .. }) => self.wait_until(now + SHORTEST_WAIT),
             (State::Closing { again: false, .. }, Input::Lost { .. }) => self.end(false),
-            _ => Do::Nothing,
+            _ => Action::Nothing,
         }
     }
 
@@ -224,8 +226,8 @@ impl Session {
     }
 
     /// Whether the latest wait is this server's normal life, or the program's wish, and nothing to worry about.
-    pub fn is_gentle(&self) -> bool {
-        self.gentle
+    pub fn is_routine(&self) -> bool {
+        self.routine
     }
 
     /// The round trip of the latest ping that was answered, once.
@@ -241,43 +243,43 @@ impl Session {
         }
     }
 
-    fn wait_until(&mut self, dial_at: Instant) -> Do {
+    fn wait_until(&mut self, dial_at: Instant) -> Action {
         self.state = State::Waiting { dial_at };
-        Do::Nothing
+        Action::Nothing
     }
 
-    fn end(&mut self, given_up: bool) -> Do {
-        self.gentle = false;
+    fn end(&mut self, given_up: bool) -> Action {
+        self.routine = false;
         self.state = State::Done { given_up };
-        Do::Nothing
+        Action::Nothing
     }
 
-    fn begin_anew(&mut self, now: Instant) -> Do {
+    fn begin_anew(&mut self, now: Instant) -> Action {
         (self.failures, self.attempts) = (0, 0);
         self.wait_until(now)
     }
 
-    fn close(&mut self, now: Instant, again: bool, how: Do) -> Do {
+    fn close(&mut self, now: Instant, again: bool, how: Action) -> Action {
         self.state = State::Closing { give_up_at: now + CLOSE_TIMEOUT, again };
         how
     }
 
-    fn dial(&mut self, now: Instant) -> Do {
+    fn dial(&mut self, now: Instant) -> Action {
         self.state = State::Opening { give_up_at: now + self.policy.connect_timeout };
         self.dials += 1;
-        Do::Dial
+        Action::Dial
     }
 
-    fn opened(&mut self, now: Instant) -> Do {
+    fn opened(&mut self, now: Instant) -> Action {
         let mut open = Open::new(now, self.policy.ping_interval);
         open.expect_message(&self.silence);
         self.state = State::Open(open);
-        Do::Nothing
+        Action::Nothing
     }
 
-    fn delivered(&mut self, now: Instant, useful: bool) -> Do {
+    fn delivered(&mut self, now: Instant, useful: bool) -> Action {
         let overdue = self.deadline().is_some_and(|at| now > at + OVERDUE);
-        let State::Open(open) = &mut self.state else { return Do::Nothing };
+        let State::Open(open) = &mut self.state else { return Action::Nothing };
         if !overdue {
             self.silence.was(now - open.last_message);
         }
@@ -290,42 +292,42 @@ impl Session {
         open.alive()
     }
 
-    fn tick(&mut self, now: Instant) -> Do {
-        let State::Open(open) = &self.state else { return Do::Nothing };
+    fn tick(&mut self, now: Instant) -> Action {
+        let State::Open(open) = &self.state else { return Action::Nothing };
         let due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         let frozen = self.paused_at.is_some();
         if !frozen && due(open.pong_by) {
-            Do::HangUp(Fault::NoPong)
+            Action::HangUp(Fault::NoPong)
         } else if !frozen && open.pong_by.is_none() && due(open.stale_at) {
-            Do::HangUp(Fault::Stale { after: now - open.last_message })
+            Action::HangUp(Fault::Stale { after: now - open.last_message })
         } else if due(open.ping_at) {
             self.ping(now)
         } else {
-            Do::Nothing
+            Action::Nothing
         }
     }
 
     /// While nothing is read no pong can be expected, and the round trip of a late one would be a lie.
-    fn ping(&mut self, now: Instant) -> Do {
-        let State::Open(open) = &mut self.state else { return Do::Nothing };
+    fn ping(&mut self, now: Instant) -> Action {
+        let State::Open(open) = &mut self.state else { return Action::Nothing };
         self.pings += 1;
         open.ping_at = self.policy.ping_interval.map(|interval| now + interval);
         if self.paused_at.is_none() {
             open.latest_ping = Some((self.pings, now));
             open.pong_by.get_or_insert(now + self.policy.ping_timeout);
         }
-        Do::Ping(self.pings)
+        Action::Ping(self.pings)
     }
 
-    fn pause(&mut self, now: Instant) -> Do {
+    fn pause(&mut self, now: Instant) -> Action {
         self.paused_at.get_or_insert(now);
         if let State::Open(open) = &mut self.state {
             open.latest_ping = None;
         }
-        Do::Nothing
+        Action::Nothing
     }
 
-    fn resume(&mut self, now: Instant) -> Do {
+    fn resume(&mut self, now: Instant) -> Action {
         if let (Some(paused_at), State::Open(open)) = (self.paused_at, &mut self.state) {
             let frozen = now - paused_at;
             open.pong_by = open.pong_by.map(|by| by + frozen);
@@ -333,48 +335,48 @@ impl Session {
             open.expect_message(&self.silence);
         }
         self.paused_at = None;
-        Do::Nothing
+        Action::Nothing
     }
 
     /// The program wants another connection instead of this one.
-    fn replace(&mut self, now: Instant, ended: Ended) -> Do {
+    fn replace(&mut self, now: Instant, ended: Ended) -> Action {
         self.silence.judge(false, ended.delivered);
         self.credit(ended, true);
-        self.gentle = true;
-        self.close(now, true, Do::Close)
+        self.routine = true;
+        self.close(now, true, Action::Close)
     }
 
-    fn lost(&mut self, now: Instant, why: &Disconnect, dice: f64, ended: Ended) -> Do {
+    fn lost(&mut self, now: Instant, why: &Disconnect, jitter: f64, ended: Ended) -> Action {
         self.silence.judge(matches!(why.fault, Some(Fault::Stale { .. })), ended.delivered);
         self.credit(ended, !why.is_our_doing());
         let ordinary = ended.useful() && why.is_ordinary() && !why.is_our_doing();
-        let gentle = ordinary && (ended.lasted || !self.kicked);
-        self.kicked |= gentle && !ended.lasted;
-        self.retry(now, why, dice, gentle)
+        let routine = ordinary && (ended.lasted || !self.fast_retry_used);
+        self.fast_retry_used |= routine && !ended.lasted;
+        self.retry(now, why, jitter, routine)
     }
 
     /// Counts failures anew after a useful session, unless it had an end that proves nothing good.
     fn credit(&mut self, ended: Ended, good: bool) {
         self.ever_useful |= ended.useful();
-        self.kicked &= !ended.lasted;
+        self.fast_retry_used &= !ended.lasted;
         if ended.useful() && good {
             (self.failures, self.attempts) = (0, 0);
         }
     }
 
-    fn retry(&mut self, now: Instant, why: &Disconnect, dice: f64, gentle: bool) -> Do {
+    fn retry(&mut self, now: Instant, why: &Disconnect, jitter: f64, routine: bool) -> Action {
         if self.is_final(why) {
             return self.end(true);
         }
-        self.gentle = gentle;
+        self.routine = routine;
         self.attempts = self.attempts.saturating_add(1);
-        let wait = if gentle { policy::gentle_wait(dice) } else { self.backoff(dice) };
+        let wait = if routine { policy::routine_wait(jitter) } else { self.backoff(jitter) };
         let wait = if let Retry::NoSooner(least) = why.retry { policy::no_sooner(wait, least) } else { wait };
         self.wait_until(now + wait)
     }
 
-    fn backoff(&mut self, dice: f64) -> Duration {
-        let wait = self.policy.backoff(self.failures, dice);
+    fn backoff(&mut self, jitter: f64) -> Duration {
+        let wait = self.policy.backoff(self.failures, jitter);
         self.failures = self.failures.saturating_add(1);
         wait
     }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::Do;
-use super::silence::Silence;
+use super::Action;
+use super::silence::Staleness;
 
 /// A session that lasted this long was useful whatever it delivered.
 const USEFUL_AFTER: Duration = Duration::from_secs(30);
@@ -37,9 +37,9 @@ impl Open {
         }
     }
 
-    pub(super) fn alive(&mut self) -> Do {
+    pub(super) fn alive(&mut self) -> Action {
         self.pong_by = None;
-        Do::Nothing
+        Action::Nothing
     }
 
     /// The round trip, where it is the latest ping's pong.
@@ -53,7 +53,7 @@ impl Open {
         self.ping_at.is_some() && self.pong_by.is_none()
     }
 
-    pub(super) fn expect_message(&mut self, silence: &Silence) {
+    pub(super) fn expect_message(&mut self, silence: &Staleness) {
         self.stale_at = silence.limit().map(|limit| self.last_message + limit);
     }
 

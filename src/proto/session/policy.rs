@@ -69,15 +69,15 @@ impl Policy {
     }
 
     /// The wait after so many failures: half of d = min(cap, base·2ⁿ) and a random part of the other half.
-    pub(super) fn backoff(&self, failures: u32, dice: f64) -> Duration {
+    pub(super) fn backoff(&self, failures: u32, jitter: f64) -> Duration {
         let most = self.reconnect_interval.saturating_mul(2u32.saturating_pow(failures)).min(self.reconnect_cap);
-        (most / 2 + (most / 2).mul_f64(dice)).max(SHORTEST_WAIT)
+        (most / 2 + (most / 2).mul_f64(jitter)).max(SHORTEST_WAIT)
     }
 }
 
 /// The wait after the ordinary end of a useful session.
-pub(super) fn gentle_wait(dice: f64) -> Duration {
-    SHORTEST_WAIT + Duration::from_millis(900).mul_f64(dice)
+pub(super) fn routine_wait(jitter: f64) -> Duration {
+    SHORTEST_WAIT + Duration::from_millis(900).mul_f64(jitter)
 }
 
 /// The wait, or the longer one that the server asked for.

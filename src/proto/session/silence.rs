@@ -9,7 +9,7 @@ const LONGEST: Duration = Duration::from_secs(3600);
 
 /// What is known about a server's silences.
 #[derive(Clone, Debug)]
-pub(super) struct Silence {
+pub(super) struct Staleness {
     stale: Stale,
     /// What the dialect thinks too long; `None` = it does not mind.
     pub(super) figure: Option<Duration>,
@@ -20,9 +20,9 @@ pub(super) struct Silence {
     caused: bool,
 }
 
-impl Silence {
+impl Staleness {
     pub(super) fn new(stale: Stale, figure: Option<Duration>) -> Self {
-        Silence { stale, figure, longest_gap: Duration::ZERO, patience: 1, caused: false }
+        Staleness { stale, figure, longest_gap: Duration::ZERO, patience: 1, caused: false }
     }
 
     /// How long a silence is borne; `None` = for ever.

@@ -1,5 +1,7 @@
 //! The parts of an authority, `[USER[:PASSWORD]@]HOST[:PORT]`, of servers and of proxies.
 
+use std::net::IpAddr;
+
 /// User name and password, decoded.
 pub(crate) fn split_userinfo(userinfo: &str) -> Result<(String, String), String> {
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
@@ -72,7 +74,7 @@ fn check_ipv6(host: &str) -> Result<String, String> {
     if let Some(odd) = zone.chars().find(|c| !c.is_ascii_graphic()) {
         return Err(format!("the zone of the IPv6 address contains {odd:?}"));
     }
-    match address.parse::<core::net::Ipv6Addr>() {
+    match address.parse::<std::net::Ipv6Addr>() {
         Ok(_) => Ok(host),
         Err(_) => Err(format!("{address:?} is no IPv6 address")),
     }
@@ -104,4 +106,15 @@ pub(crate) fn percent_decode_bytes(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(bytes)
+}
+
+/// Whether a host is this machine, by its name or address.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    match host.split('%').next().unwrap_or_default().parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback() || address.is_unspecified(),
+        Err(_) => {
+            let host = host.strip_suffix('.').unwrap_or(host);
+            host == "localhost" || host.ends_with(".localhost")
+        }
+    }
 }

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::net::tls;
-
 pub(crate) mod authority;
 mod redaction;
 mod unix;
@@ -63,6 +61,13 @@ pub struct InvalidUri {
     why: String,
 }
 
+impl InvalidUri {
+    /// A URI that cannot be used for this reason; its secrets are redacted.
+    pub(crate) fn new(uri: &str, why: String) -> Self {
+        InvalidUri { shown: redact(uri), why }
+    }
+}
+
 impl fmt::Display for InvalidUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "invalid URI {}: {}", self.shown, self.why)
@@ -83,7 +88,7 @@ impl Endpoint {
     /// # Errors
     /// With the part that is wrong and the way out.
     pub fn parse(uri: &str) -> Result<Box<Self>, InvalidUri> {
-        parse(uri).map_err(|why| InvalidUri { shown: redact(uri), why })
+        parse(uri).map_err(|why| InvalidUri::new(uri, why))
     }
 
     /// Host and port, with brackets where they are needed, or the path of the Unix socket: the server's label unless
@@ -114,7 +119,7 @@ impl Endpoint {
     /// Whether the server is on this machine.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        self.unix.is_some() || crate::proto::http::proxy::is_loopback(&self.host)
+        self.unix.is_some() || authority::is_loopback(&self.host)
     }
 
     /// Whether the URI carries a credential.
@@ -204,7 +209,6 @@ fn split_scheme(uri: &str) -> Result<(&'static Scheme, &str), String> {
     let Some((name, rest)) = uri.split_once("://") else { return Ok((&BARE, uri)) };
     let scheme = SCHEMES.iter().find(|scheme| scheme.name.eq_ignore_ascii_case(name));
     match (scheme, name.to_ascii_lowercase().as_str()) {
-        (Some(scheme), _) if scheme.secure && !tls::AVAILABLE => Err(format!("{}:// {}", scheme.name, tls::MISSING)),
         (Some(scheme), _) => Ok((scheme, rest)),
         (None, "http") => Err("the scheme is http: write ws://".into()),
         (None, "https") => Err("the scheme is https: write wss://".into()),
@@ -322,16 +326,12 @@ mod tests {
     }
 
     #[test]
-    fn tls_has_its_own_port_and_needs_a_build_that_has_it() {
+    fn tls_has_its_own_port() {
         let table = [("wss://h", "wss://h:443/", "h"), ("WSS://[::1]:80/p", "wss://[::1]:80/p", "[::1]:80")];
         for (uri, shown, header) in table {
-            match Endpoint::parse(uri) {
-                Ok(endpoint) => {
-                    assert!(tls::AVAILABLE && endpoint.secure, "{uri}");
-                    assert_eq!((endpoint.to_string(), endpoint.host_header()), (shown.into(), header.into()));
-                }
-                Err(error) => assert!(!tls::AVAILABLE && error.to_string().contains("needs TLS"), "{error}"),
-            }
+            let endpoint = Endpoint::parse(uri).unwrap();
+            assert!(endpoint.secure, "{uri}");
+            assert_eq!((endpoint.to_string(), endpoint.host_header()), (shown.into(), header.into()));
         }
     }
 

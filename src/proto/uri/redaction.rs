@@ -20,7 +20,7 @@ pub fn redact(uri: &str) -> String {
         Some((_, place)) if !is_socket => redact_query(place),
         _ => redact_query(rest),
     };
-    crate::format::style::escape(&format!("{scheme}{shown}")).into_owned()
+    crate::model::text::escape(&format!("{scheme}{shown}")).into_owned()
 }
 
 /// Whether it is one that is known: anything else may be a part of a password.

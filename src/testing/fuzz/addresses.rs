@@ -56,8 +56,12 @@ pub fn request(endpoint: &Endpoint) {
     assert!(endpoint.target.starts_with('/') && endpoint.target.bytes().all(|b| b.is_ascii_graphic()));
     let headers: Vec<_> = endpoint.authorization().into_iter().collect();
     let host = endpoint.host_header();
-    let text =
-        upgrade::request(&upgrade::Request { host: &host, target: &endpoint.target, key: KEY, headers: &headers });
+    let text = upgrade::request(&upgrade::UpgradeRequest {
+        host: &host,
+        target: &endpoint.target,
+        key: KEY,
+        headers: &headers,
+    });
     assert_eq!(text.find("\r\n\r\n"), Some(text.len() - 4), "{text:?}");
     assert_eq!(text.matches('\n').count(), 8 + headers.len(), "{text:?}");
     assert!(!host.is_empty() && endpoint.port > 0);

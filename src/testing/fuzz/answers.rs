@@ -1,12 +1,12 @@
 //! What comes before and beside the frames: DNS, HTTP, and binary messages that hold something else.
 
-use core::net::IpAddr;
+use std::net::IpAddr;
 use std::time::UNIX_EPOCH;
 
 use super::assert_harmless;
 use crate::proto::dialect::{Binary, named};
 use crate::proto::dns::conf::{self, Conf};
-use crate::proto::dns::message::{Kind, Reading, query, read};
+use crate::proto::dns::message::{RecordType, ReplyContent, query, read};
 use crate::proto::http::proxy::Proxy;
 use crate::proto::http::{header, redirect, upgrade};
 use crate::proto::uri::Endpoint;
@@ -20,7 +20,7 @@ pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// The first byte chooses the question, and whether the answer's id and question are made to fit.
 pub fn dns(data: &[u8]) {
     let [choice, answer @ ..] = data else { return };
-    let kind = if choice & 1 == 0 { Kind::A } else { Kind::Aaaa };
+    let kind = if choice & 1 == 0 { RecordType::A } else { RecordType::Aaaa };
     let query = query(0x1234, "h.example", kind).expect("a name");
     let fitted = match answer {
         [flags, code, counts @ .., _] if choice & 2 != 0 && counts.len() >= 3 => {
@@ -30,12 +30,12 @@ pub fn dns(data: &[u8]) {
         _ => answer.to_vec(),
     };
     match read(&fitted, &query) {
-        Reading::Addresses(found) => {
+        ReplyContent::Addresses(found) => {
             assert!((1..=16).contains(&found.len()));
-            assert!(found.iter().all(|address: &IpAddr| address.is_ipv4() == (kind == Kind::A)));
+            assert!(found.iter().all(|address: &IpAddr| address.is_ipv4() == (kind == RecordType::A)));
         }
-        Reading::Failed(why) => assert_harmless(&why),
-        Reading::NotOurs | Reading::Truncated | Reading::NoAddress | Reading::NoName => {}
+        ReplyContent::Failed(why) => assert_harmless(&why),
+        ReplyContent::NotOurs | ReplyContent::Truncated | ReplyContent::NoAddress | ReplyContent::NoName => {}
     }
     configuration(&String::from_utf8_lossy(answer));
 }
@@ -47,9 +47,9 @@ fn configuration(text: &str) {
     for line in text.lines() {
         let _address = conf::host_line(line, "h.example", 80, zones);
         assert!(conf.candidates(line).len() <= 64);
-        if let Some(query) = query(1, line, Kind::A) {
+        if let Some(query) = query(1, line, RecordType::A) {
             assert!(query.len() <= 271);
-            assert_eq!(read(&query, &query), Reading::NotOurs);
+            assert_eq!(read(&query, &query), ReplyContent::NotOurs);
         }
     }
 }

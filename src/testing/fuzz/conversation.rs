@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use super::shown;
 use crate::model::event::Raw;
 use crate::model::json;
-use crate::proto::dialect::conversation::{Conversation, Say};
-use crate::proto::dialect::requests::{Ask, Questions};
-use crate::proto::dialect::{self, Binary, DIALECTS, Wish};
+use crate::proto::dialect::conversation::{Conversation, Outgoing};
+use crate::proto::dialect::requests::{Request, RequestPlan};
+use crate::proto::dialect::{self, Binary, DIALECTS, DialectOptions};
 use crate::proto::uri::Endpoint;
 
 /// Between the records of an input, as in RFC 7464.
@@ -27,7 +27,7 @@ pub fn run(data: &[u8]) {
     let [dialect, options, records @ ..] = data else { return };
     let dialect = usize::from(*dialect).checked_sub(1).and_then(|at| DIALECTS.get(at).copied());
     let conversation = Conversation::new(dialect, wish(*options), questions(*options));
-    let mut session = Session { conversation, now: Instant::now(), labels: *options & 128 != 0 };
+    let mut session = FuzzSession { conversation, now: Instant::now(), labels: *options & 128 != 0 };
     session.dial();
     for record in records.split(|byte| *byte == RECORD).take(64) {
         session.take(record);
@@ -35,11 +35,11 @@ pub fn run(data: &[u8]) {
     assert!(format!("{:?}", session.conversation).len() <= REMEMBERED);
 }
 
-fn wish(options: u8) -> Wish {
+fn wish(options: u8) -> DialectOptions {
     let list = |bit: u8, names: &[&str]| {
         if options & bit == 0 { Vec::new() } else { names.iter().map(|name| (*name).to_owned()).collect() }
     };
-    Wish {
+    DialectOptions {
         subscribe: list(1, &["metrics", "a\"b\n"]),
         process: list(2, &["web", "\u{e9}\\"]),
         interval: (options & 4 != 0).then_some(Duration::from_millis(1500)),
@@ -49,22 +49,22 @@ fn wish(options: u8) -> Wish {
     }
 }
 
-fn questions(options: u8) -> Questions {
-    let ask = |kind: &str, json: Option<&str>| Ask { kind: kind.into(), json: json.map(Into::into) };
+fn questions(options: u8) -> RequestPlan {
+    let ask = |kind: &str, json: Option<&str>| Request { kind: kind.into(), json: json.map(Into::into) };
     let asks = vec![ask("status", None), ask("get_subscriptions", Some(r#"{"a":[1]}"#)), ask("x\"\n", Some("5"))];
     match options & 64 {
-        0 => Questions::default(),
-        _ => Questions { asks, every: Some(Duration::from_secs(7)), ..Questions::default() },
+        0 => RequestPlan::default(),
+        _ => RequestPlan { asks, every: Some(Duration::from_secs(7)), ..RequestPlan::default() },
     }
 }
 
-struct Session {
+struct FuzzSession {
     conversation: Conversation,
     now: Instant,
     labels: bool,
 }
 
-impl Session {
+impl FuzzSession {
     fn take(&mut self, record: &[u8]) {
         match (record, std::str::from_utf8(record)) {
             ([LOST], _) => self.dial_again(false),
@@ -136,7 +136,7 @@ impl Session {
     }
 
     /// Everything that is sent is JSON, whatever a server puts into it.
-    fn said(&mut self, say: Say) {
+    fn said(&mut self, say: Outgoing) {
         assert!(say.send.iter().all(|text| json::is_json(text)), "{:?}", say.send);
         assert!(say.send.len() <= 16 && say.warn.len() <= 16, "{say:?}");
     }

@@ -15,7 +15,7 @@ mod text;
 
 /// One reader of foreign bytes.
 #[derive(Debug)]
-pub struct Target {
+pub struct FuzzTarget {
     /// The name of its fuzz target.
     pub name: &'static str,
     /// Panics where a law is broken.
@@ -25,15 +25,15 @@ pub struct Target {
 }
 
 /// Every target that lives in the library.
-pub static TARGETS: &[Target] = &[
-    Target { name: "dialects", run: conversation::run, seeds: seeds::sessions },
-    Target { name: "addresses", run: addresses::run, seeds: seeds::addresses },
-    Target { name: "resolver", run: answers::dns, seeds: seeds::dns },
-    Target { name: "binary", run: answers::binary, seeds: seeds::binaries },
-    Target { name: "numbers", run: json::numbers, seeds: seeds::messages },
-    Target { name: "layout", run: json::layout, seeds: seeds::messages },
-    Target { name: "escaping", run: text::run, seeds: seeds::texts },
-    Target { name: "answers", run: answers::http, seeds: seeds::http },
+pub static TARGETS: &[FuzzTarget] = &[
+    FuzzTarget { name: "dialects", run: conversation::run, seeds: seeds::sessions },
+    FuzzTarget { name: "addresses", run: addresses::run, seeds: seeds::addresses },
+    FuzzTarget { name: "resolver", run: answers::dns, seeds: seeds::dns },
+    FuzzTarget { name: "binary", run: answers::binary, seeds: seeds::binaries },
+    FuzzTarget { name: "numbers", run: json::numbers, seeds: seeds::messages },
+    FuzzTarget { name: "layout", run: json::layout, seeds: seeds::messages },
+    FuzzTarget { name: "escaping", run: text::run, seeds: seeds::texts },
+    FuzzTarget { name: "answers", run: answers::http, seeds: seeds::http },
 ];
 
 /// Runs the target of that name.

@@ -1,9 +1,9 @@
 //! A short run on any toolchain: the seeds of every target, and what little mutations make of them, always the same.
 
-use super::{TARGETS, Target};
+use super::{FuzzTarget, TARGETS};
 
 /// How often each target is run; a conversation is written in every format and style.
-fn runs(target: &Target) -> usize {
+fn runs(target: &FuzzTarget) -> usize {
     if target.name == "dialects" { 150 } else { 1500 }
 }
 

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 
 use super::assert_harmless;
-use crate::format::style::{Style, escape};
+use crate::format::style::Style;
 use crate::format::{FORMATS, Format};
-use crate::model::event::{Event, Raw, Shown};
+use crate::model::event::{Event, Message, Raw};
 use crate::model::json::{Node, is_json, repair};
+use crate::model::text::escape;
 
 /// Any label may be given.
 const LABEL: &str = "n\u{e4}s\u{202e}\x1b[2J\n";
@@ -21,7 +22,7 @@ const GROWTH: (usize, usize) = (500, 100_000);
 pub fn check(kind: &str, raw: Raw<'_>, events: &[Event<'_>], labels: bool) {
     let server: Arc<str> = LABEL.into();
     let received_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
-    let shown = Shown { server: &server, id: 0, received_at, at: Instant::now(), kind, raw, events };
+    let shown = Message { server: &server, id: 0, received_at, at: Instant::now(), kind, raw, events };
     for format in FORMATS {
         let style = Style { labels, ..Style::default() };
         let plain = written(format, &shown, style);
@@ -34,13 +35,13 @@ pub fn check(kind: &str, raw: Raw<'_>, events: &[Event<'_>], labels: bool) {
     }
 }
 
-fn written(format: &Format, shown: &Shown<'_>, style: Style) -> String {
+fn written(format: &Format, shown: &Message<'_>, style: Style) -> String {
     let mut out = String::new();
     (format.write)(&mut out, shown, &style);
     out
 }
 
-fn harmless(out: &str, shown: &Shown<'_>) {
+fn harmless(out: &str, shown: &Message<'_>) {
     assert_harmless(out);
     assert!(out.is_empty() || out.ends_with('\n'), "{out:?}");
     let size = match shown.raw {
@@ -52,7 +53,7 @@ fn harmless(out: &str, shown: &Shown<'_>) {
 }
 
 /// Colours add nothing but colours, ASCII is ASCII, and every line bears the label where it should.
-fn for_people(format: &Format, plain: &str, shown: &Shown<'_>, style: Style) {
+fn for_people(format: &Format, plain: &str, shown: &Message<'_>, style: Style) {
     let colored = written(format, shown, Style { color: true, ..style });
     assert_eq!(without_colors(&colored), plain);
     let ascii = written(format, shown, Style { ascii: true, ..style });
@@ -72,7 +73,7 @@ fn without_colors(text: &str) -> String {
 }
 
 /// One JSON value, whose time and server no server can forge, with the message in it.
-fn message(out: &str, shown: &Shown<'_>, format: &str) {
+fn message(out: &str, shown: &Message<'_>, format: &str) {
     if out.is_empty() {
         return assert_eq!(shown.raw, Raw::None);
     }

@@ -1,8 +1,9 @@
 //! Foreign text on its way to a terminal, and into JSON.
 
 use super::assert_harmless;
-use crate::format::style::{Style, escape};
+use crate::format::style::Style;
 use crate::model::json::push_string;
+use crate::model::text::escape;
 
 /// Escaping: harmless whatever stands in it, once is enough, and ASCII where that is wanted.
 pub fn run(data: &[u8]) {

@@ -22,7 +22,7 @@ pub enum WhenFull {
 
 /// The bound of a queue and what to do about it.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct QueueLimits {
     /// Bytes held at most. Beyond them only the rest of the message that is being written and,
     /// where one alone is larger than the bound, the newest message.
     pub bytes: usize,
@@ -54,7 +54,7 @@ struct Entry {
 
 /// See the module.
 pub struct Queue {
-    limits: Limits,
+    limits: QueueLimits,
     /// A message whose first byte has left, from `torn_at` on. It stands apart so that dropping
     /// the oldest never has to look at it, and a gap is always between it and `bytes`.
     torn: Vec<u8>,
@@ -69,7 +69,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: QueueLimits) -> Self {
         Self {
             limits,
             torn: Vec::new(),

@@ -55,7 +55,7 @@ fn said(count: u64) -> String {
 }
 
 fn queue(bytes: usize, when_full: WhenFull, marker: Option<fn(u64) -> String>) -> Queue {
-    Queue::new(Limits { bytes, when_full, marker })
+    Queue::new(QueueLimits { bytes, when_full, marker })
 }
 
 fn push(queue: &mut Queue, message: &str) {

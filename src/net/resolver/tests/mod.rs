@@ -8,7 +8,7 @@ use mio::{Events, Poll, Token};
 
 use super::*;
 use crate::proto::dns::Family;
-use crate::proto::dns::message::Kind;
+use crate::proto::dns::message::RecordType;
 use crate::proto::dns::reply::Reply;
 use server::{Fake, Manner, free_port};
 
@@ -58,7 +58,7 @@ fn look_up(host: &str, family: Family, names: &mut Names) -> (Vec<String>, Durat
         count += 1;
         std::hash::BuildHasher::hash_one(&keys, count)
     };
-    let wish = Wish { host, port: 9, family, within: Duration::from_secs(1) };
+    let wish = HostQuery { host, port: 9, family, within: Duration::from_secs(1) };
     let mut lookup = Lookup::begin(wish, names, Token(7), started, &mut random);
     let (mut said, mut turns) = (Vec::new(), 0);
     loop {
@@ -85,10 +85,10 @@ fn ask(name: &str, family: Family, port: u16, servers: usize) -> (Vec<String>, D
     look_up("h.example", family, &mut Scratch::new(name).names(&conf, "", port))
 }
 
-fn honest(query: &[u8], kind: Kind) -> Reply {
+fn honest(query: &[u8], kind: RecordType) -> Reply {
     match kind {
-        Kind::A => Reply::to(query).cname("", "x.example").a("x.example", "192.0.2.1"),
-        Kind::Aaaa => Reply::to(query).aaaa("", "2001:db8::1"),
+        RecordType::A => Reply::to(query).cname("", "x.example").a("x.example", "192.0.2.1"),
+        RecordType::Aaaa => Reply::to(query).aaaa("", "2001:db8::1"),
     }
 }
 

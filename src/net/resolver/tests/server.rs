@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use crate::proto::dns::message::{Kind, query};
+use crate::proto::dns::message::{RecordType, query};
 use crate::proto::dns::reply::{Reply, asked};
 
 /// How it treats questions.
@@ -27,13 +27,13 @@ pub enum Manner {
 
 /// A question that was put to it.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct DnsRequest {
     pub from: SocketAddr,
     pub id: Vec<u8>,
     pub over_tcp: bool,
 }
 
-type Answer = Arc<dyn Fn(&[u8], Kind) -> Reply + Send + Sync>;
+type DnsAnswer = Arc<dyn Fn(&[u8], RecordType) -> Reply + Send + Sync>;
 
 pub struct Fake {
     address: SocketAddr,
@@ -44,8 +44,8 @@ pub struct Fake {
 #[derive(Clone)]
 struct Shared {
     manner: Manner,
-    answer: Answer,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    answer: DnsAnswer,
+    asked: Arc<Mutex<Vec<DnsRequest>>>,
     stopped: Arc<AtomicBool>,
 }
 
@@ -70,7 +70,7 @@ impl Fake {
         n: u8,
         port: u16,
         manner: Manner,
-        answer: impl Fn(&[u8], Kind) -> Reply + Send + Sync + 'static,
+        answer: impl Fn(&[u8], RecordType) -> Reply + Send + Sync + 'static,
     ) -> Self {
         Fake::at(Ipv4Addr::new(127, 0, 0, n).into(), port, manner, answer).unwrap()
     }
@@ -80,7 +80,7 @@ impl Fake {
         address: IpAddr,
         port: u16,
         manner: Manner,
-        answer: impl Fn(&[u8], Kind) -> Reply + Send + Sync + 'static,
+        answer: impl Fn(&[u8], RecordType) -> Reply + Send + Sync + 'static,
     ) -> Option<Self> {
         let (asked, stopped) = Default::default();
         let shared = Shared { manner, answer: Arc::new(answer), asked, stopped };
@@ -97,7 +97,7 @@ impl Fake {
         Some(Fake { address: SocketAddr::new(address, port), shared, threads })
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<DnsRequest> {
         self.shared.asked.lock().unwrap().clone()
     }
 }
@@ -114,7 +114,7 @@ impl Drop for Fake {
 
 impl Shared {
     fn note(&self, from: SocketAddr, question: &[u8], over_tcp: bool) -> Vec<u8> {
-        self.asked.lock().unwrap().push(Asked { from, id: question[..2].to_vec(), over_tcp });
+        self.asked.lock().unwrap().push(DnsRequest { from, id: question[..2].to_vec(), over_tcp });
         (self.answer)(question, asked(question).1).bytes()
     }
 
@@ -165,7 +165,7 @@ impl Shared {
 
 /// What an attacker would send: guesses from the right address, and a good answer from another port.
 fn lie(question: &[u8], victim: SocketAddr, send: &dyn Fn(&[u8])) {
-    let other = query(1, "evil.example", Kind::A).unwrap();
+    let other = query(1, "evil.example", RecordType::A).unwrap();
     send(&Reply::to(&other).with_id_of(question).a("h.example", "6.6.6.6").bytes());
     let mut guess = Reply::to(question).a("", "6.6.6.6").bytes();
     let _sent = UdpSocket::bind("127.0.0.1:0").and_then(|elsewhere| elsewhere.send_to(&guess, victim));

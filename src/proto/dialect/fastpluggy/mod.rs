@@ -12,12 +12,12 @@ mod tests;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, beside_type, keep_alive, notice, unknown};
+use super::{Dialect, DialectState, Handler, Outcome, PLAIN, Undecodable, beside_type, keep_alive, notice, unknown};
 use crate::model::event::{Event, LogLine, ServerError};
 use crate::model::json::{self, Layout, Node, Writer};
-use crate::proto::dialect::requests::{Ask, Asking};
+use crate::proto::dialect::requests::{Request, RequestSpec};
 
-pub use name::State;
+pub use name::FastpluggyState;
 
 pub static DIALECT: Dialect = Dialect {
     name: "fastpluggy",
@@ -37,7 +37,7 @@ pub static DIALECT: Dialect = Dialect {
     other: Some(Handler::Text(message)),
     address: name::address,
     // The server takes messages of 16 MiB, the default of its library.
-    asking: Asking { render, answers: &[], error: None, at_once: usize::MAX, longest: 16 << 20 },
+    asking: RequestSpec { render, answers: &[], error: None, at_once: usize::MAX, longest: 16 << 20 },
     advice: &[(
         403,
         "FastPluggy says so of any path but /ws and /ws/ID, also of an ID with a slash, and where its WebSocket tool is not loaded",
@@ -58,30 +58,30 @@ fn recognises(kind: &str, message: &Node<'_>) -> bool {
 }
 
 /// The welcome; the only place where a client without an id learns the one that it was given.
-fn connected<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+fn connected<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
     Some(notice(node.text_or("content", "Connected"), true))
 }
 
 /// Answered only where the user knows that the application has a handler for the answer.
-fn ping<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+fn ping<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
     let id = node.get("meta").and_then(|meta| meta.get("ping_id")).map(ToString::to_string).unwrap_or_default();
     // Anyone may send pings through the server: an id stays inside the string that it stands in.
     let mut literal = String::new();
     json::push_string(&mut literal, &id);
     let reply = memory.wish.heartbeat_reply.as_ref().map(|reply| reply.replace("%id", &literal[1..literal.len() - 1]));
-    let mut step = Step::from(Event::KeepAlive);
+    let mut step = Outcome::from(Event::KeepAlive);
     step.reply = reply;
     Some(step)
 }
 
 /// Perhaps about a message of somebody else: those of clients without an id go to all.
-fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+fn error<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
     let text = node.get("content").map_or_else(|| node.to_string().into(), words);
     let severity = node.get("meta").and_then(|meta| meta.text("level")).cloned();
     Some(Event::Error(ServerError { text, severity }).into())
 }
 
-fn admin_message<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+fn admin_message<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
     let content = node.get("content")?;
     let meta = node.get("meta").unwrap_or(&Node::Null);
     let level = meta.text("level").map_or("info", |level| &**level);
@@ -91,7 +91,7 @@ fn admin_message<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
 }
 
 /// Any other type: the log of a task, what became of a task, or something of the application's own.
-fn message<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
+fn message<'a>(text: &'a str, _: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
     let node = match Node::parse(text) {
         Ok(node) => node,
         // Content may be nested as deeply as its sender likes.
@@ -112,7 +112,7 @@ fn message<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
 }
 
 /// A line of a task's log, with the level names of Python's `logging`.
-fn log<'a>(plugin: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta: &Node<'a>) -> Step<'a> {
+fn log<'a>(plugin: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta: &Node<'a>) -> Outcome<'a> {
     let source = task.cloned().unwrap_or_else(|| plugin.to_owned().into());
     let rest = rest(meta, &["task_id", "level", "event"]);
     let text = if rest.is_empty() { words(content) } else { format!("{content}{rest}").into() };
@@ -120,7 +120,7 @@ fn log<'a>(plugin: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta: 
 }
 
 /// What became of a task: only the meta data say whether it succeeded.
-fn result<'a>(kind: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta: &Node<'a>) -> Step<'a> {
+fn result<'a>(kind: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta: &Node<'a>) -> Outcome<'a> {
     let event = meta.text("event").map_or(kind, |event| &**event);
     if event == TASK_DONE || content.as_text() == Some("[END OF LOG]") {
         return log("", task, content, meta);
@@ -140,7 +140,7 @@ fn result<'a>(kind: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta:
 }
 
 /// `custom_event: Something happened (severity=high)`
-fn custom<'a>(kind: &str, content: &Node<'a>, meta: &Node<'a>) -> Step<'a> {
+fn custom<'a>(kind: &str, content: &Node<'a>, meta: &Node<'a>) -> Outcome<'a> {
     let separator = if kind.is_empty() { "" } else { ": " };
     let text = format!("{kind}{separator}{content}{}", rest(meta, &[]));
     notice(text.into(), false)
@@ -157,7 +157,7 @@ fn rest(meta: &Node<'_>, told: &[&str]) -> String {
 }
 
 /// `{"type":…,"content":…}`; JSON that is an object of exactly `content` and `meta` is both.
-fn render(ask: &Ask, id: &str) -> String {
+fn render(ask: &Request, id: &str) -> String {
     let json = ask.json.as_deref().unwrap_or("null");
     let both = Node::parse(json)
         .is_ok_and(|node| node.members().len() == 2 && node.get("content").is_some() && node.get("meta").is_some());

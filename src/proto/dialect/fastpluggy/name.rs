@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::proto::dialect::{Memory, Wish};
+use crate::proto::dialect::{DialectOptions, DialectState};
 use crate::proto::uri::Endpoint;
 
 /// By then the server has closed whatever was left: it wants a pong every 20 s, and closes after 60 to 90 s anyway.
@@ -10,7 +10,7 @@ const GONE_AFTER: Duration = Duration::from_secs(90);
 
 /// What is remembered of connections that broke off.
 #[derive(Debug, Default)]
-pub struct State {
+pub struct FastpluggyState {
     /// How many there were since the id was last used as it is. Survives a reconnection: it is about them.
     broken: u32,
     /// When the latest of them was last heard of. Survives.
@@ -19,7 +19,7 @@ pub struct State {
 
 /// Uses the id of the URI as it is, unless an earlier connection may still hold it: then `{id}-2`, `{id}-3`, ….
 /// Without an id the server gives a unique one.
-pub fn address(endpoint: &mut Endpoint, _: &Wish, memory: &mut Memory) {
+pub fn address(endpoint: &mut Endpoint, _: &DialectOptions, memory: &mut DialectState) {
     let ended = memory.ended_cleanly.take();
     let number = memory.fastpluggy.number(ended, memory.now);
     if number > 1 {
@@ -27,7 +27,7 @@ pub fn address(endpoint: &mut Endpoint, _: &Wish, memory: &mut Memory) {
     }
 }
 
-impl State {
+impl FastpluggyState {
     /// The number of the next connection among those that may share an id.
     fn number(&mut self, ended_cleanly: Option<bool>, now: Option<Instant>) -> u32 {
         let since = now.zip(self.broken_at).map(|(now, at)| now.saturating_duration_since(at));
@@ -70,13 +70,13 @@ mod tests {
 
     /// The targets of the dials after connections that ended so, each at its time in seconds.
     fn targets(uri: &str, ends: &[(u64, Option<bool>)]) -> Vec<String> {
-        let (start, mut memory) = (Instant::now(), Memory::default());
+        let (start, mut memory) = (Instant::now(), DialectState::default());
         ends.iter()
             .map(|(at, ended)| {
                 memory.now = Some(start + Duration::from_secs(*at));
                 memory.ended_cleanly = *ended;
                 let mut endpoint = Endpoint::parse(uri).unwrap();
-                address(&mut endpoint, &Wish::default(), &mut memory);
+                address(&mut endpoint, &DialectOptions::default(), &mut memory);
                 endpoint.target
             })
             .collect()

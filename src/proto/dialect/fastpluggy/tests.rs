@@ -3,14 +3,14 @@
 use super::*;
 use crate::testing::recordings::texts;
 
-fn step(text: &str, memory: &mut Memory) -> Step<'static> {
+fn step(text: &str, memory: &mut DialectState) -> Outcome<'static> {
     let text: &'static str = Box::leak(text.to_owned().into_boxed_str());
     DIALECT.read(text, memory).unwrap()
 }
 
 /// What a message means, on one line.
 fn told(text: &str) -> String {
-    match &step(text, &mut Memory::default()).show[..] {
+    match &step(text, &mut DialectState::default()).show[..] {
         [Event::Notice(notice)] if notice.greeting => format!("greeting {}", notice.text),
         [Event::Notice(notice)] => format!("notice {}", notice.text),
         [Event::Log(line)] => format!("log {}|{}|{}", line.level, line.source, line.text),
@@ -108,7 +108,7 @@ fn documented_types_are_known_without_their_prefix() {
 #[test]
 fn an_error_keeps_its_words_and_its_level() {
     let text = message("error", r#"{"code":5}"#, r#"{"level":"warning"}"#);
-    let Event::Error(error) = &step(&text, &mut Memory::default()).show[0] else { panic!("{text}") };
+    let Event::Error(error) = &step(&text, &mut DialectState::default()).show[0] else { panic!("{text}") };
     assert_eq!((&*error.text, error.severity.as_deref()), ("code=5", Some("warning")));
     assert!(!Event::Error(error.clone()).is_content());
 }
@@ -121,7 +121,7 @@ fn what_lacks_the_envelope_or_is_nested_too_deeply_is_shown_as_it_came() {
     }
     let deep = message("x", &format!("{}{}", "[".repeat(500), "]".repeat(500)), "{}");
     assert_eq!(told(&deep), format!("unknown x {deep}"));
-    assert!(DIALECT.read("{\"type\":\"x\",\"content\":NaN}", &mut Memory::default()).is_err());
+    assert!(DIALECT.read("{\"type\":\"x\",\"content\":NaN}", &mut DialectState::default()).is_err());
 }
 
 #[test]
@@ -137,13 +137,13 @@ fn odd_shapes_are_no_harm() {
 #[test]
 fn a_json_ping_is_answered_only_as_the_user_says() {
     let ping = &texts("fastpluggy/heartbeat_unanswered")[1];
-    let mut memory = Memory::default();
+    let mut memory = DialectState::default();
     assert_eq!(step(ping, &mut memory).reply, None);
     memory.wish.heartbeat_reply = Some(r#"{"type":"app.pong","meta":{"ping_id":"%id"},"again":"%id"}"#.into());
     let reply = r#"{"type":"app.pong","meta":{"ping_id":"ping_1795156264"},"again":"ping_1795156264"}"#;
     assert_eq!(step(ping, &mut memory).reply.as_deref(), Some(reply));
     memory.wish.heartbeat_reply = Some(r#"{"id":"%id"}"#.into());
-    let reply = |meta: &str, memory: &mut Memory| step(&message("ping", "\"ping\"", meta), memory).reply.unwrap();
+    let reply = |meta: &str, memory: &mut DialectState| step(&message("ping", "\"ping\"", meta), memory).reply.unwrap();
     assert_eq!(reply(r#"{"ping_id":"x\",\"y\":\"z"}"#, &mut memory), r#"{"id":"x\",\"y\":\"z"}"#);
     assert_eq!(reply(r#"{"ping_id":7}"#, &mut memory), r#"{"id":"7"}"#);
     assert_eq!(reply("{}", &mut memory), r#"{"id":""}"#);
@@ -151,7 +151,7 @@ fn a_json_ping_is_answered_only_as_the_user_says() {
 
 #[test]
 fn requests_are_envelopes() {
-    let render = |json: Option<&str>| render(&Ask { kind: "x.y".into(), json: json.map(Into::into) }, "w-1");
+    let render = |json: Option<&str>| render(&Request { kind: "x.y".into(), json: json.map(Into::into) }, "w-1");
     assert_eq!(render(None), r#"{"type":"x.y","content":null}"#);
     assert_eq!(render(Some(r#""from the first""#)), r#"{"type":"x.y","content":"from the first"}"#);
     assert_eq!(render(Some(r#"{"a": 1.0}"#)), r#"{"type":"x.y","content":{"a":1.0}}"#);

@@ -4,31 +4,34 @@
 use std::borrow::Cow;
 
 use crate::model::event::{Event, LogLine, Notice};
-use crate::model::fields::{self, Row, Rule};
 use crate::model::json::Node;
 use crate::model::metric::Metric;
-use crate::proto::dialect::{Step, Undecodable};
+use crate::model::sample::field::{Field, FieldRule};
+use crate::model::sample::read::read_sample;
+use crate::proto::dialect::{Outcome, Undecodable};
 
-static MESSAGE: &[Row] = &[
-    Row("channel", Rule::Envelope),
-    Row("event_type", Rule::Envelope),
-    Row("timestamp", Rule::At),
-    Row("data", Rule::Into(DATA)),
+static MESSAGE: &[Field] = &[
+    Field("channel", FieldRule::Envelope),
+    Field("event_type", FieldRule::Envelope),
+    Field("timestamp", FieldRule::At),
+    Field("data", FieldRule::Into(DATA)),
 ];
 
 /// The server as published sends null for both: what it knows are the counts of its connections.
-static DATA: &[Row] =
-    &[Row("cpu_percent", Rule::Number(Metric::Cpu, 1.0)), Row("memory_mb", Rule::Number(Metric::MemoryUsed, MIB))];
+static DATA: &[Field] = &[
+    Field("cpu_percent", FieldRule::Number(Metric::Cpu, 1.0)),
+    Field("memory_mb", FieldRule::Number(Metric::MemoryUsed, MIB)),
+];
 
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// What an event means.
-pub fn read<'a>(text: &'a str, node: Node<'a>) -> Result<Step<'a>, Undecodable> {
+pub fn read<'a>(text: &'a str, node: Node<'a>) -> Result<Outcome<'a>, Undecodable> {
     let name = |key| node.text(key).map_or("", |name| name);
     let data = node.get("data");
     let event = match (name("channel"), name("event_type"), data) {
         ("metrics", "system_metrics", Some(Node::Map(_))) => {
-            match fields::read(text, MESSAGE)?.sample {
+            match read_sample(text, MESSAGE)?.sample {
                 // The server as published: connections and subscriptions are all that it counts.
                 sample if sample.is_empty() => notice(&node),
                 sample => Event::Sample(sample),

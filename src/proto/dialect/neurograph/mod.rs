@@ -16,15 +16,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use super::{
-    Dialect, Handler, Memory, Step, Ticked, Undecodable, Wish, answer, beside_type, keep_alive, push_all, unknown,
+    Dialect, DialectOptions, DialectState, Handler, Outcome, TimerOutcome, Undecodable, answer, beside_type,
+    keep_alive, push_all, unknown,
 };
 use crate::model::event::{Answer, Event, ServerError};
 use crate::model::json::{self, Node};
-use crate::proto::dialect::requests::Asking;
+use crate::proto::dialect::requests::RequestSpec;
 use crate::proto::uri::{Endpoint, percent_encode};
 
-use state::Own;
-pub use state::State;
+pub use state::NeurographState;
+use state::OwnRequest;
 
 pub static DIALECT: Dialect = Dialect {
     name: "neurograph",
@@ -48,7 +49,7 @@ pub static DIALECT: Dialect = Dialect {
     other: Some(Handler::Text(other)),
     address,
     greet,
-    asking: Asking {
+    asking: RequestSpec {
         render: beside_type,
         answers: &[
             ("ping", "pong"),
@@ -101,7 +102,7 @@ fn kind(text: &str) -> Option<Cow<'_, str>> {
 
 /// `?token=` is the only place where the server looks. A valid reconnection token wins over it, an invalid one
 /// is passed over for it: both go along.
-fn address(endpoint: &mut Endpoint, wish: &Wish, memory: &mut Memory) {
+fn address(endpoint: &mut Endpoint, wish: &DialectOptions, memory: &mut DialectState) {
     let token = wish.token.as_deref().filter(|token| !token.is_empty());
     if let (Some(token), false) = (token, has_token(&endpoint.target)) {
         add_parameter(&mut endpoint.target, "token", token);
@@ -135,26 +136,26 @@ fn add_parameter(target: &mut String, name: &str, value: &str) {
     push_all(target, &[name, "=", &percent_encode(value)]);
 }
 
-fn greet(wish: &Wish, memory: &mut Memory) -> Vec<String> {
+fn greet(wish: &DialectOptions, memory: &mut DialectState) -> Vec<String> {
     let at_once = memory.now.is_some_and(|now| memory.neurograph.begin(now));
-    if at_once { vec![text_of(Own::Subscribe, wish)] } else { Vec::new() }
+    if at_once { vec![text_of(OwnRequest::Subscribe, wish)] } else { Vec::new() }
 }
 
-fn tick(memory: &mut Memory, now: Instant) -> Ticked {
+fn tick(memory: &mut DialectState, now: Instant) -> TimerOutcome {
     let due = memory.neurograph.tick(now);
     let mut send = Vec::new();
     for own in due.ask {
         send.push(text_of(own, &memory.wish));
     }
-    Ticked { send, hang_up: due.hang_up.map(str::to_owned) }
+    TimerOutcome { send, hang_up: due.hang_up.map(str::to_owned) }
 }
 
-fn text_of(own: Own, wish: &Wish) -> String {
+fn text_of(own: OwnRequest, wish: &DialectOptions) -> String {
     match own {
-        Own::Ping => r#"{"type":"ping"}"#.to_owned(),
-        Own::Token => r#"{"type":"get_reconnection_token"}"#.to_owned(),
-        Own::Subscribe if wish.subscribe.is_empty() => subscription(&mut CHANNELS.iter().copied()),
-        Own::Subscribe => subscription(&mut wish.subscribe.iter().map(String::as_str)),
+        OwnRequest::Ping => r#"{"type":"ping"}"#.to_owned(),
+        OwnRequest::ReconnectToken => r#"{"type":"get_reconnection_token"}"#.to_owned(),
+        OwnRequest::Subscribe if wish.subscribe.is_empty() => subscription(&mut CHANNELS.iter().copied()),
+        OwnRequest::Subscribe => subscription(&mut wish.subscribe.iter().map(String::as_str)),
     }
 }
 
@@ -168,7 +169,7 @@ fn subscription(channels: &mut dyn Iterator<Item = &str>) -> String {
     text
 }
 
-fn connected<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+fn connected<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
     let user = node.get("user_id").filter(|user| !user.is_null());
     let restored = matches!(node.get("reconnected"), Some(Node::Bool(true)));
     heard(memory);
@@ -190,7 +191,7 @@ fn connected<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
 }
 
 /// A token was given, and the server knows nobody.
-fn unread(memory: &mut Memory) -> Option<String> {
+fn unread(memory: &mut DialectState) -> Option<String> {
     memory.wish.token.as_ref().filter(|token| !token.is_empty())?;
     let why = match memory.neurograph.went_unread()? {
         true => "the server accepted the connection and took no notice of the token",
@@ -200,11 +201,11 @@ fn unread(memory: &mut Memory) -> Option<String> {
 }
 
 /// Denied channels stand in the answer to `subscribe`, which is no error even where nothing is left.
-fn subscribed<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
+fn subscribed<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
     let node = Node::parse(text)?;
     let channels = names(&node, "channels");
     heard(memory);
-    let own = memory.neurograph.answered(Own::Subscribe);
+    let own = memory.neurograph.answered(OwnRequest::Subscribe);
     let mut step = match (own, &*channels) {
         (false, _) => Event::Answer(answer(&node)).into(),
         (true, "") => greeting("Subscribed to nothing".to_owned()),
@@ -215,7 +216,7 @@ fn subscribed<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undeco
     Ok(step)
 }
 
-fn denied(denied: &str, all: bool, memory: &mut Memory) -> Option<String> {
+fn denied(denied: &str, all: bool, memory: &mut DialectState) -> Option<String> {
     if denied.is_empty() || !memory.neurograph.is_news(denied) {
         return None;
     }
@@ -227,18 +228,18 @@ fn names(node: &Node<'_>, key: &str) -> String {
     node.get(key).map_or_else(String::new, Node::joined)
 }
 
-fn answered<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
+fn answered<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
     heard(memory);
     Ok(Event::Answer(answer(&Node::parse(text)?)).into())
 }
 
-fn reconnection_token<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
+fn reconnection_token<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
     let node = Node::parse(text)?;
     heard(memory);
     keep(&node, "token", memory);
-    let own = memory.neurograph.answered(Own::Token);
+    let own = memory.neurograph.answered(OwnRequest::ReconnectToken);
     let redacted = json::redact(text, SECRETS);
-    let mut step = Step::from(if own { Event::KeepAlive } else { answer_of(&redacted)? });
+    let mut step = Outcome::from(if own { Event::KeepAlive } else { answer_of(&redacted)? });
     step.own = own;
     step.redacted = Some(redacted);
     Ok(step)
@@ -251,7 +252,7 @@ fn answer_of(text: &str) -> Result<Event<'static>, Undecodable> {
 }
 
 /// Documented, and never seen: the server makes the token and keeps it to itself.
-fn disconnected<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
+fn disconnected<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
     let node = Node::parse(text)?;
     heard(memory);
     keep(&node, "reconnection_token", memory);
@@ -261,41 +262,41 @@ fn disconnected<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Unde
     Ok(step)
 }
 
-fn keep(node: &Node<'_>, key: &str, memory: &mut Memory) {
+fn keep(node: &Node<'_>, key: &str, memory: &mut DialectState) {
     if let (Some(token), Some(now)) = (node.text(key), memory.now) {
         memory.neurograph.keep(token, node.number("expires_in").unwrap_or(TOKEN_LASTS), now);
     }
 }
 
-fn pong<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
+fn pong<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
     let mut step = ping(text, memory)?;
-    step.own = memory.neurograph.answered(Own::Ping);
+    step.own = memory.neurograph.answered(OwnRequest::Ping);
     Ok(step)
 }
 
 /// Documented to want an answer; the real server answers `pong` with an error.
-fn ping<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
+fn ping<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
     let step = keep_alive(text, memory)?;
     heard(memory);
     Ok(step)
 }
 
-fn error<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+fn error<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
     heard(memory);
     let words = node.told(&["message"]);
     let wait = node.number("retry_after");
-    let retry_at = wait.zip(memory.now).map(|(wait, now)| State::retry_at(wait, now));
+    let retry_at = wait.zip(memory.now).map(|(wait, now)| NeurographState::retry_at(wait, now));
     let own = memory.neurograph.refused(&words, retry_at) || retry_at.is_some_and(|at| memory.requests.postpone(at));
     let text = match wait {
         Some(wait) => format!("{words} (retry after {wait:.2} s)").into(),
         None => words,
     };
-    let mut step = Step::from(Event::Error(ServerError { text, severity: None }));
+    let mut step = Outcome::from(Event::Error(ServerError { text, severity: None }));
     step.own = own;
     Some(step)
 }
 
-fn other<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
+fn other<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
     let node = Node::parse(text)?;
     heard(memory);
     match node.get("channel") {
@@ -304,10 +305,10 @@ fn other<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable
     }
 }
 
-fn heard(memory: &mut Memory) {
+fn heard(memory: &mut DialectState) {
     memory.neurograph.heard(memory.now);
 }
 
-fn greeting<'a>(text: String) -> Step<'a> {
+fn greeting<'a>(text: String) -> Outcome<'a> {
     super::notice(text.into(), true)
 }

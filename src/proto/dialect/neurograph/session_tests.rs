@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::model::event::Event;
 use crate::proto::dialect;
-use crate::proto::dialect::Wish;
-use crate::proto::dialect::conversation::{Conversation, Say};
-use crate::proto::dialect::requests::{Ask, Questions};
+use crate::proto::dialect::DialectOptions;
+use crate::proto::dialect::conversation::{Conversation, Outgoing};
+use crate::proto::dialect::requests::{Request, RequestPlan};
 use crate::proto::uri::Endpoint;
 
 const TOKEN: &str = r#"{"type":"reconnection_token","token":"geheim-1","expires_in":300}"#;
@@ -20,24 +20,24 @@ const ASK_TOKEN: &str = r#"send {"type":"get_reconnection_token"}"#;
 const SEND_PING: &str = r#"send {"type":"ping"}"#;
 
 /// One server, and what has happened since the last look.
-struct Run {
+struct TestSession {
     conversation: Conversation,
     token: Option<String>,
     now: Instant,
     seen: Vec<String>,
 }
 
-impl Run {
+impl TestSession {
     fn new(token: Option<&str>, asks: &[&str]) -> Self {
-        Run::in_dialect(Some("neurograph"), token, asks)
+        TestSession::in_dialect(Some("neurograph"), token, asks)
     }
 
     fn in_dialect(dialect: Option<&str>, token: Option<&str>, asks: &[&str]) -> Self {
-        let wish = Wish { subscribe: vec!["metrics".into()], ..Wish::default() };
-        let asks = asks.iter().map(|kind| Ask { kind: (*kind).into(), json: None }).collect();
-        let questions = Questions { asks, ..Questions::default() };
+        let wish = DialectOptions { subscribe: vec!["metrics".into()], ..DialectOptions::default() };
+        let asks = asks.iter().map(|kind| Request { kind: (*kind).into(), json: None }).collect();
+        let questions = RequestPlan { asks, ..RequestPlan::default() };
         let conversation = Conversation::new(dialect.and_then(dialect::named), wish, questions);
-        Run { conversation, token: token.map(Into::into), now: Instant::now(), seen: Vec::new() }
+        TestSession { conversation, token: token.map(Into::into), now: Instant::now(), seen: Vec::new() }
     }
 
     fn dial(&mut self, uri: &str) -> String {
@@ -91,7 +91,7 @@ impl Run {
         self.hear(&format!(r#"{{"type":"connected","client_id":"c","user_id":{user},"reconnected":{reconnected}}}"#))
     }
 
-    fn note(&mut self, say: Say) {
+    fn note(&mut self, say: Outgoing) {
         self.seen.extend(say.send.iter().map(|text| format!("send {text}")));
         self.seen.extend(say.warn.iter().map(|text| format!("warn {text}")));
         self.seen.extend(say.hang_up.iter().map(|text| format!("hang up: {text}")));
@@ -103,7 +103,7 @@ impl Run {
 
     /// An authenticated session with a token in hand.
     fn with_token() -> Self {
-        let mut run = Run::new(Some("jwt"), &[]);
+        let mut run = TestSession::new(Some("jwt"), &[]);
         run.dial("ws://h/ws");
         run.open().greet(Some("admin"), false).hear(SUBSCRIBED).hear(TOKEN);
         assert_eq!(run.seen(), [SUBSCRIBE, ASK_TOKEN]);
@@ -113,20 +113,20 @@ impl Run {
 
 #[test]
 fn the_token_stands_in_the_query_percent_encoded_unless_the_uri_has_one() {
-    let mut run = Run::new(Some("a+b/c=&d é.-_~"), &[]);
+    let mut run = TestSession::new(Some("a+b/c=&d é.-_~"), &[]);
     let encoded = "token=a%2Bb%2Fc%3D%26d%20%C3%A9.-_~";
     assert_eq!(run.dial("ws://h/ws"), format!("/ws?{encoded}"));
     assert_eq!(run.dial("ws://h/ws?x=1"), format!("/ws?x=1&{encoded}"));
     assert_eq!(run.dial("ws://h/ws?"), format!("/ws?{encoded}"));
     assert_eq!(run.dial("ws://h/ws?token="), format!("/ws?token=&{encoded}"));
     assert_eq!(run.dial("ws://h/ws?token=own"), "/ws?token=own");
-    assert_eq!(Run::new(None, &[]).dial("ws://h/ws?x"), "/ws?x");
-    assert_eq!(Run::new(Some(""), &[]).dial("ws://h/ws"), "/ws");
+    assert_eq!(TestSession::new(None, &[]).dial("ws://h/ws?x"), "/ws?x");
+    assert_eq!(TestSession::new(Some(""), &[]).dial("ws://h/ws"), "/ws");
 }
 
 #[test]
 fn a_session_is_continued_with_its_token_which_serves_once() {
-    let mut run = Run::with_token();
+    let mut run = TestSession::with_token();
     run.end();
     assert_eq!(run.dial("ws://h/ws"), "/ws?token=jwt&reconnection_token=geheim-1");
     assert_eq!(run.open().seen(), [""; 0], "the subscriptions may be there already");
@@ -138,7 +138,7 @@ fn a_session_is_continued_with_its_token_which_serves_once() {
 
 #[test]
 fn a_session_that_is_not_restored_subscribes_again() {
-    let mut run = Run::with_token();
+    let mut run = TestSession::with_token();
     run.end();
     run.dial("ws://h/ws");
     assert_eq!(run.open().greet(Some("admin"), false).seen(), [SUBSCRIBE, ASK_TOKEN]);
@@ -153,7 +153,7 @@ fn a_session_that_is_not_restored_subscribes_again() {
 
 #[test]
 fn a_restored_session_without_its_subscriptions_gets_them() {
-    let mut run = Run::new(Some("jwt"), &[]);
+    let mut run = TestSession::new(Some("jwt"), &[]);
     run.dial("ws://h/ws");
     run.open().greet(Some("admin"), false).hear(TOKEN).end();
     run.dial("ws://h/ws");
@@ -163,7 +163,7 @@ fn a_restored_session_without_its_subscriptions_gets_them() {
 #[test]
 fn silence_or_eof_after_a_token_means_never_again() {
     for eof in [true, false] {
-        let mut run = Run::with_token();
+        let mut run = TestSession::with_token();
         run.end();
         assert!(run.dial("ws://h/ws").contains("geheim"));
         run.open();
@@ -181,7 +181,7 @@ fn silence_or_eof_after_a_token_means_never_again() {
 
 #[test]
 fn a_failed_dial_costs_no_token_and_time_or_another_server_or_user_does() {
-    let mut run = Run::with_token();
+    let mut run = TestSession::with_token();
     run.end();
     for _ in 0..2 {
         assert!(run.dial("ws://h/ws").contains("geheim"), "it never got through");
@@ -189,7 +189,7 @@ fn a_failed_dial_costs_no_token_and_time_or_another_server_or_user_does() {
     run.now += Duration::from_secs(300);
     assert_eq!(run.dial("ws://h/ws"), "/ws?token=jwt");
     for (uri, token) in [("ws://other/ws", "jwt"), ("ws://h/ws", "another")] {
-        let mut run = Run::with_token();
+        let mut run = TestSession::with_token();
         run.end();
         run.token = Some(token.into());
         assert_eq!(run.dial(uri), format!("/ws?token={token}"));
@@ -198,7 +198,7 @@ fn a_failed_dial_costs_no_token_and_time_or_another_server_or_user_does() {
 
 #[test]
 fn the_token_is_renewed_at_half_its_time() {
-    let mut run = Run::with_token();
+    let mut run = TestSession::with_token();
     for round in 0..4 {
         for _ in 0..10 {
             assert_eq!(run.hear(PING).wait(14.0).seen(), [""; 0], "round {round}");
@@ -210,7 +210,7 @@ fn the_token_is_renewed_at_half_its_time() {
 
 #[test]
 fn a_refused_token_is_not_asked_for_again() {
-    let mut run = Run::new(Some("jwt"), &[]);
+    let mut run = TestSession::new(Some("jwt"), &[]);
     run.dial("ws://h/ws");
     assert_eq!(run.open().greet(Some("admin"), false).seen(), [SUBSCRIBE, ASK_TOKEN]);
     run.hear(SUBSCRIBED);
@@ -221,22 +221,22 @@ fn a_refused_token_is_not_asked_for_again() {
 
 #[test]
 fn nobody_is_not_asked_for_a_token_and_a_token_in_vain_is_said_once() {
-    let mut run = Run::in_dialect(None, Some("jwt"), &[]);
+    let mut run = TestSession::in_dialect(None, Some("jwt"), &[]);
     assert_eq!(run.dial("ws://h/ws"), "/ws", "not known yet");
     let seen = run.open().greet(None, false).seen();
     assert!(seen[0] == SUBSCRIBE && seen[1].contains("name --dialect neurograph") && seen.len() == 2, "{seen:?}");
     run.end();
     assert_eq!(run.dial("ws://h/ws"), "/ws?token=jwt");
     assert_eq!(run.open().greet(None, false).seen(), [SUBSCRIBE]);
-    let mut run = Run::new(Some("jwt"), &[]);
+    let mut run = TestSession::new(Some("jwt"), &[]);
     run.dial("ws://h/ws");
     assert!(run.open().greet(None, false).seen()[1].contains("took no notice"));
-    assert_eq!(Run::new(None, &[]).open().greet(None, false).seen(), [SUBSCRIBE]);
+    assert_eq!(TestSession::new(None, &[]).open().greet(None, false).seen(), [SUBSCRIBE]);
 }
 
 #[test]
 fn silence_is_asked_and_answered_or_the_connection_is_dead() {
-    let mut run = Run::new(None, &[]);
+    let mut run = TestSession::new(None, &[]);
     run.open().greet(None, false).hear(SUBSCRIBED).seen();
     assert_eq!(run.wait(24.9).seen(), [""; 0]);
     assert_eq!(run.wait(0.2).seen(), [SEND_PING]);
@@ -250,7 +250,7 @@ fn silence_is_asked_and_answered_or_the_connection_is_dead() {
 
 #[test]
 fn a_server_that_says_nothing_at_all_is_given_ten_seconds() {
-    let mut run = Run::new(None, &[]);
+    let mut run = TestSession::new(None, &[]);
     assert_eq!(run.open().wait(9.9).seen(), [SUBSCRIBE]);
     assert!(run.wait(0.2).seen()[0].starts_with("hang up: nothing came"));
     run.end();
@@ -260,13 +260,13 @@ fn a_server_that_says_nothing_at_all_is_given_ten_seconds() {
 
 #[test]
 fn what_the_rate_limit_refuses_is_asked_again_once() {
-    let mut run = Run::new(None, &[]);
+    let mut run = TestSession::new(None, &[]);
     run.open().greet(None, false).seen();
     assert_eq!(run.hear(LIMIT).wait(0.54).seen(), [""; 0]);
     assert_eq!(run.wait(0.02).seen(), [SUBSCRIBE]);
     assert_eq!(run.hear(LIMIT).wait(20.0).seen(), [""; 0]);
     for odd in ["1e300", "-5", "3"] {
-        let mut run = Run::new(None, &[]);
+        let mut run = TestSession::new(None, &[]);
         run.open().greet(None, false).seen();
         run.hear(&LIMIT.replace("0.5", odd)).hear(PING).wait(4.0);
         assert_eq!(run.seen().len(), usize::from(odd != "1e300"), "{odd}");
@@ -275,7 +275,7 @@ fn what_the_rate_limit_refuses_is_asked_again_once() {
 
 #[test]
 fn requests_have_their_own_answers_and_are_asked_again_too() {
-    let mut run = Run::new(Some("jwt"), &["subscribe", "get_subscriptions"]);
+    let mut run = TestSession::new(Some("jwt"), &["subscribe", "get_subscriptions"]);
     run.dial("ws://h/ws");
     let asked = [SUBSCRIBE, r#"send {"type":"subscribe"}"#, r#"send {"type":"get_subscriptions"}"#];
     assert_eq!(run.open().seen(), asked);
@@ -289,7 +289,7 @@ fn requests_have_their_own_answers_and_are_asked_again_too() {
 
 #[test]
 fn a_requested_token_is_an_answer_without_its_secret() {
-    let mut run = Run::new(None, &["get_reconnection_token"]);
+    let mut run = TestSession::new(None, &["get_reconnection_token"]);
     run.open().greet(None, false).seen();
     assert_eq!(run.hear(TOKEN).seen(), ["answer"]);
 }
@@ -297,7 +297,7 @@ fn a_requested_token_is_an_answer_without_its_secret() {
 #[test]
 fn denied_channels_are_said_once_and_if_they_are_all() {
     let denied = r#"{"type":"subscribed","channels":[],"denied":["metrics"],"message":"Permission denied"}"#;
-    let mut run = Run::new(None, &[]);
+    let mut run = TestSession::new(None, &[]);
     for expected in [1, 0] {
         run.open().greet(None, false).seen();
         let seen = run.hear(denied).seen();
@@ -318,7 +318,7 @@ fn random_histories_neither_stick_nor_flood() {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (dice >> 33) as usize % sides
     };
-    let mut run = Run::new(Some("jwt"), &["ping"]);
+    let mut run = TestSession::new(Some("jwt"), &["ping"]);
     for _ in 0..300 {
         run.dial("ws://h/ws");
         run.open();

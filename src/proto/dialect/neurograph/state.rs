@@ -25,26 +25,26 @@ const SAID_LONGEST: usize = 1000;
 
 /// What is asked of the server without anybody having requested it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Own {
+pub enum OwnRequest {
     Subscribe,
     Ping,
-    Token,
+    ReconnectToken,
 }
 
 /// What the passing of time brings.
 #[derive(Debug, Default, PartialEq)]
-pub struct Due {
-    pub ask: Vec<Own>,
+pub struct DueActions {
+    pub ask: Vec<OwnRequest>,
     pub hang_up: Option<&'static str>,
 }
 
 /// What must be remembered of a server.
 #[derive(Debug, Default)]
-pub struct State {
+pub struct NeurographState {
     /// Stands for the server and the credential that the token belongs to. Survives.
     place: u64,
     /// With which the next connection continues this session. Survives, and ends with its use.
-    token: Option<Token>,
+    token: Option<ReconnectToken>,
     /// Reconnection tokens buy nothing with this server and credential. Survives.
     given_up: bool,
     /// Whether the session has the subscriptions that are wanted. Survives, as the session may.
@@ -54,17 +54,17 @@ pub struct State {
     /// Whether it was said that the token went unread. Survives.
     anonymous_said: bool,
     /// Begins with the dial.
-    dial: Dial,
+    dial: DialAttempt,
     /// Begins when the connection opens.
-    line: Line,
+    line: ConnectionState,
 }
 
-struct Token {
+struct ReconnectToken {
     text: String,
     expires_at: Instant,
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for ReconnectToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("redacted")
     }
@@ -72,7 +72,7 @@ impl fmt::Debug for Token {
 
 /// One attempt to connect.
 #[derive(Debug, Default)]
-struct Dial {
+struct DialAttempt {
     /// With a credential in the URI.
     credential: bool,
     /// With a reconnection token.
@@ -83,26 +83,26 @@ struct Dial {
 
 /// One connection.
 #[derive(Debug, Default)]
-struct Line {
+struct ConnectionState {
     heard: bool,
     connected_by: Option<Instant>,
     ping_at: Option<Instant>,
     pong_by: Option<Instant>,
     renew_at: Option<Instant>,
     /// What waits for its answer, oldest first; one of each kind at most.
-    asked: Vec<Asked>,
+    asked: Vec<PendingRequest>,
     /// What is to be asked, and when; one of each kind at most.
-    later: Vec<(Instant, Asked)>,
+    later: Vec<(Instant, PendingRequest)>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Asked {
-    own: Own,
+struct PendingRequest {
+    own: OwnRequest,
     /// Whether it was refused before.
     again: bool,
 }
 
-impl State {
+impl NeurographState {
     /// The next connection is about to be dialled. Returns the reconnection token that it may use.
     pub fn dialling(&mut self, place: u64, credential: bool, now: Instant) -> Option<&str> {
         // A token that was followed by silence or EOF: one more would end the same way.
@@ -111,16 +111,16 @@ impl State {
             // Never to another server, nor in another user's name.
             (self.place, self.token, self.given_up) = (place, None, false);
         }
-        let usable = |token: &&Token| !self.given_up && now < token.expires_at;
+        let usable = |token: &&ReconnectToken| !self.given_up && now < token.expires_at;
         let token = self.token.as_ref().filter(usable);
-        self.dial = Dial { credential, token: token.is_some(), ..Dial::default() };
+        self.dial = DialAttempt { credential, token: token.is_some(), ..DialAttempt::default() };
         token.map(|token| &*token.text)
     }
 
     /// The connection is open. A token that it was dialled with is used up.
     pub fn opened(&mut self) {
         self.dial.opened = true;
-        self.line = Line::default();
+        self.line = ConnectionState::default();
         if self.dial.token {
             self.token = None;
         }
@@ -133,7 +133,7 @@ impl State {
         let at_once = !self.dial.token;
         if at_once {
             self.subscribed = false;
-            self.line.ask(Own::Subscribe, false);
+            self.line.ask(OwnRequest::Subscribe, false);
         }
         at_once
     }
@@ -146,10 +146,10 @@ impl State {
         }
         if self.dial.token && !(restored && self.subscribed) {
             self.subscribed = false;
-            self.line.schedule(Own::Subscribe, false, now);
+            self.line.schedule(OwnRequest::Subscribe, false, now);
         }
         if user && !self.given_up {
-            self.line.schedule(Own::Token, false, now);
+            self.line.schedule(OwnRequest::ReconnectToken, false, now);
         }
     }
 
@@ -162,10 +162,10 @@ impl State {
     }
 
     /// Whether the answer is one to a question of ours, which is over then.
-    pub fn answered(&mut self, own: Own) -> bool {
+    pub fn answered(&mut self, own: OwnRequest) -> bool {
         let found = self.line.asked.iter().position(|asked| asked.own == own);
         found.map(|at| self.line.asked.remove(at)).is_some_and(|_| {
-            self.subscribed |= own == Own::Subscribe;
+            self.subscribed |= own == OwnRequest::Subscribe;
             true
         })
     }
@@ -173,14 +173,14 @@ impl State {
     /// Whether an error is the answer to a question of ours, which is over then. Errors do not say what they are
     /// about; answers come in the order of the questions.
     pub fn refused(&mut self, message: &str, retry_at: Option<Instant>) -> bool {
-        let about = |asked: &Asked| retry_at.is_some() || asked.own.is_meant(message);
+        let about = |asked: &PendingRequest| retry_at.is_some() || asked.own.is_meant(message);
         let Some(at) = self.line.asked.iter().position(about) else { return false };
         let asked = self.line.asked.remove(at);
         match retry_at {
             // An error is an answer too: who sends it is alive.
-            Some(at) if !asked.again && asked.own != Own::Ping => self.line.schedule(asked.own, true, at),
+            Some(at) if !asked.again && asked.own != OwnRequest::Ping => self.line.schedule(asked.own, true, at),
             Some(_) => {}
-            None => self.given_up |= asked.own == Own::Token,
+            None => self.given_up |= asked.own == OwnRequest::ReconnectToken,
         }
         true
     }
@@ -198,7 +198,7 @@ impl State {
         if text.is_empty() || text.len() > TOKEN_LONGEST || lasts.is_zero() {
             return;
         }
-        self.token = Some(Token { text: text.to_owned(), expires_at: now + lasts });
+        self.token = Some(ReconnectToken { text: text.to_owned(), expires_at: now + lasts });
         self.line.renew_at = (!self.given_up).then(|| now + (lasts / 2).max(RENEW_LEAST));
     }
 
@@ -217,7 +217,7 @@ impl State {
         (!std::mem::replace(&mut self.anonymous_said, true)).then_some(self.dial.credential)
     }
 
-    /// When [`State::tick`] has something to do.
+    /// When [`NeurographState::tick`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         let line = &self.line;
         let mut next = line.pong_by.or(line.ping_at);
@@ -230,21 +230,21 @@ impl State {
     }
 
     /// What is due now.
-    pub fn tick(&mut self, now: Instant) -> Due {
+    pub fn tick(&mut self, now: Instant) -> DueActions {
         if let Some(why) = self.is_dead(now) {
-            self.line = Line::default();
-            return Due { hang_up: Some(why), ..Due::default() };
+            self.line = ConnectionState::default();
+            return DueActions { hang_up: Some(why), ..DueActions::default() };
         }
         let line = &mut self.line;
         if take_due(&mut line.renew_at, now) {
-            line.schedule(Own::Token, false, now);
+            line.schedule(OwnRequest::ReconnectToken, false, now);
         }
         if line.pong_by.is_none() && take_due(&mut line.ping_at, now) {
             line.pong_by = Some(now + PONG_WITHIN);
             line.ping_at = Some(now + PING_AFTER);
-            line.schedule(Own::Ping, false, now);
+            line.schedule(OwnRequest::Ping, false, now);
         }
-        Due { ask: line.due(now), ..Due::default() }
+        DueActions { ask: line.due(now), ..DueActions::default() }
     }
 
     fn is_dead(&mut self, now: Instant) -> Option<&'static str> {
@@ -261,18 +261,18 @@ impl State {
     }
 }
 
-impl Line {
-    fn ask(&mut self, own: Own, again: bool) {
+impl ConnectionState {
+    fn ask(&mut self, own: OwnRequest, again: bool) {
         self.asked.retain(|asked| asked.own != own);
-        self.asked.push(Asked { own, again });
+        self.asked.push(PendingRequest { own, again });
     }
 
-    fn schedule(&mut self, own: Own, again: bool, at: Instant) {
+    fn schedule(&mut self, own: OwnRequest, again: bool, at: Instant) {
         self.later.retain(|(_, asked)| asked.own != own);
-        self.later.push((at, Asked { own, again }));
+        self.later.push((at, PendingRequest { own, again }));
     }
 
-    fn due(&mut self, now: Instant) -> Vec<Own> {
+    fn due(&mut self, now: Instant) -> Vec<OwnRequest> {
         let mut due = Vec::new();
         while let Some(place) = self.later.iter().position(|(at, _)| now >= *at) {
             let (_, asked) = self.later.remove(place);
@@ -283,13 +283,13 @@ impl Line {
     }
 }
 
-impl Own {
+impl OwnRequest {
     /// Whether an error that has no `retry_after` can only be about this question.
     fn is_meant(self, message: &str) -> bool {
         let words: &[&str] = match self {
-            Own::Subscribe => &["type: subscribe"],
-            Own::Ping => &["type: ping"],
-            Own::Token => &["econnection token", "get_reconnection_token", "Error processing message"],
+            OwnRequest::Subscribe => &["type: subscribe"],
+            OwnRequest::Ping => &["type: ping"],
+            OwnRequest::ReconnectToken => &["econnection token", "get_reconnection_token", "Error processing message"],
         };
         words.iter().any(|words| message.contains(words))
     }

@@ -9,11 +9,11 @@ use crate::model::event::Event;
 use crate::model::json;
 use crate::model::metric::Metric;
 use crate::proto::dialect::conversation::Conversation;
-use crate::proto::dialect::requests::Questions;
-use crate::proto::dialect::{self, Binary, Memory, Wish};
+use crate::proto::dialect::requests::RequestPlan;
+use crate::proto::dialect::{self, Binary, DialectOptions, DialectState};
 
 /// One frame of a recording.
-struct Frame {
+struct RecordedFrame {
     from_server: bool,
     opcode: String,
     text: String,
@@ -24,7 +24,7 @@ fn folder(system: &str) -> String {
     format!("{}/tests/recordings/{system}", env!("CARGO_MANIFEST_DIR"))
 }
 
-fn recordings(system: &str) -> Vec<(String, Vec<Frame>)> {
+fn recordings(system: &str) -> Vec<(String, Vec<RecordedFrame>)> {
     let mut paths: Vec<_> = fs::read_dir(folder(system)).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
     paths.sort();
@@ -32,15 +32,15 @@ fn recordings(system: &str) -> Vec<(String, Vec<Frame>)> {
     paths.iter().map(|path| (name(path), frames(&fs::read_to_string(path).unwrap()))).collect()
 }
 
-fn recording(name: &str) -> Vec<Frame> {
+fn recording(name: &str) -> Vec<RecordedFrame> {
     frames(&fs::read_to_string(format!("{}/{name}.jsonl", folder("neurograph"))).unwrap())
 }
 
-fn frames(text: &str) -> Vec<Frame> {
+fn frames(text: &str) -> Vec<RecordedFrame> {
     let frame = |line: &str| {
         let line: Value = serde_json::from_str(line).unwrap();
         let encoded = line["payload_b64"].as_str().unwrap_or_default();
-        Frame {
+        RecordedFrame {
             from_server: line["dir"] == "in",
             opcode: line["opcode"].as_str().unwrap_or_default().to_owned(),
             text: line["payload"].as_str().unwrap_or_default().to_owned(),
@@ -53,8 +53,8 @@ fn frames(text: &str) -> Vec<Frame> {
 /// What is shown for a message, in a word and the text.
 fn shown(text: &str) -> String {
     let repaired = json::repair(text);
-    let read = DIALECT.read(text, &mut Memory::default());
-    let read = read.or_else(|_| DIALECT.read(repaired.as_deref().unwrap(), &mut Memory::default()));
+    let read = DIALECT.read(text, &mut DialectState::default());
+    let read = read.or_else(|_| DIALECT.read(repaired.as_deref().unwrap(), &mut DialectState::default()));
     let step = read.unwrap();
     let [event] = &*step.show else { panic!("{text}: {:?}", step.show) };
     word(event)
@@ -174,7 +174,7 @@ fn secrets_are_redacted_wherever_they_come() {
     let frames = recording("shim_rate_limit_get_reconnection_token_authenticated");
     let mut redacted = 0;
     for frame in frames.iter().filter(|frame| frame.from_server && frame.opcode == "text") {
-        let step = DIALECT.read(&frame.text, &mut Memory::default()).unwrap();
+        let step = DIALECT.read(&frame.text, &mut DialectState::default()).unwrap();
         let Some(token) = json::member(&frame.text, "token") else { continue };
         let text = step.redacted.unwrap();
         assert_eq!(json::member(&text, "token").as_deref(), Some("redacted"));
@@ -184,7 +184,7 @@ fn secrets_are_redacted_wherever_they_come() {
     }
     assert_eq!(redacted, 80);
     let text = r#"{"type":"disconnected","reconnection_token":"geheim","code":1000}"#;
-    let step = DIALECT.read(text, &mut Memory::default()).unwrap();
+    let step = DIALECT.read(text, &mut DialectState::default()).unwrap();
     assert_eq!(
         step.redacted.as_deref(),
         Some(r#"{"type":"disconnected","reconnection_token":"redacted","code":1000}"#)
@@ -255,13 +255,15 @@ fn answered(text: &str) -> Vec<String> {
 
 #[test]
 fn what_is_sent_is_what_the_real_server_accepted() {
-    let wish =
-        |channels: &[&str]| Wish { subscribe: channels.iter().map(|name| (*name).into()).collect(), ..Wish::default() };
+    let wish = |channels: &[&str]| DialectOptions {
+        subscribe: channels.iter().map(|name| (*name).into()).collect(),
+        ..DialectOptions::default()
+    };
     for (own, channels, answers) in [
-        (super::Own::Subscribe, &[][..], &["subscribed"][..]),
-        (super::Own::Subscribe, &["metrics", "status"], &["subscribed"]),
-        (super::Own::Token, &[], &["error", "reconnection_token"]),
-        (super::Own::Ping, &[], &["error", "pong", "subscriptions"]),
+        (super::OwnRequest::Subscribe, &[][..], &["subscribed"][..]),
+        (super::OwnRequest::Subscribe, &["metrics", "status"], &["subscribed"]),
+        (super::OwnRequest::ReconnectToken, &[], &["error", "reconnection_token"]),
+        (super::OwnRequest::Ping, &[], &["error", "pong", "subscriptions"]),
     ] {
         let text = super::text_of(own, &wish(channels));
         let found = answered(&text);
@@ -272,7 +274,10 @@ fn what_is_sent_is_what_the_real_server_accepted() {
         );
         assert!(found.iter().all(|kind| answers.contains(&kind.as_str()) || kind == "subscribed"), "{text}: {found:?}");
     }
-    assert_eq!(super::text_of(super::Own::Subscribe, &wish(&["a\"b"])), r#"{"type":"subscribe","channels":["a\"b"]}"#);
+    assert_eq!(
+        super::text_of(super::OwnRequest::Subscribe, &wish(&["a\"b"])),
+        r#"{"type":"subscribe","channels":["a\"b"]}"#
+    );
 }
 
 #[test]
@@ -297,7 +302,7 @@ fn it_is_recognised_rightly_or_not_at_all() {
 
 #[test]
 fn a_recording_is_recognised_and_answered_in_a_conversation() {
-    let mut conversation = Conversation::new(None, Wish::default(), Questions::default());
+    let mut conversation = Conversation::new(None, DialectOptions::default(), RequestPlan::default());
     let now = std::time::Instant::now();
     conversation.opened(now);
     let (mut sent, mut warned) = (Vec::new(), Vec::new());

@@ -13,14 +13,15 @@ mod tests;
 
 use std::time::Duration;
 
-use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, Wish};
+use super::{Dialect, DialectOptions, DialectState, Handler, Outcome, PLAIN, Undecodable};
 use crate::model::event::{Event, Process, Processes, ServerError};
-use crate::model::fields::{self, Row, Rule};
 use crate::model::json::{Layout, Node, Writer};
 use crate::model::metric::Metric;
-use crate::proto::dialect::requests::{Ask, Asking};
+use crate::model::sample::field::{Field, FieldRule};
+use crate::model::sample::read::read_sample;
+use crate::proto::dialect::requests::{Request, RequestSpec};
 
-pub use state::State;
+pub use state::PmdaemonState;
 
 pub static DIALECT: Dialect = Dialect {
     name: "pmdaemon",
@@ -44,7 +45,7 @@ pub static DIALECT: Dialect = Dialect {
     ],
     greet,
     // The server takes frames of 16 MiB, the default of its library.
-    asking: Asking { render, answers: &[], error: None, at_once: usize::MAX, longest: 16 << 20 },
+    asking: RequestSpec { render, answers: &[], error: None, at_once: usize::MAX, longest: 16 << 20 },
     advice: &[(404, "PMDaemon answers at /ws, without a slash behind it")],
     takes: &["--subscribe", "--process", "--interval"],
     ..PLAIN
@@ -73,76 +74,76 @@ fn recognises(kind: &str, message: &Node<'_>) -> bool {
     speaks_so && message.get("channel").is_none()
 }
 
-static MESSAGE: &[Row] = &[
-    Row("type", Rule::Envelope),
-    Row("id", Rule::Envelope),
-    Row("timestamp", Rule::At),
-    Row("metrics", Rule::Into(METRICS)),
-    Row("data", Rule::Into(DOCUMENTED)),
+static MESSAGE: &[Field] = &[
+    Field("type", FieldRule::Envelope),
+    Field("id", FieldRule::Envelope),
+    Field("timestamp", FieldRule::At),
+    Field("metrics", FieldRule::Into(METRICS)),
+    Field("data", FieldRule::Into(DOCUMENTED)),
 ];
 
 /// On the wire: bytes, and seconds since the host was started.
-static METRICS: &[Row] = &[
-    Row("cpu_usage", Rule::Number(Metric::Cpu, 1.0)),
-    Row("memory_percent", Rule::Number(Metric::Memory, 1.0)),
-    Row("memory_used", Rule::Number(Metric::MemoryUsed, 1.0)),
+static METRICS: &[Field] = &[
+    Field("cpu_usage", FieldRule::Number(Metric::Cpu, 1.0)),
+    Field("memory_percent", FieldRule::Number(Metric::DialectState, 1.0)),
+    Field("memory_used", FieldRule::Number(Metric::MemoryUsed, 1.0)),
     // The same number under its older name.
-    Row("memory_usage", Rule::Else(Metric::MemoryUsed, 1.0)),
-    Row("memory_total", Rule::Number(Metric::MemoryTotal, 1.0)),
-    Row("load_average", Rule::Numbers(&[Metric::Load1, Metric::Load5, Metric::Load15])),
-    Row("uptime", Rule::Number(Metric::Uptime, 1.0)),
-    Row("timestamp", Rule::At),
+    Field("memory_usage", FieldRule::Else(Metric::MemoryUsed, 1.0)),
+    Field("memory_total", FieldRule::Number(Metric::MemoryTotal, 1.0)),
+    Field("load_average", FieldRule::Numbers(&[Metric::Load1, Metric::Load5, Metric::Load15])),
+    Field("uptime", FieldRule::Number(Metric::Uptime, 1.0)),
+    Field("timestamp", FieldRule::At),
 ];
 
-static DOCUMENTED: &[Row] = &[
-    Row(
+static DOCUMENTED: &[Field] = &[
+    Field(
         "cpu",
-        Rule::Into(&[
-            Row("usage", Rule::Number(Metric::Cpu, 1.0)),
+        FieldRule::Into(&[
+            Field("usage", FieldRule::Number(Metric::Cpu, 1.0)),
             // Those that the system counts, hyper-threads included.
-            Row("cores", Rule::Number(Metric::LogicalCores, 1.0)),
+            Field("cores", FieldRule::Number(Metric::LogicalCores, 1.0)),
         ]),
     ),
-    Row(
+    Field(
         "memory",
-        Rule::Into(&[
-            Row("usage_percent", Rule::Number(Metric::Memory, 1.0)),
-            Row("used", Rule::Number(Metric::MemoryUsed, 1.0)),
-            Row("total", Rule::Number(Metric::MemoryTotal, 1.0)),
-            Row("available", Rule::Number(Metric::MemoryAvailable, 1.0)),
+        FieldRule::Into(&[
+            Field("usage_percent", FieldRule::Number(Metric::DialectState, 1.0)),
+            Field("used", FieldRule::Number(Metric::MemoryUsed, 1.0)),
+            Field("total", FieldRule::Number(Metric::MemoryTotal, 1.0)),
+            Field("available", FieldRule::Number(Metric::MemoryAvailable, 1.0)),
         ]),
     ),
-    Row(
+    Field(
         "load",
-        Rule::Into(&[
-            Row("one", Rule::Number(Metric::Load1, 1.0)),
-            Row("five", Rule::Number(Metric::Load5, 1.0)),
-            Row("fifteen", Rule::Number(Metric::Load15, 1.0)),
+        FieldRule::Into(&[
+            Field("one", FieldRule::Number(Metric::Load1, 1.0)),
+            Field("five", FieldRule::Number(Metric::Load5, 1.0)),
+            Field("fifteen", FieldRule::Number(Metric::Load15, 1.0)),
         ]),
     ),
 ];
 
-fn system<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    Ok(Event::Sample(fields::read(text, MESSAGE)?.sample).into())
+fn system<'a>(text: &'a str, _: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
+    Ok(Event::Sample(read_sample(text, MESSAGE)?.sample).into())
 }
 
-fn process_list<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+fn process_list<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
     let Node::List(nodes) = node.get("processes")? else { return None };
     let list = processes(nodes);
     let first = memory.pmdaemon.is_first();
     let changes = memory.pmdaemon.replace(&list);
     let warn = (first && nodes.len() > MOST)
         .then(|| format!("{} processes are too many to watch: the first {MOST} are shown", nodes.len()));
-    let mut step = Step::from(Event::Processes(Processes { list, changes, first }));
+    let mut step = Outcome::from(Event::Processes(Processes { list, changes, first }));
     step.warn = warn;
     Some(step)
 }
 
-fn process_update<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+fn process_update<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
     Some(one(process::read(node.get("process")?)?, None, memory))
 }
 
-fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+fn error<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
     Some(Event::Error(ServerError { text: node.told(&["message"]), severity: None }).into())
 }
 
@@ -159,14 +160,14 @@ fn processes<'a>(nodes: &[Node<'a>]) -> Vec<Process<'a>> {
 }
 
 /// What a message about one process means; `before` is the state it was in, where the message says it.
-fn one<'a>(process: Process<'a>, before: Option<&str>, memory: &mut Memory) -> Step<'a> {
+fn one<'a>(process: Process<'a>, before: Option<&str>, memory: &mut DialectState) -> Outcome<'a> {
     let mut changes = Vec::new();
     memory.pmdaemon.update(&process, before, &mut changes);
     Event::Processes(Processes { list: vec![process], changes, first: false }).into()
 }
 
 /// A subscription as it is documented, where one is wanted. The real server sends everything to everybody.
-fn greet(wish: &Wish, _: &mut Memory) -> Vec<String> {
+fn greet(wish: &DialectOptions, _: &mut DialectState) -> Vec<String> {
     if wish.subscribe.is_empty() && wish.process.is_empty() && wish.interval.is_none() {
         return Vec::new();
     }
@@ -201,7 +202,7 @@ fn push_list(json: &mut Writer<'_>, name: &str, texts: &mut dyn Iterator<Item = 
 }
 
 /// `{"type":…,"data":…,"id":…}`: the members that the documentation gives to every message.
-fn render(ask: &Ask, id: &str) -> String {
+fn render(ask: &Request, id: &str) -> String {
     let mut text = String::new();
     let mut json = Writer::new(&mut text, Layout::Line);
     json.open('{');

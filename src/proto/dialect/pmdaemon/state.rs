@@ -11,7 +11,7 @@ type Known = Box<Process<'static>>;
 
 /// What is remembered of PMDaemon's processes.
 #[derive(Debug, Default)]
-pub struct State {
+pub struct PmdaemonState {
     /// The processes as they were last heard of, at most [`MOST`]. Survives a reconnection: what a restart of the
     /// server did to them is news.
     known: Vec<Known>,
@@ -19,7 +19,7 @@ pub struct State {
     listed: bool,
 }
 
-impl State {
+impl PmdaemonState {
     /// Whether the list at hand is the first one ever. Asking is taking notice.
     pub fn is_first(&mut self) -> bool {
         !std::mem::replace(&mut self.listed, true)

@@ -4,21 +4,22 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::event::ProcessChange;
+use crate::model::sample::read::other_members;
 use crate::testing::recordings::texts;
 
-pub fn events(text: &str, memory: &mut Memory) -> Vec<Event<'static>> {
+pub fn events(text: &str, memory: &mut DialectState) -> Vec<Event<'static>> {
     let text: &'static str = Box::leak(text.to_owned().into_boxed_str());
     DIALECT.read(text, memory).unwrap().show.to_vec()
 }
 
-pub fn processes(text: &str, memory: &mut Memory) -> Processes<'static> {
+pub fn processes(text: &str, memory: &mut DialectState) -> Processes<'static> {
     match &events(text, memory)[..] {
         [Event::Processes(processes)] => processes.clone(),
         other => panic!("{other:?}"),
     }
 }
 
-pub fn changes(text: &str, memory: &mut Memory) -> Vec<String> {
+pub fn changes(text: &str, memory: &mut DialectState) -> Vec<String> {
     processes(text, memory).changes.iter().map(line).collect()
 }
 
@@ -28,7 +29,7 @@ pub fn line(change: &ProcessChange<'_>) -> String {
 }
 
 /// The changes of all lists of a recording, the first list of all left out.
-pub fn told(recording: &str, memory: &mut Memory) -> Vec<String> {
+pub fn told(recording: &str, memory: &mut DialectState) -> Vec<String> {
     let mut told = Vec::new();
     for text in texts(&format!("pmdaemon/{recording}")) {
         if let [Event::Processes(processes)] = &events(&text, memory)[..] {
@@ -57,7 +58,8 @@ pub fn documented(kind: &str, data: &str) -> String {
 #[test]
 fn a_recorded_process_has_no_metrics_and_a_start_instead_of_an_age() {
     let text = &texts("pmdaemon/plain")[0];
-    let process = processes(text, &mut Memory::default()).list.into_iter().find(|process| process.name == "web-api");
+    let process =
+        processes(text, &mut DialectState::default()).list.into_iter().find(|process| process.name == "web-api");
     let process = process.unwrap();
     assert_eq!((process.cpu, process.memory, process.uptime), (None, None, None));
     assert_eq!((&*process.state, process.port, process.restarts), ("online", Some(31080), Some(0)));
@@ -70,7 +72,7 @@ fn a_recorded_process_has_no_metrics_and_a_start_instead_of_an_age() {
 fn metrics_of_a_server_that_measures_are_shown() {
     let text =
         list(r#"{"name":"a","cpu_usage":0.0,"memory_usage":4096},{"name":"b","cpu":1.5,"memory":0},{"name":"c"}"#);
-    let list = processes(&text, &mut Memory::default()).list;
+    let list = processes(&text, &mut DialectState::default()).list;
     let metrics: Vec<_> = list.iter().map(|process| (process.cpu, process.memory)).collect();
     assert_eq!(metrics, [(Some(0.0), Some(4096.0)), (Some(1.5), Some(0.0)), (None, None)]);
 }
@@ -85,7 +87,7 @@ fn what_is_done_over_rest_is_told_as_changes() {
         "worker-1: online>",
         "crasher: online>online restarted #1",
     ];
-    assert_eq!(told("rest_actions", &mut Memory::default()), expected);
+    assert_eq!(told("rest_actions", &mut DialectState::default()), expected);
 }
 
 #[test]
@@ -96,19 +98,19 @@ fn errors_and_exit_codes_are_told_once_with_the_change() {
         "polite: online>online restarted #1",
         "polite: online>stopped exit code 7",
     ];
-    assert_eq!(told("errored_and_exit_code", &mut Memory::default()), expected);
+    assert_eq!(told("errored_and_exit_code", &mut DialectState::default()), expected);
 }
 
 #[test]
 fn a_burst_after_a_stall_tells_what_changed_once() {
-    assert_eq!(told("slow_stop_stall_a", &mut Memory::default()), ["first", "stubborn: online>stopped"]);
-    assert_eq!(told("plain", &mut Memory::default()), ["first"]);
-    assert_eq!(told("empty_no_processes", &mut Memory::default()), ["first"]);
+    assert_eq!(told("slow_stop_stall_a", &mut DialectState::default()), ["first", "stubborn: online>stopped"]);
+    assert_eq!(told("plain", &mut DialectState::default()), ["first"]);
+    assert_eq!(told("empty_no_processes", &mut DialectState::default()), ["first"]);
 }
 
 #[test]
 fn after_a_reconnection_the_first_list_is_compared_with_the_last_one_before() {
-    let mut memory = Memory::default();
+    let mut memory = DialectState::default();
     let first = processes(&list(&process("a", "online", r#","pid":5"#)), &mut memory);
     assert_eq!((first.first, line(&first.changes[0])), (true, "a: >online".into()));
     memory.opened();
@@ -118,7 +120,7 @@ fn after_a_reconnection_the_first_list_is_compared_with_the_last_one_before() {
 
 #[test]
 fn processes_appear_vanish_and_come_back_under_another_id() {
-    let mut memory = Memory::default();
+    let mut memory = DialectState::default();
     changes(&list(&process("a", "online", "")), &mut memory);
     let two = format!("{},{}", process("b", "errored", r#","error":"no""#), process("a", "online", ""));
     assert_eq!(changes(&list(&two), &mut memory), ["b: >errored no"]);
@@ -130,7 +132,7 @@ fn processes_appear_vanish_and_come_back_under_another_id() {
 
 #[test]
 fn processes_of_one_name_are_told_apart_by_their_ids() {
-    let mut memory = Memory::default();
+    let mut memory = DialectState::default();
     let twins = |one: &str, two: &str| {
         list(&format!(r#"{{"id":"1","name":"a","state":"{one}"}},{{"id":"2","name":"a","state":"{two}"}}"#))
     };
@@ -141,7 +143,7 @@ fn processes_of_one_name_are_told_apart_by_their_ids() {
 
 #[test]
 fn only_the_pid_of_a_running_process_says_something() {
-    let mut memory = Memory::default();
+    let mut memory = DialectState::default();
     let one = |state, more: &str| list(&process("a", state, more));
     changes(&one("stopped", r#","pid":5,"restarts":3"#), &mut memory);
     assert_eq!(changes(&one("stopped", r#","pid":4,"restarts":3"#), &mut memory), [""; 0]);
@@ -154,12 +156,12 @@ fn only_the_pid_of_a_running_process_says_something() {
 
 #[test]
 fn memory_is_bounded_whatever_the_server_invents() {
-    let mut memory = Memory::default();
+    let mut memory = DialectState::default();
     let long = "ü".repeat(100_000);
     let many: Vec<_> = (0..1500).map(|i| process(&format!("{i}ü"), "online", "")).collect();
     let step = events(&list(&many.join(",")), &mut memory);
     assert!(matches!(&step[..], [Event::Processes(all)] if all.list.len() == MOST && all.changes.len() == MOST));
-    let warn = DIALECT.read(&list(&many.join(",")), &mut Memory::default()).unwrap().warn;
+    let warn = DIALECT.read(&list(&many.join(",")), &mut DialectState::default()).unwrap().warn;
     assert!(warn.unwrap().starts_with("1500 processes"));
     for i in 0..1500 {
         let data = format!(r#"{{"id":{i},"name":"{i}","status":"{}"}}"#, &long[..2000]);
@@ -172,19 +174,20 @@ fn memory_is_bounded_whatever_the_server_invents() {
 #[test]
 fn a_recorded_system_update_is_a_sample_without_rest() {
     let text = &texts("pmdaemon/plain")[1];
-    let Event::Sample(sample) = &events(text, &mut Memory::default())[0] else { panic!("{text}") };
+    let Event::Sample(sample) = &events(text, &mut DialectState::default())[0] else { panic!("{text}") };
     assert_eq!(sample.get(Metric::MemoryTotal), Some(25276510208.0));
     assert_eq!(sample.get(Metric::MemoryAvailable), None);
-    for metric in [Metric::Cpu, Metric::Memory, Metric::MemoryUsed, Metric::Load1, Metric::Load15, Metric::Uptime] {
+    for metric in [Metric::Cpu, Metric::DialectState, Metric::MemoryUsed, Metric::Load1, Metric::Load15, Metric::Uptime]
+    {
         assert!(sample.get(metric).is_some(), "{metric:?}");
     }
     assert!(sample.at.as_ref().unwrap().ends_with('Z'));
-    assert_eq!(fields::others(&Node::parse(text).unwrap(), sample, usize::MAX), []);
+    assert_eq!(other_members(&Node::parse(text).unwrap(), sample, usize::MAX), []);
 }
 
 #[test]
 fn what_the_source_declares_is_read_though_it_is_never_sent() {
-    let mut memory = Memory::default();
+    let mut memory = DialectState::default();
     changes(&list(&process("a", "online", "")), &mut memory);
     let update = format!(r#"{{"type":"ProcessUpdate","process":{}}}"#, process("a", "stopping", ""));
     assert_eq!(changes(&update, &mut memory), ["a: online>stopping"]);
@@ -194,7 +197,7 @@ fn what_the_source_declares_is_read_though_it_is_never_sent() {
 
 #[test]
 fn odd_shapes_are_shown_as_they_came_and_make_nothing_vanish() {
-    let mut memory = Memory::default();
+    let mut memory = DialectState::default();
     changes(&list(&process("a", "online", "")), &mut memory);
     for shape in ["null", "5", "\"x\"", "true", r#"{"a":[{}]}"#] {
         for kind in EVENTS.iter().filter(|kind| **kind != "system_metrics").chain(&["ProcessList", "ProcessUpdate"]) {
@@ -213,18 +216,18 @@ fn odd_shapes_are_shown_as_they_came_and_make_nothing_vanish() {
             events(&text, &mut memory);
         }
     }
-    assert_eq!(processes(&list("5,null,{},[]"), &mut Memory::default()).list, []);
+    assert_eq!(processes(&list("5,null,{},[]"), &mut DialectState::default()).list, []);
 }
 
 #[test]
 fn nothing_is_sent_unless_something_is_wanted() {
-    let greet = |wish: Wish| greet(&wish, &mut Memory::default());
-    assert_eq!(greet(Wish { verbose: true, token: Some("x".into()), ..Wish::default() }), [""; 0]);
-    let whole = Wish {
+    let greet = |wish: DialectOptions| greet(&wish, &mut DialectState::default());
+    assert_eq!(greet(DialectOptions { verbose: true, token: Some("x".into()), ..DialectOptions::default() }), [""; 0]);
+    let whole = DialectOptions {
         subscribe: vec!["process_status".into(), "process_metrics".into()],
         process: vec!["web-api".into(), "wörker".into()],
         interval: Some(Duration::from_secs(1)),
-        ..Wish::default()
+        ..DialectOptions::default()
     };
     assert_eq!(
         greet(whole),
@@ -232,7 +235,7 @@ fn nothing_is_sent_unless_something_is_wanted() {
             r#"{"type":"subscribe","data":{"events":["process_status","process_metrics"],"processes":["web-api","wörker"],"interval":1000}}"#
         ]
     );
-    let process = Wish { process: vec!["a\"".into()], ..Wish::default() };
+    let process = DialectOptions { process: vec!["a\"".into()], ..DialectOptions::default() };
     assert_eq!(
         greet(process),
         [
@@ -243,7 +246,8 @@ fn nothing_is_sent_unless_something_is_wanted() {
 
 #[test]
 fn requests_are_written_as_documented() {
-    let render = |kind: &str, json: Option<&str>| render(&Ask { kind: kind.into(), json: json.map(Into::into) }, "w-1");
+    let render =
+        |kind: &str, json: Option<&str>| render(&Request { kind: kind.into(), json: json.map(Into::into) }, "w-1");
     assert_eq!(render("get_system", None), r#"{"type":"get_system","data":{},"id":"w-1"}"#);
     assert_eq!(
         render("get_info", Some(r#"{"process":"web-api"}"#)),

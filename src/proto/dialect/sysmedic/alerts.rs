@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::member;
 use crate::model::event::{Alert, AlertPhase, Event};
 use crate::model::json::Node;
-use crate::proto::dialect::{Memory, Step, cut};
+use crate::proto::dialect::{DialectState, Outcome, cut};
 
 /// How many alerts are remembered one by one. A day of one a minute has 1440; older ones are merely known as old.
 const MOST: usize = 1024;
@@ -15,9 +15,9 @@ const MOST: usize = 1024;
 ///
 /// The list holds every alert of the last 24 hours, resolved ones included, and is longer than any bound of ours.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct KnownAlerts {
     /// By id. A sorted list: new ids come at its end.
-    rows: Vec<(i64, Row)>,
+    rows: Vec<(i64, KnownAlert)>,
     /// The highest id that had to be forgotten: up to it, everything is old.
     forgotten: Option<i64>,
     /// Whether there was a list before: what is resolved in the first one is history.
@@ -25,7 +25,7 @@ pub struct Seen {
 }
 
 #[derive(Debug)]
-struct Row {
+struct KnownAlert {
     /// The server's time stamp. With another one the id belongs to a new database.
     at: Box<str>,
     level: Box<str>,
@@ -34,7 +34,7 @@ struct Row {
 
 /// The documented message. No real server sends it; its members are called as in the documentation,
 /// as the Go structs are, or otherwise.
-pub fn alert<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+pub fn alert<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
     let data = member(node, &["data", "alert"]).unwrap_or(node);
     let status = words(data, &["status", "system_status"]);
     let level = words(data, &["severity", "level"]).or(status).unwrap_or_default();
@@ -50,7 +50,7 @@ pub fn alert<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
     Some(Event::Alert(alert).into())
 }
 
-impl Seen {
+impl KnownAlerts {
     /// Shows what is new in a list, the oldest first.
     pub fn see<'a>(&mut self, list: &Node<'a>, show: &mut Vec<Event<'a>>) {
         let mut rows = Vec::new();
@@ -62,7 +62,7 @@ impl Seen {
         rows.sort_unstable_by_key(|(id, place, _)| (*id, *place));
         if rows.last().is_some_and(|(id, ..)| self.forgotten.is_some_and(|forgotten| *id <= forgotten)) {
             // Ids only grow: the database was made anew.
-            *self = Seen { listed: self.listed, ..Seen::default() };
+            *self = KnownAlerts { listed: self.listed, ..KnownAlerts::default() };
         }
         for (id, _, row) in rows {
             for &phase in self.news(id, row) {
@@ -92,7 +92,7 @@ impl Seen {
         match known {
             Some(known) if phases.is_empty() && *known.level == *level => {}
             _ => {
-                let row = Row { at: at.into(), level: level.into(), on };
+                let row = KnownAlert { at: at.into(), level: level.into(), on };
                 match place {
                     Ok(at) => self.rows[at].1 = row,
                     Err(at) => self.rows.insert(at, (id, row)),
@@ -184,7 +184,7 @@ mod tests {
         )
     }
 
-    fn told(seen: &mut Seen, rows: &[String]) -> Vec<String> {
+    fn told(seen: &mut KnownAlerts, rows: &[String]) -> Vec<String> {
         let list = format!("[{}]", rows.join(","));
         let (list, mut show) = (Node::parse(&list).unwrap(), Vec::new());
         seen.see(&list, &mut show);
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn only_what_was_not_seen_before_is_new() {
-        let mut seen = Seen::default();
+        let mut seen = KnownAlerts::default();
         let (one, two) = (row(1, "a", "heavy", false), row(2, "b", "light", false));
         assert_eq!(told(&mut seen, &[two.clone(), one.clone()]), ["user #1 HEAVY Begins", "user #2 LIGHT Begins"]);
         assert_eq!(told(&mut seen, &[two.clone(), one.clone()]), [""; 0]);
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn an_alert_changes_and_ends() {
-        let mut seen = Seen::default();
+        let mut seen = KnownAlerts::default();
         told(&mut seen, &[row(1, "a", "light", false)]);
         assert_eq!(told(&mut seen, &[row(1, "a", "heavy", false)]), ["user #1 HEAVY Changes"]);
         assert_eq!(told(&mut seen, &[row(1, "a", "heavy", true)]), ["user #1 HEAVY Ends"]);
@@ -219,21 +219,21 @@ mod tests {
 
     #[test]
     fn what_is_resolved_in_the_first_list_is_history() {
-        let mut seen = Seen::default();
+        let mut seen = KnownAlerts::default();
         let resolved = r#"{"ID":1,"Timestamp":"a","Resolved":false,"ResolvedAt":"2026-11-20T02:56:25Z"}"#;
         assert_eq!(told(&mut seen, &[resolved.into(), row(2, "b", "light", true)]), [""; 0]);
     }
 
     #[test]
     fn a_new_database_begins_its_ids_anew() {
-        let mut seen = Seen::default();
+        let mut seen = KnownAlerts::default();
         told(&mut seen, &[row(1, "a", "light", false), row(2, "a", "light", false)]);
         assert_eq!(told(&mut seen, &[row(1, "z", "heavy", false)]), ["user #1 HEAVY Begins"]);
     }
 
     #[test]
     fn no_list_is_too_long_and_no_memory_grows() {
-        let mut seen = Seen::default();
+        let mut seen = KnownAlerts::default();
         let mut rows: Vec<_> = (1..=3000).rev().map(|id| row(id, "a", "light", false)).collect();
         assert_eq!(told(&mut seen, &rows).len(), 3000);
         assert_eq!(told(&mut seen, &rows), [""; 0], "what had to be forgotten is not new again");
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn no_text_of_a_row_is_remembered_in_full() {
-        let (mut seen, long) = (Seen::default(), "x".repeat(5000));
+        let (mut seen, long) = (KnownAlerts::default(), "x".repeat(5000));
         assert_eq!(told(&mut seen, &[row(1, &long, &long, false)]).len(), 1);
         assert_eq!(told(&mut seen, &[row(1, &long, &long, false)]), [""; 0]);
         assert!(seen.rows.iter().all(|(_, row)| row.at.len() + row.level.len() <= 2 * 256));
@@ -277,7 +277,7 @@ mod tests {
             (r#"{"what":"x","n":1}"#, "", "what=x n=1"),
         ] {
             let text = format!(r#"{{"type":"alert","data":{data}}}"#);
-            let step = alert(&Node::parse(&text).unwrap(), &mut Memory::default()).unwrap();
+            let step = alert(&Node::parse(&text).unwrap(), &mut DialectState::default()).unwrap();
             let [Event::Alert(alert)] = &step.show[..] else { panic!("{text}") };
             assert_eq!((&*alert.level, &*alert.message), (level, message));
         }

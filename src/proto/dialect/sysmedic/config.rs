@@ -2,20 +2,20 @@
 
 use crate::model::event::{Answer, Event, Notice, Unknown};
 use crate::model::json::{self, Layout, Node, Writer};
-use crate::proto::dialect::{Memory, Step, Undecodable, unknown};
+use crate::proto::dialect::{DialectState, Outcome, Undecodable, unknown};
 
 /// What stands in place of a secret.
 const REDACTED: &str = "redacted";
 
 /// `config`, the second message of version 1.0.6 and in no document: `data` is a string of YAML with
 /// `email.password` and `websocket.secret` in clear. Hidden in any shape, also where it is no JSON.
-pub fn config<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
+pub fn config<'a>(text: &'a str, _: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
     let notice = Notice { text: "configuration (redacted)".into(), greeting: true };
     Ok(redacted(Event::Notice(notice), redact("config", text)))
 }
 
 /// What no handler knows is shown as it came, unless it could be a configuration in disguise.
-pub fn other<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable> {
+pub fn other<'a>(text: &'a str, _: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
     let kind = json::message_type(text).unwrap_or_default();
     if has_secret(text) {
         let harmless = redact(&kind, text);
@@ -26,7 +26,7 @@ pub fn other<'a>(text: &'a str, _: &mut Memory) -> Result<Step<'a>, Undecodable>
 }
 
 /// The answer to `get_config`: no more than limits and a version, as far as is known.
-pub fn response<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
+pub fn response<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
     if !has_secret(text) {
         return super::response(&Node::parse(text)?, memory).ok_or(Undecodable);
     }
@@ -35,8 +35,8 @@ pub fn response<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Unde
     Ok(redacted(Event::Answer(Answer { kind, text: REDACTED.into() }), harmless))
 }
 
-fn redacted<'a>(event: Event<'a>, text: String) -> Step<'a> {
-    let mut step = Step::from(event);
+fn redacted<'a>(event: Event<'a>, text: String) -> Outcome<'a> {
+    let mut step = Outcome::from(event);
     step.redacted = Some(text);
     step
 }
@@ -75,7 +75,7 @@ mod tests {
     use crate::proto::dialect::sysmedic::DIALECT;
 
     fn shown(text: &str) -> String {
-        let mut memory = Memory::default();
+        let mut memory = DialectState::default();
         let step = DIALECT.read(text, &mut memory).unwrap();
         assert!(matches!(&step.show[..], [Event::Notice(notice)] if notice.greeting));
         step.redacted.unwrap()
@@ -95,12 +95,12 @@ mod tests {
             r#"{"type":"config_response","data":{"email":{"Password":"hunter2"}},"request_id":"wsmon-1"}"#,
             r#"{"type":"settings","data":{"webSecret":"hunter2"}}"#,
         ] {
-            let mut memory = Memory::default();
+            let mut memory = DialectState::default();
             let step = DIALECT.read(text, &mut memory).unwrap();
             assert!(!format!("{step:?}").contains("hunter2"), "{step:?}");
             assert!(step.redacted.unwrap().contains("redacted"));
         }
-        let mut memory = Memory::default();
+        let mut memory = DialectState::default();
         let step = DIALECT.read(r#"{"type":"mystery","a":1}"#, &mut memory).unwrap();
         assert!(step.redacted.is_none());
         assert!(matches!(&step.show[..], [Event::Unknown(unknown)] if unknown.kind == "mystery"));

@@ -8,12 +8,16 @@ mod config;
 
 use std::time::Duration;
 
-use super::{Dialect, Handler, Memory, PLAIN, Step, Undecodable, Wish, answer, keep_alive, notice, push_all};
+use super::{
+    Dialect, DialectOptions, DialectState, Handler, Outcome, PLAIN, Undecodable, answer, keep_alive, notice, push_all,
+};
 use crate::model::event::{Event, ServerError};
-use crate::model::fields::{self, Row, Rule};
 use crate::model::json::{self, Node};
-use crate::model::metric::{Metric, Sample};
-use crate::proto::dialect::requests::{Ask, Asking};
+use crate::model::metric::Metric;
+use crate::model::sample::Sample;
+use crate::model::sample::field::{Field, FieldRule};
+use crate::model::sample::read::read_sample;
+use crate::proto::dialect::requests::{Request, RequestSpec};
 use crate::proto::uri::{Endpoint, percent_encode};
 
 pub static DIALECT: Dialect = Dialect {
@@ -39,7 +43,7 @@ pub static DIALECT: Dialect = Dialect {
     other: Some(Handler::Text(config::other)),
     recognises,
     address,
-    asking: Asking {
+    asking: RequestSpec {
         render: request,
         answers: &[
             ("get_system_info", "system_info_response"),
@@ -65,9 +69,9 @@ pub static DIALECT: Dialect = Dialect {
 
 /// What the server has told already.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct SysmedicState {
     /// Its alerts.
-    alerts: alerts::Seen,
+    alerts: alerts::KnownAlerts,
     /// That there are values which it does not measure.
     unmeasured: bool,
 }
@@ -86,7 +90,7 @@ fn recognises(kind: &str, message: &Node<'_>) -> bool {
 
 /// The secret goes into the query; the server looks nowhere else, and at the first one only. One in the URI wins.
 /// A `sysmedic://` URI has no path of its own: SysMedic's clients drop what stands there.
-fn address(endpoint: &mut Endpoint, wish: &Wish, _: &mut Memory) {
+fn address(endpoint: &mut Endpoint, wish: &DialectOptions, _: &mut DialectState) {
     let (path, query) = match (&endpoint.dialect, endpoint.target.split_once('?')) {
         (Some(_), _) => (DIALECT.path, ""),
         (None, Some((path, query))) => (path, query),
@@ -113,7 +117,7 @@ fn address(endpoint: &mut Endpoint, wish: &Wish, _: &mut Memory) {
 }
 
 /// `request_id` must be a text: for a number one server hangs up and another is deaf from then on.
-fn request(ask: &Ask, id: &str) -> String {
+fn request(ask: &Request, id: &str) -> String {
     let mut text = String::from("{\"type\":");
     json::push_string(&mut text, &ask.kind);
     text.push_str(",\"request_id\":");
@@ -132,32 +136,32 @@ const MIB: f64 = 1024.0 * 1024.0;
 static LOADS: &[Metric] = &[Metric::Load1, Metric::Load5, Metric::Load15];
 
 /// `alerts` and `system` are the daemon's; its time stamps are numbers.
-static MESSAGE: &[Row] = &[
-    Row("type", Rule::Envelope),
-    Row("timestamp", Rule::At),
-    Row("data", Rule::Into(DATA)),
-    Row("system", Rule::Into(SYSTEM)),
-    Row("alerts", Rule::Alerts),
+static MESSAGE: &[Field] = &[
+    Field("type", FieldRule::Envelope),
+    Field("timestamp", FieldRule::At),
+    Field("data", FieldRule::Into(DATA)),
+    Field("system", FieldRule::Into(SYSTEM)),
+    Field("alerts", FieldRule::Alerts),
 ];
 
-static DATA: &[Row] = &[
-    Row("cpu_usage", Rule::Number(Metric::Cpu, 1.0)),
-    Row("memory_usage", Rule::Number(Metric::Memory, 1.0)),
-    Row("disk_usage", Rule::Number(Metric::Disk, 1.0)),
-    Row("uptime", Rule::Words(&[Metric::Uptime], uptime)),
-    Row("load_avg", Rule::Words(LOADS, json::number)),
-    Row("network_io", Rule::Words(&[Metric::Network], network)),
+static DATA: &[Field] = &[
+    Field("cpu_usage", FieldRule::Number(Metric::Cpu, 1.0)),
+    Field("memory_usage", FieldRule::Number(Metric::DialectState, 1.0)),
+    Field("disk_usage", FieldRule::Number(Metric::Disk, 1.0)),
+    Field("uptime", FieldRule::Words(&[Metric::Uptime], uptime)),
+    Field("load_avg", FieldRule::Words(LOADS, json::number)),
+    Field("network_io", FieldRule::Words(&[Metric::Network], network)),
 ];
 
-static SYSTEM: &[Row] = &[Row("system", Rule::Into(METRICS)), Row("timestamp", Rule::At)];
+static SYSTEM: &[Field] = &[Field("system", FieldRule::Into(METRICS)), Field("timestamp", FieldRule::At)];
 
-static METRICS: &[Row] = &[
-    Row("cpu", Rule::Else(Metric::Cpu, 1.0)),
-    Row("memory", Rule::Else(Metric::Memory, 1.0)),
-    Row("network", Rule::Number(Metric::Network, MIB)),
-    Row("load1", Rule::Number(Metric::Load1, 1.0)),
-    Row("load5", Rule::Number(Metric::Load5, 1.0)),
-    Row("load15", Rule::Number(Metric::Load15, 1.0)),
+static METRICS: &[Field] = &[
+    Field("cpu", FieldRule::Else(Metric::Cpu, 1.0)),
+    Field("memory", FieldRule::Else(Metric::DialectState, 1.0)),
+    Field("network", FieldRule::Number(Metric::Network, MIB)),
+    Field("load1", FieldRule::Number(Metric::Load1, 1.0)),
+    Field("load5", FieldRule::Number(Metric::Load5, 1.0)),
+    Field("load15", FieldRule::Number(Metric::Load15, 1.0)),
 ];
 
 /// `2d 4h 32m` in seconds; `unknown` is nothing.
@@ -180,13 +184,13 @@ fn network(text: &str) -> Option<f64> {
     Some(json::number(text.strip_suffix("MB/s")?.trim())? * MIB)
 }
 
-fn system_update<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Undecodable> {
-    let reading = fields::read(text, MESSAGE)?;
+fn system_update<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
+    let reading = read_sample(text, MESSAGE)?;
     if let Some(error) = failure(text, &reading.sample) {
         return Ok(Event::Error(error).into());
     }
     let warn = unmeasured(&reading.sample, memory);
-    let mut step = Step::from(Event::Sample(reading.sample));
+    let mut step = Outcome::from(Event::Sample(reading.sample));
     step.warn = warn;
     if let Some(list) = reading.alerts {
         memory.sysmedic.alerts.see(&list, &mut step.show);
@@ -196,7 +200,7 @@ fn system_update<'a>(text: &'a str, memory: &mut Memory) -> Result<Step<'a>, Und
 
 /// A server that cannot measure sends zeros, "unknown", and a word about it: `error`, or the daemon's `summary`.
 fn failure<'a>(text: &'a str, sample: &Sample<'_>) -> Option<ServerError<'a>> {
-    if sample.get(Metric::Memory) != Some(0.0) || sample.get(Metric::Uptime).is_some() {
+    if sample.get(Metric::DialectState) != Some(0.0) || sample.get(Metric::Uptime).is_some() {
         return None;
     }
     let node = Node::parse(text).ok()?;
@@ -206,7 +210,7 @@ fn failure<'a>(text: &'a str, sample: &Sample<'_>) -> Option<ServerError<'a>> {
 }
 
 /// Up to 1.0.6 every sample is the first of a new monitor, which has nothing to compare its counters with.
-fn unmeasured(sample: &Sample<'_>, memory: &mut Memory) -> Option<String> {
+fn unmeasured(sample: &Sample<'_>, memory: &mut DialectState) -> Option<String> {
     let is_zero = |metric| sample.get(metric).is_some_and(|value| value == 0.0);
     if !memory.wish.verbose || memory.sysmedic.unmeasured || !is_zero(Metric::Cpu) {
         return None;
@@ -216,7 +220,7 @@ fn unmeasured(sample: &Sample<'_>, memory: &mut Memory) -> Option<String> {
     Some(format!("{what} not measured: SysMedic up to 1.0.6 never sends anything else"))
 }
 
-fn welcome<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+fn welcome<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
     let data = node.get("data").unwrap_or(node);
     let mut text = data.text("message").map_or("Connected", |text| text).to_owned();
     let mut separator = ": ";
@@ -230,7 +234,7 @@ fn welcome<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
 }
 
 /// The lists of a Go program are null where they are empty.
-fn response<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+fn response<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
     let mut answer = answer(node);
     if answer.text == "null" {
         answer.text = "[]".to_owned();
@@ -238,7 +242,7 @@ fn response<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
     Some(Event::Answer(answer).into())
 }
 
-fn error<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+fn error<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
     let data = node.get("data").unwrap_or(node);
     let text = data.told(&["error", "message"]);
     Some(Event::Error(ServerError { text, severity: None }).into())

@@ -3,9 +3,10 @@ use std::time::{Instant, SystemTime};
 use super::*;
 use crate::format::FORMATS;
 use crate::format::style::Style;
-use crate::model::event::{AlertPhase, Shown};
+use crate::model::event::{AlertPhase, Message};
+use crate::model::sample::read::other_members;
 use crate::proto::dialect::conversation::Conversation;
-use crate::proto::dialect::requests::Questions;
+use crate::proto::dialect::requests::RequestPlan;
 
 const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings/sysmedic");
 
@@ -23,14 +24,14 @@ fn files() -> Vec<String> {
 }
 
 /// What a format prints for a recording, beginning without knowing the dialect.
-fn printed(format: &str, file: &str, wish: Wish) -> String {
+fn printed(format: &str, file: &str, wish: DialectOptions) -> String {
     let (mut out, now, server) = (String::new(), Instant::now(), std::sync::Arc::from("s"));
-    let mut conversation = Conversation::new(None, wish, Questions::default());
+    let mut conversation = Conversation::new(None, wish, RequestPlan::default());
     let format = FORMATS.iter().find(|row| row.name == format).unwrap();
     for text in texts(file, "in") {
         let mut room = None;
         let heard = conversation.hear(&text, &mut room, now);
-        let shown = Shown {
+        let shown = Message {
             server: &server,
             id: 0,
             received_at: SystemTime::UNIX_EPOCH,
@@ -46,12 +47,12 @@ fn printed(format: &str, file: &str, wish: Wish) -> String {
     out
 }
 
-fn read<'a>(text: &'a str, memory: &mut Memory) -> Step<'a> {
+fn read<'a>(text: &'a str, memory: &mut DialectState) -> Outcome<'a> {
     DIALECT.read(text, memory).unwrap()
 }
 
 fn sample(text: &str) -> Sample<'_> {
-    match &read(text, &mut Memory::default()).show[..] {
+    match &read(text, &mut DialectState::default()).show[..] {
         [Event::Sample(sample), ..] => (**sample).clone(),
         other => panic!("{other:?}"),
     }
@@ -59,8 +60,8 @@ fn sample(text: &str) -> Sample<'_> {
 
 fn target(uri: &str, token: Option<&str>) -> String {
     let mut endpoint = Endpoint::parse(uri).unwrap();
-    let wish = Wish { token: token.map(Into::into), ..Wish::default() };
-    address(&mut endpoint, &wish, &mut Memory::default());
+    let wish = DialectOptions { token: token.map(Into::into), ..DialectOptions::default() };
+    address(&mut endpoint, &wish, &mut DialectState::default());
     endpoint.target
 }
 
@@ -108,7 +109,7 @@ fn no_secret_of_a_server_is_printed_by_any_format() {
             .chain(["hunter2".to_owned()])
             .collect();
         for format in FORMATS {
-            let out = printed(format.name, &file, Wish { verbose: true, ..Wish::default() });
+            let out = printed(format.name, &file, DialectOptions { verbose: true, ..DialectOptions::default() });
             assert!(!words.iter().any(|word| out.contains(word)), "{file} {}: {out}", format.name);
         }
         secrets += words.len() - 1;
@@ -126,7 +127,7 @@ fn the_three_servers_are_shown_alike() {
         ("lib_plain_31s.jsonl", format!("{greeting}{config}"), "CPU:   0.0% | RAM:   6.4% | Disk:  70.2%"),
         ("daemon_plain_31s.jsonl", format!("{greeting}{config}"), "CPU:   0.0% | RAM:   6.4% | Disk:  70.2%"),
     ] {
-        let out = printed("simple", file, Wish::default());
+        let out = printed("simple", file, DialectOptions::default());
         let rest = out.strip_prefix(&head).unwrap();
         assert_eq!(rest.lines().next(), Some(line), "{file}");
         assert!(rest.lines().all(|line| line.starts_with("CPU:   0.0% | RAM: ")), "{rest}");
@@ -135,7 +136,7 @@ fn the_three_servers_are_shown_alike() {
 
 #[test]
 fn all_that_a_daemon_sends_is_in_detailed() {
-    let out = printed("detailed", "daemon_plain_31s.jsonl", Wish::default());
+    let out = printed("detailed", "daemon_plain_31s.jsonl", DialectOptions::default());
     let block = out.split("\n\n=== ").nth(1).unwrap_or_else(|| out.split("=== ").nth(1).unwrap());
     for part in
         ["Load 1 min: 2.66", "Load 15 min: 0.94", "Uptime: 11m 0s", "Network: 0.0 B/s", "summary: System: Debian"]
@@ -144,7 +145,7 @@ fn all_that_a_daemon_sends_is_in_detailed() {
     }
     assert!(out.contains("=== System Monitoring - 2026-11-20T06:19:03Z ==="), "{out}");
     assert!(!out.contains("cpu_usage") && !out.contains("timestamp"), "{out}");
-    let out = printed("detailed", "daemon_users_alerts_TZ.jsonl", Wish::default());
+    let out = printed("detailed", "daemon_users_alerts_TZ.jsonl", DialectOptions::default());
     assert!(out.contains("  system.users.0.ProcessCount: 110\n"), "{out}");
     assert!(out.contains("\n\nAlerts:\n  HEAVY System Status: Heavy Load; CPU: 0.0%"), "{out}");
 }
@@ -156,7 +157,7 @@ fn units_and_notations_are_the_common_ones() {
     );
     for (metric, value) in [
         (Metric::Cpu, 45.0),
-        (Metric::Memory, 67.8),
+        (Metric::DialectState, 67.8),
         (Metric::Disk, 1e-7),
         (Metric::Uptime, 189_120.0),
         (Metric::Load1, 0.85),
@@ -188,7 +189,7 @@ fn uptimes_are_read_in_every_length() {
 #[test]
 fn a_notation_nobody_knows_is_left_to_the_others() {
     let text = r#"{"type":"system_update","data":{"memory_usage":1,"uptime":"unknown","load_avg":"1, x, 3, 4","network_io":"9 kB/s"},"system":{"users":null},"timestamp":1795155543000}"#;
-    let others = fields::others(&Node::parse(text).unwrap(), &sample(text), usize::MAX);
+    let others = other_members(&Node::parse(text).unwrap(), &sample(text), usize::MAX);
     let names: Vec<_> = others.iter().map(|(path, value)| format!("{path}={value}")).collect();
     assert_eq!(
         names,
@@ -196,7 +197,7 @@ fn a_notation_nobody_knows_is_left_to_the_others() {
     );
     let text = r#"{"type":"system_update","data":{"memory_usage":1,"load_avg":[1,2.5,3]}}"#;
     assert_eq!(sample(text).get(Metric::Load5), Some(2.5));
-    assert!(fields::others(&Node::parse(text).unwrap(), &sample(text), usize::MAX).is_empty());
+    assert!(other_members(&Node::parse(text).unwrap(), &sample(text), usize::MAX).is_empty());
 }
 
 #[test]
@@ -211,7 +212,7 @@ fn a_server_that_cannot_measure_reports_an_error_and_no_zeros() {
             "Error retrieving system data",
         ),
     ] {
-        let step = read(text, &mut Memory::default());
+        let step = read(text, &mut DialectState::default());
         assert!(matches!(&step.show[..], [Event::Error(error)] if error.text == words), "{step:?}");
     }
 }
@@ -219,7 +220,7 @@ fn a_server_that_cannot_measure_reports_an_error_and_no_zeros() {
 #[test]
 fn what_is_never_measured_is_said_once_and_only_with_verbose() {
     let marked = |file, verbose| {
-        let out = printed("simple", file, Wish { verbose, ..Wish::default() });
+        let out = printed("simple", file, DialectOptions { verbose, ..DialectOptions::default() });
         let lines: Vec<_> = out.lines().filter(|line| line.starts_with("warning")).map(str::to_owned).collect();
         lines
     };
@@ -231,21 +232,21 @@ fn what_is_never_measured_is_said_once_and_only_with_verbose() {
 
 #[test]
 fn the_alerts_of_a_daemon_are_told_once() {
-    let out = printed("simple", "daemon_users_alerts_TZ.jsonl", Wish::default());
+    let out = printed("simple", "daemon_users_alerts_TZ.jsonl", DialectOptions::default());
     let alerts: Vec<_> = out.lines().filter(|line| line.starts_with("[ALERT]")).collect();
     assert_eq!(alerts.len(), 10);
     assert_eq!(
         alerts[9],
-        "[ALERT] HEAVY System Status: Heavy Load; CPU: 100.0%, Memory: 6.7%, Network: 0.0 MB/s; Top Users: - root: CPU 5.3%, Memory 1.8%, Processes: 118"
+        "[ALERT] HEAVY System Status: Heavy Load; CPU: 100.0%, DialectState: 6.7%, Network: 0.0 MB/s; Top Users: - root: CPU 5.3%, DialectState 1.8%, Processes: 118"
     );
 }
 
 #[test]
 fn pushed_alerts_are_told_in_both_spellings() {
-    let out = printed("simple", "lib_alert_then_shutdown.jsonl", Wish::default());
+    let out = printed("simple", "lib_alert_then_shutdown.jsonl", DialectOptions::default());
     let alerts: Vec<_> = out.lines().filter(|line| line.starts_with("[ALERT]")).collect();
     assert_eq!(alerts, ["[ALERT] LIGHT Light Usage; cause: user123 (cpu: 95.2% for 5m0s)"; 2]);
-    let step = read(r#"{"type":"alert","data":{"status":"Heavy Load"}}"#, &mut Memory::default()).show;
+    let step = read(r#"{"type":"alert","data":{"status":"Heavy Load"}}"#, &mut DialectState::default()).show;
     assert!(matches!(&step[..], [Event::Alert(alert)] if alert.phase == AlertPhase::Begins));
 }
 
@@ -255,7 +256,7 @@ fn requests_are_written_as_real_servers_accepted_them() {
     for file in ["lib_requests.jsonl", "v105_requests_with_null_data.jsonl", "lib_requests_with_null_data.jsonl"] {
         for sent in texts(file, "out") {
             let sent = Node::parse(&sent).unwrap();
-            let ask = Ask {
+            let ask = Request {
                 kind: sent.text("type").unwrap().to_string(),
                 json: sent.get("data").map(|_| " null ".to_owned()),
             };
@@ -265,7 +266,7 @@ fn requests_are_written_as_real_servers_accepted_them() {
         }
     }
     assert_eq!(compared, 18);
-    let ask = Ask { kind: "get_config".into(), json: None };
+    let ask = Request { kind: "get_config".into(), json: None };
     assert_eq!(request(&ask, "req_004"), texts("lib_requests.jsonl", "out")[3]);
 }
 
@@ -273,9 +274,9 @@ fn requests_are_written_as_real_servers_accepted_them() {
 fn answers(file: &str, id: &str) -> Vec<String> {
     let (now, mut told) = (Instant::now(), Vec::new());
     let kinds = ["get_system_info", "get_alerts", "get_user_metrics", "get_config", "get_uptime", "ping"];
-    let asks = kinds.iter().map(|kind| Ask { kind: (*kind).into(), json: None }).collect();
-    let questions = Questions { asks, ..Questions::default() };
-    let mut conversation = Conversation::new(Some(&DIALECT), Wish::default(), questions);
+    let asks = kinds.iter().map(|kind| Request { kind: (*kind).into(), json: None }).collect();
+    let questions = RequestPlan { asks, ..RequestPlan::default() };
+    let mut conversation = Conversation::new(Some(&DIALECT), DialectOptions::default(), questions);
     let mut sent = conversation.opened(now).send;
     for text in texts(file, "in") {
         let asked = sent.len();
@@ -309,8 +310,8 @@ fn all_six_requests_are_answered() {
 fn errors_are_told_and_pings_of_nobody_are_keep_alives() {
     let error = r#"{"type":"error","data":{"error":"Unknown request type: \u003ca\u003e"},"request_id":"wsmon-1"}"#;
     assert!(
-        matches!(&read(error, &mut Memory::default()).show[..], [Event::Error(e)] if e.text == "Unknown request type: <a>")
+        matches!(&read(error, &mut DialectState::default()).show[..], [Event::Error(e)] if e.text == "Unknown request type: <a>")
     );
     let pong = r#"{"type":"pong","data":{"message":"pong"}}"#;
-    assert!(matches!(&read(pong, &mut Memory::default()).show[..], [Event::KeepAlive]));
+    assert!(matches!(&read(pong, &mut DialectState::default()).show[..], [Event::KeepAlive]));
 }

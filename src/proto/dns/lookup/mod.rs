@@ -1,12 +1,12 @@
 //! One lookup: which names to ask for, in both families side by side, and when to hand out what has come.
 
-use core::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::conf::Conf;
-use super::message::{self, Kind};
-use super::question::{Complaint, Desk, Outcome, Question};
-use super::{Family, Wish, interleave};
+use super::message::{self, RecordType};
+use super::question::{DnsServerError, DnsServers, Question, QuestionOutcome};
+use super::{Family, HostQuery, interleave};
 use crate::model::time::sooner;
 
 /// How long IPv4 addresses wait for IPv6 ones, RFC 8305 section 3.
@@ -16,7 +16,7 @@ const SHORTEST_TRY: Duration = Duration::from_millis(500);
 
 /// One question put to one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TryId(pub u64);
+pub struct QueryId(pub u64);
 
 /// How a question travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +29,9 @@ pub enum Over {
 
 /// A message for a server. Its answer is told with the same id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct DnsQuery {
     /// Each try has its own socket, so each has its own port.
-    pub id: TryId,
+    pub id: QueryId,
     /// Where to.
     pub server: SocketAddr,
     /// And how.
@@ -42,11 +42,11 @@ pub struct Ask {
 
 /// What the caller has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Do {
+pub enum LookupAction {
     /// Send it, from a socket of its own.
-    Ask(Ask),
+    Send(DnsQuery),
     /// Close this try's socket.
-    Forget(TryId),
+    Forget(QueryId),
     /// Addresses have come, never none; more may follow unless the lookup is done.
     Found(Vec<SocketAddr>),
     /// No address will come, for this reason.
@@ -60,7 +60,7 @@ pub struct Lookup {
     port: u16,
     family: Family,
     is_configured: bool,
-    desk: Desk,
+    desk: DnsServers,
     /// The names that have been asked for; the last is the present one.
     asked: Vec<String>,
     /// The next one is the last.
@@ -89,7 +89,7 @@ impl Lookup {
     ///
     /// A try takes at most the time that `resolv.conf` says, and less where the caller would otherwise give up before
     /// the last server has been asked.
-    pub fn begin(wish: Wish<'_>, conf: &Conf, now: Instant, random: &mut dyn FnMut() -> u64) -> Self {
+    pub fn begin(wish: HostQuery<'_>, conf: &Conf, now: Instant, random: &mut dyn FnMut() -> u64) -> Self {
         let first = if conf.rotate { random() as usize % conf.servers.len() } else { 0 };
         let (last, rest) = conf.servers.split_at(first);
         let servers = [rest, last].concat();
@@ -102,7 +102,7 @@ impl Lookup {
             port: wish.port,
             family: wish.family,
             is_configured: conf.is_configured,
-            desk: Desk {
+            desk: DnsServers {
                 tries: servers.len() * conf.attempts,
                 servers,
                 timeout: conf.timeout.min(fair.max(SHORTEST_TRY)),
@@ -122,7 +122,7 @@ impl Lookup {
     }
 
     /// What to do next, until there is nothing left.
-    pub fn todo(&mut self) -> Option<Do> {
+    pub fn todo(&mut self) -> Option<LookupAction> {
         (!self.desk.todo.is_empty()).then(|| self.desk.todo.remove(0))
     }
 
@@ -153,7 +153,7 @@ impl Lookup {
     /// A message arrived on the socket of a try. Whoever sent it and whatever it is, it is checked here.
     pub fn answered(
         &mut self,
-        id: TryId,
+        id: QueryId,
         from: SocketAddr,
         message: &[u8],
         now: Instant,
@@ -166,7 +166,7 @@ impl Lookup {
     }
 
     /// A try's socket failed, for this reason: the next server is asked at once.
-    pub fn failed(&mut self, id: TryId, why: &str, now: Instant, random: &mut dyn FnMut() -> u64) {
+    pub fn failed(&mut self, id: QueryId, why: &str, now: Instant, random: &mut dyn FnMut() -> u64) {
         for question in &mut self.questions {
             question.failed(id, why, false, &mut self.desk, now, random());
         }
@@ -221,7 +221,7 @@ impl Lookup {
             }
         }
         if !found.is_empty() {
-            self.desk.todo.push(Do::Found(interleave(found)));
+            self.desk.todo.push(LookupAction::Found(interleave(found)));
         }
         self.is_done = !pending;
     }
@@ -248,10 +248,10 @@ impl Lookup {
     fn ask_for_next_name(&mut self, now: Instant, random: &mut dyn FnMut() -> u64) {
         let Some(name) = self.candidates.pop() else { return self.fail() };
         self.desk.complaints.clear();
-        let kinds: &[Kind] = match self.family {
-            Family::Both => &[Kind::Aaaa, Kind::A],
-            Family::V4 => &[Kind::A],
-            Family::V6 => &[Kind::Aaaa],
+        let kinds: &[RecordType] = match self.family {
+            Family::Both => &[RecordType::Aaaa, RecordType::A],
+            Family::V4 => &[RecordType::A],
+            Family::V6 => &[RecordType::Aaaa],
         };
         self.questions.clear();
         for kind in kinds {
@@ -274,24 +274,24 @@ impl Lookup {
             ""
         };
         self.is_done = true;
-        self.desk.todo.push(Do::Fail(format!("resolve {}: {why}{also}{local}", self.host)));
+        self.desk.todo.push(LookupAction::Fail(format!("resolve {}: {why}{also}{local}", self.host)));
     }
 
     /// Why the present name has no address: what the servers said, or that they said nothing.
     fn reason(&self) -> (Weight, String) {
         let outcomes = || self.questions.iter().filter_map(|question| question.outcome.as_ref());
-        if outcomes().any(|outcome| *outcome == Outcome::Failed) {
+        if outcomes().any(|outcome| *outcome == QuestionOutcome::Failed) {
             let unset = if self.is_configured { "" } else { " (/etc/resolv.conf names no server)" };
             return (Weight::Unanswered, format!("{}{unset}", complain(&self.desk.complaints)));
         }
         let says = |what: &str, server: &SocketAddr| format!("{what}, says {}", show(server));
         for outcome in outcomes() {
-            if let Outcome::NoAddress(server) = outcome {
+            if let QuestionOutcome::NoAddress(server) = outcome {
                 return (Weight::Empty, says(&format!("the name has no {}", self.family.noun()), server));
             }
         }
         let no_name = outcomes().find_map(|outcome| match outcome {
-            Outcome::NoName(server) => Some(says("no such name", server)),
+            QuestionOutcome::NoName(server) => Some(says("no such name", server)),
             _ => None,
         });
         (Weight::Unknown, no_name.unwrap_or_default())
@@ -299,10 +299,10 @@ impl Lookup {
 }
 
 /// `no answer from 10.0.0.1, 10.0.0.2`, or what each said.
-fn complain(complaints: &[Complaint]) -> String {
+fn complain(complaints: &[DnsServerError]) -> String {
     let silent = complaints.iter().all(|complaint| complaint.why == "no answer");
     let mut text = String::from(if silent { "no answer from " } else { "" });
-    for (i, Complaint { server, why, .. }) in complaints.iter().enumerate() {
+    for (i, DnsServerError { server, why, .. }) in complaints.iter().enumerate() {
         let server = show(server);
         text += &match (i, silent) {
             (0, true) => server,

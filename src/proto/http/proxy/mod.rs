@@ -1,15 +1,14 @@
 //! A tunnel through an HTTP proxy (RFC 9110 section 9.3.6): which proxy, what to ask of it, what it answers. Bytes in,
 //! bytes out: no socket and no environment of its own.
 
-use core::net::IpAddr;
 use std::fmt;
 
 use httparse::{EMPTY_HEADER, Error, Header, Response, Status};
 
-use crate::format::style::escape;
+use crate::model::text::escape;
 use crate::proto::http::upgrade::MAX_HEAD;
 use crate::proto::uri::Endpoint;
-use crate::proto::uri::authority::{basic, bracketed, check_host, check_port, split_port, split_userinfo};
+use crate::proto::uri::authority::{basic, bracketed, check_host, check_port, is_loopback, split_port, split_userinfo};
 
 mod no_proxy;
 
@@ -33,9 +32,30 @@ pub struct Proxy {
     auth: Option<(String, String)>,
 }
 
+/// By which proxy, if any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ProxyChoice {
+    /// The environment's.
+    #[default]
+    Environment,
+    /// This one.
+    Given(Box<Proxy>),
+}
+
+impl ProxyChoice {
+    /// The proxy for an endpoint.
+    pub(crate) fn proxy(&self, endpoint: &Endpoint, env: Environment<'_>) -> Result<Option<Box<Proxy>>, String> {
+        match self {
+            ProxyChoice::Given(_) if endpoint.unix.is_some() => Ok(None),
+            ProxyChoice::Given(proxy) => Ok(Some(proxy.clone())),
+            ProxyChoice::Environment => Proxy::from_environment(endpoint, env),
+        }
+    }
+}
+
 /// Why there is no tunnel: one line that names the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct TunnelRefused {
     /// The HTTP status; `None` where the answer is not HTTP.
     pub status: Option<u16>,
     /// For people; nothing in it needs to be escaped.
@@ -132,7 +152,7 @@ impl Proxy {
     ///
     /// # Errors
     /// Where the proxy makes no tunnel.
-    pub fn read(&self, buffer: &[u8]) -> Result<Option<usize>, Refused> {
+    pub fn read(&self, buffer: &[u8]) -> Result<Option<usize>, TunnelRefused> {
         let mut consumed = 0;
         loop {
             let mut fields = [EMPTY_HEADER; MAX_FIELDS];
@@ -152,7 +172,7 @@ impl Proxy {
         }
     }
 
-    fn refused(&self, head: &Response<'_, '_>) -> Refused {
+    fn refused(&self, head: &Response<'_, '_>) -> TunnelRefused {
         let code = head.code.unwrap_or_default();
         let reason = escape(head.reason.unwrap_or_default().trim());
         let space = if reason.is_empty() { "" } else { " " };
@@ -160,7 +180,7 @@ impl Proxy {
             407 => self.credentials(head.headers),
             _ => advice(code).into(),
         };
-        Refused { status: Some(code), text: format!("the proxy answered {code}{space}{reason}{advice}") }
+        TunnelRefused { status: Some(code), text: format!("the proxy answered {code}{space}{reason}{advice}") }
     }
 
     fn credentials(&self, fields: &[Header<'_>]) -> String {
@@ -198,13 +218,13 @@ impl fmt::Debug for Proxy {
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for TunnelRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for TunnelRefused {}
 
 /// The first of these variables that is not empty.
 fn lookup<'a>(names: &[&'a str], env: Environment<'_>) -> Option<(&'a str, String)> {
@@ -217,16 +237,6 @@ fn lookup<'a>(names: &[&'a str], env: Environment<'_>) -> Option<(&'a str, Strin
     None
 }
 
-pub(crate) fn is_loopback(host: &str) -> bool {
-    match host.split('%').next().unwrap_or_default().parse::<IpAddr>() {
-        Ok(address) => address.to_canonical().is_loopback() || address.is_unspecified(),
-        Err(_) => {
-            let host = host.strip_suffix('.').unwrap_or(host);
-            host == "localhost" || host.ends_with(".localhost")
-        }
-    }
-}
-
 fn advice(code: u16) -> &'static str {
     match code {
         300..=399 => ": is this the login page of a network?",
@@ -237,7 +247,7 @@ fn advice(code: u16) -> &'static str {
     }
 }
 
-fn not_http(buffer: &[u8]) -> Refused {
+fn not_http(buffer: &[u8]) -> TunnelRefused {
     if matches!(buffer, [0x15 | 0x16, 3, ..] | [0x15]) {
         return odd("with TLS", ": only proxies that are reached without it are supported");
     }
@@ -246,8 +256,8 @@ fn not_http(buffer: &[u8]) -> Refused {
     odd(&format!("with something else than HTTP (\"{start}\")"), ": is this an HTTP proxy?")
 }
 
-fn odd(what: &str, advice: &str) -> Refused {
-    Refused { status: None, text: format!("the proxy answered {what}{advice}") }
+fn odd(what: &str, advice: &str) -> TunnelRefused {
+    TunnelRefused { status: None, text: format!("the proxy answered {what}{advice}") }
 }
 
 #[cfg(test)]

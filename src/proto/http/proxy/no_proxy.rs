@@ -1,6 +1,6 @@
 //! What goes around the proxy: `no_proxy`, read as curl reads it, and with ports.
 
-use core::net::IpAddr;
+use std::net::IpAddr;
 
 /// Whether a list of names, addresses and networks, separated by commas or spaces, holds a host and port.
 ///

@@ -1,6 +1,6 @@
 //! Where a redirect leads (RFC 9110 sections 10.2.2 and 15.4), and whether to follow it.
 
-use crate::format::style::escape;
+use crate::model::text::escape;
 use crate::proto::uri::{Endpoint, encode_target, find_odd, may_be_scheme};
 
 /// How many redirects in a row are followed.

@@ -9,8 +9,8 @@ mod refused;
 mod retry_after;
 mod server;
 
-pub use client::{Read, Request, read, request};
-pub use refused::Refused;
+pub use client::{Read, UpgradeRequest, read, request};
+pub use refused::UpgradeRefused;
 pub use server::serve;
 
 use data_encoding::BASE64;
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn what_the_client_asks_the_server_grants_and_the_client_believes_it() {
         let key = key([7; 16]);
-        let asked = request(&Request { host: "h", target: "/", key: &key, headers: &[] });
+        let asked = request(&UpgradeRequest { host: "h", target: "/", key: &key, headers: &[] });
         let (answer, consumed) = serve(asked.as_bytes()).unwrap().unwrap();
         assert_eq!(consumed, asked.len());
         let read = read(answer.as_bytes(), &key, std::time::UNIX_EPOCH);

@@ -8,7 +8,7 @@ const QUOTED: usize = 200;
 
 /// What the other side answered instead of a valid 101. Texts in it are escaped, except `location`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refused {
+pub enum UpgradeRefused {
     /// Another status than 101.
     Status {
         /// The status code.
@@ -53,39 +53,45 @@ pub enum Refused {
     TooLong,
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for UpgradeRefused {}
 
-impl Display for Refused {
+impl Display for UpgradeRefused {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Refused::Status { code, reason, retry_after, location, body } => {
+            UpgradeRefused::Status { code, reason, retry_after, location, body } => {
                 status(f, *code, reason, *retry_after, location.as_deref())?;
                 if body.is_empty() { Ok(()) } else { write!(f, " (\"{body}\")") }
             }
-            Refused::NotHttp { looks_like_tls: true, .. } => {
+            UpgradeRefused::NotHttp { looks_like_tls: true, .. } => {
                 f.write_str("answered with TLS instead of HTTP: is this a TLS port? then use wss://")
             }
-            Refused::NotHttp { start, .. } if start.starts_with("SSH-") => {
+            UpgradeRefused::NotHttp { start, .. } if start.starts_with("SSH-") => {
                 write!(f, "answered as an SSH server (\"{start}\"): check the port")
             }
-            Refused::NotHttp { start, .. } => {
+            UpgradeRefused::NotHttp { start, .. } => {
                 write!(
                     f,
                     "answered with something else than HTTP (\"{start}\"): check the port, or is this a TLS port?"
                 )
             }
-            Refused::OldHttp => f.write_str("upgraded in HTTP/1.0, which has no upgrade: is a proxy in between?"),
-            Refused::WrongAccept => {
+            UpgradeRefused::OldHttp => {
+                f.write_str("upgraded in HTTP/1.0, which has no upgrade: is a proxy in between?")
+            }
+            UpgradeRefused::WrongAccept => {
                 f.write_str("upgraded with a Sec-WebSocket-Accept that does not match our key: is a cache in between?")
             }
-            Refused::Missing { header } => {
+            UpgradeRefused::Missing { header } => {
                 write!(f, "upgraded without a valid {header} header: is this a WebSocket server?")
             }
-            Refused::Extension { name } => write!(f, "upgraded with the extension \"{name}\", which was not offered"),
-            Refused::Subprotocol { name } => {
+            UpgradeRefused::Extension { name } => {
+                write!(f, "upgraded with the extension \"{name}\", which was not offered")
+            }
+            UpgradeRefused::Subprotocol { name } => {
                 write!(f, "upgraded with the subprotocol \"{name}\", which was not offered")
             }
-            Refused::TooLong => f.write_str("answered with a head of over 16 KiB or 124 fields: check the address"),
+            UpgradeRefused::TooLong => {
+                f.write_str("answered with a head of over 16 KiB or 124 fields: check the address")
+            }
         }
     }
 }
@@ -140,11 +146,11 @@ fn public(location: &str) -> String {
     escaped(format!("{}{}", &address[..start], &address[host..]).as_bytes())
 }
 
-pub(super) fn not_http(buffer: &[u8]) -> Refused {
+pub(super) fn not_http(buffer: &[u8]) -> UpgradeRefused {
     // A TLS record: its type (alert or handshake), then the major version 3 (RFC 8446 section 5.1).
     let looks_like_tls = matches!(buffer, [0x15 | 0x16, 3, ..] | [0x15]);
     let line = buffer.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Refused::NotHttp {
+    UpgradeRefused::NotHttp {
         looks_like_tls,
         start: escaped(line.trim_ascii_end().get(..40).unwrap_or(line.trim_ascii_end())),
     }
@@ -188,8 +194,8 @@ pub(super) fn escaped(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn answered(code: u16, reason: &str) -> Refused {
-        Refused::Status { code, reason: reason.into(), retry_after: None, location: None, body: String::new() }
+    fn answered(code: u16, reason: &str) -> UpgradeRefused {
+        UpgradeRefused::Status { code, reason: reason.into(), retry_after: None, location: None, body: String::new() }
     }
 
     #[test]
@@ -210,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_wait_and_the_line_of_the_body_are_told() {
-        let refused = Refused::Status {
+        let refused = UpgradeRefused::Status {
             code: 503,
             reason: "Busy".into(),
             retry_after: Some(Duration::from_secs(7)),
@@ -231,8 +237,13 @@ mod tests {
             ("\u{2028}x\u{2029}", "\\u{2028}x\\u{2029}"),
         ] {
             let location = Some(location.to_owned());
-            let refused =
-                Refused::Status { code: 308, reason: String::new(), retry_after: None, location, body: String::new() };
+            let refused = UpgradeRefused::Status {
+                code: 308,
+                reason: String::new(),
+                retry_after: None,
+                location,
+                body: String::new(),
+            };
             assert_eq!(refused.to_string(), format!("answered 308: moved to {shown}, redirects are not followed"));
         }
     }

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn without_reconnections_the_first_loss_is_the_end() {
-    let mut sim = Sim::with(|policy| policy.max_reconnects = Some(0));
+    let mut sim = SessionSim::with(|policy| policy.max_reconnects = Some(0));
     sim.tick().say(Input::Opened).say(SAMPLE).closed(1000).expect(&[
         (0.0, "tick", Dial),
         (0.0, "opened", Nothing),
@@ -17,7 +17,7 @@ fn without_reconnections_the_first_loss_is_the_end() {
 
 #[test]
 fn three_reconnections_are_four_dials() {
-    let mut sim = Sim::with(|policy| policy.max_reconnects = Some(3));
+    let mut sim = SessionSim::with(|policy| policy.max_reconnects = Some(3));
     while !sim.session.is_done() {
         sim.tick().refused();
     }
@@ -27,7 +27,7 @@ fn three_reconnections_are_four_dials() {
 
 #[test]
 fn useful_sessions_do_not_count_as_reconnections_in_a_row() {
-    let mut sim = Sim::with(|policy| policy.max_reconnects = Some(3));
+    let mut sim = SessionSim::with(|policy| policy.max_reconnects = Some(3));
     for _ in 0..10 {
         sim.tick().refused().tick().refused().tick().say(Input::Opened).say(SAMPLE).refused();
     }
@@ -36,7 +36,7 @@ fn useful_sessions_do_not_count_as_reconnections_in_a_row() {
 
 #[test]
 fn useless_sessions_count_as_reconnections_in_a_row() {
-    let mut sim = Sim::with(|policy| policy.max_reconnects = Some(3));
+    let mut sim = SessionSim::with(|policy| policy.max_reconnects = Some(3));
     while !sim.session.is_done() {
         sim.tick().say(Input::Opened).say(GREETING).closed(1008);
     }
@@ -45,16 +45,16 @@ fn useless_sessions_count_as_reconnections_in_a_row() {
 
 #[test]
 fn an_error_that_cannot_pass_is_final_and_no_longer_gentle() {
-    let mut sim = Sim::open();
+    let mut sim = SessionSim::open();
     sim.say(SAMPLE).closed(1000);
-    assert!(sim.session.is_gentle());
+    assert!(sim.session.is_routine());
     sim.tick().refused_for(Retry::Final);
-    assert!(sim.session.is_done() && !sim.session.is_gentle());
+    assert!(sim.session.is_done() && !sim.session.is_routine());
 }
 
 #[test]
 fn a_refusal_is_final_as_long_as_the_server_was_of_no_use() {
-    let mut sim = Sim::new();
+    let mut sim = SessionSim::new();
     sim.tick().refused().tick().say(Input::Opened).say(GREETING).closed(1011).tick();
     sim.refused_for(Retry::FinalUnlessUseful);
     assert_eq!(sim.session.client_state(), ClientState::Error);
@@ -62,7 +62,7 @@ fn a_refusal_is_final_as_long_as_the_server_was_of_no_use() {
 
 #[test]
 fn a_refusal_by_a_server_that_was_of_use_is_retried() {
-    let mut sim = Sim::open();
+    let mut sim = SessionSim::open();
     sim.say(SAMPLE).closed(1011).tick();
     for _ in 0..20 {
         sim.refused_for(Retry::FinalUnlessUseful).tick();
@@ -72,7 +72,7 @@ fn a_refusal_by_a_server_that_was_of_use_is_retried() {
 
 #[test]
 fn a_dial_that_is_not_answered_is_given_up() {
-    Sim::new().tick().tick().tick().expect(&[
+    SessionSim::new().tick().tick().tick().expect(&[
         (0.0, "tick", Dial),
         (10.0, "tick", HangUp(ConnectTimeout)),
         (10.0, "lost ConnectTimeout", Nothing),
@@ -82,7 +82,7 @@ fn a_dial_that_is_not_answered_is_given_up() {
 
 #[test]
 fn stopped_while_waiting_is_done_at_once() {
-    let mut sim = Sim::new();
+    let mut sim = SessionSim::new();
     sim.tick().refused().at(1.0).say(Input::Stop).expect(&[
         (0.0, "tick", Dial),
         (0.0, "lost refused", Nothing),
@@ -94,7 +94,7 @@ fn stopped_while_waiting_is_done_at_once() {
 
 #[test]
 fn stopped_while_opening_is_done_at_once() {
-    let mut sim = Sim::new();
+    let mut sim = SessionSim::new();
     sim.tick().at(1.0).say(Input::Stop).expect(&[
         (0.0, "tick", Dial),
         (1.0, "stop", HangUp(Stopped)),
@@ -105,7 +105,7 @@ fn stopped_while_opening_is_done_at_once() {
 
 #[test]
 fn stopped_while_open_closes_and_waits_for_the_answer() {
-    let mut sim = Sim::open();
+    let mut sim = SessionSim::open();
     sim.at(1.0).say(Input::Stop).at(1.25).say(Input::Alive).say(SAMPLE).closed(1000).expect(&[
         (1.0, "stop", Close),
         (1.25, "alive", Nothing),
@@ -117,7 +117,7 @@ fn stopped_while_open_closes_and_waits_for_the_answer() {
 
 #[test]
 fn stopped_without_an_answer_is_done_within_a_second() {
-    let mut sim = Sim::open();
+    let mut sim = SessionSim::open();
     sim.at(1.0).say(Input::Stop).tick().expect(&[
         (1.0, "stop", Close),
         (2.0, "tick", HangUp(CloseTimeout)),
@@ -128,7 +128,7 @@ fn stopped_without_an_answer_is_done_within_a_second() {
 
 #[test]
 fn stopped_while_closing_for_another_connection_is_done_within_the_same_second() {
-    let mut sim = Sim::open();
+    let mut sim = SessionSim::open();
     sim.say(Input::Reconnect).at(0.5).say(Input::Stop).say(Input::Reconnect).tick().expect(&[
         (0.0, "reconnect", Close),
         (0.5, "stop", Nothing),
@@ -141,9 +141,14 @@ fn stopped_while_closing_for_another_connection_is_done_within_the_same_second()
 
 #[test]
 fn nothing_follows_the_end_but_the_wish_for_a_new_beginning() {
-    let mut sim = Sim::with(|policy| policy.max_reconnects = Some(1));
+    let mut sim = SessionSim::with(|policy| policy.max_reconnects = Some(1));
     sim.tick().refused().tick().refused().dials();
-    sim.asleep_until(HOUR).say(Input::Tick).say(Input::Opened).say(Input::Alive).say(Input::Jumped).say(Input::Stop);
+    sim.asleep_until(HOUR)
+        .say(Input::Tick)
+        .say(Input::Opened)
+        .say(Input::Alive)
+        .say(Input::ClockJumped)
+        .say(Input::Stop);
     sim.refused().say(Input::Reconnect).tick().refused().tick().refused().expect(&[
         (HOUR, "tick", Nothing),
         (HOUR, "opened", Nothing),
@@ -162,7 +167,7 @@ fn nothing_follows_the_end_but_the_wish_for_a_new_beginning() {
 
 #[test]
 fn states_have_the_names_of_the_reference_client() {
-    let mut sim = Sim::new();
+    let mut sim = SessionSim::new();
     let mut states = vec![sim.session.client_state()];
     states.push(sim.tick().session.client_state());
     states.push(sim.say(Input::Opened).session.client_state());
@@ -175,7 +180,7 @@ fn states_have_the_names_of_the_reference_client() {
 
 #[test]
 fn durations_without_end_are_borne() {
-    let mut sim = Sim::with(|policy| {
+    let mut sim = SessionSim::with(|policy| {
         *policy = Policy {
             max_reconnects: None,
             reconnect_interval: Duration::MAX,
@@ -186,6 +191,6 @@ fn durations_without_end_are_borne() {
             stale: Stale::After(Duration::MAX),
         };
     });
-    sim.tick().say(Input::Opened).say(GREETING).say(Input::Jumped).closed(1011).tick();
+    sim.tick().say(Input::Opened).say(GREETING).say(Input::ClockJumped).closed(1011).tick();
     assert!(sim.session.is_opening());
 }

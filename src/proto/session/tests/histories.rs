@@ -16,7 +16,7 @@ impl Random {
         (self.0 >> 11) % n
     }
 
-    fn dice(&mut self) -> f64 {
+    fn jitter(&mut self) -> f64 {
         self.below(1001) as f64 / 1000.0
     }
 
@@ -59,15 +59,15 @@ impl Random {
             15 | 16 => Input::Pong(self.below(20)),
             17 => Input::Paused,
             18 => Input::Resumed,
-            19 => Input::Jumped,
+            19 => Input::ClockJumped,
             20 => self.of(&[Input::Reconnect, Input::Tick]),
             21 if self.below(8) == 0 => Input::Stop,
-            _ => Input::Lost { why, dice: self.dice() },
+            _ => Input::Lost { why, jitter: self.jitter() },
         }
     }
 
     /// To the deadline, a little further than now, or asleep for long.
-    fn advance(&mut self, sim: &mut Sim) {
+    fn advance(&mut self, sim: &mut SessionSim) {
         match (self.below(10), sim.session.deadline()) {
             (0..=4, Some(at)) => sim.now = sim.now.max(at - sim.start),
             (9, _) => sim.now += Duration::from_secs(self.below(5000)),
@@ -76,11 +76,11 @@ impl Random {
     }
 }
 
-fn histories(mut check: impl FnMut(&mut Random, &mut Sim)) {
+fn histories(mut check: impl FnMut(&mut Random, &mut SessionSim)) {
     for seed in 1..=HISTORIES {
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let policy = random.policy();
-        let mut sim = Sim::with(|_| ());
+        let mut sim = SessionSim::with(|_| ());
         let now = Now { mono: sim.start, wall: UNIX_EPOCH };
         let figure = random.of(&[None, Some(Duration::from_secs(30))]);
         (sim.session, sim.policy) = (Session::new(policy.clone(), figure, now), policy);
@@ -89,9 +89,9 @@ fn histories(mut check: impl FnMut(&mut Random, &mut Sim)) {
 }
 
 /// One random input; what was said about it.
-fn step(random: &mut Random, sim: &mut Sim) -> Vec<(f64, String, Do)> {
+fn step(random: &mut Random, sim: &mut SessionSim) -> Vec<(f64, String, Action)> {
     random.advance(sim);
-    sim.dice = random.dice();
+    sim.jitter = random.jitter();
     let why = random.why();
     let input = random.input(&why);
     sim.say(input);
@@ -185,7 +185,7 @@ fn pings_and_close_frames_belong_to_open_connections() {
         for _ in 0..INPUTS {
             let open = sim.session.is_open();
             let said = step(random, sim);
-            assert!(open || !said.iter().any(|(_, _, act)| matches!(act, Do::Ping(_) | Close)), "{said:?}");
+            assert!(open || !said.iter().any(|(_, _, act)| matches!(act, Action::Ping(_) | Close)), "{said:?}");
         }
     });
 }

@@ -1,15 +1,15 @@
 //! Pings, pongs, silence, pauses and sleep.
 
-use super::Do::Ping;
+use super::Action::Ping;
 use super::*;
 
 /// A connection that is never too silent.
-fn generic() -> Sim {
-    Sim::with(|policy| policy.stale = Stale::Never).opened()
+fn generic() -> SessionSim {
+    SessionSim::with(|policy| policy.stale = Stale::Never).opened()
 }
 
 /// Ticks until the connection is hung up; when, and after how long a silence.
-fn stale(sim: &mut Sim) -> (f64, u64) {
+fn stale(sim: &mut SessionSim) -> (f64, u64) {
     loop {
         sim.tick();
         let ping = sim.said.iter().rev().find_map(|(_, _, act)| if let Ping(n) = act { Some(*n) } else { None });
@@ -71,7 +71,7 @@ fn the_pong_of_an_older_ping_proves_life_but_tells_no_round_trip() {
 
 #[test]
 fn a_second_ping_does_not_put_off_the_answer_to_the_first() {
-    let mut sim = Sim::with(|policy| {
+    let mut sim = SessionSim::with(|policy| {
         (policy.ping_interval, policy.stale) = (Some(Duration::from_secs(4)), Stale::Never);
     });
     sim.tick().say(Input::Opened).tick().tick().tick().tick().expect(&[
@@ -101,15 +101,15 @@ fn nothing_of_a_ping_survives_the_connection() {
 
 #[test]
 fn without_pings_and_silence_nothing_is_timed() {
-    let mut sim = Sim::with(|policy| (policy.ping_interval, policy.stale) = (None, Stale::Never)).opened();
+    let mut sim = SessionSim::with(|policy| (policy.ping_interval, policy.stale) = (None, Stale::Never)).opened();
     assert_eq!(sim.due(), None);
-    sim.asleep_until(HOUR).say(Input::Tick).say(Input::Jumped);
+    sim.asleep_until(HOUR).say(Input::Tick).say(Input::ClockJumped);
     sim.expect(&[(HOUR, "tick", Nothing), (HOUR, "jumped", Nothing)]);
 }
 
 #[test]
 fn zero_means_never() {
-    let mut sim = Sim::with(|policy| {
+    let mut sim = SessionSim::with(|policy| {
         (policy.ping_interval, policy.stale) = (Some(Duration::ZERO), Stale::After(Duration::ZERO));
     });
     assert_eq!(sim.tick().say(Input::Opened).due(), None);
@@ -117,7 +117,7 @@ fn zero_means_never() {
 
 #[test]
 fn a_server_that_answers_pings_but_says_nothing_is_left() {
-    let mut sim = Sim::open();
+    let mut sim = SessionSim::open();
     sim.at(10.0).say(SAMPLE).tick().say(Input::Alive).say(Input::Pong(1)).tick().tick().expect(&[
         (10.0, "sample", Nothing),
         (30.0, "tick", Ping(1)),
@@ -131,13 +131,13 @@ fn a_server_that_answers_pings_but_says_nothing_is_left() {
 
 #[test]
 fn while_a_ping_is_unanswered_its_deadline_comes_before_that_of_silence() {
-    let mut sim = Sim::with(|policy| policy.stale = Stale::After(Duration::from_secs(35))).opened();
+    let mut sim = SessionSim::with(|policy| policy.stale = Stale::After(Duration::from_secs(35))).opened();
     sim.tick().tick().expect(&[
         (30.0, "tick", Ping(1)),
         (40.0, "tick", HangUp(NoPong)),
         (40.0, "lost NoPong", Nothing),
     ]);
-    let mut sim = Sim::with(|policy| policy.stale = Stale::After(Duration::from_secs(35))).opened();
+    let mut sim = SessionSim::with(|policy| policy.stale = Stale::After(Duration::from_secs(35))).opened();
     sim.tick().at(37.0).say(Input::Alive).tick().expect(&[
         (30.0, "tick", Ping(1)),
         (37.0, "alive", Nothing),
@@ -148,7 +148,7 @@ fn while_a_ping_is_unanswered_its_deadline_comes_before_that_of_silence() {
 
 #[test]
 fn silence_may_last_five_times_the_longest_gap() {
-    let mut sim = Sim::open();
+    let mut sim = SessionSim::open();
     for at in [8.0, 28.0, 29.0] {
         sim.at(at).say(SAMPLE);
     }
@@ -160,7 +160,7 @@ fn silence_may_last_five_times_the_longest_gap() {
 
 #[test]
 fn a_fixed_time_of_silence_stays_what_it_is() {
-    let mut sim = Sim::with(|policy| policy.stale = Stale::After(Duration::from_secs(7))).opened();
+    let mut sim = SessionSim::with(|policy| policy.stale = Stale::After(Duration::from_secs(7))).opened();
     sim.at(6.0).say(SAMPLE);
     for _ in 0..5 {
         assert_eq!(stale(&mut sim).1, 7);
@@ -173,7 +173,7 @@ fn the_dialect_may_be_recognised_late() {
     let mut sim = generic();
     sim.session.quiet_after(Some(Duration::from_secs(3)));
     assert_eq!(sim.due(), Some(30.0));
-    let mut sim = Sim::open();
+    let mut sim = SessionSim::open();
     sim.at(2.0).say(SAMPLE).at(3.0).session.quiet_after(Some(Duration::from_secs(20)));
     assert_eq!(sim.due(), Some(22.0));
     sim.session.quiet_after(None);
@@ -181,26 +181,26 @@ fn the_dialect_may_be_recognised_late() {
 }
 
 /// Greets, answers pings, and its collector is dead.
-fn dead_collector(sim: &mut Sim) {
+fn dead_collector(sim: &mut SessionSim) {
     sim.say(Input::Opened).say(GREETING);
     stale(sim);
 }
 
 #[test]
 fn a_dead_collector_is_noticed_and_tried_ever_more_rarely() {
-    let mut sim = Sim::new();
+    let mut sim = SessionSim::new();
     let mut silences = Vec::new();
     for _ in 0..11 {
         sim.tick().say(Input::Opened).say(GREETING);
         silences.push(stale(&mut sim).1);
     }
     assert_eq!(silences, [30, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]);
-    assert!(Sim::new().hour(dead_collector).len() <= 9);
+    assert!(SessionSim::new().hour(dead_collector).len() <= 9);
 }
 
 #[test]
 fn a_failed_dial_in_between_does_not_make_a_vain_reconnection_less_vain() {
-    let mut sim = Sim::new();
+    let mut sim = SessionSim::new();
     let mut silences = Vec::new();
     for _ in 0..5 {
         sim.tick().say(Input::Opened).say(GREETING);
@@ -212,7 +212,7 @@ fn a_failed_dial_in_between_does_not_make_a_vain_reconnection_less_vain() {
 
 #[test]
 fn patience_ends_with_the_first_sample() {
-    let mut sim = Sim::new();
+    let mut sim = SessionSim::new();
     for _ in 0..5 {
         sim.tick();
         dead_collector(&mut sim);
@@ -225,13 +225,13 @@ fn patience_ends_with_the_first_sample() {
 
 #[test]
 fn after_a_suspend_every_connection_is_pinged_at_once() {
-    generic().at(7.0).say(Input::Jumped).say(Input::Jumped).tick().expect(&[
+    generic().at(7.0).say(Input::ClockJumped).say(Input::ClockJumped).tick().expect(&[
         (7.0, "jumped", Ping(1)),
         (7.0, "jumped", Nothing),
         (17.0, "tick", HangUp(NoPong)),
         (17.0, "lost NoPong", Nothing),
     ]);
-    generic().at(7.0).say(Input::Jumped).say(Input::Alive).tick().expect(&[
+    generic().at(7.0).say(Input::ClockJumped).say(Input::Alive).tick().expect(&[
         (7.0, "jumped", Ping(1)),
         (7.0, "alive", Nothing),
         (37.0, "tick", Ping(2)),
@@ -240,15 +240,15 @@ fn after_a_suspend_every_connection_is_pinged_at_once() {
 
 #[test]
 fn a_suspend_changes_no_wait() {
-    let mut sim = Sim::new();
-    sim.tick().refused().at(2.0).say(Input::Jumped);
+    let mut sim = SessionSim::new();
+    sim.tick().refused().at(2.0).say(Input::ClockJumped);
     assert_eq!(sim.due(), Some(5.0));
 }
 
 #[test]
 fn a_process_that_was_stopped_for_a_minute_does_not_blame_the_server() {
     // What has arrived meanwhile is read before anything due is looked at.
-    let mut sim = Sim::open();
+    let mut sim = SessionSim::open();
     for second in 1..=31 {
         sim.at(f64::from(second)).say(Input::Alive).say(SAMPLE);
     }
@@ -295,7 +295,7 @@ fn a_pause_freezes_the_pong_deadline_and_pings_go_on() {
 
 #[test]
 fn a_pause_freezes_the_stale_deadline() {
-    let mut sim = Sim::open();
+    let mut sim = SessionSim::open();
     sim.at(5.0).say(SAMPLE).at(15.0).say(Input::Paused).at(16.0).say(Input::Paused);
     sim.at(115.0).say(Input::Resumed);
     // The silence before and after the pause together.
@@ -315,7 +315,7 @@ fn many_short_pauses_do_not_save_a_dead_connection() {
 
 #[test]
 fn a_pause_is_no_gap_of_the_server() {
-    let mut sim = Sim::open();
+    let mut sim = SessionSim::open();
     sim.at(1.0).say(SAMPLE).say(Input::Paused).at(300.0).say(Input::Resumed).say(Input::Alive).say(SAMPLE);
     assert_eq!(stale(&mut sim).1, 30);
 }
@@ -329,7 +329,7 @@ fn a_pong_that_waited_unread_tells_no_round_trip() {
 
 #[test]
 fn a_connection_that_opens_in_a_pause_is_paused() {
-    let mut sim = Sim::new();
+    let mut sim = SessionSim::new();
     sim.tick().say(Input::Paused).say(Input::Opened).at(100.0).say(Input::Resumed).expect(&[
         (0.0, "tick", Dial),
         (0.0, "paused", Nothing),

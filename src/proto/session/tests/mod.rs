@@ -2,7 +2,7 @@
 
 use std::time::UNIX_EPOCH;
 
-use super::Do::{Close, Dial, HangUp, Nothing};
+use super::Action::{Close, Dial, HangUp, Nothing};
 use super::*;
 use crate::model::error::Phase;
 use Fault::{CloseTimeout, ConnectTimeout, NoPong, Stopped};
@@ -18,19 +18,19 @@ const GREETING: Input<'_> = Input::Delivered { useful: false };
 const SAMPLE: Input<'_> = Input::Delivered { useful: true };
 
 /// A session, its clock, and what was said so far. The dice always show 1, so waits are d itself: 5, 10, 20 … s.
-struct Sim {
+struct SessionSim {
     session: Session,
     policy: Policy,
-    dice: f64,
+    jitter: f64,
     start: Instant,
     now: Duration,
-    said: Vec<(f64, String, Do)>,
+    said: Vec<(f64, String, Action)>,
 }
 
-impl Sim {
+impl SessionSim {
     /// A monitoring server, 30 s of silence being too long, and the defaults of the command line.
     fn new() -> Self {
-        Sim::with(|_| ())
+        SessionSim::with(|_| ())
     }
 
     fn with(change: fn(&mut Policy)) -> Self {
@@ -39,12 +39,12 @@ impl Sim {
         let start = Instant::now();
         let now = Now { mono: start, wall: UNIX_EPOCH };
         let session = Session::new(policy.clone(), Some(Duration::from_secs(30)), now);
-        Sim { session, policy, dice: 1.0, start, now: Duration::ZERO, said: Vec::new() }
+        SessionSim { session, policy, jitter: 1.0, start, now: Duration::ZERO, said: Vec::new() }
     }
 
     /// One that is open at 0 s, and no more said of it.
     fn open() -> Self {
-        Sim::new().opened()
+        SessionSim::new().opened()
     }
 
     fn opened(mut self) -> Self {
@@ -74,8 +74,8 @@ impl Sim {
     }
 
     fn lost(&mut self, why: &Disconnect) -> &mut Self {
-        let dice = self.dice;
-        self.say(Input::Lost { why, dice })
+        let jitter = self.jitter;
+        self.say(Input::Lost { why, jitter })
     }
 
     fn refused(&mut self) -> &mut Self {
@@ -113,7 +113,7 @@ impl Sim {
 
     /// Compares all that was said, and forgets it.
     #[track_caller]
-    fn expect(&mut self, expected: &[(f64, &str, Do)]) -> &mut Self {
+    fn expect(&mut self, expected: &[(f64, &str, Action)]) -> &mut Self {
         let said = std::mem::take(&mut self.said);
         let said: Vec<_> = said.iter().map(|(at, input, act)| (*at, input.as_str(), act.clone())).collect();
         assert_eq!(said, expected);
@@ -127,7 +127,7 @@ impl Sim {
     }
 
     /// Plays a server for an hour; when it was dialled.
-    fn hour(&mut self, server: fn(&mut Sim)) -> Vec<f64> {
+    fn hour(&mut self, server: fn(&mut SessionSim)) -> Vec<f64> {
         while self.due().is_some_and(|due| due <= HOUR) {
             if self.tick().session.is_opening() {
                 server(self);

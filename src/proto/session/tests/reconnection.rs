@@ -9,12 +9,12 @@ fn waits(dials: &[f64]) -> Vec<f64> {
 
 #[test]
 fn dials_at_once_at_the_start() {
-    Sim::new().tick().expect(&[(0.0, "tick", Dial)]);
+    SessionSim::new().tick().expect(&[(0.0, "tick", Dial)]);
 }
 
 #[test]
 fn refused_for_ever_the_waits_double_up_to_the_cap() {
-    let mut sim = Sim::new();
+    let mut sim = SessionSim::new();
     for _ in 0..6 {
         sim.tick().refused();
     }
@@ -40,9 +40,9 @@ fn refused_for_ever_the_waits_double_up_to_the_cap() {
 
 #[test]
 fn half_of_each_wait_is_left_to_the_dice() {
-    for (dice, wait) in [(0.0, 2.5), (0.5, 3.75), (1.0, 5.0)] {
-        let mut sim = Sim::new();
-        sim.dice = dice;
+    for (jitter, wait) in [(0.0, 2.5), (0.5, 3.75), (1.0, 5.0)] {
+        let mut sim = SessionSim::new();
+        sim.jitter = jitter;
         sim.tick().refused();
         assert_eq!(sim.due(), Some(wait));
     }
@@ -50,8 +50,8 @@ fn half_of_each_wait_is_left_to_the_dice() {
 
 #[test]
 fn no_wait_is_shorter_than_a_tenth_of_a_second() {
-    let mut sim = Sim::with(|policy| policy.reconnect_interval = Duration::ZERO);
-    sim.dice = 0.0;
+    let mut sim = SessionSim::with(|policy| policy.reconnect_interval = Duration::ZERO);
+    sim.jitter = 0.0;
     let dials = sim.hour(|sim| {
         sim.refused();
     });
@@ -60,14 +60,14 @@ fn no_wait_is_shorter_than_a_tenth_of_a_second() {
 
 #[test]
 fn a_cap_below_the_interval_holds() {
-    let mut sim = Sim::with(|policy| policy.reconnect_cap = Duration::from_secs(2));
+    let mut sim = SessionSim::with(|policy| policy.reconnect_cap = Duration::from_secs(2));
     sim.tick().refused();
     assert_eq!(sim.due(), Some(2.0));
 }
 
 #[test]
 fn a_useful_session_starts_the_waits_anew() {
-    let mut sim = Sim::new();
+    let mut sim = SessionSim::new();
     sim.tick().refused().tick().refused().tick().refused();
     sim.tick().expect(&[
         (0.0, "tick", Dial),
@@ -88,7 +88,7 @@ fn a_useful_session_starts_the_waits_anew() {
 
 #[test]
 fn a_session_of_thirty_seconds_was_useful_and_a_greeting_alone_was_not() {
-    let mut sim = Sim::new();
+    let mut sim = SessionSim::new();
     sim.tick().refused().tick().say(Input::Opened).say(GREETING).closed(1011);
     assert_eq!(sim.due(), Some(15.0));
     sim.tick().say(Input::Opened).at(30.0).say(GREETING).at(45.0).closed(1011);
@@ -98,7 +98,7 @@ fn a_session_of_thirty_seconds_was_useful_and_a_greeting_alone_was_not() {
 #[test]
 fn what_we_end_for_a_fault_of_the_server_starts_nothing_anew() {
     for fault in [Fault::TooLarge, Fault::Protocol, Fault::WriteStalled, NoPong] {
-        let mut sim = Sim::new();
+        let mut sim = SessionSim::new();
         let why = Disconnect { code: Some(1000), ..*Disconnect::fault(Phase::Session, fault, "fault") };
         for wait in [5.0, 10.0, 20.0, 40.0, 60.0, 60.0] {
             sim.tick().say(Input::Opened).say(SAMPLE).lost(&why);
@@ -110,7 +110,7 @@ fn what_we_end_for_a_fault_of_the_server_starts_nothing_anew() {
 #[test]
 fn every_close_code_is_retried() {
     for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4000, 4999] {
-        let mut sim = Sim::open();
+        let mut sim = SessionSim::open();
         sim.closed(code).tick();
         assert!(sim.session.is_opening(), "{code}");
     }
@@ -119,11 +119,11 @@ fn every_close_code_is_retried() {
 #[test]
 fn the_ordinary_end_of_a_useful_session_waits_a_second_at_most() {
     for code in [1000, 1001, 1012] {
-        for (dice, wait) in [(0.0, 0.1), (1.0, 1.0)] {
-            let mut sim = Sim::open();
-            sim.dice = dice;
+        for (jitter, wait) in [(0.0, 0.1), (1.0, 1.0)] {
+            let mut sim = SessionSim::open();
+            sim.jitter = jitter;
             sim.say(SAMPLE).closed(code);
-            assert!(sim.session.is_gentle());
+            assert!(sim.session.is_routine());
             assert_eq!(sim.due(), Some(wait));
         }
     }
@@ -131,15 +131,15 @@ fn the_ordinary_end_of_a_useful_session_waits_a_second_at_most() {
 
 #[test]
 fn an_ordinary_end_of_a_useless_session_is_a_failure() {
-    let mut sim = Sim::open();
+    let mut sim = SessionSim::open();
     sim.say(GREETING).closed(1000);
-    assert!(!sim.session.is_gentle());
+    assert!(!sim.session.is_routine());
     assert_eq!(sim.due(), Some(5.0));
 }
 
 #[test]
 fn sessions_that_last_end_gently_every_time() {
-    let mut sim = Sim::new();
+    let mut sim = SessionSim::new();
     for _ in 0..5 {
         let begin = sim.tick().say(Input::Opened).seconds();
         sim.at(begin + 20.0).say(SAMPLE).at(begin + 40.0).closed(1000);
@@ -149,22 +149,22 @@ fn sessions_that_last_end_gently_every_time() {
 
 #[test]
 fn of_short_sessions_only_the_first_after_one_that_lasted_ends_gently() {
-    let mut sim = Sim::new();
+    let mut sim = SessionSim::new();
     for _ in 0..3 {
-        let mut gentle = Vec::new();
+        let mut routine = Vec::new();
         for lasts in [40.0, 1.0, 1.0, 1.0] {
             let begin = sim.tick().say(Input::Opened).say(SAMPLE).seconds();
             sim.at(begin + 20.0_f64.min(lasts)).say(SAMPLE).at(begin + lasts).closed(1001);
-            gentle.push(sim.session.is_gentle());
+            routine.push(sim.session.is_routine());
         }
-        assert_eq!(gentle, [true, true, false, false]);
+        assert_eq!(routine, [true, true, false, false]);
     }
 }
 
 #[test]
 fn a_server_that_closes_with_1000_at_once_causes_no_storm() {
-    let mut sim = Sim::new();
-    sim.dice = 0.0;
+    let mut sim = SessionSim::new();
+    sim.jitter = 0.0;
     let dials = sim.hour(|sim| {
         sim.say(Input::Opened).say(GREETING).closed(1000);
     });
@@ -174,8 +174,8 @@ fn a_server_that_closes_with_1000_at_once_causes_no_storm() {
 
 #[test]
 fn a_server_that_closes_with_1000_after_each_sample_causes_no_storm() {
-    let mut sim = Sim::new();
-    sim.dice = 0.0;
+    let mut sim = SessionSim::new();
+    sim.jitter = 0.0;
     let dials = sim.hour(|sim| {
         sim.say(Input::Opened).say(SAMPLE).closed(1000);
     });
@@ -185,8 +185,8 @@ fn a_server_that_closes_with_1000_after_each_sample_causes_no_storm() {
 
 #[test]
 fn no_mixture_of_short_sessions_causes_a_storm() {
-    let mut sim = Sim::new();
-    sim.dice = 0.0;
+    let mut sim = SessionSim::new();
+    sim.jitter = 0.0;
     let dials = sim.hour(|sim| {
         match sim.session.dials % 3 {
             0 => sim.refused(),
@@ -201,7 +201,7 @@ fn no_mixture_of_short_sessions_causes_a_storm() {
 fn retry_after_is_honoured_up_to_an_hour() {
     let wish = |seconds| Retry::NoSooner(Duration::from_secs(seconds));
     for (seconds, wait) in [(2, 5.0), (90, 90.0), (3600, HOUR), (u64::MAX, HOUR)] {
-        let mut sim = Sim::new();
+        let mut sim = SessionSim::new();
         sim.tick().refused_for(wish(seconds));
         assert_eq!(sim.due(), Some(wait));
     }
@@ -209,7 +209,7 @@ fn retry_after_is_honoured_up_to_an_hour() {
 
 #[test]
 fn the_program_need_not_wait() {
-    let mut sim = Sim::new();
+    let mut sim = SessionSim::new();
     sim.tick().refused().at(1.0).say(Input::Reconnect).tick().expect(&[
         (0.0, "tick", Dial),
         (0.0, "lost refused", Nothing),
@@ -220,7 +220,7 @@ fn the_program_need_not_wait() {
 
 #[test]
 fn a_dial_under_way_is_all_that_reconnect_can_want() {
-    Sim::new().tick().at(1.0).say(Input::Reconnect).tick().expect(&[
+    SessionSim::new().tick().at(1.0).say(Input::Reconnect).tick().expect(&[
         (0.0, "tick", Dial),
         (1.0, "reconnect", Nothing),
         (10.0, "tick", HangUp(ConnectTimeout)),
@@ -230,7 +230,7 @@ fn a_dial_under_way_is_all_that_reconnect_can_want() {
 
 #[test]
 fn reconnect_closes_an_open_connection_first() {
-    Sim::open().say(Input::Reconnect).at(0.25).closed(1000).tick().say(Input::Opened).expect(&[
+    SessionSim::open().say(Input::Reconnect).at(0.25).closed(1000).tick().say(Input::Opened).expect(&[
         (0.0, "reconnect", Close),
         (0.25, "lost 1000", Nothing),
         (0.35, "tick", Dial),
@@ -240,7 +240,7 @@ fn reconnect_closes_an_open_connection_first() {
 
 #[test]
 fn reconnect_does_not_wait_for_a_server_that_never_closes() {
-    Sim::open().say(Input::Reconnect).tick().tick().expect(&[
+    SessionSim::open().say(Input::Reconnect).tick().tick().expect(&[
         (0.0, "reconnect", Close),
         (1.0, "tick", HangUp(CloseTimeout)),
         (1.0, "lost CloseTimeout", Nothing),
@@ -250,7 +250,7 @@ fn reconnect_does_not_wait_for_a_server_that_never_closes() {
 
 #[test]
 fn a_useful_session_that_the_program_replaces_starts_the_waits_anew() {
-    let mut sim = Sim::with(|policy| policy.max_reconnects = Some(1));
+    let mut sim = SessionSim::with(|policy| policy.max_reconnects = Some(1));
     sim.tick().refused().tick().say(Input::Opened).say(SAMPLE).say(Input::Reconnect).closed(1000).tick().refused();
     assert!(!sim.session.is_done());
     assert_eq!(sim.due(), Some(sim.seconds() + 5.0));

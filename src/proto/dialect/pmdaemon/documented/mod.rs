@@ -9,7 +9,7 @@ use super::process::{self, integer};
 use super::{one, processes};
 use crate::model::event::{Alert, AlertPhase, Event, LogLine, Process, ProcessChange, Processes};
 use crate::model::json::Node;
-use crate::proto::dialect::{Memory, Step, notice};
+use crate::proto::dialect::{DialectState, Outcome, notice};
 
 /// What events say of a process's state.
 const STATES: &[(&str, &str)] =
@@ -21,13 +21,13 @@ const WARNINGS: &[(&str, &str)] = &[("health_check_failed", "health"), ("memory_
 /// Documented members that are milliseconds.
 const MILLISECONDS: &[&str] = &["startup_time", "response_time"];
 
-pub fn process_status<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+pub fn process_status<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
     let data = data(node);
     Some(one(process::read(data)?, data.text("previous_status").map(|state| &**state), memory))
 }
 
 /// Metrics of all processes, or of those that were subscribed to: who is missing has not vanished.
-pub fn process_metrics<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+pub fn process_metrics<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
     let Node::List(nodes) = data(node).get("processes")? else { return None };
     let list = processes(nodes);
     let first = memory.pmdaemon.is_first();
@@ -38,7 +38,7 @@ pub fn process_metrics<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<
     Some(Event::Processes(Processes { list, changes, first }).into())
 }
 
-pub fn process_event<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+pub fn process_event<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
     let data = data(node);
     let (event, name) = (data.text("event")?, data.text("process")?);
     let detail = join(event, &details(data.get("details")));
@@ -56,7 +56,7 @@ pub fn process_event<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a
 }
 
 /// Bad health is an alert until the process is well again.
-pub fn health_update<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a>> {
+pub fn health_update<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
     let data = data(node);
     let (status, name) = (data.text("status")?, data.text("process")?);
     let healthy = status == "healthy";
@@ -67,14 +67,14 @@ pub fn health_update<'a>(node: &Node<'a>, memory: &mut Memory) -> Option<Step<'a
     Some(if healthy { notice(words.into(), false) } else { unhealthy(name, words, memory) })
 }
 
-fn unhealthy<'a>(name: &Cow<'a, str>, words: String, memory: &mut Memory) -> Step<'a> {
+fn unhealthy<'a>(name: &Cow<'a, str>, words: String, memory: &mut DialectState) -> Outcome<'a> {
     let mut show = Vec::new();
     memory.alerts.see(warning(name, "health", words), &mut show);
     show.into()
 }
 
 /// The instance of a cluster stands behind the process's name.
-pub fn log_message<'a>(node: &Node<'a>, _: &mut Memory) -> Option<Step<'a>> {
+pub fn log_message<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
     let data = data(node);
     let line = process::text(data, "message")?;
     let name = data.text_or("process", "");
@@ -96,8 +96,8 @@ fn changed<'a>(
     state: &'static str,
     detail: String,
     data: &Node<'_>,
-    memory: &mut Memory,
-) -> Step<'a> {
+    memory: &mut DialectState,
+) -> Outcome<'a> {
     let details = data.get("details").unwrap_or(&Node::Null);
     let process = Process {
         name: name.clone(),

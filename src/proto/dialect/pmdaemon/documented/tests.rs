@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::model::event::{Alert, AlertPhase, Event, Notice};
-use crate::model::fields;
 use crate::model::json::Node;
 use crate::model::metric::Metric;
-use crate::proto::dialect::Memory;
+use crate::model::sample::read::other_members;
+use crate::proto::dialect::DialectState;
 use crate::proto::dialect::pmdaemon::tests::{changes, documented, events, line, processes};
 
 fn alerts(events: &[Event<'_>]) -> Vec<(String, String, AlertPhase)> {
@@ -23,23 +23,23 @@ fn documented_system_metrics_are_a_sample_without_rest() {
         "system_metrics",
         r#"{"cpu":{"usage":15.2,"cores":8},"memory":{"total":8589934592,"used":2147483648,"available":6442450944,"usage_percent":25.0},"load":{"one":0.85,"five":1.2,"fifteen":0.9}}"#,
     );
-    let Event::Sample(sample) = &events(&text, &mut Memory::default())[0] else { panic!("{text}") };
+    let Event::Sample(sample) = &events(&text, &mut DialectState::default())[0] else { panic!("{text}") };
     for (metric, value) in [
         (Metric::Cpu, 15.2),
         (Metric::LogicalCores, 8.0),
-        (Metric::Memory, 25.0),
+        (Metric::DialectState, 25.0),
         (Metric::MemoryUsed, 2147483648.0),
         (Metric::MemoryAvailable, 6442450944.0),
         (Metric::Load5, 1.2),
     ] {
         assert_eq!(sample.get(metric), Some(value), "{metric:?}");
     }
-    assert_eq!(fields::others(&Node::parse(&text).unwrap(), sample, usize::MAX), []);
+    assert_eq!(other_members(&Node::parse(&text).unwrap(), sample, usize::MAX), []);
 }
 
 #[test]
 fn a_documented_status_is_a_change_from_its_previous_one() {
-    let mut memory = Memory::default();
+    let mut memory = DialectState::default();
     let text = documented(
         "process_status",
         r#"{"id":0,"name":"web-api","status":"online","pid":1234,"port":3000,"previous_status":"starting"}"#,
@@ -55,7 +55,7 @@ fn a_documented_status_is_a_change_from_its_previous_one() {
 
 #[test]
 fn documented_metrics_have_ages_and_tell_of_restarts_only() {
-    let mut memory = Memory::default();
+    let mut memory = DialectState::default();
     let metrics = |restarts: u32| {
         let one = format!(
             r#"{{"id":0,"name":"web-api","cpu":2.5,"memory":47185920,"uptime":7890000,"restarts":{restarts}}}"#
@@ -77,7 +77,7 @@ fn documented_metrics_have_ages_and_tell_of_restarts_only() {
 
 #[test]
 fn documented_events_are_changes_with_their_details() {
-    let mut memory = Memory::default();
+    let mut memory = DialectState::default();
     let event = |event: &str, details: &str| {
         documented("process_event", &format!(r#"{{"event":"{event}","process":"new-api","details":{details}}}"#))
     };
@@ -94,7 +94,7 @@ fn documented_events_are_changes_with_their_details() {
 
 #[test]
 fn a_crossed_limit_is_an_alert_each_time() {
-    let mut memory = Memory::default();
+    let mut memory = DialectState::default();
     let text = documented("process_event", r#"{"event":"memory_limit_exceeded","process":"a","details":{"limit":5}}"#);
     let expected = [("a".to_owned(), "a: memory_limit_exceeded limit=5".to_owned(), AlertPhase::Begins)];
     assert_eq!(alerts(&events(&text, &mut memory)), expected);
@@ -103,7 +103,7 @@ fn a_crossed_limit_is_an_alert_each_time() {
 
 #[test]
 fn bad_health_is_an_alert_until_it_is_good_again() {
-    let mut memory = Memory::default();
+    let mut memory = DialectState::default();
     let health = |status: &str, was: &str| {
         documented(
             "health_update",
@@ -127,7 +127,7 @@ fn bad_health_is_an_alert_until_it_is_good_again() {
 
 #[test]
 fn a_documented_log_line_bears_its_level_and_its_source() {
-    let log = |data: &str| match &events(&documented("log_message", data), &mut Memory::default())[..] {
+    let log = |data: &str| match &events(&documented("log_message", data), &mut DialectState::default())[..] {
         [Event::Log(line)] => (line.level.to_string(), line.source.to_string(), line.text.to_string()),
         other => panic!("{other:?}"),
     };

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A server that answers at random, at any time and with anything.
-fn moody(seed: u64) -> Server {
+fn moody(seed: u64) -> DnsServer {
     let mut dice = seed;
     Box::new(move |ask| {
         let mut roll = |sides: u64| {
@@ -33,7 +33,7 @@ fn every_lookup_ends_with_addresses_or_with_one_reason() {
         let servers: Vec<_> = (0..seed % 3 + 1).map(|n| moody(seed * 7 + n)).collect();
         let family = [Family::Both, Family::V4, Family::V6][seed as usize / 3 % 3];
         let lines = ["", "search a.example b.example", "options attempts:5 timeout:1"][seed as usize / 9 % 3];
-        let said = Sim::with("h", family, lines, servers).run();
+        let said = LookupSim::with("h", family, lines, servers).run();
         let count = |what: &str| said.iter().filter(|line| line.contains(what)).count();
         let (found, failed) = (count(" found "), count(" failed: resolve h: "));
         assert!((found, failed) == (0, 1) || (1..=2).contains(&found) && failed == 0, "{seed}: {said:?}");

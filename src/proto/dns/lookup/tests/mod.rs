@@ -9,17 +9,17 @@ mod servers;
 mod timing;
 
 /// What a server does with a question: its answer after so many milliseconds, or nothing.
-type Server = Box<dyn FnMut(&Ask) -> Option<(u64, Vec<u8>)>>;
+type DnsServer = Box<dyn FnMut(&DnsQuery) -> Option<(u64, Vec<u8>)>>;
 
 /// A lookup, its servers 10.0.0.1, 10.0.0.2 … and its clock in milliseconds.
-struct Sim {
+struct LookupSim {
     lookup: Lookup,
-    servers: Vec<Server>,
+    servers: Vec<DnsServer>,
     start: Instant,
     now: u64,
     /// Answers on their way: when, to whom, from whom.
-    wire: Vec<(u64, TryId, SocketAddr, Vec<u8>)>,
-    open: Vec<TryId>,
+    wire: Vec<(u64, QueryId, SocketAddr, Vec<u8>)>,
+    open: Vec<QueryId>,
     /// `0 10.0.0.1 A h.example`, `50 found 192.0.2.1:9`, `0 failed …`.
     said: Vec<String>,
     dice: u64,
@@ -29,12 +29,12 @@ fn address(number: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, number as u8 + 1], PORT))
 }
 
-fn silent() -> Server {
+fn silent() -> DnsServer {
     Box::new(|_| None)
 }
 
 /// Answers each question after so long.
-fn answering(after: u64, mut answer: impl FnMut(&Ask, &str, Kind) -> Reply + 'static) -> Server {
+fn answering(after: u64, mut answer: impl FnMut(&DnsQuery, &str, RecordType) -> Reply + 'static) -> DnsServer {
     Box::new(move |ask| {
         let (name, kind) = asked(&ask.message);
         Some((after, answer(ask, &name, kind).bytes()))
@@ -42,37 +42,37 @@ fn answering(after: u64, mut answer: impl FnMut(&Ask, &str, Kind) -> Reply + 'st
 }
 
 /// Knows h.example and h.lan in both families, and no other name.
-fn honest(after: u64) -> Server {
+fn honest(after: u64) -> DnsServer {
     answering(after, |ask, name, kind| match (name, kind) {
-        ("h.example" | "h.lan", Kind::A) => Reply::to(&ask.message).a("", "192.0.2.1"),
-        ("h.example" | "h.lan", Kind::Aaaa) => Reply::to(&ask.message).aaaa("", "2001:db8::1"),
+        ("h.example" | "h.lan", RecordType::A) => Reply::to(&ask.message).a("", "192.0.2.1"),
+        ("h.example" | "h.lan", RecordType::Aaaa) => Reply::to(&ask.message).aaaa("", "2001:db8::1"),
         _ => Reply::to(&ask.message).code(3),
     })
 }
 
 /// Answers everything with this code.
-fn saying(code: u8) -> Server {
+fn saying(code: u8) -> DnsServer {
     answering(1, move |ask, _, _| Reply::to(&ask.message).code(code))
 }
 
-impl Sim {
-    fn new(host: &str, servers: Vec<Server>) -> Self {
-        Sim::with(host, Family::Both, "", servers)
+impl LookupSim {
+    fn new(host: &str, servers: Vec<DnsServer>) -> Self {
+        LookupSim::with(host, Family::Both, "", servers)
     }
 
     /// Of a caller that is patient, with these further lines in resolv.conf.
-    fn with(host: &str, family: Family, lines: &str, servers: Vec<Server>) -> Self {
-        Sim::within(1000, host, family, lines, servers)
+    fn with(host: &str, family: Family, lines: &str, servers: Vec<DnsServer>) -> Self {
+        LookupSim::within(1000, host, family, lines, servers)
     }
 
-    fn within(seconds: u64, host: &str, family: Family, lines: &str, servers: Vec<Server>) -> Self {
+    fn within(seconds: u64, host: &str, family: Family, lines: &str, servers: Vec<DnsServer>) -> Self {
         let list = (0..servers.len()).map(|number| format!("nameserver {}\n", address(number).ip()));
         let conf = Conf::parse(&format!("{}{lines}", list.collect::<String>()), PORT, &|_| None);
-        let wish = Wish { host, port: 9, family, within: Duration::from_secs(seconds) };
+        let wish = HostQuery { host, port: 9, family, within: Duration::from_secs(seconds) };
         let (start, mut dice) = (Instant::now(), 0);
         let lookup = Lookup::begin(wish, &conf, start, &mut || roll(&mut dice));
         let (wire, open, said) = (Vec::new(), Vec::new(), Vec::new());
-        let mut sim = Sim { lookup, servers, start, now: 0, wire, open, said, dice };
+        let mut sim = LookupSim { lookup, servers, start, now: 0, wire, open, said, dice };
         sim.obey();
         sim
     }
@@ -113,18 +113,18 @@ impl Sim {
     fn obey(&mut self) {
         while let Some(next) = self.lookup.todo() {
             match next {
-                Do::Ask(ask) => self.ask(&ask),
-                Do::Forget(id) => self.open.retain(|known| *known != id),
-                Do::Found(list) => {
+                LookupAction::Send(ask) => self.ask(&ask),
+                LookupAction::Forget(id) => self.open.retain(|known| *known != id),
+                LookupAction::Found(list) => {
                     let list: Vec<_> = list.iter().map(ToString::to_string).collect();
                     self.say(&format!("found {}", list.join(" ")));
                 }
-                Do::Fail(why) => self.say(&format!("failed: {why}")),
+                LookupAction::Fail(why) => self.say(&format!("failed: {why}")),
             }
         }
     }
 
-    fn ask(&mut self, ask: &Ask) {
+    fn ask(&mut self, ask: &DnsQuery) {
         let (name, kind) = asked(&ask.message);
         let over = if ask.over == Over::Tcp { " over TCP" } else { "" };
         self.say(&format!("{} {kind:?} {name}{over}", ask.server.ip()));

@@ -3,17 +3,17 @@
 use super::*;
 
 /// Answers one kind after so long, and the other after so long.
-fn uneven(aaaa: u64, a: u64) -> Server {
+fn uneven(aaaa: u64, a: u64) -> DnsServer {
     let mut honest = honest(0);
     Box::new(move |ask| {
-        let after = if asked(&ask.message).1 == Kind::A { a } else { aaaa };
+        let after = if asked(&ask.message).1 == RecordType::A { a } else { aaaa };
         honest(ask).map(|(_, answer)| (after, answer))
     })
 }
 
 #[test]
 fn both_families_are_asked_at_once_and_ipv6_comes_first() {
-    let said = Sim::new("h.example", vec![uneven(5, 5)]).run();
+    let said = LookupSim::new("h.example", vec![uneven(5, 5)]).run();
     let both =
         ["0 10.0.0.1 Aaaa h.example", "0 10.0.0.1 A h.example", "5 found [2001:db8::1]:9", "5 found 192.0.2.1:9"];
     assert_eq!(said, both);
@@ -21,48 +21,48 @@ fn both_families_are_asked_at_once_and_ipv6_comes_first() {
 
 #[test]
 fn ipv6_addresses_do_not_wait_for_ipv4_ones() {
-    let said = Sim::new("h.example", vec![uneven(5, 70)]).run();
+    let said = LookupSim::new("h.example", vec![uneven(5, 70)]).run();
     assert_eq!(said[2..], ["5 found [2001:db8::1]:9", "70 found 192.0.2.1:9"]);
 }
 
 #[test]
 fn ipv4_addresses_wait_50_ms_for_ipv6_ones() {
-    let said = Sim::new("h.example", vec![uneven(40, 5)]).run();
+    let said = LookupSim::new("h.example", vec![uneven(40, 5)]).run();
     assert_eq!(said[2..], ["40 found [2001:db8::1]:9 192.0.2.1:9"]);
-    let said = Sim::new("h.example", vec![uneven(90, 5)]).run();
+    let said = LookupSim::new("h.example", vec![uneven(90, 5)]).run();
     assert_eq!(said[2..], ["55 found 192.0.2.1:9", "90 found [2001:db8::1]:9"]);
 }
 
 #[test]
 fn ipv4_addresses_do_not_wait_once_there_are_no_ipv6_ones() {
     let only_v4 = answering(5, |ask, _, kind| match kind {
-        Kind::A => Reply::to(&ask.message).a("", "192.0.2.1").a("", "192.0.2.2"),
-        Kind::Aaaa => Reply::to(&ask.message),
+        RecordType::A => Reply::to(&ask.message).a("", "192.0.2.1").a("", "192.0.2.2"),
+        RecordType::Aaaa => Reply::to(&ask.message),
     });
-    let said = Sim::new("h.example", vec![only_v4]).run();
+    let said = LookupSim::new("h.example", vec![only_v4]).run();
     assert_eq!(said[2..], ["5 found 192.0.2.1:9 192.0.2.2:9"]);
 }
 
 #[test]
 fn a_server_that_swallows_one_kind_does_not_delay_the_other() {
     let mut honest = honest(5);
-    let deaf: Server = Box::new(move |ask| honest(ask).filter(|_| asked(&ask.message).1 == Kind::A));
-    let said = Sim::new("h.example", vec![deaf]).run();
+    let deaf: DnsServer = Box::new(move |ask| honest(ask).filter(|_| asked(&ask.message).1 == RecordType::A));
+    let said = LookupSim::new("h.example", vec![deaf]).run();
     let all = ["55 found 192.0.2.1:9", "5000 10.0.0.1 Aaaa h.example"];
     assert_eq!(said[2..], all, "and no failure after success");
 }
 
 #[test]
 fn one_family_alone_is_asked_for_where_only_one_is_wanted() {
-    let said = Sim::with("h.example", Family::V4, "", vec![honest(5)]).run();
+    let said = LookupSim::with("h.example", Family::V4, "", vec![honest(5)]).run();
     assert_eq!(said, ["0 10.0.0.1 A h.example", "5 found 192.0.2.1:9"]);
-    let said = Sim::with("h.example", Family::V6, "", vec![honest(5)]).run();
+    let said = LookupSim::with("h.example", Family::V6, "", vec![honest(5)]).run();
     assert_eq!(said, ["0 10.0.0.1 Aaaa h.example", "5 found [2001:db8::1]:9"]);
 }
 
 #[test]
 fn silent_servers_are_asked_in_turn_and_then_again() {
-    let said = Sim::with("h.example", Family::V4, "", vec![silent(), silent()]).run();
+    let said = LookupSim::with("h.example", Family::V4, "", vec![silent(), silent()]).run();
     let all = [
         "0 10.0.0.1 A h.example",
         "5000 10.0.0.2 A h.example",
@@ -76,7 +76,7 @@ fn silent_servers_are_asked_in_turn_and_then_again() {
 #[test]
 fn timeout_and_attempts_are_those_of_resolv_conf() {
     let lines = "options timeout:1 attempts:3";
-    let said = Sim::with("h.example", Family::V4, lines, vec![silent()]).run();
+    let said = LookupSim::with("h.example", Family::V4, lines, vec![silent()]).run();
     let all = [
         "0 10.0.0.1 A h.example",
         "1000 10.0.0.1 A h.example",
@@ -89,26 +89,26 @@ fn timeout_and_attempts_are_those_of_resolv_conf() {
 #[test]
 fn an_impatient_caller_has_every_server_asked_in_time() {
     let servers = vec![silent(), silent(), honest(5)];
-    let said = Sim::within(10, "h.example", Family::V4, "", servers).run();
+    let said = LookupSim::within(10, "h.example", Family::V4, "", servers).run();
     let all =
         ["0 10.0.0.1 A h.example", "2500 10.0.0.2 A h.example", "5000 10.0.0.3 A h.example", "5005 found 192.0.2.1:9"];
     assert_eq!(said, all);
-    let said = Sim::within(1, "h.example", Family::V4, "", vec![silent(), honest(5)]).run();
+    let said = LookupSim::within(1, "h.example", Family::V4, "", vec![silent(), honest(5)]).run();
     assert_eq!(said[1..], ["500 10.0.0.2 A h.example", "505 found 192.0.2.1:9"]);
 }
 
 #[test]
 fn the_answer_of_a_slow_server_counts_although_others_have_been_asked_since() {
-    let said = Sim::with("h.example", Family::V4, "", vec![honest(7000)]).run();
+    let said = LookupSim::with("h.example", Family::V4, "", vec![honest(7000)]).run();
     assert_eq!(said[1..], ["5000 10.0.0.1 A h.example", "7000 found 192.0.2.1:9"]);
-    let said = Sim::with("h.example", Family::V4, "", vec![honest(7000), silent()]).run();
+    let said = LookupSim::with("h.example", Family::V4, "", vec![honest(7000), silent()]).run();
     assert_eq!(said[1..], ["5000 10.0.0.2 A h.example", "7000 found 192.0.2.1:9"]);
 }
 
 #[test]
 fn rotation_begins_with_another_server() {
     let servers = vec![honest(5), honest(5), honest(5)];
-    let said = Sim::with("h.example", Family::V4, "options rotate", servers).run();
+    let said = LookupSim::with("h.example", Family::V4, "options rotate", servers).run();
     let first = roll(&mut 0) % 3 + 1;
     assert_ne!(first, 1);
     assert_eq!(said, [format!("0 10.0.0.{first} A h.example"), "5 found 192.0.2.1:9".into()]);
@@ -116,7 +116,7 @@ fn rotation_begins_with_another_server() {
 
 #[test]
 fn what_takes_too_long_is_told_with_the_servers_asked_so_far() {
-    let mut sim = Sim::with("h.example", Family::V4, "", vec![silent(), silent(), silent()]);
+    let mut sim = LookupSim::with("h.example", Family::V4, "", vec![silent(), silent(), silent()]);
     assert_eq!(sim.lookup.unfinished(), "resolve h.example at 10.0.0.1");
     sim.now = 5000;
     let now = sim.instant();

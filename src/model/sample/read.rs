@@ -9,51 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::Sample;
+use super::field::{Field, FieldRule};
 use crate::model::json::Node;
-use crate::model::metric::{Metric, Sample, Text};
-
-/// One member that a dialect knows: its key and what becomes of its value.
-pub struct Row(pub &'static str, pub Rule);
-
-/// The key alone: rows may contain themselves.
-impl fmt::Debug for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// What becomes of a member's value.
-#[derive(Debug)]
-pub enum Rule {
-    /// An object with rows of its own.
-    Into(&'static [Row]),
-    /// A list of objects, of which the first has rows.
-    First(&'static &'static [Row]),
-    /// A number, multiplied by the factor to get the metric's unit.
-    Number(Metric, f64),
-    /// As `Number`, but any other spelling of the same metric wins.
-    Else(Metric, f64),
-    /// As `Number`, but the server writes 0 for what it does not know.
-    NonZero(Metric, f64),
-    /// A list of numbers, one metric each.
-    Numbers(&'static [Metric]),
-    /// A text of values with commas between them, one metric each, in the server's own notation; or a list of numbers.
-    Words(&'static [Metric], fn(&str) -> Option<f64>),
-    /// A text; an empty one counts as absent.
-    Text(Text),
-    /// The message's time stamp: a text, or seconds since 1970.
-    At,
-    /// A list of percentages, one for each logical processor.
-    PerCore,
-    /// Alerts that come with the sample.
-    Alerts,
-    /// A member that says what the message is, and nothing about the host.
-    Envelope,
-}
+use crate::model::metric::Metric;
 
 /// What a message with a sample holds.
 #[derive(Debug)]
-pub struct Reading<'a> {
+pub struct SampleMessage<'a> {
     /// The sample.
     pub sample: Box<Sample<'a>>,
     /// The alerts' member as it came.
@@ -61,19 +24,19 @@ pub struct Reading<'a> {
 }
 
 /// Reads a sample. Fails only where the text is no JSON.
-pub fn read<'a>(text: &'a str, rows: &'static [Row]) -> serde_json::Result<Reading<'a>> {
-    let mut reading = Reading { sample: Box::new(Sample::new(rows)), alerts: None };
+pub fn read_sample<'a>(text: &'a str, rows: &'static [Field]) -> serde_json::Result<SampleMessage<'a>> {
+    let mut reading = SampleMessage { sample: Box::new(Sample::new(rows)), alerts: None };
     let mut json = serde_json::Deserializer::from_str(text);
-    Walk { rule: &Rule::Into(rows), into: &mut reading }.deserialize(&mut json)?;
+    Walk { rule: &FieldRule::Into(rows), into: &mut reading }.deserialize(&mut json)?;
     json.end()?;
     Ok(reading)
 }
 
 /// The leaves of a message that the sample does not carry, as path and text, in the message's order: those that fit
 /// into so many bytes. Each bears its whole path, and a path may be as long as the message.
-pub fn others(message: &Node<'_>, sample: &Sample<'_>, most: usize) -> Vec<(String, String)> {
+pub fn other_members(message: &Node<'_>, sample: &Sample<'_>, most: usize) -> Vec<(String, String)> {
     let mut found = Found { leaves: Vec::new(), room: Some(most) };
-    gather(message, Some(&Rule::Into(sample.rules)), sample, &mut String::new(), &mut found);
+    gather(message, Some(&FieldRule::Into(sample.rules)), sample, &mut String::new(), &mut found);
     found.leaves
 }
 
@@ -100,18 +63,18 @@ impl Found {
 }
 
 struct Walk<'r, 'a> {
-    rule: &'r Rule,
-    into: &'r mut Reading<'a>,
+    rule: &'r FieldRule,
+    into: &'r mut SampleMessage<'a>,
 }
 
 impl Walk<'_, '_> {
     fn number(self, value: f64) {
         let sample = &mut self.into.sample;
         match *self.rule {
-            Rule::Number(metric, factor) => sample.put(metric, value * factor),
-            Rule::Else(metric, factor) if sample.get(metric).is_none() => sample.put(metric, value * factor),
-            Rule::NonZero(metric, factor) if value != 0.0 => sample.put(metric, value * factor),
-            Rule::At => {
+            FieldRule::Number(metric, factor) => sample.put(metric, value * factor),
+            FieldRule::Else(metric, factor) if sample.get(metric).is_none() => sample.put(metric, value * factor),
+            FieldRule::NonZero(metric, factor) if value != 0.0 => sample.put(metric, value * factor),
+            FieldRule::At => {
                 if let Some(at) = stamp(value) {
                     sample.at = Some(at.into());
                 }
@@ -120,11 +83,11 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn text<'a>(into: &mut Reading<'a>, rule: &Rule, value: Cow<'a, str>) {
+    fn text<'a>(into: &mut SampleMessage<'a>, rule: &FieldRule, value: Cow<'a, str>) {
         match *rule {
-            Rule::Text(text) if !value.is_empty() => into.sample.put_text(text, value),
-            Rule::At => into.sample.at = Some(value),
-            Rule::Words(metrics, read) => {
+            FieldRule::Text(text) if !value.is_empty() => into.sample.put_text(text, value),
+            FieldRule::At => into.sample.at = Some(value),
+            FieldRule::Words(metrics, read) => {
                 for (&metric, number) in metrics.iter().zip(words(&value, read)) {
                     into.sample.put(metric, number.unwrap_or(f64::NAN));
                 }
@@ -139,8 +102,8 @@ impl<'de> DeserializeSeed<'de> for Walk<'_, 'de> {
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
         match self.rule {
-            Rule::Envelope => json.deserialize_ignored_any(IgnoredAny).map(drop),
-            Rule::Alerts => {
+            FieldRule::Envelope => json.deserialize_ignored_any(IgnoredAny).map(drop),
+            FieldRule::Alerts => {
                 self.into.alerts = Some(serde::Deserialize::deserialize(json)?);
                 Ok(())
             }
@@ -157,7 +120,7 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
-        let rows: &[Row] = if let Rule::Into(rows) = self.rule { rows } else { &[] };
+        let rows: &[Field] = if let FieldRule::Into(rows) = self.rule { rows } else { &[] };
         while let Some(rule) = map.next_key_seed(Key(rows))? {
             match rule {
                 Some(rule) => map.next_value_seed(Walk { rule, into: self.into })?,
@@ -169,15 +132,15 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<(), S::Error> {
         match self.rule {
-            Rule::First(rows) => {
-                list.next_element_seed(Walk { rule: &Rule::Into(rows), into: self.into })?;
+            FieldRule::First(rows) => {
+                list.next_element_seed(Walk { rule: &FieldRule::Into(rows), into: self.into })?;
             }
-            Rule::Numbers(metrics) | Rule::Words(metrics, _) => {
+            FieldRule::Numbers(metrics) | FieldRule::Words(metrics, _) => {
                 for &metric in *metrics {
-                    list.next_element_seed(Walk { rule: &Rule::Number(metric, 1.0), into: self.into })?;
+                    list.next_element_seed(Walk { rule: &FieldRule::Number(metric, 1.0), into: self.into })?;
                 }
             }
-            Rule::PerCore => {
+            FieldRule::PerCore => {
                 while let Some(core) = list.next_element::<Node<'de>>()? {
                     self.into.sample.per_core.push(core.as_f64().unwrap_or(f64::NAN));
                 }
@@ -223,10 +186,10 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
 }
 
 /// Finds a key among the rows.
-struct Key<'r>(&'r [Row]);
+struct Key<'r>(&'r [Field]);
 
 impl<'r> Visitor<'_> for Key<'r> {
-    type Value = Option<&'r Rule>;
+    type Value = Option<&'r FieldRule>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a member's name")
@@ -248,7 +211,7 @@ fn is_same(name: &str, key: &str) -> bool {
 }
 
 impl<'de, 'r> DeserializeSeed<'de> for Key<'r> {
-    type Value = Option<&'r Rule>;
+    type Value = Option<&'r FieldRule>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
         json.deserialize_str(self)
@@ -266,24 +229,25 @@ fn stamp(seconds: f64) -> Option<String> {
     Some(humantime::format_rfc3339(SystemTime::UNIX_EPOCH + since).to_string())
 }
 
-fn gather(node: &Node<'_>, rule: Option<&Rule>, sample: &Sample<'_>, path: &mut String, out: &mut Found) {
+fn gather(node: &Node<'_>, rule: Option<&FieldRule>, sample: &Sample<'_>, path: &mut String, out: &mut Found) {
     match (node, rule) {
-        (_, Some(Rule::Envelope | Rule::Alerts)) => {}
+        (_, Some(FieldRule::Envelope | FieldRule::Alerts)) => {}
         (Node::Map(members), _) => {
-            let rows: &[Row] = if let Some(Rule::Into(rows)) = rule { rows } else { &[] };
+            let rows: &[Field] = if let Some(FieldRule::Into(rows)) = rule { rows } else { &[] };
             for (key, value) in members {
                 let rule = rows.iter().find(|row| row.0 == key).map(|row| &row.1);
                 gather_at(key, value, rule, sample, path, out);
             }
         }
-        (Node::List(_), Some(Rule::PerCore)) if !sample.per_core.is_empty() => {}
+        (Node::List(_), Some(FieldRule::PerCore)) if !sample.per_core.is_empty() => {}
         (Node::List(list), _) if list.iter().all(Node::is_leaf) && carried(node, rule, sample) => {}
         (Node::List(list), _) if list.iter().all(Node::is_leaf) => {
             out.push(path, &|| node.joined());
         }
         (Node::List(list), _) => {
             for (i, value) in list.iter().enumerate() {
-                let first = if let (0, Some(Rule::First(rows))) = (i, rule) { Some(Rule::Into(rows)) } else { None };
+                let first =
+                    if let (0, Some(FieldRule::First(rows))) = (i, rule) { Some(FieldRule::Into(rows)) } else { None };
                 gather_at(&i.to_string(), value, first.as_ref(), sample, path, out);
             }
         }
@@ -293,7 +257,14 @@ fn gather(node: &Node<'_>, rule: Option<&Rule>, sample: &Sample<'_>, path: &mut 
 }
 
 /// Goes on with `key` appended to the path. A leading `data.` says nothing and is left out.
-fn gather_at(key: &str, node: &Node<'_>, rule: Option<&Rule>, sample: &Sample<'_>, path: &mut String, out: &mut Found) {
+fn gather_at(
+    key: &str,
+    node: &Node<'_>,
+    rule: Option<&FieldRule>,
+    sample: &Sample<'_>,
+    path: &mut String,
+    out: &mut Found,
+) {
     let len = path.len();
     if path == "data" {
         path.clear();
@@ -313,18 +284,25 @@ fn gather_at(key: &str, node: &Node<'_>, rule: Option<&Rule>, sample: &Sample<'_
 }
 
 /// Whether the sample carries exactly this leaf.
-fn carried(leaf: &Node<'_>, rule: Option<&Rule>, sample: &Sample<'_>) -> bool {
+fn carried(leaf: &Node<'_>, rule: Option<&FieldRule>, sample: &Sample<'_>) -> bool {
     match (rule, leaf) {
-        (Some(Rule::Number(metric, factor) | Rule::Else(metric, factor) | Rule::NonZero(metric, factor)), _) => {
-            leaf.as_f64().is_some_and(|value| sample.get(*metric) == Some(value * factor))
-        }
-        (Some(Rule::Numbers(metrics) | Rule::Words(metrics, _)), Node::List(list)) => {
+        (
+            Some(
+                FieldRule::Number(metric, factor)
+                | FieldRule::Else(metric, factor)
+                | FieldRule::NonZero(metric, factor),
+            ),
+            _,
+        ) => leaf.as_f64().is_some_and(|value| sample.get(*metric) == Some(value * factor)),
+        (Some(FieldRule::Numbers(metrics) | FieldRule::Words(metrics, _)), Node::List(list)) => {
             are_carried(&mut list.iter().map(Node::as_f64), metrics, sample)
         }
-        (Some(Rule::Text(text)), Node::Text(value)) => sample.text(*text) == Some(value),
-        (Some(Rule::Words(metrics, read)), Node::Text(value)) => are_carried(&mut words(value, *read), metrics, sample),
-        (Some(Rule::At), Node::Text(value)) => sample.at.as_deref() == Some(value),
-        (Some(Rule::At), _) => leaf.as_f64().and_then(stamp).is_some_and(|at| sample.at.as_deref() == Some(&*at)),
+        (Some(FieldRule::Text(text)), Node::Text(value)) => sample.text(*text) == Some(value),
+        (Some(FieldRule::Words(metrics, read)), Node::Text(value)) => {
+            are_carried(&mut words(value, *read), metrics, sample)
+        }
+        (Some(FieldRule::At), Node::Text(value)) => sample.at.as_deref() == Some(value),
+        (Some(FieldRule::At), _) => leaf.as_f64().and_then(stamp).is_some_and(|at| sample.at.as_deref() == Some(&*at)),
         _ => false,
     }
 }

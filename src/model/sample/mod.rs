@@ -1,0 +1,110 @@
+//! Samples, and how they are found in servers' messages.
+
+pub mod field;
+pub mod read;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::model::metric::{Metric, Text};
+
+use field::Field;
+
+/// One reading of a host's metrics. What the server did not send is absent.
+#[derive(Clone)]
+pub struct Sample<'a> {
+    numbers: [f64; Metric::ALL.len()],
+    texts: [Option<Cow<'a, str>>; Text::ALL.len()],
+    /// The server's own time stamp, as it wrote it.
+    pub at: Option<Cow<'a, str>>,
+    /// Use of each logical processor in per cent, in the server's order; absent readings are NaN.
+    pub per_core: Vec<f64>,
+    /// The rules that found these values, so that a format can tell what else a message holds.
+    pub(crate) rules: &'static [Field],
+}
+
+impl<'a> Sample<'a> {
+    pub(crate) fn new(rules: &'static [Field]) -> Self {
+        Sample {
+            numbers: [f64::NAN; Metric::ALL.len()],
+            texts: [const { None }; Text::ALL.len()],
+            at: None,
+            per_core: Vec::new(),
+            rules,
+        }
+    }
+
+    /// The metric's value in the unit of its row; `None` where the server did not send one.
+    #[must_use]
+    pub fn get(&self, metric: Metric) -> Option<f64> {
+        let value = self.numbers[metric as usize];
+        (!value.is_nan()).then_some(value)
+    }
+
+    /// The text; `None` where the server did not send one, or an empty one.
+    #[must_use]
+    pub fn text(&self, text: Text) -> Option<&str> {
+        self.texts[text as usize].as_deref()
+    }
+
+    /// Whether the sample carries no metric at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.numbers.iter().all(|value| value.is_nan())
+    }
+
+    pub(crate) fn put(&mut self, metric: Metric, value: f64) {
+        self.numbers[metric as usize] = value;
+    }
+
+    pub(crate) fn put_text(&mut self, text: Text, value: Cow<'a, str>) {
+        self.texts[text as usize] = Some(value);
+    }
+
+    /// The same sample, borrowing from nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Sample<'static> {
+        Sample {
+            numbers: self.numbers,
+            texts: self.texts.map(|text| text.map(|text| Cow::Owned(text.into_owned()))),
+            at: self.at.map(|at| Cow::Owned(at.into_owned())),
+            per_core: self.per_core,
+            rules: self.rules,
+        }
+    }
+}
+
+/// What it carries, by the names of [`METRICS`] and [`TEXTS`].
+impl fmt::Debug for Sample<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Sample");
+        for &metric in Metric::ALL {
+            self.get(metric).map(|value| out.field(metric.row().name, &value));
+        }
+        for &text in Text::ALL {
+            self.text(text).map(|value| out.field(text.row().name, &value));
+        }
+        out.field("per_core", &self.per_core).field("at", &self.at).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_has_what_a_sample_carries_and_nothing_else() {
+        let mut sample = Sample::new(&[]);
+        sample.put(Metric::Disk, 28.5);
+        sample.put_text(Text::Host, "nas".into());
+        assert_eq!(format!("{sample:?}"), r#"Sample { disk: 28.5, host: "nas", per_core: [], at: None }"#);
+    }
+
+    #[test]
+    fn a_new_sample_carries_nothing() {
+        let sample = Sample::new(&[]);
+        assert!(sample.is_empty());
+        assert!(Metric::ALL.iter().all(|&metric| sample.get(metric).is_none()));
+        assert!(Text::ALL.iter().all(|&text| sample.text(text).is_none()));
+    }
+}
