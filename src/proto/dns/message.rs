@@ -168,7 +168,7 @@ fn judge(answer: &Message<[u8]>, found: Vec<IpAddr>) -> ReplyContent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::dns::reply::{Reply, asked};
+    use crate::testing::dns_reply::{Reply, asked};
 
     fn ask(name: &str, kind: RecordType) -> Vec<u8> {
         query(0x1234, name, kind).unwrap()

@@ -9,9 +9,6 @@ pub mod happy_eyeballs;
 pub mod known;
 pub mod lookup;
 pub mod message;
-mod question;
-#[cfg(test)]
-pub(crate) mod reply;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

@@ -9,7 +9,7 @@ use mio::{Events, Poll, Token};
 use super::*;
 use crate::proto::dns::Family;
 use crate::proto::dns::message::RecordType;
-use crate::proto::dns::reply::Reply;
+use crate::testing::dns_reply::Reply;
 use server::{Fake, Manner, free_port};
 
 mod files;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use crate::proto::dns::message::{RecordType, query};
-use crate::proto::dns::reply::{Reply, asked};
+use crate::testing::dns_reply::{Reply, asked};
 
 /// How it treats questions.
 #[derive(Clone, Copy, PartialEq)]

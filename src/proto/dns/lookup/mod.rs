@@ -1,13 +1,16 @@
 //! One lookup: which names to ask for, in both families side by side, and when to hand out what has come.
 
+mod question;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::conf::Conf;
 use super::message::{self, RecordType};
-use super::question::{DnsServerError, DnsServers, Question, QuestionOutcome};
 use super::{Family, HostQuery, interleave};
 use crate::model::time::sooner;
+
+use question::{DnsServerError, DnsServers, Question, QuestionOutcome};
 
 /// How long IPv4 addresses wait for IPv6 ones, RFC 8305 section 3.
 pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);

@@ -153,7 +153,7 @@ fn nothing_follows_the_end_but_the_wish_for_a_new_beginning() {
         (HOUR, "tick", Nothing),
         (HOUR, "opened", Nothing),
         (HOUR, "alive", Nothing),
-        (HOUR, "jumped", Nothing),
+        (HOUR, "clock jumped", Nothing),
         (HOUR, "stop", Nothing),
         (HOUR, "lost refused", Nothing),
         (HOUR, "reconnect", Nothing),

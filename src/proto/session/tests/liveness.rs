@@ -104,7 +104,7 @@ fn without_pings_and_silence_nothing_is_timed() {
     let mut sim = SessionSim::with(|policy| (policy.ping_interval, policy.stale) = (None, Stale::Never)).opened();
     assert_eq!(sim.due(), None);
     sim.asleep_until(HOUR).say(Input::Tick).say(Input::ClockJumped);
-    sim.expect(&[(HOUR, "tick", Nothing), (HOUR, "jumped", Nothing)]);
+    sim.expect(&[(HOUR, "tick", Nothing), (HOUR, "clock jumped", Nothing)]);
 }
 
 #[test]
@@ -226,13 +226,13 @@ fn patience_ends_with_the_first_sample() {
 #[test]
 fn after_a_suspend_every_connection_is_pinged_at_once() {
     generic().at(7.0).say(Input::ClockJumped).say(Input::ClockJumped).tick().expect(&[
-        (7.0, "jumped", Ping(1)),
-        (7.0, "jumped", Nothing),
+        (7.0, "clock jumped", Ping(1)),
+        (7.0, "clock jumped", Nothing),
         (17.0, "tick", HangUp(NoPong)),
         (17.0, "lost NoPong", Nothing),
     ]);
     generic().at(7.0).say(Input::ClockJumped).say(Input::Alive).tick().expect(&[
-        (7.0, "jumped", Ping(1)),
+        (7.0, "clock jumped", Ping(1)),
         (7.0, "alive", Nothing),
         (37.0, "tick", Ping(2)),
     ]);

@@ -142,6 +142,7 @@ fn name(input: &Input<'_>) -> String {
         Input::Lost { why, .. } => format!("lost {}", why.text),
         Input::Delivered { useful: true } => "sample".to_owned(),
         Input::Delivered { useful: false } => "greeting".to_owned(),
+        Input::ClockJumped => "clock jumped".to_owned(),
         other => format!("{other:?}").to_lowercase(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::proto::dns::conf::{Conf, PORT};
-use crate::proto::dns::reply::{Reply, asked};
+use crate::testing::dns_reply::{Reply, asked};
 
 mod histories;
 mod servers;

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::message::RecordType;
+use crate::proto::dns::message::RecordType;
 
 /// A server's answer. A record whose name is empty points at the question's.
 pub struct Reply(Vec<u8>);

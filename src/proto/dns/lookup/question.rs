@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::lookup::{DnsQuery, LookupAction, Over, QueryId};
-use super::message::{self, RecordType, ReplyContent};
+use super::{DnsQuery, LookupAction, Over, QueryId};
+use crate::proto::dns::message::{self, RecordType, ReplyContent};
 
 /// Answers to earlier tries count as long as no more than so many are open: a slow server is not asked in vain.
 const MOST_OPEN: usize = 3;
