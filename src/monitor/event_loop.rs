@@ -20,7 +20,7 @@ use crate::model::time::sooner;
 use crate::monitor::peer::{Context, Peer};
 use crate::monitor::random::Random;
 use crate::monitor::server::Server;
-use crate::net::resolver::Names;
+use crate::net::resolver::ResolverFiles;
 use crate::net::tls::Pool;
 use crate::net::transport::SendError;
 use crate::proto::session::{Input, Now};
@@ -81,7 +81,7 @@ pub struct Monitor {
     started: Instant,
     jumped_at: Option<Instant>,
     random: Random,
-    names: Names,
+    names: ResolverFiles,
     connectors: Pool,
     /// What sockets are read through, one after the other.
     block: Vec<u8>,
@@ -124,7 +124,7 @@ impl Monitor {
             started: clock.mono,
             jumped_at: None,
             random: Random::new(),
-            names: Names::default(),
+            names: ResolverFiles::default(),
             connectors: Pool::default(),
             block: Vec::new(),
             woken: Vec::new(),

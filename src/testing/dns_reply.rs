@@ -1,14 +1,14 @@
-//! Answers as servers write them, put together byte by byte: a check on the codec that reads them.
+//! Writes DNS replies byte by byte, independently of the codec that reads them.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::proto::dns::message::RecordType;
 
-/// A server's answer. A record whose name is empty points at the question's.
+/// A reply in the making. A record with an empty name has that of the question.
 pub struct Reply(Vec<u8>);
 
-/// The name and the kind that a question asks for.
-pub fn asked(query: &[u8]) -> (String, RecordType) {
+/// Reads the name and the record type that a query asks for.
+pub fn question_of(query: &[u8]) -> (String, RecordType) {
     let (mut labels, mut rest) = (Vec::new(), &query[12..]);
     while rest[0] > 0 {
         let (label, after) = rest[1..].split_at(rest[0].into());
@@ -19,7 +19,7 @@ pub fn asked(query: &[u8]) -> (String, RecordType) {
 }
 
 impl Reply {
-    /// Repeats the question and says that recursion is available.
+    /// Starts a reply that repeats the question, with recursion available.
     pub fn to(query: &[u8]) -> Self {
         let mut bytes = query.to_vec();
         bytes[2..4].copy_from_slice(&[0x81, 0x80]);
@@ -62,11 +62,11 @@ impl Reply {
         self.0
     }
 
-    fn record(mut self, name: &str, kind: u8, data: &[u8]) -> Self {
+    fn record(mut self, name: &str, record_type: u8, data: &[u8]) -> Self {
         let name = if name.is_empty() { vec![0xc0, 12] } else { encode(name) };
         self.0[7] += 1;
         self.0.extend(name);
-        self.0.extend([0, kind, 0, 1, 0, 0, 0, 60, 0, data.len() as u8]);
+        self.0.extend([0, record_type, 0, 1, 0, 0, 0, 60, 0, data.len() as u8]);
         self.0.extend(data);
         self
     }

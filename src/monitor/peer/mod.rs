@@ -19,7 +19,7 @@ use crate::model::time::sooner;
 use crate::monitor::connection_log::ConnectionLog;
 use crate::monitor::credentials::Credentials;
 use crate::monitor::server::{Server, Settings};
-use crate::net::resolver::Names;
+use crate::net::resolver::ResolverFiles;
 use crate::net::tls::Pool;
 use crate::net::transport::{ConnectionLimits, LoopIo, SEND_BYTES, SendError, Transport};
 use crate::proto::dialect::conversation::{Conversation, Outgoing};
@@ -32,7 +32,7 @@ pub struct Context<'c> {
     pub now: Now,
     pub registry: &'c Registry,
     pub random: &'c mut dyn FnMut() -> u64,
-    pub names: &'c mut Names,
+    pub names: &'c mut ResolverFiles,
     pub connectors: &'c mut Pool,
     /// How many more TLS handshakes may begin.
     pub handshakes: &'c mut usize,

@@ -1,4 +1,4 @@
-//! `/etc/resolv.conf` and `/etc/hosts`, read again when they have changed.
+//! Caches `/etc/resolv.conf` and `/etc/hosts`, and reads them again when they have changed.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
@@ -9,83 +9,83 @@ use std::time::SystemTime;
 
 use crate::proto::dns::conf::{self, Conf};
 
-/// No resolv.conf is longer.
+/// Upper bound on the bytes read of a resolv.conf.
 const CONF_BYTES: u64 = 64 << 10;
-/// No line of a hosts file is longer; the rest of one that is counts as the next line.
+/// Upper bound on a line of a hosts file; the rest of a longer one counts as the next line.
 const LINE_BYTES: u64 = 4096;
-/// So many hosts are remembered.
-const MOST_HOSTS: usize = 256;
-/// So many addresses of one host are taken.
-const MOST_ADDRESSES: usize = 16;
+/// Upper bound on the hosts whose addresses are cached.
+const MAX_HOSTS: usize = 256;
+/// Upper bound on the addresses of one host.
+const MAX_ADDRESSES: usize = 16;
 
-/// What this machine knows about names, for all lookups together.
+/// The resolver's files, cached for all lookups.
 #[derive(Debug)]
-pub struct Names {
+pub struct ResolverFiles {
     conf_path: PathBuf,
     hosts_path: PathBuf,
     port: u16,
     conf: Conf,
     conf_stamp: Option<FileStamp>,
-    /// What the hosts file said about the hosts asked for: it may list a hundred thousand blocked ones.
+    /// Addresses of the hosts asked for so far, not of the whole file: it may list a hundred thousand blocked names.
     hosts: Vec<(String, Vec<SocketAddr>)>,
     hosts_stamp: Option<FileStamp>,
 }
 
-/// A file's state: it has changed when any of this has.
+/// Device, inode, length and modification time: a file has changed when any of them has.
 type FileStamp = (u64, u64, u64, Option<SystemTime>);
 
-impl Default for Names {
+impl Default for ResolverFiles {
     fn default() -> Self {
-        Names::at("/etc/resolv.conf", "/etc/hosts", conf::PORT)
+        ResolverFiles::at("/etc/resolv.conf", "/etc/hosts", conf::PORT)
     }
 }
 
-impl Names {
-    /// With other files, and servers at another port.
+impl ResolverFiles {
+    /// Uses other files, and servers at another port.
     pub(crate) fn at(conf_path: impl Into<PathBuf>, hosts_path: impl Into<PathBuf>, port: u16) -> Self {
-        Names {
+        ResolverFiles {
             conf_path: conf_path.into(),
             hosts_path: hosts_path.into(),
             port,
-            conf: Conf::parse("", port, &zone),
+            conf: Conf::parse("", port, &interface_index),
             conf_stamp: None,
             hosts: Vec::new(),
             hosts_stamp: None,
         }
     }
 
-    /// What resolv.conf says now; the defaults where there is none.
+    /// The current contents of resolv.conf; the defaults where there is none.
     pub(super) fn conf(&mut self) -> &Conf {
         let stamp = stamp(&self.conf_path);
         if stamp != self.conf_stamp {
             let text = stamp.and_then(|_| read(&self.conf_path)).unwrap_or_default();
-            self.conf = Conf::parse(&text, self.port, &zone);
+            self.conf = Conf::parse(&text, self.port, &interface_index);
             self.conf_stamp = stamp;
         }
         &self.conf
     }
 
-    /// The addresses that the hosts file has for a host now, in its order.
+    /// The current addresses of a host in the hosts file, in its order.
     pub(super) fn hosts(&mut self, host: &str, port: u16) -> Vec<SocketAddr> {
         let stamp = stamp(&self.hosts_path);
-        if stamp != self.hosts_stamp || self.hosts.len() >= MOST_HOSTS {
+        if stamp != self.hosts_stamp || self.hosts.len() >= MAX_HOSTS {
             self.hosts.clear();
             self.hosts_stamp = stamp;
         }
         if stamp.is_none() {
             return Vec::new();
         }
-        let known = self.hosts.iter().position(|(known, _)| known == host).unwrap_or_else(|| {
-            self.hosts.push((host.to_owned(), find(&self.hosts_path, host)));
+        let index = self.hosts.iter().position(|(known, _)| known == host).unwrap_or_else(|| {
+            self.hosts.push((host.to_owned(), find_host(&self.hosts_path, host)));
             self.hosts.len() - 1
         });
-        let mut addresses = self.hosts[known].1.clone();
+        let mut addresses = self.hosts[index].1.clone();
         addresses.iter_mut().for_each(|address| address.set_port(port));
         addresses
     }
 }
 
-/// `None` for what is no regular file: opening anything else might block.
+/// `None` unless this is a regular file: opening anything else might block.
 fn stamp(path: &Path) -> Option<FileStamp> {
     let data = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
     Some((data.dev(), data.ino(), data.len(), data.modified().ok()))
@@ -97,23 +97,23 @@ fn read(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Looks through the file line by line: nothing of it is kept.
-fn find(path: &Path, host: &str) -> Vec<SocketAddr> {
+/// Searches the file line by line, so that memory does not grow with its length.
+fn find_host(path: &Path, host: &str) -> Vec<SocketAddr> {
     let mut found = Vec::new();
     let Ok(file) = File::open(path) else { return found };
     let (mut reader, mut line) = (BufReader::new(file), Vec::new());
-    while found.len() < MOST_ADDRESSES {
+    while found.len() < MAX_ADDRESSES {
         line.clear();
         match reader.by_ref().take(LINE_BYTES).read_until(b'\n', &mut line) {
-            Ok(1..) => found.extend(conf::host_line(&String::from_utf8_lossy(&line), host, 0, &zone)),
+            Ok(1..) => found.extend(conf::parse_hosts_line(&String::from_utf8_lossy(&line), host, 0, &interface_index)),
             Ok(0) | Err(_) => break,
         }
     }
     found
 }
 
-/// The number of a network interface. The standard library has no if_nametoindex(3); sysfs says the same.
-pub(super) fn zone(name: &str) -> Option<u32> {
+/// The index of a network interface, from sysfs: the standard library has no if_nametoindex(3).
+pub(super) fn interface_index(name: &str) -> Option<u32> {
     let is_plain = !name.starts_with('.') && !name.contains('/');
     let path = Path::new("/sys/class/net").join(name).join("ifindex");
     is_plain.then(|| fs::read_to_string(path).ok())??.trim().parse().ok()

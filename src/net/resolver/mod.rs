@@ -1,7 +1,7 @@
-//! Drives a lookup: its sockets, and the two files it reads. Nothing blocks but the reading of those files.
+//! Drives a lookup: its sockets, and the two files that it reads. Only reading these files may block.
 
 mod files;
-mod wire;
+mod socket;
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -10,57 +10,56 @@ use mio::{Registry, Token};
 
 use crate::model::error::reason;
 use crate::proto::dns::HostQuery;
-use crate::proto::dns::known::known;
-use crate::proto::dns::lookup::{self as machine, LookupAction, QueryId};
+use crate::proto::dns::local::resolve_locally;
+use crate::proto::dns::lookup::{Lookup, LookupAction, QueryId};
 
-pub use files::Names;
-use wire::Wire;
+pub use files::ResolverFiles;
+use socket::DnsSocket;
 
-/// So many datagrams that answer nothing end a try: whoever sends them must not keep the loop busy.
-const MOST_WRONG: usize = 32;
+/// Upper bound on the messages of one try that one turn reads. A try that has more fails, so that a flood of forged
+/// replies cannot keep the loop busy.
+const MAX_REPLIES_PER_TURN: usize = 32;
 
-/// The lookup of one host, with all its sockets under one token.
+/// The lookup of one host with its sockets, all of them registered under one token.
 #[derive(Debug)]
-pub struct Lookup {
+pub struct LookupDriver {
     stage: LookupStage,
     token: Token,
-    sockets: Vec<(QueryId, Wire)>,
-    /// Until the first `advance`, which is due at once.
+    sockets: Vec<(QueryId, DnsSocket)>,
+    /// Set until the first `advance`, which is due at once.
     begun_at: Option<Instant>,
 }
 
 #[derive(Debug)]
 enum LookupStage {
-    /// Nobody need be asked; `None` once it has been told.
-    Known(Option<Result<Vec<SocketAddr>, String>>),
-    Asking(Box<machine::Lookup>),
+    /// No server is needed; `None` once the result has been returned.
+    Local(Option<Result<Vec<SocketAddr>, String>>),
+    Dns(Box<Lookup>),
 }
 
-impl Lookup {
-    /// Reads the files, again where they have changed. No socket is opened before the first [`Lookup::advance`].
+impl LookupDriver {
+    /// Reads the files if they have changed. No socket is opened before the first [`LookupDriver::advance`].
     pub fn begin(
-        wish: HostQuery<'_>,
-        names: &mut Names,
+        query: HostQuery<'_>,
+        files: &mut ResolverFiles,
         token: Token,
         now: Instant,
         random: &mut dyn FnMut() -> u64,
     ) -> Self {
-        let stage = match known(wish, &files::zone, &mut |host| names.hosts(host, wish.port)) {
-            Some(answer) => LookupStage::Known(Some(answer)),
-            None => LookupStage::Asking(Box::new(machine::Lookup::begin(wish, names.conf(), now, random))),
+        let stage = match resolve_locally(query, &files::interface_index, &mut |host| files.hosts(host, query.port)) {
+            Some(result) => LookupStage::Local(Some(result)),
+            None => LookupStage::Dns(Box::new(Lookup::begin(query, files.conf(), now, random))),
         };
-        Lookup { stage, token, sockets: Vec::new(), begun_at: Some(now) }
+        LookupDriver { stage, token, sockets: Vec::new(), begun_at: Some(now) }
     }
 
-    /// Goes as far as possible without waiting, the deadline included: to be called right after `begin`, on every
-    /// event of the token and when the deadline is due.
+    /// Advances without blocking. To be called right after `begin`, on every event of the token and at the deadline.
     ///
-    /// Addresses may come twice, one family late: [`Lookup::is_done`] tells whether to go on. Dropping the lookup
-    /// closes its sockets.
+    /// Addresses may be returned twice, once for each family; the lookup goes on until [`LookupDriver::is_done`].
+    /// Dropping it closes its sockets.
     ///
     /// # Errors
-    /// Where there are none and will be none: one line for people, which begins with `resolve HOST: ` and names the
-    /// server that said so. Told once.
+    /// Where the lookup has failed: one line that begins with `resolve HOST: ` and names the server. Returned once.
     pub fn advance(
         &mut self,
         registry: &Registry,
@@ -69,21 +68,21 @@ impl Lookup {
     ) -> Result<Option<Vec<SocketAddr>>, String> {
         self.begun_at = None;
         let lookup = match &mut self.stage {
-            LookupStage::Known(answer) => return answer.take().transpose(),
-            LookupStage::Asking(lookup) => lookup,
+            LookupStage::Local(result) => return result.take().transpose(),
+            LookupStage::Dns(lookup) => lookup,
         };
-        for (id, wire) in &mut self.sockets {
-            receive(lookup, *id, wire, now, random);
+        for (id, socket) in &mut self.sockets {
+            receive(lookup, *id, socket, now, random);
         }
         lookup.tick(now, random);
         let mut found = Vec::new();
-        while let Some(next) = lookup.todo() {
+        while let Some(next) = lookup.next_action() {
             match next {
-                LookupAction::Send(ask) => match Wire::open(&ask, registry, self.token) {
-                    Ok(wire) => self.sockets.push((ask.id, wire)),
-                    Err(error) => lookup.failed(ask.id, &reason(&error), now, random),
+                LookupAction::Send(query) => match DnsSocket::open(&query, registry, self.token) {
+                    Ok(socket) => self.sockets.push((query.id, socket)),
+                    Err(error) => lookup.failed(query.id, &reason(&error), now, random),
                 },
-                LookupAction::Forget(id) => self.sockets.retain(|(known, _)| *known != id),
+                LookupAction::Close(id) => self.sockets.retain(|(known, _)| *known != id),
                 LookupAction::Found(addresses) => found.extend(addresses),
                 LookupAction::Fail(why) => return Err(why),
             }
@@ -91,42 +90,42 @@ impl Lookup {
         Ok((!found.is_empty()).then_some(found))
     }
 
-    /// When to call [`Lookup::advance`] at the latest; `None` only when done.
+    /// The latest time for the next [`LookupDriver::advance`]; `None` only when done.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match &self.stage {
             _ if self.begun_at.is_some() => self.begun_at,
-            LookupStage::Known(_) => None,
-            LookupStage::Asking(lookup) => lookup.deadline(),
+            LookupStage::Local(_) => None,
+            LookupStage::Dns(lookup) => lookup.deadline(),
         }
     }
 
-    /// What has not come about yet: `resolve HOST at SERVER, SERVER`.
+    /// Describes the pending lookup: `resolve HOST at SERVER, SERVER`.
     #[must_use]
     pub fn unfinished(&self) -> String {
         match &self.stage {
-            LookupStage::Known(_) => "resolve".into(),
-            LookupStage::Asking(lookup) => lookup.unfinished(),
+            LookupStage::Local(_) => "resolve".into(),
+            LookupStage::Dns(lookup) => lookup.unfinished(),
         }
     }
 
-    /// Whether no more will come.
+    /// True if no more addresses will be returned.
     #[must_use]
     pub fn is_done(&self) -> bool {
         match &self.stage {
-            LookupStage::Known(answer) => answer.is_none(),
-            LookupStage::Asking(lookup) => lookup.is_done(),
+            LookupStage::Local(result) => result.is_none(),
+            LookupStage::Dns(lookup) => lookup.is_done(),
         }
     }
 }
 
-/// Takes in what has come for one try.
-fn receive(lookup: &mut machine::Lookup, id: QueryId, wire: &mut Wire, now: Instant, random: &mut dyn FnMut() -> u64) {
-    for _ in 0..MOST_WRONG {
-        match wire.receive() {
+/// Reads the messages that have arrived for one try.
+fn receive(lookup: &mut Lookup, id: QueryId, socket: &mut DnsSocket, now: Instant, random: &mut dyn FnMut() -> u64) {
+    for _ in 0..MAX_REPLIES_PER_TURN {
+        match socket.receive() {
             Ok(Some((from, message))) => lookup.answered(id, from, &message, now, random),
             Ok(None) => return,
-            // For a datagram: ICMP said that the port or the host cannot be reached.
+            // For UDP this is an ICMP error: port or host unreachable.
             Err(error) => return lookup.failed(id, &reason(&error), now, random),
         }
     }

@@ -18,7 +18,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Bytes, Error, Message, Utf8Bytes, WebSocket};
 
 use crate::model::error::{Disconnect, Fault, Phase, reason};
-use crate::net::resolver::Names;
+use crate::net::resolver::ResolverFiles;
 use crate::net::stream::Metered;
 use crate::net::tls::{Pool, TlsError};
 use crate::proto::session::Now;
@@ -31,7 +31,7 @@ pub struct LoopIo<'g> {
     pub token: Token,
     pub now: Now,
     pub random: &'g mut dyn FnMut() -> u64,
-    pub names: &'g mut Names,
+    pub names: &'g mut ResolverFiles,
     pub connectors: &'g mut Pool,
     /// How many more TLS handshakes may begin.
     pub handshakes: &'g mut usize,

@@ -10,7 +10,7 @@ use mio::net::{TcpStream, UnixStream};
 use super::LoopIo;
 use crate::model::error::{Disconnect, Phase, reason};
 use crate::model::time::sooner;
-use crate::net::resolver::Lookup;
+use crate::net::resolver::LookupDriver;
 use crate::net::stream::Socket;
 use crate::proto::dns::HostQuery;
 use crate::proto::dns::happy_eyeballs::{AttemptAction, AttemptInput, HappyEyeballs};
@@ -18,7 +18,7 @@ use crate::proto::dns::happy_eyeballs::{AttemptAction, AttemptInput, HappyEyebal
 /// On the way to a connected socket.
 #[derive(Debug)]
 pub struct Connecting {
-    lookup: Option<Lookup>,
+    lookup: Option<LookupDriver>,
     race: HappyEyeballs,
     attempts: Vec<OpenAttempt>,
 }
@@ -37,7 +37,7 @@ impl Connecting {
     /// Begins with the lookup.
     pub fn begin(wish: HostQuery<'_>, ground: &mut LoopIo<'_>) -> Self {
         let now = ground.now.mono;
-        let lookup = Lookup::begin(wish, ground.names, ground.token, now, ground.random);
+        let lookup = LookupDriver::begin(wish, ground.names, ground.token, now, ground.random);
         Connecting { lookup: Some(lookup), race: HappyEyeballs::begin(Vec::new(), true, now), attempts: Vec::new() }
     }
 
@@ -59,12 +59,12 @@ impl Connecting {
 
     /// When to be advanced at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        sooner(self.lookup.as_ref().and_then(Lookup::deadline), self.race.deadline())
+        sooner(self.lookup.as_ref().and_then(LookupDriver::deadline), self.race.deadline())
     }
 
     /// What has not come about yet, for a time-out: the phase, and the addresses tried.
     pub fn unfinished(&self, host: &str) -> (Phase, String) {
-        let looking = self.lookup.as_ref().map_or_else(|| format!("resolve {host}"), Lookup::unfinished);
+        let looking = self.lookup.as_ref().map_or_else(|| format!("resolve {host}"), LookupDriver::unfinished);
         if self.race.is_fresh() {
             return (Phase::Resolve, looking);
         }

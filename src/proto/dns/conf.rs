@@ -1,4 +1,4 @@
-//! What `/etc/resolv.conf` and `/etc/hosts` say: resolv.conf(5) and hosts(5).
+//! Parsers of `/etc/resolv.conf` and `/etc/hosts`: resolv.conf(5) and hosts(5).
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
@@ -6,34 +6,34 @@ use std::time::Duration;
 /// The port of DNS, RFC 1035 section 4.2.
 pub const PORT: u16 = 53;
 /// MAXNS of resolv.conf(5): further servers are ignored.
-const MOST_SERVERS: usize = 3;
-/// glibc had 6 until 2.25 and has no limit since; container platforms write up to 32.
-const MOST_SEARCH: usize = 32;
+const MAX_SERVERS: usize = 3;
+/// Upper bound on search domains. glibc had 6 until 2.25 and has no limit since; container platforms write up to 32.
+const MAX_SEARCH: usize = 32;
 
-/// The number of a network interface, by its name.
+/// Maps the name of a network interface to its index, for zones such as `%eth0`.
 pub type Zones<'a> = &'a dyn Fn(&str) -> Option<u32>;
 
-/// Whom to ask, and how patiently.
+/// The resolver's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conf {
     /// 1 to 3 servers.
     pub servers: Vec<SocketAddr>,
-    /// Whether the file names a server at all.
+    /// True if the file names a server; else the local one is asked.
     pub is_configured: bool,
-    /// What is appended to short names, without dots at the ends.
+    /// Domains appended to short names, without leading and trailing dots.
     pub search: Vec<String>,
-    /// A name with so many dots is first tried as it is; at most 15.
+    /// A name with at least this many dots is first tried as it is; at most 15.
     pub ndots: usize,
-    /// For one try; 1 to 30 s.
+    /// Timeout of one try; 1 to 30 s.
     pub timeout: Duration,
-    /// How often each server is asked; 1 to 5.
+    /// Tries for each server; 1 to 5.
     pub attempts: usize,
-    /// Whether each lookup begins with another server.
+    /// True if each lookup begins with another server.
     pub rotate: bool,
 }
 
 impl Conf {
-    /// Reads the text of a resolv.conf. What is not understood is passed over, as glibc does.
+    /// Parses a resolv.conf. As in glibc, anything invalid is ignored.
     #[must_use]
     pub fn parse(text: &str, port: u16, zones: Zones<'_>) -> Self {
         let mut conf = Conf {
@@ -46,7 +46,7 @@ impl Conf {
             rotate: false,
         };
         for line in text.lines() {
-            conf.read(line, port, zones);
+            conf.parse_line(line, port, zones);
         }
         if conf.servers.is_empty() {
             conf.is_configured = false;
@@ -55,35 +55,35 @@ impl Conf {
         conf
     }
 
-    fn read(&mut self, line: &str, port: u16, zones: Zones<'_>) {
+    fn parse_line(&mut self, line: &str, port: u16, zones: Zones<'_>) {
         let line = line.split('#').next().and_then(|line| line.split(';').next()).unwrap_or_default();
-        // A keyword stands at the beginning of its line.
+        // A keyword begins in the first column.
         let (keyword, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
-        // The last one counts, of either kind.
+        // The last line of either kind replaces those before.
         if matches!(keyword, "search" | "domain") {
             self.search.clear();
         }
         for (i, word) in rest.split_whitespace().enumerate() {
             match keyword {
-                "nameserver" if i == 0 && self.servers.len() < MOST_SERVERS => {
-                    self.servers.extend(address(word, port, zones));
+                "nameserver" if i == 0 && self.servers.len() < MAX_SERVERS => {
+                    self.servers.extend(parse_address(word, port, zones));
                 }
-                "search" if self.search.len() < MOST_SEARCH => self.search_in(word),
-                "domain" if self.search.is_empty() => self.search_in(word),
-                "options" => self.set(word),
+                "search" if self.search.len() < MAX_SEARCH => self.add_search_domain(word),
+                "domain" if self.search.is_empty() => self.add_search_domain(word),
+                "options" => self.set_option(word),
                 _ => {}
             }
         }
     }
 
-    fn search_in(&mut self, domain: &str) {
+    fn add_search_domain(&mut self, domain: &str) {
         let name = domain.trim_start_matches('.').trim_end_matches('.');
         if !name.is_empty() {
             self.search.push(name.to_owned());
         }
     }
 
-    fn set(&mut self, option: &str) {
+    fn set_option(&mut self, option: &str) {
         let (name, value) = option.split_once(':').unwrap_or((option, ""));
         match (name, value.parse::<usize>()) {
             ("ndots", Ok(n)) => self.ndots = n.min(15),
@@ -94,7 +94,7 @@ impl Conf {
         }
     }
 
-    /// The names to ask for, in this order: resolv.conf(5), `ndots` and `search`. A trailing dot turns the search off.
+    /// Lists the names to ask for, in order: resolv.conf(5), `ndots` and `search`. A trailing dot disables the search.
     #[must_use]
     pub fn candidates(&self, host: &str) -> Vec<String> {
         if let Some(absolute) = host.strip_suffix('.') {
@@ -105,24 +105,24 @@ impl Conf {
             names.push(format!("{host}.{domain}"));
         }
         let dots = host.bytes().filter(|byte| *byte == b'.').count();
-        let as_it_is = if dots >= self.ndots { 0 } else { names.len() };
-        names.insert(as_it_is, host.to_owned());
+        let position = if dots >= self.ndots { 0 } else { names.len() };
+        names.insert(position, host.to_owned());
         names
     }
 }
 
-/// The address of a line of `/etc/hosts` that names this host, in whatever case.
+/// Parses a line of `/etc/hosts`: its address if the line names this host, in any case.
 #[must_use]
-pub fn host_line(line: &str, host: &str, port: u16, zones: Zones<'_>) -> Option<SocketAddr> {
+pub fn parse_hosts_line(line: &str, host: &str, port: u16, zones: Zones<'_>) -> Option<SocketAddr> {
     let line = line.split('#').next().unwrap_or_default();
     let mut words = line.split_whitespace();
     let text = words.next()?;
-    words.any(|name| name.eq_ignore_ascii_case(host)).then(|| address(text, port, zones)).flatten()
+    words.any(|name| name.eq_ignore_ascii_case(host)).then(|| parse_address(text, port, zones)).flatten()
 }
 
-/// A numeric address, IPv6 also with a zone: RFC 4007 section 11.
+/// Parses a numeric address; IPv6 may have a zone, RFC 4007 section 11.
 #[must_use]
-pub fn address(text: &str, port: u16, zones: Zones<'_>) -> Option<SocketAddr> {
+pub fn parse_address(text: &str, port: u16, zones: Zones<'_>) -> Option<SocketAddr> {
     let Some((address, zone)) = text.split_once('%') else {
         return Some(SocketAddr::new(text.parse().ok()?, port));
     };
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn three_servers_count_whatever_their_family() {
+    fn the_first_three_servers_count_in_either_family() {
         let text =
             "nameserver 10.0.0.1\nnameserver\t2001:db8::1 # the router\nnameserver fe80::1%eth0\nnameserver 1.1.1.1";
         assert_eq!(servers(text), ["10.0.0.1:53", "[2001:db8::1]:53", "[fe80::1%2]:53"]);
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_line_of_hosts_names_one_address_and_its_aliases() {
-        let find = |line, host| host_line(line, host, 80, &|_| Some(3)).map(|address| address.to_string());
+        let find = |line, host| parse_hosts_line(line, host, 80, &|_| Some(3)).map(|address| address.to_string());
         let line = "192.168.1.1\trouter.lan  Router # gateway";
         assert_eq!(find(line, "router").as_deref(), Some("192.168.1.1:80"));
         assert_eq!(find(line, "ROUTER.lan").as_deref(), Some("192.168.1.1:80"));

@@ -1,26 +1,26 @@
-//! Which address to connect to: Happy Eyeballs, RFC 8305, as a state machine.
+//! Happy Eyeballs, RFC 8305, as a state machine: chooses the address to connect to.
 //!
-//! Addresses are tried one after the other, the families in turn, each a little after the one before; the first
-//! connection wins. It reads no clock and holds no socket. How long all of it may take is the caller's affair.
+//! Addresses are tried in order, alternating between the families, each a little later than the one before; the first
+//! connection wins. Time is an argument and sockets are the caller's, and so is the limit on the total time.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::proto::dns::{interleave, take_turns};
+use crate::proto::dns::{alternate_families, interleave};
 
-/// Between two attempts, RFC 8305 section 5: the Connection Attempt Delay.
+/// Time between two attempts: the Connection Attempt Delay, RFC 8305 section 5.
 pub const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-/// A reason that many addresses share names so many of them.
-const MOST_NAMED: usize = 4;
+/// Upper bound on the addresses listed for one reason.
+const MAX_LISTED: usize = 4;
 
-/// What happened.
+/// An event, as the caller reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptInput {
-    /// The deadline may be due.
+    /// The deadline may have passed.
     Tick,
     /// More addresses have been found.
     Added(Vec<SocketAddr>),
-    /// There will be no more of them.
+    /// No more addresses will be found.
     NoMore,
     /// This attempt is connected.
     Connected(usize),
@@ -28,162 +28,161 @@ pub enum AttemptInput {
     Failed(usize, String),
 }
 
-/// What the caller has to do. No input needs more than one thing.
+/// An instruction to the caller; no input needs more than one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptAction {
-    /// Wait.
+    /// Wait for the deadline or the next event.
     Nothing,
-    /// Begin this attempt. One that fails at once is told like any other.
+    /// Start this attempt. An immediate failure is reported as an event, like any other.
     Start(usize, SocketAddr),
-    /// Keep this attempt's connection and close every other.
+    /// Keep this attempt's connection and close all others.
     Won(usize),
     /// Give up: every address failed, for these reasons.
     Lost(String),
 }
 
-/// A race from the first attempt to the first connection.
+/// The state machine of one race, from the first attempt to the first connection.
 #[derive(Debug)]
 pub struct HappyEyeballs {
-    /// Not tried yet, the next one first.
-    waiting: Vec<SocketAddr>,
-    /// All that have begun; an attempt's number is its place.
+    /// Addresses not tried yet, in order.
+    untried: Vec<SocketAddr>,
+    /// All attempts started; an attempt's number is its index.
     attempts: Vec<Attempt>,
-    /// When the next one is due; at once where nothing runs.
+    /// Start of the next attempt; it is not waited for when no attempt is running.
     next_at: Instant,
-    more_may_come: bool,
-    is_over: bool,
+    more_expected: bool,
+    is_done: bool,
 }
 
 #[derive(Debug)]
 struct Attempt {
     address: SocketAddr,
-    /// Why it failed; `None` while it runs.
-    failed: Option<String>,
+    /// The reason of its failure; `None` while it is running.
+    failure: Option<String>,
 }
 
 impl HappyEyeballs {
-    /// A race over these addresses. A tick is due at once.
+    /// Creates a race over these addresses. A tick is due at once.
     #[must_use]
-    pub fn begin(addresses: Vec<SocketAddr>, more_may_come: bool, now: Instant) -> Self {
-        let waiting = interleave(addresses);
-        HappyEyeballs { waiting, attempts: Vec::new(), next_at: now, more_may_come, is_over: false }
+    pub fn begin(addresses: Vec<SocketAddr>, more_expected: bool, now: Instant) -> Self {
+        let untried = interleave(addresses);
+        HappyEyeballs { untried, attempts: Vec::new(), next_at: now, more_expected, is_done: false }
     }
 
-    /// Takes in what happened. Attempts that are over, and anything after the end, change nothing.
+    /// Handles one event. Events of ended attempts, and all events after the end, change nothing.
     pub fn handle(&mut self, now: Instant, input: AttemptInput) -> AttemptAction {
-        if self.is_over {
+        if self.is_done {
             return AttemptAction::Nothing;
         }
         match input {
             AttemptInput::Tick => {}
             AttemptInput::Added(addresses) => self.add(addresses),
-            AttemptInput::NoMore => self.more_may_come = false,
-            AttemptInput::Connected(number) if self.runs(number) => {
-                self.is_over = true;
+            AttemptInput::NoMore => self.more_expected = false,
+            AttemptInput::Connected(number) if self.is_running(number) => {
+                self.is_done = true;
                 return AttemptAction::Won(number);
             }
             AttemptInput::Connected(_) => {}
-            AttemptInput::Failed(number, why) => self.note(number, why, now),
+            AttemptInput::Failed(number, why) => self.fail(number, why, now),
         }
-        self.go_on(now)
+        self.advance(now)
     }
 
-    /// When the next attempt is due; `None` when there is nothing to start.
+    /// The time of the next attempt; `None` when there is nothing to start.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        (!self.is_over && !self.waiting.is_empty()).then_some(self.next_at)
+        (!self.is_done && !self.untried.is_empty()).then_some(self.next_at)
     }
 
-    /// The addresses that have not answered yet: `[::1]:8765, 127.0.0.1:8765`.
+    /// Lists the addresses of running attempts: `[::1]:8765, 127.0.0.1:8765`.
     #[must_use]
     pub fn unfinished(&self) -> String {
         let mut running = Vec::new();
         for attempt in &self.attempts {
-            if attempt.failed.is_none() {
+            if attempt.failure.is_none() {
                 running.push(attempt.address);
             }
         }
         list(&running)
     }
 
-    /// Whether no attempt has begun.
+    /// True before the first attempt.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
         self.attempts.is_empty()
     }
 
-    /// The addresses that have failed so far, with their reasons: `[::1]:8765: connection refused`.
+    /// Lists the failed addresses by reason: `[::1]:8765: connection refused`.
     #[must_use]
     pub fn failures(&self) -> String {
         let mut reasons: Vec<(&str, Vec<SocketAddr>)> = Vec::new();
         for attempt in &self.attempts {
-            let Some(why) = attempt.failed.as_deref() else { continue };
+            let Some(why) = attempt.failure.as_deref() else { continue };
             match reasons.iter_mut().find(|(known, _)| *known == why) {
                 Some((_, addresses)) => addresses.push(attempt.address),
                 None => reasons.push((why, vec![attempt.address])),
             }
         }
-        let mut each = Vec::new();
+        let mut texts = Vec::new();
         for (why, addresses) in &reasons {
-            each.push(format!("{}: {why}", list(addresses)));
+            texts.push(format!("{}: {why}", list(addresses)));
         }
-        each.join("; ")
+        texts.join("; ")
     }
 
-    /// New addresses take their turns among those that wait; an address takes part once.
+    /// Adds addresses, alternating between the families again. Each address is tried once.
     fn add(&mut self, addresses: Vec<SocketAddr>) {
-        let waited = self.waiting.len();
+        let known = self.untried.len();
         for address in addresses {
-            let begun = self.attempts.iter().any(|attempt| attempt.address == address);
-            if !begun && !self.waiting[..waited].contains(&address) {
-                self.waiting.push(address);
+            let tried = self.attempts.iter().any(|attempt| attempt.address == address);
+            if !tried && !self.untried[..known].contains(&address) {
+                self.untried.push(address);
             }
         }
-        // The family that did not have the latest turn goes first.
-        let v6_begins = self.attempts.last().is_none_or(|attempt| attempt.address.is_ipv4());
-        self.waiting = take_turns(std::mem::take(&mut self.waiting), v6_begins);
+        // The family of the latest attempt does not come next.
+        let v6_first = self.attempts.last().is_none_or(|attempt| attempt.address.is_ipv4());
+        self.untried = alternate_families(std::mem::take(&mut self.untried), v6_first);
     }
 
-    fn runs(&self, number: usize) -> bool {
-        self.attempts.get(number).is_some_and(|attempt| attempt.failed.is_none())
+    fn is_running(&self, number: usize) -> bool {
+        self.attempts.get(number).is_some_and(|attempt| attempt.failure.is_none())
     }
 
-    fn note(&mut self, number: usize, why: String, now: Instant) {
-        if self.runs(number) {
-            self.attempts[number].failed = Some(why);
-            // The next one need not wait.
+    fn fail(&mut self, number: usize, why: String, now: Instant) {
+        if self.is_running(number) {
+            self.attempts[number].failure = Some(why);
+            // RFC 8305 section 5: a failure starts the next attempt at once.
             self.next_at = now;
         }
     }
 
-    fn go_on(&mut self, now: Instant) -> AttemptAction {
-        let running = (0..self.attempts.len()).any(|number| self.runs(number));
-        if self.waiting.is_empty() {
-            return if running || self.more_may_come { AttemptAction::Nothing } else { self.lost() };
+    fn advance(&mut self, now: Instant) -> AttemptAction {
+        let running = (0..self.attempts.len()).any(|number| self.is_running(number));
+        if self.untried.is_empty() {
+            if running || self.more_expected {
+                return AttemptAction::Nothing;
+            }
+            self.is_done = true;
+            return AttemptAction::Lost(self.failures());
         }
         if running && now < self.next_at {
             return AttemptAction::Nothing;
         }
-        let address = self.waiting.remove(0);
-        self.attempts.push(Attempt { address, failed: None });
+        let address = self.untried.remove(0);
+        self.attempts.push(Attempt { address, failure: None });
         self.next_at = now + ATTEMPT_DELAY;
         AttemptAction::Start(self.attempts.len() - 1, address)
-    }
-
-    fn lost(&mut self) -> AttemptAction {
-        self.is_over = true;
-        AttemptAction::Lost(self.failures())
     }
 }
 
 fn list(addresses: &[SocketAddr]) -> String {
-    let mut named = Vec::new();
-    for address in addresses.iter().take(MOST_NAMED) {
-        named.push(address.to_string());
+    let mut listed = Vec::new();
+    for address in addresses.iter().take(MAX_LISTED) {
+        listed.push(address.to_string());
     }
-    let rest = addresses.len() - named.len();
-    let named = named.join(", ");
-    if rest > 0 { format!("{named} and {rest} more") } else { named }
+    let rest = addresses.len() - listed.len();
+    let listed = listed.join(", ");
+    if rest > 0 { format!("{listed} and {rest} more") } else { listed }
 }
 
 #[cfg(test)]
@@ -192,7 +191,7 @@ mod tests {
     use super::*;
     use AttemptInput::{Added, Connected, Failed, NoMore, Tick};
 
-    /// A race and its clock, in milliseconds.
+    /// A race with a simulated clock in milliseconds.
     struct AttemptSim {
         race: HappyEyeballs,
         start: Instant,
@@ -212,157 +211,157 @@ mod tests {
     }
 
     impl AttemptSim {
-        fn new(addresses: &[&str], more_may_come: bool) -> Self {
+        fn new(addresses: &[&str], more_expected: bool) -> Self {
             let start = Instant::now();
-            AttemptSim { race: HappyEyeballs::begin(list(addresses), more_may_come, start), start, now: 0 }
+            AttemptSim { race: HappyEyeballs::begin(list(addresses), more_expected, start), start, now: 0 }
         }
 
-        fn say(&mut self, input: AttemptInput) -> AttemptAction {
-            let done = self.race.handle(self.start + Duration::from_millis(self.now), input);
+        fn handle(&mut self, input: AttemptInput) -> AttemptAction {
+            let action = self.race.handle(self.start + Duration::from_millis(self.now), input);
             let due = self.due();
-            assert!(due.is_none_or(|at| at > self.now), "a deadline of the past: {due:?} at {}", self.now);
-            done
+            assert!(due.is_none_or(|at| at > self.now), "a deadline in the past: {due:?} at {}", self.now);
+            action
         }
 
         fn due(&self) -> Option<u64> {
             self.race.deadline().map(|at| (at - self.start).as_millis() as u64)
         }
 
-        /// Ticks when it is due, until nothing is.
+        /// Ticks at each deadline until there is none.
         fn run(&mut self) -> Vec<(u64, AttemptAction)> {
-            let mut said = Vec::new();
+            let mut actions = Vec::new();
             while let Some(due) = self.due() {
                 self.now = due;
-                said.push((due, self.say(Tick)));
+                actions.push((due, self.handle(Tick)));
             }
-            said
+            actions
         }
     }
 
     #[test]
-    fn silent_addresses_are_tried_a_quarter_of_a_second_apart_families_in_turn() {
+    fn silent_addresses_are_tried_250_ms_apart_alternating_between_families() {
         let mut sim = AttemptSim::new(&["1.1.1.1:1", "2.2.2.2:1", "[::1]:1"], false);
-        let said = sim.run();
+        let actions = sim.run();
         let expected =
             [(0, Start(0, at("[::1]:1"))), (250, Start(1, at("1.1.1.1:1"))), (500, Start(2, at("2.2.2.2:1")))];
-        assert_eq!(said, expected);
+        assert_eq!(actions, expected);
         assert_eq!(sim.race.unfinished(), "[::1]:1, 1.1.1.1:1, 2.2.2.2:1");
     }
 
     #[test]
-    fn a_failed_attempt_starts_the_next_at_once_and_the_delay_anew() {
+    fn a_failed_attempt_starts_the_next_at_once_and_restarts_the_delay() {
         let mut sim = AttemptSim::new(&["[::1]:1", "1.1.1.1:1", "2.2.2.2:1"], false);
-        assert_eq!(sim.say(Tick), Start(0, at("[::1]:1")));
+        assert_eq!(sim.handle(Tick), Start(0, at("[::1]:1")));
         sim.now = 10;
-        assert_eq!(sim.say(refused(0)), Start(1, at("1.1.1.1:1")));
+        assert_eq!(sim.handle(refused(0)), Start(1, at("1.1.1.1:1")));
         assert_eq!(sim.due(), Some(260));
         assert_eq!(sim.race.unfinished(), "1.1.1.1:1");
-        assert_eq!(sim.say(refused(0)), Nothing, "told twice");
+        assert_eq!(sim.handle(refused(0)), Nothing, "reported twice");
         sim.now = 260;
-        assert_eq!(sim.say(Tick), Start(2, at("2.2.2.2:1")));
+        assert_eq!(sim.handle(Tick), Start(2, at("2.2.2.2:1")));
         assert_eq!(sim.due(), None);
     }
 
     #[test]
     fn the_first_connection_wins_and_ends_the_race() {
         let mut sim = AttemptSim::new(&["[::1]:1", "1.1.1.1:1", "2.2.2.2:1"], true);
-        sim.say(Tick);
+        sim.handle(Tick);
         sim.now = 250;
-        sim.say(Tick);
-        assert_eq!(sim.say(Connected(1)), Won(1));
+        sim.handle(Tick);
+        assert_eq!(sim.handle(Connected(1)), Won(1));
         assert_eq!(sim.due(), None);
         for input in [Tick, Connected(0), refused(0), NoMore, Added(list(&["3.3.3.3:1"]))] {
-            assert_eq!(sim.say(input), Nothing);
+            assert_eq!(sim.handle(input), Nothing);
         }
     }
 
     #[test]
-    fn a_connection_of_an_attempt_that_failed_or_never_began_is_no_win() {
+    fn a_connection_of_a_failed_or_unknown_attempt_does_not_win() {
         let mut sim = AttemptSim::new(&["[::1]:1", "1.1.1.1:1"], false);
-        sim.say(Tick);
-        assert_eq!(sim.say(Connected(1)), Nothing);
-        sim.say(refused(0));
-        assert_eq!(sim.say(Connected(0)), Nothing);
-        assert_eq!(sim.say(Connected(1)), Won(1));
+        sim.handle(Tick);
+        assert_eq!(sim.handle(Connected(1)), Nothing);
+        sim.handle(refused(0));
+        assert_eq!(sim.handle(Connected(0)), Nothing);
+        assert_eq!(sim.handle(Connected(1)), Won(1));
     }
 
     #[test]
-    fn when_all_failed_the_reasons_are_told_together() {
+    fn when_all_have_failed_the_reasons_are_listed_together() {
         let mut sim = AttemptSim::new(&["[::1]:8765", "127.0.0.1:8765"], false);
-        sim.say(Tick);
-        sim.say(refused(0));
-        assert_eq!(sim.say(refused(1)), Lost("[::1]:8765, 127.0.0.1:8765: connection refused".into()));
+        sim.handle(Tick);
+        sim.handle(refused(0));
+        assert_eq!(sim.handle(refused(1)), Lost("[::1]:8765, 127.0.0.1:8765: connection refused".into()));
 
         let mut sim = AttemptSim::new(&["[::1]:8765", "127.0.0.1:8765"], false);
-        sim.say(Tick);
-        sim.say(Failed(0, "network unreachable".into()));
+        sim.handle(Tick);
+        sim.handle(Failed(0, "network unreachable".into()));
         let both = "[::1]:8765: network unreachable; 127.0.0.1:8765: connection refused";
-        assert_eq!(sim.say(refused(1)), Lost(both.into()));
+        assert_eq!(sim.handle(refused(1)), Lost(both.into()));
     }
 
     #[test]
-    fn many_addresses_with_the_same_fate_are_counted() {
+    fn many_addresses_with_the_same_reason_are_counted() {
         let texts: Vec<_> = (1..8).map(|n| format!("10.0.0.{n}:1")).collect();
         let mut sim = AttemptSim::new(&texts.iter().map(String::as_str).collect::<Vec<_>>(), false);
-        sim.say(Tick);
-        let last = (0..7).map(|number| sim.say(refused(number))).last();
+        sim.handle(Tick);
+        let last = (0..7).map(|number| sim.handle(refused(number))).last();
         let text = "10.0.0.1:1, 10.0.0.2:1, 10.0.0.3:1, 10.0.0.4:1 and 3 more: connection refused";
         assert_eq!(last, Some(Lost(text.into())));
     }
 
     #[test]
-    fn the_family_that_comes_late_has_the_next_turn() {
+    fn the_family_that_comes_late_is_tried_next() {
         let mut sim = AttemptSim::new(&["1.1.1.1:1", "2.2.2.2:1"], true);
-        assert_eq!(sim.say(Tick), Start(0, at("1.1.1.1:1")));
+        assert_eq!(sim.handle(Tick), Start(0, at("1.1.1.1:1")));
         sim.now = 100;
-        assert_eq!(sim.say(Added(list(&["[::1]:1", "[::2]:1", "1.1.1.1:1"]))), Nothing);
-        let said = sim.run();
+        assert_eq!(sim.handle(Added(list(&["[::1]:1", "[::2]:1", "1.1.1.1:1"]))), Nothing);
+        let actions = sim.run();
         let expected =
             [(250, Start(1, at("[::1]:1"))), (500, Start(2, at("2.2.2.2:1"))), (750, Start(3, at("[::2]:1")))];
-        assert_eq!(said, expected);
+        assert_eq!(actions, expected);
     }
 
     #[test]
-    fn a_race_waits_for_addresses_that_may_still_come() {
+    fn a_race_waits_for_addresses_that_are_still_expected() {
         let mut sim = AttemptSim::new(&["1.1.1.1:1"], true);
-        sim.say(Tick);
-        assert_eq!(sim.say(refused(0)), Nothing);
+        sim.handle(Tick);
+        assert_eq!(sim.handle(refused(0)), Nothing);
         sim.now = 30;
-        assert_eq!(sim.say(Added(list(&["[::1]:1"]))), Start(1, at("[::1]:1")));
-        assert_eq!(sim.say(refused(1)), Nothing);
-        assert_eq!(sim.say(NoMore), Lost("1.1.1.1:1, [::1]:1: connection refused".into()));
+        assert_eq!(sim.handle(Added(list(&["[::1]:1"]))), Start(1, at("[::1]:1")));
+        assert_eq!(sim.handle(refused(1)), Nothing);
+        assert_eq!(sim.handle(NoMore), Lost("1.1.1.1:1, [::1]:1: connection refused".into()));
     }
 
     #[test]
-    fn without_more_addresses_those_that_run_decide() {
+    fn without_more_addresses_the_running_attempts_decide() {
         let mut sim = AttemptSim::new(&["1.1.1.1:1"], true);
-        sim.say(Tick);
-        assert_eq!(sim.say(NoMore), Nothing);
-        assert_eq!(sim.say(Connected(0)), Won(0));
+        sim.handle(Tick);
+        assert_eq!(sim.handle(NoMore), Nothing);
+        assert_eq!(sim.handle(Connected(0)), Won(0));
     }
 
     #[test]
     fn over_random_histories_each_address_is_tried_once_until_one_wins_or_all_have_lost() {
         let all = list(&["[::1]:1", "[::2]:1", "1.1.1.1:1", "2.2.2.2:1"]);
         for seed in 0..2000u64 {
-            let mut dice = seed;
-            let mut roll = |sides: u64| {
-                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (dice >> 33) % sides
+            let mut state = seed;
+            let mut below = |n: u64| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 33) % n
             };
             let mut sim = AttemptSim::new(&[], true);
             let (mut started, mut end) = (Vec::new(), None);
             for _ in 0..60 {
-                let number = roll(4) as usize;
-                let input = match roll(8) {
+                let number = below(4) as usize;
+                let input = match below(8) {
                     0 => Connected(number),
                     1..4 => refused(number),
                     4 | 5 => Added(vec![all[number]]),
                     6 => NoMore,
                     _ => Tick,
                 };
-                sim.now = sim.due().unwrap_or(sim.now).min(sim.now + roll(200));
-                match sim.say(input) {
+                sim.now = sim.due().unwrap_or(sim.now).min(sim.now + below(200));
+                match sim.handle(input) {
                     Nothing => {}
                     Start(number, address) => {
                         assert!(end.is_none() && number == started.len() && !started.contains(&address));

@@ -1,19 +1,19 @@
-//! Names become addresses: a stub resolver as a state machine.
+//! A stub resolver as a state machine: turns names into addresses.
 //!
-//! It reads no clock and no file, holds no socket and draws no random numbers: all of them are arguments. It asks the
-//! servers of `/etc/resolv.conf` over plain DNS, UDP first and TCP where an answer does not fit. It does not ask mDNS,
-//! does not read `/etc/nsswitch.conf`, sends no EDNS, checks no DNSSEC and keeps no answer.
+//! Time, files, sockets and random numbers are arguments. It asks the servers of `/etc/resolv.conf` over plain DNS, by
+//! UDP first and by TCP where an answer is truncated. There is no mDNS, no `/etc/nsswitch.conf`, no EDNS, no DNSSEC and
+//! no cache.
 
 pub mod conf;
 pub mod happy_eyeballs;
-pub mod known;
+pub mod local;
 pub mod lookup;
 pub mod message;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// Which addresses are wanted.
+/// The address families to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Family {
     /// IPv6 and IPv4.
@@ -26,7 +26,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// Whether an address is of this family.
+    /// True if an address is of this family.
     #[must_use]
     pub fn takes(self, address: IpAddr) -> bool {
         match self {
@@ -36,7 +36,7 @@ impl Family {
         }
     }
 
-    /// `an address`, as narrow as it was asked for.
+    /// The noun for error texts, with the family where only one is wanted.
     fn noun(self) -> &'static str {
         match self {
             Family::Both => "address",
@@ -46,30 +46,30 @@ impl Family {
     }
 }
 
-/// What is to be found out.
+/// A host to look up.
 #[derive(Clone, Copy, Debug)]
 pub struct HostQuery<'a> {
     /// A name or an address, without brackets.
     pub host: &'a str,
-    /// Goes into the addresses as it is.
+    /// Copied into the addresses.
     pub port: u16,
-    /// Other addresses are neither asked for nor handed out.
+    /// Addresses of other families are neither asked for nor reported.
     pub family: Family,
-    /// The caller gives up after this time: every server is asked before.
+    /// Time after which the caller gives up; every server is asked within it.
     pub within: Duration,
 }
 
-/// The families in turn, IPv6 first, else in the order given: RFC 8305 section 4, with a First Address Family Count
-/// of 1.
+/// Alternates between the families, IPv6 first, and keeps the order within each: RFC 8305 section 4, with a First
+/// Address Family Count of 1.
 #[must_use]
 pub fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    take_turns(addresses, true)
+    alternate_families(addresses, true)
 }
 
-/// The same, with the family that is to begin.
-pub(crate) fn take_turns(addresses: Vec<SocketAddr>, v6_begins: bool) -> Vec<SocketAddr> {
-    let mut first = addresses.iter().filter(|a| a.is_ipv6() == v6_begins);
-    let mut second = addresses.iter().filter(|a| a.is_ipv6() != v6_begins);
+/// Does the same, with the given family first.
+fn alternate_families(addresses: Vec<SocketAddr>, v6_first: bool) -> Vec<SocketAddr> {
+    let mut first = addresses.iter().filter(|a| a.is_ipv6() == v6_first);
+    let mut second = addresses.iter().filter(|a| a.is_ipv6() != v6_first);
     let mut out = Vec::with_capacity(addresses.len());
     while out.len() < addresses.len() {
         out.extend(first.next());
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn families_take_turns_and_ipv6_begins() {
+    fn families_alternate_and_ipv6_is_first() {
         let list = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
         let mixed = list(&["1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1", "[::1]:1", "[::2]:1"]);
         let turns = list(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "3.3.3.3:1"]);

@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 use super::assert_harmless;
 use crate::proto::dialect::{Binary, named};
 use crate::proto::dns::conf::{self, Conf};
-use crate::proto::dns::message::{RecordType, ReplyContent, query, read};
+use crate::proto::dns::message::{RecordType, ReplyContent, decode_reply, encode_query};
 use crate::proto::http::proxy::Proxy;
 use crate::proto::http::{header, redirect, upgrade};
 use crate::proto::uri::Endpoint;
@@ -21,7 +21,7 @@ pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub fn dns(data: &[u8]) {
     let [choice, answer @ ..] = data else { return };
     let kind = if choice & 1 == 0 { RecordType::A } else { RecordType::Aaaa };
-    let query = query(0x1234, "h.example", kind).expect("a name");
+    let query = encode_query(0x1234, "h.example", kind).expect("a name");
     let fitted = match answer {
         [flags, code, counts @ .., _] if choice & 2 != 0 && counts.len() >= 3 => {
             let head = [0x12, 0x34, flags | 0x80, *code, 0, 1, 0, counts[0], 0, counts[1], 0, counts[2]];
@@ -29,7 +29,7 @@ pub fn dns(data: &[u8]) {
         }
         _ => answer.to_vec(),
     };
-    match read(&fitted, &query) {
+    match decode_reply(&fitted, &query) {
         ReplyContent::Addresses(found) => {
             assert!((1..=16).contains(&found.len()));
             assert!(found.iter().all(|address: &IpAddr| address.is_ipv4() == (kind == RecordType::A)));
@@ -45,11 +45,11 @@ fn configuration(text: &str) {
     let zones: conf::Zones<'_> = &|zone| zone.parse().ok();
     let conf = Conf::parse(text, 53, zones);
     for line in text.lines() {
-        let _address = conf::host_line(line, "h.example", 80, zones);
+        let _address = conf::parse_hosts_line(line, "h.example", 80, zones);
         assert!(conf.candidates(line).len() <= 64);
-        if let Some(query) = query(1, line, RecordType::A) {
+        if let Some(query) = encode_query(1, line, RecordType::A) {
             assert!(query.len() <= 271);
-            assert_eq!(read(&query, &query), ReplyContent::NotOurs);
+            assert_eq!(decode_reply(&query, &query), ReplyContent::NotOurs);
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::answers::KEY;
 use super::conversation::RECORD;
-use crate::proto::dns::message::{RecordType, query};
+use crate::proto::dns::message::{RecordType, encode_query};
 use crate::proto::http::upgrade::accept_key;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings");
@@ -84,7 +84,7 @@ pub fn addresses() -> Vec<Vec<u8>> {
 
 /// Answers with addresses, aliases and errors, and the resolver's files.
 pub fn dns() -> Vec<Vec<u8>> {
-    let question = query(0x1234, "h.example", RecordType::A).expect("a name");
+    let question = encode_query(0x1234, "h.example", RecordType::A).expect("a name");
     let whole = [&[0, 0x12, 0x34, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0][..], &question[12..]].concat();
     let a = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1];
     let aaaa = [&[0xc0, 12, 0, 28, 0, 1, 0, 0, 0, 60, 0, 16][..], &[1; 16]].concat();

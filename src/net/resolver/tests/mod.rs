@@ -1,4 +1,4 @@
-//! Lookups against servers on loopback that answer, lie, truncate, drip and keep silent.
+//! Lookups against servers on loopback that answer, forge, truncate, trickle or stay silent.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,18 +10,18 @@ use super::*;
 use crate::proto::dns::Family;
 use crate::proto::dns::message::RecordType;
 use crate::testing::dns_reply::Reply;
-use server::{Fake, Manner, free_port};
+use server::{Behaviour, LoopbackServer, free_port};
 
 mod files;
 mod server;
 
-/// No test waits longer.
+/// Upper bound on the duration of a lookup.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// An answer over TCP may wake a lookup with each of its bytes.
-const MOST_TURNS: u32 = 1000;
+/// Upper bound on the turns of a lookup; a reply over TCP may cause one for each byte.
+const MAX_TURNS: u32 = 1000;
 
-/// A resolv.conf and a hosts file of a test's own.
+/// A directory of a test's own, for a resolv.conf and a hosts file.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -37,9 +37,9 @@ impl Scratch {
         path
     }
 
-    /// What a machine with these files knows, its servers being at this port.
-    fn names(&self, conf: &str, hosts: &str, port: u16) -> Names {
-        Names::at(self.write("resolv.conf", conf), self.write("hosts", hosts), port)
+    /// Writes both files; the servers are at this port.
+    fn resolver_files(&self, conf: &str, hosts: &str, port: u16) -> ResolverFiles {
+        ResolverFiles::at(self.write("resolv.conf", conf), self.write("hosts", hosts), port)
     }
 }
 
@@ -49,8 +49,8 @@ impl Drop for Scratch {
     }
 }
 
-/// All that a lookup brings, as text, and how long it took.
-fn look_up(host: &str, family: Family, names: &mut Names) -> (Vec<String>, Duration) {
+/// Runs a lookup; returns its addresses or its error as text, and the time it took.
+fn look_up(host: &str, family: Family, files: &mut ResolverFiles) -> (Vec<String>, Duration) {
     let (mut poll, mut events, started) = (Poll::new().unwrap(), Events::with_capacity(8), Instant::now());
     let keys = std::collections::hash_map::RandomState::new();
     let mut count = 0;
@@ -58,20 +58,20 @@ fn look_up(host: &str, family: Family, names: &mut Names) -> (Vec<String>, Durat
         count += 1;
         std::hash::BuildHasher::hash_one(&keys, count)
     };
-    let wish = HostQuery { host, port: 9, family, within: Duration::from_secs(1) };
-    let mut lookup = Lookup::begin(wish, names, Token(7), started, &mut random);
-    let (mut said, mut turns) = (Vec::new(), 0);
+    let query = HostQuery { host, port: 9, family, within: Duration::from_secs(1) };
+    let mut lookup = LookupDriver::begin(query, files, Token(7), started, &mut random);
+    let (mut results, mut turns) = (Vec::new(), 0);
     loop {
         turns += 1;
-        assert!(started.elapsed() < LIMIT && turns < MOST_TURNS, "{turns} {said:?}");
+        assert!(started.elapsed() < LIMIT && turns < MAX_TURNS, "{turns} {results:?}");
         match lookup.advance(poll.registry(), Instant::now(), &mut random) {
-            Ok(found) => said.extend(found.into_iter().flatten().map(|address| address.to_string())),
-            Err(why) => said.push(why),
+            Ok(found) => results.extend(found.into_iter().flatten().map(|address| address.to_string())),
+            Err(why) => results.push(why),
         }
         if lookup.is_done() {
             assert_eq!(lookup.deadline(), None);
             assert!(lookup.sockets.is_empty(), "sockets left over");
-            return (said, started.elapsed());
+            return (results, started.elapsed());
         }
         let wait = lookup.deadline().unwrap().saturating_duration_since(Instant::now());
         poll.poll(&mut events, Some(wait)).unwrap();
@@ -79,94 +79,94 @@ fn look_up(host: &str, family: Family, names: &mut Names) -> (Vec<String>, Durat
     }
 }
 
-/// Looks up h.example at these servers, which listen at 127.0.0.1, 127.0.0.2 …
+/// Looks up h.example with the servers 127.0.0.1, 127.0.0.2 …
 fn ask(name: &str, family: Family, port: u16, servers: usize) -> (Vec<String>, Duration) {
     let conf: String = (1..=servers).map(|n| format!("nameserver 127.0.0.{n}\n")).collect();
-    look_up("h.example", family, &mut Scratch::new(name).names(&conf, "", port))
+    look_up("h.example", family, &mut Scratch::new(name).resolver_files(&conf, "", port))
 }
 
-fn honest(query: &[u8], kind: RecordType) -> Reply {
-    match kind {
+fn honest(query: &[u8], record_type: RecordType) -> Reply {
+    match record_type {
         RecordType::A => Reply::to(query).cname("", "x.example").a("x.example", "192.0.2.1"),
         RecordType::Aaaa => Reply::to(query).aaaa("", "2001:db8::1"),
     }
 }
 
 #[test]
-fn both_families_are_found_from_ports_and_with_ids_of_their_own() {
+fn each_query_has_a_port_and_an_id_of_its_own() {
     let port = free_port();
-    let server = Fake::start(1, port, Manner::Answers, honest);
-    let (mut said, _) = ask("both", Family::Both, port, 1);
-    said.sort();
-    assert_eq!(said, ["192.0.2.1:9", "[2001:db8::1]:9"]);
-    let asked = server.asked();
-    assert_eq!(asked.len(), 2);
-    assert!(asked[0].from != asked[1].from && asked[0].id != asked[1].id, "{asked:?}");
+    let server = LoopbackServer::start(1, port, Behaviour::Answers, honest);
+    let (mut found, _) = ask("both", Family::Both, port, 1);
+    found.sort();
+    assert_eq!(found, ["192.0.2.1:9", "[2001:db8::1]:9"]);
+    let requests = server.requests();
+    assert_eq!(requests.len(), 2);
+    assert!(requests[0].from != requests[1].from && requests[0].id != requests[1].id, "{requests:?}");
 }
 
 #[test]
 fn a_server_that_is_not_there_costs_no_time() {
     let port = free_port();
-    let _server = Fake::start(2, port, Manner::Answers, honest);
-    let (said, took) = ask("refused", Family::V4, port, 2);
-    assert_eq!(said, ["192.0.2.1:9"]);
+    let _server = LoopbackServer::start(2, port, Behaviour::Answers, honest);
+    let (found, took) = ask("refused", Family::V4, port, 2);
+    assert_eq!(found, ["192.0.2.1:9"]);
     assert!(took < Duration::from_millis(400), "{took:?}");
     let port = free_port();
-    let (said, took) = ask("refused-all", Family::Both, port, 2);
+    let (found, took) = ask("refused-all", Family::Both, port, 2);
     let each = [1, 2].map(|n| format!("127.0.0.{n}:{port}: connection refused"));
-    assert_eq!(said, [format!("resolve h.example: {}", each.join("; "))]);
+    assert_eq!(found, [format!("resolve h.example: {}", each.join("; "))]);
     assert!(took < Duration::from_millis(400), "{took:?}");
 }
 
 #[test]
 fn a_silent_server_is_followed_by_the_next() {
     let port = free_port();
-    let silent = Fake::start(1, port, Manner::Silent, honest);
-    let _server = Fake::start(2, port, Manner::Answers, honest);
-    let (said, took) = ask("silent", Family::V4, port, 2);
-    assert_eq!(said, ["192.0.2.1:9"]);
+    let silent = LoopbackServer::start(1, port, Behaviour::Silent, honest);
+    let _server = LoopbackServer::start(2, port, Behaviour::Answers, honest);
+    let (found, took) = ask("silent", Family::V4, port, 2);
+    assert_eq!(found, ["192.0.2.1:9"]);
     assert!(took >= Duration::from_millis(500), "{took:?}");
-    assert_eq!(silent.asked().len(), 1);
+    assert_eq!(silent.requests().len(), 1);
 }
 
 #[test]
-fn lies_about_other_questions_and_from_other_ports_are_ignored() {
+fn replies_to_other_questions_and_from_other_ports_are_ignored() {
     let port = free_port();
-    let _server = Fake::start(1, port, Manner::LiesFirst, honest);
-    let (said, _) = ask("lies", Family::V4, port, 1);
-    assert_eq!(said, ["192.0.2.1:9"]);
+    let _server = LoopbackServer::start(1, port, Behaviour::ForgesFirst, honest);
+    let (found, _) = ask("forged", Family::V4, port, 1);
+    assert_eq!(found, ["192.0.2.1:9"]);
 }
 
 #[test]
-fn a_flood_of_wrong_answers_ends_with_the_next_server() {
+fn a_flood_of_forged_replies_makes_the_next_server_be_asked() {
     let port = free_port();
-    let _liar = Fake::start(1, port, Manner::Floods, honest);
-    let _server = Fake::start(2, port, Manner::Answers, honest);
-    let (said, _) = ask("flood", Family::V4, port, 2);
-    assert_eq!(said, ["192.0.2.1:9"]);
+    let _forger = LoopbackServer::start(1, port, Behaviour::Floods, honest);
+    let _server = LoopbackServer::start(2, port, Behaviour::Answers, honest);
+    let (found, _) = ask("flood", Family::V4, port, 2);
+    assert_eq!(found, ["192.0.2.1:9"]);
 }
 
 #[test]
-fn what_does_not_fit_is_fetched_over_tcp_even_byte_by_byte() {
+fn a_truncated_reply_is_repeated_over_tcp_even_byte_by_byte() {
     let port = free_port();
-    let server = Fake::start(1, port, Manner::Truncates, |query, _| {
+    let server = LoopbackServer::start(1, port, Behaviour::Truncates, |query, _| {
         (0..16).fold(Reply::to(query), |reply, n| reply.a("", &format!("192.0.2.{n}")))
     });
-    let (said, _) = ask("tcp", Family::V4, port, 1);
-    assert_eq!((said.len(), said[15].as_str()), (16, "192.0.2.15:9"));
-    let asked = server.asked();
-    assert_eq!(asked.iter().map(|asked| asked.over_tcp).collect::<Vec<_>>(), [false, true]);
-    assert_ne!(asked[0].id, asked[1].id);
+    let (found, _) = ask("tcp", Family::V4, port, 1);
+    assert_eq!((found.len(), found[15].as_str()), (16, "192.0.2.15:9"));
+    let requests = server.requests();
+    assert_eq!(requests.iter().map(|request| request.over_tcp).collect::<Vec<_>>(), [false, true]);
+    assert_ne!(requests[0].id, requests[1].id);
 }
 
 #[test]
 fn a_server_that_hangs_up_over_tcp_or_has_none_is_followed_by_the_next() {
-    for (name, manner) in [("hangs-up", Manner::HangsUp), ("no-tcp", Manner::TruncatesWithoutTcp)] {
+    for (name, behaviour) in [("hangs-up", Behaviour::HangsUp), ("no-tcp", Behaviour::TruncatesWithoutTcp)] {
         let port = free_port();
-        let _broken = Fake::start(1, port, manner, honest);
-        let _server = Fake::start(2, port, Manner::Answers, honest);
-        let (said, took) = ask(name, Family::V4, port, 2);
-        assert_eq!(said, ["192.0.2.1:9"], "{name}");
+        let _broken = LoopbackServer::start(1, port, behaviour, honest);
+        let _server = LoopbackServer::start(2, port, Behaviour::Answers, honest);
+        let (found, took) = ask(name, Family::V4, port, 2);
+        assert_eq!(found, ["192.0.2.1:9"], "{name}");
         assert!(took < Duration::from_millis(400), "{took:?}");
     }
 }
@@ -175,35 +175,35 @@ fn a_server_that_hangs_up_over_tcp_or_has_none_is_followed_by_the_next() {
 fn the_reason_names_the_server_that_was_asked() {
     for (name, code, words) in [("nx", 3, "no such name, says"), ("none", 0, "the name has no address, says")] {
         let port = free_port();
-        let _server = Fake::start(1, port, Manner::Answers, move |query, _| Reply::to(query).code(code));
-        let (said, _) = ask(name, Family::Both, port, 1);
-        assert_eq!(said, [format!("resolve h.example: {words} 127.0.0.1:{port}")]);
+        let _server = LoopbackServer::start(1, port, Behaviour::Answers, move |query, _| Reply::to(query).code(code));
+        let (found, _) = ask(name, Family::Both, port, 1);
+        assert_eq!(found, [format!("resolve h.example: {words} 127.0.0.1:{port}")]);
     }
     let port = free_port();
-    let _server = Fake::start(1, port, Manner::Answers, |query, _| Reply::to(query).code(2));
-    let (said, _) = ask("servfail", Family::Both, port, 1);
-    assert_eq!(said, [format!("resolve h.example: 127.0.0.1:{port}: server failure")]);
+    let _server = LoopbackServer::start(1, port, Behaviour::Answers, |query, _| Reply::to(query).code(2));
+    let (found, _) = ask("servfail", Family::Both, port, 1);
+    assert_eq!(found, [format!("resolve h.example: 127.0.0.1:{port}: server failure")]);
 }
 
 #[test]
 fn servers_may_have_ipv6_addresses() {
     let port = free_port();
-    let Some(_server) = Fake::at("::1".parse().unwrap(), port, Manner::Answers, honest) else { return };
-    let scratch = Scratch::new("v6");
-    let mut names = scratch.names("nameserver ::1", "", port);
-    assert_eq!(look_up("h.example", Family::V6, &mut names).0, ["[2001:db8::1]:9"]);
+    let Some(_server) = LoopbackServer::at("::1".parse().unwrap(), port, Behaviour::Answers, honest) else { return };
+    let dir = Scratch::new("v6");
+    let mut files = dir.resolver_files("nameserver ::1", "", port);
+    assert_eq!(look_up("h.example", Family::V6, &mut files).0, ["[2001:db8::1]:9"]);
 }
 
 #[test]
-fn what_is_known_takes_no_socket() {
-    let scratch = Scratch::new("known");
-    let mut names = scratch.names("nameserver 127.0.0.1", "10.1.2.3 router\n", 9);
+fn hosts_that_are_resolved_locally_need_no_socket() {
+    let dir = Scratch::new("known");
+    let mut files = dir.resolver_files("nameserver 127.0.0.1", "10.1.2.3 router\n", 9);
     for (host, addresses) in [
         ("192.0.2.7", ["192.0.2.7:9"].as_slice()),
         ("localhost", &["[::1]:9", "127.0.0.1:9"]),
         ("router", &["10.1.2.3:9"]),
         ("10.1", &["resolve 10.1: this is no IPv4 address: write four decimal numbers"]),
     ] {
-        assert_eq!(look_up(host, Family::Both, &mut names).0, addresses, "{host}");
+        assert_eq!(look_up(host, Family::Both, &mut files).0, addresses, "{host}");
     }
 }

@@ -1,4 +1,4 @@
-//! A DNS server on loopback, over UDP and TCP, with manners of its own.
+//! A scripted DNS server on loopback, over UDP and TCP.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -6,17 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use crate::proto::dns::message::{RecordType, query};
-use crate::testing::dns_reply::{Reply, asked};
+use crate::proto::dns::message::{RecordType, encode_query};
+use crate::testing::dns_reply::{Reply, question_of};
 
-/// How it treats questions.
+/// The server's treatment of queries.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Manner {
+pub enum Behaviour {
     Answers,
     Silent,
-    /// The truth comes last.
-    LiesFirst,
-    /// No truth at all.
+    /// Sends forged replies before the genuine one.
+    ForgesFirst,
+    /// Sends forged replies only.
     Floods,
     /// Answers over TCP, byte by byte.
     Truncates,
@@ -25,7 +25,7 @@ pub enum Manner {
     TruncatesWithoutTcp,
 }
 
-/// A question that was put to it.
+/// A query that the server has received.
 #[derive(Clone, Debug)]
 pub struct DnsRequest {
     pub from: SocketAddr,
@@ -35,7 +35,7 @@ pub struct DnsRequest {
 
 type DnsAnswer = Arc<dyn Fn(&[u8], RecordType) -> Reply + Send + Sync>;
 
-pub struct Fake {
+pub struct LoopbackServer {
     address: SocketAddr,
     shared: Shared,
     threads: Vec<JoinHandle<()>>,
@@ -43,15 +43,15 @@ pub struct Fake {
 
 #[derive(Clone)]
 struct Shared {
-    manner: Manner,
+    behaviour: Behaviour,
     answer: DnsAnswer,
-    asked: Arc<Mutex<Vec<DnsRequest>>>,
+    requests: Arc<Mutex<Vec<DnsRequest>>>,
     stopped: Arc<AtomicBool>,
 }
 
-/// A port that no server has at any of the addresses 127.0.0.1 to 127.0.0.3.
+/// Finds a port that is free at the addresses 127.0.0.1 to 127.0.0.3.
 ///
-/// It lies below those that the kernel hands out, lest another test's socket take it meanwhile.
+/// It lies below the kernel's ephemeral ports, so that no other test's socket takes it meanwhile.
 pub fn free_port() -> u16 {
     static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
     let first = 10_000 + (std::process::id() % 150) as u16 * 100;
@@ -64,45 +64,45 @@ pub fn free_port() -> u16 {
     (0..100).map(|_| first + NEXT.fetch_add(1, Ordering::Relaxed) % 100).find(|port| is_free(*port)).unwrap()
 }
 
-impl Fake {
+impl LoopbackServer {
     /// Listens at 127.0.0.n.
     pub fn start(
         n: u8,
         port: u16,
-        manner: Manner,
+        behaviour: Behaviour,
         answer: impl Fn(&[u8], RecordType) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Fake::at(Ipv4Addr::new(127, 0, 0, n).into(), port, manner, answer).unwrap()
+        LoopbackServer::at(Ipv4Addr::new(127, 0, 0, n).into(), port, behaviour, answer).unwrap()
     }
 
     /// `None` where this machine has no such address.
     pub fn at(
         address: IpAddr,
         port: u16,
-        manner: Manner,
+        behaviour: Behaviour,
         answer: impl Fn(&[u8], RecordType) -> Reply + Send + Sync + 'static,
     ) -> Option<Self> {
-        let (asked, stopped) = Default::default();
-        let shared = Shared { manner, answer: Arc::new(answer), asked, stopped };
+        let (requests, stopped) = Default::default();
+        let shared = Shared { behaviour, answer: Arc::new(answer), requests, stopped };
         let udp = UdpSocket::bind((address, port)).ok()?;
         let mut threads = vec![thread::spawn({
             let shared = shared.clone();
             move || shared.serve_udp(&udp)
         })];
-        if manner != Manner::TruncatesWithoutTcp {
+        if behaviour != Behaviour::TruncatesWithoutTcp {
             let tcp = TcpListener::bind((address, port)).ok()?;
             let shared = shared.clone();
             threads.push(thread::spawn(move || shared.serve_tcp(&tcp)));
         }
-        Some(Fake { address: SocketAddr::new(address, port), shared, threads })
+        Some(LoopbackServer { address: SocketAddr::new(address, port), shared, threads })
     }
 
-    pub fn asked(&self) -> Vec<DnsRequest> {
-        self.shared.asked.lock().unwrap().clone()
+    pub fn requests(&self) -> Vec<DnsRequest> {
+        self.shared.requests.lock().unwrap().clone()
     }
 }
 
-impl Drop for Fake {
+impl Drop for LoopbackServer {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Relaxed);
         let any = SocketAddr::new(if self.address.is_ipv4() { [0; 4].into() } else { [0u16; 8].into() }, 0);
@@ -113,9 +113,9 @@ impl Drop for Fake {
 }
 
 impl Shared {
-    fn note(&self, from: SocketAddr, question: &[u8], over_tcp: bool) -> Vec<u8> {
-        self.asked.lock().unwrap().push(DnsRequest { from, id: question[..2].to_vec(), over_tcp });
-        (self.answer)(question, asked(question).1).bytes()
+    fn answer(&self, from: SocketAddr, query: &[u8], over_tcp: bool) -> Vec<u8> {
+        self.requests.lock().unwrap().push(DnsRequest { from, id: query[..2].to_vec(), over_tcp });
+        (self.answer)(query, question_of(query).1).bytes()
     }
 
     fn serve_udp(&self, socket: &UdpSocket) {
@@ -125,19 +125,19 @@ impl Shared {
             if self.stopped.load(Ordering::Relaxed) {
                 return;
             }
-            let question = &buffer[..len];
-            let answer = self.note(from, question, false);
-            // The client may be gone before the last of them.
+            let query = &buffer[..len];
+            let answer = self.answer(from, query, false);
+            // An error is ignored: the client may have closed its socket by the last datagram.
             let send = |bytes: &[u8]| drop(socket.send_to(bytes, from));
-            match self.manner {
-                Manner::Silent => {}
-                Manner::Answers => send(&answer),
-                Manner::LiesFirst => {
-                    lie(question, from, &send);
+            match self.behaviour {
+                Behaviour::Silent => {}
+                Behaviour::Answers => send(&answer),
+                Behaviour::ForgesFirst => {
+                    forge(query, from, &send);
                     send(&answer);
                 }
-                Manner::Floods => (0..100).for_each(|_| lie(question, from, &send)),
-                _ => send(&Reply::to(question).truncated().bytes()),
+                Behaviour::Floods => (0..100).for_each(|_| forge(query, from, &send)),
+                _ => send(&Reply::to(query).truncated().bytes()),
             }
         }
     }
@@ -148,26 +148,26 @@ impl Shared {
             if self.stopped.load(Ordering::Relaxed) {
                 return;
             }
-            if self.manner == Manner::HangsUp {
+            if self.behaviour == Behaviour::HangsUp {
                 continue;
             }
             stream.set_nodelay(true).unwrap();
             let mut length = [0; 2];
             stream.read_exact(&mut length).unwrap();
-            let mut question = vec![0; u16::from_be_bytes(length).into()];
-            stream.read_exact(&mut question).unwrap();
-            let answer = self.note(from, &question, true);
+            let mut query = vec![0; u16::from_be_bytes(length).into()];
+            stream.read_exact(&mut query).unwrap();
+            let answer = self.answer(from, &query, true);
             let bytes = [&(answer.len() as u16).to_be_bytes()[..], &answer].concat();
             bytes.chunks(1).for_each(|byte| stream.write_all(byte).unwrap());
         }
     }
 }
 
-/// What an attacker would send: guesses from the right address, and a good answer from another port.
-fn lie(question: &[u8], victim: SocketAddr, send: &dyn Fn(&[u8])) {
-    let other = query(1, "evil.example", RecordType::A).unwrap();
-    send(&Reply::to(&other).with_id_of(question).a("h.example", "6.6.6.6").bytes());
-    let mut guess = Reply::to(question).a("", "6.6.6.6").bytes();
+/// Sends an attacker's replies: guesses from the right address, and a good reply from another port.
+fn forge(query: &[u8], victim: SocketAddr, send: &dyn Fn(&[u8])) {
+    let other = encode_query(1, "evil.example", RecordType::A).unwrap();
+    send(&Reply::to(&other).with_id_of(query).a("h.example", "6.6.6.6").bytes());
+    let mut guess = Reply::to(query).a("", "6.6.6.6").bytes();
     let _sent = UdpSocket::bind("127.0.0.1:0").and_then(|elsewhere| elsewhere.send_to(&guess, victim));
     guess[1] ^= 1;
     send(&guess);

@@ -1,4 +1,4 @@
-//! One lookup: which names to ask for, in both families side by side, and when to hand out what has come.
+//! One host's lookup: the names to ask for, both record types side by side, and the moment to report addresses.
 
 mod question;
 
@@ -12,148 +12,144 @@ use crate::model::time::sooner;
 
 use question::{DnsServerError, DnsServers, Question, QuestionOutcome};
 
-/// How long IPv4 addresses wait for IPv6 ones, RFC 8305 section 3.
+/// How long IPv4 addresses wait for IPv6 ones: the Resolution Delay, RFC 8305 section 3.
 pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
-/// No try is shorter, however many servers there are to ask in time.
-const SHORTEST_TRY: Duration = Duration::from_millis(500);
+/// Lower bound on the time that one try has, however many servers there are.
+const MIN_TRY: Duration = Duration::from_millis(500);
 
-/// One question put to one server.
+/// Identifies one try: one question sent to one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueryId(pub u64);
 
-/// How a question travels.
+/// The transport protocol of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
-    /// A datagram.
+pub enum DnsTransport {
     Udp,
-    /// Behind its length in two bytes, RFC 1035 section 4.2.2.
+    /// Each message is preceded by its length in two bytes, RFC 1035 section 4.2.2.
     Tcp,
 }
 
-/// A message for a server. Its answer is told with the same id.
+/// A query to send. Its reply is passed to [`Lookup::answered`] with the same id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnsQuery {
-    /// Each try has its own socket, so each has its own port.
+    /// Each try has a socket of its own, and so a port of its own.
     pub id: QueryId,
-    /// Where to.
     pub server: SocketAddr,
-    /// And how.
-    pub over: Over,
-    /// The question, without its length.
+    pub transport: DnsTransport,
+    /// The DNS message, without the length that TCP needs.
     pub message: Vec<u8>,
 }
 
-/// What the caller has to do.
+/// An instruction to the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LookupAction {
-    /// Send it, from a socket of its own.
+    /// Send this query, from a socket of its own.
     Send(DnsQuery),
-    /// Close this try's socket.
-    Forget(QueryId),
-    /// Addresses have come, never none; more may follow unless the lookup is done.
+    /// Close the socket of this try.
+    Close(QueryId),
+    /// Use these addresses, at least one. More may follow unless the lookup is done.
     Found(Vec<SocketAddr>),
-    /// No address will come, for this reason.
+    /// Report that the lookup has failed, for this reason. It is the last action.
     Fail(String),
 }
 
-/// A lookup from the first question to the last answer.
+/// The state machine of one lookup, from the first question to the last answer.
 #[derive(Debug)]
 pub struct Lookup {
     host: String,
     port: u16,
     family: Family,
+    /// False where `/etc/resolv.conf` names no server.
     is_configured: bool,
-    desk: DnsServers,
-    /// The names that have been asked for; the last is the present one.
-    asked: Vec<String>,
-    /// The next one is the last.
+    servers: DnsServers,
+    /// The names asked for so far; the last is the current one.
+    asked_names: Vec<String>,
+    /// The names still to ask for, in reverse order.
     candidates: Vec<String>,
+    /// About the current name, one for each record type.
     questions: Vec<Question>,
-    /// Set while IPv4 addresses wait for IPv6 ones.
-    hand_out_at: Option<Instant>,
-    /// The weightiest reason so far.
-    verdict: Option<(Weight, String)>,
+    /// End of the Resolution Delay; set while IPv4 addresses wait for IPv6 ones.
+    report_v4_at: Option<Instant>,
+    /// The most significant failure of the names asked for so far.
+    failure: Option<(FailureKind, String)>,
     is_done: bool,
 }
 
-/// Of the reasons for several names the weightiest is told.
+/// Reasons why a name gave no address. Where several names were asked for, the greatest is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Weight {
-    /// No such name.
-    Unknown,
-    /// A name without addresses.
-    Empty,
-    /// No server that could tell.
-    Unanswered,
+enum FailureKind {
+    NoName,
+    NoAddress,
+    NoAnswer,
 }
 
 impl Lookup {
-    /// Asks for a host that [`known`](super::known::known) does not know.
+    /// Starts to look up a host that [`resolve_locally`](super::local::resolve_locally) does not know.
     ///
-    /// A try takes at most the time that `resolv.conf` says, and less where the caller would otherwise give up before
-    /// the last server has been asked.
-    pub fn begin(wish: HostQuery<'_>, conf: &Conf, now: Instant, random: &mut dyn FnMut() -> u64) -> Self {
+    /// A try lasts as long as `resolv.conf` says, but less where the caller would otherwise give up before the last
+    /// server has been asked.
+    pub fn begin(query: HostQuery<'_>, conf: &Conf, now: Instant, random: &mut dyn FnMut() -> u64) -> Self {
         let first = if conf.rotate { random() as usize % conf.servers.len() } else { 0 };
         let (last, rest) = conf.servers.split_at(first);
-        let servers = [rest, last].concat();
-        let fair = wish.within / (servers.len() as u32 + 1);
-        let mut candidates = conf.candidates(wish.host);
+        let addresses = [rest, last].concat();
+        let fair_share = query.within / (addresses.len() as u32 + 1);
+        let mut candidates = conf.candidates(query.host);
         candidates.retain(|name| message::is_name(name));
         candidates.reverse();
         let mut lookup = Lookup {
-            host: wish.host.to_owned(),
-            port: wish.port,
-            family: wish.family,
+            host: query.host.to_owned(),
+            port: query.port,
+            family: query.family,
             is_configured: conf.is_configured,
-            desk: DnsServers {
-                tries: servers.len() * conf.attempts,
-                servers,
-                timeout: conf.timeout.min(fair.max(SHORTEST_TRY)),
-                todo: Vec::new(),
-                complaints: Vec::new(),
-                serial: 0,
+            servers: DnsServers {
+                max_tries: addresses.len() * conf.attempts,
+                addresses,
+                timeout: conf.timeout.min(fair_share.max(MIN_TRY)),
+                actions: Vec::new(),
+                errors: Vec::new(),
+                latest_id: 0,
             },
-            asked: Vec::new(),
+            asked_names: Vec::new(),
             candidates,
             questions: Vec::new(),
-            hand_out_at: None,
-            verdict: None,
+            report_v4_at: None,
+            failure: None,
             is_done: false,
         };
         lookup.ask_for_next_name(now, random);
         lookup
     }
 
-    /// What to do next, until there is nothing left.
-    pub fn todo(&mut self) -> Option<LookupAction> {
-        (!self.desk.todo.is_empty()).then(|| self.desk.todo.remove(0))
+    /// The next action for the caller, in order; `None` when there is none until the next input.
+    pub fn next_action(&mut self) -> Option<LookupAction> {
+        (!self.servers.actions.is_empty()).then(|| self.servers.actions.remove(0))
     }
 
-    /// Whether nothing more will come once [`Lookup::todo`] gives nothing.
+    /// True if nothing will follow the actions that [`Lookup::next_action`] still has.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.is_done
     }
 
-    /// When to call [`Lookup::tick`] at the latest; `None` only when done.
+    /// The latest time for the next [`Lookup::tick`]; `None` only when done.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let mut patience = self.hand_out_at;
+        let mut deadline = self.report_v4_at;
         for question in &self.questions {
-            patience = sooner(patience, question.deadline());
+            deadline = sooner(deadline, question.deadline());
         }
-        patience.filter(|_| !self.is_done)
+        deadline.filter(|_| !self.is_done)
     }
 
-    /// A deadline may be due.
+    /// Handles every deadline that is due.
     pub fn tick(&mut self, now: Instant, random: &mut dyn FnMut() -> u64) {
         for question in &mut self.questions {
-            question.tick(&mut self.desk, now, random());
+            question.tick(&mut self.servers, now, random());
         }
-        self.go_on(now, random);
+        self.advance(now, random);
     }
 
-    /// A message arrived on the socket of a try. Whoever sent it and whatever it is, it is checked here.
+    /// Handles a message that arrived on the socket of a try. Its sender and contents are not trusted.
     pub fn answered(
         &mut self,
         id: QueryId,
@@ -163,29 +159,29 @@ impl Lookup {
         random: &mut dyn FnMut() -> u64,
     ) {
         for question in &mut self.questions {
-            question.answered(id, &from, message, &mut self.desk, now, random());
+            question.answered(id, &from, message, &mut self.servers, now, random());
         }
-        self.go_on(now, random);
+        self.advance(now, random);
     }
 
-    /// A try's socket failed, for this reason: the next server is asked at once.
+    /// Handles an error of a try's socket: the next server is asked at once.
     pub fn failed(&mut self, id: QueryId, why: &str, now: Instant, random: &mut dyn FnMut() -> u64) {
         for question in &mut self.questions {
-            question.failed(id, why, false, &mut self.desk, now, random());
+            question.failed(id, why, false, &mut self.servers, now, random());
         }
-        self.go_on(now, random);
+        self.advance(now, random);
     }
 
-    /// What has not come about yet: `resolve HOST at SERVER, SERVER`, with those asked in vain so far.
+    /// Describes the pending lookup, with the servers asked so far: `resolve HOST at SERVER, SERVER`.
     #[must_use]
     pub fn unfinished(&self) -> String {
         let mut servers = Vec::new();
-        for complaint in &self.desk.complaints {
-            servers.push(show(&complaint.server));
+        for error in &self.servers.errors {
+            servers.push(server_text(&error.server));
         }
         for question in &self.questions {
-            for server in question.asked() {
-                let server = show(&server);
+            for server in question.pending_servers() {
+                let server = server_text(&server);
                 if !servers.contains(&server) {
                     servers.push(server);
                 }
@@ -194,54 +190,59 @@ impl Lookup {
         format!("resolve {} at {}", self.host, servers.join(", "))
     }
 
-    fn go_on(&mut self, now: Instant, random: &mut dyn FnMut() -> u64) {
+    fn advance(&mut self, now: Instant, random: &mut dyn FnMut() -> u64) {
         if self.questions.iter().any(|question| question.addresses().is_some()) {
-            self.hand_out(now);
-        } else if self.questions.iter().all(Question::is_settled) {
-            self.conclude(now, random);
+            self.report_addresses(now);
+        } else if self.questions.iter().all(Question::is_finished) {
+            self.finish_name(now, random);
         }
     }
 
-    /// RFC 8305 section 3: IPv6 addresses at once, IPv4 ones after the Resolution Delay, unless that is pointless.
-    fn hand_out(&mut self, now: Instant) {
-        let pending = self.questions.iter().any(|question| !question.is_settled());
+    /// Reports the addresses that have not been reported yet.
+    ///
+    /// RFC 8305 section 3: IPv6 addresses are used at once. IPv4 addresses wait for the Resolution Delay, so that a
+    /// slightly slower AAAA answer does not lose the race before it begins. The delay is skipped when it can change
+    /// nothing: the other question has ended, or addresses have been reported already.
+    fn report_addresses(&mut self, now: Instant) {
+        let pending = self.questions.iter().any(|question| !question.is_finished());
         let has_v6 = self.questions.iter().any(|question| question.addresses().is_some_and(|list| list[0].is_ipv6()));
-        let any_taken = self.questions.iter().any(|question| question.is_taken);
-        if pending && !has_v6 && !any_taken {
-            let at = *self.hand_out_at.get_or_insert(now + RESOLUTION_DELAY);
+        let any_reported = self.questions.iter().any(|question| question.is_reported);
+        if pending && !has_v6 && !any_reported {
+            let at = *self.report_v4_at.get_or_insert(now + RESOLUTION_DELAY);
             if now < at {
                 return;
             }
         }
-        self.hand_out_at = None;
+        self.report_v4_at = None;
         let mut found = Vec::new();
         for question in &mut self.questions {
-            if !question.is_taken {
+            if !question.is_reported {
                 for address in question.addresses().unwrap_or_default() {
                     found.push(SocketAddr::new(*address, self.port));
                 }
-                question.is_taken = question.addresses().is_some();
+                question.is_reported = question.addresses().is_some();
             }
         }
         if !found.is_empty() {
-            self.desk.todo.push(LookupAction::Found(interleave(found)));
+            self.servers.actions.push(LookupAction::Found(interleave(found)));
         }
         self.is_done = !pending;
     }
 
-    /// Every question about the present name has been answered without an address.
-    fn conclude(&mut self, now: Instant, random: &mut dyn FnMut() -> u64) {
+    /// Goes on to the next name, or fails: no question about the current one has brought an address.
+    ///
+    /// As in glibc, an error reply for one name does not end the search, but silence does: servers that did not answer
+    /// for this name will not answer for the next, and each would cost all the timeouts again.
+    fn finish_name(&mut self, now: Instant, random: &mut dyn FnMut() -> u64) {
         if self.is_done {
             return;
         }
-        let (weight, why) = self.reason();
-        // As in glibc, an error ends the search for no name but one; silence does: the next name fares no better.
-        let in_silence =
-            weight == Weight::Unanswered && self.desk.complaints.iter().all(|complaint| !complaint.answered);
-        if self.verdict.as_ref().is_none_or(|(known, _)| *known <= weight) {
-            self.verdict = Some((weight, why));
+        let (kind, why) = self.failure_reason();
+        let all_silent = kind == FailureKind::NoAnswer && self.servers.errors.iter().all(|error| !error.is_reply);
+        if self.failure.as_ref().is_none_or(|(known, _)| *known <= kind) {
+            self.failure = Some((kind, why));
         }
-        if in_silence || self.candidates.is_empty() {
+        if all_silent || self.candidates.is_empty() {
             self.fail();
         } else {
             self.ask_for_next_name(now, random);
@@ -250,63 +251,64 @@ impl Lookup {
 
     fn ask_for_next_name(&mut self, now: Instant, random: &mut dyn FnMut() -> u64) {
         let Some(name) = self.candidates.pop() else { return self.fail() };
-        self.desk.complaints.clear();
-        let kinds: &[RecordType] = match self.family {
+        self.servers.errors.clear();
+        let record_types: &[RecordType] = match self.family {
             Family::Both => &[RecordType::Aaaa, RecordType::A],
             Family::V4 => &[RecordType::A],
             Family::V6 => &[RecordType::Aaaa],
         };
         self.questions.clear();
-        for kind in kinds {
-            self.questions.push(Question::new(*kind, &name, &mut self.desk, now, random()));
+        for record_type in record_types {
+            self.questions.push(Question::new(*record_type, &name, &mut self.servers, now, random()));
         }
-        self.asked.push(name);
-        self.go_on(now, random);
+        self.asked_names.push(name);
+        self.advance(now, random);
     }
 
     fn fail(&mut self) {
-        let why = self.verdict.take().map_or_else(|| "this is no name".to_owned(), |(_, why)| why);
-        let also = match self.asked.as_slice() {
+        let why = self.failure.take().map_or_else(|| "this is no name".to_owned(), |(_, why)| why);
+        let names = match self.asked_names.as_slice() {
             [] | [_] => String::new(),
             names => format!(" (asked for {})", names.join(", ")),
         };
         // RFC 6762 section 3.
-        let local = if self.host.trim_end_matches('.').ends_with(".local") {
+        let mdns = if self.host.trim_end_matches('.').ends_with(".local") {
             "; names in .local are for mDNS, which is not asked: write the address"
         } else {
             ""
         };
         self.is_done = true;
-        self.desk.todo.push(LookupAction::Fail(format!("resolve {}: {why}{also}{local}", self.host)));
+        self.servers.actions.push(LookupAction::Fail(format!("resolve {}: {why}{names}{mdns}", self.host)));
     }
 
-    /// Why the present name has no address: what the servers said, or that they said nothing.
-    fn reason(&self) -> (Weight, String) {
+    /// Explains why the current name has no address.
+    fn failure_reason(&self) -> (FailureKind, String) {
         let outcomes = || self.questions.iter().filter_map(|question| question.outcome.as_ref());
         if outcomes().any(|outcome| *outcome == QuestionOutcome::Failed) {
-            let unset = if self.is_configured { "" } else { " (/etc/resolv.conf names no server)" };
-            return (Weight::Unanswered, format!("{}{unset}", complain(&self.desk.complaints)));
+            let hint = if self.is_configured { "" } else { " (/etc/resolv.conf names no server)" };
+            return (FailureKind::NoAnswer, format!("{}{hint}", errors_text(&self.servers.errors)));
         }
-        let says = |what: &str, server: &SocketAddr| format!("{what}, says {}", show(server));
+        let says = |what: &str, server: &SocketAddr| format!("{what}, says {}", server_text(server));
         for outcome in outcomes() {
             if let QuestionOutcome::NoAddress(server) = outcome {
-                return (Weight::Empty, says(&format!("the name has no {}", self.family.noun()), server));
+                return (FailureKind::NoAddress, says(&format!("the name has no {}", self.family.noun()), server));
             }
         }
         let no_name = outcomes().find_map(|outcome| match outcome {
             QuestionOutcome::NoName(server) => Some(says("no such name", server)),
             _ => None,
         });
-        (Weight::Unknown, no_name.unwrap_or_default())
+        (FailureKind::NoName, no_name.unwrap_or_default())
     }
 }
 
-/// `no answer from 10.0.0.1, 10.0.0.2`, or what each said.
-fn complain(complaints: &[DnsServerError]) -> String {
-    let silent = complaints.iter().all(|complaint| complaint.why == "no answer");
+/// Lists the servers' errors: `no answer from 10.0.0.1, 10.0.0.2` if all were silent, else `10.0.0.1: server failure;
+/// 10.0.0.2: no answer`.
+fn errors_text(errors: &[DnsServerError]) -> String {
+    let silent = errors.iter().all(|error| error.why == "no answer");
     let mut text = String::from(if silent { "no answer from " } else { "" });
-    for (i, DnsServerError { server, why, .. }) in complaints.iter().enumerate() {
-        let server = show(server);
+    for (i, DnsServerError { server, why, .. }) in errors.iter().enumerate() {
+        let server = server_text(server);
         text += &match (i, silent) {
             (0, true) => server,
             (_, true) => format!(", {server}"),
@@ -317,8 +319,8 @@ fn complain(complaints: &[DnsServerError]) -> String {
     text
 }
 
-/// A server as resolv.conf has it: without the usual port.
-fn show(server: &SocketAddr) -> String {
+/// Writes a server as resolv.conf does: without the default port.
+fn server_text(server: &SocketAddr) -> String {
     match server {
         server if server.port() != super::conf::PORT => server.to_string(),
         SocketAddr::V6(server) if server.scope_id() != 0 => format!("{}%{}", server.ip(), server.scope_id()),

@@ -3,92 +3,102 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::{DnsQuery, LookupAction, Over, QueryId};
+use super::{DnsQuery, DnsTransport, LookupAction, QueryId};
 use crate::proto::dns::message::{self, RecordType, ReplyContent};
 
-/// Answers to earlier tries count as long as no more than so many are open: a slow server is not asked in vain.
-const MOST_OPEN: usize = 3;
+/// Upper bound on tries of one question that are open at a time. Earlier tries stay open while the next server is
+/// asked, so that the answer of a slow server still counts.
+const MAX_OPEN_TRIES: usize = 3;
 
-/// What the questions of a lookup share.
+/// The servers of a lookup, and all that its questions share.
 #[derive(Debug)]
 pub(super) struct DnsServers {
     /// In the order in which they are asked.
-    pub servers: Vec<SocketAddr>,
-    /// How many tries a question has.
-    pub tries: usize,
-    /// How long one may take.
+    pub addresses: Vec<SocketAddr>,
+    /// Tries that each question has.
+    pub max_tries: usize,
+    /// Time that each try has before the next server is asked.
     pub timeout: Duration,
-    /// What the caller has to do.
-    pub todo: Vec<LookupAction>,
-    /// Why servers were of no use for the present name.
-    pub complaints: Vec<DnsServerError>,
-    /// Tries begun so far.
-    pub serial: u64,
+    /// Instructions for the caller, in order.
+    pub actions: Vec<LookupAction>,
+    /// The latest error of each server, for the current name.
+    pub errors: Vec<DnsServerError>,
+    /// Ids are given out in ascending order.
+    pub latest_id: u64,
 }
 
-/// Why a server was of no use.
+/// Describes why a server did not help.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DnsServerError {
     pub server: SocketAddr,
     pub why: String,
-    /// Whether it said so itself.
-    pub answered: bool,
+    /// False for silence and for errors of our own socket.
+    pub is_reply: bool,
 }
 
 impl DnsServers {
-    /// Notes why a server was of no use; what it said itself counts more than its silence.
-    fn complain(&mut self, server: SocketAddr, why: &str, answered: bool) {
-        let complaint = DnsServerError { server, why: why.to_owned(), answered };
-        match self.complaints.iter_mut().find(|known| known.server == server) {
-            Some(known) if known.answered && !answered => {}
-            Some(known) => *known = complaint,
-            None => self.complaints.push(complaint),
+    /// Stores a server's error. A reply is not overwritten by silence.
+    fn record_error(&mut self, server: SocketAddr, why: &str, is_reply: bool) {
+        let error = DnsServerError { server, why: why.to_owned(), is_reply };
+        match self.errors.iter_mut().find(|known| known.server == server) {
+            Some(known) if known.is_reply && !is_reply => {}
+            Some(known) => *known = error,
+            None => self.errors.push(error),
         }
     }
 }
 
-/// How a question ended. The server is the one that said so.
+/// The end of a question. The address is that of the server that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum QuestionOutcome {
     Addresses(Vec<IpAddr>),
     NoAddress(SocketAddr),
     NoName(SocketAddr),
-    /// No server was of use: see the complaints.
+    /// No server has answered: see [`DnsServers::errors`].
     Failed,
 }
 
-/// The question for one kind of address of one name.
+/// The question for one record type of one name.
 #[derive(Debug)]
 pub(super) struct Question {
-    kind: RecordType,
+    record_type: RecordType,
     name: String,
-    begun: usize,
+    /// Tries over UDP so far.
+    tries: usize,
     /// The latest is the last.
-    open: Vec<Try>,
-    give_up_at: Instant,
+    open_tries: Vec<Try>,
+    /// End of the latest try's time.
+    timeout_at: Instant,
     pub outcome: Option<QuestionOutcome>,
-    /// Whether its addresses have been handed out.
-    pub is_taken: bool,
+    /// True once its addresses have been reported to the caller.
+    pub is_reported: bool,
 }
 
 #[derive(Debug)]
 struct Try {
     id: QueryId,
     server: SocketAddr,
-    over: Over,
+    transport: DnsTransport,
     query: Vec<u8>,
 }
 
 impl Question {
     /// Asks the first server.
-    pub fn new(kind: RecordType, name: &str, desk: &mut DnsServers, now: Instant, random: u64) -> Self {
-        let (name, open) = (name.to_owned(), Vec::new());
-        let mut question = Question { kind, name, begun: 0, open, give_up_at: now, outcome: None, is_taken: false };
-        question.ask_next(desk, now, random);
+    pub fn new(record_type: RecordType, name: &str, servers: &mut DnsServers, now: Instant, random: u64) -> Self {
+        let mut question = Question {
+            record_type,
+            name: name.to_owned(),
+            tries: 0,
+            open_tries: Vec::new(),
+            timeout_at: now,
+            outcome: None,
+            is_reported: false,
+        };
+        question.ask_next_server(servers, now, random);
         question
     }
 
-    pub fn is_settled(&self) -> bool {
+    pub fn is_finished(&self) -> bool {
         self.outcome.is_some()
     }
 
@@ -100,103 +110,118 @@ impl Question {
     }
 
     /// The servers that may still answer.
-    pub fn asked(&self) -> impl Iterator<Item = SocketAddr> {
-        self.open.iter().map(|tried| tried.server)
+    pub fn pending_servers(&self) -> impl Iterator<Item = SocketAddr> {
+        self.open_tries.iter().map(|tried| tried.server)
     }
 
     pub fn deadline(&self) -> Option<Instant> {
-        (!self.is_settled()).then_some(self.give_up_at)
+        (!self.is_finished()).then_some(self.timeout_at)
     }
 
-    /// Asks the next server where the present one took too long.
-    pub fn tick(&mut self, desk: &mut DnsServers, now: Instant, random: u64) {
+    /// Asks the next server if the latest try has timed out.
+    pub fn tick(&mut self, servers: &mut DnsServers, now: Instant, random: u64) {
         if self.deadline().is_some_and(|at| at <= now) {
-            if let Some(late) = self.open.last() {
-                desk.complain(late.server, "no answer", false);
+            if let Some(late) = self.open_tries.last() {
+                servers.record_error(late.server, "no answer", false);
             }
-            self.ask_next(desk, now, random);
+            self.ask_next_server(servers, now, random);
         }
     }
 
-    /// A message arrived for one of the tries; whether it settled anything.
+    /// Handles a message on the socket of a try; those of other questions change nothing.
     pub fn answered(
         &mut self,
         id: QueryId,
         from: &SocketAddr,
         message: &[u8],
-        desk: &mut DnsServers,
+        servers: &mut DnsServers,
         now: Instant,
         random: u64,
     ) {
-        let Some(tried) = self.open.iter().find(|tried| tried.id == id) else { return };
-        let (server, over) = (tried.server, tried.over);
-        // RFC 5452 section 9.1: address, port, id and question must be those of the question.
+        let Some(tried) = self.open_tries.iter().find(|tried| tried.id == id) else { return };
+        let (server, transport) = (tried.server, tried.transport);
+        // RFC 5452 section 9.1: the reply must match the query in address, port, id and question.
         if from.ip() != server.ip() || from.port() != server.port() {
             return;
         }
-        let outcome = match (message::read(message, &tried.query), over) {
-            (ReplyContent::NotOurs, Over::Udp) => return,
-            (ReplyContent::NotOurs | ReplyContent::Truncated, Over::Tcp) => {
-                return self.failed(id, "answered something else", true, desk, now, random);
+        let outcome = match (message::decode_reply(message, &tried.query), transport) {
+            (ReplyContent::NotOurs, DnsTransport::Udp) => return,
+            (ReplyContent::NotOurs | ReplyContent::Truncated, DnsTransport::Tcp) => {
+                return self.failed(id, "answered something else", true, servers, now, random);
             }
-            (ReplyContent::Truncated, Over::Udp) => return self.ask_over_tcp(id, desk, now, random),
-            (ReplyContent::Failed(why), _) => return self.failed(id, &why, true, desk, now, random),
+            (ReplyContent::Truncated, DnsTransport::Udp) => return self.ask_over_tcp(id, servers, now, random),
+            (ReplyContent::Failed(why), _) => return self.failed(id, &why, true, servers, now, random),
             (ReplyContent::Addresses(addresses), _) => QuestionOutcome::Addresses(addresses),
             (ReplyContent::NoAddress, _) => QuestionOutcome::NoAddress(server),
             (ReplyContent::NoName, _) => QuestionOutcome::NoName(server),
         };
-        self.settle(outcome, desk);
+        self.finish(outcome, servers);
     }
 
-    /// A try came to nothing: the next server is asked, unless it has been already.
-    pub fn failed(&mut self, id: QueryId, why: &str, answered: bool, desk: &mut DnsServers, now: Instant, random: u64) {
-        let Some(at) = self.open.iter().position(|tried| tried.id == id) else { return };
-        let was_latest = at + 1 == self.open.len();
-        let tried = self.open.remove(at);
-        desk.todo.push(LookupAction::Forget(id));
-        desk.complain(tried.server, why, answered);
+    /// Closes a failed try. The next server is asked at once, unless a later try is open already.
+    pub fn failed(
+        &mut self,
+        id: QueryId,
+        why: &str,
+        is_reply: bool,
+        servers: &mut DnsServers,
+        now: Instant,
+        random: u64,
+    ) {
+        let Some(at) = self.open_tries.iter().position(|tried| tried.id == id) else { return };
+        let was_latest = at + 1 == self.open_tries.len();
+        let tried = self.open_tries.remove(at);
+        servers.actions.push(LookupAction::Close(id));
+        servers.record_error(tried.server, why, is_reply);
         if was_latest {
-            self.ask_next(desk, now, random);
+            self.ask_next_server(servers, now, random);
         }
     }
 
-    fn ask_next(&mut self, desk: &mut DnsServers, now: Instant, random: u64) {
-        if self.begun == desk.tries {
-            return self.settle(QuestionOutcome::Failed, desk);
+    fn ask_next_server(&mut self, servers: &mut DnsServers, now: Instant, random: u64) {
+        if self.tries == servers.max_tries {
+            return self.finish(QuestionOutcome::Failed, servers);
         }
-        let server = desk.servers[self.begun % desk.servers.len()];
-        self.begun += 1;
-        self.ask(server, Over::Udp, desk, now, random);
+        let server = servers.addresses[self.tries % servers.addresses.len()];
+        self.tries += 1;
+        self.ask(server, DnsTransport::Udp, servers, now, random);
     }
 
-    /// RFC 1035 section 4.2.1, RFC 7766 section 5: the same server, with a new id.
-    fn ask_over_tcp(&mut self, id: QueryId, desk: &mut DnsServers, now: Instant, random: u64) {
-        let Some(at) = self.open.iter().position(|tried| tried.id == id) else { return };
-        let server = self.open.remove(at).server;
-        desk.todo.push(LookupAction::Forget(id));
-        self.ask(server, Over::Tcp, desk, now, random);
+    /// Repeats a truncated try over TCP, with a new id: RFC 1035 section 4.2.1, RFC 7766 section 5.
+    fn ask_over_tcp(&mut self, id: QueryId, servers: &mut DnsServers, now: Instant, random: u64) {
+        let Some(at) = self.open_tries.iter().position(|tried| tried.id == id) else { return };
+        let server = self.open_tries.remove(at).server;
+        servers.actions.push(LookupAction::Close(id));
+        self.ask(server, DnsTransport::Tcp, servers, now, random);
     }
 
-    fn ask(&mut self, server: SocketAddr, over: Over, desk: &mut DnsServers, now: Instant, random: u64) {
-        // The upper half is as random as the lower one, which may have chosen the first server.
-        let Some(query) = message::query((random >> 48) as u16, &self.name, self.kind) else {
+    fn ask(
+        &mut self,
+        server: SocketAddr,
+        transport: DnsTransport,
+        servers: &mut DnsServers,
+        now: Instant,
+        random: u64,
+    ) {
+        // The id takes the upper bits: with `rotate` the lower ones may have chosen the first server.
+        let Some(query) = message::encode_query((random >> 48) as u16, &self.name, self.record_type) else {
             // Not reached: names are checked when the lookup begins.
-            return self.settle(QuestionOutcome::NoName(server), desk);
+            return self.finish(QuestionOutcome::NoName(server), servers);
         };
-        if self.open.len() == MOST_OPEN {
-            desk.todo.push(LookupAction::Forget(self.open.remove(0).id));
+        if self.open_tries.len() == MAX_OPEN_TRIES {
+            servers.actions.push(LookupAction::Close(self.open_tries.remove(0).id));
         }
-        desk.serial += 1;
-        let id = QueryId(desk.serial);
-        self.give_up_at = now + desk.timeout;
-        desk.todo.push(LookupAction::Send(DnsQuery { id, server, over, message: query.clone() }));
-        self.open.push(Try { id, server, over, query });
+        servers.latest_id += 1;
+        let id = QueryId(servers.latest_id);
+        self.timeout_at = now + servers.timeout;
+        servers.actions.push(LookupAction::Send(DnsQuery { id, server, transport, message: query.clone() }));
+        self.open_tries.push(Try { id, server, transport, query });
     }
 
-    fn settle(&mut self, outcome: QuestionOutcome, desk: &mut DnsServers) {
+    fn finish(&mut self, outcome: QuestionOutcome, servers: &mut DnsServers) {
         self.outcome = Some(outcome);
-        for tried in self.open.drain(..) {
-            desk.todo.push(LookupAction::Forget(tried.id));
+        for tried in self.open_tries.drain(..) {
+            servers.actions.push(LookupAction::Close(tried.id));
         }
     }
 }

@@ -1,18 +1,18 @@
-//! Random servers: whatever they do, a lookup comes to an end, and to one only.
+//! Random histories: every lookup ends exactly once.
 
 use super::*;
 
-/// A server that answers at random, at any time and with anything.
-fn moody(seed: u64) -> DnsServer {
-    let mut dice = seed;
-    Box::new(move |ask| {
-        let mut roll = |sides: u64| {
-            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (dice >> 33) % sides
+/// A server that answers at random times with random replies.
+fn random_server(seed: u64) -> DnsServer {
+    let mut state = seed;
+    Box::new(move |query| {
+        let mut below = |n: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % n
         };
-        let after = [0, 1, 30, 60, 4999, 5000, 5001, 12_000][roll(8) as usize];
-        let reply = Reply::to(&ask.message);
-        let reply = match roll(9) {
+        let after = [0, 1, 30, 60, 4999, 5000, 5001, 12_000][below(8) as usize];
+        let reply = Reply::to(&query.message);
+        let reply = match below(9) {
             0 => return None,
             1 => reply.truncated(),
             2 => reply.code(3),
@@ -30,13 +30,13 @@ fn moody(seed: u64) -> DnsServer {
 #[test]
 fn every_lookup_ends_with_addresses_or_with_one_reason() {
     for seed in 0..1500 {
-        let servers: Vec<_> = (0..seed % 3 + 1).map(|n| moody(seed * 7 + n)).collect();
+        let servers: Vec<_> = (0..seed % 3 + 1).map(|n| random_server(seed * 7 + n)).collect();
         let family = [Family::Both, Family::V4, Family::V6][seed as usize / 3 % 3];
         let lines = ["", "search a.example b.example", "options attempts:5 timeout:1"][seed as usize / 9 % 3];
-        let said = LookupSim::with("h", family, lines, servers).run();
-        let count = |what: &str| said.iter().filter(|line| line.contains(what)).count();
+        let transcript = LookupSim::with("h", family, lines, servers).run();
+        let count = |word: &str| transcript.iter().filter(|line| line.contains(word)).count();
         let (found, failed) = (count(" found "), count(" failed: resolve h: "));
-        assert!((found, failed) == (0, 1) || (1..=2).contains(&found) && failed == 0, "{seed}: {said:?}");
-        assert!(!said.iter().any(|line| line.ends_with("h: ")), "{said:?}");
+        assert!((found, failed) == (0, 1) || (1..=2).contains(&found) && failed == 0, "{seed}: {transcript:?}");
+        assert!(!transcript.iter().any(|line| line.ends_with("h: ")), "{transcript:?}");
     }
 }

@@ -1,55 +1,54 @@
-//! Hosts that no server needs to be asked about.
+//! Hosts that need no DNS server: numeric addresses, `localhost`, and the names in `/etc/hosts`.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::conf::{Zones, address};
+use super::conf::{Zones, parse_address};
 use super::{HostQuery, interleave};
 
-/// The addresses of a numeric host, of `localhost` and of what `/etc/hosts` names; `None` when it takes a server.
+/// Resolves a host without a DNS server; `None` where one has to be asked.
 ///
-/// `hosts` gives the addresses of a name in `/etc/hosts`, in the file's order.
+/// `hosts` returns the addresses of a name in `/etc/hosts`, in the file's order.
 ///
 /// # Errors
-/// Where no server could help: the host is a number, but no address, or one of the family that is not wanted.
+/// Where no server could help: the host is neither a name nor an address, or an address of the other family.
 #[must_use]
-pub fn known(
-    wish: HostQuery<'_>,
+pub fn resolve_locally(
+    query: HostQuery<'_>,
     zones: Zones<'_>,
     hosts: &mut dyn FnMut(&str) -> Vec<SocketAddr>,
 ) -> Option<Result<Vec<SocketAddr>, String>> {
-    let (host, family) = (wish.host.strip_suffix('.').unwrap_or(wish.host), wish.family);
+    let (host, family) = (query.host.strip_suffix('.').unwrap_or(query.host), query.family);
     let wanted = |mut found: Vec<SocketAddr>| {
         found.retain(|address| family.takes(address.ip()));
         found
     };
     let refused = |why: String| Some(Err(format!("resolve {host}: {why}")));
     if is_localhost(host) {
-        return Some(Ok(wanted(loopback(wish.port).into())));
+        return Some(Ok(wanted(vec![
+            (Ipv6Addr::LOCALHOST, query.port).into(),
+            (Ipv4Addr::LOCALHOST, query.port).into(),
+        ])));
     }
-    match address(host, wish.port, zones) {
+    match parse_address(host, query.port, zones) {
         Some(address) if family.takes(address.ip()) => return Some(Ok(vec![address])),
         Some(_) => return refused(format!("this is no {}, and no other is wanted", family.noun())),
         None => {}
     }
-    if let Some(why) = hopeless(host) {
+    if let Some(why) = invalid_name(host) {
         return refused(why);
     }
     let found = wanted(hosts(host));
     (!found.is_empty()).then(|| Ok(interleave(found)))
 }
 
-/// RFC 6761 section 6.3: always loopback, also where there is neither `/etc/hosts` nor a server.
+/// RFC 6761 section 6.3: always loopback, also without `/etc/hosts` and without a server.
 fn is_localhost(host: &str) -> bool {
     let last = host.rsplit('.').next().unwrap_or_default();
     last.eq_ignore_ascii_case("localhost")
 }
 
-fn loopback(port: u16) -> [SocketAddr; 2] {
-    [(Ipv6Addr::LOCALHOST, port).into(), (Ipv4Addr::LOCALHOST, port).into()]
-}
-
-/// Why this is neither an address nor a name.
-fn hopeless(host: &str) -> Option<String> {
+/// Explains why this is neither an address nor a name; `None` for a name.
+fn invalid_name(host: &str) -> Option<String> {
     if let Some((_, zone)) = host.split_once('%') {
         return Some(format!("there is no network interface {}", crate::model::text::escape(zone)));
     }
@@ -75,12 +74,12 @@ mod tests {
     use std::time::Duration;
 
     fn find(host: &str, family: Family) -> Option<Result<Vec<String>, String>> {
-        let wish = HostQuery { host, port: 9, family, within: Duration::from_secs(10) };
+        let query = HostQuery { host, port: 9, family, within: Duration::from_secs(10) };
         let mut hosts = |name: &str| {
             let addresses: &[&str] = if name == "router" { &["10.0.0.1:9", "10.0.0.2:9", "[fd00::1]:9"] } else { &[] };
             addresses.iter().map(|text| text.parse().unwrap()).collect()
         };
-        let found = known(wish, &|zone| (zone == "eth0").then_some(2), &mut hosts)?;
+        let found = resolve_locally(query, &|zone| (zone == "eth0").then_some(2), &mut hosts)?;
         Some(found.map(|list| list.iter().map(ToString::to_string).collect()))
     }
 
@@ -89,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_known() {
+    fn numeric_addresses_are_resolved_locally() {
         assert_eq!(good("192.0.2.1", Family::Both), ["192.0.2.1:9"]);
         assert_eq!(good("192.0.2.1.", Family::V4), ["192.0.2.1:9"]);
         assert_eq!(good("2001:db8::1", Family::Both), ["[2001:db8::1]:9"]);
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn localhost_is_loopback_without_asking_anybody() {
+    fn localhost_is_loopback_without_any_server() {
         for host in ["localhost", "localhost.", "LocalHost", "x.localhost", "a.b.localhost."] {
             assert_eq!(good(host, Family::Both), ["[::1]:9", "127.0.0.1:9"], "{host}");
         }
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_taken_from_the_file_families_in_turn() {
+    fn the_addresses_of_a_hosts_file_alternate_between_families() {
         assert_eq!(good("router", Family::Both), ["[fd00::1]:9", "10.0.0.1:9", "10.0.0.2:9"]);
         assert_eq!(good("router.", Family::V4), ["10.0.0.1:9", "10.0.0.2:9"]);
         assert_eq!(good("router", Family::V6), ["[fd00::1]:9"]);
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_name_nor_wanted_address_is_refused_without_asking() {
+    fn invalid_names_and_addresses_of_the_other_family_are_refused_locally() {
         let long = "a.".repeat(128);
         for (host, family, words) in [
             ("192.0.2.1", Family::V6, "resolve 192.0.2.1: this is no IPv6 address"),
