@@ -5,3 +5,5 @@ pub mod dns_reply;
 pub mod fuzz;
 #[cfg(test)]
 pub mod recordings;
+#[cfg(test)]
+pub mod temp_dir;

@@ -12,24 +12,24 @@ fn hosts(files: &mut ResolverFiles, host: &str) -> Vec<String> {
 
 #[test]
 fn resolv_conf_is_read_again_when_it_has_changed() {
-    let dir = Scratch::new("conf");
+    let dir = TestFiles::new();
     let mut files = dir.resolver_files("nameserver 10.0.0.1", "", 53);
     assert_eq!(servers(&mut files), ["10.0.0.1:53"]);
     // Replaced as resolvconf does it: another file under the same name.
-    fs::rename(dir.write("new", "nameserver 10.0.0.2"), dir.0.join("resolv.conf")).unwrap();
+    fs::rename(dir.write("new", "nameserver 10.0.0.2"), dir.0.file("resolv.conf")).unwrap();
     assert_eq!(servers(&mut files), ["10.0.0.2:53"]);
     dir.write("resolv.conf", "# none\n");
     assert_eq!(servers(&mut files), ["127.0.0.1:53"]);
     dir.write("resolv.conf", "nameserver 10.0.0.3\nnameserver 10.0.0.4\n");
     assert_eq!(servers(&mut files), ["10.0.0.3:53", "10.0.0.4:53"]);
-    fs::remove_file(dir.0.join("resolv.conf")).unwrap();
+    fs::remove_file(dir.0.file("resolv.conf")).unwrap();
     assert_eq!(servers(&mut files), ["127.0.0.1:53"]);
     assert!(!files.conf().is_configured);
 }
 
 #[test]
 fn hosts_is_read_again_when_it_has_changed() {
-    let dir = Scratch::new("hosts");
+    let dir = TestFiles::new();
     let mut files = dir.resolver_files("", "10.0.0.1 a b\n10.0.0.2 c\n::1 a\n", 53);
     assert_eq!(hosts(&mut files, "a"), ["10.0.0.1:9", "[::1]:9"]);
     assert_eq!(hosts(&mut files, "c"), ["10.0.0.2:9"]);
@@ -37,7 +37,7 @@ fn hosts_is_read_again_when_it_has_changed() {
     dir.write("hosts", "10.0.0.77 x a\n");
     assert_eq!(hosts(&mut files, "x"), ["10.0.0.77:9"]);
     assert_eq!(hosts(&mut files, "a"), ["10.0.0.77:9"]);
-    fs::remove_file(dir.0.join("hosts")).unwrap();
+    fs::remove_file(dir.0.file("hosts")).unwrap();
     assert!(hosts(&mut files, "a").is_empty());
 }
 
@@ -46,9 +46,9 @@ fn a_hosts_file_of_blocked_names_is_searched_to_its_end() {
     let blocked: String = (0..500).map(|n| format!("0.0.0.0 ads{n}.example\n")).collect();
     let long = "x".repeat(10_000);
     let text = [blocked.as_bytes(), b"10.0.0.5 ", long.as_bytes(), b"\n\xff\n10.0.0.6 router"].concat();
-    let dir = Scratch::new("blocked");
+    let dir = TestFiles::new();
     let mut files = dir.resolver_files("", "", 53);
-    fs::write(dir.0.join("hosts"), text).unwrap();
+    fs::write(dir.0.file("hosts"), text).unwrap();
     assert_eq!(hosts(&mut files, "router"), ["10.0.0.6:9"]);
     assert_eq!(hosts(&mut files, "ads499.example"), ["0.0.0.0:9"]);
     (0..300).for_each(|n| assert!(hosts(&mut files, &format!("x{n}")).is_empty()));
@@ -57,8 +57,8 @@ fn a_hosts_file_of_blocked_names_is_searched_to_its_end() {
 
 #[test]
 fn only_regular_files_are_opened() {
-    let dir = Scratch::new("odd");
-    let (fifo, folder) = (dir.0.join("fifo"), dir.0.clone());
+    let dir = TestFiles::new();
+    let (fifo, folder) = (dir.0.file("fifo"), dir.0.path().to_owned());
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     for path in [fifo, folder, "/dev/zero".into(), "/nonexistent".into()] {
         let mut files = ResolverFiles::at(&path, &path, 53);
