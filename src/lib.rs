@@ -218,6 +218,7 @@ pub use model::metric::{METRICS, Metric, MetricRow, Section, TEXTS, Text, TextRo
 pub use model::sample::Sample;
 pub use model::stats::{PastError, Saved, Statistics, Summary};
 pub use model::text::escape;
+pub use model::time::Now;
 pub use monitor::address::SettingsError;
 pub use monitor::event_loop::{DuplicateLabel, Monitor, Stopper};
 pub use monitor::server::Server;
@@ -225,7 +226,7 @@ pub use monitor::watch::{Next, OwnedMessage, Watch, WatchError, watch};
 pub use net::transport::SendError;
 pub use proto::dialect::dialects;
 pub use proto::dns::Family;
-pub use proto::session::{Now, Stale};
+pub use proto::session::Stale;
 pub use proto::uri::InvalidUri;
 
 /// What the tests under tests/ need beyond the public interface: no part of it, and free to change.

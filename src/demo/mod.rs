@@ -9,7 +9,7 @@ mod guest;
 mod proc;
 mod sample;
 
-use crate::model::time::sooner;
+use crate::model::time::earliest;
 use guest::Client;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
@@ -83,10 +83,10 @@ impl Demo {
     pub fn deadline(&self) -> Option<Instant> {
         let mut deadline = self.sample_at;
         if self.stirred {
-            deadline = sooner(deadline, self.turned_at);
+            deadline = earliest(deadline, self.turned_at);
         }
         for guest in &self.guests {
-            deadline = sooner(deadline, guest.give_up_at());
+            deadline = earliest(deadline, guest.give_up_at());
         }
         deadline
     }

@@ -1,9 +1,19 @@
-//! The sooner of two deadlines.
+//! Reading of the clocks, and deadlines.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-/// Whichever comes first of those there are.
-pub fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+/// One reading of both clocks. The event loop takes one per turn and passes it down, so that everything in a turn
+/// happens at the same time and tests can choose the time.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Monotonic clock, for deadlines and durations.
+    pub mono: Instant,
+    /// Wall clock, for time stamps that people read. It may jump.
+    pub wall: SystemTime,
+}
+
+/// Returns the earlier of two deadlines; `None` stands for no deadline.
+pub fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
@@ -18,10 +28,10 @@ mod tests {
     fn none_is_later_than_any() {
         let now = Instant::now();
         let later = Some(now + std::time::Duration::from_secs(1));
-        assert_eq!(sooner(Some(now), later), Some(now));
-        assert_eq!(sooner(later, Some(now)), Some(now));
-        assert_eq!(sooner(None, later), later);
-        assert_eq!(sooner(later, None), later);
-        assert_eq!(sooner(None, None), None);
+        assert_eq!(earliest(Some(now), later), Some(now));
+        assert_eq!(earliest(later, Some(now)), Some(now));
+        assert_eq!(earliest(None, later), later);
+        assert_eq!(earliest(later, None), later);
+        assert_eq!(earliest(None, None), None);
     }
 }

@@ -16,14 +16,14 @@ use crate::model::error::Disconnect;
 use crate::model::event::{ClientState, Message};
 use crate::model::sample::Sample;
 use crate::model::stats::Statistics;
-use crate::model::time::sooner;
+use crate::model::time::{Now, earliest};
 use crate::monitor::peer::{Context, Peer};
 use crate::monitor::random::Random;
 use crate::monitor::server::Server;
 use crate::net::resolver::ResolverFiles;
 use crate::net::tls::Pool;
 use crate::net::transport::SendError;
-use crate::proto::session::{Input, Now};
+use crate::proto::session::Input;
 
 /// The most events that a turn takes from the poll.
 const MOST_EVENTS: usize = 256;
@@ -195,7 +195,7 @@ impl Monitor {
         let may_dial = self.dialling() < MOST_DIALS;
         let mut deadline = self.queue_moves_at();
         for peer in &self.peers {
-            deadline = sooner(deadline, peer.deadline(self.clock, may_dial, self.paused));
+            deadline = earliest(deadline, peer.deadline(self.clock, may_dial, self.paused));
         }
         deadline
     }
@@ -425,7 +425,7 @@ impl Monitor {
         for peer in &self.peers {
             let until = peer.busy_until().filter(|until| *until > self.clock.mono);
             count += usize::from(until.is_some());
-            first = sooner(first, until);
+            first = earliest(first, until);
         }
         (count, first)
     }

@@ -6,4 +6,4 @@ pub mod fuzz;
 #[cfg(test)]
 pub mod recordings;
 #[cfg(test)]
-pub mod temp_dir;
+pub(crate) mod temp_dir;

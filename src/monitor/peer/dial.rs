@@ -4,13 +4,13 @@ use super::{Context, Peer};
 use crate::model::error::{Disconnect, Phase, Retry};
 use crate::model::event::ClientState;
 use crate::model::text::escape;
+use crate::model::time::Now;
 use crate::monitor::address::SettingsError;
 use crate::monitor::credentials::Credentials;
 use crate::monitor::server::Settings;
 use crate::net::transport::environment;
 use crate::net::transport::route::Route;
 use crate::proto::http::header;
-use crate::proto::session::Now;
 
 impl Peer {
     pub(super) fn dial(&mut self, context: &mut Context<'_>) {

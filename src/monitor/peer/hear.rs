@@ -4,9 +4,10 @@ use super::{Context, Peer};
 use crate::model::error::Disconnect;
 use crate::model::event::{Event, Raw};
 use crate::model::text::escape;
+use crate::model::time::Now;
 use crate::net::transport::Frame;
 use crate::proto::dialect::{self, Binary};
-use crate::proto::session::{Input, Now};
+use crate::proto::session::Input;
 
 /// The most that one turn takes from one server.
 const TURN_MESSAGES: usize = 64;

@@ -15,7 +15,7 @@ use crate::model::metric::Metric;
 use crate::model::sample::Sample;
 use crate::model::stats::{PastError, Statistics, Summary};
 use crate::model::text::escape;
-use crate::model::time::sooner;
+use crate::model::time::{Now, earliest};
 use crate::monitor::connection_log::ConnectionLog;
 use crate::monitor::credentials::Credentials;
 use crate::monitor::server::{Server, Settings};
@@ -23,7 +23,7 @@ use crate::net::resolver::ResolverFiles;
 use crate::net::tls::Pool;
 use crate::net::transport::{ConnectionLimits, LoopIo, SEND_BYTES, SendError, Transport};
 use crate::proto::dialect::conversation::{Conversation, Outgoing};
-use crate::proto::session::{Action, Input, Now, Session};
+use crate::proto::session::{Action, Input, Session};
 use crate::proto::uri::Endpoint;
 
 /// What a peer needs of the loop during a turn.
@@ -216,7 +216,7 @@ impl Peer {
             return Some(now.mono);
         }
         let session = self.session.deadline().filter(|_| may_dial || self.session.retry_in(now).is_none());
-        sooner(session, sooner(self.transport.deadline(), self.conversation_deadline(paused)))
+        earliest(session, earliest(self.transport.deadline(), self.conversation_deadline(paused)))
     }
 
     /// The statistics as they are now.

@@ -18,10 +18,10 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Bytes, Error, Message, Utf8Bytes, WebSocket};
 
 use crate::model::error::{Disconnect, Fault, Phase, reason};
+use crate::model::time::Now;
 use crate::net::resolver::ResolverFiles;
 use crate::net::stream::Metered;
 use crate::net::tls::{Pool, TlsError};
-use crate::proto::session::Now;
 use opening::Opening;
 use route::Route;
 

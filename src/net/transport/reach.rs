@@ -9,7 +9,7 @@ use mio::net::{TcpStream, UnixStream};
 
 use super::LoopIo;
 use crate::model::error::{Disconnect, Phase, reason};
-use crate::model::time::sooner;
+use crate::model::time::earliest;
 use crate::net::resolver::LookupDriver;
 use crate::net::stream::Socket;
 use crate::proto::dns::HostQuery;
@@ -59,7 +59,7 @@ impl Connecting {
 
     /// When to be advanced at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        sooner(self.lookup.as_ref().and_then(LookupDriver::deadline), self.race.deadline())
+        earliest(self.lookup.as_ref().and_then(LookupDriver::deadline), self.race.deadline())
     }
 
     /// What has not come about yet, for a time-out: the phase, and the addresses tried.

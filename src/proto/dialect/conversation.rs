@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::model::event::{Event, Raw};
 use crate::model::json;
 use crate::model::sample::Sample;
-use crate::model::time::sooner;
+use crate::model::time::earliest;
 use crate::proto::dialect::requests::RequestPlan;
 use crate::proto::dialect::{self, Binary, Dialect, DialectOptions, DialectState, Outcome, Undecodable};
 use crate::proto::uri::Endpoint;
@@ -180,7 +180,7 @@ impl Conversation {
     /// When `tick` wants to be called, while the connection is open.
     pub fn deadline(&self) -> Option<Instant> {
         let own = if self.known { (self.dialect.deadline)(&self.memory) } else { None };
-        sooner(sooner(own, self.memory.requests.deadline()), self.hint_at)
+        earliest(earliest(own, self.memory.requests.deadline()), self.hint_at)
     }
 
     /// What the passing of time brings, while the connection is open.

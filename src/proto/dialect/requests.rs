@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::model::time::sooner;
+use crate::model::time::earliest;
 
 /// One `--request TYPE[=JSON]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,10 +100,10 @@ impl Requests {
     pub fn deadline(&self) -> Option<Instant> {
         let mut next = self.again_at;
         for flight in &self.in_flight {
-            next = sooner(next, Some(flight.answer_by));
+            next = earliest(next, Some(flight.answer_by));
         }
         for (until, _) in &self.postponed {
-            next = sooner(next, Some(*until));
+            next = earliest(next, Some(*until));
         }
         next
     }

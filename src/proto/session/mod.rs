@@ -13,26 +13,17 @@ mod open;
 mod policy;
 mod silence;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::model::error::{Disconnect, Fault, Retry};
 use crate::model::event::ClientState;
-use crate::model::time::sooner;
+use crate::model::time::{Now, earliest};
 
 use open::{Ended, Open};
 use policy::SHORTEST_WAIT;
 use silence::Staleness;
 
 pub use policy::{Policy, Stale};
-
-/// One reading of both clocks, taken once per turn of the loop.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// For deadlines.
-    pub mono: Instant,
-    /// For people.
-    pub wall: SystemTime,
-}
 
 /// What happened.
 #[derive(Clone, Copy, Debug)]
@@ -185,7 +176,7 @@ impl Session {
             State::Waiting { dial_at } => Some(*dial_at),
             State::Opening { give_up_at } | State::Closing { give_up_at, .. } => Some(*give_up_at),
             State::Open(open) if self.paused_at.is_some() => open.ping_at,
-            State::Open(open) => sooner(open.ping_at, open.pong_by.or(open.stale_at)),
+            State::Open(open) => earliest(open.ping_at, open.pong_by.or(open.stale_at)),
             State::Done { .. } => None,
         }
     }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::model::time::sooner;
+use crate::model::time::earliest;
 
 /// How long the server may take to say `connected`; it does so at once, without waiting for the client.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
@@ -221,10 +221,10 @@ impl NeurographState {
     pub fn deadline(&self) -> Option<Instant> {
         let line = &self.line;
         let mut next = line.pong_by.or(line.ping_at);
-        next = sooner(next, line.connected_by);
-        next = sooner(next, line.renew_at);
+        next = earliest(next, line.connected_by);
+        next = earliest(next, line.renew_at);
         for (at, _) in &line.later {
-            next = sooner(next, Some(*at));
+            next = earliest(next, Some(*at));
         }
         next
     }

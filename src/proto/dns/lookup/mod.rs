@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::conf::Conf;
 use super::message::{self, RecordType};
 use super::{Family, HostQuery, interleave};
-use crate::model::time::sooner;
+use crate::model::time::earliest;
 
 use question::{DnsServerError, DnsServers, Question, QuestionOutcome};
 
@@ -78,7 +78,7 @@ pub struct Lookup {
 /// Reasons why a name gave no address. Where several names were asked for, the greatest is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum FailureKind {
-    NoName,
+    UnknownName,
     NoAddress,
     NoAnswer,
 }
@@ -136,7 +136,7 @@ impl Lookup {
     pub fn deadline(&self) -> Option<Instant> {
         let mut deadline = self.report_v4_at;
         for question in &self.questions {
-            deadline = sooner(deadline, question.deadline());
+            deadline = earliest(deadline, question.deadline());
         }
         deadline.filter(|_| !self.is_done)
     }
@@ -298,7 +298,7 @@ impl Lookup {
             QuestionOutcome::NoName(server) => Some(says("no such name", server)),
             _ => None,
         });
-        (FailureKind::NoName, no_name.unwrap_or_default())
+        (FailureKind::UnknownName, no_name.unwrap_or_default())
     }
 }
 
