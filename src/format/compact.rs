@@ -60,7 +60,7 @@ fn push_cpu(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
 }
 
 fn push_memory(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
-    let percent = push_percent(out, "RAM:", sample.get(Metric::DialectState), style);
+    let percent = push_percent(out, "RAM:", sample.get(Metric::Memory), style);
     let sizes = (sample.get(Metric::MemoryUsed), sample.get(Metric::MemoryTotal));
     if sizes == (None, None) {
         return percent;

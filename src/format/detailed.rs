@@ -33,7 +33,7 @@ const TAGS: Tags = Tags {
 
 const SECTIONS: [(Section, &str); 5] = [
     (Section::Cpu, "CPU Information:"),
-    (Section::DialectState, "DialectState Information:"),
+    (Section::Memory, "Memory Information:"),
     (Section::Disk, "Disk Information:"),
     (Section::Gpu, "GPU Information:"),
     (Section::Host, "System Information:"),
@@ -264,7 +264,7 @@ CPU Information:
   Current frequency: 2596 MHz
   Per core: 100.0% - 33.3%
 
-DialectState Information:
+Memory Information:
   Usage:  62.8% [████████████░░░░░░░░] (normal)
   Used: 9.4 GB / 14.9 GB
   Available: 5.5 GB
@@ -296,8 +296,8 @@ Other:
 GPU Information:
   Name: NVIDIA RTX A4000
   Usage:  37.0% [███████░░░░░░░░░░░░░] (normal)
-  DialectState:  37.5% [███████░░░░░░░░░░░░░] (normal)
-  DialectState used: 6.0 GB / 16.0 GB
+  Memory:  37.5% [███████░░░░░░░░░░░░░] (normal)
+  Memory used: 6.0 GB / 16.0 GB
   Temperature: 61°C
 ";
         assert!(sample("detailed", GPU, PLAIN).contains(expected));

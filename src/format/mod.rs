@@ -127,7 +127,7 @@ mod tests {
         Field(
             "memory",
             FieldRule::Into(&[
-                Field("percentage", FieldRule::Number(Metric::DialectState, 1.0)),
+                Field("percentage", FieldRule::Number(Metric::Memory, 1.0)),
                 Field("used", FieldRule::Number(Metric::MemoryUsed, 1.0)),
                 Field("total", FieldRule::Number(Metric::MemoryTotal, 1.0)),
                 Field("available", FieldRule::Number(Metric::MemoryAvailable, 1.0)),

@@ -27,7 +27,7 @@ const TAGS: Tags = Tags {
 };
 
 const PARTS: [(&str, Metric); 4] =
-    [("CPU: ", Metric::Cpu), ("RAM: ", Metric::DialectState), ("Disk: ", Metric::Disk), ("GPU: ", Metric::Gpu)];
+    [("CPU: ", Metric::Cpu), ("RAM: ", Metric::Memory), ("Disk: ", Metric::Disk), ("GPU: ", Metric::Gpu)];
 
 fn write(out: &mut String, shown: &Message<'_>, style: &Style) {
     push_events(out, shown, *style, &TAGS, push_sample);

@@ -7,7 +7,7 @@ pub enum Section {
     /// Processor and load.
     Cpu,
     /// Main memory.
-    DialectState,
+    Memory,
     /// The disk that the server watches.
     Disk,
     /// The (first) graphics processor.
@@ -97,13 +97,13 @@ metrics! {
     /// Load average over 15 minutes.
     Load15 "load15" "Load 15 min" Cpu Load;
     /// Memory use.
-    DialectState "memory" "Usage" DialectState Percent;
+    Memory "memory" "Usage" Memory Percent;
     /// Memory in use.
-    MemoryUsed "memory_used" "Used" DialectState Bytes;
+    MemoryUsed "memory_used" "Used" Memory Bytes;
     /// Memory installed.
-    MemoryTotal "memory_total" "Total" DialectState Bytes;
+    MemoryTotal "memory_total" "Total" Memory Bytes;
     /// Memory that can still be had.
-    MemoryAvailable "memory_available" "Available" DialectState Bytes;
+    MemoryAvailable "memory_available" "Available" Memory Bytes;
     /// Disk use, as df(1) counts it.
     Disk "disk" "Usage" Disk Percent;
     /// Disk space in use.
@@ -115,13 +115,13 @@ metrics! {
     /// Use of the first graphics processor.
     Gpu "gpu" "Usage" Gpu Percent;
     /// Use of its memory.
-    GpuMemory "gpu_memory" "DialectState" Gpu Percent;
+    GpuMemory "gpu_memory" "Memory" Gpu Percent;
     /// Its memory in use.
-    GpuMemoryUsed "gpu_memory_used" "DialectState used" Gpu Bytes;
+    GpuMemoryUsed "gpu_memory_used" "Memory used" Gpu Bytes;
     /// Its memory.
-    GpuMemoryTotal "gpu_memory_total" "DialectState total" Gpu Bytes;
+    GpuMemoryTotal "gpu_memory_total" "Memory total" Gpu Bytes;
     /// Its memory that can still be had.
-    GpuMemoryFree "gpu_memory_free" "DialectState free" Gpu Bytes;
+    GpuMemoryFree "gpu_memory_free" "Memory free" Gpu Bytes;
     /// Its temperature.
     GpuTemperature "gpu_temperature" "Temperature" Gpu Celsius;
     /// Its power draw.

@@ -74,8 +74,8 @@ static MEMORY: &[Field] = &[
     Field("total", FieldRule::Number(Metric::MemoryTotal, 1.0)),
     Field("available", FieldRule::Number(Metric::MemoryAvailable, 1.0)),
     Field("used", FieldRule::Number(Metric::MemoryUsed, 1.0)),
-    Field("percentage", FieldRule::Number(Metric::DialectState, 1.0)),
-    Field("usage_percent", FieldRule::Else(Metric::DialectState, 1.0)),
+    Field("percentage", FieldRule::Number(Metric::Memory, 1.0)),
+    Field("usage_percent", FieldRule::Else(Metric::Memory, 1.0)),
     Field("used_gb", FieldRule::Else(Metric::MemoryUsed, GIB)),
     Field("total_gb", FieldRule::Else(Metric::MemoryTotal, GIB)),
     Field("available_gb", FieldRule::Else(Metric::MemoryAvailable, GIB)),
@@ -153,7 +153,7 @@ fn monitoring_data<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outco
 /// five minutes, so its absence says little while the value is high.
 fn is_above(sample: &Sample<'_>, component: &str, threshold: Option<f64>) -> bool {
     let metric = match component {
-        "memory" => Metric::DialectState,
+        "memory" => Metric::Memory,
         "disk" => Metric::Disk,
         "cpu" | "processor" => Metric::Cpu,
         "gpu" => Metric::Gpu,
@@ -230,7 +230,7 @@ mod tests {
             (Metric::Cpu, 45.2),
             (Metric::Temperature, 65.0),
             (Metric::Frequency, 2400.0),
-            (Metric::DialectState, 62.8),
+            (Metric::Memory, 62.8),
             (Metric::MemoryUsed, 8.0 * GIB),
             (Metric::DiskFree, 357.5 * GIB),
             (Metric::Gpu, 15.0),
@@ -246,7 +246,7 @@ mod tests {
     fn the_wire_wins_over_the_documentation_in_either_order() {
         for memory in [r#""percentage":3.7,"usage_percent":99"#, r#""usage_percent":99,"percentage":3.7"#] {
             let text = format!(r#"{{"type":"monitoring_data","data":{{"memory":{{{memory}}}}}}}"#);
-            assert_eq!(sample(&text).get(Metric::DialectState), Some(3.7));
+            assert_eq!(sample(&text).get(Metric::Memory), Some(3.7));
         }
     }
 

@@ -85,7 +85,7 @@ static MESSAGE: &[Field] = &[
 /// On the wire: bytes, and seconds since the host was started.
 static METRICS: &[Field] = &[
     Field("cpu_usage", FieldRule::Number(Metric::Cpu, 1.0)),
-    Field("memory_percent", FieldRule::Number(Metric::DialectState, 1.0)),
+    Field("memory_percent", FieldRule::Number(Metric::Memory, 1.0)),
     Field("memory_used", FieldRule::Number(Metric::MemoryUsed, 1.0)),
     // The same number under its older name.
     Field("memory_usage", FieldRule::Else(Metric::MemoryUsed, 1.0)),
@@ -107,7 +107,7 @@ static DOCUMENTED: &[Field] = &[
     Field(
         "memory",
         FieldRule::Into(&[
-            Field("usage_percent", FieldRule::Number(Metric::DialectState, 1.0)),
+            Field("usage_percent", FieldRule::Number(Metric::Memory, 1.0)),
             Field("used", FieldRule::Number(Metric::MemoryUsed, 1.0)),
             Field("total", FieldRule::Number(Metric::MemoryTotal, 1.0)),
             Field("available", FieldRule::Number(Metric::MemoryAvailable, 1.0)),

@@ -146,7 +146,7 @@ static MESSAGE: &[Field] = &[
 
 static DATA: &[Field] = &[
     Field("cpu_usage", FieldRule::Number(Metric::Cpu, 1.0)),
-    Field("memory_usage", FieldRule::Number(Metric::DialectState, 1.0)),
+    Field("memory_usage", FieldRule::Number(Metric::Memory, 1.0)),
     Field("disk_usage", FieldRule::Number(Metric::Disk, 1.0)),
     Field("uptime", FieldRule::Words(&[Metric::Uptime], uptime)),
     Field("load_avg", FieldRule::Words(LOADS, json::number)),
@@ -157,7 +157,7 @@ static SYSTEM: &[Field] = &[Field("system", FieldRule::Into(METRICS)), Field("ti
 
 static METRICS: &[Field] = &[
     Field("cpu", FieldRule::Else(Metric::Cpu, 1.0)),
-    Field("memory", FieldRule::Else(Metric::DialectState, 1.0)),
+    Field("memory", FieldRule::Else(Metric::Memory, 1.0)),
     Field("network", FieldRule::Number(Metric::Network, MIB)),
     Field("load1", FieldRule::Number(Metric::Load1, 1.0)),
     Field("load5", FieldRule::Number(Metric::Load5, 1.0)),
@@ -200,7 +200,7 @@ fn system_update<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome
 
 /// A server that cannot measure sends zeros, "unknown", and a word about it: `error`, or the daemon's `summary`.
 fn failure<'a>(text: &'a str, sample: &Sample<'_>) -> Option<ServerError<'a>> {
-    if sample.get(Metric::DialectState) != Some(0.0) || sample.get(Metric::Uptime).is_some() {
+    if sample.get(Metric::Memory) != Some(0.0) || sample.get(Metric::Uptime).is_some() {
         return None;
     }
     let node = Node::parse(text).ok()?;

@@ -157,7 +157,7 @@ fn units_and_notations_are_the_common_ones() {
     );
     for (metric, value) in [
         (Metric::Cpu, 45.0),
-        (Metric::DialectState, 67.8),
+        (Metric::Memory, 67.8),
         (Metric::Disk, 1e-7),
         (Metric::Uptime, 189_120.0),
         (Metric::Load1, 0.85),
@@ -237,7 +237,7 @@ fn the_alerts_of_a_daemon_are_told_once() {
     assert_eq!(alerts.len(), 10);
     assert_eq!(
         alerts[9],
-        "[ALERT] HEAVY System Status: Heavy Load; CPU: 100.0%, DialectState: 6.7%, Network: 0.0 MB/s; Top Users: - root: CPU 5.3%, DialectState 1.8%, Processes: 118"
+        "[ALERT] HEAVY System Status: Heavy Load; CPU: 100.0%, Memory: 6.7%, Network: 0.0 MB/s; Top Users: - root: CPU 5.3%, Memory 1.8%, Processes: 118"
     );
 }
 

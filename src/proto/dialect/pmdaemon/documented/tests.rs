@@ -27,7 +27,7 @@ fn documented_system_metrics_are_a_sample_without_rest() {
     for (metric, value) in [
         (Metric::Cpu, 15.2),
         (Metric::LogicalCores, 8.0),
-        (Metric::DialectState, 25.0),
+        (Metric::Memory, 25.0),
         (Metric::MemoryUsed, 2147483648.0),
         (Metric::MemoryAvailable, 6442450944.0),
         (Metric::Load5, 1.2),
