@@ -1,6 +1,7 @@
-//! A short line for each message: `[14:30:25] │ CPU: 45% │ RAM: 63%(8.2/13G) │ DSK: 29% │ GPU: 15%/ 45%`.
+//! The format `compact`, a short line for each message: `[14:30:25] │ CPU: 45% │ RAM: 63%(8.2/13G) │ DSK: 29% │ GPU: 15%/ 45%`.
 
-use super::lines::{Tags, push_events};
+use super::event_lines::push_events;
+use super::lines::Tags;
 use super::{Format, number, stats};
 use crate::format::style::{Level, Style};
 use crate::model::event::Message;
@@ -28,31 +29,31 @@ const TAGS: Tags = Tags {
 
 const GIB: f64 = (1_u64 << 30) as f64;
 
-fn write(out: &mut String, shown: &Message<'_>, style: &Style) {
-    push_events(out, shown, *style, &TAGS, push_sample);
+fn write(out: &mut String, message: &Message<'_>, style: &Style) {
+    push_events(out, message, *style, &TAGS, push_sample);
 }
 
-/// Byte for byte the reference client's line where nothing is missing; what is missing is left out.
+/// Appends the reference client's line, byte for byte, without the values that are missing. Returns false if all are.
 fn push_sample(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
     let start = out.len();
-    if let Some(clock) = sample.at.as_deref().and_then(number::clock) {
+    if let Some(clock) = sample.at.as_deref().and_then(number::time_of_day) {
         out.push('[');
         out.push_str(clock);
         out.push(']');
     }
-    let mut any = false;
+    let mut has_values = false;
     for push in [push_cpu, push_memory, push_disk, push_gpu] {
         let before = out.len();
         if before > start {
-            out.push_str(style.draw(" │ ", " | "));
+            out.push_str(style.glyph(" │ ", " | "));
         }
         if push(out, sample, style) {
-            any = true;
+            has_values = true;
         } else {
             out.truncate(before);
         }
     }
-    any
+    has_values
 }
 
 fn push_cpu(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
@@ -81,7 +82,8 @@ fn push_disk(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
     push_percent(out, "DSK:", sample.get(Metric::Disk), style)
 }
 
-/// The slash stays where only the memory's use is known: it says which of the two it is.
+/// Appends the use of the graphics processor and, after a slash, of its memory. The slash stays if only the memory's use
+/// is known.
 fn push_gpu(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
     let used = push_percent(out, "GPU:", sample.get(Metric::Gpu), style);
     let memory = push_percent(out, if used { "/" } else { "GPU:/" }, sample.get(Metric::GpuMemory), style);
@@ -91,7 +93,7 @@ fn push_gpu(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
 fn push_percent(out: &mut String, name: &str, percent: Option<f64>, style: Style) -> bool {
     let Some(percent) = percent else { return false };
     out.push_str(name);
-    style.paint(out, Level::of(percent, 0).color(), |out| {
+    style.paint(out, Level::of_percent(percent, 0).color(), |out| {
         number::push_fixed(out, percent, 3, 0);
         out.push('%');
     });
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn ties_round_to_even_and_what_rounds_up_to_a_threshold_has_its_colour() {
+    fn ties_round_to_even_and_a_value_that_rounds_up_to_a_threshold_has_its_colour() {
         let text =
             r#"{"data":{"processor":{"usage_percent":79.6},"memory":{"percentage":2.5},"disk":{"percentage":89.5}}}"#;
         let colored = "CPU:\x1b[93m 80%\x1b[0m │ RAM:\x1b[92m  2%\x1b[0m │ DSK:\x1b[91m 90%\x1b[0m\n";
@@ -124,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_left_out() {
+    fn missing_values_are_left_out() {
         for (data, line) in [
             (r#""memory":{"used":1073741824}"#, "RAM:(1.0G)"),
             (r#""memory":{"total":2147483648},"disk":{"percentage":7}"#, "RAM:(/2G) │ DSK:  7%"),
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_without_anything_to_show_is_shown_as_it_came() {
+    fn a_sample_without_values_is_shown_as_received() {
         let text = r#"{"timestamp":"2026-11-20T06:35:14","data":{}}"#;
         assert_eq!(sample("compact", text, PLAIN), format!("{text}\n"));
     }

@@ -1,14 +1,14 @@
-//! Several lines for each message: everything that the server sent, by name or under `Other`.
+//! The format `detailed`: several lines for each message with everything that the server sent, by name or under
+//! `Other`.
 
-use std::fmt::Write;
-use std::time::Duration;
-
-use super::lines::{Lines, Tags, alert_color, push_alert};
+use super::event_lines::{alert_color, push_alert, push_as_unknown, push_event};
+use super::lines::{Lines, Tags};
+use super::value::push_value;
 use super::{Format, number, stats};
-use crate::format::style::{Level, RULER, Style, TITLE};
+use crate::format::style::{RULER, Style, TITLE};
 use crate::model::event::{Event, Message, Raw};
 use crate::model::json::{Node, repair};
-use crate::model::metric::{METRICS, Metric, Section, TEXTS, Text, Unit};
+use crate::model::metric::{METRICS, Metric, Section, TEXTS, Text};
 use crate::model::sample::Sample;
 use crate::model::sample::read::other_members;
 
@@ -39,63 +39,61 @@ const SECTIONS: [(Section, &str); 5] = [
     (Section::Host, "System Information:"),
 ];
 
-/// Sizes that share a line: what is used, and of how much.
+/// Metrics that share a line: used, and total.
 const PAIRS: [(Metric, Metric); 3] = [
     (Metric::MemoryUsed, Metric::MemoryTotal),
     (Metric::DiskUsed, Metric::DiskTotal),
     (Metric::GpuMemoryUsed, Metric::GpuMemoryTotal),
 ];
 
-const BAR_CELLS: usize = 20;
-
-/// Alerts that came with a sample stand in its block.
-fn write(out: &mut String, shown: &Message<'_>, style: &Style) {
-    let mut lines = Lines::new(out, shown, *style);
-    let in_block = shown.events.iter().any(|event| matches!(event, Event::Sample(_)));
-    for event in shown.events {
+/// Alerts that came in the same message as a sample are part of its block.
+fn write(out: &mut String, message: &Message<'_>, style: &Style) {
+    let mut lines = Lines::new(out, message, *style);
+    let in_block = message.events.iter().any(|event| matches!(event, Event::Sample(_)));
+    for event in message.events {
         match event {
-            Event::Sample(sample) => push_sample(&mut lines, shown, sample),
+            Event::Sample(sample) => push_sample(&mut lines, message, sample),
             Event::Alert(_) if in_block => {}
-            other => lines.event(other, shown, &TAGS),
+            other => push_event(&mut lines, other, message, &TAGS),
         }
     }
 }
 
-fn push_sample(lines: &mut Lines<'_>, shown: &Message<'_>, sample: &Sample<'_>) {
+fn push_sample(lines: &mut Lines<'_>, message: &Message<'_>, sample: &Sample<'_>) {
     let start = lines.out.len();
-    push_heading(lines, shown, sample);
+    push_heading(lines, message, sample);
     let head = lines.out.len();
     for &(section, title) in &SECTIONS {
         push_titled(lines, title, &|lines| push_section(lines, section, sample));
     }
-    push_titled(lines, "Other:", &|lines| push_others(lines, shown.raw, sample));
-    push_titled(lines, "Alerts:", &|lines| push_alerts(lines, shown.events));
+    push_titled(lines, "Other:", &|lines| push_others(lines, message.raw, sample));
+    push_titled(lines, "Alerts:", &|lines| push_alerts(lines, message.events));
     if lines.out.len() > head {
-        lines.painted(RULER, |out| out.extend(["="; 50]));
+        lines.colored(RULER, |out| out.extend(["="; 50]));
     } else {
         lines.out.truncate(start);
-        lines.unreadable(shown, &TAGS);
+        push_as_unknown(lines, message, &TAGS);
     }
 }
 
-fn push_heading(lines: &mut Lines<'_>, shown: &Message<'_>, sample: &Sample<'_>) {
+fn push_heading(lines: &mut Lines<'_>, message: &Message<'_>, sample: &Sample<'_>) {
     let style = lines.style;
     lines.line(|_| {});
-    lines.painted(RULER, |out| {
+    lines.colored(RULER, |out| {
         out.push_str("=== System Monitoring - ");
         match &sample.at {
-            Some(at) => style.push_foreign(out, at),
-            None => number::push_time(out, shown.received_at),
+            Some(at) => style.push_escaped(out, at),
+            None => number::push_timestamp(out, message.received_at),
         }
         out.push_str(" ===");
     });
 }
 
-/// Appends a title and lines below it, or nothing where there are none.
+/// Appends a title and the lines that `inner` appends; nothing if it appends none.
 fn push_titled(lines: &mut Lines<'_>, title: &str, inner: &dyn Fn(&mut Lines<'_>)) {
     let start = lines.out.len();
     lines.line(|_| {});
-    lines.painted(TITLE, |out| out.push_str(title));
+    lines.colored(TITLE, |out| out.push_str(title));
     let head = lines.out.len();
     inner(lines);
     if lines.out.len() == head {
@@ -121,7 +119,7 @@ fn push_texts(lines: &mut Lines<'_>, section: Section, sample: &Sample<'_>) {
     let style = lines.style;
     for (&text, row) in Text::ALL.iter().zip(TEXTS).filter(|(_, row)| row.section == section) {
         if let Some(value) = sample.text(text) {
-            lines.entry("  ", row.label, |out| style.push_foreign(out, value));
+            lines.entry("  ", row.label, |out| style.push_escaped(out, value));
         }
     }
 }
@@ -157,28 +155,27 @@ fn push_cores(lines: &mut Lines<'_>, cores: &[f64]) {
     });
 }
 
-/// What is nested too deeply for the tree is left out: such a message holds nothing for people.
+/// Appends the members that no section shows. None if the message is nested too deeply to be parsed into a tree.
 fn push_others(lines: &mut Lines<'_>, raw: Raw<'_>, sample: &Sample<'_>) {
-    /// Bytes for each byte of the message, as no honest message needs.
-    const GROWTH: usize = 16;
+    /// Bounds the output in relation to the message; real messages stay far below.
+    const MAX_GROWTH: usize = 16;
     let Raw::Json(text) = raw else { return };
-    let most = GROWTH * text.len();
     let repaired;
-    let message = match Node::parse(text) {
-        Ok(message) => message,
+    let node = match Node::parse(text) {
+        Ok(node) => node,
         Err(_) => {
             repaired = repair(text).unwrap_or_default();
-            let Ok(message) = Node::parse(&repaired) else { return };
-            message
+            let Ok(node) = Node::parse(&repaired) else { return };
+            node
         }
     };
     let style = lines.style;
-    for (path, value) in other_members(&message, sample, most) {
+    for (path, value) in other_members(&node, sample, MAX_GROWTH * text.len()) {
         lines.line(|out| {
             out.push_str("  ");
-            style.push_foreign(out, &path);
+            style.push_escaped(out, &path);
             out.push_str(": ");
-            style.push_foreign(out, &value);
+            style.push_escaped(out, &value);
         });
     }
 }
@@ -187,7 +184,7 @@ fn push_alerts(lines: &mut Lines<'_>, events: &[Event<'_>]) {
     let style = lines.style;
     for event in events {
         if let Event::Alert(alert) = event {
-            lines.painted(alert_color(alert), |out| {
+            lines.colored(alert_color(alert), |out| {
                 out.push_str("  ");
                 push_alert(out, alert, style);
             });
@@ -195,56 +192,15 @@ fn push_alerts(lines: &mut Lines<'_>, events: &[Event<'_>]) {
     }
 }
 
-/// Appends a value with its unit, a percentage with bar and state.
-pub fn push_value(out: &mut String, unit: Unit, value: f64, style: Style) {
-    match unit {
-        Unit::Percent => push_gauge(out, value, style),
-        Unit::Bytes => number::push_bytes(out, value),
-        Unit::BytesPerSecond => {
-            number::push_bytes(out, value);
-            out.push_str("/s");
-        }
-        // Writing to a String cannot fail.
-        Unit::Load => drop(write!(out, "{value:.2}")),
-        // Out of range saturates, and what is negative is none.
-        Unit::Seconds => number::push_duration(out, Duration::from_secs(value as u64)),
-        Unit::Megahertz => {
-            number::push_fixed(out, value, 0, 0);
-            out.push_str(" MHz");
-        }
-        Unit::Count | Unit::Celsius | Unit::Watt => {
-            number::push_short(out, value);
-            out.push_str(match unit {
-                Unit::Celsius => style.draw("°C", " C"),
-                Unit::Watt => " W",
-                _ => "",
-            });
-        }
-    }
-}
-
-fn push_gauge(out: &mut String, percent: f64, style: Style) {
-    let level = Level::of(percent, 1);
-    style.paint(out, level.color(), |out| number::push_fixed(out, percent, 5, 1));
-    out.push_str("% [");
-    // Truncated as the reference client does; the cast saturates, so no value makes the bar longer.
-    let filled = ((percent / 100.0 * BAR_CELLS as f64) as usize).min(BAR_CELLS);
-    for cell in 0..BAR_CELLS {
-        out.push_str(if cell < filled { style.draw("█", "#") } else { style.draw("░", ".") });
-    }
-    out.push_str("] (");
-    out.push_str(level.name());
-    out.push(')');
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::*;
+    use super::super::value::BAR_WIDTH;
     use super::*;
     use crate::model::event::AlertPhase;
 
     #[test]
-    fn a_long_name_over_many_values_cannot_grow_the_output_out_of_all_bounds() {
+    fn a_long_name_above_many_values_cannot_grow_the_output_without_bound() {
         let text = format!(r#"{{"{}":{{{}"z":0}}}}"#, "k".repeat(50_000), "\"a\":1,".repeat(10_000));
         let out = sample("detailed", &text, PLAIN);
         assert!(out.len() < 20 * text.len(), "{}", out.len());
@@ -319,12 +275,12 @@ GPU Information:
             let text = format!(r#"{{"data":{{"disk":{{"percentage":{percent}}}}}}}"#);
             let out = sample("detailed", &text, PLAIN);
             let bar = out.split(['[', ']']).nth(1).unwrap();
-            assert_eq!(bar.chars().count(), BAR_CELLS, "{out}");
+            assert_eq!(bar.chars().count(), BAR_WIDTH, "{out}");
         }
     }
 
     #[test]
-    fn what_is_not_a_number_or_not_expected_stands_under_other() {
+    fn values_that_are_not_a_number_or_unexpected_stand_under_other() {
         let text = r#"{"data":{"gpu":{"gpu_usage_percent":NaN},"processor":{"usage_percent":"x","load":[0.5,1]},"system":{"uptime":189125.9},"net":[{"if\n":"\u001b[2J"}]}}"#;
         let out = sample("detailed", text, PLAIN);
         assert!(out.contains("Load 1 min: 0.50\n  Load 5 min: 1.00\n"), "{out}");
@@ -334,7 +290,7 @@ GPU Information:
     }
 
     #[test]
-    fn alerts_of_a_sample_stand_in_its_block_and_a_sample_of_nothing_is_shown_as_it_came() {
+    fn alerts_of_a_sample_stand_in_its_block_and_an_empty_sample_is_shown_as_received() {
         let alerts = [Event::Alert(alert("memory", "WARNING", "high", AlertPhase::Begins))];
         let out = sample_with("detailed", r#"{"data":{"disk":{"percentage":7}}}"#, &alerts, PLAIN);
         assert!(out.contains("\n\nAlerts:\n  WARNING high\n====="), "{out}");

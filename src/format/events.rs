@@ -1,11 +1,10 @@
-//! One line of JSON for each event, in a form common to all servers, for programs.
+//! The format `events`: one line of JSON for each event, in a form common to all servers, for programs.
 //!
-//! What a server does not send is left out. The manual has a table of the members and where they come from.
+//! Values that a server does not send are left out. The manual has a table of the members and their origin.
 
 use super::{Format, json, stats};
 use crate::format::style::Style;
-use crate::model::event::{Alert, AlertPhase, Answer, Event, LogLine, Notice, Process, ProcessChange, Processes, Raw};
-use crate::model::event::{Message, ServerError, Unknown};
+use crate::model::event::{Alert, AlertPhase, Answer, Event, Message, Process, ProcessChange, Processes, Raw};
 use crate::model::json::{Layout, Writer};
 use crate::model::metric::{METRICS, Metric, TEXTS, Text};
 use crate::model::sample::Sample;
@@ -18,31 +17,44 @@ pub const FORMAT: Format = Format {
     gap: Some(json::gap),
 };
 
-/// These stand in one list, in the place of the first.
+/// Written as one list `load`, in the place of the first.
 const LOAD: [Metric; 3] = [Metric::Load1, Metric::Load5, Metric::Load15];
 
-fn write(out: &mut String, shown: &Message<'_>, _: &Style) {
-    for event in shown.events {
+fn write(out: &mut String, message: &Message<'_>, _: &Style) {
+    for event in message.events {
         let Some(kind) = event.kind_name() else { continue };
         let mut json = Writer::new(out, Layout::Line);
-        json::open(&mut json, shown);
+        json::open(&mut json, message);
         json.member("kind").string(kind);
-        push_members(&mut json, event, shown);
+        push_members(&mut json, event, message);
         json.close('}');
         out.push('\n');
     }
 }
 
-fn push_members(json: &mut Writer<'_>, event: &Event<'_>, shown: &Message<'_>) {
+fn push_members(json: &mut Writer<'_>, event: &Event<'_>, message: &Message<'_>) {
     match event {
         Event::Sample(sample) => push_sample(json, sample),
         Event::Processes(processes) => push_processes(json, processes),
         Event::Alert(alert) => push_alert(json, alert),
-        Event::Log(log) => push_log(json, log),
-        Event::Notice(notice) => push_notice(json, notice),
-        Event::Answer(answer) => push_answer(json, answer, shown),
-        Event::Error(error) => push_error(json, error),
-        Event::Unknown(unknown) => push_unknown(json, unknown),
+        Event::Log(log) => {
+            text(json, "level", &log.level);
+            text(json, "source", &log.source);
+            json.member("text").string(&log.text);
+        }
+        Event::Notice(notice) => {
+            json.member("text").string(&notice.text);
+            json.member("greeting").literal(notice.greeting);
+        }
+        Event::Answer(answer) => push_answer(json, answer, message),
+        Event::Error(error) => {
+            json.member("text").string(&error.text);
+            optional(json, "severity", error.severity.as_deref());
+        }
+        Event::Unknown(unknown) => {
+            text(json, "type", &unknown.kind);
+            json.member("text").string(&unknown.text);
+        }
         Event::KeepAlive | Event::State(_) => {}
     }
 }
@@ -66,14 +78,14 @@ fn push_sample(json: &mut Writer<'_>, sample: &Sample<'_>) {
     }
 }
 
-/// Absent numbers keep their place.
+/// Writes a list of numbers, with null for absent ones.
 fn push_list(json: &mut Writer<'_>, values: impl Iterator<Item = Option<f64>>) {
     json.open('[');
     for value in values {
         json.element();
         match value.filter(|value| value.is_finite()) {
             Some(value) => push_number(json, value),
-            None => json.plain("null"),
+            None => json.literal("null"),
         }
     }
     json.close(']');
@@ -135,37 +147,16 @@ fn push_alert(json: &mut Writer<'_>, alert: &Alert<'_>) {
     });
 }
 
-fn push_log(json: &mut Writer<'_>, log: &LogLine<'_>) {
-    text(json, "level", &log.level);
-    text(json, "source", &log.source);
-    json.member("text").string(&log.text);
-}
-
-fn push_notice(json: &mut Writer<'_>, notice: &Notice<'_>) {
-    json.member("text").string(&notice.text);
-    json.member("greeting").plain(notice.greeting);
-}
-
-/// The text is for people; the message itself stands beside it where nothing else is in it.
-fn push_answer(json: &mut Writer<'_>, answer: &Answer<'_>, shown: &Message<'_>) {
+/// Writes the answer's text, and the message itself if it has no other event.
+fn push_answer(json: &mut Writer<'_>, answer: &Answer<'_>, message: &Message<'_>) {
     text(json, "type", &answer.kind);
     json.member("text").string(&answer.text);
-    if let (Raw::Json(message), [_]) = (shown.raw, shown.events) {
-        json.member("answer").json(message);
+    if let (Raw::Json(text), [_]) = (message.raw, message.events) {
+        json.member("answer").raw(text);
     }
 }
 
-fn push_error(json: &mut Writer<'_>, error: &ServerError<'_>) {
-    json.member("text").string(&error.text);
-    optional(json, "severity", error.severity.as_deref());
-}
-
-fn push_unknown(json: &mut Writer<'_>, unknown: &Unknown<'_>) {
-    text(json, "type", &unknown.kind);
-    json.member("text").string(&unknown.text);
-}
-
-/// A text that is empty where the server does not say.
+/// Writes a text unless it is empty.
 fn text(json: &mut Writer<'_>, name: &str, value: &str) {
     optional(json, name, Some(value).filter(|value| !value.is_empty()));
 }
@@ -178,22 +169,22 @@ fn optional(json: &mut Writer<'_>, name: &str, value: Option<&str>) {
 
 fn integer(json: &mut Writer<'_>, name: &str, value: Option<i64>) {
     if let Some(value) = value {
-        json.member(name).plain(value);
+        json.member(name).literal(value);
     }
 }
 
-/// What is no number in JSON is no value.
+/// Writes a number; nothing if it is absent, NaN or infinite.
 fn number(json: &mut Writer<'_>, name: &str, value: Option<f64>) {
     if let Some(value) = value.filter(|value| value.is_finite()) {
         push_number(json.member(name), value);
     }
 }
 
-/// In the fewest digits that are read back as the same number, and without `.0`.
+/// Writes a number with the fewest digits that parse to the same value, and without `.0`.
 fn push_number(json: &mut Writer<'_>, value: f64) {
     const EXACT: f64 = 9e15;
     if value.abs() < EXACT && value.fract() == 0.0 {
-        json.plain(value as i64);
+        json.literal(value as i64);
     } else {
         json.number(value);
     }
@@ -218,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_has_the_names_of_the_tables_and_nothing_that_was_not_sent() {
+    fn a_sample_has_the_names_of_the_tables_and_only_values_that_were_sent() {
         let expected = concat!(
             r#""sample","cpu":45.2,"logical_cores":4,"cores":2,"frequency":2596.122,"memory":62.8,"#,
             r#""memory_used":10050000000,"memory_total":16000000000,"memory_available":5900000000,"disk":28.5,"#,
@@ -240,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn no_metric_hides_a_member_of_every_line() {
+    fn no_metric_has_the_name_of_another_member() {
         let names = METRICS.iter().map(|row| row.name).chain(TEXTS.iter().map(|row| row.name));
         for name in names {
             assert!(!["received_at", "server", "kind", "load", "at", "per_core"].contains(&name), "{name}");
@@ -288,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn processes_have_what_the_server_says_of_them() {
+    fn processes_have_the_values_that_the_server_sends() {
         let expected = concat!(
             r#""processes","processes":[{"name":"web","id":"7","state":"errored","pid":18899,"#,
             r#""started_at":"2026-01-01T23:52:01.5Z","restarts":0,"cpu":1.75,"memory":6442450944,"exit_code":-3,"#,
@@ -322,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_that_is_shown_has_its_name_among_the_kinds() {
+    fn every_kind_that_is_written_has_its_name_among_the_kinds() {
         let mut all = events();
         all.extend(hostile_events());
         all.push(Event::Sample(Box::new(Sample::new(&[]))));

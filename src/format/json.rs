@@ -1,4 +1,4 @@
-//! The messages themselves, for programs: `json` indented, `jsonl` one line each, which is also what is saved.
+//! The formats `json` and `jsonl`: the messages themselves, indented or one line each. Messages are saved as `jsonl`.
 
 use data_encoding::BASE64;
 
@@ -18,54 +18,51 @@ pub const JSON: Format = Format {
 pub const JSONL: Format = Format {
     name: "jsonl",
     about: "one line of JSON for each message, with the time and the server",
-    write: |out, shown, _| push_line(out, shown),
+    write: |out, message, _| push_object(out, message, Layout::Line),
     stats: |out, statistics, _| stats::push_json(out, statistics, Layout::Line),
     gap: Some(gap),
 };
 
-/// The members that say when and from where: no server may forge them.
+/// Members added by the client. A message that has one of them is wrapped, so that no server can forge them.
 const OURS: [&str; 2] = ["received_at", "server"];
 
-/// Appends the message as one line of JSON, with line feed: what `jsonl` prints and what is saved.
-pub fn push_line(out: &mut String, shown: &Message<'_>) {
-    push_object(out, shown, Layout::Line);
-}
-
-/// With labels, and where the message itself is no JSON, the object of `jsonl`, indented.
-fn write_indented(out: &mut String, shown: &Message<'_>, style: &Style) {
-    match shown.raw {
+/// Appends the message itself; with labels, or if it is not JSON, the object of `jsonl`. Indented.
+fn write_indented(out: &mut String, message: &Message<'_>, style: &Style) {
+    match message.raw {
         Raw::Json(text) if !style.labels => {
             relayout(out, text, Layout::Indented);
             out.push('\n');
         }
-        _ => push_object(out, shown, Layout::Indented),
+        _ => push_object(out, message, Layout::Indented),
     }
 }
 
-/// What stands where so many messages are missing.
+/// The line in the place of dropped messages.
 pub fn gap(missing: u64) -> String {
     format!("{{\"type\":\"dropped\",\"count\":{missing}}}\n")
 }
 
-/// Opens an object that begins with the time and the server.
-pub fn open(json: &mut Writer<'_>, shown: &Message<'_>) {
+/// Begins an object with the time of receipt and the server.
+pub fn open(json: &mut Writer<'_>, message: &Message<'_>) {
     let mut received = String::with_capacity(24);
-    number::push_time(&mut received, shown.received_at);
+    number::push_timestamp(&mut received, message.received_at);
     json.open('{');
     json.member(OURS[0]).string(&received);
-    json.member(OURS[1]).string(shown.server);
+    json.member(OURS[1]).string(message.server);
 }
 
-fn push_object(out: &mut String, shown: &Message<'_>, layout: Layout) {
-    if shown.raw == Raw::None {
+/// Appends the message as an object with the client's members before its own. A message that is not an object, or that
+/// could be taken for one with forged members, becomes a member `value`, `text` or `base64`.
+fn push_object(out: &mut String, message: &Message<'_>, layout: Layout) {
+    if message.raw == Raw::None {
         return;
     }
     let mut json = Writer::new(out, layout);
-    open(&mut json, shown);
-    match shown.raw {
-        Raw::Json(text) if can_be_joined(text) => json.members_of(text),
+    open(&mut json, message);
+    match message.raw {
+        Raw::Json(text) if can_be_extended(text) => json.members_of(text),
         Raw::Json(text) => {
-            json.member("value").json(text);
+            json.member("value").raw(text);
             json.close('}');
         }
         Raw::Text(text) => {
@@ -81,7 +78,7 @@ fn push_object(out: &mut String, shown: &Message<'_>, layout: Layout) {
     out.push('\n');
 }
 
-fn can_be_joined(text: &str) -> bool {
+fn can_be_extended(text: &str) -> bool {
     text.trim_ascii_start().starts_with('{') && !has_member(text, &OURS)
 }
 
@@ -103,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_mistaken_for_ours_or_is_no_object_is_wrapped() {
+    fn a_message_that_could_forge_a_member_or_is_not_an_object_is_wrapped() {
         for text in
             [r#"{"server":"x"}"#, r#"{"a":1,"\u0073erver":"x"}"#, r#"{"received_at":null}"#, "[1,2]", "null", "5"]
         {
@@ -114,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_carried_as_text_or_base64() {
+    fn a_message_that_is_not_json_is_written_as_text_or_base64() {
         assert_eq!(line(Raw::Text("no\"\n\u{9b}")), format!("{HEAD}\"text\":\"no\\\"\\n\\u009b\"}}\n"));
         assert_eq!(line(Raw::Binary(&[0xff, 0, 1])), format!("{HEAD}\"base64\":\"/wAB\"}}\n"));
         assert_eq!(line(Raw::None), "");

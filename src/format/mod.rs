@@ -1,7 +1,9 @@
-//! Output formats: each a row of [`FORMATS`] and a file of its own.
+//! Output formats. A format is a file with a [`Format`], and a line in [`FORMATS`]; `--help`, the error text for an
+//! unknown format and the tests read the table.
 
 mod compact;
 mod detailed;
+mod event_lines;
 mod events;
 mod json;
 mod lines;
@@ -10,13 +12,14 @@ mod processes;
 mod simple;
 mod stats;
 pub mod style;
+mod value;
 
 use crate::format::style::Style;
 use crate::model::event::Message;
 use crate::model::stats::Statistics;
 
-/// An output format: functions that write text into a [`String`]. Those of the command are in [`FORMATS`], and a
-/// program may make its own. They write lines with their line feeds and print nothing.
+/// An output format: functions that append lines, with their line feeds, to a [`String`]. [`FORMATS`] lists the formats
+/// of the command; a program can define its own.
 ///
 /// ```
 /// use wsmon::{Event, Format, Metric, Monitor, Server, Message, Style};
@@ -33,12 +36,12 @@ use crate::model::stats::Statistics;
 ///     gap: None,
 /// };
 ///
-/// fn write(out: &mut String, shown: &Message<'_>, _: &Style) {
-///     for event in shown.events {
+/// fn write(out: &mut String, message: &Message<'_>, _: &Style) {
+///     for event in message.events {
 ///         if let Event::Sample(sample) = event
 ///             && let Some(percent) = sample.get(Metric::Cpu)
 ///         {
-///             out.push_str(&format!("{}\t{percent}\n", shown.server));
+///             out.push_str(&format!("{}\t{percent}\n", message.server));
 ///         }
 ///     }
 /// }
@@ -49,7 +52,7 @@ use crate::model::stats::Statistics;
 /// monitor.add(Server::new(uri)?.label("nas").max_reconnects(Some(0)))?;
 /// let (mut out, style) = (String::new(), Style::default());
 /// while !monitor.is_done() {
-///     monitor.turn(None, &mut |shown| (TABS.write)(&mut out, shown, &style))?;
+///     monitor.turn(None, &mut |message| (TABS.write)(&mut out, message, &style))?;
 /// }
 /// (TABS.stats)(&mut out, &monitor.statistics(), &style);
 /// assert_eq!(out, "nas\t60\nnas\t70\n3 messages, 1 disconnections\n");
@@ -57,27 +60,28 @@ use crate::model::stats::Statistics;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Text from a server ([`crate::Notice`], [`crate::Text`] …) goes through [`crate::escape`] on its way to a terminal.
+/// Text from a server, such as [`crate::Notice`] or [`crate::Text`], must go through [`crate::escape`] before it reaches
+/// a terminal.
 #[derive(Debug)]
 pub struct Format {
-    /// Its name, as `--format` takes it.
+    /// The name, as given to `--format`.
     pub name: &'static str,
-    /// What it is good for, in a few words.
+    /// A short description.
     pub about: &'static str,
-    /// Appends the lines of one message, each with its line feed; nothing where there is nothing to show. What is
-    /// appended belongs together: it is written as a whole or not at all.
+    /// Appends the lines of one message; nothing if it has nothing to show. They are printed as a whole, or dropped as a
+    /// whole if the reader is too slow.
     pub write: fn(&mut String, &Message<'_>, &Style),
-    /// Appends the statistics, with line feed.
+    /// Appends the statistics.
     pub stats: fn(&mut String, &Statistics, &Style),
-    /// The line that stands where so many messages are missing because the reader was too slow; `None` = no line.
+    /// Returns the line that replaces this many dropped messages; `None` if the format has no such line.
     pub gap: Option<fn(u64) -> String>,
 }
 
-/// Every format, in the order in which they are named to users.
+/// Every format, in the order in which `--help` lists them.
 pub static FORMATS: &[Format] =
     &[simple::FORMAT, detailed::FORMAT, compact::FORMAT, json::JSON, json::JSONL, events::FORMAT];
 
-/// The format of that name in [`FORMATS`].
+/// Returns the format of that name in [`FORMATS`].
 #[must_use]
 pub fn format(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name)
@@ -163,7 +167,7 @@ mod tests {
         ),
     ];
 
-    /// What a format writes for a message that means these events.
+    /// The lines of a format for a message with these events.
     pub fn written(format: &str, raw: Raw<'_>, events: &[Event<'_>], style: Style) -> String {
         let server: Arc<str> = "nas\x1b".into();
         let received_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
@@ -177,12 +181,12 @@ mod tests {
         out
     }
 
-    /// What a format writes for a message with a sample.
+    /// The lines of a format for a message with a sample.
     pub fn sample(format: &str, text: &str, style: Style) -> String {
         sample_with(format, text, &[], style)
     }
 
-    /// The same, with further events.
+    /// The lines of a format for a message with a sample and further events.
     pub fn sample_with(format: &str, text: &str, more: &[Event<'_>], style: Style) -> String {
         let readable = repair(text).map_or(Cow::Borrowed(text), Cow::Owned);
         let mut events = vec![Event::Sample(read_sample(&readable, ROWS).unwrap().sample)];
@@ -215,7 +219,7 @@ mod tests {
         ProcessChange { name: name.into(), from: from.into(), to: to.into(), detail: detail.into() }
     }
 
-    /// A process with everything that a server can say, and one with its name only.
+    /// A process with every value, and one with its name only.
     pub fn processes<'a>(changes: Vec<ProcessChange<'a>>, first: bool) -> Event<'a> {
         let web = Process {
             name: "web".into(),
@@ -237,7 +241,7 @@ mod tests {
         Event::Processes(Processes { list: vec![web, idle], changes, first })
     }
 
-    /// One event of each kind that is shown, and some that are not.
+    /// One event of each kind that is message, and some that are not.
     pub fn events() -> Vec<Event<'static>> {
         let warning = "High memory usage: 85.5% (threshold: 80.0%)";
         vec![
@@ -253,7 +257,7 @@ mod tests {
         ]
     }
 
-    /// Events with every text a server's, and every text hostile.
+    /// Events of every kind with hostile text in every place.
     pub fn hostile_events() -> Vec<Event<'static>> {
         let bad = "a\n[CONN] é\x1b[2J\0\u{9b}\u{202e}\u{2028}\x7f";
         vec![
@@ -283,9 +287,9 @@ mod tests {
     }
 
     #[test]
-    fn every_format_has_a_name_of_its_own_and_says_what_it_is_good_for() {
+    fn every_format_has_a_unique_name_and_a_description() {
         let names: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
-        assert_eq!(names, ["simple", "detailed", "compact", "json", "jsonl", "events"]);
+        assert!(names.iter().enumerate().all(|(i, name)| !names[..i].contains(name)), "{names:?}");
         assert!(FORMATS.iter().all(|format| !format.about.is_empty()));
     }
 

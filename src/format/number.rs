@@ -1,12 +1,12 @@
-//! Numbers for people: percentages, sizes, durations, times.
+//! Numbers as text: percentages, sizes, durations, times.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
-/// Appends a number as `{:width$.decimals$}` does, but several times faster in the usual case.
+/// Appends a number as `{:width$.decimals$}` does, but several times faster for most values.
 ///
-/// Meant for none or one decimal; more are written the slow way, as are values too near to a tie
-/// to be decided on the scaled value, and large ones.
+/// Values with more than one decimal, from 1e9 on, or so close to a tie that scaling could change the rounding, are left
+/// to the standard library.
 pub fn push_fixed(out: &mut String, value: f64, width: usize, decimals: usize) {
     let scaled = value.abs() * if decimals == 0 { 1.0 } else { 10.0 };
     let whole = scaled as u64;
@@ -19,30 +19,30 @@ pub fn push_fixed(out: &mut String, value: f64, width: usize, decimals: usize) {
     let mut digits = whole + u64::from(fraction > 0.5);
     let mut text = [b' '; 24];
     let mut at = text.len();
-    let mut put = |b: u8| {
+    let mut push_front = |b: u8| {
         at -= 1;
         text[at] = b;
     };
     if decimals == 1 {
-        put(b'0' + (digits % 10) as u8);
-        put(b'.');
+        push_front(b'0' + (digits % 10) as u8);
+        push_front(b'.');
         digits /= 10;
     }
     loop {
-        put(b'0' + (digits % 10) as u8);
+        push_front(b'0' + (digits % 10) as u8);
         digits /= 10;
         if digits == 0 {
             break;
         }
     }
     if value.is_sign_negative() {
-        put(b'-');
+        push_front(b'-');
     }
     let start = at.min(text.len().saturating_sub(width));
     out.push_str(std::str::from_utf8(&text[start..]).unwrap_or_default());
 }
 
-/// Appends a number with one decimal, or none where it is 0.
+/// Appends a number with one decimal, or none if the decimal is 0.
 pub fn push_short(out: &mut String, value: f64) {
     push_fixed(out, value, 0, 1);
     if out.ends_with(".0") {
@@ -50,8 +50,8 @@ pub fn push_short(out: &mut String, value: f64) {
     }
 }
 
-/// Appends a number of bytes like `9.4 GB`: units of 1024, one decimal, as the reference client writes it,
-/// but 1048575 is `1.0 MB` and not `1024.0 KB`.
+/// Appends a number of bytes like `9.4 GB`, in units of 1024 with one decimal. The reference client's notation, except
+/// that 1048575 is `1.0 MB` and not `1024.0 KB`.
 pub fn push_bytes(out: &mut String, bytes: f64) {
     const UNITS: [&str; 5] = [" B", " KB", " MB", " GB", " TB"];
     let mut value = bytes;
@@ -64,7 +64,7 @@ pub fn push_bytes(out: &mut String, bytes: f64) {
     out.push_str(UNITS[unit]);
 }
 
-/// Appends a duration like `2d 4h 32m 5s`, down to whole seconds that have passed.
+/// Appends a duration like `2d 4h 32m 5s`, rounded down to seconds.
 pub fn push_duration(out: &mut String, duration: Duration) {
     let mut left = duration.as_secs();
     let mut lead = "";
@@ -79,7 +79,7 @@ pub fn push_duration(out: &mut String, duration: Duration) {
     }
 }
 
-/// Appends a duration like `3h 12m`: the two largest units only.
+/// Appends the two largest units of a duration, like `3h 12m`.
 pub fn push_age(out: &mut String, duration: Duration) {
     let start = out.len();
     push_duration(out, duration);
@@ -88,8 +88,8 @@ pub fn push_age(out: &mut String, duration: Duration) {
     }
 }
 
-/// A time as RFC 3339 writes it, in UTC where it has neither `Z` nor an offset.
-pub fn parse_time(stamp: &str) -> Option<SystemTime> {
+/// Parses an RFC 3339 time. Without `Z` or an offset it is taken as UTC.
+pub fn parse_timestamp(stamp: &str) -> Option<SystemTime> {
     const SECONDS: usize = "2026-01-02T03:04:05".len();
     let (local, offset) = match stamp.get(SECONDS..)?.find(['+', '-']) {
         Some(at) => stamp.split_at(SECONDS + at),
@@ -102,19 +102,19 @@ pub fn parse_time(stamp: &str) -> Option<SystemTime> {
     if offset.starts_with('+') { local.checked_sub(ahead) } else { local.checked_add(ahead) }
 }
 
-/// Appends a time in UTC as RFC 3339 with milliseconds. Clocks before 1970 or after 9999 stand still there.
-pub fn push_time(out: &mut String, at: SystemTime) {
+/// Appends a time in UTC as RFC 3339 with milliseconds. Times before 1970 or after 9999 are clamped.
+pub fn push_timestamp(out: &mut String, at: SystemTime) {
     let latest = SystemTime::UNIX_EPOCH + Duration::from_millis(253_402_300_799_999);
     let at = at.clamp(SystemTime::UNIX_EPOCH, latest);
-    // Within these bounds it cannot fail.
+    // Formatting cannot fail within these bounds.
     let _ = write!(out, "{}", humantime::format_rfc3339_millis(at));
 }
 
-/// The `HH:MM:SS` of a time stamp that looks like `2026-01-02T03:04:05`, whatever stands around it.
-pub fn clock(stamp: &str) -> Option<&str> {
-    let clock = stamp.get(stamp.find('T')? + 1..)?.get(..8)?;
+/// Returns the `HH:MM:SS` of a time stamp like `2026-01-02T03:04:05`; a fraction or an offset may follow.
+pub fn time_of_day(stamp: &str) -> Option<&str> {
+    let time = stamp.get(stamp.find('T')? + 1..)?.get(..8)?;
     let fits = |(b, pattern)| if pattern == b':' { b == b':' } else { u8::is_ascii_digit(&b) };
-    clock.bytes().zip(*b"00:00:00").all(fits).then_some(clock)
+    time.bytes().zip(*b"00:00:00").all(fits).then_some(time)
 }
 
 #[cfg(test)]
@@ -185,13 +185,13 @@ mod tests {
     }
 
     #[test]
-    fn times_are_utc_with_milliseconds_whatever_the_clock_says() {
+    fn times_are_utc_with_milliseconds_and_clamped() {
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
-        assert_eq!(text(|out| push_time(out, at)), "2026-01-02T03:04:05.678Z");
+        assert_eq!(text(|out| push_timestamp(out, at)), "2026-01-02T03:04:05.678Z");
         let before = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
-        assert_eq!(text(|out| push_time(out, before)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(text(|out| push_timestamp(out, before)), "1970-01-01T00:00:00.000Z");
         let late = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40);
-        assert_eq!(text(|out| push_time(out, late)), "9999-12-31T23:59:59.999Z");
+        assert_eq!(text(|out| push_timestamp(out, late)), "9999-12-31T23:59:59.999Z");
     }
 
     #[test]
@@ -213,13 +213,16 @@ mod tests {
             "2026-01-01T23:34:05.678901234-03:30",
             "2026-01-02T04:04:05.678901234+01:00",
         ] {
-            assert_eq!(parse_time(stamp), Some(at), "{stamp}");
+            assert_eq!(parse_timestamp(stamp), Some(at), "{stamp}");
         }
-        assert_eq!(text(|out| push_time(out, parse_time("2026-01-02T03:04:05").unwrap())), "2026-01-02T03:04:05.000Z");
+        assert_eq!(
+            text(|out| push_timestamp(out, parse_timestamp("2026-01-02T03:04:05").unwrap())),
+            "2026-01-02T03:04:05.000Z"
+        );
     }
 
     #[test]
-    fn what_is_no_time_is_none() {
+    fn malformed_times_are_rejected() {
         for stamp in [
             "",
             "Tuesday",
@@ -233,16 +236,16 @@ mod tests {
             "2026-01-02T03:04:0é",
             "é026-01-02T03:04:05é+01:00",
         ] {
-            assert_eq!(parse_time(stamp), None, "{stamp}");
+            assert_eq!(parse_timestamp(stamp), None, "{stamp}");
         }
     }
 
     #[test]
-    fn only_what_looks_like_a_time_stamp_has_a_clock() {
-        assert_eq!(clock("2026-11-20T06:15:54.976600"), Some("06:15:54"));
-        assert_eq!(clock("2026-11-20T06:15:54+01:00"), Some("06:15:54"));
+    fn only_a_time_stamp_has_a_time_of_day() {
+        assert_eq!(time_of_day("2026-11-20T06:15:54.976600"), Some("06:15:54"));
+        assert_eq!(time_of_day("2026-11-20T06:15:54+01:00"), Some("06:15:54"));
         for stamp in ["", "Tuesday", "2026-11-20T6:15:54", "06:15:54", "2026T06:15", "T06:15:5é", "T0é:15:54"] {
-            assert_eq!(clock(stamp), None, "{stamp}");
+            assert_eq!(time_of_day(stamp), None, "{stamp}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Processes for people: what has become of them, one line each, and the list as a table.
+//! Processes for people: their changes as lines, and their list as a table.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -12,78 +12,78 @@ use crate::model::event::{Message, Process, Processes};
 /// A column of the table.
 struct Column {
     head: &'static str,
-    /// Numbers stand on the right.
-    right: bool,
-    /// What stands in it, escaped; empty where the server does not say.
+    /// True for numbers.
+    align_right: bool,
+    /// The cell's text, escaped; empty if unknown. The time is the time of receipt.
     cell: fn(&Process<'_>, SystemTime, Style) -> String,
 }
 
 static COLUMNS: [Column; 12] = [
-    Column { head: "NAME", right: false, cell: |process, _, style| foreign(&process.name, style) },
-    Column { head: "STATE", right: false, cell: |process, _, style| foreign(&process.state, style) },
-    Column { head: "PID", right: true, cell: |process, _, _| integer(process.pid) },
-    Column { head: "AGE", right: false, cell: age },
-    Column { head: "RESTARTS", right: true, cell: |process, _, _| integer(process.restarts) },
-    Column { head: "CPU", right: true, cell: |process, _, _| number(process.cpu, push_percent) },
-    Column { head: "MEMORY", right: true, cell: |process, _, _| number(process.memory, number::push_bytes) },
-    Column { head: "PORT", right: true, cell: |process, _, _| integer(process.port) },
-    Column { head: "NAMESPACE", right: false, cell: |process, _, style| optional(&process.namespace, style) },
-    Column { head: "EXIT", right: true, cell: |process, _, _| integer(process.exit_code) },
-    Column { head: "ID", right: false, cell: |process, _, style| foreign(&process.id, style) },
-    Column { head: "ERROR", right: false, cell: |process, _, style| optional(&process.error, style) },
+    Column { head: "NAME", align_right: false, cell: |process, _, style| escaped(&process.name, style) },
+    Column { head: "STATE", align_right: false, cell: |process, _, style| escaped(&process.state, style) },
+    Column { head: "PID", align_right: true, cell: |process, _, _| integer(process.pid) },
+    Column { head: "AGE", align_right: false, cell: age },
+    Column { head: "RESTARTS", align_right: true, cell: |process, _, _| integer(process.restarts) },
+    Column { head: "CPU", align_right: true, cell: |process, _, _| number(process.cpu, push_percent) },
+    Column { head: "MEMORY", align_right: true, cell: |process, _, _| number(process.memory, number::push_bytes) },
+    Column { head: "PORT", align_right: true, cell: |process, _, _| integer(process.port) },
+    Column { head: "NAMESPACE", align_right: false, cell: |process, _, style| optional(&process.namespace, style) },
+    Column { head: "EXIT", align_right: true, cell: |process, _, _| integer(process.exit_code) },
+    Column { head: "ID", align_right: false, cell: |process, _, style| escaped(&process.id, style) },
+    Column { head: "ERROR", align_right: false, cell: |process, _, style| optional(&process.error, style) },
 ];
 
-/// No cell makes the others wider than this, which a UUID needs.
-const WIDEST: usize = 36;
+/// Upper bound on the width of a column, that of a UUID. Longer cells do not widen the others.
+const MAX_CELL_WIDTH: usize = 36;
 
-/// How far a server's clock may be ahead before a start is taken for what it is: at another time.
-const AHEAD: Duration = Duration::from_secs(60);
+/// Tolerance for a server's clock that is ahead of ours. A start further in the future is shown as received.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
-/// Appends the list as a table and the changes where nothing is left out; else the changes only, or the first
-/// list with a line for each process.
-pub fn push(lines: &mut Lines<'_>, shown: &Message<'_>, processes: &Processes<'_>, tags: &Tags) {
+/// Appends the list as a table and the changes if `tags.full`; else the changes only, or for the first list a line for
+/// each process.
+pub fn push(lines: &mut Lines<'_>, message: &Message<'_>, processes: &Processes<'_>, tags: &Tags) {
     if tags.full {
-        push_list(lines, shown, processes, tags);
+        push_list(lines, message, processes, tags);
     }
     match (processes.first, tags.full) {
         (false, _) => {
             for change in &processes.changes {
-                push_change(lines, shown, tags, [&change.name, &change.from, &change.to, &change.detail]);
+                push_change(lines, message, tags, [&change.name, &change.from, &change.to, &change.detail]);
             }
         }
         (true, false) if processes.list.is_empty() => {
-            tagged(lines, shown, tags, &|out| out.push_str("no processes"));
+            push_line(lines, message, tags, &|out| out.push_str("no processes"));
         }
         (true, false) => {
             for process in &processes.list {
-                push_found(lines, shown, tags, process);
+                push_listed(lines, message, tags, process);
             }
         }
         (true, true) => {}
     }
 }
 
-/// A process of the first list, as if it had just appeared.
-fn push_found(lines: &mut Lines<'_>, shown: &Message<'_>, tags: &Tags, process: &Process<'_>) {
+/// Appends a process of the first list as if it were new.
+fn push_listed(lines: &mut Lines<'_>, message: &Message<'_>, tags: &Tags, process: &Process<'_>) {
     let state = if process.state.is_empty() { "listed" } else { &process.state };
-    push_change(lines, shown, tags, [&process.name, "", state, process.error.as_deref().unwrap_or_default()]);
+    push_change(lines, message, tags, [&process.name, "", state, process.error.as_deref().unwrap_or_default()]);
 }
 
-/// Appends the members of a [`crate::model::event::ProcessChange`].
-fn push_change(lines: &mut Lines<'_>, shown: &Message<'_>, tags: &Tags, [name, from, to, detail]: [&str; 4]) {
+/// Appends a change: name, previous and current state, and details.
+fn push_change(lines: &mut Lines<'_>, message: &Message<'_>, tags: &Tags, [name, from, to, detail]: [&str; 4]) {
     let style = lines.style;
-    tagged(lines, shown, tags, &|out| {
-        style.push_foreign(out, name);
+    push_line(lines, message, tags, &|out| {
+        style.push_escaped(out, name);
         out.push_str(": ");
-        // A restart, or an agent that reports the same again, is no change of state.
+        // A restart, or a repeated report, does not change the state.
         if !from.is_empty() && from != to {
-            style.push_foreign(out, from);
-            out.push_str(style.draw(" → ", " -> "));
+            style.push_escaped(out, from);
+            out.push_str(style.glyph(" → ", " -> "));
         }
         push_state(out, if to.is_empty() { "gone" } else { to }, style);
         if !detail.is_empty() {
             out.push_str(" (");
-            style.push_foreign(out, detail);
+            style.push_escaped(out, detail);
             out.push(')');
         }
     });
@@ -91,36 +91,36 @@ fn push_change(lines: &mut Lines<'_>, shown: &Message<'_>, tags: &Tags, [name, f
 
 fn push_state(out: &mut String, state: &str, style: Style) {
     match Level::of_state(state) {
-        Some(level) => style.paint(out, level.color(), |out| style.push_foreign(out, state)),
-        None => style.push_foreign(out, state),
+        Some(level) => style.paint(out, level.color(), |out| style.push_escaped(out, state)),
+        None => style.push_escaped(out, state),
     }
 }
 
-fn tagged(lines: &mut Lines<'_>, shown: &Message<'_>, tags: &Tags, write: &dyn Fn(&mut String)) {
+fn push_line(lines: &mut Lines<'_>, message: &Message<'_>, tags: &Tags, write: &dyn Fn(&mut String)) {
     let style = lines.style;
     lines.line(|out| {
-        push_tag(out, shown, style, tags, tags.process);
+        push_tag(out, message, style, tags, tags.process);
         write(out);
     });
 }
 
-/// A message that only tells changes has no list.
-fn push_list(lines: &mut Lines<'_>, shown: &Message<'_>, processes: &Processes<'_>, tags: &Tags) {
+/// Appends the list as a table. None if the message has changes but no list.
+fn push_list(lines: &mut Lines<'_>, message: &Message<'_>, processes: &Processes<'_>, tags: &Tags) {
     let list = &processes.list;
     match list.len() {
-        0 if processes.changes.is_empty() => tagged(lines, shown, tags, &|out| out.push_str("none")),
+        0 if processes.changes.is_empty() => push_line(lines, message, tags, &|out| out.push_str("none")),
         0 => {}
         count => {
-            tagged(lines, shown, tags, &|out| {
+            push_line(lines, message, tags, &|out| {
                 // Writing to a String cannot fail.
                 let _ = write!(out, "{count} listed");
             });
-            push_table(lines, list, shown.received_at);
+            push_table(lines, list, message.received_at);
         }
     }
 }
 
-/// Columns that nobody fills are left out.
+/// Appends the table without the columns that are empty for all processes.
 fn push_table(lines: &mut Lines<'_>, list: &[Process<'_>], now: SystemTime) {
     let style = lines.style;
     let mut columns = Vec::new();
@@ -130,14 +130,14 @@ fn push_table(lines: &mut Lines<'_>, list: &[Process<'_>], now: SystemTime) {
             width = width.max((column.cell)(process, now, style).chars().count());
         }
         if width > 0 {
-            columns.push((column, width.max(column.head.len()).min(WIDEST)));
+            columns.push((column, width.max(column.head.len()).min(MAX_CELL_WIDTH)));
         }
     }
     lines.line(|out| push_row(out, &columns, &|column| column.head.to_owned()));
     for process in list {
         let row = |out: &mut String| push_row(out, &columns, &|column| (column.cell)(process, now, style));
         match Level::of_state(&process.state) {
-            Some(Level::Critical) => lines.painted(Level::Critical.color(), row),
+            Some(Level::Critical) => lines.colored(Level::Critical.color(), row),
             _ => lines.line(row),
         }
     }
@@ -148,22 +148,22 @@ fn push_row(out: &mut String, columns: &[(&Column, usize)], cell: &dyn Fn(&Colum
     for &(column, width) in columns {
         let cell = cell(column);
         // Writing to a String cannot fail.
-        let _ = if column.right { write!(out, "  {cell:>width$}") } else { write!(out, "  {cell:width$}") };
+        let _ = if column.align_right { write!(out, "  {cell:>width$}") } else { write!(out, "  {cell:width$}") };
     }
     out.truncate(start + out[start..].trim_end().len());
 }
 
-/// How long it has been running; the start itself where that cannot be told.
+/// Returns the time since the start; the start as received if that is unknown.
 fn age(process: &Process<'_>, now: SystemTime, style: Style) -> String {
-    let Some(started_at) = &process.started_at else { return process.uptime.map(short).unwrap_or_default() };
-    let since = number::parse_time(started_at).and_then(|at| match now.duration_since(at) {
+    let Some(started_at) = &process.started_at else { return process.uptime.map(age_text).unwrap_or_default() };
+    let since = number::parse_timestamp(started_at).and_then(|at| match now.duration_since(at) {
         Ok(age) => Some(age),
-        Err(ahead) => (ahead.duration() <= AHEAD).then_some(Duration::ZERO),
+        Err(ahead) => (ahead.duration() <= MAX_CLOCK_SKEW).then_some(Duration::ZERO),
     });
-    process.uptime.or(since).map_or_else(|| foreign(started_at, style), short)
+    process.uptime.or(since).map_or_else(|| escaped(started_at, style), age_text)
 }
 
-fn short(age: Duration) -> String {
+fn age_text(age: Duration) -> String {
     let mut out = String::new();
     number::push_age(&mut out, age);
     out
@@ -187,12 +187,12 @@ fn integer(value: Option<i64>) -> String {
 }
 
 fn optional(text: &Option<Cow<'_, str>>, style: Style) -> String {
-    foreign(text.as_deref().unwrap_or_default(), style)
+    escaped(text.as_deref().unwrap_or_default(), style)
 }
 
-fn foreign(text: &str, style: Style) -> String {
+fn escaped(text: &str, style: Style) -> String {
     let mut out = String::new();
-    style.push_foreign(&mut out, text);
+    style.push_escaped(&mut out, text);
     out
 }
 
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn detailed_has_a_table_with_the_columns_that_somebody_fills() {
+    fn detailed_has_a_table_without_empty_columns() {
         let expected = "\
 [03:04:05Z] PROCESS: 2 listed
   NAME  STATE      PID  AGE     RESTARTS   CPU  MEMORY   PORT  NAMESPACE  EXIT  ID  ERROR
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn detailed_says_where_there_is_no_list() {
+    fn detailed_shows_an_empty_list_but_not_a_missing_one() {
         assert_eq!(written("detailed", Raw::None, &[listed(vec![], false)], PLAIN), "[03:04:05Z] PROCESS: none\n");
         let told = Processes { list: vec![], changes: vec![change("a", "", "started", "")], first: false };
         let out = written("detailed", Raw::None, &[Event::Processes(told)], PLAIN);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_that_gives_no_age_is_shown_as_it_came() {
+    fn a_start_without_a_plausible_age_is_shown_as_received() {
         let started = |at: &'static str| Process { started_at: Some(at.into()), ..process("a") };
         for (at, shown) in [
             ("Tuesday", "Tuesday"),
@@ -288,6 +288,6 @@ mod tests {
             .map(|process| Process { port: Some(1), ..process });
         let out = written("detailed", Raw::None, &[listed(list.collect(), true)], PLAIN);
         assert!(out.len() < 60_000, "{}", out.len());
-        assert!(out.contains(&format!("\n  a{}1\n", " ".repeat(WIDEST - 1 + 2 + 3))), "{out}");
+        assert!(out.contains(&format!("\n  a{}1\n", " ".repeat(MAX_CELL_WIDTH - 1 + 2 + 3))), "{out}");
     }
 }

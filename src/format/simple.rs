@@ -1,6 +1,7 @@
-//! One line for each message: `CPU:  45.2% | RAM:  62.8% | Disk:  28.5% | GPU:  15.0%`.
+//! The format `simple`, one line for each message: `CPU:  45.2% | RAM:  62.8% | Disk:  28.5% | GPU:  15.0%`.
 
-use super::lines::{Tags, push_events};
+use super::event_lines::push_events;
+use super::lines::Tags;
 use super::{Format, number, stats};
 use crate::format::style::{Level, Style};
 use crate::model::event::Message;
@@ -29,18 +30,18 @@ const TAGS: Tags = Tags {
 const PARTS: [(&str, Metric); 4] =
     [("CPU: ", Metric::Cpu), ("RAM: ", Metric::Memory), ("Disk: ", Metric::Disk), ("GPU: ", Metric::Gpu)];
 
-fn write(out: &mut String, shown: &Message<'_>, style: &Style) {
-    push_events(out, shown, *style, &TAGS, push_sample);
+fn write(out: &mut String, message: &Message<'_>, style: &Style) {
+    push_events(out, message, *style, &TAGS, push_sample);
 }
 
-/// Byte for byte the reference client's line where nothing is missing; what is missing is left out.
+/// Appends the reference client's line, byte for byte, without the values that are missing. Returns false if all are.
 fn push_sample(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
     let mut separator = "";
     for (name, metric) in PARTS {
         if let Some(percent) = sample.get(metric) {
             out.push_str(separator);
             out.push_str(name);
-            style.paint(out, Level::of(percent, 1).color(), |out| number::push_fixed(out, percent, 5, 1));
+            style.paint(out, Level::of_percent(percent, 1).color(), |out| number::push_fixed(out, percent, 5, 1));
             out.push('%');
             separator = " | ";
         }
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_rounds_up_to_a_threshold_has_its_colour() {
+    fn a_value_that_rounds_up_to_a_threshold_has_its_colour() {
         let text =
             r#"{"data":{"processor":{"usage_percent":79.95},"memory":{"percentage":89.95},"disk":{"percentage":150}}}"#;
         let colored = "CPU: \x1b[93m 80.0\x1b[0m% | RAM: \x1b[91m 90.0\x1b[0m% | Disk: \x1b[91m150.0\x1b[0m%\n";
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_left_out_with_its_separator() {
+    fn missing_values_are_left_out_with_its_separator() {
         let text = r#"{"type":"monitoring_data","data":{"memory":{"percentage":5}}}"#;
         assert_eq!(sample("simple", text, PLAIN), "RAM:   5.0%\n");
         let text =
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_without_percentages_is_shown_as_it_came() {
+    fn a_sample_without_percentages_is_shown_as_received() {
         let text = "{\"type\":\"monitoring_data\",\n\"data\":{\"system\":{\"hostname\":\"a\"}}}";
         let line = "monitoring_data {\"type\":\"monitoring_data\",\\n\"data\":{\"system\":{\"hostname\":\"a\"}}}\n";
         assert_eq!(sample("simple", text, PLAIN), line);
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_a_log_has_its_level_and_who_wrote_it() {
+    fn a_log_line_has_its_level_and_its_source() {
         let uuid = "394ef5c6-6307-4d4b-993b-bb039cbacfff";
         let long = "s".repeat(50);
         for (event, line) in [
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_message_is_cut_at_a_thousand_characters() {
+    fn an_unknown_message_is_truncated_at_a_thousand_characters() {
         let line = written("simple", Raw::None, &[event("odd", &"é".repeat(5000))], PLAIN);
         assert_eq!(line, format!("odd {}…\n", "é".repeat(996)));
         let line = written("simple", Raw::None, &[event(&"k".repeat(5000), "text")], ASCII);

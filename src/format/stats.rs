@@ -1,21 +1,21 @@
-//! The statistics: a text for people, an object for programs.
+//! The statistics: text for people, a JSON object for programs.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use super::lines::Lines;
 use super::number;
+use super::value::push_value;
 use crate::format::style::{Level, RULER, Style};
 use crate::model::json::{Layout, Writer};
 use crate::model::metric::{METRICS, Unit};
 use crate::model::stats::{PastError, Saved, Statistics, Summary};
 
-/// Appends the statistics for people. With several servers the totals come first, then each server's own,
-/// labelled.
+/// Appends the statistics as text. With several servers the totals come first, then each server's own with its label.
 pub fn push_text(out: &mut String, statistics: &Statistics, style: &Style) {
     let mut lines = Lines { out, label: None, style: *style };
     lines.line(|_| {});
-    lines.painted(RULER, |out| out.push_str("=== Client Statistics ==="));
+    lines.colored(RULER, |out| out.push_str("=== Client Statistics ==="));
     push_block(&mut lines, statistics);
     for (label, server) in &statistics.servers {
         let mut lines = Lines { out: &mut *lines.out, label: Some(label), style: *style };
@@ -23,88 +23,83 @@ pub fn push_text(out: &mut String, statistics: &Statistics, style: &Style) {
     }
 }
 
-// Writing to a String cannot fail; what `write!` returns is dropped below.
+// Writing to a String cannot fail: the results of `write!` below are ignored.
 
-fn push_block(lines: &mut Lines<'_>, of: &Statistics) {
+fn push_block(lines: &mut Lines<'_>, statistics: &Statistics) {
     let style = lines.style;
-    lines.entry("", "Server", |out| style.push_foreign(out, &of.uri));
-    lines.entry("", "State", |out| out.push_str(of.current_state.name()));
+    lines.entry("", "Server", |out| style.push_escaped(out, &statistics.uri));
+    lines.entry("", "State", |out| out.push_str(statistics.current_state.name()));
     lines.entry("", "Messages", |out| {
-        let _ = write!(out, "{} received, {} sent", of.messages_received, of.messages_sent);
+        let _ = write!(out, "{} received, {} sent", statistics.messages_received, statistics.messages_sent);
     });
     lines.entry("", "Data", |out| {
-        number::push_bytes(out, of.bytes_received as f64);
+        number::push_bytes(out, statistics.bytes_received as f64);
         out.push_str(" received, ");
-        number::push_bytes(out, of.bytes_sent as f64);
+        number::push_bytes(out, statistics.bytes_sent as f64);
         out.push_str(" sent");
     });
-    lines.entry("", "Duration", |out| push_durations(out, of));
+    lines.entry("", "Duration", |out| {
+        number::push_duration(out, statistics.run);
+        if let Some(uptime) = statistics.uptime {
+            out.push_str(", the latest connection ");
+            number::push_duration(out, uptime);
+        }
+    });
     lines.entry("", "Connections", |out| {
-        let _ = write!(out, "{}, {} lost", of.connections, of.total_disconnections);
+        let _ = write!(out, "{}, {} lost", statistics.connections, statistics.total_disconnections);
     });
     for &(name, count) in &[
-        ("Reconnections", of.reconnect_attempts),
-        ("Dropped", of.dropped),
-        ("Undecoded", of.undecoded),
-        ("Errors", of.error_count),
+        ("Reconnections", statistics.reconnect_attempts),
+        ("Dropped", statistics.dropped),
+        ("Undecoded", statistics.undecoded),
+        ("Errors", statistics.error_count),
     ] {
         lines.entry("", name, |out| {
             let _ = write!(out, "{count}");
         });
     }
-    of.error_history.iter().for_each(|error| push_error(lines, error));
-    if of.ping_ms.samples > 0 {
-        lines.entry("", "Ping", |out| push_ping(out, &of.ping_ms));
+    statistics.error_history.iter().for_each(|error| push_error(lines, error));
+    if statistics.ping_ms.samples > 0 {
+        let Summary { min, max, .. } = statistics.ping_ms;
+        let mean = statistics.ping_ms.mean().unwrap_or_default();
+        lines.entry("", "Ping", |out| {
+            let _ = write!(out, "min {min:.2}, mean {mean:.2}, max {max:.2} ms");
+        });
     }
-    if let Some(saved) = &of.saved {
-        lines.entry("", "Saved", |out| push_saved(out, saved, style));
+    if let Some(saved) = &statistics.saved {
+        lines.entry("", "Saved", |out| {
+            let _ = write!(out, "{} messages, ", saved.messages);
+            number::push_bytes(out, saved.bytes as f64);
+            out.push_str(" to ");
+            style.push_escaped(out, &saved.file.to_string_lossy());
+        });
     }
-    for (name, spread) in of.history.iter().flatten() {
-        push_history(lines, name, spread);
-    }
-}
-
-fn push_durations(out: &mut String, of: &Statistics) {
-    number::push_duration(out, of.run);
-    if let Some(uptime) = of.uptime {
-        out.push_str(", the latest connection ");
-        number::push_duration(out, uptime);
+    for (name, summary) in statistics.history.iter().flatten() {
+        push_history(lines, name, summary);
     }
 }
 
 fn push_error(lines: &mut Lines<'_>, error: &PastError) {
     let style = lines.style;
-    lines.painted(Level::Critical.color(), |out| {
+    lines.colored(Level::Critical.color(), |out| {
         out.push_str("  ");
-        number::push_time(out, error.at);
+        number::push_timestamp(out, error.at);
         out.push(' ');
-        style.push_foreign(out, &error.error);
+        style.push_escaped(out, &error.error);
     });
 }
 
-fn push_ping(out: &mut String, ping: &Summary) {
-    let mean = ping.mean().unwrap_or_default();
-    let _ = write!(out, "min {:.2}, mean {mean:.2}, max {:.2} ms", ping.min, ping.max);
-}
-
-fn push_saved(out: &mut String, saved: &Saved, style: Style) {
-    let _ = write!(out, "{} messages, ", saved.messages);
-    number::push_bytes(out, saved.bytes as f64);
-    out.push_str(" to ");
-    style.push_foreign(out, &saved.file.to_string_lossy());
-}
-
-fn push_history(lines: &mut Lines<'_>, name: &str, spread: &Summary) {
+fn push_history(lines: &mut Lines<'_>, name: &str, summary: &Summary) {
     let unit = METRICS.iter().find(|row| row.name == name).map_or(Unit::Count, |row| row.unit);
     lines.entry("", name, |out| {
-        let mean = spread.mean().unwrap_or_default();
+        let mean = summary.mean().unwrap_or_default();
         for &(lead, value) in
-            &[("min ", spread.min), (", mean ", mean), (", max ", spread.max), (", last ", spread.last)]
+            &[("min ", summary.min), (", mean ", mean), (", max ", summary.max), (", last ", summary.last)]
         {
             out.push_str(lead);
             push_number(out, unit, value);
         }
-        let _ = write!(out, " (samples: {})", spread.samples);
+        let _ = write!(out, " (samples: {})", summary.samples);
     });
 }
 
@@ -114,13 +109,13 @@ fn push_number(out: &mut String, unit: Unit, value: f64) {
             number::push_fixed(out, value, 0, 1);
             out.push('%');
         }
-        // Bare numbers are clear enough where the metric's name says what it is.
+        // The metric's name is clear enough without a unit.
         Unit::Celsius => number::push_short(out, value),
-        _ => super::detailed::push_value(out, unit, value, Style::default()),
+        _ => push_value(out, unit, value, Style::default()),
     }
 }
 
-/// Appends the statistics for programs, with line feed.
+/// Appends the statistics as a JSON object and a line feed.
 pub fn push_json(out: &mut String, statistics: &Statistics, layout: Layout) {
     let mut json = Writer::new(out, layout);
     json.open('{');
@@ -131,36 +126,36 @@ pub fn push_json(out: &mut String, statistics: &Statistics, layout: Layout) {
     out.push('\n');
 }
 
-/// The names are the reference client's where it has one; the order is that of its documentation.
-fn push_object(json: &mut Writer<'_>, of: &Statistics) {
+/// Writes the names of the reference client in the order of its documentation, and then our own.
+fn push_object(json: &mut Writer<'_>, statistics: &Statistics) {
     json.open('{');
-    json.member("uri").string(&of.uri);
-    json.member("messages_received").plain(of.messages_received);
-    json.member("messages_sent").plain(of.messages_sent);
-    json.member("bytes_received").plain(of.bytes_received);
-    json.member("bytes_sent").plain(of.bytes_sent);
-    or_null(json.member("connection_start"), of.connection_start, time);
-    or_null(json.member("uptime_seconds"), of.uptime, seconds);
-    json.member("reconnect_attempts").plain(of.reconnect_attempts);
-    json.member("total_disconnections").plain(of.total_disconnections);
-    json.member("current_state").string(of.current_state.name());
-    or_null(json.member("last_error"), of.last_error.as_deref(), |json, error| json.string(error));
-    json.member("error_count").plain(of.error_count);
-    list_errors(json.member("error_history"), of.error_history.iter());
-    seconds(json.member("run_seconds"), of.run);
-    json.member("connections").plain(of.connections);
-    or_null(json.member("ping_ms"), Some(&of.ping_ms).filter(|ping| ping.samples > 0), |json, ping| {
+    json.member("uri").string(&statistics.uri);
+    json.member("messages_received").literal(statistics.messages_received);
+    json.member("messages_sent").literal(statistics.messages_sent);
+    json.member("bytes_received").literal(statistics.bytes_received);
+    json.member("bytes_sent").literal(statistics.bytes_sent);
+    or_null(json.member("connection_start"), statistics.connection_start, time);
+    or_null(json.member("uptime_seconds"), statistics.uptime, seconds);
+    json.member("reconnect_attempts").literal(statistics.reconnect_attempts);
+    json.member("total_disconnections").literal(statistics.total_disconnections);
+    json.member("current_state").string(statistics.current_state.name());
+    or_null(json.member("last_error"), statistics.last_error.as_deref(), |json, error| json.string(error));
+    json.member("error_count").literal(statistics.error_count);
+    errors(json.member("error_history"), statistics.error_history.iter());
+    seconds(json.member("run_seconds"), statistics.run);
+    json.member("connections").literal(statistics.connections);
+    or_null(json.member("ping_ms"), Some(&statistics.ping_ms).filter(|ping| ping.samples > 0), |json, ping| {
         json.open('{');
-        push_spread(json, ping);
+        push_summary(json, ping);
         json.close('}');
     });
-    json.member("undecoded").plain(of.undecoded);
-    json.member("dropped").plain(of.dropped);
-    or_null(json.member("saved"), of.saved.as_ref(), saved);
-    or_null(json.member("history"), of.history.as_deref(), history);
-    if !of.servers.is_empty() {
+    json.member("undecoded").literal(statistics.undecoded);
+    json.member("dropped").literal(statistics.dropped);
+    or_null(json.member("saved"), statistics.saved.as_ref(), saved);
+    or_null(json.member("history"), statistics.history.as_deref(), history);
+    if !statistics.servers.is_empty() {
         json.member("servers").open('{');
-        of.servers.iter().for_each(|(label, server)| push_object(json.member(label), server));
+        statistics.servers.iter().for_each(|(label, server)| push_object(json.member(label), server));
         json.close('}');
     }
     json.close('}');
@@ -169,25 +164,21 @@ fn push_object(json: &mut Writer<'_>, of: &Statistics) {
 fn or_null<T>(json: &mut Writer<'_>, value: Option<T>, write: impl FnOnce(&mut Writer<'_>, T)) {
     match value {
         Some(value) => write(json, value),
-        None => json.plain("null"),
+        None => json.literal("null"),
     }
 }
 
 fn time(json: &mut Writer<'_>, at: SystemTime) {
     let mut text = String::new();
-    number::push_time(&mut text, at);
+    number::push_timestamp(&mut text, at);
     json.string(&text);
 }
 
 fn seconds(json: &mut Writer<'_>, duration: Duration) {
-    json.plain(format_args!("{:.3}", duration.as_secs_f64()));
+    json.literal(format_args!("{:.3}", duration.as_secs_f64()));
 }
 
-fn finite(json: &mut Writer<'_>, value: f64) {
-    json.number(value);
-}
-
-fn list_errors<'e>(json: &mut Writer<'_>, errors: impl Iterator<Item = &'e PastError>) {
+fn errors<'e>(json: &mut Writer<'_>, errors: impl Iterator<Item = &'e PastError>) {
     json.open('[');
     for error in errors {
         json.element();
@@ -200,27 +191,27 @@ fn list_errors<'e>(json: &mut Writer<'_>, errors: impl Iterator<Item = &'e PastE
     json.close(']');
 }
 
-fn push_spread(json: &mut Writer<'_>, spread: &Summary) {
-    finite(json.member("min"), spread.min);
-    finite(json.member("mean"), spread.mean().unwrap_or(f64::NAN));
-    finite(json.member("max"), spread.max);
+fn push_summary(json: &mut Writer<'_>, summary: &Summary) {
+    json.member("min").number(summary.min);
+    json.member("mean").number(summary.mean().unwrap_or(f64::NAN));
+    json.member("max").number(summary.max);
 }
 
 fn saved(json: &mut Writer<'_>, saved: &Saved) {
     json.open('{');
-    json.member("messages").plain(saved.messages);
+    json.member("messages").literal(saved.messages);
     json.member("file").string(&saved.file.to_string_lossy());
-    json.member("bytes").plain(saved.bytes);
+    json.member("bytes").literal(saved.bytes);
     json.close('}');
 }
 
 fn history(json: &mut Writer<'_>, history: &[(&'static str, Summary)]) {
     json.open('{');
-    for (name, spread) in history {
+    for (name, summary) in history {
         json.member(name).open('{');
-        push_spread(json, spread);
-        finite(json.member("last"), spread.last);
-        json.member("samples").plain(spread.samples);
+        push_summary(json, summary);
+        json.member("last").number(summary.last);
+        json.member("samples").literal(summary.samples);
         json.close('}');
     }
     json.close('}');
@@ -234,7 +225,7 @@ mod tests {
     use crate::model::event::ClientState;
 
     fn one() -> Statistics {
-        let mut of = Statistics {
+        let mut statistics = Statistics {
             uri: "ws://nas:8765".into(),
             messages_received: 5,
             bytes_received: 3891,
@@ -247,11 +238,11 @@ mod tests {
             history: Some(vec![("cpu", Summary::default()), ("memory_used", Summary::default())]),
             ..Statistics::default()
         };
-        of.remember(PastError { at: SystemTime::UNIX_EPOCH, error: "refused\x1b".into(), kind: "connect" });
-        of.ping_ms.add(0.25);
-        of.ping_ms.add(0.75);
-        of.history.iter_mut().flatten().for_each(|(_, spread)| spread.add(45.25));
-        of
+        statistics.record_error(PastError { at: SystemTime::UNIX_EPOCH, error: "refused\x1b".into(), kind: "connect" });
+        statistics.ping_ms.add(0.25);
+        statistics.ping_ms.add(0.75);
+        statistics.history.iter_mut().flatten().for_each(|(_, summary)| summary.add(45.25));
+        statistics
     }
 
     #[test]
@@ -308,7 +299,7 @@ memory_used: min 45.2 B, mean 45.2 B, max 45.2 B, last 45.2 B (samples: 1)
     }
 
     #[test]
-    fn what_never_was_is_null_and_servers_stand_below_the_totals() {
+    fn absent_values_are_null_and_servers_stand_below_the_totals() {
         let mut out = String::new();
         let total = Statistics::total(vec![("a".into(), one()), ("b".into(), Statistics::default())]);
         push_json(&mut out, &total, Layout::Indented);

@@ -1,4 +1,4 @@
-//! How output looks: colours by thresholds, Unicode or ASCII, and the escaping of foreign text.
+//! The appearance of output for people: colours by thresholds, Unicode or ASCII, and the escaping of servers' text.
 
 use std::fmt::Write;
 
@@ -6,25 +6,25 @@ use anstyle::{AnsiColor, Reset};
 
 use crate::model::text::push_escaped;
 
-/// How output looks.
+/// The appearance of output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
-    /// Colours.
+    /// Write colours, as ANSI escape sequences.
     pub color: bool,
-    /// ASCII instead of bars, arrows and lines.
+    /// Use ASCII instead of Unicode bars, arrows and lines, and escape everything else beyond ASCII.
     pub ascii: bool,
-    /// Lines begin with the server's label, json objects carry it.
+    /// Begin each line with the server's label; `json` writes it as a member.
     pub labels: bool,
 }
 
-/// Notices.
+/// The colour of notices.
 pub(crate) const NOTICE: AnsiColor = AnsiColor::BrightBlue;
-/// Titles of sections.
+/// The colour of the titles of sections.
 pub(crate) const TITLE: AnsiColor = AnsiColor::BrightMagenta;
-/// Headings and rulers.
+/// The colour of headings and rulers.
 pub(crate) const RULER: AnsiColor = AnsiColor::BrightCyan;
 
-/// What a percentage amounts to.
+/// The severity of a value, an alert, a log line or a process's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
     Normal,
@@ -33,10 +33,10 @@ pub(crate) enum Level {
 }
 
 impl Level {
-    /// The level of a percentage that is displayed with no or with one decimal. What is displayed decides:
-    /// a value that rounds up to a threshold has reached it.
-    pub(crate) fn of(percent: f64, decimals: usize) -> Level {
-        // Ties round to even, which both thresholds are.
+    /// Returns the level of a percentage that is displayed with `decimals` digits, 0 or 1. The displayed value decides: one
+    /// that rounds up to a threshold has reached it.
+    pub(crate) fn of_percent(percent: f64, decimals: usize) -> Level {
+        // Ties round to even, and both thresholds are even.
         let half = if decimals == 0 { 0.5 } else { 0.05 };
         match percent {
             _ if percent >= 90.0 - half => Level::Critical,
@@ -45,7 +45,7 @@ impl Level {
         }
     }
 
-    /// The level of an alert, by the server's name for it.
+    /// Returns the level of an alert by the server's name for it; an unknown name is a warning.
     pub(crate) fn of_alert(name: &str) -> Level {
         let is = |names| is_among(name, names);
         match name {
@@ -55,7 +55,7 @@ impl Level {
         }
     }
 
-    /// The level of a line of a log, by its own name for it. Most are nothing to look at.
+    /// Returns the level of a log line by its own name for it; an unknown name is normal.
     pub(crate) fn of_log(name: &str) -> Level {
         let is = |names| is_among(name, names);
         match name {
@@ -65,7 +65,7 @@ impl Level {
         }
     }
 
-    /// The level of a process's state; `None` where the name tells nothing.
+    /// Returns the level of a process's state; `None` for an unknown name.
     pub(crate) fn of_state(name: &str) -> Option<Level> {
         let is = |names| is_among(name, names);
         match name {
@@ -98,7 +98,7 @@ fn is_among(name: &str, names: &[&str]) -> bool {
 }
 
 impl Style {
-    /// Appends what `inner` appends, in colour where there are colours.
+    /// Appends what `inner` appends, in colour if the style has colours.
     pub(crate) fn paint(self, out: &mut String, color: AnsiColor, inner: impl FnOnce(&mut String)) {
         self.begin(out, color);
         inner(out);
@@ -118,26 +118,26 @@ impl Style {
         }
     }
 
-    /// Our own drawing: the first where Unicode is wanted, else the second.
-    pub(crate) fn draw(self, unicode: &'static str, ascii: &'static str) -> &'static str {
+    /// Returns `ascii` if the style is ASCII, else `unicode`.
+    pub(crate) fn glyph(self, unicode: &'static str, ascii: &'static str) -> &'static str {
         if self.ascii { ascii } else { unicode }
     }
 
-    /// Appends foreign text with everything escaped that could do harm, in ASCII all that is not.
-    pub(crate) fn push_foreign(self, out: &mut String, text: &str) {
+    /// Appends a server's text with hostile characters escaped; if the style is ASCII, everything beyond ASCII too.
+    pub(crate) fn push_escaped(self, out: &mut String, text: &str) {
         push_escaped(out, text, self.ascii);
     }
 
-    /// The same, cut where it would need more than so many characters. Returns how many are left;
-    /// none also where it was cut.
-    pub(crate) fn push_cut(self, out: &mut String, text: &str, mut room: usize) -> usize {
+    /// Appends a server's text like [`Style::push_escaped`], truncated if it would take more than `room` characters. Returns
+    /// the remaining room; 0 if the text was truncated.
+    pub(crate) fn push_truncated(self, out: &mut String, text: &str, mut room: usize) -> usize {
         for c in text.chars() {
             let before = out.len();
-            self.push_foreign(out, c.encode_utf8(&mut [0; 4]));
+            self.push_escaped(out, c.encode_utf8(&mut [0; 4]));
             let width = out[before..].chars().count();
             if width > room {
                 out.truncate(before);
-                out.push_str(self.draw("…", "..."));
+                out.push_str(self.glyph("…", "..."));
                 return 0;
             }
             room -= width;
@@ -150,9 +150,9 @@ impl Style {
 mod tests {
     use super::*;
 
-    fn cut(text: &str, room: usize, ascii: bool) -> (String, usize) {
+    fn truncated(text: &str, room: usize, ascii: bool) -> (String, usize) {
         let mut out = String::new();
-        let left = Style { ascii, ..Style::default() }.push_cut(&mut out, text, room);
+        let left = Style { ascii, ..Style::default() }.push_truncated(&mut out, text, room);
         (out, left)
     }
 
@@ -179,25 +179,25 @@ mod tests {
                 let border = threshold - half;
                 for value in [border.next_down().next_down(), border.next_down(), border, border.next_up()] {
                     let displayed: f64 = format!("{value:.decimals$}").parse().unwrap();
-                    assert_eq!(Level::of(value, decimals), Level::of(displayed, 1), "{value}");
+                    assert_eq!(Level::of_percent(value, decimals), Level::of_percent(displayed, 1), "{value}");
                 }
             }
         }
-        assert_eq!(Level::of(79.95, 1), Level::Warning);
-        assert_eq!(Level::of(79.6, 1), Level::Normal);
-        assert_eq!(Level::of(79.6, 0), Level::Warning);
-        assert_eq!(Level::of(150.0, 1), Level::Critical);
-        assert_eq!(Level::of(-20.0, 1), Level::Normal);
+        assert_eq!(Level::of_percent(79.95, 1), Level::Warning);
+        assert_eq!(Level::of_percent(79.6, 1), Level::Normal);
+        assert_eq!(Level::of_percent(79.6, 0), Level::Warning);
+        assert_eq!(Level::of_percent(150.0, 1), Level::Critical);
+        assert_eq!(Level::of_percent(-20.0, 1), Level::Normal);
     }
 
     #[test]
-    fn long_text_is_cut_at_characters_and_never_inside_an_escape() {
-        assert_eq!(cut("abcde", 5, false), ("abcde".into(), 0));
-        assert_eq!(cut("abcdef", 5, false), ("abcde…".into(), 0));
-        assert_eq!(cut("ééé", 2, false), ("éé…".into(), 0));
-        assert_eq!(cut("ab\x1bc", 5, true), ("ab...".into(), 0));
-        assert_eq!(cut("ab\x1bc", 6, true), ("ab\\x1b...".into(), 0));
-        assert_eq!(cut("ab\x1bc", 9, true), ("ab\\x1bc".into(), 2));
-        assert_eq!(cut("", 0, true), (String::new(), 0));
+    fn long_text_is_truncated_between_characters_and_never_inside_an_escape() {
+        assert_eq!(truncated("abcde", 5, false), ("abcde".into(), 0));
+        assert_eq!(truncated("abcdef", 5, false), ("abcde…".into(), 0));
+        assert_eq!(truncated("ééé", 2, false), ("éé…".into(), 0));
+        assert_eq!(truncated("ab\x1bc", 5, true), ("ab...".into(), 0));
+        assert_eq!(truncated("ab\x1bc", 6, true), ("ab\\x1b...".into(), 0));
+        assert_eq!(truncated("ab\x1bc", 9, true), ("ab\\x1bc".into(), 2));
+        assert_eq!(truncated("", 0, true), (String::new(), 0));
     }
 }

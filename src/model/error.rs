@@ -1,31 +1,33 @@
-//! Why a connection ended, in words, and whether to try again.
+//! The end of a connection: its cause, in words for people and in fields for the reconnection logic.
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use crate::model::text::escape;
+
 /// The phase of a connection in which something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Finding out where to connect to.
+    /// Working out the address to connect to.
     Address,
     /// Resolving the host's name.
     Resolve,
     /// Connecting over TCP.
     Connect,
-    /// Asking a proxy for a tunnel.
+    /// Requesting a tunnel from a proxy.
     Proxy,
     /// The TLS handshake.
     Tls,
     /// The HTTP upgrade.
     Upgrade,
-    /// While the connection was open.
+    /// The open connection.
     Session,
 }
 
 impl Phase {
-    /// Its name in statistics.
+    /// The name in statistics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -40,91 +42,89 @@ impl Phase {
     }
 }
 
-/// Whether to try again.
+/// The effect of a failure on reconnection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Retry {
-    /// After the usual wait.
+    /// Dial again after the usual backoff.
     Usual,
-    /// Not before the server wants it.
-    NoSooner(Duration),
-    /// Only where this server has been of use before.
+    /// Dial again, but not sooner than the server asked for, e.g. by Retry-After.
+    After(Duration),
+    /// Dial again only if this server has sent a useful message before.
     FinalUnlessUseful,
-    /// Not at all.
+    /// Do not dial again.
     Final,
 }
 
-/// What this side found wanting and ended a connection for.
+/// The reason for which this side ended a connection.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Not open within `--connect-timeout`.
+    /// The connection was not open within `--connect-timeout`.
     ConnectTimeout,
-    /// Not a single frame within `--ping-timeout` after a ping.
+    /// No frame arrived within `--ping-timeout` after a ping.
     NoPong,
-    /// Alive, but without a message.
+    /// The server answered pings but sent no message.
     Stale {
-        /// For so long.
+        /// The length of the silence.
         after: Duration,
     },
-    /// No progress in writing for `--ping-timeout`.
+    /// Writing made no progress for `--ping-timeout`.
     WriteStalled,
-    /// No answer to our Close frame.
+    /// The server did not answer the Close frame.
     CloseTimeout,
-    /// A message or frame that RFC 6455 does not allow.
+    /// A frame violated RFC 6455.
     Protocol,
-    /// A message beyond `--max-message`.
+    /// A message was larger than `--max-message`.
     TooLarge,
-    /// The dialect found that the server no longer answers.
+    /// The dialect found that the server no longer answers requests.
     Dialect,
-    /// The program wanted it.
+    /// The program stopped the connection.
     Stopped,
 }
 
-/// Why a dial failed or a connection ended: one line for people, and what follows from it.
+/// The cause of a failed dial or of the end of a connection: one line for people, and its effect on reconnection.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Disconnect {
-    /// Where it happened.
+    /// The phase in which it happened.
     pub phase: Phase,
-    /// What happened, with the address or the server's reason.
+    /// A description with the address or the server's reason.
     pub text: String,
-    /// Whether to try again.
+    /// The effect on reconnection.
     pub retry: Retry,
-    /// Set where this side ended it.
+    /// Set if this side ended it.
     pub fault: Option<Fault>,
     /// The code of the server's Close frame.
     pub code: Option<u16>,
     /// The HTTP status of a refused upgrade.
     pub status: Option<u16>,
-    /// Whether the server ended an open connection itself: by a Close frame, or by closing it.
+    /// True if the server ended an open connection, by a Close frame or by closing the socket.
     pub by_server: bool,
 }
 
 impl Disconnect {
-    /// Something failed and may be better next time. Boxed, since it is handed on from function to function.
+    /// A failure after which dialling again is worthwhile. Boxed to keep the `Result`s that carry it small.
     pub(crate) fn new(phase: Phase, text: impl Into<String>) -> Box<Self> {
-        Disconnect::because(phase, text.into(), None)
+        Disconnect::build(phase, text.into(), None)
     }
 
-    // Inlined into its many callers it would be some 300 bytes larger.
-    #[inline(never)]
-    fn because(phase: Phase, text: String, fault: Option<Fault>) -> Box<Self> {
+    fn build(phase: Phase, text: String, fault: Option<Fault>) -> Box<Self> {
         Box::new(Disconnect { phase, text, retry: Retry::Usual, fault, code: None, status: None, by_server: false })
     }
 
-    /// An I/O error; `what` says what was being done, with the address.
-    pub(crate) fn io(phase: Phase, what: &str, error: &io::Error) -> Box<Self> {
-        Disconnect::new(phase, format!("{what}: {}", reason(error)))
+    /// An I/O error; `action` names what failed, with the address: `connect to 127.0.0.1:8765`.
+    pub(crate) fn io(phase: Phase, action: &str, error: &io::Error) -> Box<Self> {
+        Disconnect::new(phase, format!("{action}: {}", reason(error)))
     }
 
-    /// The server sent a Close frame.
-    pub(crate) fn closed(code: Option<u16>, why: &str) -> Box<Self> {
-        let text = match (code, why) {
+    /// The server sent a Close frame, with this reason or an empty one.
+    pub(crate) fn closed(code: Option<u16>, reason: &str) -> Box<Self> {
+        let text = match (code, reason) {
             (None, _) => "closed by the server without a code".to_owned(),
             (Some(code), "") => format!("closed by the server with {code}{}", meaning(code)),
-            (Some(code), why) => {
-                format!("closed by the server with {code}{}: {}", meaning(code), crate::model::text::escape(why))
+            (Some(code), reason) => {
+                format!("closed by the server with {code}{}: {}", meaning(code), escape(reason))
             }
         };
         let mut closed = Disconnect::new(Phase::Session, text);
@@ -132,24 +132,24 @@ impl Disconnect {
         closed
     }
 
-    /// This side ended it, or did not get it open.
+    /// This side ended the connection or gave up opening it.
     pub(crate) fn fault(phase: Phase, fault: Fault, text: impl Into<String>) -> Box<Self> {
-        Disconnect::because(phase, text.into(), Some(fault))
+        Disconnect::build(phase, text.into(), Some(fault))
     }
 
-    /// Whether this side ended it for a fault of the server: such a session proves nothing good.
+    /// Returns true if this side ended the connection. Such a session does not count as a success.
     #[must_use]
-    pub fn is_our_doing(&self) -> bool {
+    pub fn ended_locally(&self) -> bool {
         self.fault.is_some()
     }
 
-    /// Whether servers end connections so in normal life: a restart, a heartbeat, a kick.
+    /// Returns true for Close codes of normal operation: normal closure, going away, service restart.
     #[must_use]
     pub fn is_ordinary(&self) -> bool {
         matches!(self.code, Some(1000 | 1001 | 1012))
     }
 
-    /// Whether the server ended it as one that is done: with 1000 or 1001.
+    /// Returns true if the server closed with 1000 or 1001: it has nothing more to send.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         matches!(self.code, Some(1000 | 1001))
@@ -164,7 +164,7 @@ impl fmt::Display for Disconnect {
 
 impl std::error::Error for Disconnect {}
 
-/// The error in words, without the number, and with the way out where there is one.
+/// Describes an I/O error without its number, and with a remedy if one is known.
 pub(crate) fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused".into(),
@@ -182,7 +182,7 @@ pub(crate) fn reason(error: &io::Error) -> String {
     }
 }
 
-/// What a Close code means, RFC 6455 section 7.4.1 and IANA's registry.
+/// The meaning of a Close code by RFC 6455 section 7.4.1 and IANA's registry; empty if it is not registered.
 fn meaning(code: u16) -> &'static str {
     match code {
         1000 => " (normal)",

@@ -1,4 +1,4 @@
-//! The metrics and texts that a sample can carry: one row each, in the common form of all servers.
+//! The metrics and texts that a sample can carry, one table row each. All servers share them.
 
 /// A section of a sample, in the order in which `detailed` prints them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -10,22 +10,22 @@ pub enum Section {
     Memory,
     /// The disk that the server watches.
     Disk,
-    /// The (first) graphics processor.
+    /// The first graphics processor.
     Gpu,
     /// The host itself.
     Host,
 }
 
-/// The unit of a metric. Servers' own units are converted while reading.
+/// The unit of a metric. Values in other units are converted while a message is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unit {
-    /// Per cent, usually 0 to 100; servers are not held to it.
+    /// Per cent, usually 0 to 100; a server may send any value.
     Percent,
     /// Bytes.
     Bytes,
-    /// Bytes in a second.
+    /// Bytes per second.
     BytesPerSecond,
-    /// A number without unit.
+    /// A number without a unit.
     Count,
     /// Megahertz.
     Megahertz,
@@ -33,7 +33,7 @@ pub enum Unit {
     Celsius,
     /// Watt.
     Watt,
-    /// A load average: runnable tasks.
+    /// A load average, in runnable tasks.
     Load,
     /// Seconds.
     Seconds,
@@ -42,13 +42,13 @@ pub enum Unit {
 /// A row of [`METRICS`].
 #[derive(Debug)]
 pub struct MetricRow {
-    /// Its name in statistics and wherever else programs read it.
+    /// The name in output for programs and in statistics.
     pub name: &'static str,
-    /// Its name for people, in `detailed`.
+    /// The name in `detailed`.
     pub label: &'static str,
-    /// The section it belongs to.
+    /// The section of `detailed`.
     pub section: Section,
-    /// Its unit.
+    /// The unit of the values.
     pub unit: Unit,
 }
 
@@ -68,7 +68,7 @@ macro_rules! metrics {
             /// Every metric, in the order of [`METRICS`].
             pub const ALL: &[Metric] = &[$(Metric::$id,)*];
 
-            /// Its name, section and unit.
+            /// Returns the metric's name, section and unit.
             #[must_use]
             pub fn row(self) -> &'static MetricRow {
                 &METRICS[self as usize]
@@ -78,15 +78,15 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// Processor use over all cores.
+    /// Processor use, all cores together.
     Cpu "cpu" "Usage" Cpu Percent;
     /// Logical processors.
     LogicalCores "logical_cores" "Logical cores" Cpu Count;
     /// Physical cores.
     Cores "cores" "Physical cores" Cpu Count;
-    /// Current clock frequency.
+    /// Current clock frequency of the processor.
     Frequency "frequency" "Current frequency" Cpu Megahertz;
-    /// Highest clock frequency.
+    /// Highest clock frequency of the processor.
     FrequencyMax "frequency_max" "Maximum frequency" Cpu Megahertz;
     /// Processor temperature.
     Temperature "temperature" "Temperature" Cpu Celsius;
@@ -102,48 +102,48 @@ metrics! {
     MemoryUsed "memory_used" "Used" Memory Bytes;
     /// Memory installed.
     MemoryTotal "memory_total" "Total" Memory Bytes;
-    /// Memory that can still be had.
+    /// Memory available to programs.
     MemoryAvailable "memory_available" "Available" Memory Bytes;
-    /// Disk use, as df(1) counts it.
+    /// Disk use, counted as df(1) does.
     Disk "disk" "Usage" Disk Percent;
     /// Disk space in use.
     DiskUsed "disk_used" "Used" Disk Bytes;
     /// Size of the disk.
     DiskTotal "disk_total" "Total" Disk Bytes;
-    /// Disk space that can still be had.
+    /// Free disk space.
     DiskFree "disk_free" "Free" Disk Bytes;
     /// Use of the first graphics processor.
     Gpu "gpu" "Usage" Gpu Percent;
-    /// Use of its memory.
+    /// Use of the first graphics processor's memory.
     GpuMemory "gpu_memory" "Memory" Gpu Percent;
-    /// Its memory in use.
+    /// Memory of the first graphics processor in use.
     GpuMemoryUsed "gpu_memory_used" "Memory used" Gpu Bytes;
-    /// Its memory.
+    /// Memory of the first graphics processor.
     GpuMemoryTotal "gpu_memory_total" "Memory total" Gpu Bytes;
-    /// Its memory that can still be had.
+    /// Free memory of the first graphics processor.
     GpuMemoryFree "gpu_memory_free" "Memory free" Gpu Bytes;
-    /// Its temperature.
+    /// Temperature of the first graphics processor.
     GpuTemperature "gpu_temperature" "Temperature" Gpu Celsius;
-    /// Its power draw.
+    /// Power draw of the first graphics processor.
     GpuPower "gpu_power" "Power draw" Gpu Watt;
-    /// The most it may draw.
+    /// Upper bound on its power draw.
     GpuPowerLimit "gpu_power_limit" "Power limit" Gpu Watt;
-    /// Time since the host was started.
+    /// Time since the host started.
     Uptime "uptime" "Uptime" Host Seconds;
     /// Processes on the host.
     Processes "processes" "Processes" Host Count;
-    /// Traffic of all network interfaces, both directions together.
+    /// Traffic of all network interfaces, sum of both directions.
     Network "network" "Network" Host BytesPerSecond;
 }
 
 /// A row of [`TEXTS`].
 #[derive(Debug)]
 pub struct TextRow {
-    /// Its name wherever programs read it.
+    /// The name in output for programs.
     pub name: &'static str,
-    /// Its name for people, in `detailed`.
+    /// The name in `detailed`.
     pub label: &'static str,
-    /// The section it belongs to.
+    /// The section of `detailed`.
     pub section: Section,
 }
 
@@ -163,7 +163,7 @@ macro_rules! texts {
             /// Every text, in the order of [`TEXTS`].
             pub const ALL: &[Text] = &[$(Text::$id,)*];
 
-            /// Its name and section.
+            /// Returns the text's name and section.
             #[must_use]
             pub fn row(self) -> &'static TextRow {
                 &TEXTS[self as usize]
@@ -173,29 +173,29 @@ macro_rules! texts {
 }
 
 texts! {
-    /// Instruction set, as the server names it.
+    /// The instruction set, as the server names it.
     Architecture "architecture" "Architecture" Cpu;
     /// The processor's name.
     Processor "processor" "Processor" Cpu;
-    /// Where the watched disk is mounted.
+    /// The mount point of the watched disk.
     DiskPath "disk_path" "Mount" Disk;
     /// The graphics processor's name.
     GpuName "gpu_name" "Name" Gpu;
-    /// The version of its driver.
+    /// The version of the graphics driver.
     GpuDriver "gpu_driver" "Driver" Gpu;
     /// The host's name.
     Host "host" "Hostname" Host;
     /// The operating system.
     Os "os" "OS" Host;
-    /// Its version.
+    /// The operating system's version.
     OsVersion "os_version" "OS version" Host;
-    /// Its release.
+    /// The kernel's or system's release.
     OsRelease "os_release" "OS release" Host;
-    /// System, release and machine in one text.
+    /// Operating system, release and machine in one text.
     Platform "platform" "Platform" Host;
-    /// The hardware's name.
+    /// The machine type.
     Machine "machine" "Machine" Host;
-    /// When the host was started, as the server writes it.
+    /// The time at which the host started, as the server writes it.
     BootTime "boot_time" "Started" Host;
 }
 
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique_and_speak_one_language() {
+    fn names_are_unique_and_in_snake_case() {
         let names: Vec<_> = METRICS.iter().map(|row| row.name).chain(TEXTS.iter().map(|row| row.name)).collect();
         for (i, name) in names.iter().enumerate() {
             assert!(!names[..i].contains(name), "{name} twice");

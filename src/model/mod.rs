@@ -1,4 +1,5 @@
-//! What every other part speaks of: events, samples, statistics, errors, times. Imports nothing else of the crate.
+//! The types that all other folders share: events, samples, statistics, errors, and text and JSON as servers send them.
+//! Imports no other folder.
 
 pub mod error;
 pub mod event;

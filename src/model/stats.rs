@@ -1,4 +1,4 @@
-//! What one server's connection, or all of them, came to. The names are the reference client's where it has one.
+//! Counters and times of one server or of all servers. Names are those of the reference client if it has the value.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -6,14 +6,14 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::event::ClientState;
 
-/// How many errors are remembered.
-pub const ERRORS_KEPT: usize = 5;
+/// Upper bound on the length of [`Statistics::error_history`].
+pub const MAX_ERRORS: usize = 5;
 
 /// Counters and times of one server, or of all of them.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Statistics {
-    /// The URI, without its secrets; several are joined by a blank.
+    /// The URI without secrets; URIs of several servers are joined by spaces.
     pub uri: String,
     /// Text and binary messages received.
     pub messages_received: u64,
@@ -23,23 +23,23 @@ pub struct Statistics {
     pub bytes_received: u64,
     /// Payload bytes of the messages sent.
     pub bytes_sent: u64,
-    /// When the latest connection was opened.
+    /// The time at which the latest connection was opened.
     pub connection_start: Option<SystemTime>,
-    /// How long it has been, or was, open; `None` when there was none.
+    /// The time for which the latest connection has been or was open; `None` if there was none.
     pub uptime: Option<Duration>,
     /// Dials after the first one.
     pub reconnect_attempts: u64,
-    /// Open connections that were lost: ended by anything but the program's own wish.
+    /// Open connections that ended without the program asking for it.
     pub total_disconnections: u64,
-    /// The state now.
+    /// The current state.
     pub current_state: ClientState,
-    /// Why the latest connection or dial failed.
+    /// The cause of the latest failure of a connection or dial.
     pub last_error: Option<String>,
-    /// How many failed.
+    /// The number of failures.
     pub error_count: u64,
-    /// The latest of them, oldest first, at most five.
+    /// The latest failures, oldest first, at most five.
     pub error_history: VecDeque<PastError>,
-    /// Since the monitor was started.
+    /// The time since the monitor started.
     pub run: Duration,
     /// Connections that were opened.
     pub connections: u64,
@@ -47,35 +47,35 @@ pub struct Statistics {
     pub ping_ms: Summary,
     /// Messages that could not be decoded.
     pub undecoded: u64,
-    /// Messages that a slow reader of the output missed.
+    /// Messages that were dropped because the reader of the output was too slow.
     pub dropped: u64,
-    /// What was saved.
+    /// Messages saved to a file; `None` if none are to be saved.
     pub saved: Option<Saved>,
-    /// Each metric's spread over the samples kept, by its name in [`crate::METRICS`].
+    /// A summary of each metric over the history, by its name in [`crate::METRICS`].
     pub history: Option<Vec<(&'static str, Summary)>>,
-    /// Each server's own statistics by its label, where there are several.
+    /// The statistics of each server by its label; empty for a single server.
     pub servers: Vec<(String, Statistics)>,
 }
 
 /// An error that ended a connection or a dial.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PastError {
-    /// When.
+    /// The time of the failure.
     pub at: SystemTime,
-    /// Why, in one line.
+    /// The cause in one line.
     pub error: String,
-    /// Its class: the phase in which it happened.
+    /// The phase in which it happened, see [`crate::Phase::name`].
     pub kind: &'static str,
 }
 
-/// What was saved with `--save-data`.
+/// The messages saved with `--save-data`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Saved {
     /// Lines written.
     pub messages: u64,
-    /// Where to.
+    /// The path of the file.
     pub file: PathBuf,
-    /// Bytes written, over all rotations.
+    /// Bytes written, including rotated files.
     pub bytes: u64,
 }
 
@@ -83,7 +83,7 @@ pub struct Saved {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// How many there were. Without any, the rest is meaningless.
+    /// The number of values. The other fields are meaningless if it is 0.
     pub samples: u64,
     /// The smallest.
     pub min: f64,
@@ -95,7 +95,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Counts a value in.
+    /// Adds a value.
     pub(crate) fn add(&mut self, value: f64) {
         self.min = if self.samples == 0 { value } else { self.min.min(value) };
         self.max = if self.samples == 0 { value } else { self.max.max(value) };
@@ -104,7 +104,7 @@ impl Summary {
         self.samples += 1;
     }
 
-    /// Counts all that another one counted; its latest value counts as later.
+    /// Adds all values of `other`; its latest value becomes the latest.
     pub(crate) fn merge(&mut self, other: &Summary) {
         if other.samples > 0 {
             self.min = if self.samples == 0 { other.min } else { self.min.min(other.min) };
@@ -115,7 +115,7 @@ impl Summary {
         }
     }
 
-    /// The arithmetic mean; `None` without any value.
+    /// Returns the arithmetic mean; `None` if there are no values.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
         (self.samples > 0).then(|| self.sum / self.samples as f64)
@@ -123,29 +123,29 @@ impl Summary {
 }
 
 impl Statistics {
-    /// Remembers an error, and forgets the oldest where there are too many.
-    pub(crate) fn remember(&mut self, error: PastError) {
+    /// Counts an error and appends it to the history, which drops the oldest beyond [`MAX_ERRORS`].
+    pub(crate) fn record_error(&mut self, error: PastError) {
         self.error_count += 1;
         self.last_error = Some(error.error.clone());
         self.error_history.push_back(error);
-        if self.error_history.len() > ERRORS_KEPT {
+        if self.error_history.len() > MAX_ERRORS {
             self.error_history.pop_front();
         }
     }
 
-    /// What several servers came to together; one alone stands for itself.
+    /// Combines the statistics of several servers. A single server's are returned unchanged.
     ///
-    /// Counters are added up. The state is the worst one; times and the last error are the latest ones.
+    /// Counters are added. The state is the worst one; the connection's times and the last error are the latest ones.
     #[must_use]
     pub(crate) fn total(mut servers: Vec<(String, Statistics)>) -> Statistics {
         if servers.len() == 1 {
             return servers.swap_remove(0).1;
         }
         let mut total = Statistics::default();
-        let worst = servers.iter().map(|(_, server)| server.current_state).max_by_key(|state| badness(*state));
+        let worst = servers.iter().map(|(_, server)| server.current_state).max_by_key(|state| severity(*state));
         total.current_state = worst.unwrap_or_default();
         for (_, server) in &servers {
-            total.count_in(server);
+            total.add_server(server);
         }
         let uris: Vec<_> = servers.iter().map(|(_, server)| server.uri.as_str()).collect();
         total.uri = uris.join(" ");
@@ -154,7 +154,7 @@ impl Statistics {
         total
     }
 
-    fn count_in(&mut self, server: &Statistics) {
+    fn add_server(&mut self, server: &Statistics) {
         self.messages_received += server.messages_received;
         self.messages_sent += server.messages_sent;
         self.bytes_received += server.bytes_received;
@@ -167,7 +167,7 @@ impl Statistics {
         self.total_disconnections += server.total_disconnections;
         self.error_count += server.error_count;
         for error in &server.error_history {
-            self.sort_in(error);
+            self.insert_error(error);
         }
         self.run = self.run.max(server.run);
         self.connections += server.connections;
@@ -179,8 +179,8 @@ impl Statistics {
             sum.messages += saved.messages;
             sum.bytes += saved.bytes;
         }
-        for (name, spread) in server.history.iter().flatten() {
-            self.metric(name).merge(spread);
+        for (name, summary) in server.history.iter().flatten() {
+            self.metric(name).merge(summary);
         }
     }
 
@@ -193,8 +193,8 @@ impl Statistics {
         &mut history[at].1
     }
 
-    /// Puts an error of one server behind all that are no later, and forgets the oldest where there are too many.
-    fn sort_in(&mut self, error: &PastError) {
+    /// Inserts an error into the history by its time, and drops the oldest beyond [`MAX_ERRORS`].
+    fn insert_error(&mut self, error: &PastError) {
         let errors = &mut self.error_history;
         errors.push_back(error.clone());
         let mut at = errors.len() - 1;
@@ -202,13 +202,13 @@ impl Statistics {
             errors.swap(at - 1, at);
             at -= 1;
         }
-        if errors.len() > ERRORS_KEPT {
+        if errors.len() > MAX_ERRORS {
             errors.pop_front();
         }
     }
 }
 
-fn badness(state: ClientState) -> u8 {
+fn severity(state: ClientState) -> u8 {
     match state {
         ClientState::Connected => 0,
         ClientState::Disconnected => 1,
@@ -228,43 +228,43 @@ mod tests {
 
     fn failed(times: std::ops::Range<u64>) -> Statistics {
         let mut server = Statistics::default();
-        times.for_each(|t| server.remember(PastError { at: at(t), error: format!("error {t}"), kind: "connect" }));
+        times.for_each(|t| server.record_error(PastError { at: at(t), error: format!("error {t}"), kind: "connect" }));
         server
     }
 
     #[test]
-    fn the_last_five_errors_are_remembered_and_all_are_counted() {
+    fn the_last_five_errors_are_kept_and_all_are_counted() {
         let server = failed(0..7);
-        assert_eq!((server.error_count, server.error_history.len()), (7, ERRORS_KEPT));
+        assert_eq!((server.error_count, server.error_history.len()), (7, MAX_ERRORS));
         assert_eq!(server.error_history[0].error, "error 2");
         assert_eq!(server.last_error.as_deref(), Some("error 6"));
     }
 
     #[test]
-    fn one_server_stands_for_itself() {
+    fn the_total_of_one_server_is_its_own_statistics() {
         let total = Statistics::total(vec![("a".into(), failed(0..1))]);
         assert_eq!((total.error_count, total.servers.len()), (1, 0));
     }
 
     #[test]
     fn a_total_adds_up_and_takes_the_worst_state_and_the_latest_error() {
-        let mut spread = Summary::default();
-        spread.add(1.0);
+        let mut summary = Summary::default();
+        summary.add(1.0);
         let a = Statistics {
             uri: "ws://a".into(),
             messages_received: 2,
             connection_start: Some(at(9)),
             uptime: Some(Duration::from_secs(1)),
             current_state: ClientState::Reconnecting,
-            history: Some(vec![("cpu", spread)]),
+            history: Some(vec![("cpu", summary)]),
             ..failed(10..14)
         };
-        spread.add(3.0);
+        summary.add(3.0);
         let b = Statistics {
             uri: "ws://b".into(),
             messages_received: 3,
             current_state: ClientState::Connected,
-            history: Some(vec![("memory", spread), ("cpu", spread)]),
+            history: Some(vec![("memory", summary), ("cpu", summary)]),
             ..failed(0..4)
         };
         let total = Statistics::total(vec![("a".into(), a), ("b".into(), b)]);

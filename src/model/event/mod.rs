@@ -1,4 +1,4 @@
-//! What a server's message means, in the common form that every dialect is translated into.
+//! Events: the common form into which every dialect translates its messages.
 
 mod owned;
 
@@ -9,134 +9,134 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::model::sample::Sample;
 
-/// What a message says, or what became of a connection.
+/// One statement of a message, or a change of the connection's state.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// Metrics of a host.
     Sample(Box<Sample<'a>>),
-    /// Something needs attention, or no longer does.
+    /// An alert that begins, changes or ends.
     Alert(Alert<'a>),
-    /// The processes of a host: all of them, or what has changed.
+    /// The processes of a host: a list, or changes to it.
     Processes(Processes<'a>),
     /// A line of a log.
     Log(LogLine<'a>),
-    /// The server says something about itself or the connection.
+    /// A statement of the server about itself or the connection.
     Notice(Notice<'a>),
     /// The answer to a request.
     Answer(Answer<'a>),
-    /// The server reports an error of its own.
+    /// An error that the server reports about itself.
     Error(ServerError<'a>),
     /// A JSON ping or pong.
     KeepAlive,
-    /// Anything else, as it came.
+    /// Any other message, as received.
     Unknown(Unknown<'a>),
-    /// The client's own state changed.
+    /// A change of the client's own state.
     State(Change),
 }
 
-/// An alert. It is shown when it begins, changes level and ends.
+/// An alert. There is an event when it begins, changes its level and ends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alert<'a> {
-    /// What it is about: `memory`, `disk`, …; empty where the server does not say.
+    /// The component that it concerns: `memory`, `disk`, …; empty if unknown.
     pub component: Cow<'a, str>,
-    /// The component's metric that is watched; empty where the server does not say.
+    /// The metric of the component that is watched; empty if unknown.
     pub metric: Cow<'a, str>,
-    /// How bad it is, in upper case: `WARNING`, `CRITICAL`, or what else the server says.
+    /// The severity in upper case: `WARNING`, `CRITICAL`, or another word of the server.
     pub level: Cow<'a, str>,
-    /// The server's words; empty at its end.
+    /// The server's description; empty when the alert ends.
     pub message: Cow<'a, str>,
-    /// The value that caused it.
+    /// The value that caused the alert.
     pub value: Option<f64>,
     /// The limit that it crossed.
     pub threshold: Option<f64>,
-    /// What happened to it.
+    /// The change that this event reports.
     pub phase: AlertPhase,
 }
 
-/// What happened to an alert.
+/// A change of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlertPhase {
-    /// It was not there before.
+    /// The alert is new.
     Begins,
-    /// It has another level than before.
+    /// The alert has another level than before.
     Changes,
-    /// It is over.
+    /// The alert is over.
     Ends,
 }
 
-/// Processes, and what has become of them.
+/// A list of processes, and the changes since the previous one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Processes<'a> {
     /// The processes that the message lists, in its order.
     pub list: Vec<Process<'a>>,
-    /// What is different from before; everything appears with the first list. Often nothing.
+    /// The differences from the previous list; with the first list, all processes are new. Often empty.
     pub changes: Vec<ProcessChange<'a>>,
-    /// Whether the list is the first one, to be shown in full.
+    /// True for the first list of a connection, which is shown in full.
     pub first: bool,
 }
 
-/// One process. What the server does not send or does not measure is absent.
+/// One process. Values that the server does not send or measure are absent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Process<'a> {
-    /// Its name.
+    /// The name.
     pub name: Cow<'a, str>,
-    /// Its identity with the server.
+    /// The server's identifier of it.
     pub id: Cow<'a, str>,
-    /// `online`, `stopped`, `errored`, … as the server says it.
+    /// The state in the server's words: `online`, `stopped`, `errored`, …
     pub state: Cow<'a, str>,
-    /// The system's number for it. May be stale where it does not run.
+    /// The process ID. May be outdated if the process is not running.
     pub pid: Option<i64>,
-    /// When it was started, as the server writes it.
+    /// The start time, as the server writes it.
     pub started_at: Option<Cow<'a, str>>,
-    /// How long it has been running, where the server says that instead.
+    /// The time since the start, for servers that send this instead.
     pub uptime: Option<Duration>,
-    /// How often it was started again.
+    /// The number of restarts.
     pub restarts: Option<i64>,
     /// Processor use in per cent.
     pub cpu: Option<f64>,
     /// Memory in bytes.
     pub memory: Option<f64>,
-    /// With what it ended.
+    /// The exit code of the last run.
     pub exit_code: Option<i64>,
-    /// What went wrong.
+    /// The error that the server reports for it.
     pub error: Option<Cow<'a, str>>,
-    /// Its group.
+    /// The group that it belongs to.
     pub namespace: Option<Cow<'a, str>>,
-    /// The port that was given to it.
+    /// The port assigned to it.
     pub port: Option<i64>,
 }
 
-/// What has become of a process.
+/// A change of one process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProcessChange<'a> {
-    /// Its name.
+    /// The process's name.
     pub name: Cow<'a, str>,
-    /// Its state before; empty where it was not there or is not known.
+    /// The previous state; empty if the process is new or its state was unknown.
     pub from: Cow<'a, str>,
-    /// Its state now; empty where it is gone, or where the state before is not known either.
+    /// The state now; empty if the process is gone, or if the previous state is unknown too.
     pub to: Cow<'a, str>,
-    /// More about it: an error, an exit code; often empty.
+    /// Details such as an error or an exit code; often empty.
     pub detail: Cow<'a, str>,
 }
 
 /// A line of a log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogLine<'a> {
-    /// How important it is, as the server says it; empty where it does not.
+    /// The level in the server's words; empty if unknown.
     pub level: Cow<'a, str>,
-    /// Who wrote it: a task, a process, a service; empty where the server does not say.
+    /// The origin: a task, a process, a service; empty if unknown.
     pub source: Cow<'a, str>,
-    /// The line.
+    /// The text of the line.
     pub text: Cow<'a, str>,
 }
 
-/// Something that the server says about itself or the connection.
+/// A statement of the server about itself or the connection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice<'a> {
-    /// The server's words.
+    /// The text.
     pub text: Cow<'a, str>,
-    /// Whether every connection begins with it: it then counts as no content.
+    /// True if every connection begins with it. It then does not count as content.
     pub greeting: bool,
 }
 
@@ -145,35 +145,35 @@ pub struct Notice<'a> {
 pub struct Answer<'a> {
     /// The message's type.
     pub kind: Cow<'a, str>,
-    /// Its members on one line, for people.
+    /// The members on one line, for people.
     pub text: String,
 }
 
-/// An error that the server reports of itself. It does not end the connection.
+/// An error that the server reports about itself. It does not end the connection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerError<'a> {
-    /// The server's words.
+    /// The text.
     pub text: Cow<'a, str>,
-    /// How bad it is, as the server says it.
+    /// The severity in the server's words.
     pub severity: Option<Cow<'a, str>>,
 }
 
-/// A message that no handler knows or could decode.
+/// A message of a type that the dialect does not know, or that could not be decoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unknown<'a> {
-    /// Its type; empty where it has none.
+    /// The message's type; empty if it has none.
     pub kind: Cow<'a, str>,
-    /// The message as it came; for binary messages their size in words.
+    /// The message as received; for a binary message a description of its size.
     pub text: Cow<'a, str>,
 }
 
-/// The state of one server's connection. The names are the reference client's.
+/// The state of one server's connection. The names are those of the reference client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientState {
-    /// Before the first dial and after the end.
+    /// Not connected: before the first dial, and after a stop.
     #[default]
     Disconnected,
-    /// Dialling for the first time, up to the upgrade's answer.
+    /// Dialling for the first time, up to the response to the upgrade.
     Connecting,
     /// Open.
     Connected,
@@ -184,7 +184,7 @@ pub enum ClientState {
 }
 
 impl ClientState {
-    /// Its name in statistics.
+    /// The name in statistics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -203,36 +203,37 @@ impl fmt::Display for ClientState {
     }
 }
 
-/// A change of a connection's state, or another failed dial on the way to it.
+/// A change of a connection's state, or a failed dial that leaves the state as it is.
 ///
-/// Shown as one line for people: `connected`, `reconnecting in 3.2 s: connect to 127.0.0.1:8765: connection refused`.
+/// `Display` writes one line for people: `connected`, `reconnecting in 3.2 s: connect to 127.0.0.1:8765: connection refused`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// The state before.
+    /// The previous state.
     pub from: ClientState,
-    /// The state now; the same as before where a dial failed and the next one is waited for.
+    /// The state now; equal to `from` after a failed dial that will be repeated.
     pub to: ClientState,
-    /// Why a connection ended or a dial failed, in one line. Empty for the better kinds of change, and where the
-    /// program wanted it.
+    /// The cause of the end of a connection or of a failed dial, in one line. Empty for other changes, and if the
+    /// program asked for it.
     pub why: String,
-    /// How long until the next dial, where one is waited for.
+    /// The time until the next dial, if one is scheduled.
     pub retry_in: Option<Duration>,
 }
 
 impl Change {
-    /// Whether a connection has opened.
+    /// Returns true if a connection was opened.
     #[must_use]
     pub fn connected(&self) -> bool {
         self.from != ClientState::Connected && self.to == ClientState::Connected
     }
 
-    /// Whether an open connection has ended. A dial that fails ends none.
+    /// Returns true if an open connection ended. A failed dial is not the end of a connection.
     #[must_use]
     pub fn disconnected(&self) -> bool {
         self.from == ClientState::Connected && self.to != ClientState::Connected
     }
 
-    /// Whether nothing more will come, unless the program reconnects: the server was given up, or stopped.
+    /// Returns true if no more events will come unless the program reconnects: the connection failed for good, or was
+    /// stopped.
     #[must_use]
     pub fn is_last(&self) -> bool {
         matches!(self.to, ClientState::Error | ClientState::Disconnected)
@@ -249,40 +250,40 @@ impl fmt::Display for Change {
     }
 }
 
-/// A message as it came.
+/// The content of a message as received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Raw<'a> {
-    /// JSON, or what becomes JSON when NaN, Infinity and lone surrogates are rewritten.
+    /// JSON, or text that is JSON after NaN, Infinity and lone surrogates are replaced.
     Json(&'a str),
-    /// Text that is no JSON, or is nested too deeply to be read.
+    /// Text that is not JSON, or is nested too deeply to be parsed.
     Text(&'a str),
-    /// Binary that is no UTF-8 text.
+    /// A binary message that is not UTF-8 text.
     Binary(&'a [u8]),
-    /// No message: the event is the client's own.
+    /// No message: the event is one of the client itself.
     None,
 }
 
-/// One message and what it means: what formats write and handlers get.
+/// One message and the events that were decoded from it. Formats write it, and handlers receive it.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     /// The server's label.
     pub server: &'a Arc<str>,
-    /// Which server: the position in which it was added.
+    /// The server's index, in the order in which servers were added.
     pub id: usize,
-    /// When it was received, by this machine's clock.
+    /// The time of receipt by this machine's clock.
     pub received_at: SystemTime,
-    /// The same by a clock that never jumps.
+    /// The time of receipt by the monotonic clock.
     pub at: Instant,
-    /// The message's type or channel, for those who choose by it; empty where it has none.
+    /// The message's type or channel, for filters; empty if it has none.
     pub kind: &'a str,
-    /// The message as it came.
+    /// The message as received.
     pub raw: Raw<'a>,
-    /// What it means; a message may mean several things, a keep-alive or an unchanged list of alerts nothing new.
+    /// The events decoded from it. One message can yield several, or none: an unchanged list of alerts yields none.
     pub events: &'a [Event<'a>],
 }
 
 impl Message<'_> {
-    /// Whether the message carries content: not only a greeting, a keep-alive, a server's error or a change of state.
+    /// Returns true if at least one event is content, see [`Event::is_content`].
     #[must_use]
     pub fn is_content(&self) -> bool {
         self.events.iter().any(Event::is_content)
@@ -290,11 +291,11 @@ impl Message<'_> {
 }
 
 impl Event<'_> {
-    /// The names of the kinds that are shown, in the order in which they are named to users.
+    /// The names of the kinds that `events` writes and `--only` takes, in the order in which users read them.
     pub const KINDS: [&'static str; 8] =
         ["sample", "processes", "alert", "log", "notice", "answer", "error", "unknown"];
 
-    /// The name of the event's kind, one of [`Event::KINDS`]; `None` for keep-alives and changes of state.
+    /// Returns the name of the event's kind, one of [`Event::KINDS`]; `None` for keep-alives and changes of state.
     #[must_use]
     pub fn kind_name(&self) -> Option<&'static str> {
         match self {
@@ -310,7 +311,7 @@ impl Event<'_> {
         }
     }
 
-    /// Whether the event is content: not a greeting, a keep-alive, a server's error or a change of state.
+    /// Returns true unless the event is a greeting, a keep-alive, a server's error or a change of state.
     #[must_use]
     pub fn is_content(&self) -> bool {
         match self {
@@ -331,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_says_in_one_line_what_has_become_of_the_connection() {
+    fn a_change_is_written_as_one_line() {
         use ClientState::{Connected, Connecting, Disconnected, Error, Reconnecting};
         let change = |from, to, why: &str, retry_in: Option<u64>| {
             let change = Change { from, to, why: why.into(), retry_in: retry_in.map(Duration::from_millis) };

@@ -1,11 +1,11 @@
-//! Events that outlive the message they came from.
+//! Copies of events that do not borrow from their message.
 
 use std::borrow::Cow;
 
 use super::{Alert, Answer, Event, LogLine, Notice, Process, ProcessChange, Processes, ServerError, Unknown};
 
 impl Event<'_> {
-    /// The same event, borrowing from nothing.
+    /// Copies all borrowed text.
     #[must_use]
     pub fn into_owned(self) -> Event<'static> {
         match self {

@@ -1,84 +1,78 @@
-//! Writes a server's JSON anew without reading it into a tree: other white space, the same value.
+//! Changes the white space of a server's JSON without parsing it into a tree.
 //!
-//! Order, duplicate members and the spelling of numbers stay. What is no JSON or could harm a terminal
-//! is rewritten: NaN and Infinity to null, control and bidirectional characters to escapes.
+//! Order, duplicate members and the spelling of numbers are kept. Text that is not JSON or could harm a terminal is
+//! replaced: NaN and Infinity by null, control and bidirectional characters by escapes.
 
 use std::fmt::{Display, Write};
 
 use super::{Surrogates, is_word, surrogates};
 use crate::model::text;
 
-/// How the text is laid out.
+/// White space between the tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// On one line, without blanks.
+    /// One line without spaces.
     Line,
-    /// Indented by 2, up to a depth no honest message has; what is deeper stays on one line, so that
-    /// a message of brackets cannot grow into gigabytes.
+    /// Indented by 2 for each level down to [`MAX_INDENT_DEPTH`]. Deeper levels stay on one line: a message of nothing
+    /// but brackets would otherwise grow quadratically.
     Indented,
 }
 
-/// A text of nothing but brackets and digits grows 14-fold at this depth.
-const DEEPEST: usize = 12;
+/// No real message is nested as deeply. A text of brackets and digits grows at most 14-fold by this indentation.
+const MAX_INDENT_DEPTH: usize = 12;
 
-/// Appends the text, which is JSON or becomes JSON by [`super::repair`], in another layout.
+/// Appends the text, which is JSON or becomes JSON by [`super::repair`], in the given layout.
 ///
-/// Of any other text it appends something harmless.
+/// For any other text the output is unspecified, but harmless to a terminal.
 pub fn relayout(out: &mut String, text: &str, layout: Layout) {
-    Writer::new(out, layout).json(text);
+    Writer::new(out, layout).raw(text);
 }
 
-/// Appends a string literal with everything escaped that must or should be.
+/// Appends a string literal. Escapes what JSON requires, and hostile characters.
 pub fn push_string(out: &mut String, text: &str) {
     out.push('"');
-    let mut rest = text;
-    while let Some((at, c)) = text::find(rest, ends_run) {
-        out.push_str(&rest[..at]);
-        push_escape(out, c);
-        rest = &rest[at + c.len_utf8()..];
-    }
-    out.push_str(rest);
+    text::push_replacing(out, text, is_quote_or_backslash, push_escape);
     out.push('"');
 }
 
-/// Writes JSON piece by piece, some of it pieces of other JSON.
+/// Writes JSON value by value. Values can be copied from other JSON text.
 #[derive(Debug)]
 pub struct Writer<'o> {
     out: &'o mut String,
     layout: Layout,
     depth: usize,
-    /// Nothing was written since the last bracket was opened.
+    /// True directly after an opening bracket.
     empty: bool,
 }
 
 impl<'o> Writer<'o> {
-    /// Appends to `out`.
+    /// Creates a writer that appends to `out`.
     pub fn new(out: &'o mut String, layout: Layout) -> Self {
         Writer { out, layout, depth: 0, empty: false }
     }
 
-    /// Opens an object or a list.
+    /// Begins an object or a list: `{` or `[`.
     pub fn open(&mut self, bracket: char) {
-        self.begin();
+        self.begin_value();
         self.out.push(bracket);
         self.depth += 1;
         self.empty = true;
     }
 
-    /// Closes it.
+    /// Ends an object or a list: `}` or `]`.
     pub fn close(&mut self, bracket: char) {
-        let broken = self.is_broken() && !self.empty;
+        let on_new_line = self.breaks_lines() && !self.empty;
         self.depth = self.depth.saturating_sub(1);
         self.empty = false;
-        if broken {
+        if on_new_line {
             self.indent();
         }
         self.out.push(bracket);
     }
 
-    /// Begins an element of a list.
+    /// Begins an element of a list. Its value follows.
     pub fn element(&mut self) {
-        if self.empty { self.begin() } else { self.comma() }
+        if self.empty { self.begin_value() } else { self.comma() }
     }
 
     /// Begins a member of an object. Its value follows.
@@ -89,53 +83,53 @@ impl<'o> Writer<'o> {
         self
     }
 
-    /// A string.
+    /// Writes a string.
     pub fn string(&mut self, text: &str) {
-        self.begin();
+        self.begin_value();
         push_string(self.out, text);
     }
 
-    /// A number, `true`, `false` or `null`: what needs no quotes and is known to be JSON.
-    pub fn plain(&mut self, value: impl Display) {
-        self.begin();
+    /// Writes a value whose `Display` is JSON: an integer, `true`, `false` or `null`.
+    pub fn literal(&mut self, value: impl Display) {
+        self.begin_value();
         // Writing to a String cannot fail.
         let _ = write!(self.out, "{value}");
     }
 
-    /// A number that may be a fraction; null where it is none.
+    /// Writes a number; null if it is NaN or infinite.
     pub fn number(&mut self, value: f64) {
-        self.begin();
+        self.begin_value();
         super::push_number(self.out, value);
     }
 
-    /// Any other JSON, or what becomes JSON by [`super::repair`].
-    pub fn json(&mut self, text: &str) {
+    /// Copies a JSON text, or one that becomes JSON by [`super::repair`], in this writer's layout.
+    pub fn raw(&mut self, text: &str) {
         let mut at = 0;
         while let Some(&b) = text.as_bytes().get(at) {
             at += match b {
                 b'"' => self.copy_string(&text[at..]),
                 _ if is_word(b) => self.copy_word(&text[at..]),
-                _ => self.mark(b),
+                _ => self.copy_punctuation(b),
             };
         }
     }
 
-    /// The members of another object, which end the object that is open here.
+    /// Copies the members of another object, with its closing bracket: this also ends the object that is open here.
     pub fn members_of(&mut self, object: &str) {
         let members = object.trim_ascii_start().strip_prefix('{').unwrap_or("}").trim_ascii_start();
         if !self.empty && !members.starts_with('}') {
             self.comma();
         }
-        self.json(members);
+        self.raw(members);
     }
 
-    /// Whether brackets at this depth stand on lines of their own.
-    fn is_broken(&self) -> bool {
-        self.layout == Layout::Indented && self.depth <= DEEPEST
+    /// Returns true if elements at this depth begin on a new line.
+    fn breaks_lines(&self) -> bool {
+        self.layout == Layout::Indented && self.depth <= MAX_INDENT_DEPTH
     }
 
-    fn begin(&mut self) {
-        if self.empty && self.is_broken() {
+    fn begin_value(&mut self) {
+        if self.empty && self.breaks_lines() {
             self.indent();
         }
         self.empty = false;
@@ -143,7 +137,7 @@ impl<'o> Writer<'o> {
 
     fn comma(&mut self) {
         self.out.push(',');
-        if self.is_broken() {
+        if self.breaks_lines() {
             self.indent();
         } else if self.layout == Layout::Indented {
             self.out.push(' ');
@@ -155,12 +149,12 @@ impl<'o> Writer<'o> {
     }
 
     fn indent(&mut self) {
-        const BLANKS: &str = "                        ";
+        const SPACES: &str = "                        ";
         self.out.push('\n');
-        self.out.push_str(&BLANKS[..2 * self.depth.min(DEEPEST)]);
+        self.out.push_str(&SPACES[..2 * self.depth.min(MAX_INDENT_DEPTH)]);
     }
 
-    fn mark(&mut self, b: u8) -> usize {
+    fn copy_punctuation(&mut self, b: u8) -> usize {
         match b {
             b'{' | b'[' => self.open(char::from(b)),
             b'}' | b']' => self.close(char::from(b)),
@@ -172,7 +166,7 @@ impl<'o> Writer<'o> {
     }
 
     fn copy_word(&mut self, text: &str) -> usize {
-        self.begin();
+        self.begin_value();
         let len = text.bytes().position(|b| !is_word(b)).unwrap_or(text.len());
         let word = &text[..len];
         self.out.push_str(if matches!(word, "NaN" | "Infinity" | "-Infinity") { "null" } else { word });
@@ -180,10 +174,10 @@ impl<'o> Writer<'o> {
     }
 
     fn copy_string(&mut self, text: &str) -> usize {
-        self.begin();
+        self.begin_value();
         self.out.push('"');
         let mut rest = &text[1..];
-        while let Some((at, c)) = text::find(rest, ends_run) {
+        while let Some((at, c)) = text::find_hostile(rest, is_quote_or_backslash) {
             self.out.push_str(&rest[..at]);
             rest = &rest[at..];
             let len = match c {
@@ -204,11 +198,11 @@ impl<'o> Writer<'o> {
     }
 }
 
-fn ends_run(b: u8) -> bool {
+fn is_quote_or_backslash(b: u8) -> bool {
     matches!(b, b'"' | b'\\')
 }
 
-/// Copies the escape sequence at the beginning and returns its length.
+/// Copies the escape sequence at the start of `text` and returns its length. A lone surrogate becomes U+FFFD.
 fn copy_escape(out: &mut String, text: &str) -> usize {
     let len = match surrogates(text.as_bytes()) {
         Surrogates::Lone => {
@@ -216,7 +210,7 @@ fn copy_escape(out: &mut String, text: &str) -> usize {
             return 6;
         }
         Surrogates::Pair => 12,
-        // What follows a backslash must not be taken for the string's end.
+        // An escaped quote must not be taken for the end of the string.
         Surrogates::None => 1 + usize::from(text.as_bytes().get(1).is_some_and(u8::is_ascii_graphic)),
     };
     out.push_str(&text[..len]);
@@ -230,7 +224,7 @@ fn push_escape(out: &mut String, c: char) {
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
-        // Nothing hostile lies beyond the first plane. Writing to a String cannot fail.
+        // No hostile character lies beyond U+FFFF. Writing to a String cannot fail.
         _ => drop(write!(out, "\\u{:04x}", u32::from(c))),
     }
 }
@@ -272,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn not_a_number_becomes_null_but_not_in_strings() {
+    fn nan_becomes_null_but_not_in_strings() {
         let text = r#"[NaN, -Infinity, Infinity, "NaN", "\"NaN", true]"#;
         assert_eq!(laid_out(text, Layout::Line), r#"[null,null,null,"NaN","\"NaN",true]"#);
     }
@@ -302,22 +296,22 @@ mod tests {
     }
 
     #[test]
-    fn brackets_beyond_every_honest_depth_cannot_grow_the_text() {
+    fn brackets_nested_very_deeply_cannot_grow_the_text() {
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
         assert!(laid_out(&deep, Layout::Indented).len() < deep.len() + 1000);
-        let wide = format!("{}0{}{}", "[".repeat(DEEPEST), ",0".repeat(100_000), "]".repeat(DEEPEST));
+        let wide = format!("{}0{}{}", "[".repeat(MAX_INDENT_DEPTH), ",0".repeat(100_000), "]".repeat(MAX_INDENT_DEPTH));
         assert!(laid_out(&wide, Layout::Indented).len() < 14 * wide.len());
     }
 
     #[test]
-    fn what_is_no_json_survives_and_stays_harmless() {
+    fn text_that_is_not_json_is_written_harmlessly() {
         for text in ["", "\"", "\"\\", "\"\\é\x1b", "}}]],,::", "\x1b[1m é\u{202e}", "\"\\\x1b", "[\"\\ud8"] {
             let out = laid_out(text, Layout::Line);
             assert!(!out.chars().any(text::is_hostile), "{out:?}");
         }
     }
 
-    /// A bounded, repeatable source of odd messages.
+    /// A repeatable generator of unusual messages.
     struct Random(u64);
 
     impl Random {

@@ -1,4 +1,4 @@
-//! JSON as it comes from servers: which message it is, a small tree, and the repair of what is no JSON.
+//! JSON from servers: the type of a message, a small tree, the repair of invalid JSON, and writing.
 
 mod layout;
 mod node;
@@ -12,42 +12,43 @@ pub use layout::{Layout, Writer, push_string, relayout};
 pub use node::Node;
 pub use redact::redact;
 
-/// The message's `type`, where it is an object that has one and it is a text.
+/// Returns the text of the message's member `type`; `None` if it has none.
 ///
-/// All known servers send `type` first or nearly so: a look at the beginning spares most messages a pass.
+/// All known servers send `type` as one of the first members, most as the first: a look at the start of the text then
+/// saves a pass over it.
 #[must_use]
 pub fn message_type(text: &str) -> Option<Cow<'_, str>> {
     leading_type(text).map(Cow::Borrowed).or_else(|| member(text, "type"))
 }
 
-/// A text member of the message's object, the first of that name. `None` where there is none or the text is no JSON
-/// even after its repair.
+/// Returns the first text member of that name in the message's object; `None` if there is none, or if the text is not
+/// JSON even after its repair.
 #[must_use]
 pub fn member<'a>(text: &'a str, key: &str) -> Option<Cow<'a, str>> {
-    match find(text, &[key]) {
+    match find_member(text, &[key]) {
         Ok(found) => found?.into_text(),
-        Err(_) => Some(find(&repair(text)?, &[key]).ok()??.into_text()?.into_owned().into()),
+        Err(_) => Some(find_member(&repair(text)?, &[key]).ok()??.into_text()?.into_owned().into()),
     }
 }
 
-/// Whether the message's object has a member of one of these names, however they are spelled.
+/// Returns true if the message's object has a member of one of these names, with or without escapes in its spelling.
 ///
-/// Where that cannot be told, because the text is no JSON even after its repair, the answer is yes.
+/// Also true if the text is not JSON even after its repair: callers wrap the message then.
 #[must_use]
 pub fn has_member(text: &str, names: &[&str]) -> bool {
-    // A name that does not stand there in quotes can only be spelled with escapes.
-    let possible = text.contains('\\') || names.iter().any(|name| stands_quoted(text, name));
-    let has = |text: &str| find(text, names).map(|found| found.is_some());
+    // A member whose name does not occur in quotes must be spelled with escapes.
+    let possible = text.contains('\\') || names.iter().any(|name| contains_quoted(text, name));
+    let has = |text: &str| find_member(text, names).map(|found| found.is_some());
     possible && has(text).or_else(|_| has(&repair(text).unwrap_or_default())).unwrap_or(true)
 }
 
-/// A number in JSON's spelling.
+/// Parses a JSON number.
 #[must_use]
 pub fn number(text: &str) -> Option<f64> {
     Node::parse(text).ok()?.as_f64()
 }
 
-/// Appends a number in its shortest spelling, a float with its point; null where it is none.
+/// Appends a number in its shortest form, with a decimal point; null if it is NaN or infinite.
 pub fn push_number(out: &mut String, number: f64) {
     use std::fmt::Write as _;
     // Writing to a String cannot fail.
@@ -57,20 +58,20 @@ pub fn push_number(out: &mut String, number: f64) {
     };
 }
 
-/// Whether the text is one JSON value. Strict, but for numbers no larger type can hold and lone surrogates.
+/// Returns true if the text is one JSON value. Numbers beyond f64 and lone surrogates are accepted.
 #[must_use]
 pub fn is_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
-/// Whether the text is JSON, or becomes JSON by its repair.
+/// Returns true if the text is JSON, or becomes JSON by its repair.
 #[must_use]
 pub fn is_readable(text: &str) -> bool {
     is_json(text) || repair(text).is_some_and(|text| is_json(&text))
 }
 
-/// The text with everything rewritten that servers send and no JSON reader takes: `NaN`, `Infinity` and
-/// numbers beyond f64 become `null`, lone surrogates U+FFFD. `None` where there is nothing of the kind.
+/// Replaces what servers send but JSON parsers reject: `NaN`, `Infinity` and numbers beyond f64 by `null`, lone
+/// surrogates by U+FFFD. Returns `None` if there is nothing to replace.
 #[must_use]
 pub fn repair(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len());
@@ -94,26 +95,27 @@ fn leading_type(text: &str) -> Option<&str> {
     (rest.as_bytes()[end] == b'"').then(|| &rest[..end])
 }
 
-fn stands_quoted(text: &str, name: &str) -> bool {
+fn contains_quoted(text: &str, name: &str) -> bool {
     let quoted = |(at, _)| text[..at].ends_with('"') && text[at + name.len()..].starts_with('"');
     text.contains(name) && text.match_indices(name).any(quoted)
 }
 
-/// There is no object in a text, or no JSON at all.
-struct NoObject;
+/// The text is not a JSON object.
+struct NotAnObject;
 
-/// The first member of one of these names.
-fn find<'a>(text: &'a str, names: &[&str]) -> Result<Option<Node<'a>>, NoObject> {
+/// Finds the first member of one of these names.
+fn find_member<'a>(text: &'a str, names: &[&str]) -> Result<Option<Node<'a>>, NotAnObject> {
     if !text.trim_ascii_start().starts_with('{') {
-        return Err(NoObject);
+        return Err(NotAnObject);
     }
     match Node::parse_member(text, names) {
         Ok(Node::Map(mut members)) => Ok(members.pop().map(|(_, value)| value)),
-        _ => Err(NoObject),
+        _ => Err(NotAnObject),
     }
 }
 
-/// The length of the string, word or single character at the beginning of a text that is not empty.
+/// Returns the length of the first token of a text that is not empty: a string, a word, or everything up to the next of
+/// these.
 fn token_len(text: &str) -> usize {
     let bytes = text.as_bytes();
     match bytes[0] {
@@ -127,7 +129,7 @@ fn is_word(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')
 }
 
-/// The length of the string at the beginning, with its quotes; to the end where it is not closed.
+/// Returns the length of the string at the start, with its quotes; the whole length if it is not closed.
 fn string_len(bytes: &[u8]) -> usize {
     let mut escaped = false;
     for (i, &b) in bytes.iter().enumerate().skip(1) {
@@ -163,7 +165,7 @@ fn push_repaired_string(out: &mut String, string: &str) {
     out.push_str(rest);
 }
 
-/// What stands at the beginning of an escape sequence.
+/// The kind of the escape sequence at the start of a text.
 pub(crate) enum Surrogates {
     None,
     Pair,
@@ -178,7 +180,7 @@ pub(crate) fn surrogates(bytes: &[u8]) -> Surrogates {
     }
 }
 
-/// The UTF-16 unit of a `\uXXXX` at the beginning.
+/// Decodes a `\uXXXX` at the start as a UTF-16 unit.
 fn unit(bytes: &[u8]) -> Option<u32> {
     let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
     digits.iter().try_fold(0, |unit, &b| Some(unit << 4 | char::from(b).to_digit(16)?))
@@ -201,14 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_type_has_none() {
+    fn a_message_without_a_text_as_type_has_no_type() {
         for text in ["", "[]", "5", "{}", r#"{"type":5}"#, r#"{"type":["a"]}"#, r#"{"type":"a"#, "{\"type\"", "null"] {
             assert_eq!(message_type(text), None, "{text}");
         }
     }
 
     #[test]
-    fn not_a_number_becomes_null_outside_strings_only() {
+    fn nan_and_infinity_become_null_outside_strings_only() {
         let text = r#"{"a":NaN,"b":[Infinity,-Infinity,1e400,-1e999,1.5],"c":"NaN \" Infinity","d":true}"#;
         let repaired = r#"{"a":null,"b":[null,null,null,null,1.5],"c":"NaN \" Infinity","d":true}"#;
         assert_eq!(repair(text).as_deref(), Some(repaired));
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_no_repair_is_left_alone_and_rubbish_survives() {
+    fn json_needs_no_repair_and_any_text_can_be_repaired() {
         for text in
             ["", "{}", r#"{"a":"b\"#, r#""\"#, "\"\\é", "naïve ☃ text", "}{][", r#""\ud8"#, "\"\\u", r#""\ud800\u"#]
         {
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_is_found_in_every_spelling_and_only_at_the_top() {
+    fn a_member_is_found_in_every_spelling_and_only_at_the_top_level() {
         for text in [
             r#"{"a":1,"server":2}"#,
             r#"{"\u0073erver":NaN}"#,
@@ -248,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_in_what_is_skipped_is_no_error() {
+    fn deep_nesting_in_skipped_values_is_not_an_error() {
         let deep = format!(r#"{{"x":{}{},"type":"a"}}"#, "[".repeat(5000), "]".repeat(5000));
         assert!(is_json(&deep));
         assert_eq!(message_type(&deep).as_deref(), Some("a"));

@@ -1,4 +1,4 @@
-//! A small tree for the rarer messages: it bears any shape, and borrows from the text.
+//! A small JSON tree for the less frequent messages. Accepts any value and borrows from the text.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -12,7 +12,7 @@ pub enum Node<'a> {
     Null,
     /// `true` or `false`
     Bool(bool),
-    /// An integer that fits.
+    /// An integer that fits into 64 bits.
     Integer(i64),
     /// Any other number.
     Float(f64),
@@ -25,47 +25,47 @@ pub enum Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Reads one value; at most 128 levels deep.
+    /// Parses one value with at most 128 levels.
     ///
     /// # Errors
-    /// Where the text is no JSON, or nested deeper.
+    /// The text is not JSON, or nested more deeply.
     pub fn parse(text: &'a str) -> serde_json::Result<Self> {
         Node::read(text, None)
     }
 
-    /// Reads an object, of which it keeps the first member of one of these names only. What follows it is not read.
+    /// Parses an object but keeps only the first member of one of these names. Text after the object is not checked.
     pub(super) fn parse_member(text: &'a str, names: &[&str]) -> serde_json::Result<Self> {
         Node::read(text, Some(names))
     }
 
     fn read(text: &'a str, only: Option<&[&str]>) -> serde_json::Result<Self> {
         let mut json = serde_json::Deserializer::from_str(text);
-        let node = json.deserialize_any(Build { only })?;
+        let node = json.deserialize_any(NodeVisitor { only })?;
         if only.is_none() {
             json.end()?;
         }
         Ok(node)
     }
 
-    /// The first member of that name.
+    /// Returns the first member of that name.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Node<'a>> {
         self.members().iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
-    /// The members of an object, none of anything else.
+    /// Returns the members of an object; empty for any other value.
     #[must_use]
     pub fn members(&self) -> &[(Cow<'a, str>, Node<'a>)] {
         if let Node::Map(members) = self { members } else { &[] }
     }
 
-    /// The elements of a list, none of anything else.
+    /// Returns the elements of a list; empty for any other value.
     #[must_use]
     pub fn elements(&self) -> &[Node<'a>] {
         if let Node::List(list) = self { list } else { &[] }
     }
 
-    /// The text of a member that is one and is not empty.
+    /// Returns the text of a member; `None` if it is empty or not a text.
     #[must_use]
     pub fn text(&self, key: &str) -> Option<&Cow<'a, str>> {
         match self.get(key) {
@@ -74,26 +74,26 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The same, or another text where there is none.
+    /// Returns the text of a member, or `other` if it has none.
     #[must_use]
     pub fn text_or(&self, key: &str, other: &'static str) -> Cow<'a, str> {
         self.text(key).cloned().unwrap_or(Cow::Borrowed(other))
     }
 
-    /// The first of several members that has a text; where none has, the whole on one line.
+    /// Returns the text of the first of these members that has one; if none has, the whole value on one line.
     #[must_use]
-    pub fn told(&self, keys: &[&str]) -> Cow<'a, str> {
+    pub fn first_text(&self, keys: &[&str]) -> Cow<'a, str> {
         let text = keys.iter().find_map(|key| self.text(key));
         text.cloned().unwrap_or_else(|| Cow::Owned(self.to_string()))
     }
 
-    /// The number of a member that is one.
+    /// Returns the value of a member that is a number.
     #[must_use]
     pub fn number(&self, key: &str) -> Option<f64> {
         self.get(key)?.as_f64()
     }
 
-    /// The value of a number.
+    /// Returns the value of a number.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
         match self {
@@ -103,44 +103,38 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Whether it is `null`.
+    /// Returns true for `null`.
     #[must_use]
     pub fn is_null(&self) -> bool {
         matches!(self, Node::Null)
     }
 
-    /// The text of a string.
+    /// Returns the text of a string.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         if let Node::Text(text) = self { Some(text) } else { None }
     }
 
-    /// The text of a string, taken out.
+    /// Converts a string into its text.
     #[must_use]
     pub fn into_text(self) -> Option<Cow<'a, str>> {
         if let Node::Text(text) = self { Some(text) } else { None }
     }
 
-    /// An object without the members of these names; anything else as it is.
+    /// Copies an object without the members of these names; any other value unchanged.
     #[must_use]
     pub fn without(&self, names: &[&str]) -> Node<'a> {
         self.filtered(&|name, _| !names.contains(&name))
     }
 
-    /// An object with those members only that are to be kept; anything else as it is.
+    /// Copies an object with the members that satisfy `keep`; any other value unchanged.
     #[must_use]
     pub fn filtered(&self, keep: &dyn Fn(&str, &Node<'a>) -> bool) -> Node<'a> {
         let Node::Map(members) = self else { return self.clone() };
-        let mut kept = Vec::new();
-        for member in members {
-            if keep(&member.0, &member.1) {
-                kept.push(member.clone());
-            }
-        }
-        Node::Map(kept)
+        Node::Map(members.iter().filter(|(name, value)| keep(name, value)).cloned().collect())
     }
 
-    /// The elements of a list on one line, for people.
+    /// Writes the elements of a list on one line, separated by commas.
     #[must_use]
     pub fn joined(&self) -> String {
         let mut out = String::new();
@@ -151,14 +145,14 @@ impl<'a> Node<'a> {
         out
     }
 
-    /// Whether the value is neither a list nor an object.
+    /// Returns true unless the value is a list or an object.
     #[must_use]
     pub fn is_leaf(&self) -> bool {
         !matches!(self, Node::List(_) | Node::Map(_))
     }
 }
 
-/// On one line, for people: texts without quotes, `a=1 b=[2, 3]`. What it prints is not yet escaped.
+/// Writes the value on one line, for people: texts without quotes, `a=1 b=[2, 3]`. Hostile characters are not escaped.
 impl fmt::Display for Node<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -193,16 +187,17 @@ impl fmt::Display for Node<'_> {
 
 impl<'de> Deserialize<'de> for Node<'de> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        json.deserialize_any(Build { only: None })
+        json.deserialize_any(NodeVisitor { only: None })
     }
 }
 
-struct Build<'k> {
-    /// Of an object, only the first member of one of these names is kept.
+/// Builds a [`Node`].
+struct NodeVisitor<'k> {
+    /// If set, only the first member of one of these names is kept of an object.
     only: Option<&'k [&'k str]>,
 }
 
-impl<'de> Visitor<'de> for Build<'_> {
+impl<'de> Visitor<'de> for NodeVisitor<'_> {
     type Value = Node<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,15 +1,15 @@
-//! Hides secrets in a message and leaves the rest of it as it came.
+//! Hides secrets in a message and copies the rest unchanged.
 
 use super::{Node, token_len};
 
-/// The text with `"redacted"` for the value of each member of its object that has one of these names, however
-/// the name is spelled. The text must be JSON.
+/// Replaces the value of each member of the text's object that has one of these names, with or without escapes in its
+/// spelling, by `"redacted"`. The text must be JSON.
 #[must_use]
 pub fn redact(text: &str, names: &[&str]) -> String {
     let mut redaction = Redaction { out: String::with_capacity(text.len()), depth: 0, key: "", hiding: false };
     let mut rest = text;
     while !rest.is_empty() {
-        let len = if is_mark(rest.as_bytes()[0]) { 1 } else { token_len(rest).min(next_mark(rest)) };
+        let len = if is_punctuation(rest.as_bytes()[0]) { 1 } else { token_len(rest).min(next_punctuation(rest)) };
         redaction.token(&rest[..len], names);
         rest = &rest[len..];
     }
@@ -19,9 +19,9 @@ pub fn redact(text: &str, names: &[&str]) -> String {
 struct Redaction<'a> {
     out: String,
     depth: usize,
-    /// The latest string of the object itself: before a colon, the name of a member.
+    /// The latest string at depth 1. At a colon this is the name of a member.
     key: &'a str,
-    /// Whether the value of a member is left out.
+    /// True inside a value that is left out.
     hiding: bool,
 }
 
@@ -48,13 +48,13 @@ impl<'a> Redaction<'a> {
     }
 }
 
-fn is_mark(byte: u8) -> bool {
+fn is_punctuation(byte: u8) -> bool {
     matches!(byte, b'{' | b'}' | b'[' | b']' | b',' | b':')
 }
 
-/// Where the next mark stands, which is of no account within a string.
-fn next_mark(text: &str) -> usize {
-    if text.starts_with('"') { text.len() } else { text.bytes().position(is_mark).unwrap_or(text.len()) }
+/// Returns the offset of the next punctuation mark; the whole length for a string, whose content does not count.
+fn next_punctuation(text: &str) -> usize {
+    if text.starts_with('"') { text.len() } else { text.bytes().position(is_punctuation).unwrap_or(text.len()) }
 }
 
 #[cfg(test)]
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_name_is_left_alone() {
+    fn strings_that_are_not_a_member_s_name_are_kept() {
         for text in
             [r#"{"a":"token","b":{"token":1},"c":["token",1]}"#, r#"["token",1]"#, r#"{"a":"\"token\":1","é":"☃"}"#, ""]
         {

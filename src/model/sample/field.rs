@@ -1,44 +1,44 @@
-//! The members of servers' messages that hold a sample, as rows of a table.
+//! Table rows that tell how the members of a server's message become a sample.
 
 use std::fmt;
 
 use crate::model::metric::{Metric, Text};
 
-/// One member that a dialect knows: its key and what becomes of its value.
+/// A member that a dialect knows: its key and the rule for its value.
 pub struct Field(pub &'static str, pub FieldRule);
 
-/// The key alone: rows may contain themselves.
+/// Prints the key only: rows may contain themselves.
 impl fmt::Debug for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-/// What becomes of a member's value.
+/// The rule for a member's value.
 #[derive(Debug)]
 pub enum FieldRule {
-    /// An object with rows of its own.
+    /// An object with its own rows.
     Into(&'static [Field]),
-    /// A list of objects, of which the first has rows.
+    /// A list of objects; the rows apply to the first.
     First(&'static &'static [Field]),
-    /// A number, multiplied by the factor to get the metric's unit.
+    /// A number; multiplied by the factor it is in the metric's unit.
     Number(Metric, f64),
-    /// As `Number`, but any other spelling of the same metric wins.
+    /// As `Number`, but any other member with the same metric takes precedence.
     Else(Metric, f64),
-    /// As `Number`, but the server writes 0 for what it does not know.
+    /// As `Number`, but 0 means unknown.
     NonZero(Metric, f64),
-    /// A list of numbers, one metric each.
+    /// A list of numbers, one for each metric.
     Numbers(&'static [Metric]),
-    /// A text of values with commas between them, one metric each, in the server's own notation; or a list of numbers.
+    /// A text of values separated by commas, one for each metric, parsed by the function; or a list of numbers.
     Words(&'static [Metric], fn(&str) -> Option<f64>),
-    /// A text; an empty one counts as absent.
+    /// A text; empty means absent.
     Text(Text),
     /// The message's time stamp: a text, or seconds since 1970.
     At,
     /// A list of percentages, one for each logical processor.
     PerCore,
-    /// Alerts that come with the sample.
+    /// The alerts that are part of the message.
     Alerts,
-    /// A member that says what the message is, and nothing about the host.
+    /// A member about the message itself, such as its type; not shown under `Other`.
     Envelope,
 }

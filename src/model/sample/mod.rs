@@ -1,4 +1,4 @@
-//! Samples, and how they are found in servers' messages.
+//! Samples, and the tables by which they are read from messages.
 
 pub mod field;
 pub mod read;
@@ -10,16 +10,16 @@ use crate::model::metric::{Metric, Text};
 
 use field::Field;
 
-/// One reading of a host's metrics. What the server did not send is absent.
+/// One reading of a host's metrics. Values that the server did not send are absent.
 #[derive(Clone)]
 pub struct Sample<'a> {
     numbers: [f64; Metric::ALL.len()],
     texts: [Option<Cow<'a, str>>; Text::ALL.len()],
     /// The server's own time stamp, as it wrote it.
     pub at: Option<Cow<'a, str>>,
-    /// Use of each logical processor in per cent, in the server's order; absent readings are NaN.
+    /// Use of each logical processor in per cent, in the server's order; NaN for absent readings.
     pub per_core: Vec<f64>,
-    /// The rules that found these values, so that a format can tell what else a message holds.
+    /// The rows by which the sample was read; [`read::other_members`] lists what they do not cover.
     pub(crate) rules: &'static [Field],
 }
 
@@ -34,20 +34,20 @@ impl<'a> Sample<'a> {
         }
     }
 
-    /// The metric's value in the unit of its row; `None` where the server did not send one.
+    /// Returns the metric's value in the unit of its row; `None` if the server did not send one.
     #[must_use]
     pub fn get(&self, metric: Metric) -> Option<f64> {
         let value = self.numbers[metric as usize];
         (!value.is_nan()).then_some(value)
     }
 
-    /// The text; `None` where the server did not send one, or an empty one.
+    /// Returns the text; `None` if the server did not send one, or an empty one.
     #[must_use]
     pub fn text(&self, text: Text) -> Option<&str> {
         self.texts[text as usize].as_deref()
     }
 
-    /// Whether the sample carries no metric at all.
+    /// Returns true if the sample has no metric at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.numbers.iter().all(|value| value.is_nan())
@@ -61,7 +61,7 @@ impl<'a> Sample<'a> {
         self.texts[text as usize] = Some(value);
     }
 
-    /// The same sample, borrowing from nothing.
+    /// Copies all borrowed text.
     #[must_use]
     pub fn into_owned(self) -> Sample<'static> {
         Sample {
@@ -74,7 +74,7 @@ impl<'a> Sample<'a> {
     }
 }
 
-/// What it carries, by the names of [`METRICS`] and [`TEXTS`].
+/// Prints the values that are present, by the names of their rows.
 impl fmt::Debug for Sample<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Sample");
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_output_has_what_a_sample_carries_and_nothing_else() {
+    fn debug_output_has_the_values_that_are_present_and_nothing_else() {
         let mut sample = Sample::new(&[]);
         sample.put(Metric::Disk, 28.5);
         sample.put_text(Text::Host, "nas".into());

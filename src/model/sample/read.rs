@@ -1,7 +1,8 @@
-//! Finds the members of a sample in a server's message by a table, in one pass and without a tree.
+//! Reads a sample from a server's message by a table of rows, in one pass and without building a tree.
 //!
-//! A dialect lists what it knows as rows; whatever is not in the rows, or has an unexpected shape,
-//! is skipped and never an error. `detailed` walks the same rows once more to show the rest.
+//! A dialect lists the members that it knows. Members without a row, or with an unexpected type, are skipped; they are
+//! never an error. [`other_members`] walks the same rows again over the parsed message and lists the skipped ones for
+//! `detailed`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,68 +15,71 @@ use super::field::{Field, FieldRule};
 use crate::model::json::Node;
 use crate::model::metric::Metric;
 
-/// What a message with a sample holds.
+/// A sample, and the alerts that came in the same message.
 #[derive(Debug)]
 pub struct SampleMessage<'a> {
     /// The sample.
     pub sample: Box<Sample<'a>>,
-    /// The alerts' member as it came.
+    /// The value of the member with the rule [`FieldRule::Alerts`].
     pub alerts: Option<Node<'a>>,
 }
 
-/// Reads a sample. Fails only where the text is no JSON.
+/// Reads a sample. Fails only if the text is not JSON.
 pub fn read_sample<'a>(text: &'a str, rows: &'static [Field]) -> serde_json::Result<SampleMessage<'a>> {
-    let mut reading = SampleMessage { sample: Box::new(Sample::new(rows)), alerts: None };
+    let mut message = SampleMessage { sample: Box::new(Sample::new(rows)), alerts: None };
     let mut json = serde_json::Deserializer::from_str(text);
-    Walk { rule: &FieldRule::Into(rows), into: &mut reading }.deserialize(&mut json)?;
+    SampleVisitor { rule: &FieldRule::Into(rows), message: &mut message }.deserialize(&mut json)?;
     json.end()?;
-    Ok(reading)
+    Ok(message)
 }
 
-/// The leaves of a message that the sample does not carry, as path and text, in the message's order: those that fit
-/// into so many bytes. Each bears its whole path, and a path may be as long as the message.
-pub fn other_members(message: &Node<'_>, sample: &Sample<'_>, most: usize) -> Vec<(String, String)> {
-    let mut found = Found { leaves: Vec::new(), room: Some(most) };
-    gather(message, Some(&FieldRule::Into(sample.rules)), sample, &mut String::new(), &mut found);
-    found.leaves
+/// Lists the leaves of a message that the sample does not carry, as path and text, in the message's order.
+///
+/// At most `max_bytes` of paths and texts are listed: each leaf repeats its whole path, so that a message with one long
+/// name above many leaves would grow quadratically.
+pub fn other_members(message: &Node<'_>, sample: &Sample<'_>, max_bytes: usize) -> Vec<(String, String)> {
+    let mut out = Leaves { list: Vec::new(), room: Some(max_bytes) };
+    push_leaves(message, Some(&FieldRule::Into(sample.rules)), sample, &mut String::new(), &mut out);
+    out.list
 }
 
-struct Found {
-    leaves: Vec<(String, String)>,
-    /// Bytes; `None` once something did not fit.
+struct Leaves {
+    list: Vec<(String, String)>,
+    /// Remaining bytes; `None` once a leaf did not fit.
     room: Option<usize>,
 }
 
-impl Found {
+impl Leaves {
     fn push(&mut self, path: &str, text: &dyn Fn() -> String) {
         let Some(room) = self.room.and_then(|room| room.checked_sub(path.len())) else { return self.full() };
         let text = text();
         let Some(room) = room.checked_sub(text.len()) else { return self.full() };
         self.room = Some(room);
-        self.leaves.push((path.to_owned(), text));
+        self.list.push((path.to_owned(), text));
     }
 
     fn full(&mut self) {
         if self.room.take().is_some() {
-            self.leaves.push(("and more".to_owned(), "left out".to_owned()));
+            self.list.push(("and more".to_owned(), "left out".to_owned()));
         }
     }
 }
 
-struct Walk<'r, 'a> {
+/// Reads one value by its rule into the message.
+struct SampleVisitor<'r, 'a> {
     rule: &'r FieldRule,
-    into: &'r mut SampleMessage<'a>,
+    message: &'r mut SampleMessage<'a>,
 }
 
-impl Walk<'_, '_> {
+impl<'a> SampleVisitor<'_, 'a> {
     fn number(self, value: f64) {
-        let sample = &mut self.into.sample;
+        let sample = &mut self.message.sample;
         match *self.rule {
             FieldRule::Number(metric, factor) => sample.put(metric, value * factor),
             FieldRule::Else(metric, factor) if sample.get(metric).is_none() => sample.put(metric, value * factor),
             FieldRule::NonZero(metric, factor) if value != 0.0 => sample.put(metric, value * factor),
             FieldRule::At => {
-                if let Some(at) = stamp(value) {
+                if let Some(at) = rfc3339(value) {
                     sample.at = Some(at.into());
                 }
             }
@@ -83,13 +87,14 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn text<'a>(into: &mut SampleMessage<'a>, rule: &FieldRule, value: Cow<'a, str>) {
-        match *rule {
-            FieldRule::Text(text) if !value.is_empty() => into.sample.put_text(text, value),
-            FieldRule::At => into.sample.at = Some(value),
+    fn text(self, value: Cow<'a, str>) {
+        let sample = &mut self.message.sample;
+        match *self.rule {
+            FieldRule::Text(text) if !value.is_empty() => sample.put_text(text, value),
+            FieldRule::At => sample.at = Some(value),
             FieldRule::Words(metrics, read) => {
-                for (&metric, number) in metrics.iter().zip(words(&value, read)) {
-                    into.sample.put(metric, number.unwrap_or(f64::NAN));
+                for (&metric, number) in metrics.iter().zip(parse_words(&value, read)) {
+                    sample.put(metric, number.unwrap_or(f64::NAN));
                 }
             }
             _ => {}
@@ -97,14 +102,14 @@ impl Walk<'_, '_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Walk<'_, 'de> {
+impl<'de> DeserializeSeed<'de> for SampleVisitor<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
         match self.rule {
             FieldRule::Envelope => json.deserialize_ignored_any(IgnoredAny).map(drop),
             FieldRule::Alerts => {
-                self.into.alerts = Some(serde::Deserialize::deserialize(json)?);
+                self.message.alerts = Some(serde::Deserialize::deserialize(json)?);
                 Ok(())
             }
             _ => json.deserialize_any(self),
@@ -112,7 +117,7 @@ impl<'de> DeserializeSeed<'de> for Walk<'_, 'de> {
     }
 }
 
-impl<'de> Visitor<'de> for Walk<'_, 'de> {
+impl<'de> Visitor<'de> for SampleVisitor<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,9 +126,9 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         let rows: &[Field] = if let FieldRule::Into(rows) = self.rule { rows } else { &[] };
-        while let Some(rule) = map.next_key_seed(Key(rows))? {
+        while let Some(rule) = map.next_key_seed(FieldKey(rows))? {
             match rule {
-                Some(rule) => map.next_value_seed(Walk { rule, into: self.into })?,
+                Some(rule) => map.next_value_seed(SampleVisitor { rule, message: self.message })?,
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -133,16 +138,19 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
     fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<(), S::Error> {
         match self.rule {
             FieldRule::First(rows) => {
-                list.next_element_seed(Walk { rule: &FieldRule::Into(rows), into: self.into })?;
+                list.next_element_seed(SampleVisitor { rule: &FieldRule::Into(rows), message: self.message })?;
             }
             FieldRule::Numbers(metrics) | FieldRule::Words(metrics, _) => {
                 for &metric in *metrics {
-                    list.next_element_seed(Walk { rule: &FieldRule::Number(metric, 1.0), into: self.into })?;
+                    list.next_element_seed(SampleVisitor {
+                        rule: &FieldRule::Number(metric, 1.0),
+                        message: self.message,
+                    })?;
                 }
             }
             FieldRule::PerCore => {
                 while let Some(core) = list.next_element::<Node<'de>>()? {
-                    self.into.sample.per_core.push(core.as_f64().unwrap_or(f64::NAN));
+                    self.message.sample.per_core.push(core.as_f64().unwrap_or(f64::NAN));
                 }
             }
             _ => {}
@@ -152,12 +160,12 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
     }
 
     fn visit_borrowed_str<E>(self, value: &'de str) -> Result<(), E> {
-        Walk::text(self.into, self.rule, Cow::Borrowed(value));
+        self.text(Cow::Borrowed(value));
         Ok(())
     }
 
     fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        Walk::text(self.into, self.rule, Cow::Owned(value.to_owned()));
+        self.text(Cow::Owned(value.to_owned()));
         Ok(())
     }
 
@@ -185,10 +193,10 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
     }
 }
 
-/// Finds a key among the rows.
-struct Key<'r>(&'r [Field]);
+/// Reads a member's name and finds its rule among the rows.
+struct FieldKey<'r>(&'r [Field]);
 
-impl<'r> Visitor<'_> for Key<'r> {
+impl<'r> Visitor<'_> for FieldKey<'r> {
     type Value = Option<&'r FieldRule>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -196,13 +204,13 @@ impl<'r> Visitor<'_> for Key<'r> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().find(|row| row.0.len() == key.len() && is_same(row.0, key)).map(|row| &row.1))
+        Ok(self.0.iter().find(|row| row.0.len() == key.len() && is_equal(row.0, key)).map(|row| &row.1))
     }
 }
 
-/// Compares names of one length, by words: musl's memcmp goes byte by byte, and took a tenth of all the instructions
-/// of a message.
-fn is_same(name: &str, key: &str) -> bool {
+/// Compares two names of the same length, eight bytes at a time: musl's memcmp, which compares single bytes, took a tenth
+/// of the instructions per message.
+fn is_equal(name: &str, key: &str) -> bool {
     let (name, key) = (name.as_bytes(), key.as_bytes());
     match (name.last_chunk::<8>(), key.last_chunk()) {
         (Some(end), Some(other)) => end == other && name.as_chunks::<8>().0.iter().eq(key.as_chunks().0),
@@ -210,7 +218,7 @@ fn is_same(name: &str, key: &str) -> bool {
     }
 }
 
-impl<'de, 'r> DeserializeSeed<'de> for Key<'r> {
+impl<'de, 'r> DeserializeSeed<'de> for FieldKey<'r> {
     type Value = Option<&'r FieldRule>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
@@ -218,29 +226,30 @@ impl<'de, 'r> DeserializeSeed<'de> for Key<'r> {
     }
 }
 
-/// The values of a text, `None` for each that cannot be read.
-fn words(text: &str, read: fn(&str) -> Option<f64>) -> impl Iterator<Item = Option<f64>> {
+/// Parses the words of a text; `None` for each that `read` rejects.
+fn parse_words(text: &str, read: fn(&str) -> Option<f64>) -> impl Iterator<Item = Option<f64>> {
     text.split(',').map(move |word| read(word.trim()))
 }
 
-/// Seconds since 1970 as RFC 3339; `None` before that year and after 9999.
-fn stamp(seconds: f64) -> Option<String> {
+/// Writes seconds since 1970 as RFC 3339; `None` before 1970 and after 9999.
+fn rfc3339(seconds: f64) -> Option<String> {
     let since = Duration::try_from_secs_f64(seconds).ok().filter(|since| since.as_secs() < 253_402_300_800)?;
     Some(humantime::format_rfc3339(SystemTime::UNIX_EPOCH + since).to_string())
 }
 
-fn gather(node: &Node<'_>, rule: Option<&FieldRule>, sample: &Sample<'_>, path: &mut String, out: &mut Found) {
+/// Appends the leaves of `node` that the sample does not carry. `path` leads to the node and is the same afterwards.
+fn push_leaves(node: &Node<'_>, rule: Option<&FieldRule>, sample: &Sample<'_>, path: &mut String, out: &mut Leaves) {
     match (node, rule) {
         (_, Some(FieldRule::Envelope | FieldRule::Alerts)) => {}
         (Node::Map(members), _) => {
             let rows: &[Field] = if let Some(FieldRule::Into(rows)) = rule { rows } else { &[] };
             for (key, value) in members {
                 let rule = rows.iter().find(|row| row.0 == key).map(|row| &row.1);
-                gather_at(key, value, rule, sample, path, out);
+                push_leaves_at(key, value, rule, sample, path, out);
             }
         }
         (Node::List(_), Some(FieldRule::PerCore)) if !sample.per_core.is_empty() => {}
-        (Node::List(list), _) if list.iter().all(Node::is_leaf) && carried(node, rule, sample) => {}
+        (Node::List(list), _) if list.iter().all(Node::is_leaf) && is_carried(node, rule, sample) => {}
         (Node::List(list), _) if list.iter().all(Node::is_leaf) => {
             out.push(path, &|| node.joined());
         }
@@ -248,34 +257,34 @@ fn gather(node: &Node<'_>, rule: Option<&FieldRule>, sample: &Sample<'_>, path: 
             for (i, value) in list.iter().enumerate() {
                 let first =
                     if let (0, Some(FieldRule::First(rows))) = (i, rule) { Some(FieldRule::Into(rows)) } else { None };
-                gather_at(&i.to_string(), value, first.as_ref(), sample, path, out);
+                push_leaves_at(&i.to_string(), value, first.as_ref(), sample, path, out);
             }
         }
-        (leaf, _) if !carried(leaf, rule, sample) => out.push(path, &|| leaf.to_string()),
+        (leaf, _) if !is_carried(leaf, rule, sample) => out.push(path, &|| leaf.to_string()),
         _ => {}
     }
 }
 
-/// Goes on with `key` appended to the path. A leading `data.` says nothing and is left out.
-fn gather_at(
+/// Appends the leaves below the member `key`. A leading `data.`, which most servers have, is left out of the path.
+fn push_leaves_at(
     key: &str,
     node: &Node<'_>,
     rule: Option<&FieldRule>,
     sample: &Sample<'_>,
     path: &mut String,
-    out: &mut Found,
+    out: &mut Leaves,
 ) {
     let len = path.len();
     if path == "data" {
         path.clear();
     }
-    let dropped = len != path.len();
+    let cleared = len != path.len();
     if !path.is_empty() {
         path.push('.');
     }
     path.push_str(key);
-    gather(node, rule, sample, path, out);
-    if dropped {
+    push_leaves(node, rule, sample, path, out);
+    if cleared {
         path.clear();
         path.push_str("data");
     } else {
@@ -283,8 +292,8 @@ fn gather_at(
     }
 }
 
-/// Whether the sample carries exactly this leaf.
-fn carried(leaf: &Node<'_>, rule: Option<&FieldRule>, sample: &Sample<'_>) -> bool {
+/// Returns true if the sample carries exactly this value.
+fn is_carried(leaf: &Node<'_>, rule: Option<&FieldRule>, sample: &Sample<'_>) -> bool {
     match (rule, leaf) {
         (
             Some(
@@ -295,20 +304,22 @@ fn carried(leaf: &Node<'_>, rule: Option<&FieldRule>, sample: &Sample<'_>) -> bo
             _,
         ) => leaf.as_f64().is_some_and(|value| sample.get(*metric) == Some(value * factor)),
         (Some(FieldRule::Numbers(metrics) | FieldRule::Words(metrics, _)), Node::List(list)) => {
-            are_carried(&mut list.iter().map(Node::as_f64), metrics, sample)
+            are_all_carried(&mut list.iter().map(Node::as_f64), metrics, sample)
         }
         (Some(FieldRule::Text(text)), Node::Text(value)) => sample.text(*text) == Some(value),
         (Some(FieldRule::Words(metrics, read)), Node::Text(value)) => {
-            are_carried(&mut words(value, *read), metrics, sample)
+            are_all_carried(&mut parse_words(value, *read), metrics, sample)
         }
         (Some(FieldRule::At), Node::Text(value)) => sample.at.as_deref() == Some(value),
-        (Some(FieldRule::At), _) => leaf.as_f64().and_then(stamp).is_some_and(|at| sample.at.as_deref() == Some(&*at)),
+        (Some(FieldRule::At), _) => {
+            leaf.as_f64().and_then(rfc3339).is_some_and(|at| sample.at.as_deref() == Some(&*at))
+        }
         _ => false,
     }
 }
 
-/// Whether the sample carries each of these values as its metric, and there are no more values than metrics.
-fn are_carried(values: &mut dyn Iterator<Item = Option<f64>>, metrics: &[Metric], sample: &Sample<'_>) -> bool {
+/// Returns true if the sample carries each value as its metric, and there are no more values than metrics.
+fn are_all_carried(values: &mut dyn Iterator<Item = Option<f64>>, metrics: &[Metric], sample: &Sample<'_>) -> bool {
     let mut metrics = metrics.iter();
     for value in values {
         if !metrics.next().is_some_and(|&metric| value.is_some() && sample.get(metric) == value) {
@@ -320,17 +331,17 @@ fn are_carried(values: &mut dyn Iterator<Item = Option<f64>>, metrics: &[Metric]
 
 #[cfg(test)]
 mod tests {
-    use super::is_same;
+    use super::is_equal;
 
     #[test]
-    fn names_are_the_same_where_every_byte_is() {
+    fn names_are_equal_if_all_their_bytes_are() {
         let name = "per_core_usage_percent";
         for len in 0..=name.len() {
             let name = &name[..len];
-            assert!(is_same(name, name));
+            assert!(is_equal(name, name));
             for at in 0..len {
                 let other = format!("{}#{}", &name[..at], &name[at + 1..]);
-                assert!(!is_same(name, &other), "{name} {other}");
+                assert!(!is_equal(name, &other), "{name} {other}");
             }
         }
     }

@@ -340,7 +340,7 @@ impl Peer {
         }
         if !wanted {
             let error = PastError { at: context.now.wall, error: why.to_string(), kind: why.phase.name() };
-            self.counters.remember(error);
+            self.counters.record_error(error);
         }
         let again = self.session.retry_in(context.now).is_some();
         if before != self.session.client_state() || again {

@@ -307,7 +307,7 @@ fn ask(route: &Route, stream: Stream, ground: &mut LoopIo<'_>) -> OpeningStep {
 fn retry(status: u16, after: Option<std::time::Duration>) -> Retry {
     match (status, after) {
         (401 | 403, _) => Retry::Final,
-        (_, Some(wait)) => Retry::NoSooner(wait),
+        (_, Some(wait)) => Retry::After(wait),
         (408 | 425 | 429, None) => Retry::Usual,
         (400..=499, None) => Retry::FinalUnlessUseful,
         _ => Retry::Usual,

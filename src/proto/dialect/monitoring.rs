@@ -172,7 +172,7 @@ fn alert<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> 
 fn read_alert<'a>(node: &Node<'a>) -> Alert<'a> {
     let text = |key| node.text_or(key, "");
     let level = text("level");
-    let message = node.told(&["message"]);
+    let message = node.first_text(&["message"]);
     Alert {
         component: text("component"),
         metric: text("metric"),
@@ -189,7 +189,7 @@ fn connection<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> 
 }
 
 fn error<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
-    let text = node.told(&["message", "error"]);
+    let text = node.first_text(&["message", "error"]);
     Some(Event::Error(ServerError { text, severity: node.text("severity").cloned() }).into())
 }
 

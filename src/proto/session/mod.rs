@@ -339,8 +339,8 @@ impl Session {
 
     fn lost(&mut self, now: Instant, why: &Disconnect, jitter: f64, ended: Ended) -> Action {
         self.silence.judge(matches!(why.fault, Some(Fault::Stale { .. })), ended.delivered);
-        self.credit(ended, !why.is_our_doing());
-        let ordinary = ended.useful() && why.is_ordinary() && !why.is_our_doing();
+        self.credit(ended, !why.ended_locally());
+        let ordinary = ended.useful() && why.is_ordinary() && !why.ended_locally();
         let routine = ordinary && (ended.lasted || !self.fast_retry_used);
         self.fast_retry_used |= routine && !ended.lasted;
         self.retry(now, why, jitter, routine)
@@ -362,7 +362,7 @@ impl Session {
         self.routine = routine;
         self.attempts = self.attempts.saturating_add(1);
         let wait = if routine { policy::routine_wait(jitter) } else { self.backoff(jitter) };
-        let wait = if let Retry::NoSooner(least) = why.retry { policy::no_sooner(wait, least) } else { wait };
+        let wait = if let Retry::After(least) = why.retry { policy::no_sooner(wait, least) } else { wait };
         self.wait_until(now + wait)
     }
 

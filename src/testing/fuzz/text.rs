@@ -15,7 +15,7 @@ pub fn run(data: &[u8]) {
     for ascii in [false, true] {
         let style = Style { ascii, ..Style::default() };
         let mut whole = String::new();
-        style.push_foreign(&mut whole, &text);
+        style.push_escaped(&mut whole, &text);
         assert!(!ascii || whole.is_ascii(), "{whole:?}");
         assert_harmless(&whole);
         cut(&text, &whole, data.len() % 64, style);
@@ -26,8 +26,8 @@ pub fn run(data: &[u8]) {
 /// What is cut is the beginning of the whole, and fits.
 fn cut(text: &str, whole: &str, room: usize, style: Style) {
     let mut out = String::new();
-    let left = style.push_cut(&mut out, text, room);
-    let mark = style.draw("…", "...");
+    let left = style.push_truncated(&mut out, text, room);
+    let mark = style.glyph("…", "...");
     assert!(out.chars().count() <= room + mark.chars().count(), "{out:?}");
     assert!(out == whole || out.strip_suffix(mark).is_some_and(|start| whole.starts_with(start)), "{out:?}");
     assert!(left == 0 || out == whole && left == room - out.chars().count());

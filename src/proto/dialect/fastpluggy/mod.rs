@@ -168,7 +168,7 @@ fn render(ask: &Request, id: &str) -> String {
     let mut out = Writer::new(&mut text, Layout::Line);
     out.open('{');
     out.member("type").string(&ask.kind);
-    out.member("content").json(json);
+    out.member("content").raw(json);
     out.close('}');
     text
 }

@@ -283,7 +283,7 @@ fn ping<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Und
 
 fn error<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
     heard(memory);
-    let words = node.told(&["message"]);
+    let words = node.first_text(&["message"]);
     let wait = node.number("retry_after");
     let retry_at = wait.zip(memory.now).map(|(wait, now)| NeurographState::retry_at(wait, now));
     let own = memory.neurograph.refused(&words, retry_at) || retry_at.is_some_and(|at| memory.requests.postpone(at));

@@ -144,7 +144,7 @@ fn process_update<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outc
 }
 
 fn error<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
-    Some(Event::Error(ServerError { text: node.told(&["message"]), severity: None }).into())
+    Some(Event::Error(ServerError { text: node.first_text(&["message"]), severity: None }).into())
 }
 
 fn processes<'a>(nodes: &[Node<'a>]) -> Vec<Process<'a>> {
@@ -185,7 +185,7 @@ fn greet(wish: &DialectOptions, _: &mut DialectState) -> Vec<String> {
         push_list(&mut json, "processes", &mut wish.process.iter().map(String::as_str));
     }
     if let Some(interval) = wish.interval {
-        json.member("interval").plain(interval.as_millis());
+        json.member("interval").literal(interval.as_millis());
     }
     json.close('}');
     json.close('}');
@@ -207,7 +207,7 @@ fn render(ask: &Request, id: &str) -> String {
     let mut json = Writer::new(&mut text, Layout::Line);
     json.open('{');
     json.member("type").string(&ask.kind);
-    json.member("data").json(ask.json.as_deref().unwrap_or("{}"));
+    json.member("data").raw(ask.json.as_deref().unwrap_or("{}"));
     json.member("id").string(id);
     json.close('}');
     text

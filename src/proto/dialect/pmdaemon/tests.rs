@@ -177,8 +177,7 @@ fn a_recorded_system_update_is_a_sample_without_rest() {
     let Event::Sample(sample) = &events(text, &mut DialectState::default())[0] else { panic!("{text}") };
     assert_eq!(sample.get(Metric::MemoryTotal), Some(25276510208.0));
     assert_eq!(sample.get(Metric::MemoryAvailable), None);
-    for metric in [Metric::Cpu, Metric::Memory, Metric::MemoryUsed, Metric::Load1, Metric::Load15, Metric::Uptime]
-    {
+    for metric in [Metric::Cpu, Metric::Memory, Metric::MemoryUsed, Metric::Load1, Metric::Load15, Metric::Uptime] {
         assert!(sample.get(metric).is_some(), "{metric:?}");
     }
     assert!(sample.at.as_ref().unwrap().ends_with('Z'));

@@ -61,7 +61,7 @@ fn redact(kind: &str, text: &str) -> String {
         json.member(name);
         match (&**name, value) {
             ("type" | "timestamp" | "request_id", Node::Text(value)) => json.string(value),
-            ("timestamp", Node::Integer(value)) => json.plain(value),
+            ("timestamp", Node::Integer(value)) => json.literal(value),
             _ => json.string(REDACTED),
         }
     }

@@ -244,7 +244,7 @@ fn response<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
 
 fn error<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
     let data = node.get("data").unwrap_or(node);
-    let text = data.told(&["error", "message"]);
+    let text = data.first_text(&["error", "message"]);
     Some(Event::Error(ServerError { text, severity: None }).into())
 }
 

@@ -40,7 +40,7 @@ impl Random {
     fn why(&mut self) -> Disconnect {
         match self.below(8) {
             0 => *Disconnect::fault(Phase::Session, Fault::TooLarge, "too large"),
-            1 => Disconnect { retry: Retry::NoSooner(Duration::MAX), ..*Disconnect::new(Phase::Upgrade, "later") },
+            1 => Disconnect { retry: Retry::After(Duration::MAX), ..*Disconnect::new(Phase::Upgrade, "later") },
             2 => Disconnect { retry: Retry::FinalUnlessUseful, ..*Disconnect::new(Phase::Upgrade, "404") },
             3 if self.below(10) == 0 => Disconnect { retry: Retry::Final, ..*Disconnect::new(Phase::Upgrade, "401") },
             4 | 5 => *Disconnect::closed(Some(1000), ""),

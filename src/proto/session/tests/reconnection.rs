@@ -199,7 +199,7 @@ fn no_mixture_of_short_sessions_causes_a_storm() {
 
 #[test]
 fn retry_after_is_honoured_up_to_an_hour() {
-    let wish = |seconds| Retry::NoSooner(Duration::from_secs(seconds));
+    let wish = |seconds| Retry::After(Duration::from_secs(seconds));
     for (seconds, wait) in [(2, 5.0), (90, 90.0), (3600, HOUR), (u64::MAX, HOUR)] {
         let mut sim = SessionSim::new();
         sim.tick().refused_for(wish(seconds));
