@@ -1,13 +1,11 @@
-//! Whatever a server says, no byte of it acts on a terminal.
+//! No text of a server reaches the terminal unescaped, in any format or log line.
 
 use crate::client::{command_at, greet, watched};
 use crate::support::program::{Finished, Run};
 use crate::support::server::{Peer, Server};
 use crate::support::temp_dir::TempDir;
 
-const FORMATS: [&str; 5] = ["simple", "compact", "detailed", "json", "jsonl"];
-
-/// Escape sequences, C0, DEL, C1, line separators, and what turns the direction of text.
+/// Escape sequences, C0, DEL and C1 controls, and bidirectional controls.
 const HOSTILE: &str = "a\u{1b}]0;b\u{7}\r\n\u{8}\u{7f}\u{9b}2J\u{202e}\u{2066}\u{200f}\u{61c}c";
 
 fn assert_harmless(text: &str, of: &Finished) {
@@ -18,7 +16,7 @@ fn assert_harmless(text: &str, of: &Finished) {
     assert!(!text.contains(harmful), "{of:?}");
 }
 
-/// As a string of JSON: with escapes, or with whatever JSON allows to stand there as it is.
+/// The hostile text as a JSON string: with all characters escaped, or with only those that JSON requires replaced.
 fn quoted(escaped: bool) -> String {
     if !escaped {
         return format!("\"{}\"", HOSTILE.replace(|c| c < ' ', "?"));
@@ -27,7 +25,7 @@ fn quoted(escaped: bool) -> String {
     format!("\"{}\"", HOSTILE.encode_utf16().map(unit).collect::<String>())
 }
 
-/// Messages of every type with hostile text in every place that may hold one, names of members among them.
+/// Messages of every type with hostile text in every place for text, including the names of members.
 fn hostile_messages() -> Vec<String> {
     let mut messages = Vec::new();
     for escaped in [true, false] {
@@ -63,21 +61,22 @@ fn hostile(peer: &mut Peer) {
 }
 
 #[test]
-fn no_format_lets_a_control_character_through() {
+fn no_format_prints_a_control_character_of_a_server() {
     let server = Server::start(|mut peer| {
         hostile(&mut peer);
         peer.close(1000, "");
         peer.drain();
     });
-    for format in FORMATS {
-        let scratch = TempDir::new();
-        let data = scratch.path("data");
+    for format in wsmon::FORMATS {
+        let format = format.name;
+        let dir = TempDir::new();
+        let data = dir.path("data");
         let finished = watched(&server, &format!("-f {format} -s -v --no-reconnect --save-data {data}"));
         assert_eq!(finished.code, Some(0), "{finished:?}");
         assert!(finished.stdout.lines().count() > 10, "{finished:?}");
         assert_harmless(&finished.stdout, &finished);
         assert_harmless(&finished.stderr, &finished);
-        assert_harmless(&scratch.read("data"), &finished);
+        assert_harmless(&dir.read("data"), &finished);
     }
 }
 
@@ -88,7 +87,8 @@ fn colours_are_the_only_escape_sequences() {
         peer.close(1000, "");
         peer.drain();
     });
-    for format in FORMATS {
+    for format in wsmon::FORMATS {
+        let format = format.name;
         let finished = watched(&server, &format!("-f {format} -s --no-reconnect --color always"));
         let mut bare = String::new();
         for piece in finished.stdout.split("\x1b[") {
@@ -100,7 +100,7 @@ fn colours_are_the_only_escape_sequences() {
 }
 
 #[test]
-fn what_the_log_quotes_of_a_server_is_harmless() {
+fn the_log_quotes_a_server_s_text_harmlessly() {
     let scripts: [fn(&mut Peer); 5] = [
         |peer| {
             greet(peer);
@@ -140,13 +140,13 @@ fn a_user_name_and_password_reach_the_server_and_nobody_else() {
         peer.close(1011, "");
         peer.drain();
     });
-    let scratch = TempDir::new();
-    let (data, log) = (scratch.path("data"), scratch.path("log"));
+    let dir = TempDir::new();
+    let (data, log) = (dir.path("data"), dir.path("log"));
     let uri = format!("ws://user:hunter2@127.0.0.1:{}/p?token=hunter2", server.port());
     let options = format!("-f jsonl -s -v --no-reconnect --save-data {data} --log-file {log}");
     let finished = Run::start(&mut command_at(&uri, &options)).finish();
     assert!(finished.stdout.contains("token=redacted"), "{finished:?}");
-    for text in [&finished.stdout, &finished.stderr, &scratch.read("data"), &scratch.read("log")] {
+    for text in [&finished.stdout, &finished.stderr, &dir.read("data"), &dir.read("log")] {
         assert!(!text.contains("hunter2") && !text.contains("dXNlcjpodW50ZXIy"), "{text}");
     }
     server.finish();

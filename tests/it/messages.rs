@@ -1,13 +1,13 @@
-//! Messages that no honest server sends, and some that are merely unusual.
+//! Malformed and unusual messages.
 
 use crate::client::{greet, json_lines, log_lines, sample, sending, statistics, watch, watched};
 use crate::support::server::{CLOSE, PONG, Peer, Server, TEXT};
 use serde_json::{Value, json};
 
-/// What a server does after its greeting.
+/// The actions of a server after its greeting.
 type Script = fn(&mut Peer);
 
-/// What `-f jsonl` makes of these messages, the greeting left out, and the statistics.
+/// Runs `-f jsonl -s` on these messages. Returns the lines without the greeting, and the statistics.
 fn lines_of(messages: &[&str]) -> (Vec<Value>, Value) {
     let server = sending(messages);
     let finished = watched(&server, &format!("-f jsonl -s -n {}", messages.len()));
@@ -20,7 +20,7 @@ fn lines_of(messages: &[&str]) -> (Vec<Value>, Value) {
 }
 
 #[test]
-fn what_is_no_json_is_carried_as_text_and_counted() {
+fn text_that_is_not_json_is_written_as_text_and_counted() {
     let messages = ["no JSON", "", "\u{feff}{}", "{} x", "{\"type\":", "{'a': 1}"];
     let (lines, statistics) = lines_of(&messages);
     for (line, message) in lines.iter().zip(messages) {
@@ -30,7 +30,7 @@ fn what_is_no_json_is_carried_as_text_and_counted() {
 }
 
 #[test]
-fn json_that_is_no_object_is_carried_as_a_value() {
+fn json_that_is_not_an_object_is_written_as_a_value() {
     let messages = ["[1, 2, 3]", "null", "\"ping\"", "5", "true"];
     let (lines, _) = lines_of(&messages);
     for (line, message) in lines.iter().zip(messages) {
@@ -39,7 +39,7 @@ fn json_that_is_no_object_is_carried_as_a_value() {
 }
 
 #[test]
-fn a_type_that_is_no_text_does_no_harm() {
+fn a_type_that_is_not_a_text_is_harmless() {
     let messages = [r#"{"type":["ping"]}"#, r#"{"type":{"a":1}}"#, r#"{"type":42}"#, r#"{"type":null}"#, "{}"];
     let (lines, _) = lines_of(&messages);
     assert_eq!(lines[1]["type"], json!({"a": 1}));
@@ -47,7 +47,7 @@ fn a_type_that_is_no_text_does_no_harm() {
 }
 
 #[test]
-fn nan_and_infinity_are_no_value_and_the_rest_of_the_message_counts() {
+fn nan_and_infinity_are_absent_values_and_the_rest_of_the_message_counts() {
     let message = r#"{"type": "monitoring_data", "data": {"processor": {"usage_percent": 12.5}, "memory": {"percentage": NaN}, "disk": {"percentage": -Infinity}}}"#;
     let (lines, statistics) = lines_of(&[message]);
     assert_eq!(lines[0]["data"]["memory"], json!({"percentage": null}));
@@ -61,17 +61,23 @@ fn five_thousand_levels_are_shown_in_every_format() {
     let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
     let object = format!("{}1{}", r#"{"type":"monitoring_data","data":"#.repeat(5000), "}".repeat(5000));
     let server = sending([deep.clone(), object, sample(1.0)]);
-    for format in ["simple", "compact", "detailed", "json", "jsonl"] {
+    for format in wsmon::FORMATS {
+        let format = format.name;
         let finished = watched(&server, &format!("-n 3 -f {format}"));
         assert_eq!((finished.code, finished.signal), (Some(0), None), "{format}: {}", finished.stderr);
+        let expected = match format {
+            "json" | "jsonl" => 5000,
+            "simple" | "compact" | "detailed" => 900,
+            _ => 0,
+        };
         let brackets = finished.stdout.matches('[').count();
-        assert!(brackets >= if format.starts_with("json") { 5000 } else { 900 }, "{format}: {brackets}");
+        assert!(brackets >= expected, "{format}: {brackets}");
     }
-    assert_eq!(server.accepted(), 5);
+    assert_eq!(server.accepted(), wsmon::FORMATS.len());
 }
 
 #[test]
-fn ten_megabytes_are_shown_where_they_are_allowed() {
+fn ten_megabytes_are_shown_if_the_limit_allows_them() {
     let large = format!(r#"{{"type":"large","data":"{}"}}"#, "x".repeat(10 << 20));
     let server = sending([large.clone(), sample(1.0)]);
     let finished = watched(&server, "--max-message 16M -n 2 -f jsonl -s");
@@ -86,7 +92,7 @@ fn a_message_over_the_limit_ends_the_connection_with_a_reason_that_names_the_opt
     let server = Server::start(move |mut peer| {
         greet(&mut peer);
         if peer.number() == 1 {
-            // The client may have gone before all of it is written.
+            // The client may close before all of it is written.
             peer.announce(TEXT, 10 << 20);
             code.send(peer.expect(CLOSE).close().0).unwrap();
         } else {
@@ -111,7 +117,7 @@ fn a_message_as_large_as_the_limit_is_taken_and_one_byte_more_is_not() {
 }
 
 #[test]
-fn a_binary_message_that_holds_json_is_read_as_text_and_any_other_is_described_by_its_size() {
+fn a_binary_message_of_json_is_read_as_text_and_any_other_is_described_by_its_size() {
     let server = Server::start(|mut peer| {
         greet(&mut peer);
         peer.binary(sample(42.0));
@@ -188,7 +194,7 @@ fn fragments_with_pings_between_them_are_one_message_and_the_pings_are_answered(
 }
 
 #[test]
-fn a_server_cannot_forge_who_it_is_and_when_it_spoke() {
+fn a_server_cannot_forge_its_label_or_the_time_of_receipt() {
     let forged = r#"{"server": "other", "received_at": "1999", "type": "monitoring_data"}"#;
     let escaped = r#"{"s\u0065rver": "other"}"#;
     let (lines, _) = lines_of(&[forged, escaped]);
@@ -200,7 +206,7 @@ fn a_server_cannot_forge_who_it_is_and_when_it_spoke() {
 }
 
 #[test]
-fn what_comes_in_one_piece_with_the_upgrade_is_not_lost() {
+fn messages_in_the_same_packet_as_the_upgrade_are_not_lost() {
     let server = Server::start(|mut peer| {
         let text = sample(7.0);
         let head = [0x81, u8::try_from(text.len()).unwrap()];

@@ -1,8 +1,8 @@
-//! Recorded traffic of real servers over a real socket: every format, byte for byte where it was looked
-//! at by people, and laws for all of it.
+//! Recorded traffic of real servers over a real socket: byte for byte in the formats that have expected output, and
+//! properties that hold in all formats.
 //!
-//! The expected output stands beside a recording: `plain_10s.jsonl`, `plain_10s.expected.simple` and so
-//! on. After a change of a format they are written anew with `WSMON_TEST_WRITE=1`.
+//! The expected output stands beside a recording: `plain_10s.jsonl`, `plain_10s.expected.simple` and so on. After a
+//! change of a format, `WSMON_TEST_WRITE=1` writes these files anew.
 
 use crate::client::{command, json_lines, statistics};
 use crate::support::program::{Finished, Run};
@@ -11,9 +11,11 @@ use crate::support::server::{BINARY, CLOSE, Server, TEXT};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const FORMATS: [&str; 5] = ["simple", "detailed", "compact", "json", "jsonl"];
+/// The formats that have expected output.
+const EXPECTED_FORMATS: [&str; 5] = ["simple", "detailed", "compact", "json", "jsonl"];
 
-/// Those with expected output: alerts, commands, nulls, another mode, a GPU with and without its figures, samples.
+/// The recordings that have expected output: alerts, commands, nulls, another mode, a GPU with and without its values,
+/// samples.
 const EXPECTED: [&str; 7] = [
     "alerts_memory_disk",
     "commands",
@@ -28,7 +30,7 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings/monitoring")
 }
 
-/// Every recording by its name.
+/// All recordings by name.
 fn recordings() -> Vec<(String, Vec<Recorded>)> {
     let mut names: Vec<_> = fs::read_dir(directory())
         .unwrap()
@@ -44,7 +46,7 @@ fn recorded(name: &str) -> Vec<Recorded> {
     recording::read(&format!("tests/recordings/monitoring/{name}.jsonl"))
 }
 
-/// Plays it to as many clients as come; a recording without an end is closed with 1000.
+/// Starts a server that replays the recording to each client, and closes with 1000 if the recording has no Close frame.
 fn playing(recording: &[Recorded]) -> Server {
     let recording = recording.to_vec();
     Server::start(move |mut peer| {
@@ -65,8 +67,8 @@ fn run(server: &Server, options: &str) -> Finished {
     Run::start(&mut command(server, &format!("--no-reconnect {options}"))).finish()
 }
 
-/// The time of receipt is all that differs from run to run. Where a message has no time of its own, `detailed`
-/// shows it, in UTC.
+/// Replaces the time of receipt, the only part that differs from run to run. `detailed` shows it, in UTC, for messages
+/// without a time stamp.
 fn normalised(text: &str) -> String {
     let stamped = |line: &str| line.starts_with('[') && line.get(9..11) == Some("Z]");
     let line = |line: &str| if stamped(line) { format!("[…{}\n", &line[10..]) } else { format!("{line}\n") };
@@ -85,7 +87,7 @@ fn normalised(text: &str) -> String {
 fn each_format_writes_what_it_is_expected_to() {
     for name in EXPECTED {
         let server = playing(&recorded(name));
-        for format in FORMATS {
+        for format in EXPECTED_FORMATS {
             let finished = run(&server, &format!("-f {format}"));
             assert_eq!(finished.code, Some(0), "{finished:?}");
             let path = directory().join(format!("{name}.expected.{format}"));
@@ -114,7 +116,7 @@ fn every_message_of_every_recording_is_a_line_of_jsonl_with_nothing_lost() {
             let line = line.as_object_mut().unwrap();
             assert_eq!(line.remove("server"), Some("x".into()));
             assert!(line.remove("received_at").is_some());
-            // What a strict reader takes is the same value.
+            // Messages that a strict parser accepts keep their value.
             if let Ok(message) = serde_json::from_slice::<serde_json::Value>(&frame.payload) {
                 assert_eq!(message.as_object(), Some(&*line), "{name}");
             }
@@ -126,8 +128,8 @@ fn every_message_of_every_recording_is_a_line_of_jsonl_with_nothing_lost() {
 fn no_recording_makes_a_format_fail_or_print_a_control_character() {
     for (name, recording) in recordings() {
         let server = playing(&recording);
-        for format in FORMATS {
-            let finished = run(&server, &format!("-f {format}"));
+        for format in wsmon::FORMATS {
+            let finished = run(&server, &format!("-f {}", format.name));
             assert!(matches!(finished.code, Some(0 | 1)), "{name}: {finished:?}");
             assert!(!finished.stderr.contains("panicked"), "{name}: {finished:?}");
             for text in [&finished.stdout, &finished.stderr] {
