@@ -187,7 +187,7 @@
 //!   `default-features = false`.
 //! - `demo` (default): the `demo` module, the server behind `wsmon --demo`.
 //!
-//! [`mio`] is part of the interface ([`Monitor::registry`], [`Monitor::woken`]) and for that reason exported: its next
+//! [`mio`] is part of the interface ([`Monitor::registry`], [`Monitor::own_events`]) and for that reason exported: its next
 //! major version will be one of this crate too.
 //!
 //! # Where the facts come from

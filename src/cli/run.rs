@@ -198,7 +198,7 @@ impl Run {
 
     /// Passes the poll's news on to what is not a server.
     fn serve_own(&mut self) {
-        for event in self.monitor.woken() {
+        for event in self.monitor.own_events() {
             self.streams.handle(event);
             #[cfg(feature = "demo")]
             if let Some(demo) = &mut self.demo {
@@ -248,7 +248,7 @@ impl Run {
     /// Whether a signal wants the end.
     fn obey_signals(&mut self) -> bool {
         let token = Own::Signals.token();
-        if !self.monitor.woken().iter().any(|event| event.token() == token) {
+        if !self.monitor.own_events().iter().any(|event| event.token() == token) {
             return false;
         }
         let mut stop = false;

@@ -1,4 +1,4 @@
-//! What is said about a connection, through `log`: in full the first time, and not again and again.
+//! Log lines about one server's connection: in full the first time, at a lower level while they repeat.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -8,41 +8,42 @@ use log::Level;
 use crate::model::error::Disconnect;
 use crate::model::text::escape;
 
-/// What has been said about one server.
+/// Remembers what has been logged about one server.
 #[derive(Debug, Default)]
 pub struct ConnectionLog {
-    /// The latest reason why a connection was lost or not opened; empty while one is open.
-    why: String,
-    /// How often it was the reason since.
-    times: u64,
-    /// The reconnection under way is this server's normal life.
-    quiet: bool,
+    /// The latest reason why a connection was lost or a dial failed; empty while a connection is open.
+    reason: String,
+    /// Losses in a row for this reason.
+    failures: u64,
+    /// The reconnection in progress is routine for this server: its lines are debug lines.
+    routine: bool,
 }
 
 impl ConnectionLog {
-    /// A dial begins.
+    /// Logs that a dial begins.
     pub fn connecting(&self, label: &str, to: &impl Display) {
-        let level = if self.why.is_empty() { self.level() } else { Level::Debug };
+        let level = if self.reason.is_empty() { self.level() } else { Level::Debug };
         log::log!(level, "{}: connecting to {to}", escape(label));
     }
 
-    /// The connection is open.
+    /// Logs that the connection is open.
     pub fn connected(&mut self, label: &str) {
-        let failures = if self.times > 1 { format!(", after {} failures", self.times) } else { String::new() };
-        log::log!(self.level(), "{}: connected{failures}", escape(label));
-        self.why.clear();
-        self.times = 0;
+        let after = if self.failures > 1 { format!(", after {} failures", self.failures) } else { String::new() };
+        log::log!(self.level(), "{}: connected{after}", escape(label));
+        self.reason.clear();
+        self.failures = 0;
     }
 
-    /// The dial failed or the connection ended. The same reason again is worth no more than a line for developers.
+    /// Logs that the dial failed or the connection ended: a warning, or a debug line where the reason is the same as
+    /// before or the loss is routine. Without `retry_in` the server is given up, which is an error.
     pub fn lost(&mut self, label: &str, why: &Disconnect, retry_in: Option<Duration>, routine: bool) {
-        let again = self.why == why.text;
-        self.times = if again { self.times + 1 } else { 1 };
-        self.quiet = routine;
-        self.why.clone_from(&why.text);
+        let repeated = self.reason == why.text;
+        self.failures = if repeated { self.failures + 1 } else { 1 };
+        self.routine = routine;
+        self.reason.clone_from(&why.text);
         match retry_in {
             Some(wait) => {
-                let level = if again || routine { Level::Debug } else { Level::Warn };
+                let level = if repeated || routine { Level::Debug } else { Level::Warn };
                 log::log!(level, "{}: {why}; retrying in {:.1} s", escape(label), wait.as_secs_f64());
             }
             None => log::error!("{}: {why}; giving up", escape(label)),
@@ -50,6 +51,6 @@ impl ConnectionLog {
     }
 
     fn level(&self) -> Level {
-        if self.quiet { Level::Debug } else { Level::Info }
+        if self.routine { Level::Debug } else { Level::Info }
     }
 }

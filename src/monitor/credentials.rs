@@ -1,10 +1,13 @@
-//! What a connection goes out with, and what of it must not be shown wherever somebody quotes it.
+//! The credentials of one connection, and their removal from texts that quote them.
 
+use crate::monitor::address::SettingsError;
+use crate::monitor::server::Settings;
+use crate::proto::dialect::conversation::Conversation;
 use crate::proto::http::proxy::Proxy;
 use crate::proto::uri::authority::percent_decode;
 use crate::proto::uri::{Endpoint, is_secret, percent_encode};
 
-/// Where to go and with what credentials, as the files were when they were read.
+/// Address, token and headers of one dial, as the files held them at that time.
 #[derive(Clone, PartialEq)]
 pub struct Credentials {
     pub endpoint: Box<Endpoint>,
@@ -12,21 +15,37 @@ pub struct Credentials {
     pub headers: Vec<(String, String)>,
 }
 
-/// Shorter ones would be found in any text.
-const SHORTEST: usize = 4;
+/// Secrets shorter than this, in bytes, are not replaced: they occur in any text by chance.
+const MIN_SECRET_LEN: usize = 4;
 
-/// Headers that are quoted in errors and no secret.
-const PUBLIC: [&str; 4] = ["accept-language", "host", "origin", "user-agent"];
+/// Headers whose values are no secrets and may be quoted in errors.
+const PUBLIC_HEADERS: [&str; 4] = ["accept-language", "host", "origin", "user-agent"];
 
 impl Credentials {
-    /// A text of the other side without them: servers quote requests in their error pages.
-    pub fn hide(&self, proxy: Option<&Proxy>, text: &str) -> String {
+    /// Reads address, token and headers anew, from files where they stand there. The conversation fills in the port
+    /// and path of its dialect.
+    pub fn read(settings: &Settings, conversation: &mut Conversation) -> Result<Box<Self>, SettingsError> {
+        let mut endpoint = settings.address.endpoint()?;
+        conversation.locate(&mut endpoint);
+        let token = match &settings.token {
+            Some(token) => Some(token.read()?),
+            None => None,
+        };
+        let mut headers = Vec::new();
+        for header in &settings.headers {
+            header.read(&mut headers)?;
+        }
+        Ok(Box::new(Credentials { endpoint, token, headers }))
+    }
+
+    /// Replaces these credentials and the proxy's in a text of the other side: servers quote requests in error pages.
+    pub fn redact(&self, proxy: Option<&Proxy>, text: &str) -> String {
         let mut secrets = self.secrets();
         if let Some(proxy) = proxy {
             proxy.add_secrets(&mut secrets);
         }
-        secrets.retain(|secret| secret.len() >= SHORTEST);
-        // One may be a part of another.
+        secrets.retain(|secret| secret.len() >= MIN_SECRET_LEN);
+        // The longest first: one secret may be a part of another.
         secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "redacted"))
     }
@@ -35,10 +54,10 @@ impl Credentials {
         let Credentials { endpoint, token, headers } = self;
         let mut secrets = Vec::new();
         if let Some(token) = token {
-            add_forms(token, &mut secrets);
+            add_encodings(token, &mut secrets);
         }
         if let Some(secret) = &endpoint.secret {
-            add_forms(secret, &mut secrets);
+            add_encodings(secret, &mut secrets);
         }
         if let Some((user, password)) = &endpoint.userinfo {
             secrets.push(user.clone());
@@ -55,26 +74,25 @@ impl Credentials {
             if let Some((name, value)) = parameter.split_once('=')
                 && is_secret(name)
             {
-                add_forms(value, &mut secrets);
+                add_encodings(value, &mut secrets);
             }
         }
         secrets
     }
 }
 
-/// As it is, percent-encoded, and percent-decoded.
-fn add_forms(text: &str, secrets: &mut Vec<String>) {
+/// Adds a secret as it is, percent-encoded, and percent-decoded.
+fn add_encodings(text: &str, secrets: &mut Vec<String>) {
     secrets.push(text.to_owned());
     secrets.push(percent_encode(text));
     secrets.extend(percent_decode(text));
 }
 
-/// What a header holds, unless it is one of the public ones.
+/// Adds a header's value and the parts of it that are secrets by themselves, as in `Bearer SECRET` or `id=SECRET`.
 fn add_header(name: &str, value: &str, secrets: &mut Vec<String>) {
-    if PUBLIC.iter().any(|public| name.eq_ignore_ascii_case(public)) {
+    if PUBLIC_HEADERS.iter().any(|public| name.eq_ignore_ascii_case(public)) {
         return;
     }
-    // `Bearer SECRET`, `session=SECRET`.
     let last = value.rsplit([' ', '=']).next().unwrap_or_default();
     let rest = value.split_once(' ').map_or("", |(_scheme, rest)| rest);
     for secret in [value, last, rest] {
@@ -95,28 +113,28 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_quotes_is_hidden_in_every_form_in_which_it_was_sent() {
+    fn secrets_that_a_server_quotes_are_redacted_in_every_encoding() {
         let uri = credentials("ws://me@h/p?token=a%2Fbcd&x=plain", None, &[]);
-        for (text, hidden) in [
+        for (text, redacted) in [
             ("no GET /p?token=a%2Fbcd&x=plain", "no GET /p?token=redacted&x=plain"),
             ("no such token: a/bcd", "no such token: redacted"),
             ("Authorization: Basic bWU6", "Authorization: redacted"),
             ("no bWU6", "no redacted"),
             ("me", "me"),
         ] {
-            assert_eq!(uri.hide(None, text), hidden);
+            assert_eq!(uri.redact(None, text), redacted);
         }
         let headers =
             [("Authorization", "Bearer abcdef"), ("Cookie", "id=ghijkl"), ("Host", "h.example"), ("X", "abc")];
         let given = credentials("sysmedic://mnopqr@h", Some("st/uvw"), &headers);
-        for (text, hidden) in [
+        for (text, redacted) in [
             ("h.example: abcdef, Bearer abcdef", "h.example: redacted, redacted"),
             ("id=ghijkl ghijkl", "redacted redacted"),
             ("mnopqr st/uvw st%2Fuvw abc", "redacted redacted redacted abc"),
         ] {
-            assert_eq!(given.hide(None, text), hidden);
+            assert_eq!(given.redact(None, text), redacted);
         }
         let proxy = Proxy::parse("http://user:pass@h").unwrap();
-        assert_eq!(given.hide(Some(&proxy), "user pass dXNlcjpwYXNz"), "redacted redacted redacted");
+        assert_eq!(given.redact(Some(&proxy), "user pass dXNlcjpwYXNz"), "redacted redacted redacted");
     }
 }

@@ -1,6 +1,7 @@
-//! Joins sessions, sockets and dialects: the only poll, the only clock.
+//! The event loop: it holds the only poll and reads the only clock.
 //!
-//! One turn: wait, poll, read the clock once, let every peer that has news go on, then tell whoever has a deadline.
+//! One turn: poll until a socket is ready or a deadline is due, read the clock once, read from each ready peer, then
+//! carry out the peer's commands and deadlines.
 
 use std::fmt;
 use std::io;
@@ -17,39 +18,40 @@ use crate::model::event::{ClientState, Message};
 use crate::model::sample::Sample;
 use crate::model::stats::Statistics;
 use crate::model::time::{Now, earliest};
-use crate::monitor::peer::{Context, Peer};
+use crate::monitor::peer::Peer;
 use crate::monitor::random::Random;
 use crate::monitor::server::Server;
 use crate::net::resolver::ResolverFiles;
 use crate::net::tls::Pool;
-use crate::net::transport::SendError;
+use crate::net::transport::{LoopIo, SendError};
 use crate::proto::session::Input;
 
-/// The most events that a turn takes from the poll.
-const MOST_EVENTS: usize = 256;
-/// No more dials are in progress at a time.
-const MOST_DIALS: usize = 64;
-/// No more TLS handshakes are in progress at a time: each costs milliseconds that nobody else has. One that has lasted
-/// for a second waits for its server and no longer counts.
-const MOST_HANDSHAKES: usize = 8;
-/// A poll that returns so much after its time may not have looked again.
+/// The most events that one poll returns.
+const MAX_EVENTS: usize = 256;
+/// The most dials in progress at a time; further ones wait.
+const MAX_DIALS: usize = 64;
+/// The most TLS handshakes in progress at a time: each takes milliseconds of processor time, in which no other peer is
+/// served. A handshake that has lasted for a second waits for the network and no longer counts.
+const MAX_HANDSHAKES: usize = 8;
+/// A poll that returns this long after its timeout may have missed events: the process was not running.
 const LATE: Duration = Duration::from_millis(100);
-/// How far the clocks may disagree about a turn before it counts as a jump.
-const JUMP: Duration = Duration::from_secs(5);
-/// A jump makes all peers ping at most once in this time.
-const JUMP_EVERY: Duration = Duration::from_secs(60);
-/// The handle's token; peers count up from 0.
+/// The clocks may differ this much about the length of a turn; more is a jump of one of them.
+const CLOCK_JUMP: Duration = Duration::from_secs(5);
+/// Jumps that follow another one within this time are ignored, since each makes all peers ping.
+const JUMPS_APART: Duration = Duration::from_secs(60);
+/// The token of the [`Stopper`]; those of peers count up from 0.
 const STOP: Token = Token(usize::MAX);
-/// The tokens below [`STOP`] that a program may use for descriptors of its own.
-const OWN: usize = usize::MAX - 64;
+/// The first of 64 tokens for the program's own descriptors, below [`STOP`].
+const OWN_TOKENS: usize = usize::MAX - 64;
 
 /// Watches any number of servers on one thread.
 ///
-/// Everything happens in [`Monitor::turn`]: a program calls it in a loop, or, with a loop of its own, whenever the
-/// descriptor ([`AsFd`]) is readable, and at the latest at [`Monitor::deadline`]; after `add`, `send` and the like
-/// the deadline may be nearer than before. A turn takes at most 64 messages or 256 KiB from each server.
+/// Everything happens in [`Monitor::turn`]. A program calls it in a loop; a program with a loop of its own calls it
+/// whenever the descriptor ([`AsFd`]) is readable, and at the latest at [`Monitor::deadline`], which may be earlier
+/// than before after `add`, `send` and the like. A turn takes at most 64 messages or 256 KiB from each server.
 ///
-/// Servers go by the numbers that [`Monitor::add`] gives. As with a slice, a number that no server has is a panic.
+/// Servers are identified by the numbers that [`Monitor::add`] returns. A number that no server has is a panic, as an
+/// index out of bounds is.
 ///
 /// ```
 /// use wsmon::{Event, Metric, Monitor, Server};
@@ -60,10 +62,10 @@ const OWN: usize = usize::MAX - 64;
 /// let mut monitor = Monitor::new()?;
 /// monitor.add(Server::new(uri)?.max_reconnects(Some(0)))?;
 /// while !monitor.is_done() {
-///     monitor.turn(None, &mut |shown| {
-///         for event in shown.events {
+///     monitor.turn(None, &mut |message| {
+///         for event in message.events {
 ///             if let Event::Sample(sample) = event {
-///                 println!("{}: {:?} %", shown.server, sample.get(Metric::Cpu));
+///                 println!("{}: {:?} %", message.server, sample.get(Metric::Cpu));
 /// #               samples += 1;
 ///             }
 ///         }
@@ -83,15 +85,15 @@ pub struct Monitor {
     random: Random,
     names: ResolverFiles,
     connectors: Pool,
-    /// What sockets are read through, one after the other.
+    /// Memory that all sockets are read through, one after the other.
     block: Vec<u8>,
-    woken: Vec<Event>,
+    own_events: Vec<Event>,
     stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
     paused: bool,
 }
 
-/// Ends a monitor from elsewhere: another thread, or a signal handler.
+/// Stops a monitor from another thread or from a signal handler.
 #[derive(Clone, Debug)]
 pub struct Stopper {
     stop: Arc<AtomicBool>,
@@ -99,26 +101,26 @@ pub struct Stopper {
 }
 
 impl Stopper {
-    /// Makes the monitor close its connections and end. Does nothing that a signal handler must not do.
+    /// Makes the monitor close its connections and end. It is async-signal-safe.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
-        // It fails only where the monitor is gone.
+        // Waking fails only if the monitor is gone.
         let _gone = self.waker.wake();
     }
 }
 
 impl Monitor {
-    /// A monitor without servers.
+    /// Makes a monitor without servers.
     ///
     /// # Errors
-    /// Where the system gives no poll: usually for want of descriptors.
+    /// If the system provides no poll, usually because no descriptors are left.
     pub fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), STOP)?);
         let clock = read_clock();
         Ok(Monitor {
             poll,
-            events: Events::with_capacity(MOST_EVENTS),
+            events: Events::with_capacity(MAX_EVENTS),
             peers: Vec::new(),
             clock,
             started: clock.mono,
@@ -127,17 +129,17 @@ impl Monitor {
             names: ResolverFiles::default(),
             connectors: Pool::default(),
             block: Vec::new(),
-            woken: Vec::new(),
+            own_events: Vec::new(),
             stop: Arc::default(),
             waker,
             paused: false,
         })
     }
 
-    /// Adds a server, which is dialled in the next turn. Gives its number, counted from 0.
+    /// Adds a server, which is dialled in the next turn, and returns its number, counted from 0.
     ///
     /// # Errors
-    /// Where a server has the same label already.
+    /// If the server was given a label that another one has.
     pub fn add(&mut self, server: Server) -> Result<usize, DuplicateLabel> {
         let given = server.settings.label.is_some();
         let mut peer = Peer::new(server, self.clock);
@@ -146,7 +148,7 @@ impl Monitor {
             if given {
                 return Err(DuplicateLabel(label.to_string()));
             }
-            // Two paths of one host: the labels must differ all the same.
+            // Labels made from addresses coincide for two paths on one host.
             number += 1;
             peer.label = format!("{label}#{number}").into();
         }
@@ -154,24 +156,24 @@ impl Monitor {
         Ok(self.peers.len() - 1)
     }
 
-    /// Waits until something happens, at most so long, and hands out what has: each message with what it means,
-    /// each change of a connection's state.
+    /// Waits until something happens, for at most `max_wait`, and passes to `on_message` each message that has
+    /// arrived and each change of a connection's state.
     ///
     /// # Errors
-    /// Where the poll fails, which no server can bring about.
-    pub fn turn(&mut self, max_wait: Option<Duration>, on: &mut dyn FnMut(&Message<'_>)) -> io::Result<()> {
-        self.woken.clear();
+    /// If the poll fails. No server can cause that.
+    pub fn turn(&mut self, max_wait: Option<Duration>, on_message: &mut dyn FnMut(&Message<'_>)) -> io::Result<()> {
+        self.own_events.clear();
         let before = self.clock;
         self.wait(max_wait)?;
-        self.notice_jump(before);
+        self.notice_clock_jump(before);
         if self.stop.swap(false, Ordering::Relaxed) {
             self.stop();
         }
-        let mut dials = MOST_DIALS.saturating_sub(self.dialling());
+        let mut dials = MAX_DIALS.saturating_sub(self.dials_in_progress());
         let mut handshakes = self.free_handshakes();
         for (id, peer) in self.peers.iter_mut().enumerate() {
-            let mut context = Context {
-                id,
+            let mut io = LoopIo {
+                token: Token(id),
                 now: self.clock,
                 registry: self.poll.registry(),
                 random: &mut || self.random.bits(),
@@ -179,60 +181,61 @@ impl Monitor {
                 connectors: &mut self.connectors,
                 handshakes: &mut handshakes,
                 block: &mut self.block,
-                on,
+                on_message,
             };
-            peer.marked |= peer.is_queued() && *context.handshakes > 0;
-            peer.read(&mut context, self.paused);
-            peer.tick(&mut context, &mut dials, self.paused);
+            peer.ready |= peer.link.transport.is_queued() && *io.handshakes > 0;
+            peer.read(&mut io, self.paused);
+            peer.tick(&mut io, &mut dials, self.paused);
         }
         Ok(())
     }
 
-    /// When [`Monitor::turn`] has to be called at the latest, for programs that wait by themselves on [`AsFd`];
+    /// Returns when [`Monitor::turn`] must be called at the latest, for programs that wait by themselves on [`AsFd`];
     /// `None` when nothing is timed.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let may_dial = self.dialling() < MOST_DIALS;
-        let mut deadline = self.queue_moves_at();
+        let may_dial = self.dials_in_progress() < MAX_DIALS;
+        let mut deadline = self.next_handshake_at();
         for peer in &self.peers {
             deadline = earliest(deadline, peer.deadline(self.clock, may_dial, self.paused));
         }
         deadline
     }
 
-    /// Whether every server has been given up or stopped, and none has been told to reconnect since.
+    /// Returns true if every server has been given up or stopped, and none has been told to reconnect since.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.peers.iter().all(Peer::is_done)
     }
 
-    /// How many servers there are.
+    /// Returns the number of servers.
     #[must_use]
     pub fn len(&self) -> usize {
         self.peers.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no servers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.peers.is_empty()
     }
 
-    /// Sends a text message. Nothing is queued over a reconnection.
+    /// Sends a text message. Nothing is kept for the next connection.
     ///
     /// # Errors
-    /// Where the connection is not open, or more than 64 KiB would wait to be sent.
+    /// If the connection is not open, or more than 64 KiB would wait to be sent.
     pub fn send(&mut self, id: usize, text: &str) -> Result<(), SendError> {
         self.peers[id].send(self.clock, text)
     }
 
-    /// Closes the connection and opens a new one; begins anew with a server that was given up or stopped. It happens
-    /// in the next turn. Where a dial is under way, that one is it.
+    /// Closes the connection and opens a new one, from the next turn on; starts again with a server that was given up
+    /// or stopped. A dial in progress goes on, and is the new connection.
     pub fn reconnect(&mut self, id: usize) {
         self.peers[id].command(Input::Reconnect);
     }
 
-    /// Closes every connection, from the next turn on; [`Monitor::is_done`] once that has come about, within a second.
+    /// Closes every connection, from the next turn on. [`Monitor::is_done`] is true once they are closed, within a
+    /// second.
     pub fn stop(&mut self) {
         for id in 0..self.len() {
             self.stop_one(id);
@@ -244,43 +247,43 @@ impl Monitor {
         self.peers[id].command(Input::Stop);
     }
 
-    /// A handle that stops the monitor from a signal handler or another thread.
+    /// Returns a handle that stops the monitor from a signal handler or another thread.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         Stopper { stop: Arc::clone(&self.stop), waker: Arc::clone(&self.waker) }
     }
 
-    /// The state of one server's connection.
+    /// Returns the state of one server's connection.
     #[must_use]
     pub fn state(&self, id: usize) -> ClientState {
         self.peers[id].session.client_state()
     }
 
-    /// The name of the server's dialect; `auto` as long as it has not been recognised.
+    /// Returns the name of the server's dialect, or `auto` until it has been recognised.
     #[must_use]
     pub fn dialect(&self, id: usize) -> &'static str {
-        self.peers[id].dialect()
+        self.peers[id].conversation.dialect()
     }
 
-    /// Whether requests to the server have answers; `None` as long as its dialect is not known.
+    /// Returns true if the server's dialect answers requests; `None` until the dialect is known.
     #[must_use]
     pub fn has_answers(&self, id: usize) -> Option<bool> {
-        self.peers[id].has_answers()
+        self.peers[id].conversation.has_answers()
     }
 
-    /// The server's label.
+    /// Returns the server's label.
     #[must_use]
     pub fn label(&self, id: usize) -> &str {
         &self.peers[id].label
     }
 
-    /// One server's statistics.
+    /// Returns one server's statistics.
     #[must_use]
     pub fn statistics_of(&self, id: usize) -> Statistics {
         self.peers[id].statistics(self.clock, self.started)
     }
 
-    /// The statistics of all servers: the totals, and with several each one's own.
+    /// Returns the totals over all servers; with several servers, each one's own statistics too.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         let mut servers = Vec::new();
@@ -290,152 +293,165 @@ impl Monitor {
         Statistics::total(servers)
     }
 
-    /// The last samples, oldest first: at most 1000, and none unless [`Server::history`] asked for them.
+    /// Returns the latest samples, oldest first: at most 1000, and none unless [`Server::history`] was set.
     pub fn history(&self, id: usize) -> impl ExactSizeIterator<Item = &Sample<'static>> {
-        self.peers[id].history.iter()
+        self.peers[id].report.history.iter()
     }
 
-    /// The latest sample, with or without a history. It is read again from its message, so ask seldom.
+    /// Returns the latest sample, also without a history. Each call decodes its message again.
     #[must_use]
     pub fn last_sample(&self, id: usize) -> Option<Sample<'static>> {
-        self.peers[id].last_sample()
+        self.peers[id].conversation.sample(&self.peers[id].report.last_sample)
     }
 
-    /// Why the server's latest connection ended or failed; `None` before the first end.
+    /// Returns why the server's latest connection ended or failed; `None` before the first end.
     #[must_use]
     pub fn last_disconnect(&self, id: usize) -> Option<&Disconnect> {
-        self.peers[id].last_disconnect.as_deref()
+        self.peers[id].report.last_disconnect.as_deref()
     }
 
-    /// Both clocks, read now.
+    /// Reads both clocks now.
     #[must_use]
     pub fn clock(&self) -> Now {
         read_clock()
     }
 
-    /// The clocks as the latest turn read them.
+    /// Returns the clocks as the latest turn read them.
     #[must_use]
     pub fn now(&self) -> Now {
         self.clock
     }
 
-    /// Stops reading from the servers, or goes on: for programs that cannot take more for a while. Pings and timers
-    /// go on, the deadlines for pongs and messages are frozen, the servers' pings go unanswered.
+    /// Stops reading from the servers, or resumes it, for programs that cannot take more for a while. Meanwhile pings
+    /// and timers go on, the deadlines for pongs and messages are frozen, and the servers' pings are not answered.
     pub fn pause(&mut self, paused: bool) {
         if std::mem::replace(&mut self.paused, paused) != paused {
             let input = if paused { Input::Paused } else { Input::Resumed };
             for peer in &mut self.peers {
                 peer.session.handle(self.clock, input);
-                peer.marked = true;
+                peer.ready = true;
             }
         }
     }
 
-    /// Where a program without a loop of its own registers its descriptors, with tokens from [`Monitor::own_token`]:
-    /// a turn ends when one of them is ready, and [`Monitor::woken`] says which.
+    /// Returns the poll's registry. A program without a loop of its own registers its descriptors here, with tokens
+    /// from [`Monitor::own_token`]: a turn ends when one of them is ready, and [`Monitor::own_events`] lists it.
     #[must_use]
     pub fn registry(&self) -> &Registry {
         self.poll.registry()
     }
 
-    /// One of 64 tokens for descriptors of the program; `n` from 0 to 63.
+    /// Returns one of 64 tokens for the program's own descriptors; `n` is 0 to 63.
     #[must_use]
     pub fn own_token(n: usize) -> Token {
-        Token(OWN + n % 64)
+        Token(OWN_TOKENS + n % 64)
     }
 
-    /// The latest turn's news of descriptors of the program.
+    /// Returns the events of the program's own descriptors in the latest turn.
     #[must_use]
-    pub fn woken(&self) -> &[Event] {
-        &self.woken
+    pub fn own_events(&self) -> &[Event] {
+        &self.own_events
     }
 
-    /// Waits and reads the clock. What had arrived by then counts before any deadline.
+    /// Polls until something is ready, the nearest deadline or `max_wait`, then reads the clock for this turn.
+    ///
+    /// A turn must know of everything that had arrived when it reads the clock, because it judges deadlines by that
+    /// clock: a pong that lies in the socket by then is in time. One poll does not ensure that, so the loop looks a
+    /// second time, without waiting and after reading the clock, where the first look may have been incomplete:
+    ///
+    /// - A signal interrupted the poll. It reports no events then, whatever is ready.
+    /// - The process was stopped inside the poll (SIGSTOP, a suspended machine). The poll returns long after its
+    ///   timeout and may report nothing of what arrived meanwhile.
+    /// - The list of events is full, and more peers may be ready than it holds.
+    ///
+    /// Sockets are edge-triggered: the system reports each of them once, so that each look finds other peers than the
+    /// one before, and one look per `MAX_EVENTS` peers finds them all. That number also bounds the loop when every
+    /// look is interrupted.
     fn wait(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
         let asked = Instant::now();
-        let wait = self.deadline().map(|at| at.saturating_duration_since(asked));
-        let wait = [wait, max_wait].into_iter().flatten().min();
-        let mut complete = self.poll(wait)?;
+        let timeout = self.deadline().map(|at| at.saturating_duration_since(asked));
+        let timeout = [timeout, max_wait].into_iter().flatten().min();
+        let mut complete = self.poll_once(timeout)?;
         self.clock = read_clock();
-        // A process that was stopped comes out of the poll interrupted, or late and told of nothing.
-        let late = wait.is_some_and(|wait| self.clock.mono.duration_since(asked) > wait.saturating_add(LATE));
+        let late = timeout.is_some_and(|timeout| self.clock.mono.duration_since(asked) > timeout.saturating_add(LATE));
         complete &= !late;
-        // Each poll tells of other peers than the one before, so that these tell of all.
-        for _ in 0..=self.peers.len() / MOST_EVENTS {
+        for _ in 0..=self.peers.len() / MAX_EVENTS {
             if complete {
                 break;
             }
-            complete = self.poll(Some(Duration::ZERO))?;
+            complete = self.poll_once(Some(Duration::ZERO))?;
         }
         Ok(())
     }
 
-    /// Marks whom the poll tells of. Whether that is certainly all there was to tell.
-    fn poll(&mut self, wait: Option<Duration>) -> io::Result<bool> {
-        match self.poll.poll(&mut self.events, wait) {
+    /// Polls once and marks the peers that are ready. Returns false if more may be ready than were reported.
+    fn poll_once(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
+        match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
             result => result?,
         }
         for event in &self.events {
             match event.token() {
                 STOP => {}
-                token if token.0 >= OWN => self.woken.push(event.clone()),
+                token if token.0 >= OWN_TOKENS => self.own_events.push(event.clone()),
                 token => {
                     if let Some(peer) = self.peers.get_mut(token.0) {
-                        peer.marked = true;
+                        peer.ready = true;
                     }
                 }
             }
         }
-        Ok(self.events.iter().count() < MOST_EVENTS)
+        Ok(self.events.iter().count() < MAX_EVENTS)
     }
 
-    /// After a suspend or a step of the wall clock the servers may be gone: ping them now, but not all the time.
-    fn notice_jump(&mut self, before: Now) {
+    /// Makes all peers ping if the clocks disagree about the length of the turn: after a suspend, or a step of the
+    /// wall clock, the servers may be gone without a sign of it.
+    fn notice_clock_jump(&mut self, before: Now) {
         let mono = self.clock.mono - before.mono;
-        let ahead = self
+        let jump = self
             .clock
             .wall
             .duration_since(before.wall)
             .map_or_else(|error| error.duration() + mono, |wall| wall.abs_diff(mono));
-        let recent = self.jumped_at.is_some_and(|at| self.clock.mono - at < JUMP_EVERY);
-        if ahead > JUMP && !recent {
+        let recent = self.jumped_at.is_some_and(|at| self.clock.mono - at < JUMPS_APART);
+        if jump > CLOCK_JUMP && !recent {
             self.jumped_at = Some(self.clock.mono);
             log::debug!(
                 "the clock jumped by {}: pinging every server",
-                humantime::format_duration(Duration::from_secs(ahead.as_secs()))
+                humantime::format_duration(Duration::from_secs(jump.as_secs()))
             );
             self.peers.iter_mut().for_each(|peer| peer.command(Input::ClockJumped));
         }
     }
 
     fn free_handshakes(&self) -> usize {
-        MOST_HANDSHAKES.saturating_sub(self.handshakes().0)
+        MAX_HANDSHAKES.saturating_sub(self.handshakes_in_progress().0)
     }
 
-    /// When the next one of those that wait may begin its TLS handshake, unless one of them ends before.
-    fn queue_moves_at(&self) -> Option<Instant> {
-        self.peers.iter().find(|peer| peer.is_queued())?;
-        if self.free_handshakes() > 0 { Some(self.clock.mono) } else { self.handshakes().1 }
+    /// Returns when a peer that waits to begin its TLS handshake may do so at the latest: now if there is a free place,
+    /// else when a handshake in progress no longer counts. `None` if no peer waits.
+    fn next_handshake_at(&self) -> Option<Instant> {
+        self.peers.iter().find(|peer| peer.link.transport.is_queued())?;
+        if self.free_handshakes() > 0 { Some(self.clock.mono) } else { self.handshakes_in_progress().1 }
     }
 
-    /// How many TLS handshakes are under way, and when the first of them no longer counts.
-    fn handshakes(&self) -> (usize, Option<Instant>) {
+    /// Counts the TLS handshakes in progress, and returns when the first of them no longer counts.
+    fn handshakes_in_progress(&self) -> (usize, Option<Instant>) {
         let (mut count, mut first) = (0, None);
         for peer in &self.peers {
-            let until = peer.busy_until().filter(|until| *until > self.clock.mono);
+            let until = peer.link.transport.busy_until().filter(|until| *until > self.clock.mono);
             count += usize::from(until.is_some());
             first = earliest(first, until);
         }
         (count, first)
     }
 
-    fn dialling(&self) -> usize {
+    fn dials_in_progress(&self) -> usize {
         self.peers.iter().filter(|peer| peer.session.is_opening()).count()
     }
 }
 
-/// Shows nothing that could hold a secret.
+/// Shows labels and states, which hold no secrets.
 impl fmt::Debug for Monitor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let servers = (0..self.len()).map(|id| (self.label(id), self.state(id)));
@@ -444,15 +460,15 @@ impl fmt::Debug for Monitor {
     }
 }
 
-/// The poll's descriptor: readable when [`Monitor::turn`] would find news. It is to be watched for reading only, and
-/// it must not be read.
+/// The poll's descriptor, which is readable when [`Monitor::turn`] has something to do. Watch it for readability only,
+/// and do not read from it.
 impl AsFd for Monitor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.poll.registry().as_fd()
     }
 }
 
-/// A server that was added has this label already.
+/// The error of adding a server with a label that another one has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DuplicateLabel(pub String);
 

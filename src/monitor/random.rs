@@ -1,9 +1,9 @@
-//! Random numbers that need no library and keep no secret.
+//! Random numbers without a library for them. They are not fit for secrets.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 
-/// Random enough for waits, DNS ids and the key of an upgrade: the keyed hash of a counter.
+/// Generates numbers for jitter, DNS ids and the key of an upgrade: the hash of a counter under random keys.
 #[derive(Debug)]
 pub struct Random {
     keys: RandomState,
@@ -11,12 +11,11 @@ pub struct Random {
 }
 
 impl Random {
-    /// With keys of its own.
     pub fn new() -> Self {
         Random { keys: RandomState::new(), count: 0 }
     }
 
-    /// 64 random bits.
+    /// Returns 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.count += 1;
         self.keys.hash_one(self.count)

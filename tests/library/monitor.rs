@@ -115,10 +115,10 @@ fn a_program_may_wait_for_descriptors_of_its_own_in_the_monitors_loop() {
     let (mut sender, mut receiver) = pipe::new().unwrap();
     monitor.registry().register(&mut receiver, Monitor::own_token(7), Interest::READABLE).unwrap();
     monitor.turn(Some(Duration::ZERO), &mut |_| {}).unwrap();
-    assert!(monitor.woken().is_empty());
+    assert!(monitor.own_events().is_empty());
     std::io::Write::write_all(&mut sender, b"x").unwrap();
     monitor.turn(Some(PATIENCE), &mut |_| {}).unwrap();
-    assert_eq!(monitor.woken().iter().map(|event| event.token()).collect::<Vec<_>>(), [Monitor::own_token(7)]);
+    assert_eq!(monitor.own_events().iter().map(|event| event.token()).collect::<Vec<_>>(), [Monitor::own_token(7)]);
 }
 
 #[test]

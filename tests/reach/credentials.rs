@@ -183,7 +183,7 @@ fn a_credential_in_clear_over_a_network_is_warned_of_once() {
     let mut clear = wsmon(["-u", "ws://192.0.2.1", "--connect-timeout", "0.1", "--max-reconnects", "2"]);
     clear.args(["--reconnect-interval", "0.1", "--header", "X-Api-Key: x"]);
     let finished = Run::start(&mut clear).finish();
-    assert_eq!(finished.stderr.matches("in clear").count(), 1, "{finished:#?}");
+    assert_eq!(finished.stderr.matches("in cleartext").count(), 1, "{finished:#?}");
     for (uri, header) in [
         ("wss://192.0.2.1", "Authorization: x"),
         ("ws://192.0.2.1", "X-Plain: x"),
@@ -192,6 +192,6 @@ fn a_credential_in_clear_over_a_network_is_warned_of_once() {
     ] {
         let mut command = wsmon(["-u", uri, "--connect-timeout", "0.1", "--no-reconnect", "--header", header]);
         let finished = Run::start(&mut command).finish();
-        assert!(!finished.stderr.contains("in clear"), "{finished:#?}");
+        assert!(!finished.stderr.contains("in cleartext"), "{finished:#?}");
     }
 }

@@ -25,16 +25,22 @@ use crate::net::tls::{Pool, TlsError};
 use opening::Opening;
 use route::Route;
 
-/// What opening a connection needs of the loop.
-pub struct LoopIo<'g> {
-    pub registry: &'g Registry,
+/// Everything that the event loop lends to a peer and its transport for one turn.
+pub struct LoopIo<'l> {
+    pub registry: &'l Registry,
+    /// The peer's number. Its sockets are registered under it.
     pub token: Token,
     pub now: Now,
-    pub random: &'g mut dyn FnMut() -> u64,
-    pub names: &'g mut ResolverFiles,
-    pub connectors: &'g mut Pool,
-    /// How many more TLS handshakes may begin.
-    pub handshakes: &'g mut usize,
+    /// Draws 64 random bits.
+    pub random: &'l mut dyn FnMut() -> u64,
+    pub names: &'l mut ResolverFiles,
+    pub connectors: &'l mut Pool,
+    /// TLS handshakes that may still begin.
+    pub handshakes: &'l mut usize,
+    /// Memory that sockets are read through.
+    pub block: &'l mut Vec<u8>,
+    /// Takes each message and change of state for the program.
+    pub on_message: &'l mut dyn FnMut(&crate::model::event::Message<'_>),
 }
 
 /// A variable of the process's environment.

@@ -1,0 +1,90 @@
+//! Reading of frames, and what becomes of the messages in them.
+
+use super::Peer;
+use crate::model::error::Disconnect;
+use crate::model::event::Raw;
+use crate::model::text::escape;
+use crate::net::transport::{Frame, LoopIo};
+use crate::proto::dialect::{self, Binary};
+use crate::proto::session::Input;
+
+/// The most frames that one turn takes from one server.
+const MAX_TURN_FRAMES: usize = 64;
+
+impl Peer {
+    /// Reads what has arrived, up to this server's share of a turn: 64 frames or 256 KiB. The peer stays ready where
+    /// more may be left.
+    pub(super) fn read_frames(&mut self, io: &mut LoopIo<'_>) -> Result<(), Box<Disconnect>> {
+        let received = self.link.transport.refill(io.block);
+        let outcome = self.take_frames(io, received);
+        self.link.transport.settle(io.block);
+        outcome
+    }
+
+    /// `received` is the transport's count of bytes before this turn.
+    fn take_frames(&mut self, io: &mut LoopIo<'_>, received: u64) -> Result<(), Box<Disconnect>> {
+        for _ in 0..MAX_TURN_FRAMES {
+            let Some(frame) = self.link.transport.next()? else {
+                self.ready = self.link.transport.is_spent();
+                // A part of a large message proves life too; the whole may take longer than a pong may.
+                if self.link.transport.received() > received {
+                    self.session.handle(io.now, Input::Alive);
+                }
+                return Ok(());
+            };
+            self.session.handle(io.now, Input::Alive);
+            if self.settings.echo.is_some() {
+                self.link.transport.echo(frame);
+                continue;
+            }
+            match frame {
+                Frame::Text(text) => {
+                    self.report.count_received(text.len());
+                    self.handle_text(io, &text);
+                }
+                Frame::Binary(bytes) => self.handle_binary(io, &bytes),
+                Frame::Ping | Frame::Pong(None) => {}
+                Frame::Pong(Some(number)) => {
+                    self.session.handle(io.now, Input::Pong(number));
+                    if let Some(rtt) = self.session.take_rtt() {
+                        self.report.counters.ping_ms.add(rtt.as_secs_f64() * 1000.0);
+                    }
+                }
+            }
+        }
+        self.ready = true;
+        Ok(())
+    }
+
+    /// Decodes a text message, hands it to the program, and answers where the dialect does.
+    fn handle_text(&mut self, io: &mut LoopIo<'_>, text: &str) {
+        let mut room = None;
+        let mut decoded = self.conversation.hear(text, &mut room, io.now.mono);
+        let outgoing = std::mem::take(&mut decoded.say);
+        if decoded.recognised {
+            log::debug!("{}: recognised as {}", escape(&self.label), self.conversation.dialect());
+            self.session.quiet_after(self.conversation.quiet_after());
+        }
+        if !decoded.decoded {
+            self.report.counters.undecoded += 1;
+            log::debug!("{}: a message of {} bytes could not be decoded", escape(&self.label), text.len());
+        }
+        self.report.keep_samples(&decoded.text, &decoded.events, self.settings.history);
+        let useful = self.deliver(io, &decoded.kind, decoded.raw(), &decoded.events);
+        self.session.handle(io.now, Input::Delivered { useful });
+        self.carry_out(io, outgoing);
+    }
+
+    /// Handles a binary message: as text where it is or unpacks to text, else as its size in words.
+    fn handle_binary(&mut self, io: &mut LoopIo<'_>, bytes: &[u8]) {
+        self.report.count_received(bytes.len());
+        match self.conversation.open(bytes, self.settings.max_message) {
+            Binary::Text(text) => self.handle_text(io, &text),
+            Binary::Words(words) => {
+                self.report.counters.undecoded += 1;
+                let useful = self.deliver(io, "binary", Raw::Binary(bytes), &dialect::binary(&words).show);
+                self.session.handle(io.now, Input::Delivered { useful });
+            }
+        }
+    }
+}

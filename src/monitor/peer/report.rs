@@ -1,0 +1,103 @@
+//! The record of one server that the program can ask for: statistics, samples, the latest error; and its log lines.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use crate::model::error::Disconnect;
+use crate::model::event::Event;
+use crate::model::metric::Metric;
+use crate::model::sample::Sample;
+use crate::model::stats::{PastError, Statistics, Summary};
+use crate::model::time::Now;
+use crate::monitor::connection_log::ConnectionLog;
+
+/// The most samples that a history keeps; the oldest goes first.
+const MAX_HISTORY: usize = 1000;
+
+/// Counters, samples and the log of one server. All of it survives a reconnection.
+#[derive(Default)]
+pub struct Report {
+    /// Counters that grow; [`Report::statistics`] fills in the rest.
+    pub counters: Statistics,
+    pub log: ConnectionLog,
+    pub history: VecDeque<Sample<'static>>,
+    pub last_disconnect: Option<Box<Disconnect>>,
+    /// The text of the message with the latest sample. It is copied: a slice of the socket's buffer would keep all of
+    /// the buffer alive.
+    pub last_sample: String,
+    opened_at: Option<Instant>,
+    /// End of the latest connection; `None` while one is open.
+    closed_at: Option<Instant>,
+}
+
+impl Report {
+    /// Records that a connection has opened.
+    pub fn opened(&mut self, label: &str, now: Now) {
+        self.counters.connections += 1;
+        self.counters.connection_start = Some(now.wall);
+        (self.opened_at, self.closed_at) = (Some(now.mono), None);
+        self.log.connected(label);
+    }
+
+    /// Records that an open connection has ended.
+    pub fn closed(&mut self, now: Now, wanted: bool) {
+        self.counters.total_disconnections += u64::from(!wanted);
+        self.closed_at = Some(now.mono);
+    }
+
+    /// Records why a connection ended or a dial failed; among the errors unless the program wanted it.
+    pub fn disconnected(&mut self, now: Now, why: Box<Disconnect>, wanted: bool) {
+        if !wanted {
+            self.counters.record_error(PastError { at: now.wall, error: why.to_string(), kind: why.phase.name() });
+        }
+        self.last_disconnect = Some(why);
+    }
+
+    pub fn count_received(&mut self, bytes: usize) {
+        self.counters.messages_received += 1;
+        self.counters.bytes_received += bytes as u64;
+    }
+
+    pub fn count_sent(&mut self, bytes: usize) {
+        self.counters.messages_sent += 1;
+        self.counters.bytes_sent += bytes as u64;
+    }
+
+    /// Keeps the message's text if it holds a sample, and the sample itself where a history is wanted.
+    pub fn keep_samples(&mut self, text: &str, events: &[Event<'_>], history: bool) {
+        for event in events {
+            let Event::Sample(sample) = event else { continue };
+            self.last_sample.clear();
+            self.last_sample.push_str(text);
+            if history {
+                if self.history.len() == MAX_HISTORY {
+                    self.history.pop_front();
+                }
+                self.history.push_back((**sample).clone().into_owned());
+            }
+        }
+    }
+
+    /// Returns the counters, the uptime, and the summaries of a history where one is kept.
+    pub fn statistics(&self, now: Now, history: bool) -> Statistics {
+        let until = self.closed_at.unwrap_or(now.mono);
+        Statistics {
+            uptime: self.opened_at.map(|opened| until - opened),
+            history: history.then(|| self.summaries()),
+            ..self.counters.clone()
+        }
+    }
+
+    /// Summarises each metric that occurs in the history.
+    fn summaries(&self) -> Vec<(&'static str, Summary)> {
+        let mut summaries = Vec::new();
+        for metric in Metric::ALL {
+            let mut summary = Summary::default();
+            self.history.iter().filter_map(|sample| sample.get(*metric)).for_each(|value| summary.add(value));
+            if summary.samples > 0 {
+                summaries.push((metric.row().name, summary));
+            }
+        }
+        summaries
+    }
+}
