@@ -1,24 +1,24 @@
-//! Watches monitoring servers that push JSON over WebSocket: processor, memory, disk and GPU of a machine, its alerts,
-//! and whatever else they say.
+//! Watches monitoring servers that push JSON over WebSocket: processor, memory, disk and GPU of a machine, its alerts
+//! and processes, and all other messages.
 //!
-//! One thread, no async runtime, no callbacks to register: a program takes events out of a blocking iterator
-//! ([`watch()`]), or drives any number of servers turn by turn ([`Monitor`]), in a loop of its own if it has one. Lost
-//! connections are dialled again, silent ones are noticed, and every queue has a bound. The command `wsmon` stands on
-//! this library and on nothing else.
+//! The library uses one thread, no async runtime and no registered callbacks. A program takes events from a blocking
+//! iterator ([`watch()`]), or drives any number of servers turn by turn ([`Monitor`]), also from an event loop of its
+//! own. Lost connections are dialled again, silent ones are detected, and every queue has a bound. The command `wsmon`
+//! is a program on this library and uses its public interface only.
 //!
-//! | to | use |
+//! | task | item |
 //! |---|---|
 //! | watch one server | [`watch()`], [`Watch`] |
-//! | say how: reconnection, pings, history … | [`Server`], with [`Watch::new`] or [`Monitor::add`] |
-//! | watch several, or have a loop of one's own | [`Monitor`] |
-//! | handle messages by what they are | [`Event`] |
-//! | know about the connection | [`Event::State`], [`ClientState`], [`Disconnect`], [`Statistics`] |
-//! | end from a signal handler or another thread | [`Stopper`] |
-//! | write lines as the command does, or others | [`format()`], [`Format`] |
+//! | set reconnection, pings, history, TLS, proxy … | [`Server`], with [`Watch::new`] or [`Monitor::add`] |
+//! | watch several servers, or use an event loop of your own | [`Monitor`] |
+//! | handle messages by their kind | [`Event`] |
+//! | follow the connection | [`Event::State`], [`ClientState`], [`Disconnect`], [`Statistics`] |
+//! | stop from a signal handler or another thread | [`Stopper`] |
+//! | write the lines of the command | [`format()`], [`Format`] |
 //!
 //! # Examples
 //!
-//! All that a server says, and what becomes of the connection. This goes on until the program ends:
+//! Print samples, alerts and changes of the connection's state, until the program ends:
 //!
 //! ```
 //! use wsmon::{Event, Metric};
@@ -26,28 +26,28 @@
 //! let uri = "ws://192.168.1.100:8765";
 //! # let uri = &doc::serve(3);
 //! # let mut samples = 0;
-//! for seen in wsmon::watch(uri)? {
-//!     match &seen.event {
+//! for message in wsmon::watch(uri)? {
+//!     match &message.event {
 //!         Event::Sample(sample) => {
 //!             if let Some(percent) = sample.get(Metric::Cpu) {
-//!                 println!("{}: processor at {percent:.1} %", seen.server);
+//!                 println!("{}: processor at {percent:.1} %", message.server);
 //!             }
 //! #           samples += 1;
 //!         }
 //!         Event::Alert(alert) => println!("{}: {}", alert.level, alert.message),
 //!         // connected; reconnecting in 3.2 s: connect to 192.168.1.100:8765: connection refused; …
-//!         Event::State(change) => println!("{}: {change}", seen.server),
+//!         Event::State(change) => println!("{}: {change}", message.server),
 //!         _ => {}
 //!     }
-//! #   if matches!(&seen.event, Event::State(change) if change.disconnected()) { break }
+//! #   if matches!(&message.event, Event::State(change) if change.disconnected()) { break }
 //! }
 //! # assert_eq!(samples, 3);
 //! # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A handler with a threshold. The server is given up after five reconnections in vain, and a minute of silence is
-//! worth a word:
+//! Handle samples above a threshold. The server is given up after five unsuccessful reconnections, and a minute
+//! without an event is reported:
 //!
 //! ```
 //! use std::time::Duration;
@@ -58,7 +58,7 @@
 //! }
 //!
 //! impl AlertHandler {
-//!     /// What is above the threshold. A metric that the server does not send is above nothing.
+//!     /// Returns a line for each metric above the threshold. A metric that the server does not send is `None`.
 //!     fn handle(&self, sample: &Sample) -> Vec<String> {
 //!         let mut alerts = Vec::new();
 //!         for metric in [Metric::Cpu, Metric::Memory] {
@@ -77,26 +77,26 @@
 //! let mut watch = Watch::new(Server::new(uri)?.label("nas").max_reconnects(Some(5)))?;
 //! loop {
 //!     match watch.next_within(Duration::from_secs(60)) {
-//!         Next::Event(seen) => {
-//!             if let Event::Sample(sample) = &seen.event {
+//!         Next::Event(message) => {
+//!             if let Event::Sample(sample) = &message.event {
 //!                 for alert in handler.handle(sample) {
-//!                     println!("{}: {alert}", seen.server);
+//!                     println!("{}: {alert}", message.server);
 //! #                   all.push(alert);
 //!                 }
 //!             }
 //! #           if watch.last_disconnect().is_some() { watch.stop() }
 //!         }
-//!         Next::Nothing => println!("{}: silent, {}", watch.label(), watch.state()),
+//!         Next::Nothing => println!("{}: no event, {}", watch.label(), watch.state()),
 //!         Next::Ended => break,
 //!     }
 //! }
-//! println!("{} messages in all", watch.statistics().messages_received);
+//! println!("{} messages in total", watch.statistics().messages_received);
 //! # assert_eq!(all, ["high cpu: 90.0 %"]);
 //! # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Two servers in one loop, shown in one of the command's formats. Each is watched until it closes its connection:
+//! Watch two servers in one loop, each until its connection ends, and print lines in one of the command's formats:
 //!
 //! ```
 //! use wsmon::{Monitor, Server, Style};
@@ -112,7 +112,7 @@
 //! let style = Style { labels: true, ..Style::default() };
 //! let mut lines = String::new();
 //! while !monitor.is_done() {
-//!     monitor.turn(None, &mut |shown| (format.write)(&mut lines, shown, &style))?;
+//!     monitor.turn(None, &mut |message| (format.write)(&mut lines, message, &style))?;
 //!     print!("{lines}"); // web: CPU:  60.0% | RAM:  62.8%
 //! #   all.push_str(&lines);
 //!     lines.clear();
@@ -123,8 +123,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A program with a loop of its own waits on the monitor's descriptor beside its own ones, at most until the
-//! monitor's deadline, and then lets it do what can be done without waiting. Here with mio; any poll will do:
+//! A program with an event loop of its own waits on the monitor's descriptor beside its own ones, at most until the
+//! monitor's deadline, and then takes a turn that does not wait. This example uses mio; any poll works:
 //!
 //! ```
 //! use std::io::ErrorKind;
@@ -143,19 +143,19 @@
 //! let mut events = Events::with_capacity(64);
 //! let descriptor = monitor.as_fd().as_raw_fd();
 //! poll.registry().register(&mut SourceFd(&descriptor), Token(0), Interest::READABLE)?;
-//! // … and the program's own descriptors, with other tokens.
+//! // Register the program's own descriptors here, with other tokens.
 //!
 //! while !monitor.is_done() {
-//!     // Of the program's own deadlines and this one the nearest:
+//!     // Until the nearest of the program's own deadlines and this one:
 //!     let wait = monitor.deadline().map(|at| at.saturating_duration_since(monitor.clock().mono));
 //!     match poll.poll(&mut events, wait) {
 //!         Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
 //!         _ => {}
 //!     }
-//!     // … what the program does about its own events.
-//!     monitor.turn(Some(Duration::ZERO), &mut |shown| {
-//!         println!("{}: {:?}", shown.server, shown.events);
-//! #       messages += usize::from(shown.is_content());
+//!     // Handle the program's own events here.
+//!     monitor.turn(Some(Duration::ZERO), &mut |message| {
+//!         println!("{}: {:?}", message.server, message.events);
+//! #       messages += usize::from(message.is_content());
 //!     })?;
 //! }
 //! # assert_eq!(messages, 2);
@@ -165,35 +165,41 @@
 //!
 //! # Units and times
 //!
-//! Servers' own units are converted: percentages are usually 0 to 100 (servers are not held to it), sizes are bytes,
-//! temperatures degrees Celsius, times seconds; [`METRICS`] has the unit of each metric. A metric that a server does
-//! not send, or sends as null or NaN, is `None` and never 0. Times of receipt are this machine's; the server's own
-//! time stamp is kept as the text that it is ([`Sample::at`]). Every setting that is a time is a
+//! Units of servers are converted: percentages are usually 0 to 100 (servers may send others), sizes are bytes,
+//! temperatures are degrees Celsius, times are seconds; [`METRICS`] has the unit of each metric. A metric that a server
+//! does not send, or sends as null or NaN, is `None` and never 0. Times of receipt are read from this machine's clock;
+//! the server's own time stamp is kept as its text ([`Sample::at`]). Every setting that is a time is a
 //! [`Duration`](std::time::Duration).
 //!
-//! # What it does not do
+//! # Behaviour towards the process and the system
 //!
-//! - It prints nothing and reads neither arguments nor environment. What it has to say besides events goes to the
-//!   [`log`](https://docs.rs/log) crate, a few lines for each connection.
-//! - It installs no signal handlers and starts no threads. Nothing happens while no turn is taken.
-//! - It sends nothing but what WebSocket itself needs, what a kind of server needs to speak, and what the program
-//!   sends.
-//! - Text from servers comes as it is: [`escape`] what goes to a terminal. The [`FORMATS`] do.
-//! - Host names are looked up by the C library, and a turn waits for that.
+//! - It prints nothing and reads no arguments. Besides events it writes to the [`log`](https://docs.rs/log) crate, a
+//!   few lines for each connection.
+//! - It installs no signal handlers and starts no threads. Nothing happens between turns.
+//! - A turn waits for nothing but its poll. Host names are looked up by the library's own resolver, which reads
+//!   `/etc/hosts` and `/etc/resolv.conf` and asks the name servers through the same poll; it knows neither
+//!   `nsswitch.conf` nor mDNS. Files named in a [`Server`]'s settings are read with plain blocking reads before each
+//!   connection.
+//! - Of the environment it reads the proxy variables, for servers without [`Server::proxy`]: `https_proxy`,
+//!   `http_proxy`, `all_proxy` and `no_proxy`, also in capitals. OpenSSL may read `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+//! - It sends only what WebSocket requires, what a server's dialect requires, and what the program sends.
+//! - Text from servers is not changed: [`escape`] it before it goes to a terminal. The [`FORMATS`] do so.
 //!
 //! # Features
 //!
-//! - `cli` (default): what only the command needs: arguments, the log on stderr, signals. A library does without:
-//!   `default-features = false`.
-//! - `demo` (default): the `demo` module, the server behind `wsmon --demo`.
+//! - `cli` (default): the dependencies of the command: arguments, the log on stderr, signals. A program that uses the
+//!   library does not need it: `default-features = false`.
+//! - `demo` (default): the module `demo`, the server behind `wsmon --demo`.
+//! - `tls` (default): `wss://`, with the system's OpenSSL. Without it such an address is an error that says so.
+//! - `tls-vendored`: the same with an OpenSSL that is compiled along and linked statically.
 //!
-//! [`mio`] is part of the interface ([`Monitor::registry`], [`Monitor::own_events`]) and for that reason exported: its next
-//! major version will be one of this crate too.
+//! [`mio`] is part of the interface ([`Monitor::registry`], [`Monitor::own_events`]) and therefore exported: its next
+//! major version will be a major version of this crate too.
 //!
-//! # Where the facts come from
+//! # Sources
 //!
-//! WebSocket is RFC 6455, its upgrade RFC 9110 and 9112. What servers say was measured with the real ones and compared
-//! with their documentation; the source of each fact stands beside it, in the file of its dialect.
+//! WebSocket is RFC 6455, its upgrade RFC 9110 and 9112. The messages of servers were recorded from real ones and
+//! compared with their documentation; the source of each fact is named in the file of its dialect.
 
 #[cfg(feature = "demo")]
 pub mod demo;
@@ -229,14 +235,14 @@ pub use proto::dns::Family;
 pub use proto::session::Stale;
 pub use proto::uri::InvalidUri;
 
-/// What the tests under tests/ need beyond the public interface: no part of it, and free to change.
+/// Internals that the tests under tests/ need. They are not part of the public interface and may change at any time.
 #[doc(hidden)]
 pub mod internal {
     pub use crate::net::tls;
     pub use crate::proto::http::upgrade;
 }
 
-/// The program of the README is compiled.
+/// Compiles the README's example.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

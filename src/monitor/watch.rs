@@ -1,4 +1,4 @@
-//! The library's front door: one server, as a blocking iterator over what it says.
+//! The simplest interface of the library: one server as a blocking iterator of events.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,27 +15,27 @@ use crate::monitor::event_loop::{Monitor, Stopper};
 use crate::monitor::server::Server;
 use crate::net::transport::SendError;
 
-/// Watches the server at `ws://HOST[:PORT][/PATH]` or `HOST[:PORT][/PATH]`, with the command line's defaults. It is
-/// dialled by the first [`next`](Iterator::next), and again whenever the connection is lost.
+/// Watches the server at `ws://HOST[:PORT][/PATH]` or `HOST[:PORT][/PATH]`, with the defaults of the command line. The
+/// first [`next`](Iterator::next) dials it, and it is dialled again whenever the connection is lost.
 ///
 /// # Errors
-/// Where the URI is wrong, or the system gives no poll.
+/// If the URI is wrong, or the system provides no poll.
 pub fn watch(uri: &str) -> Result<Watch, WatchError> {
     Ok(Watch::new(Server::new(uri)?)?)
 }
 
-/// Watches one server: a blocking iterator over its events and over what becomes of its connection.
+/// Watches one server: a blocking iterator of its events and of the changes of its connection's state.
 ///
-/// It ends when the server was given up ([`Server::max_reconnects`], or an error that will not pass) or stopped; the
-/// last event then is the [`Event::State`] that says why. After [`Watch::reconnect`] it goes on. Server trouble is no
-/// error here: it is an event like any other.
+/// It ends when the server was stopped, or given up because of [`Server::max_reconnects`] or a final error; the last
+/// event then is an [`Event::State`] with the reason. After [`Watch::reconnect`] it goes on. Trouble with the server is
+/// never an error here: it is an event.
 ///
-/// The connection is served while the program waits for an event, and only then: nothing is read, pinged or dialled
-/// in between. Many servers drop a client that does not answer their pings, so a program with long work to do asks
-/// often, or hands the events to another thread: `Watch` and [`OwnedMessage`] are [`Send`].
+/// The connection is served only while the program waits for an event: nothing is read, pinged or dialled in between.
+/// Many servers drop a client that does not answer their pings, so a program with long work to do must ask often, or
+/// hand the events to another thread: `Watch` and [`OwnedMessage`] are [`Send`].
 ///
-/// `for seen in &mut watch` leaves the watch for later use; to send or to ask for statistics in between, write
-/// `while let Some(seen) = watch.next()`.
+/// `for message in &mut watch` leaves the watch usable afterwards. To send, or to read statistics, between events write
+/// `while let Some(message) = watch.next()`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -46,13 +46,13 @@ pub fn watch(uri: &str) -> Result<Watch, WatchError> {
 /// let mut watch = wsmon::watch(uri)?;
 /// loop {
 ///     match watch.next_within(Duration::from_secs(10)) {
-///         Next::Event(seen) => {
-///             if let Event::Sample(sample) = &seen.event {
-///                 println!("{}: processor at {:?} %", seen.server, sample.get(Metric::Cpu));
+///         Next::Event(message) => {
+///             if let Event::Sample(sample) = &message.event {
+///                 println!("{}: processor at {:?} %", message.server, sample.get(Metric::Cpu));
 /// #               if sample.get(Metric::Cpu) == Some(80.0) { watch.stop() }
 ///             }
 ///         }
-///         Next::Nothing => println!("silence; the connection is {}", watch.state()),
+///         Next::Nothing => println!("no event for 10 s; the connection is {}", watch.state()),
 ///         Next::Ended => break,
 ///     }
 /// }
@@ -63,161 +63,158 @@ pub fn watch(uri: &str) -> Result<Watch, WatchError> {
 #[derive(Debug)]
 pub struct Watch {
     monitor: Monitor,
-    /// What a turn has brought and nobody has taken yet; no turn begins before it is empty.
-    waiting: VecDeque<OwnedMessage>,
+    /// Events of the latest turn that have not been taken. The next turn begins when it is empty, which bounds it.
+    pending: VecDeque<OwnedMessage>,
     failure: Option<io::Error>,
 }
 
-/// One event, and where and when it happened. A message that means several things makes several, in its order.
+/// One event of a message, which borrows from nothing. A message with several events becomes several of these.
 #[derive(Clone, Debug)]
 pub struct OwnedMessage {
     /// The server's label.
     pub server: Arc<str>,
-    /// When it was received, by this machine's clock.
+    /// Time of receipt, by this machine's clock.
     pub received_at: SystemTime,
-    /// The message as it came, for what its events leave out; `None` where it was binary, and where the event is the
-    /// client's own.
+    /// The whole message as it came; `None` for a binary message and for a change of state.
     pub text: Option<Arc<str>>,
-    /// What happened.
+    /// The event.
     pub event: Event<'static>,
 }
 
-/// What [`Watch::next_within`] has found.
+/// The result of [`Watch::next_within`].
 #[derive(Clone, Debug)]
 pub enum Next {
     /// An event.
     Event(OwnedMessage),
-    /// Nothing within the time.
+    /// No event within the time.
     Nothing,
-    /// There is nothing more to come.
+    /// No event will come any more.
     Ended,
 }
 
 impl Watch {
-    /// Watches a server with settings of one's own.
+    /// Watches a server with the given settings.
     ///
     /// # Errors
-    /// Where the system gives no poll: usually for want of descriptors.
+    /// If the system provides no poll, usually because no descriptors are left.
     pub fn new(server: Server) -> io::Result<Self> {
         let mut monitor = Monitor::new()?;
         monitor.add(server).map_err(io::Error::other)?;
-        Ok(Watch { monitor, waiting: VecDeque::new(), failure: None })
+        Ok(Watch { monitor, pending: VecDeque::new(), failure: None })
     }
 
-    /// Waits for the next event, at most so long. Without any wait (`Duration::ZERO`) it does what can be done now.
-    pub fn next_within(&mut self, within: Duration) -> Next {
-        self.next_until(self.monitor.clock().mono.checked_add(within))
+    /// Waits for the next event, for at most `timeout`. With `Duration::ZERO` it does what can be done without waiting.
+    pub fn next_within(&mut self, timeout: Duration) -> Next {
+        self.next_until(self.monitor.clock().mono.checked_add(timeout))
     }
 
-    /// Sends a text message. Nothing is queued over a reconnection.
+    /// Sends a text message. Nothing is kept for the next connection.
     ///
     /// # Errors
-    /// Where the connection is not open, or more than 64 KiB would wait to be sent.
+    /// If the connection is not open, or more than 64 KiB would wait to be sent.
     pub fn send(&mut self, text: &str) -> Result<(), SendError> {
         self.monitor.send(SERVER, text)
     }
 
-    /// Closes the connection and opens a new one; begins anew with a server that was given up or stopped.
+    /// Closes the connection and opens a new one; starts again with a server that was given up or stopped.
     pub fn reconnect(&mut self) {
         self.monitor.reconnect(SERVER);
     }
 
-    /// Closes the connection for good. The iterator ends once that has come about, within a second.
+    /// Closes the connection for good. The iterator ends once it is closed, within a second.
     pub fn stop(&mut self) {
         self.monitor.stop();
     }
 
-    /// A handle that does so from a signal handler or another thread, also while this one waits.
+    /// Returns a handle that stops the watch from a signal handler or another thread, also while this one waits.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         self.monitor.stopper()
     }
 
-    /// The state of the connection. Events that nobody has taken yet may tell of earlier ones.
+    /// Returns the state of the connection. Events that have not been taken yet may report earlier states.
     #[must_use]
     pub fn state(&self) -> ClientState {
         self.monitor.state(SERVER)
     }
 
-    /// The server's label.
+    /// Returns the server's label.
     #[must_use]
     pub fn label(&self) -> &str {
         self.monitor.label(SERVER)
     }
 
-    /// The statistics as they are now.
+    /// Returns the statistics as of now.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         self.monitor.statistics()
     }
 
-    /// The last samples, oldest first: at most 1000, and none unless [`Server::history`] asked for them.
+    /// Returns the latest samples, oldest first: at most 1000, and none unless [`Server::history`] was set.
     pub fn history(&self) -> impl ExactSizeIterator<Item = &Sample<'static>> {
         self.monitor.history(SERVER)
     }
 
-    /// The latest sample, with or without a history.
+    /// Returns the latest sample, also without a history.
     #[must_use]
     pub fn last_sample(&self) -> Option<Sample<'static>> {
         self.monitor.last_sample(SERVER)
     }
 
-    /// Why the latest connection ended or failed; `None` before the first end.
+    /// Returns why the latest connection ended or failed; `None` before the first end.
     #[must_use]
     pub fn last_disconnect(&self) -> Option<&Disconnect> {
         self.monitor.last_disconnect(SERVER)
     }
 
-    /// The error of the poll that ended the iterator, if one did. No server can bring it about.
+    /// Returns the error of the poll if it ended the iterator. No server can cause that.
     #[must_use]
     pub fn failure(&self) -> Option<&io::Error> {
         self.failure.as_ref()
     }
 
-    /// The monitor within, for all that is not here. The server's number is 0.
+    /// Returns the underlying monitor, for everything that has no method here. The server's number is 0.
     #[must_use]
     pub fn monitor(&self) -> &Monitor {
         &self.monitor
     }
 
-    /// The same, to be changed: a turn of one's own keeps its events from the iterator.
+    /// Returns the underlying monitor. Events of turns that the program takes by itself do not reach the iterator.
     pub fn monitor_mut(&mut self) -> &mut Monitor {
         &mut self.monitor
     }
 
-    /// Whether a turn has waited for nothing is known only after it: there is always at least one.
+    /// Takes turns until there is an event or `until` has passed, and at least one: with no time left a turn still
+    /// reads what has arrived.
     fn next_until(&mut self, until: Option<Instant>) -> Next {
         let mut left = None;
         loop {
-            if let Some(seen) = self.waiting.pop_front() {
-                return Next::Event(seen);
+            if let Some(message) = self.pending.pop_front() {
+                return Next::Event(message);
             } else if self.failure.is_some() || self.monitor.is_done() {
                 return Next::Ended;
             } else if left == Some(Duration::ZERO) {
                 return Next::Nothing;
             }
             left = until.map(|at| at.saturating_duration_since(self.monitor.clock().mono));
-            self.turn(left);
+            let pending = &mut self.pending;
+            self.failure = self.monitor.turn(left, &mut |message| pending.extend(owned_messages(message))).err();
         }
-    }
-
-    fn turn(&mut self, max_wait: Option<Duration>) {
-        let Watch { monitor, waiting, failure } = self;
-        *failure = monitor.turn(max_wait, &mut |shown| waiting.extend(seen(shown))).err();
     }
 }
 
 /// The number of the only server.
 const SERVER: usize = 0;
 
-fn seen(shown: &Message<'_>) -> impl Iterator<Item = OwnedMessage> {
-    let text: Option<Arc<str>> = match shown.raw {
-        Raw::Json(text) | Raw::Text(text) if !shown.events.is_empty() => Some(text.into()),
+/// Splits a message into its events. They share one copy of its text.
+fn owned_messages(message: &Message<'_>) -> impl Iterator<Item = OwnedMessage> {
+    let text: Option<Arc<str>> = match message.raw {
+        Raw::Json(text) | Raw::Text(text) if !message.events.is_empty() => Some(text.into()),
         _ => None,
     };
-    shown.events.iter().map(move |event| OwnedMessage {
-        server: Arc::clone(shown.server),
-        received_at: shown.received_at,
+    message.events.iter().map(move |event| OwnedMessage {
+        server: Arc::clone(message.server),
+        received_at: message.received_at,
         text: text.clone(),
         event: event.clone().into_owned(),
     })
@@ -226,29 +223,29 @@ fn seen(shown: &Message<'_>) -> impl Iterator<Item = OwnedMessage> {
 impl Iterator for Watch {
     type Item = OwnedMessage;
 
-    /// Waits for the next event; `None` when there is nothing more to come.
+    /// Waits for the next event; `None` if no event will come any more.
     fn next(&mut self) -> Option<OwnedMessage> {
         match self.next_until(None) {
-            Next::Event(seen) => Some(seen),
+            Next::Event(message) => Some(message),
             Next::Nothing | Next::Ended => None,
         }
     }
 }
 
-/// Why [`watch()`] cannot begin.
+/// The error of [`watch()`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WatchError {
     /// The URI is wrong.
-    Address(SettingsError),
-    /// The system gives no poll.
+    Settings(SettingsError),
+    /// The system provides no poll.
     Io(io::Error),
 }
 
 impl fmt::Display for WatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            WatchError::Address(error) => error.fmt(f),
+            WatchError::Settings(error) => error.fmt(f),
             WatchError::Io(error) => write!(f, "poll: {}", crate::model::error::reason(error)),
         }
     }
@@ -258,7 +255,7 @@ impl std::error::Error for WatchError {}
 
 impl From<SettingsError> for WatchError {
     fn from(error: SettingsError) -> Self {
-        WatchError::Address(error)
+        WatchError::Settings(error)
     }
 }
 

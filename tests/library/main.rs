@@ -1,6 +1,6 @@
-//! The library as a program sees it, against servers that do as they are told.
+//! The public interface of the library, against scripted servers.
 
-#[expect(dead_code, reason = "what other tests use of it")]
+#[expect(dead_code, reason = "other tests use the rest of it")]
 #[path = "../support/server.rs"]
 mod server;
 
@@ -14,58 +14,58 @@ use wsmon::{Change, ClientState, Event, Metric, Monitor, Next, OwnedMessage, Ser
 
 use ClientState::{Connected, Connecting, Disconnected, Error, Reconnecting};
 
-/// How long a test waits for what must happen.
+/// Time limit for events that must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long a test waits for what must not happen.
+/// Time in which an event that must not happen would have happened.
 const MOMENT: Duration = Duration::from_millis(30);
 
 fn sample(cpu: u32) -> String {
     format!(r#"{{"type":"monitoring_data","data":{{"processor":{{"usage_percent":{cpu}}}}}}}"#)
 }
 
-/// With reconnections as fast as they get.
-fn hasty(uri: &str) -> Server {
+/// Makes a server that is reconnected to without a wait.
+fn impatient(uri: &str) -> Server {
     Server::new(uri).unwrap().reconnect_interval(Duration::ZERO, Duration::ZERO)
 }
 
 fn watch_once(uri: &str) -> Watch {
-    Watch::new(hasty(uri).max_reconnects(Some(0))).unwrap()
+    Watch::new(impatient(uri).max_reconnects(Some(0))).unwrap()
 }
 
-/// The next event, which must come.
-fn soon(watch: &mut Watch) -> OwnedMessage {
+/// Returns the next event, which must come in time.
+fn next_event(watch: &mut Watch) -> OwnedMessage {
     match watch.next_within(PATIENCE) {
-        Next::Event(seen) => seen,
+        Next::Event(message) => message,
         other => panic!("{other:?}, {}", watch.state()),
     }
 }
 
-/// The next change of state, passing over other events.
-fn change(watch: &mut Watch) -> Change {
+/// Returns the next change of state and drops other events.
+fn next_change(watch: &mut Watch) -> Change {
     loop {
-        if let Event::State(change) = soon(watch).event {
+        if let Event::State(change) = next_event(watch).event {
             return change;
         }
     }
 }
 
 fn until_connected(watch: &mut Watch) {
-    while !change(watch).connected() {}
+    while !next_change(watch).connected() {}
 }
 
-/// All events up to the end.
-fn rest(watch: &mut Watch) -> Vec<Event<'static>> {
+/// Returns all events up to the end of the iterator.
+fn remaining_events(watch: &mut Watch) -> Vec<Event<'static>> {
     let mut events = Vec::new();
     loop {
         match watch.next_within(PATIENCE) {
-            Next::Event(seen) => events.push(seen.event),
+            Next::Event(message) => events.push(message.event),
             Next::Ended => return events,
             Next::Nothing => panic!("no end after {events:?}"),
         }
     }
 }
 
-fn steps(events: &[Event<'_>]) -> Vec<(ClientState, ClientState)> {
+fn transitions(events: &[Event<'_>]) -> Vec<(ClientState, ClientState)> {
     let step = |event: &Event<'_>| {
         if let Event::State(change) = event { Some((change.from, change.to)) } else { None }
     };
@@ -77,10 +77,10 @@ fn cpus<'e>(events: impl IntoIterator<Item = &'e Event<'e>>) -> Vec<f64> {
     events.into_iter().filter_map(cpu).collect()
 }
 
-/// Nobody listens there, and no other test is given this port.
-const NOBODY: &str = "ws://127.0.0.1:1";
+/// An address where nothing listens: no test is given this port.
+const NOT_LISTENING: &str = "ws://127.0.0.1:1";
 
-/// Upgrades, sends a greeting, and then one sample for each text that comes.
+/// Runs a server that upgrades, sends a greeting, then a sample for each text that it receives.
 fn on_demand(mut peer: Peer) {
     peer.upgrade();
     peer.text(r#"{"type":"connection","status":"connected","message":"hello"}"#);
@@ -109,9 +109,9 @@ fn debug_output_holds_no_secrets() {
 }
 
 #[test]
-fn watches_and_what_they_have_seen_may_change_threads() {
-    fn may_change_threads<T: Send>() {}
-    may_change_threads::<Watch>();
-    may_change_threads::<Monitor>();
-    may_change_threads::<OwnedMessage>();
+fn watches_and_their_messages_may_be_sent_to_other_threads() {
+    fn may_be_sent<T: Send>() {}
+    may_be_sent::<Watch>();
+    may_be_sent::<Monitor>();
+    may_be_sent::<OwnedMessage>();
 }

@@ -1,4 +1,4 @@
-//! Several servers, and loops of one's own.
+//! Several servers in one monitor, and programs with an event loop of their own.
 
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -6,7 +6,7 @@ use super::*;
 use wsmon::mio::unix::{SourceFd, pipe};
 use wsmon::mio::{Events, Interest, Poll, Token};
 
-/// Turns until it is done, or `enough` says so; every event with its server's label.
+/// Takes turns until the monitor is done or `enough` returns true. Returns the events with their servers' labels.
 fn turn_until(
     monitor: &mut Monitor,
     enough: impl Fn(&[(String, Event<'static>)]) -> bool,
@@ -16,9 +16,9 @@ fn turn_until(
     while !monitor.is_done() && !enough(&events) {
         assert!(monitor.clock().mono < until, "{monitor:?}: only {events:?}");
         monitor
-            .turn(Some(PATIENCE), &mut |shown| {
-                let own = |event: &Event<'_>| (shown.server.to_string(), event.clone().into_owned());
-                events.extend(shown.events.iter().map(own));
+            .turn(Some(PATIENCE), &mut |message| {
+                let own = |event: &Event<'_>| (message.server.to_string(), event.clone().into_owned());
+                events.extend(message.events.iter().map(own));
             })
             .unwrap();
     }
@@ -26,7 +26,7 @@ fn turn_until(
 }
 
 #[test]
-fn of_two_servers_in_one_loop_the_dead_one_does_not_hold_up_the_other() {
+fn a_dead_server_does_not_hold_up_another_one_in_the_same_loop() {
     let server = TestServer::start(|mut peer| {
         peer.upgrade();
         (1..=3).for_each(|cpu| peer.text(sample(cpu)));
@@ -34,14 +34,17 @@ fn of_two_servers_in_one_loop_the_dead_one_does_not_hold_up_the_other() {
         peer.drain();
     });
     let mut monitor = Monitor::new().unwrap();
-    let dead = monitor.add(hasty(NOBODY).label("dead").max_reconnects(Some(1))).unwrap();
-    let live = monitor.add(hasty(&server.uri()).label("live").max_reconnects(Some(0))).unwrap();
+    let dead = monitor.add(impatient(NOT_LISTENING).label("dead").max_reconnects(Some(1))).unwrap();
+    let live = monitor.add(impatient(&server.uri()).label("live").max_reconnects(Some(0))).unwrap();
     let events = turn_until(&mut monitor, |_| false);
     let of = |label: &str| -> Vec<_> {
         events.iter().filter(|(server, _)| server == label).map(|(_, event)| event.clone()).collect()
     };
     assert_eq!(cpus(&of("live")), [1.0, 2.0, 3.0]);
-    assert_eq!(steps(&of("dead")), [(Disconnected, Connecting), (Connecting, Reconnecting), (Reconnecting, Error)]);
+    assert_eq!(
+        transitions(&of("dead")),
+        [(Disconnected, Connecting), (Connecting, Reconnecting), (Reconnecting, Error)]
+    );
     assert_eq!((monitor.state(dead), monitor.state(live)), (Error, Error));
     assert_eq!(monitor.statistics_of(live).messages_received, 3);
     let total = monitor.statistics();
@@ -52,8 +55,8 @@ fn of_two_servers_in_one_loop_the_dead_one_does_not_hold_up_the_other() {
 fn one_server_can_be_stopped_while_the_others_go_on() {
     let server = TestServer::start(on_demand);
     let mut monitor = Monitor::new().unwrap();
-    let one = monitor.add(hasty(&server.uri())).unwrap();
-    let other = monitor.add(hasty(&server.uri())).unwrap();
+    let one = monitor.add(impatient(&server.uri())).unwrap();
+    let other = monitor.add(impatient(&server.uri())).unwrap();
     assert_eq!(monitor.label(other), format!("{}#2", monitor.label(one)));
     turn_until(&mut monitor, |events| {
         events.iter().filter(|(_, event)| matches!(event, Event::Notice(_))).count() == 2
@@ -81,15 +84,15 @@ fn two_servers_must_not_be_given_the_same_label() {
 }
 
 #[test]
-fn the_descriptor_is_readable_when_a_turn_would_find_news_and_not_before() {
+fn the_descriptor_is_readable_only_when_a_turn_has_something_to_do() {
     let server = TestServer::start(on_demand);
     let mut monitor = Monitor::new().unwrap();
-    let id = monitor.add(hasty(&server.uri()).ping_interval(None)).unwrap();
+    let id = monitor.add(impatient(&server.uri()).ping_interval(None)).unwrap();
     turn_until(&mut monitor, |events| events.iter().any(|(_, event)| matches!(event, Event::Notice(_))));
     let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(4));
     let descriptor = monitor.as_fd().as_raw_fd();
     poll.registry().register(&mut SourceFd(&descriptor), Token(5), Interest::READABLE).unwrap();
-    // What was left over by the turns so far.
+    // The turns so far may have left something to do.
     while monitor.deadline().is_some_and(|at| at <= monitor.clock().mono) {
         monitor.turn(Some(Duration::ZERO), &mut |_| {}).unwrap();
     }
@@ -103,7 +106,7 @@ fn the_descriptor_is_readable_when_a_turn_would_find_news_and_not_before() {
         while got.is_empty() {
             poll.poll(&mut events, Some(PATIENCE)).unwrap();
             assert!(events.iter().any(|event| event.token() == Token(5)), "not readable");
-            monitor.turn(Some(Duration::ZERO), &mut |shown| got.extend(cpus(shown.events))).unwrap();
+            monitor.turn(Some(Duration::ZERO), &mut |message| got.extend(cpus(message.events))).unwrap();
         }
         assert_eq!(got, [f64::from(cpu)]);
     }
@@ -125,13 +128,13 @@ fn a_program_may_wait_for_descriptors_of_its_own_in_the_monitors_loop() {
 fn a_paused_monitor_reads_nothing_and_then_goes_on_where_it_was() {
     let server = TestServer::start(on_demand);
     let mut monitor = Monitor::new().unwrap();
-    let id = monitor.add(hasty(&server.uri())).unwrap();
+    let id = monitor.add(impatient(&server.uri())).unwrap();
     turn_until(&mut monitor, |events| events.iter().any(|(_, event)| matches!(event, Event::Notice(_))));
     monitor.pause(true);
     monitor.send(id, "now").unwrap();
     let until = monitor.clock().mono + MOMENT;
     while monitor.clock().mono < until {
-        monitor.turn(Some(MOMENT), &mut |shown| panic!("{shown:?}")).unwrap();
+        monitor.turn(Some(MOMENT), &mut |message| panic!("{message:?}")).unwrap();
     }
     monitor.pause(false);
     let events = turn_until(&mut monitor, |events| !events.is_empty());

@@ -10,11 +10,11 @@ use super::*;
 use wsmon::{SendError, Style};
 
 #[test]
-fn the_iterator_ends_once_the_server_is_given_up_and_every_failure_is_told() {
-    let mut watch = Watch::new(hasty(NOBODY).max_reconnects(Some(2))).unwrap();
-    let events = rest(&mut watch);
+fn the_iterator_ends_once_the_server_is_given_up_and_every_failure_is_reported() {
+    let mut watch = Watch::new(impatient(NOT_LISTENING).max_reconnects(Some(2))).unwrap();
+    let events = remaining_events(&mut watch);
     assert_eq!(
-        steps(&events),
+        transitions(&events),
         [(Disconnected, Connecting), (Connecting, Reconnecting), (Reconnecting, Reconnecting), (Reconnecting, Error)]
     );
     let changes: Vec<_> = events.iter().filter_map(|e| if let Event::State(c) = e { Some(c) } else { None }).collect();
@@ -29,22 +29,22 @@ fn the_iterator_ends_once_the_server_is_given_up_and_every_failure_is_told() {
 }
 
 #[test]
-fn the_end_is_not_the_same_as_nothing_within_the_time() {
+fn the_end_differs_from_a_timeout() {
     let server = TestServer::start(on_demand);
     let mut watch = watch_once(&server.uri());
     until_connected(&mut watch);
-    assert!(matches!(soon(&mut watch).event, Event::Notice(notice) if notice.greeting));
+    assert!(matches!(next_event(&mut watch).event, Event::Notice(notice) if notice.greeting));
     assert!(matches!(watch.next_within(MOMENT), Next::Nothing));
     assert!(matches!(watch.next_within(Duration::ZERO), Next::Nothing));
     watch.send("one").unwrap();
-    assert_eq!(cpus([&soon(&mut watch).event]), [1.0]);
+    assert_eq!(cpus([&next_event(&mut watch).event]), [1.0]);
     watch.stop();
-    assert_eq!(steps(&rest(&mut watch)), [(Connected, Disconnected)]);
+    assert_eq!(transitions(&remaining_events(&mut watch)), [(Connected, Disconnected)]);
     assert!(matches!(watch.next_within(PATIENCE), Next::Ended));
 }
 
 #[test]
-fn a_wait_without_end_is_borne() {
+fn an_endless_timeout_is_possible() {
     let server = TestServer::start(on_demand);
     let mut watch = watch_once(&server.uri());
     assert!(matches!(watch.next_within(Duration::MAX), Next::Event(_)));
@@ -59,11 +59,11 @@ fn every_event_comes_with_label_time_and_the_text_of_its_message() {
         peer.binary([0xff, 0]);
         peer.drain();
     });
-    let mut watch = Watch::new(hasty(&server.uri()).label("nas")).unwrap();
+    let mut watch = Watch::new(impatient(&server.uri()).label("nas")).unwrap();
     let before = watch.monitor().clock().wall;
-    assert!(soon(&mut watch).text.is_none(), "connecting");
-    assert!(soon(&mut watch).text.is_none(), "connected");
-    let (sample, alert, binary) = (soon(&mut watch), soon(&mut watch), soon(&mut watch));
+    assert!(next_event(&mut watch).text.is_none(), "connecting");
+    assert!(next_event(&mut watch).text.is_none(), "connected");
+    let (sample, alert, binary) = (next_event(&mut watch), next_event(&mut watch), next_event(&mut watch));
     assert!(matches!(sample.event, Event::Sample(_)) && sample.text.as_deref() == Some(text));
     assert!(matches!(&alert.event, Event::Alert(alert) if alert.level == "WARNING"));
     assert!(sample.text.zip(alert.text).is_some_and(|(one, other)| Arc::ptr_eq(&one, &other)));
@@ -79,17 +79,17 @@ fn nothing_is_sent_without_an_open_connection() {
     assert_eq!(watch.send("too early"), Err(SendError::NotOpen));
     until_connected(&mut watch);
     watch.send("in time").unwrap();
-    assert!(matches!(soon(&mut watch).event, Event::Notice(_)));
-    assert_eq!(cpus([&soon(&mut watch).event]), [1.0]);
+    assert!(matches!(next_event(&mut watch).event, Event::Notice(_)));
+    assert_eq!(cpus([&next_event(&mut watch).event]), [1.0]);
     watch.stop();
-    rest(&mut watch);
+    remaining_events(&mut watch);
     assert_eq!(watch.send("too late"), Err(SendError::NotOpen));
     let statistics = watch.statistics();
     assert_eq!((statistics.messages_sent, statistics.bytes_sent), (1, 7));
 }
 
 #[test]
-fn a_server_that_does_not_read_lets_no_more_than_64_kib_wait() {
+fn at_most_64_kib_wait_for_a_server_that_does_not_read() {
     let (over, wait) = channel::<()>();
     let wait: Arc<Mutex<Receiver<()>>> = Arc::new(Mutex::new(wait));
     let server = TestServer::start(move |mut peer| {
@@ -110,7 +110,7 @@ fn a_server_that_does_not_read_lets_no_more_than_64_kib_wait() {
 }
 
 #[test]
-fn a_program_may_have_another_connection_at_once_and_that_is_no_error() {
+fn a_program_may_reconnect_at_once_and_that_is_no_error() {
     let server = TestServer::start(|mut peer| {
         peer.upgrade();
         if peer.number() == 1 {
@@ -122,7 +122,7 @@ fn a_program_may_have_another_connection_at_once_and_that_is_no_error() {
     let mut watch = Watch::new(Server::new(&server.uri()).unwrap().max_reconnects(Some(0))).unwrap();
     until_connected(&mut watch);
     watch.reconnect();
-    let lost = change(&mut watch);
+    let lost = next_change(&mut watch);
     assert_eq!((lost.from, lost.to, lost.why.as_str()), (Connected, Reconnecting, ""));
     assert!(lost.retry_in.is_some_and(|wait| wait < Duration::from_secs(1)));
     until_connected(&mut watch);
@@ -132,18 +132,18 @@ fn a_program_may_have_another_connection_at_once_and_that_is_no_error() {
 }
 
 #[test]
-fn a_server_that_was_given_up_or_stopped_can_be_begun_anew() {
+fn a_server_that_was_given_up_or_stopped_can_be_started_again() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let mut watch = watch_once(&format!("ws://127.0.0.1:{port}"));
-    assert_eq!(steps(&rest(&mut watch)), [(Disconnected, Connecting), (Connecting, Error)]);
+    assert_eq!(transitions(&remaining_events(&mut watch)), [(Disconnected, Connecting), (Connecting, Error)]);
     let _server = TestServer::start_on(port, on_demand);
     for _ in 0..2 {
         watch.reconnect();
         until_connected(&mut watch);
         watch.stop();
-        rest(&mut watch);
+        remaining_events(&mut watch);
         assert_eq!(watch.state(), Disconnected);
     }
 }
@@ -155,29 +155,29 @@ fn another_thread_can_stop_a_watch_that_waits() {
         assert_eq!(peer.expect(CLOSE).close(), (1000, ""));
         peer.close(1000, "");
     });
-    let mut watch = Watch::new(hasty(&server.uri())).unwrap();
+    let mut watch = Watch::new(impatient(&server.uri())).unwrap();
     until_connected(&mut watch);
     let stopper = watch.stopper();
     let stopping = thread::spawn(move || stopper.stop());
-    let events = rest(&mut watch);
+    let events = remaining_events(&mut watch);
     stopping.join().unwrap();
-    assert_eq!(steps(&events), [(Connected, Disconnected)]);
+    assert_eq!(transitions(&events), [(Connected, Disconnected)]);
     assert!(matches!(events.last(), Some(Event::State(change)) if change.is_last() && change.why.is_empty()));
     assert_eq!(watch.statistics().error_count, 0);
     server.finish();
 }
 
 #[test]
-fn a_server_that_does_not_answer_the_close_is_left_after_a_second() {
+fn a_server_that_does_not_answer_the_close_is_dropped_after_a_second() {
     let server = TestServer::start(|mut peer| {
         peer.upgrade();
         peer.drain();
     });
-    let mut watch = Watch::new(hasty(&server.uri())).unwrap();
+    let mut watch = Watch::new(impatient(&server.uri())).unwrap();
     until_connected(&mut watch);
     watch.stop();
     let before = watch.monitor().clock().mono;
-    assert_eq!(steps(&rest(&mut watch)), [(Connected, Disconnected)]);
+    assert_eq!(transitions(&remaining_events(&mut watch)), [(Connected, Disconnected)]);
     let took = watch.monitor().clock().mono - before;
     assert!(took >= Duration::from_secs(1) && took < PATIENCE, "{took:?}");
     assert_eq!(watch.statistics().error_count, 0);
@@ -186,17 +186,17 @@ fn a_server_that_does_not_answer_the_close_is_left_after_a_second() {
 #[test]
 fn stopping_while_dialling_never_says_connected() {
     let server = TestServer::start(|mut peer| peer.wait_gone());
-    let mut watch = Watch::new(hasty(&server.uri())).unwrap();
-    assert_eq!(change(&mut watch).to, Connecting);
+    let mut watch = Watch::new(impatient(&server.uri())).unwrap();
+    assert_eq!(next_change(&mut watch).to, Connecting);
     assert!(matches!(watch.next_within(MOMENT), Next::Nothing));
     watch.stop();
-    assert_eq!(steps(&rest(&mut watch)), [(Connecting, Disconnected)]);
+    assert_eq!(transitions(&remaining_events(&mut watch)), [(Connecting, Disconnected)]);
     let statistics = watch.statistics();
     assert_eq!((statistics.total_disconnections, statistics.error_count), (0, 0));
 }
 
 #[test]
-fn a_restart_of_the_server_is_told_step_by_step() {
+fn a_restart_of_the_server_is_reported_step_by_step() {
     let server = TestServer::start(|mut peer| {
         peer.upgrade();
         peer.text(sample(1));
@@ -204,14 +204,14 @@ fn a_restart_of_the_server_is_told_step_by_step() {
         peer.drain();
     });
     let port = server.port();
-    let mut watch = Watch::new(hasty(&server.uri())).unwrap();
-    let mut changes = vec![change(&mut watch), change(&mut watch), change(&mut watch)];
+    let mut watch = Watch::new(impatient(&server.uri())).unwrap();
+    let mut changes = vec![next_change(&mut watch), next_change(&mut watch), next_change(&mut watch)];
     // Nothing is dialled before the next event is asked for.
     drop(server);
-    changes.push(change(&mut watch));
+    changes.push(next_change(&mut watch));
     let _again = TestServer::start_on(port, on_demand);
     while !changes[changes.len() - 1].connected() {
-        changes.push(change(&mut watch));
+        changes.push(next_change(&mut watch));
     }
     let steps: Vec<_> = changes.iter().map(|change| (change.from, change.to)).collect();
     assert_eq!(
@@ -229,11 +229,11 @@ fn a_restart_of_the_server_is_told_step_by_step() {
 #[test]
 fn statistics_have_the_names_of_the_reference_client_and_a_few_more() {
     let server = TestServer::start(on_demand);
-    let mut watch = Watch::new(hasty(&server.uri()).history(true)).unwrap();
+    let mut watch = Watch::new(impatient(&server.uri()).history(true)).unwrap();
     until_connected(&mut watch);
     watch.send("one").unwrap();
-    soon(&mut watch);
-    soon(&mut watch);
+    next_event(&mut watch);
+    next_event(&mut watch);
     let statistics = watch.statistics();
     assert_eq!((statistics.messages_received, statistics.current_state), (2, Connected));
     assert!(statistics.uptime.is_some() && statistics.connection_start.is_some());
@@ -275,8 +275,8 @@ fn a_history_keeps_the_last_1000_samples() {
         peer.close(1000, "");
         peer.drain();
     });
-    let mut watch = Watch::new(hasty(&server.uri()).max_reconnects(Some(0)).history(true)).unwrap();
-    assert_eq!(cpus(&rest(&mut watch)).len(), 1003);
+    let mut watch = Watch::new(impatient(&server.uri()).max_reconnects(Some(0)).history(true)).unwrap();
+    assert_eq!(cpus(&remaining_events(&mut watch)).len(), 1003);
     let kept: Vec<_> = watch.history().filter_map(|sample| sample.get(Metric::Cpu)).collect();
     assert_eq!(kept, (4..=1003).map(f64::from).collect::<Vec<_>>());
     let history = watch.statistics().history.unwrap();
@@ -296,7 +296,7 @@ fn the_latest_sample_is_there_without_a_history_and_survives_the_connection() {
     });
     let mut watch = watch_once(&server.uri());
     assert!(watch.last_sample().is_none());
-    rest(&mut watch);
+    remaining_events(&mut watch);
     let sample = watch.last_sample().unwrap();
     assert_eq!((sample.get(Metric::Cpu), sample.get(Metric::Disk)), (None, Some(9.0)));
     assert_eq!(watch.history().len(), 0);
