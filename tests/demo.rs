@@ -66,7 +66,7 @@ impl Loop {
         let mut answer = vec![0; 4096];
         let length = stream.read(&mut answer).unwrap();
         answer.truncate(length);
-        let Ok(upgrade::Read::Upgraded { consumed }) = upgrade::read(&answer, &key, UNIX_EPOCH) else {
+        let Ok(Some(consumed)) = upgrade::read_response(&answer, &key, UNIX_EPOCH) else {
             panic!("{}", answer.escape_ascii())
         };
         let mut socket = WebSocket::from_partially_read(stream, answer.split_off(consumed), Role::Client, None);

@@ -24,8 +24,8 @@ fn answering(status: &'static str, headers: &'static [&'static str], body: &'sta
 #[test]
 fn what_no_new_attempt_can_change_ends_the_run_at_once() {
     for (status, why) in [
-        ("401 Unauthorized", "answered 401 Unauthorized: the server wants credentials"),
-        ("403 Forbidden", "answered 403 Forbidden: the server does not let us in: check credentials and path"),
+        ("401 Unauthorized", "answered 401 Unauthorized: the server requires credentials"),
+        ("403 Forbidden", "answered 403 Forbidden: check credentials and path"),
         ("404 Not Found", "answered 404 Not Found: check the path"),
         (
             "400 Bad Request",
@@ -57,7 +57,7 @@ fn what_may_pass_is_tried_again() {
                 peer.request();
                 peer.raw("\x01\x02 garbage\n");
             },
-            "answered with something else than HTTP (\"\\u{1}\\u{2} garbage\"): check the port, or is this a TLS port?",
+            "did not answer with HTTP (\"\\x01\\x02 garbage\"): check the port, or is this a TLS port?",
         ),
         (
             |peer| {

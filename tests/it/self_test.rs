@@ -11,7 +11,7 @@ use std::sync::mpsc::channel;
 use std::time::UNIX_EPOCH;
 use tungstenite::protocol::Role;
 use tungstenite::{Error, Message, WebSocket};
-use wsmon::internal::upgrade::{self, Read as Answer, UpgradeRefused};
+use wsmon::internal::upgrade::{self, UpgradeRefused};
 
 /// The blocking client that the real one is not.
 fn connect(server: &Server) -> Result<WebSocket<TcpStream>, UpgradeRefused> {
@@ -25,12 +25,12 @@ fn connect(server: &Server) -> Result<WebSocket<TcpStream>, UpgradeRefused> {
         let mut piece = [0; 512];
         let length = stream.read(&mut piece).unwrap_or(0);
         answer.extend_from_slice(&piece[..length]);
-        match upgrade::read(&answer, &key, UNIX_EPOCH)? {
-            Answer::Upgraded { consumed } => {
+        match upgrade::read_response(&answer, &key, UNIX_EPOCH)? {
+            Some(consumed) => {
                 let rest = answer.split_off(consumed);
                 return Ok(WebSocket::from_partially_read(stream, rest, Role::Client, None));
             }
-            Answer::Incomplete => assert!(length > 0, "EOF after {answer:?}"),
+            None => assert!(length > 0, "EOF after {answer:?}"),
         }
     }
 }

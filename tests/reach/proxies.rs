@@ -79,10 +79,10 @@ fn credentials_that_a_proxy_does_not_accept_are_final() {
         "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\
                           Content-Length: 0\r\n\r\n",
     );
-    given_up(&watch("ws://h.invalid/", &["--proxy", &at(&proxy)]), &["407", "it wants credentials"]);
+    given_up(&watch("ws://h.invalid/", &["--proxy", &at(&proxy)]), &["407", "it requires credentials"]);
     let url = format!("http://u:hunter2@127.0.0.1:{}", proxy.port());
     let finished = watch("ws://h.invalid/", &["--proxy", &url]);
-    given_up(&finished, &["407", "does not accept user name and password"]);
+    given_up(&finished, &["407", "rejects the user name and password"]);
     assert!(!finished.stderr.contains("hunter2"), "{}", finished.stderr);
     assert_eq!(proxy.accepted(), 2);
 }
@@ -90,13 +90,13 @@ fn credentials_that_a_proxy_does_not_accept_are_final() {
 #[test]
 fn a_proxy_that_makes_no_tunnel_is_said_to_be_the_reason() {
     for (answer, word) in [
-        ("HTTP/1.1 403 Forbidden\r\n\r\n", "does not let us through"),
+        ("HTTP/1.1 403 Forbidden\r\n\r\n", "does not allow tunnels"),
         ("HTTP/1.1 405 Method Not Allowed\r\n\r\n", "is this an HTTP proxy?"),
-        ("HTTP/1.0 503 No\r\n\r\n", "does not reach the server"),
+        ("HTTP/1.0 503 No\r\n\r\n", "cannot reach the server"),
         ("HTTP/1.1 302 Found\r\nLocation: http://login/\r\n\r\n", "login page"),
         ("SSH-2.0-x\r\n", "\"SSH-2.0-x\""),
         ("\x15\x03\x01\0\x02\x02\x46", "with TLS"),
-        ("\x1b[2J\0rubbish\r\n\r\n", "something else than HTTP"),
+        ("\x1b[2J\0rubbish\r\n\r\n", "did not answer with HTTP"),
         ("HTTP/1.1 200", "closed in the middle of its answer"),
         ("", "closed without an answer: is this an HTTP proxy?"),
     ] {
@@ -121,7 +121,7 @@ fn another_refusal_is_retried() {
         tunnel(&peer, port);
     });
     let finished = watch("ws://h.invalid/", &["--proxy", &at(&proxy), "--dialect", "sysmedic"]);
-    said(&finished.stderr, &["403 Forbidden: it does not let us through to this host and port; retrying"]);
+    said(&finished.stderr, &["403 Forbidden: it does not allow tunnels to this host and port; retrying"]);
     assert_eq!(proxy.accepted(), 2);
 }
 

@@ -122,7 +122,7 @@ fn tls_is_gained_by_a_redirect_and_never_lost() {
 #[test]
 fn a_redirect_to_nowhere_is_said() {
     for (headers, word) in [
-        (&[][..], "without saying where to"),
+        (&[][..], "without a Location header"),
         (&["Location: ftp://h/"], "neither ws, wss, http nor https"),
         (&["Location: ws://h:0/?token=hunter2"], "\"0\""),
     ] {

@@ -3,9 +3,9 @@
 //! mio's readiness is edge-triggered: after an event everything is tried until it would block, and each step goes
 //! on to the next one without waiting for another event.
 
+mod connect;
 mod exchange;
 mod opening;
-mod reach;
 pub mod route;
 
 use std::io;

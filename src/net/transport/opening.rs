@@ -6,8 +6,8 @@ use std::time::Instant;
 use tungstenite::WebSocket;
 use tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::connect::{self, Connecting};
 use super::exchange::{Exchange, Pumped};
-use super::reach::{self, Connecting};
 use super::route::Route;
 use super::{ConnectionLimits, LoopIo};
 use crate::model::error::{Disconnect, Phase, Retry, reason};
@@ -114,7 +114,7 @@ impl Opening {
     fn start(&mut self, ground: &mut LoopIo<'_>) -> Result<(), Box<Disconnect>> {
         self.at.clear();
         self.step = Some(if let Some(path) = &self.route.endpoint.unix {
-            let (socket, at) = reach::unix(path, ground)?;
+            let (socket, at) = connect::unix(path, ground)?;
             self.at = at;
             begin(&self.route, socket, ground)
         } else {
@@ -157,7 +157,7 @@ impl Opening {
         if self.is_blocked(Phase::Proxy, pumped, exchange)? {
             return Ok(StepResult::Wait(OpeningStep::Tunnel(tunnelling)));
         }
-        match proxy.read(&exchange.head) {
+        match proxy.read_response(&exchange.head) {
             Ok(None) => Ok(StepResult::Go(OpeningStep::Tunnel(tunnelling))),
             // A client speaks first, in TLS as in HTTP: what comes before is not from the server.
             Ok(Some(len)) if exchange.head.len() > len => Err(failed("sent data before it was asked for any")),
@@ -201,9 +201,9 @@ impl Opening {
         if self.is_blocked(Phase::Upgrade, pumped, exchange)? {
             return Ok(StepResult::Wait(OpeningStep::Upgrade(upgrading)));
         }
-        let refused = match upgrade::read(&exchange.head, key, ground.now.wall) {
-            Ok(upgrade::Read::Incomplete) => return Ok(StepResult::Go(OpeningStep::Upgrade(upgrading))),
-            Ok(upgrade::Read::Upgraded { consumed }) => {
+        let refused = match upgrade::read_response(&exchange.head, key, ground.now.wall) {
+            Ok(None) => return Ok(StepResult::Go(OpeningStep::Upgrade(upgrading))),
+            Ok(Some(consumed)) => {
                 exchange.head = exchange.head.split_off(consumed);
                 return Ok(StepResult::Open(upgrading));
             }

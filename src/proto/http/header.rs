@@ -1,31 +1,31 @@
-//! Headers that the user wants in the request of the upgrade: `NAME: VALUE`, or a file of such lines.
+//! Parses the headers that the user adds to the upgrade request: `NAME: VALUE`, or a file of such lines.
 
 use crate::model::text::escape;
 
-/// Reads `NAME: VALUE`.
+/// Parses `NAME: VALUE`.
 ///
 /// # Errors
-/// Says what is wrong, without the value.
+/// Names the fault, without the value.
 pub fn parse(line: &str) -> Result<(String, String), String> {
     let (name, value) = line.split_once(':').ok_or("a header is NAME: VALUE, and the colon is missing")?;
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || !name.bytes().all(is_token) {
-        return Err(format!("{:?} is no name of a header", escape(name)));
+        return Err(format!("{:?} is not a header name", escape(name)));
     }
-    if is_ours(name) {
-        return Err(format!("the header {name} is part of the upgrade itself and cannot be set"));
+    if is_reserved(name) {
+        return Err(format!("the header {name} belongs to the upgrade itself and cannot be set"));
     }
     let value = value.trim_matches([' ', '\t']);
     if value.chars().any(|c| c.is_control() && c != '\t') {
-        return Err(format!("the value of the header {name} holds control characters"));
+        return Err(format!("the value of the header {name} contains control characters"));
     }
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// Reads a file's lines; empty ones and those that begin with `#` say nothing.
+/// Parses the lines of a file; empty lines and those that begin with `#` are skipped.
 ///
 /// # Errors
-/// As [`parse`], with the number of the line.
+/// Like [`parse`], with the number of the line.
 pub fn parse_lines(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut headers = Vec::new();
     for (i, line) in text.lines().enumerate() {
@@ -39,14 +39,14 @@ pub fn parse_lines(text: &str) -> Result<Vec<(String, String)>, String> {
     Ok(headers)
 }
 
-/// Whether a header is worth as much as a password.
+/// Returns true if the value of this header is a credential.
 pub fn is_credential(name: &str) -> bool {
     ["authorization", "cookie", "proxy-authorization"].iter().any(|credential| name.eq_ignore_ascii_case(credential))
         || crate::proto::uri::is_secret(name)
 }
 
-/// Headers without which, or with another value of which, there is no upgrade.
-fn is_ours(name: &str) -> bool {
+/// Returns true for headers that the upgrade sets itself, and for those that would give the request a body.
+fn is_reserved(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     matches!(name.as_str(), "upgrade" | "connection" | "content-length" | "transfer-encoding")
         || name.starts_with("sec-websocket-")
@@ -64,11 +64,11 @@ mod tests {
     }
 
     #[test]
-    fn what_would_break_the_request_is_refused_and_the_value_not_shown() {
+    fn a_header_that_would_break_the_request_is_refused_without_showing_its_value() {
         for (line, word) in [
             ("secret", "colon"),
-            (": secret", "no name"),
-            ("a b: secret", "no name"),
+            (": secret", "not a header name"),
+            ("a b: secret", "not a header name"),
             ("a: secret\r\nb: c", "control"),
             ("Upgrade: secret", "cannot be set"),
             ("connection: secret", "cannot be set"),

@@ -1,8 +1,8 @@
-//! The parts of an authority, `[USER[:PASSWORD]@]HOST[:PORT]`, of servers and of proxies.
+//! Parses the parts of an authority, `[USER[:PASSWORD]@]HOST[:PORT]`, of servers and proxies.
 
 use std::net::IpAddr;
 
-/// User name and password, decoded.
+/// Splits user information into the decoded user name and password.
 pub(crate) fn split_userinfo(userinfo: &str) -> Result<(String, String), String> {
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
     let (Some(user), Some(password)) = (percent_decode(user), percent_decode(password)) else {
@@ -15,12 +15,12 @@ pub(crate) fn split_userinfo(userinfo: &str) -> Result<(String, String), String>
     Ok((user, password))
 }
 
-/// User name and password as RFC 7617 has them.
+/// Encodes user name and password for Basic authentication (RFC 7617).
 pub(crate) fn basic(user: &str, password: &str) -> String {
     data_encoding::BASE64.encode(format!("{user}:{password}").as_bytes())
 }
 
-/// Host and port. The host keeps no brackets.
+/// Splits host and port; the brackets of an IPv6 address are removed.
 pub(crate) fn split_port(authority: &str) -> Result<(&str, Option<&str>), String> {
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').ok_or("the [ of the IPv6 address has no ]")?;
@@ -31,13 +31,13 @@ pub(crate) fn split_port(authority: &str) -> Result<(&str, Option<&str>), String
         };
     }
     match authority.split_once(':') {
-        Some((_, port)) if port.contains(':') => Err("an IPv6 address stands in brackets: [::1]:8765".into()),
+        Some((_, port)) if port.contains(':') => Err("write an IPv6 address in brackets: [::1]:8765".into()),
         Some((host, port)) => Ok((host, Some(port))),
         None => Ok((authority, None)),
     }
 }
 
-/// 1 to 65535.
+/// Parses a port, 1 to 65535.
 pub(crate) fn check_port(port: &str) -> Result<u16, String> {
     let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
     match port.parse() {
@@ -46,7 +46,7 @@ pub(crate) fn check_port(port: &str) -> Result<u16, String> {
     }
 }
 
-/// A name in lower case, or an address.
+/// Checks a host: returns a name decoded and in lower case, or an address as it is.
 pub(crate) fn check_host(host: &str) -> Result<String, String> {
     if host.is_empty() {
         return Err("the host is missing: write ws://HOST[:PORT][/PATH]".into());
@@ -59,38 +59,38 @@ pub(crate) fn check_host(host: &str) -> Result<String, String> {
         return Err(format!("the host {host:?} is not ASCII: write it in its xn-- form"));
     }
     match host.chars().find(|c| !c.is_ascii_alphanumeric() && !"-._".contains(*c)) {
-        Some(odd) => Err(format!("the host {host:?} contains {odd:?}")),
+        Some(c) => Err(format!("the host {host:?} contains {c:?}")),
         None => Ok(host.to_ascii_lowercase()),
     }
 }
 
 fn check_ipv6(host: &str) -> Result<String, String> {
-    // RFC 6874: the % before a zone is written %25; people write it bare.
+    // RFC 6874 requires %25 before a zone; a bare % is common.
     let host = match host.split_once("%25") {
         Some((address, zone)) => format!("{address}%{zone}"),
         None => host.to_owned(),
     };
     let (address, zone) = host.split_once('%').unwrap_or((&host, ""));
-    if let Some(odd) = zone.chars().find(|c| !c.is_ascii_graphic()) {
-        return Err(format!("the zone of the IPv6 address contains {odd:?}"));
+    if let Some(c) = zone.chars().find(|c| !c.is_ascii_graphic()) {
+        return Err(format!("the zone of the IPv6 address contains {c:?}"));
     }
     match address.parse::<std::net::Ipv6Addr>() {
         Ok(_) => Ok(host),
-        Err(_) => Err(format!("{address:?} is no IPv6 address")),
+        Err(_) => Err(format!("{address:?} is not an IPv6 address")),
     }
 }
 
-/// In brackets where it is an IPv6 address.
+/// Puts an IPv6 address into brackets; returns any other host as it is.
 pub(crate) fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
-/// Percent-decodes; `None` where a `%` is not followed by two digits or the bytes are no UTF-8.
+/// Percent-decodes; `None` if a `%` is not followed by two digits or the bytes are not UTF-8.
 pub(crate) fn percent_decode(text: &str) -> Option<String> {
     String::from_utf8(percent_decode_bytes(text)?).ok()
 }
 
-/// Percent-decodes to bytes; `None` where a `%` is not followed by two digits.
+/// Percent-decodes to bytes; `None` if a `%` is not followed by two digits.
 pub(crate) fn percent_decode_bytes(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -108,7 +108,7 @@ pub(crate) fn percent_decode_bytes(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Whether a host is this machine, by its name or address.
+/// Returns true for localhost and its subdomains, loopback addresses, and the unspecified address.
 pub(crate) fn is_loopback(host: &str) -> bool {
     match host.split('%').next().unwrap_or_default().parse::<IpAddr>() {
         Ok(address) => address.to_canonical().is_loopback() || address.is_unspecified(),

@@ -1,4 +1,4 @@
-//! A server's URI in parts: where to connect to, what to ask for, what to show of it.
+//! Parses a server's URI into the address to connect to and the path to request, and displays it without secrets.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,32 +13,32 @@ pub use redaction::redact;
 use authority::{basic, bracketed, check_host, check_port, percent_decode, split_port, split_userinfo};
 use redaction::redact_query;
 
-/// Where a server is and how to ask it.
+/// The address of a server, and the target of its upgrade request.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Whether TLS is spoken.
+    /// True for TLS.
     pub secure: bool,
     /// Name or address, without brackets; `localhost` for a Unix socket.
     pub host: String,
     /// 1 to 65535.
     pub port: u16,
-    /// The Unix socket to connect to instead of host and port.
+    /// The Unix socket that replaces host and port.
     pub unix: Option<PathBuf>,
-    /// Path and query of the request, always with a leading `/`.
+    /// Path and query of the request, with a leading `/`.
     pub target: String,
     /// User name and password, decoded.
     pub userinfo: Option<(String, String)>,
     /// The secret of a `sysmedic://` URI, decoded.
     pub secret: Option<String>,
-    /// The dialect that the scheme names.
+    /// The dialect, if the scheme names one.
     pub dialect: Option<&'static str>,
-    /// Whether the bare form left the port to the dialect.
+    /// True if the bare form has no port, so that the dialect may choose it.
     pub any_port: bool,
-    /// Whether the bare form left the path to the dialect.
+    /// True if the bare form has no path, so that the dialect may choose it.
     pub any_path: bool,
 }
 
-/// What a scheme stands for.
+/// A scheme and the defaults that it implies.
 struct Scheme {
     name: &'static str,
     secure: bool,
@@ -54,45 +54,41 @@ static SCHEMES: &[Scheme] = &[
     Scheme { name: "sysmedic", secure: false, port: 8060, unix: false, dialect: Some("sysmedic") },
 ];
 
-/// Why a URI cannot be used. Shows the URI without its secrets.
+/// A URI that cannot be used. Displays it without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidUri {
-    shown: String,
-    why: String,
+    redacted: String,
+    reason: String,
 }
 
 impl InvalidUri {
-    /// A URI that cannot be used for this reason; its secrets are redacted.
-    pub(crate) fn new(uri: &str, why: String) -> Self {
-        InvalidUri { shown: redact(uri), why }
+    pub(crate) fn new(uri: &str, reason: String) -> Self {
+        InvalidUri { redacted: redact(uri), reason }
     }
 }
 
 impl fmt::Display for InvalidUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid URI {}: {}", self.shown, self.why)
+        write!(f, "invalid URI {}: {}", self.redacted, self.reason)
     }
 }
 
 impl std::error::Error for InvalidUri {}
 
-/// The bare form `HOST[:PORT][/PATH]`, unless a dialect has another port.
+/// The defaults of the bare form `HOST[:PORT][/PATH]`; a dialect may have another port.
 static BARE: Scheme = Scheme { name: "", secure: false, port: 8765, unix: false, dialect: None };
 
 impl Endpoint {
-    /// Reads `ws://HOST[:PORT][/PATH][?QUERY]`, the same with `wss`, `ws+unix:///SOCKET[:/PATH]`, or the bare form
-    /// `HOST[:PORT][/PATH]`, whose port is 8765 unless given.
-    ///
-    /// Boxed, since it is handed on from function to function.
+    /// Parses `ws://HOST[:PORT][/PATH][?QUERY]`, the same with `wss`, `ws+unix:///SOCKET[:/PATH]`, or the bare form
+    /// `HOST[:PORT][/PATH]`, whose default port is 8765. Boxed, since it is large and moved often.
     ///
     /// # Errors
-    /// With the part that is wrong and the way out.
+    /// Names the part that is wrong and the way out.
     pub fn parse(uri: &str) -> Result<Box<Self>, InvalidUri> {
         parse(uri).map_err(|why| InvalidUri::new(uri, why))
     }
 
-    /// Host and port, with brackets where they are needed, or the path of the Unix socket: the server's label unless
-    /// it has another.
+    /// Returns `HOST:PORT`, an IPv6 address in brackets, or the path of the Unix socket: the default label of a server.
     #[must_use]
     pub fn authority(&self) -> String {
         if let Some(path) = &self.unix {
@@ -102,27 +98,27 @@ impl Endpoint {
         format!("{host}:{}", self.port)
     }
 
-    /// The Host header: without the port where it is the scheme's own, and without an IPv6 zone.
+    /// Returns the value of the Host header, without the scheme's default port and without an IPv6 zone.
     #[must_use]
     pub fn host_header(&self) -> String {
         let host = bracketed(self.host.split('%').next().unwrap_or_default());
         if self.port == self.default_port() { host } else { format!("{host}:{}", self.port) }
     }
 
-    /// The Authorization header for the URI's user information, RFC 7617.
+    /// Returns the Authorization header for the URI's user information (RFC 7617).
     #[must_use]
     pub fn authorization(&self) -> Option<(String, String)> {
         let (user, password) = self.userinfo.as_ref()?;
         Some(("Authorization".into(), format!("Basic {}", basic(user, password))))
     }
 
-    /// Whether the server is on this machine.
+    /// Returns true if the server is on this machine.
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.unix.is_some() || authority::is_loopback(&self.host)
     }
 
-    /// Whether the URI carries a credential.
+    /// Returns true if the URI carries a credential.
     #[must_use]
     pub fn has_credentials(&self) -> bool {
         self.userinfo.is_some() || self.secret.is_some() || redact_query(&self.target) != self.target
@@ -133,7 +129,7 @@ impl Endpoint {
     }
 }
 
-/// The URI without its secrets: no user information, no values of parameters that carry credentials.
+/// Displays the URI without user information and without the values of parameters that carry credentials.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(path) = &self.unix {
@@ -148,7 +144,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// As displayed: secrets must not reach a log on this way either.
+/// Like `Display`, so that secrets do not reach a log this way either.
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -156,8 +152,8 @@ impl fmt::Debug for Endpoint {
 }
 
 fn parse(uri: &str) -> Result<Box<Endpoint>, String> {
-    if let Some(odd) = find_odd(uri) {
-        return Err(format!("it contains {odd:?}; write it percent-encoded"));
+    if let Some(c) = find_forbidden(uri) {
+        return Err(format!("it contains {c:?}; write it percent-encoded"));
     }
     let (scheme, rest) = split_scheme(uri)?;
     if rest.contains('#') {
@@ -171,8 +167,9 @@ fn parse(uri: &str) -> Result<Box<Endpoint>, String> {
         Some((userinfo, authority)) => (Some(userinfo), authority),
         None => (None, authority),
     };
-    // With an @ behind it this may be the beginning of a password, which no error may quote.
-    let (host, port) = place(authority).map_err(|why| if target.contains('@') { SPLIT.to_owned() } else { why })?;
+    // With an @ after it this may be the beginning of a password, which no error may quote.
+    let (host, port) =
+        host_and_port(authority).map_err(|why| if target.contains('@') { SPLIT_USERINFO.to_owned() } else { why })?;
     let mut endpoint = Box::new(Endpoint {
         secure: scheme.secure,
         host,
@@ -187,15 +184,15 @@ fn parse(uri: &str) -> Result<Box<Endpoint>, String> {
     });
     match (userinfo, scheme.dialect) {
         (None, _) => {}
-        (Some(secret), Some(_)) => endpoint.secret = Some(split_secret(secret)?),
+        (Some(secret), Some(_)) => endpoint.secret = Some(decode_secret(secret)?),
         (Some(userinfo), None) => endpoint.userinfo = Some(split_userinfo(userinfo)?),
     }
     Ok(endpoint)
 }
 
-const SPLIT: &str = "a / or ? stands before the @: in a user name or password they are written %2F and %3F";
+const SPLIT_USERINFO: &str = "a / or ? comes before the @: write them as %2F and %3F in a user name or password";
 
-fn place(authority: &str) -> Result<(String, Option<u16>), String> {
+fn host_and_port(authority: &str) -> Result<(String, Option<u16>), String> {
     let (host, port) = split_port(authority)?;
     let host = check_host(host)?;
     let port = match port {
@@ -212,7 +209,7 @@ fn split_scheme(uri: &str) -> Result<(&'static Scheme, &str), String> {
         (Some(scheme), _) => Ok((scheme, rest)),
         (None, "http") => Err("the scheme is http: write ws://".into()),
         (None, "https") => Err("the scheme is https: write wss://".into()),
-        // What is no scheme may be a part of a password or a query.
+        // This may be part of a password or a query, which no error may quote.
         (None, _) if uri.contains('@') || !may_be_scheme(name) => {
             Err("unknown scheme: write ws://HOST[:PORT][/PATH]".into())
         }
@@ -220,18 +217,18 @@ fn split_scheme(uri: &str) -> Result<(&'static Scheme, &str), String> {
     }
 }
 
-/// What no URI holds as it is.
-pub(crate) fn find_odd(uri: &str) -> Option<char> {
+/// Returns the first character that must not stand in a URI unencoded.
+pub(crate) fn find_forbidden(uri: &str) -> Option<char> {
     uri.chars().find(|c| c.is_control() || *c == ' ')
 }
 
-/// RFC 3986 section 3.1, but for the letter at the beginning.
+/// Checks the characters of RFC 3986 section 3.1, but not that the first one is a letter.
 pub(crate) fn may_be_scheme(name: &str) -> bool {
     name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
 }
 
-/// All of the user information is the secret, also what looks like a password.
-fn split_secret(secret: &str) -> Result<String, String> {
+/// Decodes the secret: all of the user information, colons included.
+fn decode_secret(secret: &str) -> Result<String, String> {
     match percent_decode(secret) {
         Some(secret) if secret.is_empty() => Err("the secret is empty: write sysmedic://SECRET@HOST".into()),
         Some(secret) => Ok(secret),
@@ -239,7 +236,7 @@ fn split_secret(secret: &str) -> Result<String, String> {
     }
 }
 
-/// A request target: never empty, always ASCII.
+/// Makes a request target: never empty, always ASCII.
 pub(crate) fn encode_target(target: &str) -> String {
     let mut out = String::from(if target.starts_with('/') { "" } else { "/" });
     for &byte in target.as_bytes() {
@@ -248,7 +245,7 @@ pub(crate) fn encode_target(target: &str) -> String {
     out
 }
 
-/// Percent-encodes all but the unreserved characters of RFC 3986 section 2.3: safe as a segment or as a parameter.
+/// Percent-encodes all but the unreserved characters of RFC 3986 section 2.3, for a path segment or a parameter.
 pub fn percent_encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for &byte in text.as_bytes() {
@@ -257,9 +254,9 @@ pub fn percent_encode(text: &str) -> String {
     out
 }
 
-/// As it is, or percent-encoded.
-fn push_encoded(out: &mut String, byte: u8, plain: bool) {
-    if plain { out.push(byte.into()) } else { out.push_str(&format!("%{byte:02X}")) }
+/// Appends a byte, percent-encoded unless `is_plain`.
+fn push_encoded(out: &mut String, byte: u8, is_plain: bool) {
+    if is_plain { out.push(byte.into()) } else { out.push_str(&format!("%{byte:02X}")) }
 }
 
 #[cfg(test)]
@@ -272,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn uris_fall_into_their_parts() {
+    fn a_uri_is_split_into_host_port_and_target() {
         for (uri, host, port, target) in [
             ("ws://h", "h", 80, "/"),
             ("ws://h/", "h", 80, "/"),
@@ -312,12 +309,12 @@ mod tests {
             ("ws://::1:80/", "brackets"),
             ("ws://[::1/", "no ]"),
             ("ws://[::1]x/", "only a :PORT"),
-            ("ws://[::zz]/", "no IPv6 address"),
+            ("ws://[::zz]/", "not an IPv6 address"),
             ("ws://[fe80::1%e\u{202e}]/", "zone"),
             ("ws://[fe80::1%25\u{e9}]/", "zone"),
             ("ws://a%3ab:c@h/", "colon"),
             ("ws://a%zz@h/", "percent-encoded"),
-            ("ws://u:p/x@h/", "written %2F"),
+            ("ws://u:p/x@h/", "write them as %2F"),
         ] {
             let text = Endpoint::parse(uri).unwrap_err().to_string();
             assert!(text.contains(word), "{uri}: {text}");
@@ -326,17 +323,17 @@ mod tests {
     }
 
     #[test]
-    fn tls_has_its_own_port() {
+    fn wss_has_its_own_default_port() {
         let table = [("wss://h", "wss://h:443/", "h"), ("WSS://[::1]:80/p", "wss://[::1]:80/p", "[::1]:80")];
-        for (uri, shown, header) in table {
+        for (uri, displayed, header) in table {
             let endpoint = Endpoint::parse(uri).unwrap();
             assert!(endpoint.secure, "{uri}");
-            assert_eq!((endpoint.to_string(), endpoint.host_header()), (shown.into(), header.into()));
+            assert_eq!((endpoint.to_string(), endpoint.host_header()), (displayed.into(), header.into()));
         }
     }
 
     #[test]
-    fn the_host_header_leaves_out_the_usual_port_and_the_zone() {
+    fn the_host_header_leaves_out_the_default_port_and_the_zone() {
         for (uri, header) in [
             ("ws://h/", "h"),
             ("ws://h:80/", "h"),
@@ -370,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_never_shown() {
+    fn secrets_are_never_displayed() {
         let endpoint = Endpoint::parse("ws://us%65r:hun%40ter2@h:1/p?token=abc&x=1&Secret=def&api_key=ghi").unwrap();
         assert_eq!(endpoint.userinfo, Some(("user".into(), "hun@ter2".into())));
         assert_eq!(endpoint.to_string(), "ws://h:1/p?token=redacted&x=1&Secret=redacted&api_key=redacted");

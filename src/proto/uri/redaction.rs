@@ -1,12 +1,12 @@
-//! URIs without their secrets.
+//! Removes the secrets from URIs.
 
 use super::SCHEMES;
 use super::authority::percent_decode;
 
-/// Any URI without its secrets, also one that is no URI.
+/// Returns a URI without its secrets, escaped; works on invalid ones too.
 ///
-/// What is no URI may have its @ anywhere: a password may hold what ought to be encoded. Only the path of a socket has
-/// none before it.
+/// In an invalid URI everything before the last `@` may be a password with characters that should have been encoded,
+/// so all of it is removed. The exception is `ws+unix://`, whose path may contain an `@` and has no password.
 #[must_use]
 pub fn redact(uri: &str) -> String {
     let (scheme, rest) = match uri.split_once("://") {
@@ -14,42 +14,44 @@ pub fn redact(uri: &str) -> String {
         _ => ("", uri),
     };
     let is_socket = scheme.eq_ignore_ascii_case("ws+unix://") && rest.starts_with('/');
-    let shown = match rest.rsplit_once('@') {
-        // A query may hold an @, and so may a password that a query seems to begin in.
+    let redacted = match rest.rsplit_once('@') {
+        // Either the query contains an @, or a password contains a ?: they cannot be told apart.
         Some((before, _)) if !is_socket && before.contains('?') => "redacted".to_owned(),
         Some((_, place)) if !is_socket => redact_query(place),
         _ => redact_query(rest),
     };
-    crate::model::text::escape(&format!("{scheme}{shown}")).into_owned()
+    crate::model::text::escape(&format!("{scheme}{redacted}")).into_owned()
 }
 
-/// Whether it is one that is known: anything else may be a part of a password.
+/// Returns true for known schemes: anything else may be part of a password.
 fn is_scheme(name: &str) -> bool {
     SCHEMES.iter().any(|scheme| scheme.name.eq_ignore_ascii_case(name))
         || ["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
+/// Replaces the values of query parameters that carry credentials.
 pub(super) fn redact_query(target: &str) -> String {
     let Some((path, query)) = target.split_once('?') else { return target.to_owned() };
-    let mut shown = path.to_owned();
+    let mut redacted = path.to_owned();
     for (i, parameter) in query.split('&').enumerate() {
-        shown.push(if i == 0 { '?' } else { '&' });
+        redacted.push(if i == 0 { '?' } else { '&' });
         match parameter.split_once('=') {
             Some((name, value)) if is_secret_parameter(name) && !value.is_empty() => {
-                shown.push_str(name);
-                shown.push_str("=redacted");
+                redacted.push_str(name);
+                redacted.push_str("=redacted");
             }
-            _ => shown.push_str(parameter),
+            _ => redacted.push_str(parameter),
         }
     }
-    shown
+    redacted
 }
 
-/// A server decodes the name before it looks at it.
+/// Also checks the decoded name, which is the one that the server uses.
 fn is_secret_parameter(name: &str) -> bool {
     is_secret(name) || percent_decode(name).is_some_and(|name| is_secret(&name))
 }
 
+/// Returns true if a parameter or header with this name carries a credential.
 pub(crate) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["token", "key", "secret", "password", "passwd", "auth"].iter().any(|word| name.contains(word))

@@ -1,4 +1,4 @@
-//! `ws+unix:///SOCKET[:/PATH][?QUERY]`.
+//! Parses and writes `ws+unix:///SOCKET[:/PATH][?QUERY]`.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -8,10 +8,10 @@ use super::authority::percent_decode_bytes;
 use super::{Endpoint, encode_target, push_encoded};
 use crate::model::text::is_hostile;
 
-/// What fits into a socket's address, unix(7), without the NUL at its end.
-const LONGEST: usize = 107;
+/// Upper bound on a socket's path in bytes: `sun_path` of unix(7) without the final NUL.
+const MAX_SOCKET_PATH: usize = 107;
 
-/// Reads what follows the scheme. The Host header is `localhost`, as with curl.
+/// Parses the part after the scheme. The Host header is `localhost`, as with curl.
 pub(super) fn parse(rest: &str) -> Result<Box<Endpoint>, String> {
     let (socket, target) = rest.split_once(':').unwrap_or((rest, ""));
     if !socket.starts_with('/') {
@@ -27,7 +27,7 @@ pub(super) fn parse(rest: &str) -> Result<Box<Endpoint>, String> {
         secure: false,
         host: "localhost".into(),
         port: 80,
-        unix: Some(check(socket)?),
+        unix: Some(check_socket(socket)?),
         target: encode_target(target),
         userinfo: None,
         secret: None,
@@ -37,18 +37,21 @@ pub(super) fn parse(rest: &str) -> Result<Box<Endpoint>, String> {
     }))
 }
 
-fn check(socket: &str) -> Result<PathBuf, String> {
+fn check_socket(socket: &str) -> Result<PathBuf, String> {
     let bytes = percent_decode_bytes(socket).ok_or("the path of the socket is not valid percent-encoding")?;
-    if let Some(odd) = String::from_utf8_lossy(&bytes).chars().find(|&c| is_hostile(c)) {
-        return Err(format!("the path of the socket contains {odd:?}"));
+    if let Some(c) = String::from_utf8_lossy(&bytes).chars().find(|&c| is_hostile(c)) {
+        return Err(format!("the path of the socket contains {c:?}"));
     }
-    if bytes.len() > LONGEST {
-        return Err(format!("the path of the socket has {} bytes, {LONGEST} are the most", bytes.len()));
+    if bytes.len() > MAX_SOCKET_PATH {
+        return Err(format!(
+            "the path of the socket has {} bytes: at most {MAX_SOCKET_PATH} are possible",
+            bytes.len()
+        ));
     }
     Ok(OsString::from_vec(bytes).into())
 }
 
-/// The path as it stands in a URI.
+/// Percent-encodes the path of a socket for a URI.
 pub(super) fn encode(path: &Path) -> String {
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"%:?#".contains(&byte);
     let mut out = String::new();
@@ -81,8 +84,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_socket_is_said() {
-        let long = format!("ws+unix:///{}", "x".repeat(LONGEST));
+    fn an_invalid_socket_address_is_refused_with_the_part_that_is_wrong() {
+        let long = format!("ws+unix:///{}", "x".repeat(MAX_SOCKET_PATH));
         for (uri, word) in [
             ("ws+unix://", "missing"),
             ("ws+unix://run/x.sock", "missing"),

@@ -81,12 +81,12 @@ pub fn http(data: &[u8]) {
 
 /// The answer to the upgrade. It ends where it ends, however it is cut into pieces.
 fn upgraded(answer: &[u8]) {
-    let read = |bytes: &[u8]| upgrade::read(bytes, KEY, UNIX_EPOCH);
+    let read = |bytes: &[u8]| upgrade::read_response(bytes, KEY, UNIX_EPOCH);
     match read(answer) {
-        Ok(upgrade::Read::Incomplete) => assert!(answer.len() <= upgrade::MAX_HEAD),
-        Ok(upgrade::Read::Upgraded { consumed }) => {
-            assert_eq!(read(&answer[..consumed]), Ok(upgrade::Read::Upgraded { consumed }));
-            assert_eq!(read(&answer[..consumed - 1]), Ok(upgrade::Read::Incomplete));
+        Ok(None) => assert!(answer.len() <= upgrade::MAX_HEAD),
+        Ok(Some(consumed)) => {
+            assert_eq!(read(&answer[..consumed]), Ok(Some(consumed)));
+            assert_eq!(read(&answer[..consumed - 1]), Ok(None));
             assert!(consumed <= upgrade::MAX_HEAD);
         }
         Err(refused) => line(&refused.to_string()),
@@ -95,11 +95,11 @@ fn upgraded(answer: &[u8]) {
 
 fn tunnelled(answer: &[u8]) {
     let proxy = Proxy::parse("http://us%65r:pass@h:1").expect("a valid URL");
-    match proxy.read(answer) {
+    match proxy.read_response(answer) {
         Ok(None) => assert!(answer.len() <= upgrade::MAX_HEAD),
         Ok(Some(consumed)) => {
-            assert_eq!(proxy.read(&answer[..consumed]), Ok(Some(consumed)));
-            assert_eq!(proxy.read(&answer[..consumed - 1]), Ok(None));
+            assert_eq!(proxy.read_response(&answer[..consumed]), Ok(Some(consumed)));
+            assert_eq!(proxy.read_response(&answer[..consumed - 1]), Ok(None));
         }
         Err(refused) => line(&refused.text),
     }

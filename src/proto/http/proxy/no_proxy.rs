@@ -1,14 +1,14 @@
-//! What goes around the proxy: `no_proxy`, read as curl reads it, and with ports.
+//! Reads `no_proxy`, the list of servers to connect to directly, as curl does; entries may also have ports.
 
 use std::net::IpAddr;
 
-/// Whether a list of names, addresses and networks, separated by commas or spaces, holds a host and port.
+/// Returns true if a list of names, addresses and networks, separated by commas or spaces, contains a host and port.
 ///
-/// A name stands for itself and all below it, with or without a dot (or `*.`) before it; `*` stands for everything;
-/// `10.0.0.0/8` for a network; `:PORT` after any but a network for this port alone.
-pub(super) fn lists(list: &str, host: &str, port: u16) -> bool {
+/// A name matches itself and its subdomains, with or without a leading dot or `*.`; `*` matches everything;
+/// `10.0.0.0/8` is a network; `:PORT` after a name or an address restricts it to this port.
+pub(super) fn excludes(list: &str, host: &str, port: u16) -> bool {
     let host = Host::new(host);
-    list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty()).any(|entry| host.is_in(entry, port))
+    list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty()).any(|entry| host.matches(entry, port))
 }
 
 enum Host<'a> {
@@ -24,34 +24,34 @@ impl<'a> Host<'a> {
         }
     }
 
-    fn is_in(&self, entry: &str, port: u16) -> bool {
+    fn matches(&self, entry: &str, port: u16) -> bool {
         if entry == "*" {
             return true;
         }
-        let (entry, only) = split(entry);
-        if only.is_some_and(|only| only.parse() != Ok(port)) {
+        let (entry, entry_port) = split(entry);
+        if entry_port.is_some_and(|entry_port| entry_port.parse() != Ok(port)) {
             return false;
         }
         match self {
-            Host::Address(address) => holds(entry, *address),
-            Host::Name(name) => is_below(name, entry),
+            Host::Address(address) => address_matches(entry, *address),
+            Host::Name(name) => name_matches(name, entry),
         }
     }
 }
 
-/// An entry without its port and its brackets.
+/// Splits an entry into host and port, without brackets.
 fn split(entry: &str) -> (&str, Option<&str>) {
     if let Some((address, rest)) = entry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return (address, rest.strip_prefix(':'));
     }
     match entry.split_once(':') {
-        // More than one colon: an IPv6 address.
+        // With more than one colon it is an IPv6 address without a port.
         Some((host, port)) if !port.contains(':') => (host, Some(port)),
         _ => (entry, None),
     }
 }
 
-fn is_below(name: &str, entry: &str) -> bool {
+fn name_matches(name: &str, entry: &str) -> bool {
     let entry = entry.strip_prefix('*').unwrap_or(entry);
     let entry = entry.strip_prefix('.').unwrap_or(entry);
     let entry = entry.strip_suffix('.').unwrap_or(entry);
@@ -60,7 +60,7 @@ fn is_below(name: &str, entry: &str) -> bool {
     !entry.is_empty() && tail.eq_ignore_ascii_case(entry.as_bytes()) && matches!(before, [] | [.., b'.'])
 }
 
-fn holds(entry: &str, address: IpAddr) -> bool {
+fn address_matches(entry: &str, address: IpAddr) -> bool {
     let (network, bits) = entry.split_once('/').map_or((entry, None), |(network, bits)| (network, Some(bits)));
     let Ok(network) = network.parse::<IpAddr>() else { return false };
     match bits.map(str::parse::<u32>) {
@@ -77,7 +77,7 @@ fn is_within(network: IpAddr, bits: u32, address: IpAddr) -> bool {
         _ => return false,
     };
     let (network, address): (u128, u128) = (network, address);
-    // With no bits to compare the shift is as wide as the number: everything is within.
+    // A prefix of 0 bits would shift by the full width: checked_shr is None then, and everything matches.
     bits <= width && (network ^ address).checked_shr(width - bits).unwrap_or(0) == 0
 }
 
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_listed_by_name_address_network_or_port() {
+    fn an_entry_is_a_name_an_address_or_a_network_with_or_without_a_port() {
         for (list, host, listed) in [
             ("h.example", "h.example", true),
             ("h.example", "a.h.example", true),
@@ -134,7 +134,7 @@ mod tests {
             ("10.1.2.3", "::ffff:10.1.2.3", true),
             ("10.0.0.0/8", "h.example", false),
         ] {
-            assert_eq!(lists(list, host, 80), listed, "{list} {host}");
+            assert_eq!(excludes(list, host, 80), listed, "{list} {host}");
         }
     }
 }

@@ -1,11 +1,12 @@
 use super::*;
+use crate::proto::http::head::{MAX_FIELDS, MAX_HEAD};
 
 fn proxy() -> Proxy {
     *Proxy::parse("http://p:3128").unwrap()
 }
 
 #[test]
-fn a_proxy_is_read_and_shown_without_its_credentials() {
+fn a_proxy_is_parsed_and_displayed_without_its_credentials() {
     for (url, shown, auth) in [
         ("http://p:3128", "http://p:3128", None),
         ("HTTP://P.Example/", "http://p.example:1080", None),
@@ -25,7 +26,7 @@ fn a_proxy_is_read_and_shown_without_its_credentials() {
 }
 
 #[test]
-fn a_proxy_that_is_none_is_refused_without_showing_its_credentials() {
+fn an_invalid_proxy_is_refused_without_showing_its_credentials() {
     for (url, word) in [
         ("https://u:hunter2@p:1", "over TLS"),
         ("socks5h://u:hunter2@p:1", "SOCKS"),
@@ -49,7 +50,7 @@ fn a_proxy_that_is_none_is_refused_without_showing_its_credentials() {
 /// The proxy for a URI in an environment written as `NAME=VALUE` lines.
 fn chosen(uri: &str, variables: &[&str]) -> Result<Option<String>, String> {
     let endpoint = Endpoint::parse(uri).unwrap();
-    // Without TLS there is no other way to such an endpoint.
+    // A build without TLS cannot parse wss://.
     let endpoint = Endpoint { secure: uri.contains("443"), ..*endpoint };
     let env = |name: &str| {
         let value = |line: &str| line.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
@@ -59,7 +60,7 @@ fn chosen(uri: &str, variables: &[&str]) -> Result<Option<String>, String> {
 }
 
 #[test]
-fn the_environment_chooses_by_scheme_and_small_letters_come_first() {
+fn the_environment_chooses_by_scheme_and_small_letters_take_precedence() {
     for (uri, variables, expected) in [
         ("ws://h", &["http_proxy=a:1", "https_proxy=b:1", "all_proxy=c:1"][..], Some("http://a:1")),
         ("ws://h:443", &["http_proxy=a:1", "https_proxy=b:1", "all_proxy=c:1"], Some("http://b:1")),
@@ -84,7 +85,7 @@ fn the_environment_chooses_by_scheme_and_small_letters_come_first() {
 }
 
 #[test]
-fn nothing_on_this_machine_goes_through_a_proxy_of_the_environment() {
+fn a_server_on_this_machine_never_uses_a_proxy_of_the_environment() {
     for uri in [
         "ws://localhost:8765",
         "ws://LOCALHOST.",
@@ -102,13 +103,13 @@ fn nothing_on_this_machine_goes_through_a_proxy_of_the_environment() {
 }
 
 #[test]
-fn a_variable_that_is_wrong_is_named() {
+fn an_invalid_variable_is_named() {
     let why = chosen("ws://h", &["ALL_PROXY=socks5://u:hunter2@a:1"]).unwrap_err();
     assert!(why.starts_with("ALL_PROXY: SOCKS") && !why.contains("hunter2"), "{why}");
 }
 
 #[test]
-fn a_tunnel_is_asked_for_by_host_and_port() {
+fn a_connect_request_names_host_and_port() {
     let version = env!("CARGO_PKG_VERSION");
     for (host, shown) in [("h", "h:443"), ("::1", "[::1]:443"), ("fe80::1%eth0", "[fe80::1]:443")] {
         let expected = format!("CONNECT {shown} HTTP/1.1\r\nHost: {shown}\r\nUser-Agent: wsmon/{version}\r\n\r\n");
@@ -120,7 +121,7 @@ fn a_tunnel_is_asked_for_by_host_and_port() {
 }
 
 #[test]
-fn a_tunnel_begins_where_the_head_of_the_answer_ends() {
+fn a_tunnel_begins_after_the_head_of_the_response() {
     for head in [
         "HTTP/1.1 200 Connection established\r\n\r\n",
         "HTTP/1.0 200 OK\r\nProxy-Agent: tinyproxy\r\n\r\n",
@@ -129,9 +130,9 @@ fn a_tunnel_begins_where_the_head_of_the_answer_ends() {
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
     ] {
         for end in 0..head.len() {
-            assert_eq!(proxy().read(&head.as_bytes()[..end]), Ok(None), "{head:?} {end}");
+            assert_eq!(proxy().read_response(&head.as_bytes()[..end]), Ok(None), "{head:?} {end}");
         }
-        assert_eq!(proxy().read(format!("{head}tunnel").as_bytes()), Ok(Some(head.len())), "{head:?}");
+        assert_eq!(proxy().read_response(format!("{head}tunnel").as_bytes()), Ok(Some(head.len())), "{head:?}");
     }
 }
 
@@ -142,16 +143,16 @@ fn each_refusal_has_its_advice() {
     for (proxy, line, status, word) in [
         (&bare, "407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x", 407, "USER:PASSWORD"),
         (&bare, "407 Auth", 407, "USER:PASSWORD"),
-        (&with, "407 Auth\r\nProxy-Authenticate: basic", 407, "does not accept"),
+        (&with, "407 Auth\r\nProxy-Authenticate: basic", 407, "rejects the user name"),
         (&with, "407 Auth\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Negotiate", 407, "NTLM, Negotiate"),
-        (&bare, "403 Forbidden", 403, "403 Forbidden: it does not let"),
-        (&bare, "405", 405, "405: does it make tunnels"),
+        (&bare, "403 Forbidden", 403, "403 Forbidden: it does not allow tunnels"),
+        (&bare, "405", 405, "405: does it support CONNECT"),
         (&bare, "502 Bad Gateway", 502, "reach the server"),
         (&bare, "302 Found\r\nLocation: http://login/", 302, "login page"),
         (&bare, "101 Switching Protocols", 101, "answered 101"),
         (&bare, "418 \u{202e}x", 418, "418"),
     ] {
-        let refused = proxy.read(format!("HTTP/1.1 {line}\r\n\r\n").as_bytes()).unwrap_err();
+        let refused = proxy.read_response(format!("HTTP/1.1 {line}\r\n\r\n").as_bytes()).unwrap_err();
         assert_eq!(refused.status, Some(status));
         assert!(refused.text.starts_with("the proxy answered ") && refused.text.contains(word), "{refused}");
         assert!(!refused.text.contains("hunter2") && !refused.text.contains('\u{202e}'), "{refused}");
@@ -159,7 +160,7 @@ fn each_refusal_has_its_advice() {
 }
 
 #[test]
-fn what_is_no_proxy_is_asked_whether_it_is_one() {
+fn a_response_that_is_not_http_is_quoted() {
     let long = format!("HTTP/1.1 200 OK\r\nA: {}", "a".repeat(MAX_HEAD));
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(MAX_FIELDS + 1));
     for (answer, word) in [
@@ -170,7 +171,7 @@ fn what_is_no_proxy_is_asked_whether_it_is_one() {
         (long.as_bytes(), "16 KiB"),
         (many.as_bytes(), "124 fields"),
     ] {
-        let refused = proxy().read(answer).unwrap_err();
+        let refused = proxy().read_response(answer).unwrap_err();
         assert!(refused.text.contains(word) && refused.status.is_none(), "{refused}");
     }
 }

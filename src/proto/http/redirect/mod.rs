@@ -1,43 +1,44 @@
-//! Where a redirect leads (RFC 9110 sections 10.2.2 and 15.4), and whether to follow it.
+//! Resolves redirects (RFC 9110 sections 10.2.2 and 15.4) and decides which to follow.
 
 use crate::model::text::escape;
-use crate::proto::uri::{Endpoint, encode_target, find_odd, may_be_scheme};
+use crate::proto::uri::{Endpoint, encode_target, find_forbidden, may_be_scheme};
 
-/// How many redirects in a row are followed.
-pub const MOST: usize = 5;
+/// Upper bound on redirects in a row.
+pub const MAX_REDIRECTS: usize = 5;
 
-/// Whether an answer with this status says where to ask instead.
+/// Returns true for the statuses that are followed. 303 is not: it leads to a page about the request, not to another
+/// WebSocket server.
 #[must_use]
 pub fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 307 | 308)
 }
 
-/// Where to ask instead: `location` as it came, seen from `from`, after so many redirects in a row.
+/// Resolves the value of `Location` in a response of `from`, after `followed` redirects in a row.
 ///
-/// Credentials of the URI are kept only where [`same_host`] holds, and those of the location are not used; what else
-/// carries credentials is the caller's to drop.
+/// Credentials of the URI are kept only if [`same_host`] holds; those in the location are ignored. The caller drops
+/// everything else that carries credentials.
 ///
 /// # Errors
-/// Where the redirect is not followed: it says why, without secrets.
+/// If the redirect is not followed; the text has no secrets.
 pub fn follow(from: &Endpoint, location: Option<&str>, followed: usize) -> Result<Box<Endpoint>, String> {
-    let location = location.ok_or("redirected without saying where to")?;
-    if followed >= MOST {
-        return Err(format!("redirected more than {MOST} times in a row: not followed any further"));
+    let location = location.ok_or("redirected without a Location header")?;
+    if followed >= MAX_REDIRECTS {
+        return Err(format!("redirected more than {MAX_REDIRECTS} times in a row: not followed any further"));
     }
-    if let Some(odd) = find_odd(location) {
-        return Err(format!("redirected to an address that contains {odd:?}"));
+    if let Some(c) = find_forbidden(location) {
+        return Err(format!("redirected to an address that contains {c:?}"));
     }
-    // RFC 9110 allows a fragment, which is for browsers.
+    // RFC 9110 allows a fragment, which only browsers use.
     let location = location.split('#').next().unwrap_or_default();
     match split_scheme(location) {
         Some((scheme, rest)) => absolute(from, scheme, rest),
         None if location.starts_with("//") => absolute(from, if from.secure { "wss" } else { "ws" }, location),
-        None => Ok(elsewhere(from, &resolve(&from.target, location))),
+        None => Ok(with_target(from, &resolve_reference(&from.target, location))),
     }
 }
 
-/// Whether both are the same server, so that credentials for one may go to the other: the same host and port, or from
-/// the usual port without TLS to the usual port with it.
+/// Returns true if credentials for `one` may go to `other`: host and port are the same, or the default port without TLS
+/// becomes the default port with TLS; TLS must not be lost.
 #[must_use]
 pub fn same_host(one: &Endpoint, other: &Endpoint) -> bool {
     let gains_tls = (one.secure, one.port, other.secure, other.port) == (false, 80, true, 443);
@@ -48,7 +49,7 @@ pub fn same_host(one: &Endpoint, other: &Endpoint) -> bool {
         && !loses_tls
 }
 
-/// `SCHEME:REST`, RFC 3986 section 3.1; a colon after a slash belongs to a path.
+/// Splits `SCHEME:REST` (RFC 3986 section 3.1); a colon after a slash belongs to a path.
 fn split_scheme(location: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = location.split_once(':')?;
     let valid = may_be_scheme(scheme) && scheme.starts_with(|c: char| c.is_ascii_alphabetic());
@@ -62,14 +63,13 @@ fn absolute(from: &Endpoint, scheme: &str, rest: &str) -> Result<Box<Endpoint>, 
         _ => return Err(format!("redirected to {}:, which is neither ws, wss, http nor https", escape(scheme))),
     };
     if from.secure && scheme == "ws" {
-        return Err("redirected from wss to ws, which would give up TLS: not followed".into());
+        return Err("redirected from wss to ws: not followed, since it would give up TLS".into());
     }
     let mut to = Endpoint::parse(&format!("{scheme}:{rest}")).map_err(|error| format!("redirected: {error}"))?;
     (to.userinfo, to.secret, to.dialect) = (None, None, from.dialect);
-    // What is behind a socket knows itself by the Host that we have sent.
-    let is_itself = from.unix.is_some() && to.host_header() == from.host_header() && !to.secure;
-    if is_itself || same_host(from, &to) {
-        // The same server with the same credentials.
+    // A server behind a Unix socket builds its own address from the Host header that it received.
+    let is_same_socket = from.unix.is_some() && to.host_header() == from.host_header() && !to.secure;
+    if is_same_socket || same_host(from, &to) {
         to.unix = from.unix.clone();
         to.userinfo = from.userinfo.clone();
         to.secret = from.secret.clone();
@@ -77,15 +77,16 @@ fn absolute(from: &Endpoint, scheme: &str, rest: &str) -> Result<Box<Endpoint>, 
     Ok(to)
 }
 
-fn elsewhere(from: &Endpoint, target: &str) -> Box<Endpoint> {
+/// Returns the same server with another path and query.
+fn with_target(from: &Endpoint, target: &str) -> Box<Endpoint> {
     let mut to = Box::new(from.clone());
     to.target = encode_target(target);
     (to.any_port, to.any_path) = (false, false);
     to
 }
 
-/// A reference without scheme and host, RFC 3986 section 5.2.
-fn resolve(base: &str, reference: &str) -> String {
+/// Resolves a reference without scheme and host against the path and query of `base` (RFC 3986 section 5.2).
+fn resolve_reference(base: &str, reference: &str) -> String {
     let (base_path, _) = base.split_once('?').unwrap_or((base, ""));
     let (path, query) = reference.split_at(reference.find('?').unwrap_or(reference.len()));
     if path.is_empty() {
@@ -93,11 +94,11 @@ fn resolve(base: &str, reference: &str) -> String {
     }
     let directory = &base_path[..base_path.rfind('/').map_or(0, |at| at + 1)];
     let whole = if path.starts_with('/') { path.to_owned() } else { format!("{directory}{path}") };
-    format!("{}{query}", without_dots(&whole))
+    format!("{}{query}", remove_dot_segments(&whole))
 }
 
-/// Section 5.2.4: `.` and `..` are gone.
-fn without_dots(path: &str) -> String {
+/// Removes the segments `.` and `..` (RFC 3986 section 5.2.4).
+fn remove_dot_segments(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let segments = path.strip_prefix('/').unwrap_or(path);
     for segment in segments.split('/') {
@@ -107,7 +108,7 @@ fn without_dots(path: &str) -> String {
             _ => kept.push(segment),
         }
     }
-    // One that stood at the end leaves its slash.
+    // A dot segment at the end leaves its slash.
     if matches!(segments.rsplit('/').next(), Some("." | "..")) {
         kept.push("");
     }

@@ -2,7 +2,7 @@ use super::*;
 
 fn endpoint(uri: &str) -> Endpoint {
     match uri.strip_prefix("wss://") {
-        // Also in a build that cannot parse it.
+        // A build without TLS has no wss:// either.
         Some(rest) => {
             let plain = Endpoint::parse(&format!("ws://{rest}")).unwrap();
             let port = if plain.port == 80 { 443 } else { plain.port };
@@ -13,7 +13,7 @@ fn endpoint(uri: &str) -> Endpoint {
 }
 
 #[test]
-fn a_location_is_seen_from_where_it_came() {
+fn a_location_is_resolved_against_the_address_that_sent_it() {
     for (from, location, to) in [
         ("ws://h/a/b?x=1", "/c", "ws://h:80/c"),
         ("ws://h/a/b?x=1", "c", "ws://h:80/a/c"),
@@ -65,11 +65,11 @@ fn tls_may_be_gained_and_is_never_lost() {
 }
 
 #[test]
-fn what_leads_nowhere_is_not_followed() {
+fn a_location_that_cannot_be_used_is_not_followed() {
     let from = endpoint("ws://h/");
-    assert!(follow(&from, None, 0).unwrap_err().contains("without saying where"));
-    assert!(follow(&from, Some("/"), MOST - 1).is_ok());
-    assert!(follow(&from, Some("/"), MOST).unwrap_err().contains("more than 5"));
+    assert!(follow(&from, None, 0).unwrap_err().contains("without a Location"));
+    assert!(follow(&from, Some("/"), MAX_REDIRECTS - 1).is_ok());
+    assert!(follow(&from, Some("/"), MAX_REDIRECTS).unwrap_err().contains("more than 5"));
     for (location, word) in [
         ("ftp://h/", "ftp:"),
         ("javascript:alert(1)", "javascript:"),

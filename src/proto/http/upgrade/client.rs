@@ -1,35 +1,24 @@
-//! The client's side: what is asked, and whether the answer grants it.
+//! The client's side: writes the request, and checks the response.
 
-use super::{MAX_FIELDS, MAX_HEAD, UpgradeRefused, accept_key, lists, members, refused, retry_after, value};
-use httparse::{EMPTY_HEADER, Header, Response, Status};
+use super::{UpgradeRefused, accept_key, refused};
+use crate::proto::http::head::{self, Fields, ResponseHead};
+use crate::proto::http::retry_after;
 use std::time::SystemTime;
 
-/// What goes into the request. Nothing is checked here: none of it may contain a line break.
+/// The variable parts of the request. They are written as they are: none of them may contain a line break.
 #[derive(Debug, Clone, Copy)]
 pub struct UpgradeRequest<'a> {
-    /// The value of `Host`: an IPv6 address in brackets, the port unless it is the scheme's own.
+    /// The value of `Host`: an IPv6 address in brackets, the port unless it is the scheme's default.
     pub host: &'a str,
     /// Path and query, beginning with `/`.
     pub target: &'a str,
-    /// What [`key`](super::key) made; [`read`] wants it again.
+    /// A key from [`key`](super::key); [`read_response`] needs the same one.
     pub key: &'a str,
-    /// Further headers. `User-Agent` and `Host` among them stand in for ours.
+    /// Further headers. `User-Agent` and `Host` among them replace the default ones.
     pub headers: &'a [(String, String)],
 }
 
-/// How far the answer has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Read {
-    /// Its head is not all there yet.
-    Incomplete,
-    /// Granted. What follows the first `consumed` bytes belongs to the first frames.
-    Upgraded {
-        /// Length of the head in bytes.
-        consumed: usize,
-    },
-}
-
-/// The request, ready to be sent. It offers neither an extension nor a subprotocol.
+/// Writes the request. It offers neither extensions nor subprotocols.
 pub fn request(request: &UpgradeRequest<'_>) -> String {
     let given = |name: &str| request.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
     let mut text = format!("GET {} HTTP/1.1\r\n", request.target);
@@ -48,66 +37,62 @@ pub fn request(request: &UpgradeRequest<'_>) -> String {
     text + "\r\n"
 }
 
-/// Reads the answer to a request that carried `key`, from all that has arrived so far. `wall` is what a
-/// Retry-After with a date counts from.
+/// Reads the response to a request with `key` from all bytes received so far: `None` until its head is complete, then
+/// the length of the head. The bytes after it are WebSocket frames. A date in Retry-After counts from `wall`.
 ///
-/// Interim answers (100, 103) are passed over. A refusal is final: it does not depend on what would
-/// still arrive, except for the line of its body.
-pub fn read(buffer: &[u8], key: &str, wall: SystemTime) -> Result<Read, UpgradeRefused> {
-    let mut consumed = 0;
-    loop {
-        let mut fields = [EMPTY_HEADER; MAX_FIELDS];
-        let mut head = Response::new(&mut fields);
-        consumed += match head.parse(&buffer[consumed..]) {
-            Ok(Status::Complete(length)) if consumed + length <= MAX_HEAD => length,
-            Ok(Status::Partial) if buffer.len() <= MAX_HEAD => return Ok(Read::Incomplete),
-            Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(UpgradeRefused::TooLong),
-            Err(_) => return Err(refused::not_http(&buffer[consumed..])),
-        };
-        match head.code {
-            Some(101) => return granted(&head, key).map(|()| Read::Upgraded { consumed }),
-            Some(100..=199) => {}
-            _ => return Err(status(&head, &buffer[consumed..], wall)),
-        }
+/// # Errors
+/// If the upgrade is refused. That is final: later bytes would change nothing but the quoted line of the body.
+pub fn read_response(buffer: &[u8], key: &str, wall: SystemTime) -> Result<Option<usize>, UpgradeRefused> {
+    match head::read_response(buffer) {
+        Ok(None) => Ok(None),
+        Ok(Some(head)) if head.status == 101 => check_granted(&head, key).map(|()| Some(head.len)),
+        Ok(Some(head)) => Err(refused_by_status(&head, &buffer[head.len..], wall)),
+        Err(error) => Err(error.into()),
     }
 }
 
-/// The conditions of RFC 6455 section 4.1, for a 101.
-fn granted(head: &Response<'_, '_>, key: &str) -> Result<(), UpgradeRefused> {
-    let fields: &[Header<'_>] = head.headers;
-    if head.version != Some(1) {
+/// Checks the conditions of RFC 6455 section 4.1 for a 101.
+fn check_granted(head: &ResponseHead<'_>, key: &str) -> Result<(), UpgradeRefused> {
+    let fields = &head.fields;
+    if !head.is_http_1_1 {
         return Err(UpgradeRefused::OldHttp);
     }
-    for &(header, wanted) in &[("Upgrade", "websocket"), ("Connection", "upgrade")] {
-        if !lists(fields, header, wanted) {
+    for &(header, required) in &[("Upgrade", "websocket"), ("Connection", "upgrade")] {
+        if !fields.has_member(header, required) {
             return Err(UpgradeRefused::Missing { header });
         }
     }
     let header = "Sec-WebSocket-Accept";
-    if value(fields, header).ok_or(UpgradeRefused::Missing { header })? != accept_key(key) {
+    if fields.value(header).ok_or(UpgradeRefused::Missing { header })? != accept_key(key) {
         return Err(UpgradeRefused::WrongAccept);
     }
-    let unasked = |header| members(fields, header).first().map(|member| refused::name(member));
-    if let Some(name) = unasked("Sec-WebSocket-Extensions") {
+    if let Some(name) = first_name(fields, "Sec-WebSocket-Extensions") {
         return Err(UpgradeRefused::Extension { name });
     }
-    unasked("Sec-WebSocket-Protocol").map_or(Ok(()), |name| Err(UpgradeRefused::Subprotocol { name }))
+    first_name(fields, "Sec-WebSocket-Protocol").map_or(Ok(()), |name| Err(UpgradeRefused::Subprotocol { name }))
 }
 
-fn status(head: &Response<'_, '_>, body: &[u8], wall: SystemTime) -> UpgradeRefused {
-    let chunked = lists(head.headers, "Transfer-Encoding", "chunked");
+/// Returns the first member of a list without its parameters, for an error text.
+fn first_name(fields: &Fields<'_>, header: &str) -> Option<String> {
+    fields.members(header).next().map(|member| refused::quotable(member.split(';').next().unwrap_or_default().trim()))
+}
+
+fn refused_by_status(head: &ResponseHead<'_>, body: &[u8], wall: SystemTime) -> UpgradeRefused {
+    let is_chunked = head.fields.has_member("Transfer-Encoding", "chunked");
     UpgradeRefused::Status {
-        code: head.code.unwrap_or_default(),
-        reason: refused::escaped(head.reason.unwrap_or_default().as_bytes()),
-        retry_after: value(head.headers, "Retry-After").and_then(|text| retry_after::parse(text, wall)),
-        location: value(head.headers, "Location").map(str::to_owned),
-        body: refused::first_line(body, chunked),
+        code: head.status,
+        reason: refused::quotable(head.reason),
+        retry_after: head.fields.value("Retry-After").and_then(|text| retry_after::parse(text, wall)),
+        location: head.fields.value("Location").map(str::to_owned),
+        body: refused::first_text_line(body, is_chunked),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::http::foreign::Protocol;
+    use crate::proto::http::head::{MAX_FIELDS, MAX_HEAD};
     use std::time::{Duration, UNIX_EPOCH};
 
     const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -118,12 +103,12 @@ mod tests {
         format!("{line}\r\n{}\r\n\r\n", fields.join("\r\n"))
     }
 
-    fn read_now(text: &str) -> Result<Read, UpgradeRefused> {
-        read(text.as_bytes(), KEY, UNIX_EPOCH)
+    fn read_now(text: &str) -> Result<Option<usize>, UpgradeRefused> {
+        read_response(text.as_bytes(), KEY, UNIX_EPOCH)
     }
 
     #[test]
-    fn the_request_is_complete_and_offers_nothing_that_we_cannot_do() {
+    fn the_request_is_complete_and_offers_no_extension() {
         let text = request(&UpgradeRequest { host: "[::1]:9", target: "/a?b=c", key: KEY, headers: &[] });
         let version = env!("CARGO_PKG_VERSION");
         let expected = format!(
@@ -142,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_proxies_make_of_a_granted_upgrade_is_accepted() {
+    fn a_response_that_a_proxy_has_rewritten_is_accepted() {
         for fields in [
             &["Upgrade: websocket", "Connection: Upgrade", ACCEPT][..],
             &["UPGRADE: WebSocket", "connection: keep-alive, UPGRADE", ACCEPT],
@@ -150,31 +135,31 @@ mod tests {
             &[UPGRADE, "Connection: Upgrade", ACCEPT, "Sec-WebSocket-Extensions: "],
         ] {
             let text = answer("HTTP/1.1 101 Switching Protocols", fields);
-            assert_eq!(read_now(&text), Ok(Read::Upgraded { consumed: text.len() }), "{text}");
+            assert_eq!(read_now(&text), Ok(Some(text.len())), "{text}");
             let bare = text.replace('\r', "");
-            assert_eq!(read_now(&bare), Ok(Read::Upgraded { consumed: bare.len() }), "{bare}");
+            assert_eq!(read_now(&bare), Ok(Some(bare.len())), "{bare}");
         }
     }
 
     #[test]
-    fn an_answer_may_arrive_byte_by_byte_and_frames_may_follow_it() {
+    fn a_response_may_arrive_byte_by_byte_and_frames_may_follow_it() {
         let text = answer("HTTP/1.1 101", &[UPGRADE, "Connection: Upgrade", ACCEPT]);
         for end in 0..text.len() {
-            assert_eq!(read_now(&text[..end]), Ok(Read::Incomplete), "{end}");
+            assert_eq!(read_now(&text[..end]), Ok(None), "{end}");
         }
         let followed = format!("{text}\u{1}frames");
-        assert_eq!(read_now(&followed), Ok(Read::Upgraded { consumed: text.len() }));
+        assert_eq!(read_now(&followed), Ok(Some(text.len())));
     }
 
     #[test]
-    fn interim_answers_are_passed_over() {
+    fn interim_responses_are_skipped() {
         let granted = answer("HTTP/1.1 101 Go", &[UPGRADE, "Connection: Upgrade", ACCEPT]);
         let text = format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n{granted}");
-        assert_eq!(read_now(&text), Ok(Read::Upgraded { consumed: text.len() }));
+        assert_eq!(read_now(&text), Ok(Some(text.len())));
     }
 
     #[test]
-    fn an_upgrade_that_is_not_quite_granted_is_refused_for_what_is_wrong() {
+    fn an_invalid_101_is_refused_with_the_header_that_is_wrong() {
         let connection = "Connection: Upgrade";
         let extension = "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=12";
         let table: &[(&[&str], UpgradeRefused)] = &[
@@ -201,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_status_comes_with_all_that_explains_it() {
+    fn another_status_comes_with_reason_wait_location_and_body() {
         let text = answer("HTTP/1.1 429 Too Many", &["Retry-After: 7", "Location: /x"]) + "\r\nslow down\r\nmore";
         let expected = UpgradeRefused::Status {
             code: 429,
@@ -222,23 +207,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_http_is_refused_at_its_first_bytes() {
-        for (bytes, tls) in [
-            (&b"\x15\x03\x01\x00\x02\x02\x46"[..], true),
-            (b"SSH-2.0-OpenSSH_9.2\r\n", false),
-            (b"\0\0\x12\x04", false),
-            (b"{\"type\":", false),
+    fn bytes_that_are_not_http_are_refused_at_once() {
+        for (bytes, expected) in [
+            (&b"\x15\x03\x01\x00\x02\x02\x46"[..], Protocol::Tls),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", Protocol::Ssh),
+            (b"\0\0\x12\x04", Protocol::Unknown),
+            (b"{\"type\":", Protocol::Unknown),
         ] {
-            let read = read(bytes, KEY, UNIX_EPOCH);
-            assert!(
-                matches!(read, Err(UpgradeRefused::NotHttp { looks_like_tls, .. }) if looks_like_tls == tls),
-                "{read:?}"
-            );
+            let read = read_response(bytes, KEY, UNIX_EPOCH);
+            assert!(matches!(read, Err(UpgradeRefused::NotHttp { protocol, .. }) if protocol == expected), "{read:?}");
         }
     }
 
     #[test]
-    fn a_head_without_an_end_is_refused() {
+    fn a_head_over_the_bounds_is_refused() {
         let long = format!("HTTP/1.1 101 Go\r\nA: {}", "a".repeat(MAX_HEAD));
         assert_eq!(read_now(&long), Err(UpgradeRefused::TooLong));
         assert_eq!(read_now(&format!("{long}\r\n\r\n")), Err(UpgradeRefused::TooLong));

@@ -1,12 +1,18 @@
-//! Why an upgrade did not come about, in one line that names the way out.
+//! The reasons why an upgrade fails, each in one line that names the way out.
 
+use crate::model::text::escape;
+use crate::proto::http::foreign::{self, Protocol};
+use crate::proto::http::head::HeadError;
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
-/// The longest line of a body that is quoted, in characters.
-const QUOTED: usize = 200;
+/// Upper bound on a quoted text, in characters.
+const MAX_QUOTED: usize = 200;
 
-/// What the other side answered instead of a valid 101. Texts in it are escaped, except `location`.
+/// Upper bound on the part of a body in which a line of text is searched, in bytes.
+const MAX_BODY: usize = 4096;
+
+/// A response other than a valid 101. Texts in it are escaped, except `location`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpgradeRefused {
     /// Another status than 101.
@@ -15,26 +21,26 @@ pub enum UpgradeRefused {
         code: u16,
         /// The reason phrase, often empty.
         reason: String,
-        /// How long the server asks to be left alone, at most an hour.
+        /// The wait that the server asks for, unbounded.
         retry_after: Option<Duration>,
-        /// `Location` as it came, which may hold secrets: show it by way of `Display` only.
+        /// `Location` as received. It may hold secrets: only `Display` may show it.
         location: Option<String>,
-        /// The first line of text in the body, without HTML tags, at most 200 characters: of what had
-        /// arrived together with the head.
+        /// The first line of text in the part of the body that arrived with the head, without HTML tags, at most
+        /// 200 characters.
         body: String,
     },
-    /// Something else than HTTP.
+    /// Another protocol than HTTP.
     NotHttp {
-        /// It begins as a TLS record does.
-        looks_like_tls: bool,
-        /// How it begins.
+        /// As recognised by the first bytes.
+        protocol: Protocol,
+        /// Its first line, at most 40 bytes.
         start: String,
     },
     /// 101 with HTTP/1.0, which has no upgrade.
     OldHttp,
-    /// The answer belongs to another key.
+    /// The response belongs to another key.
     WrongAccept,
-    /// 101 without this header, or without the value that it must have.
+    /// 101 without this header, or without its required value.
     Missing {
         /// Its name.
         header: &'static str,
@@ -49,11 +55,22 @@ pub enum UpgradeRefused {
         /// Its name.
         name: String,
     },
-    /// The head is longer than [`MAX_HEAD`](super::MAX_HEAD), or has more than 124 fields.
+    /// The head exceeds [`MAX_HEAD`](super::MAX_HEAD) or 124 fields.
     TooLong,
 }
 
 impl std::error::Error for UpgradeRefused {}
+
+impl From<HeadError<'_>> for UpgradeRefused {
+    fn from(error: HeadError<'_>) -> Self {
+        match error {
+            HeadError::TooLong => UpgradeRefused::TooLong,
+            HeadError::NotHttp(start) => {
+                UpgradeRefused::NotHttp { protocol: foreign::recognise(start), start: foreign::first_line(start) }
+            }
+        }
+    }
+}
 
 impl Display for UpgradeRefused {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -62,17 +79,14 @@ impl Display for UpgradeRefused {
                 status(f, *code, reason, *retry_after, location.as_deref())?;
                 if body.is_empty() { Ok(()) } else { write!(f, " (\"{body}\")") }
             }
-            UpgradeRefused::NotHttp { looks_like_tls: true, .. } => {
+            UpgradeRefused::NotHttp { protocol: Protocol::Tls, .. } => {
                 f.write_str("answered with TLS instead of HTTP: is this a TLS port? then use wss://")
             }
-            UpgradeRefused::NotHttp { start, .. } if start.starts_with("SSH-") => {
+            UpgradeRefused::NotHttp { protocol: Protocol::Ssh, start } => {
                 write!(f, "answered as an SSH server (\"{start}\"): check the port")
             }
             UpgradeRefused::NotHttp { start, .. } => {
-                write!(
-                    f,
-                    "answered with something else than HTTP (\"{start}\"): check the port, or is this a TLS port?"
-                )
+                write!(f, "did not answer with HTTP (\"{start}\"): check the port, or is this a TLS port?")
             }
             UpgradeRefused::OldHttp => {
                 f.write_str("upgraded in HTTP/1.0, which has no upgrade: is a proxy in between?")
@@ -108,9 +122,7 @@ fn status(
         write!(f, " {reason}")?;
     }
     match (code, location) {
-        (301 | 302 | 303 | 307 | 308, Some(location)) => {
-            write!(f, ": moved to {}, redirects are not followed", public(location))?;
-        }
+        (300..=399, Some(location)) => write!(f, ": moved to {}{NOT_FOLLOWED}", without_secrets(location))?,
         _ => f.write_str(advice(code))?,
     }
     match retry_after {
@@ -119,75 +131,57 @@ fn status(
     }
 }
 
+/// The advice for a redirect that [`is_redirect`](crate::proto::http::redirect::is_redirect) excludes.
+const NOT_FOLLOWED: &str = ": only redirects with 301, 302, 307 and 308 are followed";
+
 fn advice(code: u16) -> &'static str {
     match code {
         200..=299 => " instead of upgrading: is this a WebSocket server?",
-        300..=399 => ": redirects are not followed",
+        300..=399 => NOT_FOLLOWED,
         400 => ": the server does not understand the upgrade: check address and scheme",
-        401 => ": the server wants credentials",
-        403 => ": the server does not let us in: check credentials and path",
+        401 => ": the server requires credentials",
+        403 => ": check credentials and path",
         404 | 410 => ": check the path",
-        407 => ": a proxy wants credentials",
+        407 => ": a proxy requires credentials",
         426 => ": the server did not see an upgrade to WebSocket: does a proxy in between remove it?",
         429 => ": too many connections or requests",
-        502 | 504 => ": a proxy in between does not reach the server",
+        502 | 504 => ": a proxy in between cannot reach the server",
         503 => ": the server is overloaded or restarting",
         _ => "",
     }
 }
 
-/// An address without what may be secret in it: our own path and query, tokens included, come back in
-/// the redirects of many servers.
-fn public(location: &str) -> String {
+/// Returns an address without user information and query: many servers put the path and query of our request, tokens
+/// included, into their redirects.
+fn without_secrets(location: &str) -> String {
     let (address, _) = location.split_at(location.find(['?', '#']).unwrap_or(location.len()));
     let start = address.find("://").map_or(0, |at| at + 3);
     let host_end = address[start..].find('/').map_or(address.len(), |at| start + at);
     let host = address[start..host_end].rfind('@').map_or(start, |at| start + at + 1);
-    escaped(format!("{}{}", &address[..start], &address[host..]).as_bytes())
+    quotable(&format!("{}{}", &address[..start], &address[host..]))
 }
 
-pub(super) fn not_http(buffer: &[u8]) -> UpgradeRefused {
-    // A TLS record: its type (alert or handshake), then the major version 3 (RFC 8446 section 5.1).
-    let looks_like_tls = matches!(buffer, [0x15 | 0x16, 3, ..] | [0x15]);
-    let line = buffer.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    UpgradeRefused::NotHttp {
-        looks_like_tls,
-        start: escaped(line.trim_ascii_end().get(..40).unwrap_or(line.trim_ascii_end())),
-    }
-}
-
-/// The name in a member of a list of extensions: what stands before its parameters.
-pub(super) fn name(member: &str) -> String {
-    escaped(member.split(';').next().unwrap_or_default().trim().as_bytes())
-}
-
-/// The first line of a body that has text in it. HTML loses its tags, so that the title of an error
-/// page is what remains; a chunked body loses the line with its length.
-pub(super) fn first_line(body: &[u8], chunked: bool) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
-    let text = if chunked { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
+/// Returns the first line of a body that has text in it. Tags of HTML are left out, so that the title of an error page
+/// remains, and so is the line with a chunk's length.
+pub(super) fn first_text_line(body: &[u8], is_chunked: bool) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(MAX_BODY)]);
+    let text = if is_chunked { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
     let mut in_tag = false;
     let mut bare = String::new();
     for c in text.chars() {
-        let tag = in_tag || c == '<';
-        in_tag = tag && c != '>';
-        if !tag {
+        let is_tag = in_tag || c == '<';
+        in_tag = is_tag && c != '>';
+        if !is_tag {
             bare.push(c);
         }
     }
-    escaped(bare.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().as_bytes())
+    quotable(bare.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default())
 }
 
-/// Foreign text that may stand in a log: control and bidirectional characters escaped, 200 characters.
-pub(super) fn escaped(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for c in String::from_utf8_lossy(bytes).chars().take(QUOTED) {
-        match c {
-            c if crate::model::text::is_hostile(c) => text.extend(c.escape_default()),
-            c => text.push(c),
-        }
-    }
-    text
+/// Returns foreign text for a log line: escaped, at most 200 characters of it.
+pub(super) fn quotable(text: &str) -> String {
+    let end = text.char_indices().nth(MAX_QUOTED).map_or(text.len(), |(end, _)| end);
+    escape(&text[..end]).into_owned()
 }
 
 #[cfg(test)]
@@ -202,9 +196,9 @@ mod tests {
     fn each_status_says_what_to_do_about_it() {
         for (code, reason, expected) in [
             (200, "OK", "answered 200 OK instead of upgrading: is this a WebSocket server?"),
-            (301, "", "answered 301: redirects are not followed"),
-            (401, "Unauthorized", "answered 401 Unauthorized: the server wants credentials"),
-            (403, "Forbidden", "answered 403 Forbidden: the server does not let us in: check credentials and path"),
+            (304, "", "answered 304: only redirects with 301, 302, 307 and 308 are followed"),
+            (401, "Unauthorized", "answered 401 Unauthorized: the server requires credentials"),
+            (403, "Forbidden", "answered 403 Forbidden: check credentials and path"),
             (404, "Not Found", "answered 404 Not Found: check the path"),
             (418, "I'm a teapot", "answered 418 I'm a teapot"),
             (429, "", "answered 429: too many connections or requests"),
@@ -215,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_and_the_line_of_the_body_are_told() {
+    fn the_wait_and_a_line_of_the_body_are_quoted() {
         let refused = UpgradeRefused::Status {
             code: 503,
             reason: "Busy".into(),
@@ -233,29 +227,30 @@ mod tests {
             ("wss://h/new", "wss://h/new"),
             ("wss://me:secret@h/new?token=secret#secret", "wss://h/new"),
             ("/a@b?token=secret", "/a@b"),
-            ("\u{202e}x\u{1b}[m", "\\u{202e}x\\u{1b}[m"),
+            ("\u{202e}x\u{1b}[m", "\\u{202e}x\\x1b[m"),
             ("\u{2028}x\u{2029}", "\\u{2028}x\\u{2029}"),
         ] {
             let location = Some(location.to_owned());
             let refused = UpgradeRefused::Status {
-                code: 308,
+                code: 303,
                 reason: String::new(),
                 retry_after: None,
                 location,
                 body: String::new(),
             };
-            assert_eq!(refused.to_string(), format!("answered 308: moved to {shown}, redirects are not followed"));
+            let expected = format!("answered 303: moved to {shown}{NOT_FOLLOWED}");
+            assert_eq!(refused.to_string(), expected);
         }
     }
 
     #[test]
-    fn what_is_not_http_is_quoted_with_a_guess() {
-        let alert = not_http(b"\x15\x03\x01\x00\x02\x02\x46").to_string();
+    fn another_protocol_is_quoted_with_a_guess() {
+        let refused = |start| UpgradeRefused::from(HeadError::NotHttp(start)).to_string();
+        let alert = refused(b"\x15\x03\x01\x00\x02\x02\x46");
         assert!(alert.ends_with("is this a TLS port? then use wss://"), "{alert}");
-        let ssh = not_http(b"SSH-2.0-x\r\nmore").to_string();
-        assert_eq!(ssh, "answered as an SSH server (\"SSH-2.0-x\"): check the port");
-        let odd = not_http(b"\x1b[2J\0").to_string();
-        assert!(odd.starts_with("answered with something else than HTTP (\"\\u{1b}[2J\\u{0}\")"), "{odd}");
+        assert_eq!(refused(b"SSH-2.0-x\r\nmore"), "answered as an SSH server (\"SSH-2.0-x\"): check the port");
+        let unknown = refused(b"\x1b[2J\0");
+        assert!(unknown.starts_with("did not answer with HTTP (\"\\x1b[2J\\x00\")"), "{unknown}");
     }
 
     #[test]
@@ -265,12 +260,12 @@ mod tests {
             ("", ""),
             ("\r\n  no \r\nmore", "no"),
             (page, "400 The plain HTTP request was sent to HTTPS port"),
-            ("a\u{1b}b\u{9b}c\u{2067}", "a\\u{1b}b\\u{9b}c\\u{2067}"),
+            ("a\u{1b}b\u{9b}c\u{2067}", "a\\x1bb\\u{9b}c\\u{2067}"),
             ("<never closed", ""),
         ] {
-            assert_eq!(first_line(body.as_bytes(), false), expected);
+            assert_eq!(first_text_line(body.as_bytes(), false), expected);
         }
-        assert_eq!(first_line("ä".repeat(300).as_bytes(), false), "ä".repeat(QUOTED));
-        assert_eq!(first_line(b"\xff", false), "\u{fffd}");
+        assert_eq!(first_text_line("ä".repeat(300).as_bytes(), false), "ä".repeat(MAX_QUOTED));
+        assert_eq!(first_text_line(b"\xff", false), "\u{fffd}");
     }
 }

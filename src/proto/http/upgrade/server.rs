@@ -1,35 +1,34 @@
 //! The server's side, for `--demo` and for tests.
 
-use super::{MAX_FIELDS, MAX_HEAD, accept_key, lists, value};
-use httparse::{EMPTY_HEADER, Request, Status};
+use super::accept_key;
+use crate::proto::http::head::{self, HeadError, RequestHead};
 
-/// Reads a request from all that has arrived so far: `None` while its head is not all there, then the
-/// answer and the length of the head. `Err` holds the answer to a request that is refused; the
-/// connection is to be closed after it.
+/// Answers a request, from all bytes received so far: `None` until its head is complete, then the response and the
+/// length of the head.
+///
+/// # Errors
+/// The response to a request that is refused; the connection is to be closed after it.
 pub fn serve(buffer: &[u8]) -> Result<Option<(String, usize)>, String> {
-    let mut fields = [EMPTY_HEADER; MAX_FIELDS];
-    let mut head = Request::new(&mut fields);
-    match head.parse(buffer) {
-        Ok(Status::Complete(consumed)) if consumed <= MAX_HEAD => Ok(Some((answer(&head)?, consumed))),
-        Ok(Status::Partial) if buffer.len() <= MAX_HEAD => Ok(None),
-        Ok(_) | Err(httparse::Error::TooManyHeaders) => Err(error("431 Request Header Fields Too Large", "")),
-        Err(_) => Err(error("400 Bad Request", "")),
+    match head::read_request(buffer) {
+        Ok(None) => Ok(None),
+        Ok(Some(head)) => Ok(Some((grant(&head)?, head.len))),
+        Err(HeadError::TooLong) => Err(error("431 Request Header Fields Too Large", "")),
+        Err(HeadError::NotHttp(_)) => Err(error("400 Bad Request", "")),
     }
 }
 
-/// The conditions of RFC 6455 section 4.2.1.
-fn answer(head: &Request<'_, '_>) -> Result<String, String> {
-    if head.method != Some("GET") {
+/// Checks the conditions of RFC 6455 section 4.2.1 and writes the 101.
+fn grant(head: &RequestHead<'_>) -> Result<String, String> {
+    let fields = &head.fields;
+    if head.method != "GET" {
         return Err(error("405 Method Not Allowed", "Allow: GET\r\n"));
     }
-    let upgrades = lists(head.headers, "Upgrade", "websocket") && lists(head.headers, "Connection", "upgrade");
-    if head.version != Some(1) || !upgrades || value(head.headers, "Sec-WebSocket-Version") != Some("13") {
-        let wanted = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
-        return Err(error("426 Upgrade Required", wanted));
+    let is_upgrade = fields.has_member("Upgrade", "websocket") && fields.has_member("Connection", "upgrade");
+    if !head.is_http_1_1 || !is_upgrade || fields.value("Sec-WebSocket-Version") != Some("13") {
+        return Err(error("426 Upgrade Required", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"));
     }
-    let key = value(head.headers, "Sec-WebSocket-Key")
-        .filter(|key| is_key(key))
-        .ok_or_else(|| error("400 Bad Request", ""))?;
+    let key =
+        fields.value("Sec-WebSocket-Key").filter(|key| is_key(key)).ok_or_else(|| error("400 Bad Request", ""))?;
     Ok(format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {}\r\n\r\n",
@@ -37,7 +36,7 @@ fn answer(head: &Request<'_, '_>) -> Result<String, String> {
     ))
 }
 
-/// Whether this is base64 of 16 bytes: 22 letters, the last of which has but two bits to tell, and the padding.
+/// Returns true for base64 of 16 bytes: 22 letters, the last of which carries only two bits, and the padding.
 fn is_key(key: &str) -> bool {
     let letters = key.strip_suffix("==").unwrap_or_default();
     letters.len() == 22
@@ -57,6 +56,7 @@ fn error(status: &str, headers: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::http::head::MAX_HEAD;
 
     const GOOD: &str = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
                         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_is_refused_learns_why() {
+    fn a_refused_request_gets_the_status_that_says_why() {
         for (from, to, status) in [
             ("GET", "POST", "405"),
             ("HTTP/1.1", "HTTP/1.0", "426"),

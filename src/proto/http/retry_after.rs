@@ -2,22 +2,18 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// No server keeps us away for longer.
-const LONGEST: Duration = Duration::from_secs(3600);
-
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// How long to wait from `wall` on, at most an hour; a date that is over means zero.
+/// Returns the wait from `wall` on; a date in the past means zero. The session bounds it.
 pub(super) fn parse(text: &str, wall: SystemTime) -> Option<Duration> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(text.parse().map_or(LONGEST, Duration::from_secs).min(LONGEST));
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
-    let wait = date(text)?.duration_since(wall).unwrap_or_default();
-    Some(wait.min(LONGEST))
+    Some(date(text)?.duration_since(wall).unwrap_or_default())
 }
 
-/// An IMF-fixdate, the one form that servers may send (RFC 9110 section 5.6.7):
-/// `Sun, 06 Nov 1994 08:49:37 GMT`. humantime reads RFC 3339 only.
+/// Parses an IMF-fixdate, the one form that servers may send (RFC 9110 section 5.6.7):
+/// `Sun, 06 Nov 1994 08:49:37 GMT`. humantime parses only RFC 3339.
 fn date(text: &str) -> Option<SystemTime> {
     let (_weekday, text) = text.split_once(", ")?;
     let [day, month, year, time, "GMT"] = text.split(' ').collect::<Vec<_>>()[..] else { return None };
@@ -29,11 +25,11 @@ fn date(text: &str) -> Option<SystemTime> {
     Some(UNIX_EPOCH + Duration::from_secs(days * 86_400 + seconds))
 }
 
-fn number(text: &str, least: u64, most: u64) -> Option<u64> {
-    text.parse().ok().filter(|n| (least..=most).contains(n))
+fn number(text: &str, min: u64, max: u64) -> Option<u64> {
+    text.parse().ok().filter(|n| (min..=max).contains(n))
 }
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar. Years are counted from March, so that the
+/// Counts the days from 1970-01-01 to a date of the Gregorian calendar. Years are counted from March, so that the
 /// leap day is the last of its year and the lengths of the months before it follow one formula.
 fn days(year: u64, month: u64, day: u64) -> u64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
@@ -46,17 +42,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_and_dates_are_read_and_an_hour_is_the_most() {
+    fn seconds_and_dates_are_parsed() {
         let wall = UNIX_EPOCH + Duration::from_secs(784_111_777);
         for (text, expected) in [
             ("0", Some(0)),
             ("7", Some(7)),
-            ("3601", Some(3600)),
-            ("99999999999999999999999", Some(3600)),
+            ("3601", Some(3601)),
+            ("99999999999999999999999", Some(u64::MAX)),
             ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
             ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
-            ("Mon, 07 Nov 1994 00:00:00 GMT", Some(3600)),
+            ("Mon, 07 Nov 1994 00:00:00 GMT", Some(54_623)),
             ("", None),
             ("-1", None),
             ("7.5", None),

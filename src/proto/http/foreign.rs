@@ -1,0 +1,71 @@
+//! Recognises a peer that speaks another protocol than the expected one, by the first bytes that it sent.
+
+use crate::model::text::escape;
+
+/// Bytes of the first line that an error text quotes.
+const QUOTED_BYTES: usize = 40;
+
+/// A protocol that a wrong port, scheme or proxy leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Tls,
+    /// HTTP with a head, or a page without one, as some servers answer what is not HTTP to them.
+    Http,
+    Ssh,
+    Unknown,
+}
+
+/// Recognises a protocol by the first bytes that a server sent; a single byte is enough for TLS.
+///
+/// A TLS record begins with its type, here an alert or a handshake, and the major version 3 (RFC 8446 section 5.1).
+pub fn recognise(start: &[u8]) -> Protocol {
+    match start {
+        [0x15 | 0x16] | [0x15 | 0x16, 3, ..] => Protocol::Tls,
+        _ if start.starts_with(b"HTTP/") || start.starts_with(b"<") => Protocol::Http,
+        _ if start.starts_with(b"SSH-") => Protocol::Ssh,
+        _ => Protocol::Unknown,
+    }
+}
+
+/// Returns the first line for an error text: escaped, cut after 40 bytes, without a character that the cut split.
+pub fn first_line(start: &[u8]) -> String {
+    let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    let text = String::from_utf8_lossy(&line[..line.len().min(QUOTED_BYTES)]);
+    escape(text.trim_end_matches('\u{fffd}')).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protocols_are_recognised_by_their_first_bytes() {
+        for (start, protocol) in [
+            (&b"\x15\x03\x01\x00\x02\x02\x46"[..], Protocol::Tls),
+            (b"\x16\x03", Protocol::Tls),
+            (b"\x15", Protocol::Tls),
+            (b"\x15\x02", Protocol::Unknown),
+            (b"HTTP/1.1 400 Bad", Protocol::Http),
+            (b"<!DOCTYPE", Protocol::Http),
+            (b"SSH-2.0-dropbear", Protocol::Ssh),
+            (b"\0\0\x12\x04", Protocol::Unknown),
+            (b"", Protocol::Unknown),
+        ] {
+            assert_eq!(recognise(start), protocol, "{}", start.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn the_first_line_is_quoted_without_control_characters() {
+        for (start, quoted) in [
+            (&b"SSH-2.0-x\r\nmore"[..], "SSH-2.0-x"),
+            (b"220 ready\r\nnext.", "220 ready"),
+            (b"\x1b[2J\0", "\\x1b[2J\\x00"),
+            (b"\x1b[2J\xff", "\\x1b[2J"),
+            (b"", ""),
+        ] {
+            assert_eq!(first_line(start), quoted);
+        }
+        assert_eq!(first_line("ä".repeat(50).as_bytes()), "ä".repeat(20));
+    }
+}
