@@ -107,7 +107,7 @@ fn open(stream: TcpStream, rest: &[u8], wall: SystemTime) -> Result<Box<WebSocke
 
 fn converse(mut socket: Box<WebSocket<Metered>>, clients: usize, wall: SystemTime) -> Result<(Client, bool), Error> {
     // Not settled: a guest keeps its block.
-    socket.get_mut().refill(&mut Vec::new());
+    socket.get_mut().begin_turn(&mut Vec::new());
     unless_blocked(socket.flush())?;
     for _ in 0..MESSAGES_PER_TURN {
         let message = match socket.read() {

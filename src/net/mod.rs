@@ -1,4 +1,4 @@
-//! Sockets: connections, TLS and the resolver. Nothing here blocks.
+//! Connections, TLS and the resolver over non-blocking sockets.
 
 pub mod resolver;
 pub mod stream;

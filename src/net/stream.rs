@@ -1,4 +1,4 @@
-//! The byte stream under a WebSocket, and the measure of what one turn takes from it.
+//! The byte stream under a WebSocket, and the bound on the bytes that one turn reads from it.
 
 use std::io::{self, Read, Write};
 use std::ops::Range;
@@ -7,9 +7,9 @@ use mio::net::{TcpStream, UnixStream};
 
 use crate::net::tls::TlsStream;
 
-/// The most that one turn takes from one socket.
+/// Upper bound on the bytes that one turn reads from one socket.
 const TURN_BYTES: usize = 256 << 10;
-/// The most that one system call takes.
+/// Upper bound on the bytes that one system call reads.
 const BLOCK_BYTES: usize = 32 << 10;
 
 /// A connected socket.
@@ -19,7 +19,7 @@ pub enum Socket {
     Unix(UnixStream),
 }
 
-/// A socket, or TLS over one.
+/// A socket, with or without TLS.
 #[derive(Debug)]
 pub enum Stream {
     Plain(Socket),
@@ -73,32 +73,41 @@ impl Write for Stream {
     }
 }
 
-/// A stream that answers "would block" when a turn's bytes are spent, so that one `read` of tungstenite,
-/// which swallows empty fragments without end, is bounded too.
+/// A stream that returns "would block" when a turn's bytes are spent. One `read` of tungstenite goes on for as long as
+/// it gets empty fragments; this bounds it.
 ///
-/// It reads in large blocks, through memory that goes from one connection to the next: tungstenite's own buffer, which
-/// each of them keeps, can be small.
+/// It reads in large blocks, through memory that all connections share: each keeps a buffer of tungstenite's, which can
+/// be small because of this.
 #[derive(Debug)]
 pub struct Metered {
     stream: Stream,
-    /// Empty between turns, unless something in it has not been taken.
+    /// Borrowed from the loop while reading; kept only while it holds unread bytes.
     block: Vec<u8>,
-    /// What of the block has not been taken.
-    ahead: Range<usize>,
+    /// The unread bytes of the block.
+    unread: Range<usize>,
+    /// Bytes that this turn may still read.
     allowance: usize,
-    spent: bool,
+    is_spent: bool,
     received: u64,
     written: u64,
 }
 
 impl Metered {
     pub fn new(stream: Stream) -> Self {
-        Metered { stream, block: Vec::new(), ahead: 0..0, allowance: TURN_BYTES, spent: false, received: 0, written: 0 }
+        Metered {
+            stream,
+            block: Vec::new(),
+            unread: 0..0,
+            allowance: TURN_BYTES,
+            is_spent: false,
+            received: 0,
+            written: 0,
+        }
     }
 
-    /// A new turn begins: as much may be read again, through this block.
-    pub fn refill(&mut self, block: &mut Vec<u8>) {
-        (self.allowance, self.spent) = (TURN_BYTES - self.ahead.len(), false);
+    /// Begins a turn: renews the allowance and takes the block, unless the own one still holds unread bytes.
+    pub fn begin_turn(&mut self, block: &mut Vec<u8>) {
+        (self.allowance, self.is_spent) = (TURN_BYTES - self.unread.len(), false);
         if self.block.is_empty() {
             self.block = std::mem::take(block);
         }
@@ -107,16 +116,16 @@ impl Metered {
         }
     }
 
-    /// The turn is over: the block is free for others, unless something in it has not been taken.
-    pub fn settle(&mut self, block: &mut Vec<u8>) {
-        if self.ahead.is_empty() {
+    /// Ends a turn: returns the block for other connections, unless it still holds unread bytes.
+    pub fn end_turn(&mut self, block: &mut Vec<u8>) {
+        if self.unread.is_empty() {
             *block = std::mem::take(&mut self.block);
         }
     }
 
-    /// Whether the turn's bytes are spent, so that more may be there to read.
+    /// Returns true if the turn's bytes are spent, so that more may be waiting.
     pub fn is_spent(&self) -> bool {
-        self.spent
+        self.is_spent
     }
 
     /// Bytes received since the upgrade.
@@ -132,19 +141,19 @@ impl Metered {
 
 impl Read for Metered {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.ahead.is_empty() {
+        if self.unread.is_empty() {
             if self.allowance == 0 {
-                self.spent = true;
+                self.is_spent = true;
                 return Err(io::ErrorKind::WouldBlock.into());
             }
-            let most = self.allowance.min(self.block.len());
-            let len = self.stream.read(&mut self.block[..most])?;
+            let max = self.allowance.min(self.block.len());
+            let len = self.stream.read(&mut self.block[..max])?;
             self.allowance -= len;
             self.received += len as u64;
-            self.ahead = 0..len;
+            self.unread = 0..len;
         }
-        let len = (&self.block[self.ahead.clone()]).read(buffer)?;
-        self.ahead.start += len;
+        let len = (&self.block[self.unread.clone()]).read(buffer)?;
+        self.unread.start += len;
         Ok(len)
     }
 }
@@ -165,7 +174,7 @@ impl Write for Metered {
 mod tests {
     use super::*;
 
-    /// A stream, and the other end of its socket.
+    /// Returns a stream and the other end of its socket.
     fn pair() -> (Metered, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         (Metered::new(Stream::Plain(Socket::Unix(ours))), theirs)
@@ -176,53 +185,53 @@ mod tests {
     }
 
     #[test]
-    fn a_block_goes_on_to_the_next_connection_unless_something_in_it_is_left() {
+    fn a_block_is_returned_for_the_next_connection_unless_it_holds_unread_bytes() {
         let mut block = Vec::new();
         let (mut first, mut to_first) = pair();
         let (mut second, mut to_second) = pair();
         to_first.write_all(b"0123456789").unwrap();
         to_second.write_all(b"abc").unwrap();
-        let mut piece = [0; 4];
+        let mut part = [0; 4];
 
-        first.refill(&mut block);
-        assert_eq!((first.read(&mut piece).unwrap(), &piece), (4, b"0123"));
+        first.begin_turn(&mut block);
+        assert_eq!((first.read(&mut part).unwrap(), &part), (4, b"0123"));
         assert_eq!(first.received(), 10, "one system call");
-        first.settle(&mut block);
-        assert_eq!(block.len(), 0, "the rest is in it");
+        first.end_turn(&mut block);
+        assert_eq!(block.len(), 0, "kept with the unread bytes");
 
-        second.refill(&mut block);
-        assert_eq!((second.read(&mut piece).unwrap(), &piece[..3]), (3, &b"abc"[..]));
+        second.begin_turn(&mut block);
+        assert_eq!((second.read(&mut part).unwrap(), &part[..3]), (3, &b"abc"[..]));
         assert!(is_blocked(&mut second));
-        second.settle(&mut block);
-        assert_eq!(block.len(), BLOCK_BYTES, "all of it was taken");
+        second.end_turn(&mut block);
+        assert_eq!(block.len(), BLOCK_BYTES, "all of it was read");
         assert!(second.block.is_empty());
 
-        first.refill(&mut block);
+        first.begin_turn(&mut block);
         let mut rest = [0; 10];
         assert_eq!((first.read(&mut rest).unwrap(), &rest[..6]), (6, &b"456789"[..]));
         assert!(is_blocked(&mut first) && !first.is_spent());
         drop(to_first);
-        assert_eq!(first.read(&mut piece).unwrap(), 0, "closed");
+        assert_eq!(first.read(&mut part).unwrap(), 0, "closed");
     }
 
     #[test]
-    fn no_more_is_read_once_a_turns_bytes_are_spent() {
+    fn nothing_is_read_once_a_turns_bytes_are_spent() {
         let (mut stream, mut other) = pair();
         let mut block = Vec::new();
         for _ in 0..2 {
-            stream.refill(&mut block);
-            let mut taken = 0;
+            stream.begin_turn(&mut block);
+            let mut read = 0;
             loop {
-                // There is always more, as far as the socket goes.
-                let _or_full = other.write(&[1; 4096]);
+                // Keeps the socket from running empty.
+                let _full_is_fine = other.write(&[1; 4096]);
                 match stream.read(&mut [0; 1000]) {
-                    Ok(len) => taken += len,
+                    Ok(len) => read += len,
                     Err(_) => break,
                 }
             }
             assert!(stream.is_spent());
-            assert_eq!(taken, TURN_BYTES);
-            stream.settle(&mut block);
+            assert_eq!(read, TURN_BYTES);
+            stream.end_turn(&mut block);
         }
     }
 }

@@ -71,7 +71,7 @@ fn a_server_that_takes_nothing_is_left_although_it_goes_on_talking() {
     });
     let finished = watched(&server, "-n 1 --ping-timeout 0.5 --reconnect-interval 0.1");
     assert_eq!((finished.code, server.accepted()), (Some(0), 2), "{finished:?}");
-    let why = "WARN x: the server took nothing for 500ms; retrying in 0.1 s";
+    let why = "WARN x: the server accepted no data for 500ms; retrying in 0.1 s";
     assert_eq!(log_lines(&finished.stderr, &["WARN"]), [why]);
 }
 

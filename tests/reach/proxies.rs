@@ -146,7 +146,7 @@ fn an_answer_that_drips_is_as_good() {
 fn what_is_glued_behind_the_answer_is_not_taken_for_the_servers() {
     let proxy = refusing("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n\r\n");
     let finished = watch("ws://h.invalid/", &["--proxy", &at(&proxy), "--no-reconnect"]);
-    given_up(&finished, &["sent data before it was asked for any"]);
+    given_up(&finished, &["sent data before the first request through its tunnel"]);
 }
 
 #[test]

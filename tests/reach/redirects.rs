@@ -89,7 +89,7 @@ fn neither_our_certificate_nor_the_name_for_the_first_server_go_to_another_one()
     let options = ["--ca-file", text(&ca), "--cert", text(&cert), "--key", text(&key), "--tls-name", "first.example"];
     let uri = format!("wss://127.0.0.1:{}", first.port());
     let finished = watch(&uri, &[&options[..], &["--no-reconnect"]].concat());
-    given_up(&finished, &["wants a client certificate"]);
+    given_up(&finished, &["requires a client certificate"]);
     assert_eq!((redirect.accepted(), inner.accepted()), (1, 0));
 }
 

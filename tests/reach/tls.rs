@@ -105,7 +105,7 @@ fn a_server_that_wants_a_certificate_gets_ours() {
 fn a_server_that_is_too_old_or_speaks_no_tls_is_said_to_be_so() {
     let (inner, issued) = (sampling(), certificate::server(&["127.0.0.1"]));
     let old = tls(&Ways { versions: (SslVersion::TLS1, SslVersion::TLS1_1), ..Ways::new(&issued) }, &inner);
-    given_up(&watch(&wss(&old), &["--insecure", "--no-reconnect"]), &["no TLS 1.2"]);
+    given_up(&watch(&wss(&old), &["--insecure", "--no-reconnect"]), &["does not support TLS 1.2"]);
     let plain = Server::start(|mut peer| peer.raw("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"));
     given_up(&watch(&wss(&plain), &["--no-reconnect"]), &["answered with plain HTTP", "ws://"]);
     let silent = Server::start(|peer| drop(peer.stream().peek(&mut [0])));

@@ -9,7 +9,7 @@ use openssl::symm::Cipher;
 use crate::certificate::{self, Wanted, authority};
 use crate::ways::Ways;
 use crate::{meet, trusting};
-use wsmon::internal::tls::{Connector, Connectors, TlsSettings};
+use wsmon::internal::tls::{CachedConnector, Connector, TlsSettings};
 
 fn why(settings: &TlsSettings) -> String {
     let why = Connector::build(settings).unwrap_err();
@@ -68,7 +68,7 @@ fn a_key_that_cannot_be_used_is_named_with_the_command_that_converts_it() {
         assert!(text.starts_with(&format!("--key {}", path.display())), "{text}");
         assert!(words.iter().all(|word| text.contains(word)), "{words:?}: {text}");
     }
-    assert!(why(&with_key(&cert, None)).contains("name the file that has it with --key"));
+    assert!(why(&with_key(&cert, None)).contains("name the file of the key with --key"));
     assert!(why(&with_key(Path::new("/no/such"), None)).starts_with("--cert /no/such: no such file"));
     assert!(why(&TlsSettings { key: Some("/k".into()), ..TlsSettings::default() }).starts_with("--key needs --cert"));
     let broken = certificate::file("key-broken.pem", issued.cert_pem().replace("MII", "!!!") + &issued.key_pem());
@@ -95,14 +95,14 @@ fn a_connector_is_built_again_when_one_of_its_files_has_changed() {
     let issued = certificate::server(&["h.example"]);
     let settings = trusting("changes");
     let path = settings.ca_file.clone().unwrap();
-    let mut connectors = Connectors::new(settings.clone());
-    connectors.get().unwrap();
+    let mut cached = CachedConnector::new(settings.clone());
+    cached.get().unwrap();
     meet(&settings, "h.example", &Ways::new(&issued)).unwrap();
 
     std::fs::write(&path, "half of it").unwrap();
-    assert!(connectors.get().unwrap_err().contains("no PEM certificate"));
+    assert!(cached.get().unwrap_err().contains("no PEM certificate"));
     std::fs::remove_file(&path).unwrap();
-    assert!(connectors.get().unwrap_err().contains("no such file"));
+    assert!(cached.get().unwrap_err().contains("no such file"));
     std::fs::write(&path, authority().cert_pem()).unwrap();
-    connectors.get().unwrap();
+    cached.get().unwrap();
 }

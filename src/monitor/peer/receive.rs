@@ -15,9 +15,9 @@ impl Peer {
     /// Reads what has arrived, up to this server's share of a turn: 64 frames or 256 KiB. The peer stays ready where
     /// more may be left.
     pub(super) fn read_frames(&mut self, io: &mut LoopIo<'_>) -> Result<(), Box<Disconnect>> {
-        let received = self.link.transport.refill(io.block);
+        let received = self.link.transport.begin_turn(io.block);
         let outcome = self.take_frames(io, received);
-        self.link.transport.settle(io.block);
+        self.link.transport.end_turn(io.block);
         outcome
     }
 

@@ -1,4 +1,4 @@
-//! A build without TLS: nothing of this can come into being.
+//! Stands in for native.rs in a build without TLS: the types are uninhabited, so that their code is dropped.
 
 use std::convert::Infallible;
 use std::io::{self, Read, Write};
@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::{MISSING, Progress, TlsError, TlsSettings};
 
-/// What handshakes begin with.
+/// Begins handshakes.
 #[derive(Clone, Debug)]
 pub struct Connector(Infallible);
 
@@ -20,15 +20,13 @@ pub struct Handshake<S>(Infallible, PhantomData<S>);
 pub struct TlsStream<S>(Infallible, PhantomData<S>);
 
 impl Connector {
-    /// There is none.
-    ///
     /// # Errors
-    /// Always.
+    /// Always: this build has no TLS.
     pub fn build(_settings: &TlsSettings) -> Result<Self, String> {
         Err(format!("wss:// {MISSING}"))
     }
 
-    /// A handshake with a host over a connected stream.
+    /// Begins a handshake with a host over a connected stream.
     pub fn handshake<S>(&self, _host: &str, _stream: S) -> Handshake<S> {
         match self.0 {}
     }
@@ -45,12 +43,12 @@ impl<S: Read + Write> Handshake<S> {
 }
 
 impl<S: Read + Write> TlsStream<S> {
-    /// The stream below.
+    /// Returns the stream under TLS.
     pub fn get_ref(&self) -> &S {
         match self.0 {}
     }
 
-    /// The stream below.
+    /// Returns the stream under TLS.
     pub fn get_mut(&mut self) -> &mut S {
         match self.0 {}
     }

@@ -1,5 +1,5 @@
-//! TLS over any stream, without ever waiting. The only file that knows the `tls` feature: without it the types are
-//! uninhabited, so that everything else compiles the same.
+//! TLS over any non-blocking stream. The only file that knows the feature `tls`: without it the types are uninhabited,
+//! so that everything else compiles the same.
 
 use std::error::Error;
 use std::fmt;
@@ -21,58 +21,58 @@ mod pem;
 
 pub use imp::{Connector, Handshake, TlsStream};
 
-/// Whether this build speaks TLS.
+/// True if this build has TLS.
 pub const AVAILABLE: bool = cfg!(feature = "tls");
 
-/// What is said of it where it does not.
+/// The error text of a build without TLS, after the thing that needs it.
 pub(crate) const MISSING: &str = "needs TLS, which this build does not have: build it with the feature `tls`";
 
-/// What a connection expects of the other side's certificate, and which one it shows itself.
+/// The certificates that a connection trusts, and the one that it presents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsSettings {
-    /// Certificates, PEM, that are trusted instead of the system's.
+    /// PEM certificates that are trusted instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// Our certificate, PEM, with those between it and its root.
+    /// The client certificate in PEM, followed by its intermediate certificates.
     pub cert: Option<PathBuf>,
-    /// Its key, PEM, PKCS#8; `None` = it stands in the same file.
+    /// Its key in PEM and PKCS#8; `None` if it is in the same file.
     pub key: Option<PathBuf>,
-    /// Neither issuer nor name nor dates are checked.
+    /// Accepts any certificate: neither issuer nor name nor dates are checked.
     pub insecure: bool,
-    /// The name to ask for and to check, instead of the host's.
+    /// The name for SNI and for the check of the certificate, instead of the host's.
     pub name: Option<String>,
 }
 
-/// How far a handshake has come.
+/// The result of advancing a handshake.
 #[derive(Debug)]
 pub enum Progress<S> {
-    /// It waits for the stream: to be advanced again when that is ready to read or to write.
+    /// Waits for the stream: advance it again when that is readable or writable.
     Waiting(Handshake<S>),
-    /// The stream is ready.
+    /// The handshake is complete.
     Done(TlsStream<S>),
 }
 
-/// Whether to try again.
+/// Says if a retry can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsErrorKind {
-    /// The certificate does not hold, and will not the next time.
+    /// The certificate is not valid, and a retry would not change that.
     Final,
-    /// The certificate holds later: this machine's clock may be behind.
+    /// The certificate is valid later, or this machine's clock is behind.
     NotYetValid,
-    /// Something else, which may be better next time.
+    /// Anything else; a retry may help.
     Usual,
 }
 
-/// Why there is no TLS: one line with the cause and the way out.
+/// A failed handshake or session, in one line with the cause and the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsError {
-    /// For people; nothing in it needs to be escaped.
+    /// Escaped.
     pub text: String,
-    /// What follows from it.
+    /// Says if a retry can help.
     pub kind: TlsErrorKind,
 }
 
 impl TlsError {
-    /// What an I/O error of a [`TlsStream`] holds where TLS is to blame and not the stream below.
+    /// Returns the error inside an I/O error of a [`TlsStream`], if TLS failed and not the stream under it.
     #[must_use]
     pub fn of(error: &io::Error) -> Option<&TlsError> {
         error.get_ref()?.downcast_ref()
@@ -87,31 +87,31 @@ impl fmt::Display for TlsError {
 
 impl Error for TlsError {}
 
-/// Builds a connector when one is needed, and again when one of its files has changed.
+/// Builds a connector when it is needed, and again after one of its files has changed.
 ///
-/// To build one costs tens of milliseconds and a megabyte: connections with the same settings share it.
+/// Building one costs tens of milliseconds and a megabyte, so connections with the same settings share it.
 #[derive(Debug)]
-pub struct Connectors {
+pub struct CachedConnector {
     settings: TlsSettings,
     built: Option<(Connector, Vec<PemStamp>)>,
 }
 
-/// When a file was written and its length, to see that it has changed; `None` where it cannot be seen.
+/// Modification time and length of a file, to notice a change; `None` if the file cannot be accessed.
 type PemStamp = Option<(SystemTime, u64)>;
 
-impl Connectors {
-    /// None is built yet.
+impl CachedConnector {
+    /// Creates the cache without building a connector.
     #[must_use]
     pub fn new(settings: TlsSettings) -> Self {
-        Connectors { settings, built: None }
+        CachedConnector { settings, built: None }
     }
 
-    /// The connector for the files as they are now.
+    /// Returns a connector for the present content of the files.
     ///
     /// # Errors
-    /// With the option and the file that is wrong, and the way out.
+    /// Names the option and the file that is wrong, and the way out.
     pub fn get(&mut self) -> Result<&Connector, String> {
-        // Before they are read: a change in between is seen the next time.
+        // Taken before the files are read: a change in between is noticed by the next call.
         let stamps = self.settings.stamps();
         let connector = match self.built.take() {
             Some((connector, before)) if before == stamps => connector,
@@ -121,20 +121,20 @@ impl Connectors {
     }
 }
 
-/// The connectors of all settings there are.
+/// One cached connector for each different settings.
 #[derive(Debug, Default)]
-pub struct Pool(Vec<Connectors>);
+pub struct Pool(Vec<CachedConnector>);
 
 impl Pool {
-    /// The connector for these settings, built at most once as long as their files do not change.
+    /// Returns the connector for these settings.
     ///
     /// # Errors
-    /// As [`Connectors::get`].
+    /// As for [`CachedConnector::get`].
     pub fn get(&mut self, settings: &TlsSettings) -> Result<&Connector, String> {
-        let at = match self.0.iter().position(|connectors| connectors.settings == *settings) {
+        let at = match self.0.iter().position(|connector| connector.settings == *settings) {
             Some(at) => at,
             None => {
-                self.0.push(Connectors::new(settings.clone()));
+                self.0.push(CachedConnector::new(settings.clone()));
                 self.0.len() - 1
             }
         };
@@ -143,7 +143,7 @@ impl Pool {
 }
 
 impl TlsSettings {
-    /// Whether more goes into a connector than what the system has.
+    /// Returns true if a connector needs more than the system's certificates, so that building it may fail.
     pub(crate) fn is_special(&self) -> bool {
         self.name.is_some() || self.files().next().is_some()
     }

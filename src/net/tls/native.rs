@@ -1,4 +1,4 @@
-//! TLS by native-tls: on Linux that is OpenSSL.
+//! TLS by native-tls, which is OpenSSL on Linux.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -7,24 +7,24 @@ use std::time::SystemTime;
 
 use native_tls::{HandshakeError, MidHandshakeTlsStream, Protocol, TlsConnector};
 
-use super::explain::{self, HandshakeBytes, Side};
+use super::explain::{self, HandshakeBytes, LocalSide};
 use super::{Progress, TlsError, TlsErrorKind, TlsSettings, pem};
 use crate::proto::uri::authority::check_host;
 
-/// What handshakes begin with. To clone it costs nothing.
+/// Begins handshakes. Cheap to clone.
 #[derive(Clone)]
 pub struct Connector {
     context: TlsConnector,
     name: Option<Arc<str>>,
-    side: Side,
+    side: LocalSide,
 }
 
 /// A handshake under way.
 pub struct Handshake<S> {
     step: HandshakeStep<S>,
     name: Arc<str>,
-    side: Side,
-    seen: Arc<Mutex<HandshakeBytes>>,
+    side: LocalSide,
+    received: Arc<Mutex<HandshakeBytes>>,
 }
 
 enum HandshakeStep<S> {
@@ -32,18 +32,18 @@ enum HandshakeStep<S> {
     Mid(MidHandshakeTlsStream<RecordingStream<S>>),
 }
 
-/// A stream inside TLS. To be dropped after any error but "would block".
+/// A stream inside TLS. Drop it after any error but "would block".
 pub struct TlsStream<S> {
     stream: native_tls::TlsStream<RecordingStream<S>>,
     name: Arc<str>,
-    side: Side,
+    side: LocalSide,
 }
 
 impl Connector {
-    /// Reads the files of the settings, and the system's certificates where there is no other.
+    /// Reads the files of the settings, or the system's certificates if there is no `ca_file`.
     ///
     /// # Errors
-    /// With the option and the file that is wrong, and the way out.
+    /// Names the option and the file that is wrong, and the way out.
     pub fn build(settings: &TlsSettings) -> Result<Self, String> {
         let mut builder = TlsConnector::builder();
         builder
@@ -57,83 +57,85 @@ impl Connector {
             }
         }
         let identity = pem::identity(settings)?;
-        let side = Side { has_cert: identity.is_some(), has_ca_file: settings.ca_file.is_some() };
+        let side = LocalSide { has_cert: identity.is_some(), has_ca_file: settings.ca_file.is_some() };
         if let Some(identity) = identity {
             builder.identity(identity);
         }
-        let name = settings.name.as_deref().map(checked).transpose()?;
-        let context = builder.build().map_err(|error| pem::not_built(settings, &error))?;
+        let name = settings.name.as_deref().map(check_tls_name).transpose()?;
+        let context = builder.build().map_err(|error| pem::build_error(settings, &error))?;
         Ok(Connector { context, name, side })
     }
 
-    /// A handshake with a host over a connected stream. Nothing is sent before it is advanced.
+    /// Begins a handshake with a host over a connected stream. Sends nothing until it is advanced.
     pub fn handshake<S>(&self, host: &str, stream: S) -> Handshake<S> {
-        let seen = Arc::new(Mutex::new(HandshakeBytes::default()));
-        let tap = RecordingStream { stream, seen: seen.clone() };
-        let name = self.name.clone().unwrap_or_else(|| bare(host).into());
-        Handshake { step: HandshakeStep::Start(self.context.clone(), tap), name, side: self.side, seen }
+        let received = Arc::new(Mutex::new(HandshakeBytes::default()));
+        let stream = RecordingStream { stream, received: received.clone() };
+        let name = self.name.clone().unwrap_or_else(|| certificate_name(host).into());
+        Handshake { step: HandshakeStep::Start(self.context.clone(), stream), name, side: self.side, received }
     }
 }
 
-/// What `--tls-name` gives, or why it is no name.
-fn checked(name: &str) -> Result<Arc<str>, String> {
-    let host = check_host(bare(name)).map_err(|why| format!("--tls-name: {why}"))?;
+/// Checks the value of `--tls-name`.
+fn check_tls_name(name: &str) -> Result<Arc<str>, String> {
+    let host = check_host(certificate_name(name)).map_err(|why| format!("--tls-name: {why}"))?;
     if host.starts_with('.') {
-        return Err(format!("--tls-name: {host} begins with a dot, which stands for any name below it"));
+        return Err(format!("--tls-name: {host} begins with a dot, which would match any subdomain"));
     }
     Ok(host.into())
 }
 
-/// A host as certificates name it: without brackets, zone, or the dot at its end.
-fn bare(host: &str) -> &str {
+/// Returns a host as certificates name it: without brackets, zone and final dot.
+fn certificate_name(host: &str) -> &str {
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let host = host.split('%').next().unwrap_or(host);
     host.strip_suffix('.').unwrap_or(host)
 }
 
 impl<S: Read + Write> Handshake<S> {
-    /// Goes as far as possible without waiting. `wall` is only shown, where dates are to blame.
+    /// Goes as far as possible without waiting. `wall` appears in errors about the dates of a certificate.
     ///
     /// # Errors
-    /// Where there will be no TLS; the stream is closed then.
+    /// If the handshake fails; the stream is closed then.
     pub fn advance(self, wall: SystemTime) -> Result<Progress<S>, TlsError> {
-        let Handshake { step, name, side, seen } = self;
+        let Handshake { step, name, side, received } = self;
         let result = match step {
-            // OpenSSL would take such a name for "any".
+            // OpenSSL would accept a certificate for any name.
             HandshakeStep::Start(..) if name.is_empty() || name.starts_with('.') => {
                 let text = format!("no certificate can be for the name {:?}", &*name);
                 return Err(TlsError { text, kind: TlsErrorKind::Usual });
             }
-            HandshakeStep::Start(context, tap) => context.connect(&name, tap),
+            HandshakeStep::Start(context, stream) => context.connect(&name, stream),
             HandshakeStep::Mid(mid) => mid.handshake(),
         };
         match result {
             Ok(stream) => Ok(Progress::Done(TlsStream { stream, name, side })),
             Err(HandshakeError::WouldBlock(mid)) => {
-                Ok(Progress::Waiting(Handshake { step: HandshakeStep::Mid(mid), name, side, seen }))
+                Ok(Progress::Waiting(Handshake { step: HandshakeStep::Mid(mid), name, side, received }))
             }
-            Err(HandshakeError::Failure(error)) => Err(explain::handshake(&error, &name, side, looked(&seen), wall)),
+            Err(HandshakeError::Failure(error)) => {
+                Err(explain::handshake_error(&error, &name, side, copy_of(&received), wall))
+            }
         }
     }
 }
 
 impl<S: Read + Write> TlsStream<S> {
-    /// The stream below.
+    /// Returns the stream under TLS.
     pub fn get_ref(&self) -> &S {
         &self.stream.get_ref().stream
     }
 
-    /// The stream below.
+    /// Returns the stream under TLS.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.stream.get_mut().stream
     }
 
-    /// With TLS 1.3 a server that does not like our certificate says so after the handshake.
+    /// Adds advice to an error of TLS. With TLS 1.3 a server rejects a client certificate after the handshake.
     fn explain(&self, error: io::Error) -> io::Error {
         if error.get_ref().is_none() {
             return error;
         }
-        io::Error::other(explain::session(&error.to_string(), &self.name, self.side))
+        io::Error::other(explain::session_error(&error.to_string(), &self.name, self.side))
     }
 }
 
@@ -153,16 +155,16 @@ impl<S: Read + Write> Write for TlsStream<S> {
     }
 }
 
-/// Remembers how the answer begins and whether it ends: when a handshake fails, the stream is gone.
+/// Records the first bytes received: after a failed handshake the stream is gone.
 struct RecordingStream<S> {
     stream: S,
-    seen: Arc<Mutex<HandshakeBytes>>,
+    received: Arc<Mutex<HandshakeBytes>>,
 }
 
 impl<S: Read> Read for RecordingStream<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.stream.read(buffer)?;
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(&buffer[..len]);
+        self.received.lock().unwrap_or_else(PoisonError::into_inner).record(&buffer[..len]);
         Ok(len)
     }
 }
@@ -177,12 +179,12 @@ impl<S: Write> Write for RecordingStream<S> {
     }
 }
 
-/// The lock is never waited for: it only lets a monitor move to another thread.
-fn looked(seen: &Mutex<HandshakeBytes>) -> HandshakeBytes {
-    *seen.lock().unwrap_or_else(PoisonError::into_inner)
+/// Copies the record. The lock is never contended: it makes a monitor `Send`, so that it may move to another thread.
+fn copy_of(received: &Mutex<HandshakeBytes>) -> HandshakeBytes {
+    *received.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Nothing of the keys.
+/// Leaves out the context, which holds the key.
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector").field("name", &self.name).field("side", &self.side).finish_non_exhaustive()
@@ -191,7 +193,10 @@ impl fmt::Debug for Connector {
 
 impl<S> fmt::Debug for Handshake<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handshake").field("name", &self.name).field("seen", &looked(&self.seen)).finish_non_exhaustive()
+        f.debug_struct("Handshake")
+            .field("name", &self.name)
+            .field("received", &copy_of(&self.received))
+            .finish_non_exhaustive()
     }
 }
 
@@ -206,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_loses_what_no_certificate_has() {
+    fn brackets_zone_and_final_dot_are_removed_from_a_name() {
         for (host, name) in [
             ("h.example", "h.example"),
             ("h.example.", "h.example"),
@@ -216,12 +221,12 @@ mod tests {
             ("[fe80::1%eth0]", "fe80::1"),
             ("127.0.0.1", "127.0.0.1"),
         ] {
-            assert_eq!(bare(host), name);
+            assert_eq!(certificate_name(host), name);
         }
     }
 
     #[test]
-    fn a_name_that_is_none_is_refused_before_anything_else() {
+    fn an_invalid_tls_name_is_refused_at_once() {
         for name in ["", ".", ".example", "a b", "a\0b", "b\u{fc}cher.example", "::zz"] {
             let settings = TlsSettings { name: Some(name.into()), ..TlsSettings::default() };
             let text = Connector::build(&settings).unwrap_err();

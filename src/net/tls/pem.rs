@@ -1,4 +1,4 @@
-//! Certificates and keys in PEM files. What native-tls cannot read is said with the command that converts it.
+//! Reads certificates and keys from PEM files. Errors name the command that converts formats native-tls cannot read.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,23 +10,23 @@ use super::TlsSettings;
 use crate::model::error::reason;
 use crate::model::text::escape;
 
-/// The largest file that is read: twenty times the system's bundle.
-const LARGEST: u64 = 4 << 20;
+/// Upper bound on a file in bytes: twenty times the system's bundle.
+const MAX_FILE: u64 = 4 << 20;
 
 const BEGIN_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 const BEGIN_KEY: &str = "-----BEGIN PRIVATE KEY-----";
 
-/// All certificates of `--ca-file`.
+/// Reads all certificates of `--ca-file`.
 pub fn certificates(path: &Path) -> Result<Vec<Certificate>, String> {
     let text = read("--ca-file", path)?;
-    has_certificate("--ca-file", path, &text)?;
+    require_certificate("--ca-file", path, &text)?;
     let bundle = Certificate::stack_from_pem(text.as_bytes());
     bundle.map_err(|_| malformed("--ca-file", path, "certificate")).and_then(|bundle| {
         if bundle.is_empty() { Err(malformed("--ca-file", path, "certificate")) } else { Ok(bundle) }
     })
 }
 
-/// The certificate of `--cert` with its key, if any is given.
+/// Reads the certificate of `--cert` with its key; `None` without the options.
 pub fn identity(settings: &TlsSettings) -> Result<Option<Identity>, String> {
     let (cert_path, key_option, key_path) = match (&settings.cert, &settings.key) {
         (None, None) => return Ok(None),
@@ -35,10 +35,10 @@ pub fn identity(settings: &TlsSettings) -> Result<Option<Identity>, String> {
         (Some(cert), Some(key)) => (cert, "--key", key),
     };
     let cert = read("--cert", cert_path)?;
-    has_certificate("--cert", cert_path, &cert)?;
+    require_certificate("--cert", cert_path, &cert)?;
     let key = read(key_option, key_path)?;
-    let key = private_key(&key).map_err(|why| no_key(why, settings.key.is_some(), key_path))?;
-    // To tell which of both is malformed.
+    let key = private_key(&key).map_err(|error| key_error(error, settings.key.is_some(), key_path))?;
+    // from_pkcs8 does not say which of both is malformed.
     if Certificate::stack_from_pem(cert.as_bytes()).is_err() {
         return Err(malformed("--cert", cert_path, "certificate"));
     }
@@ -46,78 +46,82 @@ pub fn identity(settings: &TlsSettings) -> Result<Option<Identity>, String> {
     identity.map(Some).map_err(|_| malformed(key_option, key_path, "key"))
 }
 
-/// What else can be wrong: that key and certificate do not belong together.
-pub fn not_built(settings: &TlsSettings, error: &native_tls::Error) -> String {
+/// Explains why a connector cannot be built from readable files: key and certificate may not belong together.
+pub fn build_error(settings: &TlsSettings, error: &native_tls::Error) -> String {
     let error = error.to_string();
     match (&settings.cert, error.contains("key values mismatch") || error.contains("key type mismatch")) {
         (Some(cert), true) => {
             let key = settings.key.as_ref().unwrap_or(cert);
-            format!("{}: the key does not belong to the certificate in {}", shown("--key", key), name(cert))
+            format!(
+                "{}: the key does not belong to the certificate in {}",
+                option_and_file("--key", key),
+                file_name(cert)
+            )
         }
-        (Some(cert), false) => format!("{}: {}", shown("--cert", cert), escape(&error)),
+        (Some(cert), false) => format!("{}: {}", option_and_file("--cert", cert), escape(&error)),
         (None, _) => format!("TLS: {}", escape(&error)),
     }
 }
 
 fn read(option: &str, path: &Path) -> Result<String, String> {
-    let failed = |error: io::Error| format!("{}: {}", shown(option, path), reason(&error));
+    let failed = |error: io::Error| format!("{}: {}", option_and_file(option, path), reason(&error));
     let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(format!("{}: over 4 MiB, which no PEM file needs", shown(option, path)));
+    File::open(path).map_err(failed)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(format!("{}: over 4 MiB, too large for a PEM file", option_and_file(option, path)));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn has_certificate(option: &str, path: &Path, text: &str) -> Result<(), String> {
+fn require_certificate(option: &str, path: &Path, text: &str) -> Result<(), String> {
     if text.contains(BEGIN_CERTIFICATE) {
         return Ok(());
     }
-    let file = name(path);
-    Err(format!("{option} {file}: no PEM certificate in it, try `openssl x509 -inform DER -in {file} -out NEW`"))
+    let file = file_name(path);
+    Err(format!("{option} {file}: no PEM certificate in it: try `openssl x509 -inform DER -in {file} -out NEW`"))
 }
 
-/// Why there is no key that native-tls reads.
+/// The reason why a file has no key that native-tls can read.
 #[derive(Debug, PartialEq, Eq)]
-enum NoKey {
+enum KeyError {
     Encrypted,
-    /// RSA or EC in the form that OpenSSL wrote before PKCS#8.
+    /// RSA or EC in the format of OpenSSL before PKCS#8.
     Traditional,
     Missing,
 }
 
-/// The key and what follows it: native-tls reads no key that something stands before.
-fn private_key(text: &str) -> Result<&str, NoKey> {
+/// Returns the text from the key on: native-tls reads no key with other text before it.
+fn private_key(text: &str) -> Result<&str, KeyError> {
     if let Some(at) = text.find(BEGIN_KEY) {
         return Ok(&text[at..]);
     }
     if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED") {
-        return Err(NoKey::Encrypted);
+        return Err(KeyError::Encrypted);
     }
-    Err(if text.contains(" PRIVATE KEY-----") { NoKey::Traditional } else { NoKey::Missing })
+    Err(if text.contains(" PRIVATE KEY-----") { KeyError::Traditional } else { KeyError::Missing })
 }
 
-fn no_key(why: NoKey, has_own_file: bool, path: &Path) -> String {
-    let file = name(path);
+fn key_error(error: KeyError, has_own_file: bool, path: &Path) -> String {
+    let file = file_name(path);
     let convert = format!("`openssl pkcs8 -topk8 -nocrypt -in {file} -out NEW`");
     let option = if has_own_file { "--key" } else { "--cert" };
-    match why {
-        NoKey::Encrypted => format!("{option} {file}: the key is encrypted, which {convert} undoes"),
-        NoKey::Traditional => format!("{option} {file}: the key is not PKCS#8, convert it with {convert}"),
-        NoKey::Missing if has_own_file => format!("--key {file}: no PEM key in it, try {convert}"),
-        NoKey::Missing => format!("--cert {file}: no PEM key in it, name the file that has it with --key"),
+    match error {
+        KeyError::Encrypted => format!("{option} {file}: the key is encrypted: decrypt it with {convert}"),
+        KeyError::Traditional => format!("{option} {file}: the key is not PKCS#8: convert it with {convert}"),
+        KeyError::Missing if has_own_file => format!("--key {file}: no PEM key in it: try {convert}"),
+        KeyError::Missing => format!("--cert {file}: no PEM key in it: name the file of the key with --key"),
     }
 }
 
-fn malformed(option: &str, path: &Path, what: &str) -> String {
-    format!("{}: the {what} in it is malformed", shown(option, path))
+fn malformed(option: &str, path: &Path, content: &str) -> String {
+    format!("{}: the {content} in it is malformed", option_and_file(option, path))
 }
 
-fn shown(option: &str, path: &Path) -> String {
-    format!("{option} {}", name(path))
+fn option_and_file(option: &str, path: &Path) -> String {
+    format!("{option} {}", file_name(path))
 }
 
-fn name(path: &Path) -> String {
+fn file_name(path: &Path) -> String {
     escape(&path.to_string_lossy()).into_owned()
 }
 
@@ -126,15 +130,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_found_wherever_it_stands_and_others_are_told_apart() {
+    fn a_key_is_found_anywhere_in_a_file_and_other_formats_are_recognised() {
         for (text, expected) in [
             ("comment\n-----BEGIN PRIVATE KEY-----\nx", Ok("-----BEGIN PRIVATE KEY-----\nx")),
-            ("-----BEGIN RSA PRIVATE KEY-----\nx", Err(NoKey::Traditional)),
-            ("-----BEGIN EC PARAMETERS-----\n-----BEGIN EC PRIVATE KEY-----\nx", Err(NoKey::Traditional)),
-            ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nx", Err(NoKey::Encrypted)),
-            ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nx", Err(NoKey::Encrypted)),
-            ("-----BEGIN CERTIFICATE-----\nx", Err(NoKey::Missing)),
-            ("", Err(NoKey::Missing)),
+            ("-----BEGIN RSA PRIVATE KEY-----\nx", Err(KeyError::Traditional)),
+            ("-----BEGIN EC PARAMETERS-----\n-----BEGIN EC PRIVATE KEY-----\nx", Err(KeyError::Traditional)),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nx", Err(KeyError::Encrypted)),
+            ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nx", Err(KeyError::Encrypted)),
+            ("-----BEGIN CERTIFICATE-----\nx", Err(KeyError::Missing)),
+            ("", Err(KeyError::Missing)),
         ] {
             assert_eq!(private_key(text), expected, "{text}");
         }

@@ -1,4 +1,4 @@
-//! From a host's name to a connected socket: the lookup, and the race of its addresses.
+//! Connects a socket: looks up the host, and tries its addresses by Happy Eyeballs.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -15,11 +15,11 @@ use crate::net::stream::Socket;
 use crate::proto::dns::HostQuery;
 use crate::proto::dns::happy_eyeballs::{AttemptAction, AttemptInput, HappyEyeballs};
 
-/// On the way to a connected socket.
+/// A socket that is being connected.
 #[derive(Debug)]
 pub struct Connecting {
     lookup: Option<LookupDriver>,
-    race: HappyEyeballs,
+    happy_eyeballs: HappyEyeballs,
     attempts: Vec<OpenAttempt>,
 }
 
@@ -30,61 +30,65 @@ struct OpenAttempt {
     stream: TcpStream,
 }
 
-/// A socket that is connected, and to what.
-pub type Reached = (Socket, String);
+/// A connected socket, and the address for messages.
+pub type Connected = (Socket, String);
 
 impl Connecting {
-    /// Begins with the lookup.
-    pub fn begin(wish: HostQuery<'_>, ground: &mut LoopIo<'_>) -> Self {
-        let now = ground.now.mono;
-        let lookup = LookupDriver::begin(wish, ground.names, ground.token, now, ground.random);
-        Connecting { lookup: Some(lookup), race: HappyEyeballs::begin(Vec::new(), true, now), attempts: Vec::new() }
+    /// Begins the lookup.
+    pub fn begin(query: HostQuery<'_>, io: &mut LoopIo<'_>) -> Self {
+        let now = io.now.mono;
+        let lookup = LookupDriver::begin(query, io.names, io.token, now, io.random);
+        Connecting {
+            lookup: Some(lookup),
+            happy_eyeballs: HappyEyeballs::begin(Vec::new(), true, now),
+            attempts: Vec::new(),
+        }
     }
 
     /// Goes as far as possible without waiting.
-    pub fn advance(&mut self, ground: &mut LoopIo<'_>) -> Result<Option<Reached>, Box<Disconnect>> {
+    pub fn advance(&mut self, io: &mut LoopIo<'_>) -> Result<Option<Connected>, Box<Disconnect>> {
         let mut inputs = Vec::new();
-        self.look(ground, &mut inputs)?;
+        self.advance_lookup(io, &mut inputs)?;
         for attempt in &self.attempts {
             inputs.extend(attempt.outcome());
         }
         inputs.push(AttemptInput::Tick);
         for input in inputs {
-            if let Some(reached) = self.run(input, ground)? {
-                return Ok(Some(reached));
+            if let Some(connected) = self.handle(input, io)? {
+                return Ok(Some(connected));
             }
         }
         Ok(None)
     }
 
-    /// When to be advanced at the latest.
+    /// Returns the latest time for the next `advance`.
     pub fn deadline(&self) -> Option<Instant> {
-        earliest(self.lookup.as_ref().and_then(LookupDriver::deadline), self.race.deadline())
+        earliest(self.lookup.as_ref().and_then(LookupDriver::deadline), self.happy_eyeballs.deadline())
     }
 
-    /// What has not come about yet, for a time-out: the phase, and the addresses tried.
+    /// Describes the step under way for a timeout: the phase, and the addresses tried.
     pub fn unfinished(&self, host: &str) -> (Phase, String) {
-        let looking = self.lookup.as_ref().map_or_else(|| format!("resolve {host}"), LookupDriver::unfinished);
-        if self.race.is_fresh() {
-            return (Phase::Resolve, looking);
+        let lookup = self.lookup.as_ref().map_or_else(|| format!("resolve {host}"), LookupDriver::unfinished);
+        if self.happy_eyeballs.is_fresh() {
+            return (Phase::Resolve, lookup);
         }
-        let (failures, running) = (self.race.failures(), self.race.unfinished());
-        let open = if running.is_empty() { looking } else { running };
-        let semicolon = if failures.is_empty() || open.is_empty() { "" } else { "; " };
-        (Phase::Connect, format!("connect to {failures}{semicolon}{open}"))
+        let (failures, pending) = (self.happy_eyeballs.failures(), self.happy_eyeballs.unfinished());
+        let pending = if pending.is_empty() { lookup } else { pending };
+        let semicolon = if failures.is_empty() || pending.is_empty() { "" } else { "; " };
+        (Phase::Connect, format!("connect to {failures}{semicolon}{pending}"))
     }
 
-    fn look(&mut self, ground: &mut LoopIo<'_>, inputs: &mut Vec<AttemptInput>) -> Result<(), Box<Disconnect>> {
+    fn advance_lookup(&mut self, io: &mut LoopIo<'_>, inputs: &mut Vec<AttemptInput>) -> Result<(), Box<Disconnect>> {
         let Some(lookup) = &mut self.lookup else { return Ok(()) };
-        let is_done = match lookup.advance(ground.registry, ground.now.mono, ground.random) {
+        let is_done = match lookup.advance(io.registry, io.now.mono, io.random) {
             Ok(found) => {
                 if let Some(found) = found {
                     inputs.push(AttemptInput::Added(found));
                 }
                 lookup.is_done()
             }
-            // The one family may have come before the other failed.
-            Err(why) if self.race.is_fresh() => return Err(Disconnect::new(Phase::Resolve, why)),
+            // Addresses of the other family may already be there.
+            Err(why) if self.happy_eyeballs.is_fresh() => return Err(Disconnect::new(Phase::Resolve, why)),
             Err(_) => true,
         };
         if is_done {
@@ -94,41 +98,41 @@ impl Connecting {
         Ok(())
     }
 
-    /// Lets the race go on until it waits.
-    fn run(&mut self, input: AttemptInput, ground: &mut LoopIo<'_>) -> Result<Option<Reached>, Box<Disconnect>> {
+    /// Passes an input to Happy Eyeballs and carries out its actions until it waits.
+    fn handle(&mut self, input: AttemptInput, io: &mut LoopIo<'_>) -> Result<Option<Connected>, Box<Disconnect>> {
         if let AttemptInput::Failed(number, _) = &input {
-            drop(self.take(*number));
+            drop(self.remove(*number));
         }
-        let mut next = self.race.handle(ground.now.mono, input);
+        let mut next = self.happy_eyeballs.handle(io.now.mono, input);
         loop {
             next = match next {
                 AttemptAction::Nothing => return Ok(None),
                 AttemptAction::Lost(why) => return Err(Disconnect::new(Phase::Connect, format!("connect to {why}"))),
                 AttemptAction::Won(number) => {
-                    let won = self.take(number);
-                    // The others are closed; the race hands out numbers of attempts that were begun.
+                    let won = self.remove(number);
+                    // This closes the others.
                     self.attempts.clear();
                     return Ok(won.map(|won| (Socket::Tcp(won.stream), won.address.to_string())));
                 }
-                AttemptAction::Start(number, address) => match connect(ground, address) {
+                AttemptAction::Start(number, address) => match connect(io, address) {
                     Ok(stream) => {
                         self.attempts.push(OpenAttempt { number, address, stream });
-                        self.race.handle(ground.now.mono, AttemptInput::Tick)
+                        self.happy_eyeballs.handle(io.now.mono, AttemptInput::Tick)
                     }
-                    Err(error) => self.race.handle(ground.now.mono, AttemptInput::Failed(number, reason(&error))),
+                    Err(error) => self.happy_eyeballs.handle(io.now.mono, AttemptInput::Failed(number, reason(&error))),
                 },
             }
         }
     }
 
-    fn take(&mut self, number: usize) -> Option<OpenAttempt> {
+    fn remove(&mut self, number: usize) -> Option<OpenAttempt> {
         let at = self.attempts.iter().position(|attempt| attempt.number == number)?;
         Some(self.attempts.remove(at))
     }
 }
 
 impl OpenAttempt {
-    /// Connected, failed, or neither yet.
+    /// Returns the result of the attempt; `None` while it is under way.
     fn outcome(&self) -> Option<AttemptInput> {
         let error = match self.stream.take_error() {
             Ok(None) => match self.stream.peer_addr() {
@@ -142,24 +146,24 @@ impl OpenAttempt {
     }
 }
 
-/// A Unix socket is connected at once or not at all.
-pub fn unix(path: &Path, ground: &LoopIo<'_>) -> Result<Reached, Box<Disconnect>> {
-    let at = crate::model::text::escape(&path.to_string_lossy()).into_owned();
+/// Connects a Unix socket, which succeeds or fails at once.
+pub fn unix(path: &Path, io: &LoopIo<'_>) -> Result<Connected, Box<Disconnect>> {
+    let displayed = crate::model::text::escape(&path.to_string_lossy()).into_owned();
     let connect = || {
         let mut stream = UnixStream::connect(path)?;
-        ground.registry.register(&mut stream, ground.token, Interest::READABLE | Interest::WRITABLE)?;
+        io.registry.register(&mut stream, io.token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(stream)
     };
     match connect() {
-        Ok(stream) => Ok((Socket::Unix(stream), at)),
-        Err(error) => Err(Disconnect::io(Phase::Connect, &format!("connect to {at}"), &error)),
+        Ok(stream) => Ok((Socket::Unix(stream), displayed)),
+        Err(error) => Err(Disconnect::io(Phase::Connect, &format!("connect to {displayed}"), &error)),
     }
 }
 
-fn connect(ground: &LoopIo<'_>, address: SocketAddr) -> io::Result<TcpStream> {
+fn connect(io: &LoopIo<'_>, address: SocketAddr) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
-    // Without it a pong after a burst waits up to 40 ms for the server's delayed acknowledgement.
+    // With Nagle's algorithm a pong after a burst would wait up to 40 ms for the server's delayed acknowledgement.
     stream.set_nodelay(true)?;
-    ground.registry.register(&mut stream, ground.token, Interest::READABLE | Interest::WRITABLE)?;
+    io.registry.register(&mut stream, io.token, Interest::READABLE | Interest::WRITABLE)?;
     Ok(stream)
 }

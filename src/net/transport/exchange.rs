@@ -1,54 +1,53 @@
-//! One HTTP request and the head of its answer, over a stream that may not take or give everything at once.
+//! Sends an HTTP request and receives its response over a non-blocking stream.
 
 use std::io::{self, Read, Write};
 
-/// A request on its way, and what has come back so far.
+/// A request being sent, and the bytes of the response so far.
 pub struct Exchange {
     request: Vec<u8>,
     sent: usize,
-    /// All that has been received.
-    pub head: Vec<u8>,
+    pub received: Vec<u8>,
 }
 
-/// What a step brought.
+/// The result of one [`Exchange::advance`].
 #[derive(Debug, PartialEq, Eq)]
-pub enum Pumped {
-    /// More bytes are in the head.
-    More,
-    /// The stream has nothing more for now.
+pub enum ExchangeProgress {
+    /// More bytes were received.
+    Received,
+    /// Nothing can be read now.
     Blocked,
-    /// The other side has closed.
-    Ended,
+    /// The other side closed the stream.
+    Closed,
 }
 
 impl Exchange {
     pub fn new(request: String) -> Self {
-        Exchange { request: request.into_bytes(), sent: 0, head: Vec::new() }
+        Exchange { request: request.into_bytes(), sent: 0, received: Vec::new() }
     }
 
-    /// Sends what is left of the request, and receives a piece of the answer.
-    pub fn pump(&mut self, stream: &mut (impl Read + Write)) -> io::Result<Pumped> {
+    /// Sends the rest of the request as far as possible, then reads once.
+    pub fn advance(&mut self, stream: &mut (impl Read + Write)) -> io::Result<ExchangeProgress> {
         while self.sent < self.request.len() {
-            match retried(|| stream.write(&self.request[self.sent..]))? {
+            match uninterrupted(|| stream.write(&self.request[self.sent..]))? {
                 Some(sent) => self.sent += sent,
                 None => break,
             }
         }
-        retried(|| stream.flush())?;
-        let mut piece = [0; 2048];
-        Ok(match retried(|| stream.read(&mut piece))? {
-            None => Pumped::Blocked,
-            Some(0) => Pumped::Ended,
+        uninterrupted(|| stream.flush())?;
+        let mut chunk = [0; 2048];
+        Ok(match uninterrupted(|| stream.read(&mut chunk))? {
+            None => ExchangeProgress::Blocked,
+            Some(0) => ExchangeProgress::Closed,
             Some(len) => {
-                self.head.extend_from_slice(&piece[..len]);
-                Pumped::More
+                self.received.extend_from_slice(&chunk[..len]);
+                ExchangeProgress::Received
             }
         })
     }
 }
 
-/// `None` where it would block.
-fn retried<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<Option<T>> {
+/// Repeats an interrupted call; `None` if it would block.
+fn uninterrupted<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<Option<T>> {
     loop {
         match attempt() {
             Ok(done) => return Ok(Some(done)),
@@ -63,7 +62,7 @@ fn retried<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<Option<T
 mod tests {
     use super::*;
 
-    /// Takes and gives one byte at a time, and blocks in between.
+    /// Writes and reads one byte at a time; every third call would block.
     struct Trickle {
         written: Vec<u8>,
         to_read: Vec<u8>,
@@ -101,10 +100,10 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_trickles_brings_the_whole_of_both() {
+    fn request_and_response_are_complete_over_a_stream_that_trickles() {
         let mut stream = Trickle { written: Vec::new(), to_read: b"answer".to_vec(), calls: 0 };
         let mut exchange = Exchange::new("request".into());
-        while exchange.pump(&mut stream).unwrap() != Pumped::Ended {}
-        assert_eq!((&*stream.written, &*exchange.head), (&b"request"[..], &b"answer"[..]));
+        while exchange.advance(&mut stream).unwrap() != ExchangeProgress::Closed {}
+        assert_eq!((&*stream.written, &*exchange.received), (&b"request"[..], &b"answer"[..]));
     }
 }

@@ -1,7 +1,7 @@
-//! One connection's socket: from the dial to the last frame. Never blocks.
+//! One connection, from the dial to the last frame. Never blocks.
 //!
-//! mio's readiness is edge-triggered: after an event everything is tried until it would block, and each step goes
-//! on to the next one without waiting for another event.
+//! mio's events are edge-triggered: after one, everything is tried until it would block, and a completed step starts
+//! the next one at once, since no further event may come.
 
 mod connect;
 mod exchange;
@@ -43,45 +43,45 @@ pub struct LoopIo<'l> {
     pub on_message: &'l mut dyn FnMut(&crate::model::event::Message<'_>),
 }
 
-/// A variable of the process's environment.
+/// Returns a variable of the process's environment; `None` if it is not set or not UTF-8.
 pub fn environment(name: &str) -> Option<String> {
     std::env::var_os(name)?.into_string().ok()
 }
 
-/// The most that waits to be sent to one server.
+/// Upper bound on the bytes queued for one server.
 pub const SEND_BYTES: usize = 64 << 10;
-/// What is left of a TLS handshake after so long is waiting, which costs nothing: it keeps no other from its turn.
-const HANDSHAKE_COUNTS: Duration = Duration::from_secs(1);
-/// Small, since each connection has one; it grows with the messages.
+/// After this time a handshake is network-bound and no longer counts against the loop's limit of handshakes.
+const HANDSHAKE_COUNTS_FOR: Duration = Duration::from_secs(1);
+/// Initial size of tungstenite's buffer, in bytes. Small, since each connection has one; it grows with the messages.
 const READ_BUFFER: usize = 1000;
 
-/// What a connection keeps to.
+/// The limits of one connection.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// The largest message in bytes.
+    /// Upper bound on a message in bytes.
     pub max_message: usize,
-    /// The most bytes that wait to be sent.
+    /// Upper bound on queued bytes.
     pub send_bytes: usize,
-    /// How long a write may make no progress.
+    /// Time without progress after which a write fails.
     pub write_timeout: Duration,
 }
 
-/// What arrived.
+/// A received frame or message.
 #[derive(Debug)]
 pub enum Frame {
     Text(Utf8Bytes),
     Binary(Bytes),
     Ping,
-    /// The number that our ping carried; `None` for a pong to no ping of ours.
+    /// The number that our ping carried; `None` for an unsolicited pong.
     Pong(Option<u64>),
 }
 
-/// Why a text could not be sent.
+/// The reason why a text was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
-    /// There is no open connection; nothing is kept for the next one.
+    /// No connection is open. The text is not kept for the next one.
     NotOpen,
-    /// With this text more than 64 KiB would wait to be sent; it has not been queued. A longer text never fits.
+    /// The queue would exceed 64 KiB with this text, so the text is not queued. A longer one never fits.
     Full,
 }
 
@@ -96,85 +96,85 @@ impl std::fmt::Display for SendError {
 
 impl std::error::Error for SendError {}
 
-/// A connection from the first dial to the last byte.
+/// One server's connection. Used again for each reconnection.
 pub struct Transport {
     stage: ConnectionStage,
     limits: ConnectionLimits,
-    /// When writing last made progress, while something waits to be written.
-    stuck_since: Option<(Instant, u64)>,
+    /// The time and the total of bytes written when a write last made progress; `None` while nothing is queued.
+    stalled_since: Option<(Instant, u64)>,
 }
 
 enum ConnectionStage {
     Idle,
-    /// A dial that failed at once, to be reported in the same turn.
+    /// A dial that failed at once. The next `advance`, in the same turn, reports it.
     Failed(Box<Disconnect>),
     Opening(Box<Opening>),
     Open(Box<WebSocket<Metered>>),
 }
 
 impl Transport {
-    /// No connection yet.
+    /// Creates it without a connection.
     pub fn new(limits: ConnectionLimits) -> Self {
-        Transport { stage: ConnectionStage::Idle, limits, stuck_since: None }
+        Transport { stage: ConnectionStage::Idle, limits, stalled_since: None }
     }
 
-    /// Begins a connection. What fails at once is told by the next `advance`.
-    pub fn dial(&mut self, route: Box<Route>, ground: &mut LoopIo<'_>) {
-        self.stuck_since = None;
-        self.stage = match Opening::begin(route, ground) {
+    /// Begins a connection. The next `advance` reports an immediate failure.
+    pub fn dial(&mut self, route: Box<Route>, io: &mut LoopIo<'_>) {
+        self.stalled_since = None;
+        self.stage = match Opening::begin(route, io) {
             Ok(opening) => ConnectionStage::Opening(opening),
             Err(why) => ConnectionStage::Failed(why),
         };
     }
 
-    /// Goes as far as possible without waiting; true when the connection has just opened.
-    pub fn advance(&mut self, ground: &mut LoopIo<'_>) -> Result<bool, Box<Disconnect>> {
+    /// Goes as far as possible without waiting. Returns true if the connection has just been opened.
+    pub fn advance(&mut self, io: &mut LoopIo<'_>) -> Result<bool, Box<Disconnect>> {
         let stage = std::mem::replace(&mut self.stage, ConnectionStage::Idle);
         self.stage = match stage {
             ConnectionStage::Failed(why) => return Err(why),
-            ConnectionStage::Opening(mut opening) => match opening.advance(ground)? {
+            ConnectionStage::Opening(mut opening) => match opening.advance(io)? {
                 None => ConnectionStage::Opening(opening),
-                Some(granted) => {
-                    self.stage = ConnectionStage::Open(granted.into_socket(&self.limits));
+                Some(upgraded) => {
+                    self.stage = ConnectionStage::Open(upgraded.into_socket(&self.limits));
                     return Ok(true);
                 }
             },
-            settled => settled,
+            stage => stage,
         };
         Ok(false)
     }
 
-    /// Whether it waits for its turn to begin a TLS handshake.
+    /// Returns true while it waits for permission to begin a TLS handshake.
     pub fn is_queued(&self) -> bool {
         matches!(&self.stage, ConnectionStage::Opening(opening) if opening.is_queued())
     }
 
-    /// Until when a TLS handshake counts as one under way, if there is one.
+    /// Returns the time until which a handshake under way counts against the loop's limit.
     pub fn busy_until(&self) -> Option<Instant> {
         if let ConnectionStage::Opening(opening) = &self.stage { opening.busy_until() } else { None }
     }
 
-    /// A new turn begins: as much may be read again, through this block. What was received before it.
-    pub fn refill(&mut self, block: &mut Vec<u8>) -> u64 {
+    /// Begins a turn of reading through `block`, with a new allowance. Returns [`received`](Self::received).
+    pub fn begin_turn(&mut self, block: &mut Vec<u8>) -> u64 {
         if let ConnectionStage::Open(socket) = &mut self.stage {
-            socket.get_mut().refill(block);
+            socket.get_mut().begin_turn(block);
         }
         self.received()
     }
 
-    /// The turn is over: gives the block back, if it can.
-    pub fn settle(&mut self, block: &mut Vec<u8>) {
+    /// Ends a turn of reading: returns the block unless it holds unread bytes.
+    pub fn end_turn(&mut self, block: &mut Vec<u8>) {
         if let ConnectionStage::Open(socket) = &mut self.stage {
-            socket.get_mut().settle(block);
+            socket.get_mut().end_turn(block);
         }
     }
 
-    /// Bytes received since the connection was opened.
+    /// Returns the bytes received since the connection was opened.
     pub fn received(&self) -> u64 {
         if let ConnectionStage::Open(socket) = &self.stage { socket.get_ref().received() } else { 0 }
     }
 
-    /// The next frame that has arrived, if any. An error is final: the socket must not be read again.
+    /// Reads the next frame that has arrived. After an error the socket must not be read again.
     pub fn next(&mut self) -> Result<Option<Frame>, Box<Disconnect>> {
         let ConnectionStage::Open(socket) = &mut self.stage else { return Ok(None) };
         let frame = match socket.read() {
@@ -182,75 +182,76 @@ impl Transport {
             Ok(Message::Binary(bytes)) => Frame::Binary(bytes),
             Ok(Message::Ping(_)) => Frame::Ping,
             Ok(Message::Pong(payload)) => Frame::Pong(payload.as_ref().try_into().ok().map(u64::from_be_bytes)),
-            Ok(Message::Close(frame)) => return Err(closed(socket, frame.as_ref())),
-            // Only written frames are of this kind.
+            Ok(Message::Close(frame)) => return Err(closed_by_server(socket, frame.as_ref())),
+            // Never returned by `read`.
             Ok(Message::Frame(_)) => return Ok(None),
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-            Err(error) => return Err(fail(socket, &error)),
+            Err(error) => return Err(read_failed(socket, &error)),
         };
         Ok(Some(frame))
     }
 
-    /// Whether the turn's bytes are spent, so that more may be there to read.
+    /// Returns true if the turn's bytes are spent, so that more may be waiting.
     pub fn is_spent(&self) -> bool {
         matches!(&self.stage, ConnectionStage::Open(socket) if socket.get_ref().is_spent())
     }
 
-    /// Writes what waits to be written, pongs among it, as far as the socket takes it.
+    /// Writes queued frames, pongs among them, until it would block.
     pub fn flush(&mut self, now: Now) {
         let ConnectionStage::Open(socket) = &mut self.stage else { return };
         match socket.flush() {
-            Ok(()) => self.stuck_since = None,
+            Ok(()) => self.stalled_since = None,
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 let written = socket.get_ref().written();
-                if self.stuck_since.is_none_or(|(_, before)| before != written) {
-                    self.stuck_since = Some((now.mono, written));
+                if self.stalled_since.is_none_or(|(_, before)| before != written) {
+                    self.stalled_since = Some((now.mono, written));
                 }
             }
-            // Reading tells more about the end, such as a Close frame that arrived before it.
+            // Reading explains the end better, by a Close frame that arrived before it.
             Err(_) => {}
         }
     }
 
-    /// When it must be advanced, or a write must have made progress.
+    /// Returns the time by which `advance` is due while opening, or by which a write must make progress.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.stage {
             ConnectionStage::Opening(opening) => opening.deadline(),
-            _ => self.stuck_since.map(|(since, _)| since + self.limits.write_timeout),
+            _ => self.stalled_since.map(|(since, _)| since + self.limits.write_timeout),
         }
     }
 
-    /// Fails when a write has made no progress for too long.
+    /// Fails if a write has made no progress for the write timeout.
     pub fn tick(&mut self, now: Now) -> Result<(), Box<Disconnect>> {
-        let stuck = self.stuck_since.is_some_and(|(since, _)| now.mono >= since + self.limits.write_timeout);
-        if !stuck {
+        let has_stalled = self.stalled_since.is_some_and(|(since, _)| now.mono >= since + self.limits.write_timeout);
+        if !has_stalled {
             return Ok(());
         }
         let within = humantime::format_duration(self.limits.write_timeout);
-        Err(Disconnect::fault(Phase::Session, Fault::WriteStalled, format!("the server took nothing for {within}")))
+        Err(Disconnect::fault(Phase::Session, Fault::WriteStalled, format!("the server accepted no data for {within}")))
     }
 
-    /// Sends a ping with this number. One that does not fit is left out: the write deadline runs already.
+    /// Sends a ping with this number. If the queue is full the ping is dropped: a write has stalled then, and its
+    /// timeout is running.
     pub fn ping(&mut self, number: u64) {
         if let ConnectionStage::Open(socket) = &mut self.stage {
             let payload = Bytes::copy_from_slice(&number.to_be_bytes());
-            let _queued_or_too_much = socket.write(Message::Ping(payload));
+            let _queued_or_dropped = socket.write(Message::Ping(payload));
         }
     }
 
-    /// Sends a text, or queues it where the socket does not take it now.
+    /// Sends a text, or queues it if the socket would block.
     pub fn send(&mut self, text: &str) -> Result<(), SendError> {
         let ConnectionStage::Open(socket) = &mut self.stage else { return Err(SendError::NotOpen) };
         match socket.write(Message::text(text)) {
             Ok(()) => Ok(()),
-            // Would block means queued: sending it again would send it twice.
+            // tungstenite has queued it; sending it again would send it twice.
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(Error::WriteBufferFull(_)) => Err(SendError::Full),
             Err(_) => Err(SendError::NotOpen),
         }
     }
 
-    /// Sends a message back. One that does not fit is left out.
+    /// Sends a message back. If the queue is full it is dropped.
     pub fn echo(&mut self, frame: Frame) {
         let message = match frame {
             Frame::Text(text) => Message::Text(text),
@@ -258,25 +259,25 @@ impl Transport {
             Frame::Ping | Frame::Pong(_) => return,
         };
         if let ConnectionStage::Open(socket) = &mut self.stage {
-            let _queued_or_too_much = socket.write(message);
+            let _queued_or_dropped = socket.write(message);
         }
     }
 
-    /// Sends a Close frame and goes on reading until the server's comes.
+    /// Sends a Close frame. The caller reads on until the server's arrives.
     pub fn close(&mut self) {
         if let ConnectionStage::Open(socket) = &mut self.stage {
-            farewell(socket, CloseCode::Normal);
+            send_close(socket, CloseCode::Normal);
         }
     }
 
-    /// Drops the connection; a Close frame goes ahead where the socket takes it.
+    /// Drops the connection, after a Close frame unless that would block.
     pub fn hang_up(&mut self) {
         self.close();
         self.stage = ConnectionStage::Idle;
-        self.stuck_since = None;
+        self.stalled_since = None;
     }
 
-    /// What did not come about in time.
+    /// Describes the step under way, for the text of a timeout.
     pub fn unfinished(&self) -> (Phase, String) {
         match &self.stage {
             ConnectionStage::Opening(opening) => opening.unfinished(),
@@ -285,60 +286,61 @@ impl Transport {
     }
 }
 
-/// The server's Close frame. The reply is queued by then; it goes out as far as the socket takes it.
-fn closed(socket: &mut WebSocket<Metered>, frame: Option<&CloseFrame>) -> Box<Disconnect> {
+/// Handles the server's Close frame. tungstenite has queued the reply; it is sent unless that would block.
+fn closed_by_server(socket: &mut WebSocket<Metered>, frame: Option<&CloseFrame>) -> Box<Disconnect> {
     let _best_effort = socket.flush();
     match frame {
-        // This is what tungstenite makes of a code that must not be sent, such as 1005; the code itself is lost.
+        // tungstenite replaces codes that must not be sent, such as 1005, by this frame; the code itself is lost.
         Some(frame) if frame.code == CloseCode::Protocol && frame.reason == "Protocol violation" => {
             let text = "the server broke the WebSocket protocol: a Close frame with a reserved code";
-            by_server(Disconnect::fault(Phase::Session, Fault::Protocol, text))
+            caused_by_server(Disconnect::fault(Phase::Session, Fault::Protocol, text))
         }
         Some(frame) => Disconnect::closed(Some(frame.code.into()), &frame.reason),
         None => Disconnect::closed(None, ""),
     }
 }
 
-fn by_server(mut why: Box<Disconnect>) -> Box<Disconnect> {
+/// Marks a disconnect as caused by the server.
+fn caused_by_server(mut why: Box<Disconnect>) -> Box<Disconnect> {
     why.by_server = true;
     why
 }
 
-/// What ended the connection, said to the server too where it broke the protocol.
-fn fail(socket: &mut WebSocket<Metered>, error: &Error) -> Box<Disconnect> {
+/// Explains a read error. If the server broke the protocol, it gets a Close frame with the reason.
+fn read_failed(socket: &mut WebSocket<Metered>, error: &Error) -> Box<Disconnect> {
     let session = |text: &str| Disconnect::new(Phase::Session, text);
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => session("closed"),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-            by_server(session("the server closed the connection without a Close frame"))
+            caused_by_server(session("the server closed the connection without a Close frame"))
         }
         Error::Io(error) => match TlsError::of(error) {
             Some(error) => session(&format!("TLS failed: {error}")),
             None => session(&format!("connection lost: {}", reason(error))),
         },
         Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
-            farewell(socket, CloseCode::Size);
+            send_close(socket, CloseCode::Size);
             let text = format!("a message of {size} bytes is over the limit of {max_size}: see --max-message");
             Disconnect::fault(Phase::Session, Fault::TooLarge, text)
         }
         Error::Utf8(_) => {
-            farewell(socket, CloseCode::Invalid);
+            send_close(socket, CloseCode::Invalid);
             Disconnect::fault(Phase::Session, Fault::Protocol, "the server sent a text message that is not UTF-8")
         }
         error => {
-            farewell(socket, CloseCode::Protocol);
-            let what: &dyn std::fmt::Display = match error {
-                Error::Protocol(what) => what,
+            send_close(socket, CloseCode::Protocol);
+            let cause: &dyn std::fmt::Display = match error {
+                Error::Protocol(cause) => cause,
                 other => other,
             };
-            let what = what.to_string().to_ascii_lowercase();
-            let text = format!("the server broke the WebSocket protocol: {what}");
+            let cause = cause.to_string().to_ascii_lowercase();
+            let text = format!("the server broke the WebSocket protocol: {cause}");
             Disconnect::fault(Phase::Session, Fault::Protocol, text)
         }
     }
 }
 
-/// A Close frame, as far as the socket takes it.
-fn farewell(socket: &mut WebSocket<Metered>, code: CloseCode) {
+/// Sends a Close frame unless that would block.
+fn send_close(socket: &mut WebSocket<Metered>, code: CloseCode) {
     let _best_effort = socket.close(Some(CloseFrame { code, reason: Utf8Bytes::from_static("") }));
 }

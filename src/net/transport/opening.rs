@@ -1,4 +1,4 @@
-//! From a route to an open WebSocket: reaching the server, the proxy's tunnel, TLS, the upgrade.
+//! Opens a WebSocket: connects, then asks the proxy for a tunnel, does the TLS handshake and the upgrade.
 
 use std::io;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use tungstenite::WebSocket;
 use tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::connect::{self, Connecting};
-use super::exchange::{Exchange, Pumped};
+use super::exchange::{Exchange, ExchangeProgress};
 use super::route::Route;
 use super::{ConnectionLimits, LoopIo};
 use crate::model::error::{Disconnect, Phase, Retry, reason};
@@ -21,149 +21,157 @@ use crate::proto::uri::Endpoint;
 /// A connection that is being opened.
 pub struct Opening {
     route: Box<Route>,
+    /// Redirects followed so far.
     redirects: usize,
-    /// What is at the other end, as far as it is known.
-    at: String,
-    /// `None` while it is being taken, and when it has failed.
+    /// The peer for messages: an address, or the server with the proxy's address; empty until connected.
+    peer: String,
+    /// `None` while a step runs, and after a failure.
     step: Option<OpeningStep>,
 }
 
-/// What is boxed is moved often: from step to step, and at every waiting.
+/// The step under way. Contents are boxed, since a step is moved in and out of [`Opening`] each time that it runs.
 enum OpeningStep {
     Connecting(Box<Connecting>),
     Tunnel(Box<(Socket, Exchange)>),
-    /// Waits until fewer handshakes are under way.
+    /// Waits until fewer handshakes are under way in the loop.
     Queued(Socket),
-    /// A handshake, and when it began.
+    /// A handshake, and the time when it began.
     Tls(Box<(Handshake<Socket>, Instant)>),
     Upgrade(Box<Upgrading>),
 }
 
-/// The upgrade under way. Once it is granted, what has arrived behind the answer's head stands in its place.
+/// An upgrade under way. Once it is granted, the exchange holds only the bytes after the head of the response.
 pub struct Upgrading {
     stream: Stream,
     exchange: Exchange,
     key: String,
 }
 
-/// What a step leads to.
-enum StepResult {
+/// The outcome of running a step.
+enum StepOutcome {
+    /// This step continues after the next event.
     Wait(OpeningStep),
-    Go(OpeningStep),
+    /// This step runs at once.
+    Continue(OpeningStep),
     Open(Box<Upgrading>),
     Redirect(Box<Endpoint>),
 }
 
-type Taken = Result<StepResult, Box<Disconnect>>;
+type StepResult = Result<StepOutcome, Box<Disconnect>>;
 
 impl Opening {
-    /// Begins; nothing has failed by then.
-    pub fn begin(route: Box<Route>, ground: &mut LoopIo<'_>) -> Result<Box<Self>, Box<Disconnect>> {
-        let mut opening = Box::new(Opening { route, redirects: 0, at: String::new(), step: None });
-        opening.start(ground)?;
+    /// Begins the first step. Fails only if a Unix socket cannot be connected.
+    pub fn begin(route: Box<Route>, io: &mut LoopIo<'_>) -> Result<Box<Self>, Box<Disconnect>> {
+        let mut opening = Box::new(Opening { route, redirects: 0, peer: String::new(), step: None });
+        opening.start(io)?;
         Ok(opening)
     }
 
-    /// Goes as far as possible without waiting; `None` where it waits. An error is final.
-    pub fn advance(&mut self, ground: &mut LoopIo<'_>) -> Result<Option<Box<Upgrading>>, Box<Disconnect>> {
+    /// Goes as far as possible without waiting; `None` while it waits. An error is final.
+    pub fn advance(&mut self, io: &mut LoopIo<'_>) -> Result<Option<Box<Upgrading>>, Box<Disconnect>> {
         while let Some(step) = self.step.take() {
-            match self.take(step, ground)? {
-                StepResult::Wait(step) => {
+            match self.run(step, io)? {
+                StepOutcome::Wait(step) => {
                     self.step = Some(step);
                     break;
                 }
-                StepResult::Go(step) => self.step = Some(step),
-                StepResult::Open(granted) => return Ok(Some(granted)),
-                StepResult::Redirect(to) => {
+                StepOutcome::Continue(step) => self.step = Some(step),
+                StepOutcome::Open(granted) => return Ok(Some(granted)),
+                StepOutcome::Redirect(to) => {
                     self.route.redirect(to)?;
                     self.redirects += 1;
-                    self.start(ground)?;
+                    self.start(io)?;
                 }
             }
         }
         Ok(None)
     }
 
-    /// When to be advanced at the latest, but for news of the socket.
+    /// Returns the time for the next `advance` even without an event.
     pub fn deadline(&self) -> Option<Instant> {
-        if let Some(OpeningStep::Connecting(reach)) = &self.step { reach.deadline() } else { None }
+        if let Some(OpeningStep::Connecting(connecting)) = &self.step { connecting.deadline() } else { None }
     }
 
-    /// Whether it waits for its turn to begin a handshake.
+    /// Returns true while it waits for permission to begin a handshake.
     pub fn is_queued(&self) -> bool {
         matches!(self.step, Some(OpeningStep::Queued(_)))
     }
 
-    /// Until when its handshake counts as one under way, if it has begun one.
+    /// Returns the time until which a handshake under way counts against the loop's limit.
     pub fn busy_until(&self) -> Option<Instant> {
-        if let Some(OpeningStep::Tls(shaking)) = &self.step { Some(shaking.1 + super::HANDSHAKE_COUNTS) } else { None }
+        if let Some(OpeningStep::Tls(tls)) = &self.step { Some(tls.1 + super::HANDSHAKE_COUNTS_FOR) } else { None }
     }
 
-    /// What did not come about in time.
+    /// Describes the step under way, for the text of a timeout.
     pub fn unfinished(&self) -> (Phase, String) {
         let (phase, what) = match &self.step {
-            Some(OpeningStep::Connecting(reach)) => return reach.unfinished(self.route.next_host()),
+            Some(OpeningStep::Connecting(connecting)) => return connecting.unfinished(self.route.next_hop().0),
             Some(OpeningStep::Tunnel(..)) => (Phase::Proxy, "tunnel through"),
             Some(OpeningStep::Queued(_) | OpeningStep::Tls(..)) => (Phase::Tls, "TLS with"),
             Some(OpeningStep::Upgrade(..)) | None => (Phase::Upgrade, "upgrade at"),
         };
-        (phase, format!("{what} {}", self.at))
+        (phase, format!("{what} {}", self.peer))
     }
 
-    /// The first step of a route, and what is known of the other end by then.
-    fn start(&mut self, ground: &mut LoopIo<'_>) -> Result<(), Box<Disconnect>> {
-        self.at.clear();
+    /// Begins the first step of the route.
+    fn start(&mut self, io: &mut LoopIo<'_>) -> Result<(), Box<Disconnect>> {
+        self.peer.clear();
         self.step = Some(if let Some(path) = &self.route.endpoint.unix {
-            let (socket, at) = connect::unix(path, ground)?;
-            self.at = at;
-            begin(&self.route, socket, ground)
+            let (socket, path) = connect::unix(path, io)?;
+            self.peer = path;
+            begin_tls_or_upgrade(&self.route, socket, io)
         } else {
             let (host, port) = self.route.next_hop();
-            let wish = HostQuery { host, port, family: self.route.family, within: self.route.within };
-            OpeningStep::Connecting(Box::new(Connecting::begin(wish, ground)))
+            let query = HostQuery { host, port, family: self.route.family, within: self.route.within };
+            OpeningStep::Connecting(Box::new(Connecting::begin(query, io)))
         });
         Ok(())
     }
 
-    fn take(&mut self, step: OpeningStep, ground: &mut LoopIo<'_>) -> Taken {
+    fn run(&mut self, step: OpeningStep, io: &mut LoopIo<'_>) -> StepResult {
         match step {
-            OpeningStep::Connecting(reach) => self.reached(reach, ground),
-            OpeningStep::Tunnel(tunnelling) => self.tunnel(tunnelling, ground),
-            OpeningStep::Queued(_) if *ground.handshakes == 0 => Ok(StepResult::Wait(step)),
-            OpeningStep::Queued(socket) => shake_hands(socket, &self.route, ground),
-            OpeningStep::Tls(shaking) => self.secured(*shaking, ground),
-            OpeningStep::Upgrade(upgrading) => self.upgraded(upgrading, ground),
+            OpeningStep::Connecting(connecting) => self.connect(connecting, io),
+            OpeningStep::Tunnel(tunnel) => self.tunnel(tunnel, io),
+            OpeningStep::Queued(_) if *io.handshakes == 0 => Ok(StepOutcome::Wait(step)),
+            OpeningStep::Queued(socket) => begin_handshake(socket, &self.route, io),
+            OpeningStep::Tls(tls) => self.handshake(*tls, io),
+            OpeningStep::Upgrade(upgrading) => self.upgrade(upgrading, io),
         }
     }
 
-    fn reached(&mut self, mut reach: Box<Connecting>, ground: &mut LoopIo<'_>) -> Taken {
-        let reached = reach.advance(ground).map_err(|why| self.route.blame_proxy(why))?;
-        let Some((socket, address)) = reached else { return Ok(StepResult::Wait(OpeningStep::Connecting(reach))) };
-        self.at = address;
-        Ok(StepResult::Go(match &self.route.proxy {
+    fn connect(&mut self, mut connecting: Box<Connecting>, io: &mut LoopIo<'_>) -> StepResult {
+        let connected = connecting.advance(io).map_err(|why| self.route.name_proxy(why))?;
+        let Some((socket, address)) = connected else {
+            return Ok(StepOutcome::Wait(OpeningStep::Connecting(connecting)));
+        };
+        self.peer = address;
+        Ok(StepOutcome::Continue(match &self.route.proxy {
             Some(proxy) => {
                 let request = proxy.connect_request(&self.route.endpoint.host, self.route.endpoint.port);
                 OpeningStep::Tunnel(Box::new((socket, Exchange::new(request))))
             }
-            None => begin(&self.route, socket, ground),
+            None => begin_tls_or_upgrade(&self.route, socket, io),
         }))
     }
 
-    fn tunnel(&mut self, mut tunnelling: Box<(Socket, Exchange)>, ground: &mut LoopIo<'_>) -> Taken {
+    fn tunnel(&mut self, mut tunnel: Box<(Socket, Exchange)>, io: &mut LoopIo<'_>) -> StepResult {
         let failed = |why: &str| self.failed(Phase::Proxy, why);
-        let Some(proxy) = &self.route.proxy else { return Err(failed("none is wanted any more")) };
-        let (socket, exchange) = &mut *tunnelling;
-        let pumped = exchange.pump(socket);
-        if self.is_blocked(Phase::Proxy, pumped, exchange)? {
-            return Ok(StepResult::Wait(OpeningStep::Tunnel(tunnelling)));
+        let Some(proxy) = &self.route.proxy else { return Err(failed("no proxy is configured any more")) };
+        let (socket, exchange) = &mut *tunnel;
+        let progress = exchange.advance(socket);
+        if self.is_blocked(Phase::Proxy, progress, exchange)? {
+            return Ok(StepOutcome::Wait(OpeningStep::Tunnel(tunnel)));
         }
-        match proxy.read_response(&exchange.head) {
-            Ok(None) => Ok(StepResult::Go(OpeningStep::Tunnel(tunnelling))),
-            // A client speaks first, in TLS as in HTTP: what comes before is not from the server.
-            Ok(Some(len)) if exchange.head.len() > len => Err(failed("sent data before it was asked for any")),
+        match proxy.read_response(&exchange.received) {
+            Ok(None) => Ok(StepOutcome::Continue(OpeningStep::Tunnel(tunnel))),
+            // In TLS and in HTTP the client sends first, so these bytes cannot come from the server: the proxy made
+            // them up, or lets someone else answer.
+            Ok(Some(len)) if exchange.received.len() > len => {
+                Err(failed("sent data before the first request through its tunnel"))
+            }
             Ok(Some(_)) => {
-                self.at = format!("{} through the proxy {}", self.route.endpoint.authority(), self.at);
-                Ok(StepResult::Go(begin(&self.route, tunnelling.0, ground)))
+                self.peer = format!("{} through the proxy {}", self.route.endpoint.authority(), self.peer);
+                Ok(StepOutcome::Continue(begin_tls_or_upgrade(&self.route, tunnel.0, io)))
             }
             Err(refused) => {
                 let mut why = failed(&refused.text);
@@ -176,13 +184,13 @@ impl Opening {
         }
     }
 
-    fn secured(&self, (handshake, since): (Handshake<Socket>, Instant), ground: &mut LoopIo<'_>) -> Taken {
-        match handshake.advance(ground.now.wall) {
+    fn handshake(&self, (handshake, since): (Handshake<Socket>, Instant), io: &mut LoopIo<'_>) -> StepResult {
+        match handshake.advance(io.now.wall) {
             Ok(tls::Progress::Waiting(handshake)) => {
-                Ok(StepResult::Wait(OpeningStep::Tls(Box::new((handshake, since)))))
+                Ok(StepOutcome::Wait(OpeningStep::Tls(Box::new((handshake, since)))))
             }
             Ok(tls::Progress::Done(stream)) => {
-                Ok(StepResult::Go(ask(&self.route, Stream::Tls(Box::new(stream)), ground)))
+                Ok(StepOutcome::Continue(begin_upgrade(&self.route, Stream::Tls(Box::new(stream)), io)))
             }
             Err(TlsError { text, kind }) => {
                 let mut why = self.failed(Phase::Tls, &text);
@@ -194,18 +202,18 @@ impl Opening {
         }
     }
 
-    fn upgraded(&self, mut upgrading: Box<Upgrading>, ground: &mut LoopIo<'_>) -> Taken {
+    fn upgrade(&self, mut upgrading: Box<Upgrading>, io: &mut LoopIo<'_>) -> StepResult {
         let failed = |why: &str| self.failed(Phase::Upgrade, why);
         let Upgrading { stream, exchange, key } = &mut *upgrading;
-        let pumped = exchange.pump(stream);
-        if self.is_blocked(Phase::Upgrade, pumped, exchange)? {
-            return Ok(StepResult::Wait(OpeningStep::Upgrade(upgrading)));
+        let progress = exchange.advance(stream);
+        if self.is_blocked(Phase::Upgrade, progress, exchange)? {
+            return Ok(StepOutcome::Wait(OpeningStep::Upgrade(upgrading)));
         }
-        let refused = match upgrade::read_response(&exchange.head, key, ground.now.wall) {
-            Ok(None) => return Ok(StepResult::Go(OpeningStep::Upgrade(upgrading))),
+        let refused = match upgrade::read_response(&exchange.received, key, io.now.wall) {
+            Ok(None) => return Ok(StepOutcome::Continue(OpeningStep::Upgrade(upgrading))),
             Ok(Some(consumed)) => {
-                exchange.head = exchange.head.split_off(consumed);
-                return Ok(StepResult::Open(upgrading));
+                exchange.received = exchange.received.split_off(consumed);
+                return Ok(StepOutcome::Open(upgrading));
             }
             Err(refused) => refused,
         };
@@ -213,7 +221,7 @@ impl Opening {
         match refused {
             UpgradeRefused::Status { code, location, .. } if redirect::is_redirect(code) => {
                 match redirect::follow(&self.route.endpoint, location.as_deref(), self.redirects) {
-                    Ok(to) => return Ok(StepResult::Redirect(to)),
+                    Ok(to) => return Ok(StepOutcome::Redirect(to)),
                     Err(text) => why = failed(&text),
                 }
                 (why.status, why.retry) = (Some(code), Retry::FinalUnlessUseful);
@@ -228,21 +236,21 @@ impl Opening {
         Err(why)
     }
 
-    /// Whether an exchange must wait for its socket.
+    /// Returns true if an exchange must wait for its socket. Fails if the stream ended or broke.
     fn is_blocked(
         &self,
         phase: Phase,
-        pumped: io::Result<Pumped>,
+        progress: io::Result<ExchangeProgress>,
         exchange: &Exchange,
     ) -> Result<bool, Box<Disconnect>> {
-        match pumped {
-            Ok(Pumped::Blocked) => Ok(true),
-            Ok(Pumped::More) => Ok(false),
-            Ok(Pumped::Ended) if exchange.head.is_empty() => {
-                let other = if phase == Phase::Proxy { "an HTTP proxy" } else { "a WebSocket server" };
-                Err(self.failed(phase, &format!("closed without an answer: is this {other}?")))
+        match progress {
+            Ok(ExchangeProgress::Blocked) => Ok(true),
+            Ok(ExchangeProgress::Received) => Ok(false),
+            Ok(ExchangeProgress::Closed) if exchange.received.is_empty() => {
+                let expected = if phase == Phase::Proxy { "an HTTP proxy" } else { "a WebSocket server" };
+                Err(self.failed(phase, &format!("closed without an answer: is this {expected}?")))
             }
-            Ok(Pumped::Ended) => Err(self.failed(phase, "closed in the middle of its answer")),
+            Ok(ExchangeProgress::Closed) => Err(self.failed(phase, "closed in the middle of its answer")),
             Err(error) => Err(match TlsError::of(&error) {
                 Some(error) => self.failed(Phase::Tls, &error.text),
                 None => self.failed(phase, &reason(&error)),
@@ -256,12 +264,12 @@ impl Opening {
             Phase::Tls => "TLS with",
             _ => "upgrade at",
         };
-        Disconnect::new(phase, format!("{what} {}: {why}", self.at))
+        Disconnect::new(phase, format!("{what} {}: {why}", self.peer))
     }
 }
 
 impl Upgrading {
-    /// The WebSocket of a granted upgrade, within these limits.
+    /// Makes the WebSocket of a granted upgrade.
     pub fn into_socket(self, limits: &ConnectionLimits) -> Box<WebSocket<Metered>> {
         let config = WebSocketConfig::default()
             .read_buffer_size(super::READ_BUFFER)
@@ -270,30 +278,30 @@ impl Upgrading {
             .max_message_size(Some(limits.max_message))
             .max_frame_size(Some(limits.max_message));
         let stream = Metered::new(self.stream);
-        Box::new(WebSocket::from_partially_read(stream, self.exchange.head, Role::Client, Some(config)))
+        Box::new(WebSocket::from_partially_read(stream, self.exchange.received, Role::Client, Some(config)))
     }
 }
 
-/// What comes after the connection, or the tunnel, to the server itself.
-fn begin(route: &Route, socket: Socket, ground: &mut LoopIo<'_>) -> OpeningStep {
-    if route.endpoint.secure { OpeningStep::Queued(socket) } else { ask(route, Stream::Plain(socket), ground) }
+/// Begins the step after the connection or the tunnel.
+fn begin_tls_or_upgrade(route: &Route, socket: Socket, io: &mut LoopIo<'_>) -> OpeningStep {
+    if route.endpoint.secure { OpeningStep::Queued(socket) } else { begin_upgrade(route, Stream::Plain(socket), io) }
 }
 
-fn shake_hands(socket: Socket, route: &Route, ground: &mut LoopIo<'_>) -> Taken {
-    // Without TLS no address that needs it gets so far, and nothing of the connectors need be built.
+fn begin_handshake(socket: Socket, route: &Route, io: &mut LoopIo<'_>) -> StepResult {
+    // Never reached in a build without TLS, which refuses wss:// at the start: lets the compiler drop the rest.
     if !tls::AVAILABLE {
         return Err(Disconnect::new(Phase::Tls, tls::MISSING));
     }
-    let connector = ground.connectors.get(&route.tls).map_err(|why| Disconnect::new(Phase::Tls, why))?;
-    *ground.handshakes -= 1;
+    let connector = io.connectors.get(&route.tls).map_err(|why| Disconnect::new(Phase::Tls, why))?;
+    *io.handshakes -= 1;
     let handshake = connector.handshake(&route.endpoint.host, socket);
-    Ok(StepResult::Go(OpeningStep::Tls(Box::new((handshake, ground.now.mono)))))
+    Ok(StepOutcome::Continue(OpeningStep::Tls(Box::new((handshake, io.now.mono)))))
 }
 
-fn ask(route: &Route, stream: Stream, ground: &mut LoopIo<'_>) -> OpeningStep {
+fn begin_upgrade(route: &Route, stream: Stream, io: &mut LoopIo<'_>) -> OpeningStep {
     let mut random = [0; 16];
-    random[..8].copy_from_slice(&(ground.random)().to_ne_bytes());
-    random[8..].copy_from_slice(&(ground.random)().to_ne_bytes());
+    random[..8].copy_from_slice(&(io.random)().to_ne_bytes());
+    random[8..].copy_from_slice(&(io.random)().to_ne_bytes());
     let key = upgrade::key(random);
     let request = upgrade::request(&upgrade::UpgradeRequest {
         host: &route.endpoint.host_header(),
@@ -304,6 +312,7 @@ fn ask(route: &Route, stream: Stream, ground: &mut LoopIo<'_>) -> OpeningStep {
     OpeningStep::Upgrade(Box::new(Upgrading { stream, exchange: Exchange::new(request), key }))
 }
 
+/// Decides by the status of a refused upgrade how to go on.
 fn retry(status: u16, after: Option<std::time::Duration>) -> Retry {
     match (status, after) {
         (401 | 403, _) => Retry::Final,

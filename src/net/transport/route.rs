@@ -1,4 +1,4 @@
-//! Where a connection goes and by which way, with the credentials that go along.
+//! The route of a connection: server, proxy, TLS settings and credentials.
 
 use std::time::Duration;
 
@@ -11,22 +11,23 @@ use crate::proto::http::proxy::{Proxy, ProxyChoice};
 use crate::proto::http::redirect;
 use crate::proto::uri::Endpoint;
 
-/// One connection's way.
+/// Everything that opening a connection needs to know. A redirect changes it.
 pub struct Route {
     pub endpoint: Box<Endpoint>,
-    /// The proxy for this endpoint, if there is one.
+    /// The proxy chosen for this endpoint.
     pub proxy: Option<Box<Proxy>>,
+    /// Chooses again after a redirect.
     pub choice: ProxyChoice,
     pub tls: tls::TlsSettings,
     pub family: Family,
-    /// How long all of it may take.
+    /// Time for all steps together; a share of it is for the lookup.
     pub within: Duration,
-    /// Headers of the user, credentials among them.
+    /// The user's headers, credentials among them.
     pub own_headers: Vec<(String, String)>,
 }
 
 impl Route {
-    /// The headers of the request.
+    /// Returns the headers of the upgrade request. The user's own Authorization wins over the URI's.
     pub fn headers(&self) -> Vec<(String, String)> {
         let mut headers = self.own_headers.clone();
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Authorization")) {
@@ -35,7 +36,7 @@ impl Route {
         headers
     }
 
-    /// The host to find and the port to connect to.
+    /// Returns host and port of the TCP connection: the proxy's, or the server's.
     pub fn next_hop(&self) -> (&str, u16) {
         match &self.proxy {
             Some(proxy) => (&proxy.host, proxy.port),
@@ -43,13 +44,8 @@ impl Route {
         }
     }
 
-    /// The host to find.
-    pub fn next_host(&self) -> &str {
-        self.next_hop().0
-    }
-
-    /// Goes elsewhere. To another server no credentials go along, our certificate among them, and the name that the
-    /// first one's certificate must have is not its own.
+    /// Changes to the target of a redirect. Another server gets no credentials and no client certificate, and
+    /// `--tls-name`, which names the first server, does not apply to it.
     pub fn redirect(&mut self, to: Box<Endpoint>) -> Result<(), Box<Disconnect>> {
         if !redirect::same_host(&self.endpoint, &to) {
             self.own_headers.retain(|(name, _)| name.eq_ignore_ascii_case("User-Agent"));
@@ -61,8 +57,8 @@ impl Route {
         Ok(())
     }
 
-    /// Says that it is the proxy that cannot be reached, where there is one.
-    pub fn blame_proxy(&self, mut why: Box<Disconnect>) -> Box<Disconnect> {
+    /// Adds to a failed connection that it was the proxy's, if there is one.
+    pub fn name_proxy(&self, mut why: Box<Disconnect>) -> Box<Disconnect> {
         if self.proxy.is_some() {
             why.text.insert_str(0, "proxy: ");
         }
