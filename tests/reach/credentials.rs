@@ -1,62 +1,69 @@
-//! Headers, tokens and user information: where they go, and what becomes of them when they change.
+//! Headers, tokens and user information: which requests carry them, and changes while running.
 
 use std::sync::mpsc::{Receiver, channel};
 
 use crate::support::program::{Run, run, wsmon};
 use crate::support::server::{Peer, Server};
-use crate::{file, given_up, once, one_sample, said, shown, text, watch};
+use crate::{assert_contains, assert_gave_up, assert_shows_sample, command, file, send_sample, text, watch};
 
-/// A server that samples, and the requests that it got.
-fn listening() -> (Server, Receiver<String>) {
+/// Returns a server that sends samples, and the requests that it gets.
+fn recording_server() -> (Server, Receiver<String>) {
     let (sender, receiver) = channel();
     let server = Server::start(move |mut peer| {
         sender.send(peer.request().to_owned()).unwrap();
-        one_sample(peer);
+        send_sample(peer);
     });
     (server, receiver)
 }
 
 #[test]
-fn headers_go_along_from_the_command_line_and_from_a_file() {
-    let (server, requests) = listening();
+fn headers_are_sent_from_the_command_line_and_from_a_file() {
+    let (server, requests) = recording_server();
     let headers = file("headers", "# for the proxy\n\nX-One: 1\r\nx-two:2\n");
     let at = format!("@{}", text(&headers));
-    shown(&watch(&server.uri(), &["--header", "X-Zero: 0: 0", "--header", &at, "--header=User-Agent: curl/8"]));
+    assert_shows_sample(&watch(
+        &server.uri(),
+        &["--header", "X-Zero: 0: 0", "--header", &at, "--header=User-Agent: curl/8"],
+    ));
     let request = requests.recv().unwrap();
-    said(&request, &["\r\nX-Zero: 0: 0\r\n", "\r\nX-One: 1\r\n", "\r\nx-two: 2\r\n", "\r\nUser-Agent: curl/8\r\n"]);
+    assert_contains(
+        &request,
+        &["\r\nX-Zero: 0: 0\r\n", "\r\nX-One: 1\r\n", "\r\nx-two: 2\r\n", "\r\nUser-Agent: curl/8\r\n"],
+    );
     assert!(!request.contains("wsmon"), "{request}");
 }
 
 #[test]
 fn a_token_is_a_bearer_from_its_file_or_the_environment() {
-    let (server, requests) = listening();
+    let (server, requests) = recording_server();
     let token = file("token", "from-file\r\n");
-    shown(&watch(&server.uri(), &["--token-file", text(&token)]));
-    said(&requests.recv().unwrap(), &["\r\nAuthorization: Bearer from-file\r\n"]);
-    shown(&Run::start(once(&server.uri(), &[]).env("MONITORING_TOKEN", "from-env")).finish());
-    said(&requests.recv().unwrap(), &["\r\nAuthorization: Bearer from-env\r\n"]);
-    let both = Run::start(once(&server.uri(), &["--token-file", text(&token)]).env("MONITORING_TOKEN", "x")).finish();
-    shown(&both);
-    said(&requests.recv().unwrap(), &["\r\nAuthorization: Bearer from-file\r\n"]);
-    shown(&Run::start(once(&server.uri(), &[]).env("MONITORING_TOKEN", "")).finish());
+    assert_shows_sample(&watch(&server.uri(), &["--token-file", text(&token)]));
+    assert_contains(&requests.recv().unwrap(), &["\r\nAuthorization: Bearer from-file\r\n"]);
+    assert_shows_sample(&Run::start(command(&server.uri(), &[]).env("MONITORING_TOKEN", "from-env")).finish());
+    assert_contains(&requests.recv().unwrap(), &["\r\nAuthorization: Bearer from-env\r\n"]);
+    let both =
+        Run::start(command(&server.uri(), &["--token-file", text(&token)]).env("MONITORING_TOKEN", "x")).finish();
+    assert_shows_sample(&both);
+    assert_contains(&requests.recv().unwrap(), &["\r\nAuthorization: Bearer from-file\r\n"]);
+    assert_shows_sample(&Run::start(command(&server.uri(), &[]).env("MONITORING_TOKEN", "")).finish());
     assert!(!requests.recv().unwrap().contains("Authorization"));
 }
 
 #[test]
 fn user_information_is_basic_unless_another_authorization_is_given() {
-    let (server, requests) = listening();
+    let (server, requests) = recording_server();
     let uri = format!("ws://us%65r:p%40ss:w@127.0.0.1:{}", server.port());
-    shown(&watch(&uri, &[]));
+    assert_shows_sample(&watch(&uri, &[]));
     let encoded = data_encoding::BASE64.encode(b"user:p@ss:w");
-    said(&requests.recv().unwrap(), &[&format!("\r\nAuthorization: Basic {encoded}\r\n")]);
-    shown(&watch(&uri, &["--header", "authorization: Custom x"]));
+    assert_contains(&requests.recv().unwrap(), &[&format!("\r\nAuthorization: Basic {encoded}\r\n")]);
+    assert_shows_sample(&watch(&uri, &["--header", "authorization: Custom x"]));
     let request = requests.recv().unwrap();
-    said(&request, &["\r\nauthorization: Custom x\r\n"]);
+    assert_contains(&request, &["\r\nauthorization: Custom x\r\n"]);
     assert!(!request.contains(&encoded), "{request}");
 }
 
 #[test]
-fn what_would_break_the_request_is_said_at_the_start_without_the_secret() {
+fn a_header_or_token_that_would_break_the_request_is_a_usage_error_without_the_secret() {
     let control = file("control", "hunter2\x07");
     let empty = file("empty", "\n");
     let bad_header = file("bad-header", "A: b\nhunter2\n");
@@ -72,16 +79,16 @@ fn what_would_break_the_request_is_said_at_the_start_without_the_secret() {
     ] {
         let finished = run(["-u", "ws://127.0.0.1:1", option, value]);
         assert_eq!(finished.code, Some(code), "{finished:#?}");
-        said(&finished.stderr, &[word]);
+        assert_contains(&finished.stderr, &[word]);
         assert!(!finished.stderr.contains("hunter2"), "{finished:#?}");
     }
 }
 
-/// Refuses all but the new credential, which is written before the first refusal.
+/// Refuses all but the new credential, and writes it to the file before the first refusal.
 fn rotating(path: std::path::PathBuf, content: &'static str, wanted: &'static str) -> Server {
     Server::start(move |mut peer: Peer| {
         if peer.request().contains(wanted) {
-            return one_sample(peer);
+            return send_sample(peer);
         }
         assert_eq!(peer.number(), 1);
         std::fs::write(&path, content).unwrap();
@@ -90,22 +97,22 @@ fn rotating(path: std::path::PathBuf, content: &'static str, wanted: &'static st
 }
 
 #[test]
-fn a_credential_that_has_been_rotated_heals_by_itself() {
+fn a_rotated_credential_is_read_again_after_a_refusal() {
     let token = file("rotated-token", "old");
     let server = rotating(token.clone(), "new\n", "Bearer new\r\n");
     let finished = watch(&server.uri(), &["--token-file", text(&token)]);
-    shown(&finished);
-    said(&finished.stderr, &["answered 401", "retrying"]);
+    assert_shows_sample(&finished);
+    assert_contains(&finished.stderr, &["answered 401", "retrying"]);
 
     let headers = file("rotated-header", "X-Key: old");
     let server = rotating(headers.clone(), "X-Key: new", "X-Key: new\r\n");
-    shown(&watch(&server.uri(), &["--header", &format!("@{}", text(&headers))]));
+    assert_shows_sample(&watch(&server.uri(), &["--header", &format!("@{}", text(&headers))]));
 
     let uri = file("rotated-uri", "");
     let server = rotating(uri.clone(), "", "/?token=new ");
     let with = |token: &str| format!("ws://127.0.0.1:{}/?token={token}", server.port());
     std::fs::write(&uri, with("new")).unwrap();
-    shown(&watch(&format!("@{}", text(&uri)), &[]));
+    assert_shows_sample(&watch(&format!("@{}", text(&uri)), &[]));
 }
 
 #[test]
@@ -114,7 +121,7 @@ fn a_credential_is_read_again_for_every_connection() {
     let path = token.clone();
     let server = Server::start(move |mut peer| {
         let wanted = if peer.number() == 1 { "Bearer first\r\n" } else { "Bearer second\r\n" };
-        said(peer.request(), &[wanted]);
+        assert_contains(peer.request(), &[wanted]);
         peer.upgrade();
         peer.text(crate::SAMPLE);
         std::fs::write(&path, "second").unwrap();
@@ -131,13 +138,13 @@ fn a_credential_is_read_again_for_every_connection() {
 fn a_credential_that_stays_refused_is_given_up() {
     let server = Server::start(|mut peer| peer.answer("401 Unauthorized", &[], ""));
     let token = file("refused-token", "old");
-    given_up(&watch(&server.uri(), &["--token-file", text(&token)]), &["answered 401 Unauthorized"]);
+    assert_gave_up(&watch(&server.uri(), &["--token-file", text(&token)]), &["answered 401 Unauthorized"]);
     assert_eq!(server.accepted(), 1);
 }
 
-/// In the middle of a rotation there is no file, or an empty one.
+/// During a rotation the file may be missing or empty.
 #[test]
-fn a_credential_that_is_gone_for_a_moment_is_waited_for() {
+fn a_credential_file_that_is_missing_for_a_moment_is_retried() {
     let token = file("gone-token", "first");
     let path = token.clone();
     let server = Server::start(move |mut peer| {
@@ -174,10 +181,10 @@ fn a_credential_for_several_servers_is_a_usage_error() {
     let mut command = wsmon(["-u", "127.0.0.1:1", "-u", "127.0.0.1:2", "--no-reconnect"]);
     let finished = Run::start(command.env("MONITORING_TOKEN", "x")).finish();
     assert_eq!(finished.code, Some(2), "{finished:#?}");
-    said(&finished.stderr, &["$MONITORING_TOKEN would go to every one"]);
+    assert_contains(&finished.stderr, &["$MONITORING_TOKEN would go to every one"]);
 }
 
-/// 192.0.2.0/24 is nobody's, RFC 5737: what is said before the dial is all that can be said.
+/// 192.0.2.0/24 is reserved (RFC 5737): the warning comes before the connection fails.
 #[test]
 fn a_credential_in_clear_over_a_network_is_warned_of_once() {
     let mut clear = wsmon(["-u", "ws://192.0.2.1", "--connect-timeout", "0.1", "--max-reconnects", "2"]);

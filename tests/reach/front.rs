@@ -1,4 +1,4 @@
-//! What stands before a server: TLS, or a line that stalls.
+//! Proxies for a test server: one that adds TLS, and one that stalls or breaks.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -9,16 +9,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use mio::{Events, Interest, Poll, Token};
 use openssl::ssl::{Ssl, SslContext, SslStream};
 
+use crate::config::ServerConfig;
 use crate::support::PATIENCE;
 use crate::support::server::{Peer, Server};
-use crate::ways::Ways;
 
-/// A server that speaks TLS and hands on to another what it is told. A handshake that fails is the client's affair.
-pub fn tls(ways: &Ways<'_>, inner: &Server) -> Server {
-    tls_that(Goodbye::Said, ways, inner)
+/// A TLS server that forwards to another. Handshakes may fail.
+pub fn tls(config: &ServerConfig<'_>, inner: &Server) -> Server {
+    tls_ending_with(Goodbye::Said, config, inner)
 }
 
-/// How a TLS connection ends.
+/// The end of a TLS connection.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Goodbye {
     /// With close_notify.
@@ -27,13 +27,13 @@ pub enum Goodbye {
     Missing,
 }
 
-/// The same, with a way to end.
-pub fn tls_that(goodbye: Goodbye, ways: &Ways<'_>, inner: &Server) -> Server {
-    let (context, to) = (ways.context(), inner.port());
+/// Like [`tls`], with a choice of the end.
+pub fn tls_ending_with(goodbye: Goodbye, config: &ServerConfig<'_>, inner: &Server) -> Server {
+    let (context, to) = (config.context(), inner.port());
     Server::start(move |peer| {
         let Some(client) = accept(&context, peer.stream()) else { return };
         // Either side may break off.
-        let _broken = carry(client, TcpStream::connect(("127.0.0.1", to)).unwrap(), goodbye);
+        let _broken = forward(client, TcpStream::connect(("127.0.0.1", to)).unwrap(), goodbye);
     })
 }
 
@@ -42,20 +42,20 @@ fn accept(context: &SslContext, stream: TcpStream) -> Option<SslStream<TcpStream
     Pin::new(&mut stream).accept().ok().map(|()| stream)
 }
 
-/// One direction.
+/// One direction of a connection.
 #[derive(Default)]
-struct Way {
+struct Direction {
     pending: Vec<u8>,
     ended: bool,
 }
 
-impl Way {
+impl Direction {
     fn is_done(&self) -> bool {
         self.ended && self.pending.is_empty()
     }
 
-    /// Goes on until one of both would block.
-    fn go(&mut self, from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    /// Copies until one side would block.
+    fn transfer(&mut self, from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
         let mut piece = [0; 16 << 10];
         while !self.is_done() {
             let step = if self.pending.is_empty() { from.read(&mut piece) } else { to.write(&self.pending) };
@@ -71,8 +71,8 @@ impl Way {
     }
 }
 
-/// Carries bytes both ways until the server has nothing more to say.
-fn carry(mut client: SslStream<TcpStream>, mut server: TcpStream, goodbye: Goodbye) -> io::Result<()> {
+/// Copies both directions until the server has ended.
+fn forward(mut client: SslStream<TcpStream>, mut server: TcpStream, goodbye: Goodbye) -> io::Result<()> {
     let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
     let mut registered = Vec::new();
     for (token, stream) in [client.get_ref(), &server].into_iter().enumerate() {
@@ -81,10 +81,10 @@ fn carry(mut client: SslStream<TcpStream>, mut server: TcpStream, goodbye: Goodb
         poll.registry().register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE)?;
         registered.push(stream);
     }
-    let (mut up, mut down) = (Way::default(), Way::default());
+    let (mut up, mut down) = (Direction::default(), Direction::default());
     loop {
-        up.go(&mut client, &mut server).unwrap_or_else(|_| up.ended = true);
-        down.go(&mut server, &mut client)?;
+        up.transfer(&mut client, &mut server).unwrap_or_else(|_| up.ended = true);
+        down.transfer(&mut server, &mut client)?;
         if up.is_done() {
             // It may be shut down already.
             let _again = server.shutdown(Shutdown::Write);
@@ -100,24 +100,24 @@ fn carry(mut client: SslStream<TcpStream>, mut server: TcpStream, goodbye: Goodb
     client.get_ref().shutdown(Shutdown::Write)
 }
 
-/// Where a line stops to bring what the server sends.
+/// The point at which a line stops to forward bytes of the server.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Until {
-    /// After so many bytes.
+    /// After this number of bytes.
     Bytes(usize),
-    /// When the client speaks for the second time.
+    /// At the client's second flight.
     SecondFlight,
 }
 
-/// What it does then.
+/// The behaviour from that point on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Then {
     Stalls,
     Ends,
 }
 
-/// A line to a server that breaks down.
-pub fn line(until: Until, then: Then, inner: &Server) -> Server {
+/// A connection to a server that fails at a point.
+pub fn faulty_line(until: Until, then: Then, inner: &Server) -> Server {
     let to = inner.port();
     Server::start(move |peer| {
         let (mut client, server) = (peer.stream(), TcpStream::connect(("127.0.0.1", to)).unwrap());
@@ -134,7 +134,7 @@ pub fn line(until: Until, then: Then, inner: &Server) -> Server {
     })
 }
 
-/// Until the client has gone.
+/// Copies until the client has closed.
 fn upwards(mut from: TcpStream, mut to: TcpStream, spoken: &AtomicUsize) {
     let mut piece = [0; 16 << 10];
     while let Ok(len @ 1..) = from.read(&mut piece) {
@@ -143,7 +143,7 @@ fn upwards(mut from: TcpStream, mut to: TcpStream, spoken: &AtomicUsize) {
             break;
         }
     }
-    // The server may be gone before.
+    // The server may have closed before.
     let _gone = to.shutdown(Shutdown::Both);
 }
 
@@ -160,15 +160,15 @@ fn downwards(mut from: TcpStream, to: &mut TcpStream, until: Until, spoken: &Ato
     }
 }
 
-/// Carries bytes between a client and another server until both have ended, for tunnels; the bytes both ways.
+/// Copies bytes between a client and another server until both have ended.
 pub fn tunnel(peer: &Peer, port: u16) {
     join(peer.stream(), TcpStream::connect(("127.0.0.1", port)).unwrap());
 }
 
-/// The same for two sockets of any kind.
+/// Like [`tunnel`], for sockets of any kind.
 pub fn join<C: Socket>(client: C, server: TcpStream) {
-    let (mut from_client, mut to_client) = (client.twin(), client.twin());
-    let (mut from_server, mut to_server) = (server.twin(), server);
+    let (mut from_client, mut to_client) = (client.duplicate(), client.duplicate());
+    let (mut from_server, mut to_server) = (server.duplicate(), server);
     let up = std::thread::spawn(move || {
         // Either side may break off.
         let _broken = io::copy(&mut from_client, &mut to_server);
@@ -181,12 +181,12 @@ pub fn join<C: Socket>(client: C, server: TcpStream) {
 
 /// A stream with two handles.
 pub trait Socket: Read + Write + Send + Sized + 'static {
-    fn twin(&self) -> Self;
+    fn duplicate(&self) -> Self;
     fn end(&self);
 }
 
 impl Socket for TcpStream {
-    fn twin(&self) -> Self {
+    fn duplicate(&self) -> Self {
         self.try_clone().unwrap()
     }
 
@@ -197,7 +197,7 @@ impl Socket for TcpStream {
 }
 
 impl Socket for std::os::unix::net::UnixStream {
-    fn twin(&self) -> Self {
+    fn duplicate(&self) -> Self {
         self.try_clone().unwrap()
     }
 

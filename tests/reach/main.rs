@@ -3,11 +3,11 @@
 
 #[path = "../tls/certificate.rs"]
 mod certificate;
+#[path = "../tls/config.rs"]
+mod config;
 #[expect(dead_code, reason = "what other tests use of it")]
 #[path = "../support/mod.rs"]
 mod support;
-#[path = "../tls/ways.rs"]
-mod ways;
 
 mod credentials;
 mod front;
@@ -28,60 +28,60 @@ use support::program::{Finished, Run, wsmon};
 use support::server::{Peer, Server};
 
 const SAMPLE: &str = r#"{"type":"monitoring_data","data":{"processor":{"usage_percent":12.5}}}"#;
-/// How a line of `simple` begins that shows it.
+/// The beginning of a line of `simple` for it.
 const SHOWN: &str = "CPU:  12.5%";
 
-/// What most runs have in common: one message, soon, or none.
-fn once(uri: &str, options: &[&str]) -> Command {
+/// Makes the command for most runs: it ends after one message.
+fn command(uri: &str, options: &[&str]) -> Command {
     let mut command = wsmon(["-u", uri, "-n", "1", "--reconnect-interval", "0.1", "--connect-timeout", "15"]);
     command.args(options);
     command
 }
 
-/// One run to its end.
+/// Runs the command to its end.
 fn watch(uri: &str, options: &[&str]) -> Finished {
-    Run::start(&mut once(uri, options)).finish()
+    Run::start(&mut command(uri, options)).finish()
 }
 
-/// A run that was shown the sample.
+/// Asserts success and a line for the sample.
 #[track_caller]
-fn shown(finished: &Finished) {
+fn assert_shows_sample(finished: &Finished) {
     assert!(finished.code == Some(0) && finished.stdout.contains(SHOWN), "{finished:#?}");
 }
 
-/// A run that gave up at once: status 1, no second try, and these words in what it said.
+/// Asserts that a run gave up at the first failure, with status 1 and these words on stderr.
 #[track_caller]
-fn given_up(finished: &Finished, words: &[&str]) {
+fn assert_gave_up(finished: &Finished, words: &[&str]) {
     assert_eq!((finished.code, &*finished.stdout), (Some(1), ""), "{finished:#?}");
-    said(&finished.stderr, words);
-    said(&finished.stderr, &["giving up"]);
+    assert_contains(&finished.stderr, words);
+    assert_contains(&finished.stderr, &["giving up"]);
     assert!(!finished.stderr.contains("retrying"), "{finished:#?}");
 }
 
 #[track_caller]
-fn said(text: &str, words: &[&str]) {
+fn assert_contains(text: &str, words: &[&str]) {
     words.iter().for_each(|word| assert!(text.contains(word), "no {word:?} in:\n{text}"));
 }
 
-/// Grants the upgrade, sends a sample and waits for the client to go.
-fn one_sample(mut peer: Peer) {
+/// Grants the upgrade, sends a sample and waits until the client has gone.
+fn send_sample(mut peer: Peer) {
     peer.upgrade();
     peer.text(SAMPLE);
     peer.drain();
 }
 
-/// Answers every client with a sample.
-fn sampling() -> Server {
-    Server::start(one_sample)
+/// Starts a server that sends every client a sample.
+fn sample_server() -> Server {
+    Server::start(send_sample)
 }
 
-/// Sends so many messages at a pace, each with the time when it left, and waits for the client to go.
+/// Starts a server that sends `count` messages at a pace, each with its time of sending.
 fn ticking(count: usize, every: Duration) -> Server {
     Server::start(move |mut peer| {
         peer.upgrade();
         for _ in 0..count {
             peer.text(format!(r#"{{"type":"tick","left_at":{}}}"#, since_epoch(SystemTime::now())));
-            // The pace is what is played, not something to wait for.
+            // The pace of the server, not a wait for something.
             std::thread::sleep(every);
         }
         peer.drain();
@@ -92,7 +92,7 @@ fn since_epoch(at: SystemTime) -> u128 {
     at.duration_since(UNIX_EPOCH).unwrap().as_millis()
 }
 
-/// How late the latest of the messages of [`ticking`] came, of one server, and how many there were; from jsonl.
+/// Reads jsonl: returns the largest delay of a message of [`ticking`] from one server, and the number of messages.
 fn lateness(stdout: &str, label: &str) -> (Duration, usize) {
     let lines = stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let late = lines.filter(|line| line["server"] == label && line["type"] == "tick").map(|line| {
@@ -104,10 +104,10 @@ fn lateness(stdout: &str, label: &str) -> (Duration, usize) {
     (Duration::from_millis(u64::try_from(worst).unwrap()), late.len())
 }
 
-/// A busy machine is late by itself; a thread that waits for a server is late by whole time-outs.
+/// Upper bound on a delay. A busy machine causes smaller ones; waiting for another server would cost a whole timeout.
 const LATE: Duration = Duration::from_millis(900);
 
-/// A file of a test's own.
+/// Writes a file for a test.
 fn file(name: &str, content: impl AsRef<[u8]>) -> PathBuf {
     certificate::file(&format!("reach-{name}"), content)
 }

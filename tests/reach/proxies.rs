@@ -4,17 +4,20 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use crate::certificate::{self, authority};
+use crate::config::ServerConfig;
 use crate::front::{tls, tunnel};
 use crate::support::program::{Run, wsmon};
 use crate::support::server::{Peer, Server};
-use crate::ways::Ways;
-use crate::{LATE, file, given_up, lateness, once, said, sampling, shown, text, ticking, watch};
+use crate::{
+    LATE, assert_contains, assert_gave_up, assert_shows_sample, command, file, lateness, sample_server, text, ticking,
+    watch,
+};
 
 const GRANTED: &str = "HTTP/1.1 200 Connection established\r\nProxy-Agent: x\r\n\r\n";
 
-/// A proxy that answers in its own way and then makes a tunnel to this server, wherever it was asked to; and the
-/// requests that it got.
-fn proxy_that(to: &Server, answer: impl Fn(&mut Peer) + Send + Sync + 'static) -> (Server, Receiver<String>) {
+/// Returns a proxy that answers by `answer` and then opens a tunnel to this server, whatever the request names, and the
+/// requests that it gets.
+fn proxy_answering(to: &Server, answer: impl Fn(&mut Peer) + Send + Sync + 'static) -> (Server, Receiver<String>) {
     let ((sender, receiver), port) = (channel(), to.port());
     let proxy = Server::start(move |mut peer| {
         sender.send(peer.request().to_owned()).unwrap();
@@ -25,10 +28,10 @@ fn proxy_that(to: &Server, answer: impl Fn(&mut Peer) + Send + Sync + 'static) -
 }
 
 fn proxy(to: &Server) -> (Server, Receiver<String>) {
-    proxy_that(to, |peer| peer.raw(GRANTED))
+    proxy_answering(to, |peer| peer.raw(GRANTED))
 }
 
-/// A proxy that makes no tunnels.
+/// A proxy that opens no tunnels.
 fn refusing(answer: &'static str) -> Server {
     Server::start(move |mut peer| {
         peer.request();
@@ -42,34 +45,34 @@ fn at(proxy: &Server) -> String {
 
 #[test]
 fn ws_and_wss_go_through_a_tunnel() {
-    let inner = sampling();
+    let inner = sample_server();
     let (plain, requests) = proxy(&inner);
     let finished = watch("ws://h.invalid:81/", &["--proxy", &at(&plain)]);
-    shown(&finished);
+    assert_shows_sample(&finished);
     let request = requests.recv().unwrap();
     assert!(request.starts_with("CONNECT h.invalid:81 HTTP/1.1\r\nHost: h.invalid:81\r\n"), "{request}");
     assert!(!request.contains("Authorization"), "{request}");
 
-    let server = tls(&Ways::new(&certificate::server(&["h.invalid"])), &inner);
+    let server = tls(&ServerConfig::new(&certificate::server(&["h.invalid"])), &inner);
     let ca = file("proxy-ca.pem", authority().cert_pem());
     let (secure, requests) = proxy(&server);
-    shown(&watch("wss://h.invalid/", &["--proxy", &at(&secure), "--ca-file", text(&ca)]));
+    assert_shows_sample(&watch("wss://h.invalid/", &["--proxy", &at(&secure), "--ca-file", text(&ca)]));
     assert!(requests.recv().unwrap().starts_with("CONNECT h.invalid:443 HTTP/1.1\r\n"));
 }
 
 #[test]
 fn a_proxy_gets_its_credentials_and_the_server_its_own() {
     let inner = Server::start(|mut peer| {
-        said(peer.request(), &["\r\nX-Key: server's\r\n"]);
+        assert_contains(peer.request(), &["\r\nX-Key: server's\r\n"]);
         assert!(!peer.request().contains("Proxy-Authorization"), "{}", peer.request());
-        crate::one_sample(peer);
+        crate::send_sample(peer);
     });
     let (proxy, requests) = proxy(&inner);
     let url = format!("http://us%65r:p%40ss@127.0.0.1:{}/", proxy.port());
-    shown(&watch("ws://[2001:db8::1]:81/", &["--proxy", &url, "--header", "X-Key: server's"]));
+    assert_shows_sample(&watch("ws://[2001:db8::1]:81/", &["--proxy", &url, "--header", "X-Key: server's"]));
     let request = requests.recv().unwrap();
     let encoded = data_encoding::BASE64.encode(b"user:p@ss");
-    said(&request, &["CONNECT [2001:db8::1]:81 ", &format!("\r\nProxy-Authorization: Basic {encoded}\r\n")]);
+    assert_contains(&request, &["CONNECT [2001:db8::1]:81 ", &format!("\r\nProxy-Authorization: Basic {encoded}\r\n")]);
     assert!(!request.contains("X-Key"), "{request}");
 }
 
@@ -79,16 +82,16 @@ fn credentials_that_a_proxy_does_not_accept_are_final() {
         "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\
                           Content-Length: 0\r\n\r\n",
     );
-    given_up(&watch("ws://h.invalid/", &["--proxy", &at(&proxy)]), &["407", "it requires credentials"]);
+    assert_gave_up(&watch("ws://h.invalid/", &["--proxy", &at(&proxy)]), &["407", "it requires credentials"]);
     let url = format!("http://u:hunter2@127.0.0.1:{}", proxy.port());
     let finished = watch("ws://h.invalid/", &["--proxy", &url]);
-    given_up(&finished, &["407", "rejects the user name and password"]);
+    assert_gave_up(&finished, &["407", "rejects the user name and password"]);
     assert!(!finished.stderr.contains("hunter2"), "{}", finished.stderr);
     assert_eq!(proxy.accepted(), 2);
 }
 
 #[test]
-fn a_proxy_that_makes_no_tunnel_is_said_to_be_the_reason() {
+fn a_proxy_that_opens_no_tunnel_is_named_as_the_cause() {
     for (answer, word) in [
         ("HTTP/1.1 403 Forbidden\r\n\r\n", "does not allow tunnels"),
         ("HTTP/1.1 405 Method Not Allowed\r\n\r\n", "is this an HTTP proxy?"),
@@ -102,7 +105,7 @@ fn a_proxy_that_makes_no_tunnel_is_said_to_be_the_reason() {
     ] {
         let proxy = refusing(answer);
         let finished = watch("ws://h.invalid/", &["--proxy", &at(&proxy), "--no-reconnect"]);
-        given_up(&finished, &[&format!("proxy 127.0.0.1:{}: ", proxy.port()), word]);
+        assert_gave_up(&finished, &[&format!("proxy 127.0.0.1:{}: ", proxy.port()), word]);
         assert!(finished.stderr.bytes().all(|byte| byte == b'\n' || byte >= b' '), "{finished:#?}");
     }
 }
@@ -110,7 +113,7 @@ fn a_proxy_that_makes_no_tunnel_is_said_to_be_the_reason() {
 /// Only 407 is final: a proxy that is overloaded or misconfigured for a while must not end the watch.
 #[test]
 fn another_refusal_is_retried() {
-    let inner = sampling();
+    let inner = sample_server();
     let port = inner.port();
     let proxy = Server::start(move |mut peer| {
         peer.request();
@@ -121,36 +124,36 @@ fn another_refusal_is_retried() {
         tunnel(&peer, port);
     });
     let finished = watch("ws://h.invalid/", &["--proxy", &at(&proxy), "--dialect", "sysmedic"]);
-    said(&finished.stderr, &["403 Forbidden: it does not allow tunnels to this host and port; retrying"]);
+    assert_contains(&finished.stderr, &["403 Forbidden: it does not allow tunnels to this host and port; retrying"]);
     assert_eq!(proxy.accepted(), 2);
 }
 
 #[test]
 fn a_proxy_that_cannot_be_reached_is_named() {
     let finished = watch("ws://h.invalid/", &["--proxy", "http://127.0.0.1:1", "--no-reconnect"]);
-    given_up(&finished, &["proxy: connect to 127.0.0.1:1: connection refused"]);
+    assert_gave_up(&finished, &["proxy: connect to 127.0.0.1:1: connection refused"]);
 }
 
 #[test]
-fn an_answer_that_drips_is_as_good() {
-    let inner = sampling();
-    let (proxy, _requests) = proxy_that(&inner, |peer| {
+fn a_response_may_arrive_byte_by_byte() {
+    let inner = sample_server();
+    let (proxy, _requests) = proxy_answering(&inner, |peer| {
         peer.raw("HTTP/1.1 100 Continue\r\n\r\n");
         peer.drip(GRANTED);
     });
-    shown(&watch("ws://h.invalid/", &["--proxy", &at(&proxy)]));
+    assert_shows_sample(&watch("ws://h.invalid/", &["--proxy", &at(&proxy)]));
 }
 
-/// The server has not been asked anything by then: the proxy made it up, or lets others speak for the server.
+/// The server has received no request by then, so the bytes are not its response.
 #[test]
-fn what_is_glued_behind_the_answer_is_not_taken_for_the_servers() {
+fn bytes_after_the_proxys_response_are_not_taken_for_the_servers() {
     let proxy = refusing("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n\r\n");
     let finished = watch("ws://h.invalid/", &["--proxy", &at(&proxy), "--no-reconnect"]);
-    given_up(&finished, &["sent data before the first request through its tunnel"]);
+    assert_gave_up(&finished, &["sent data before the first request through its tunnel"]);
 }
 
 #[test]
-fn a_proxy_that_answers_too_slowly_is_given_up_in_time_and_delays_nobody() {
+fn a_proxy_that_answers_too_slowly_times_out_without_delaying_other_servers() {
     let slow = Server::start(|mut peer| {
         peer.request();
         peer.raw("HTTP/1.1 200 ");
@@ -169,14 +172,14 @@ fn a_proxy_that_answers_too_slowly_is_given_up_in_time_and_delays_nobody() {
     let mut command = wsmon(["-u", "slow=ws://slow.invalid", "-u", "healthy=ws://h.invalid", "-n", "100"]);
     command.args(["--proxy", &at(&both), "--connect-timeout", "1", "--no-reconnect", "-f", "jsonl"]);
     let finished = Run::start(&mut command).finish();
-    said(&finished.stderr, &["slow: tunnel through 127.0.0.1:", "no answer within 1s; giving up"]);
+    assert_contains(&finished.stderr, &["slow: tunnel through 127.0.0.1:", "no answer within 1s; giving up"]);
     let (worst, count) = lateness(&finished.stdout, "healthy");
     assert!(count == 100 && worst < LATE, "{count} {worst:?}");
 }
 
 #[test]
-fn the_environment_names_proxies_and_what_goes_around_them() {
-    let inner = sampling();
+fn the_environment_names_proxies_and_exceptions() {
+    let inner = sample_server();
     let (proxy, requests) = proxy(&inner);
     for (variable, uri) in [
         ("http_proxy", "ws://h.invalid"),
@@ -184,13 +187,13 @@ fn the_environment_names_proxies_and_what_goes_around_them() {
         ("all_proxy", "ws://h.invalid"),
         ("ALL_PROXY", "192.0.2.1"),
     ] {
-        shown(&Run::start(once(uri, &[]).env(variable, at(&proxy))).finish());
+        assert_shows_sample(&Run::start(command(uri, &[]).env(variable, at(&proxy))).finish());
         requests.recv().unwrap();
     }
-    // Around it, and there is nothing there.
+    // These connect directly, to addresses that do not answer.
     let refused = |uri: &str, variables: &[(&str, &str)], word: &str| {
-        let mut command = once(uri, &["--no-reconnect", "--connect-timeout", "0.3"]);
-        given_up(&Run::start(command.envs(variables.iter().copied())).finish(), &[word]);
+        let mut command = command(uri, &["--no-reconnect", "--connect-timeout", "0.3"]);
+        assert_gave_up(&Run::start(command.envs(variables.iter().copied())).finish(), &[word]);
     };
     let url = at(&proxy);
     refused("ws://192.0.2.1", &[("http_proxy", &url), ("no_proxy", "x,192.0.2.0/24")], "connect to 192.0.2.1:80");
@@ -199,11 +202,12 @@ fn the_environment_names_proxies_and_what_goes_around_them() {
     refused("ws://127.0.0.1:1", &[("http_proxy", &url)], "connect to 127.0.0.1:1: connection refused");
     refused("ws://192.0.2.1", &[("http_proxy", "socks5://h")], "http_proxy: SOCKS is not supported");
     assert_eq!(proxy.accepted(), 4);
-    // What is asked for beats what is exported, also for loopback.
+    // The option overrides the environment, also for loopback.
     let finished = Run::start(
-        once(&inner.uri(), &["--proxy", &at(&proxy)]).envs([("http_proxy", "http://127.0.0.1:1"), ("no_proxy", "*")]),
+        command(&inner.uri(), &["--proxy", &at(&proxy)])
+            .envs([("http_proxy", "http://127.0.0.1:1"), ("no_proxy", "*")]),
     );
-    shown(&finished.finish());
+    assert_shows_sample(&finished.finish());
     assert_eq!(proxy.accepted(), 5);
 }
 
@@ -217,7 +221,7 @@ fn a_proxy_of_another_kind_is_a_usage_error() {
     ] {
         let finished = watch("ws://h.invalid", &["--proxy", url]);
         assert_eq!(finished.code, Some(2), "{finished:#?}");
-        said(&finished.stderr, &["--proxy", word]);
+        assert_contains(&finished.stderr, &["--proxy", word]);
         assert!(!finished.stderr.contains("hunter2"), "{finished:#?}");
     }
 }

@@ -1,25 +1,27 @@
-//! Redirects: where they lead, and what does not go along.
+//! Redirects, and the credentials that are not sent to their targets.
 
 use std::sync::mpsc::{Receiver, channel};
 
-use crate::certificate::{self, Wanted, authority};
+use crate::certificate::{self, CertificateSpec, authority};
+use crate::config::ServerConfig;
 use crate::front::tls;
 use crate::support::program::Run;
 use crate::support::server::Server;
-use crate::ways::Ways;
-use crate::{file, given_up, once, one_sample, said, sampling, shown, text, watch};
+use crate::{
+    assert_contains, assert_gave_up, assert_shows_sample, command, file, sample_server, send_sample, text, watch,
+};
 
-/// A server that samples, and the requests that it got.
+/// Returns a server that sends samples, and the requests that it gets.
 fn target() -> (Server, Receiver<String>) {
     let (sender, receiver) = channel();
     let server = Server::start(move |mut peer| {
         sender.send(peer.request().to_owned()).unwrap();
-        one_sample(peer);
+        send_sample(peer);
     });
     (server, receiver)
 }
 
-/// A server that sends everyone elsewhere.
+/// A server that redirects every request.
 fn redirecting(status: &'static str, location: String) -> Server {
     Server::start(move |mut peer| peer.answer(status, &[&format!("Location: {location}")], "moved"))
 }
@@ -32,8 +34,8 @@ fn each_kind_of_redirect_is_followed_to_the_address_in_it() {
     for status in [MOVED, "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
         for scheme in ["ws", "http"] {
             let first = redirecting(status, format!("{scheme}://127.0.0.1:{}/new?a=b#top", server.port()));
-            shown(&watch(&first.uri(), &[]));
-            said(&requests.recv().unwrap(), &["GET /new?a=b HTTP/1.1\r\n", "\r\nSec-WebSocket-Key: "]);
+            assert_shows_sample(&watch(&first.uri(), &[]));
+            assert_contains(&requests.recv().unwrap(), &["GET /new?a=b HTTP/1.1\r\n", "\r\nSec-WebSocket-Key: "]);
         }
     }
 }
@@ -47,19 +49,19 @@ fn a_redirect_may_be_relative_and_keeps_the_credentials_then() {
         ("?x=y", "GET /a/b?x=y HTTP/1.1"),
     ] {
         let server = Server::start(move |mut peer| {
-            said(peer.request(), &["\r\nAuthorization: Basic dTpw\r\n", "\r\nX-Key: k\r\n"]);
+            assert_contains(peer.request(), &["\r\nAuthorization: Basic dTpw\r\n", "\r\nX-Key: k\r\n"]);
             if peer.number() == 1 {
                 return peer.answer("302 Found", &[&format!("Location: {location}")], "");
             }
-            said(peer.request(), &[line]);
-            one_sample(peer);
+            assert_contains(peer.request(), &[line]);
+            send_sample(peer);
         });
-        shown(&watch(&format!("ws://u:p@127.0.0.1:{}/a/b", server.port()), &["--header", "X-Key: k"]));
+        assert_shows_sample(&watch(&format!("ws://u:p@127.0.0.1:{}/a/b", server.port()), &["--header", "X-Key: k"]));
     }
 }
 
 #[test]
-fn no_credential_goes_to_another_server() {
+fn no_credential_is_sent_to_another_server() {
     let (server, requests) = target();
     let first = redirecting(MOVED, format!("ws://u2:p2@127.0.0.1:{}/", server.port()));
     let token = file("redirect-token", "hunter2");
@@ -67,7 +69,7 @@ fn no_credential_goes_to_another_server() {
     let options = ["--header", "X-Api-Key: hunter2", "--header", "Cookie: hunter2", "--header", "Host: hunter2"];
     for more in [&[][..], &["--token-file", text(&token)]] {
         let finished = watch(&uri, &[&options[..], more, &["--log-level", "trace"]].concat());
-        shown(&finished);
+        assert_shows_sample(&finished);
         let request = requests.recv().unwrap();
         for word in ["hunter2", "u2", "Authorization", "Cookie", "X-Api-Key"] {
             assert!(!request.contains(word), "{request}");
@@ -77,50 +79,54 @@ fn no_credential_goes_to_another_server() {
 }
 
 #[test]
-fn neither_our_certificate_nor_the_name_for_the_first_server_go_to_another_one() {
-    let inner = sampling();
-    let second = tls(&Ways { wants_certificate: true, ..Ways::new(&certificate::server(&["127.0.0.1"])) }, &inner);
+fn neither_client_certificate_nor_tls_name_apply_to_another_server() {
+    let inner = sample_server();
+    let second = tls(
+        &ServerConfig { requires_certificate: true, ..ServerConfig::new(&certificate::server(&["127.0.0.1"])) },
+        &inner,
+    );
     let location = format!("wss://127.0.0.1:{}/", second.port());
     let redirect = redirecting(MOVED, location);
-    let first = tls(&Ways::new(&certificate::server(&["first.example"])), &redirect);
-    let ours = Wanted { common_name: "Client", issuer: Some(authority()), ..Wanted::default() }.issue();
+    let first = tls(&ServerConfig::new(&certificate::server(&["first.example"])), &redirect);
+    let ours =
+        CertificateSpec { common_name: "Client", issuer: Some(authority()), ..CertificateSpec::default() }.issue();
     let ca = file("redirect-ca.pem", authority().cert_pem());
     let (cert, key) = (file("redirect.pem", ours.cert_pem()), file("redirect.key", ours.key_pem()));
     let options = ["--ca-file", text(&ca), "--cert", text(&cert), "--key", text(&key), "--tls-name", "first.example"];
     let uri = format!("wss://127.0.0.1:{}", first.port());
     let finished = watch(&uri, &[&options[..], &["--no-reconnect"]].concat());
-    given_up(&finished, &["requires a client certificate"]);
+    assert_gave_up(&finished, &["requires a client certificate"]);
     assert_eq!((redirect.accepted(), inner.accepted()), (1, 0));
 }
 
 #[test]
-fn redirects_have_an_end() {
+fn the_number_of_redirects_is_bounded() {
     let round = Server::start(|mut peer| peer.answer("307 Temporary Redirect", &["Location: /again"], ""));
-    given_up(&watch(&round.uri(), &[]), &["redirected more than 5 times"]);
+    assert_gave_up(&watch(&round.uri(), &[]), &["redirected more than 5 times"]);
     assert_eq!(round.accepted(), 6);
     let fifth = Server::start(|mut peer| match peer.number() {
         1..=5 => peer.answer("308 Permanent Redirect", &["Location: /again"], ""),
-        _ => one_sample(peer),
+        _ => send_sample(peer),
     });
-    shown(&watch(&fifth.uri(), &[]));
+    assert_shows_sample(&watch(&fifth.uri(), &[]));
 }
 
 #[test]
 fn tls_is_gained_by_a_redirect_and_never_lost() {
-    let (inner, issued) = (sampling(), certificate::server(&["127.0.0.1"]));
-    let secure = tls(&Ways::new(&issued), &inner);
+    let (inner, issued) = (sample_server(), certificate::server(&["127.0.0.1"]));
+    let secure = tls(&ServerConfig::new(&issued), &inner);
     let ca = file("gained-ca.pem", authority().cert_pem());
     let gaining = redirecting(MOVED, format!("https://127.0.0.1:{}/", secure.port()));
-    shown(&watch(&gaining.uri(), &["--ca-file", text(&ca)]));
+    assert_shows_sample(&watch(&gaining.uri(), &["--ca-file", text(&ca)]));
 
     let losing = redirecting(MOVED, inner.uri());
-    let front = tls(&Ways::new(&issued), &losing);
+    let front = tls(&ServerConfig::new(&issued), &losing);
     let finished = watch(&format!("wss://127.0.0.1:{}", front.port()), &["--ca-file", text(&ca)]);
-    given_up(&finished, &["from wss to ws"]);
+    assert_gave_up(&finished, &["from wss to ws"]);
 }
 
 #[test]
-fn a_redirect_to_nowhere_is_said() {
+fn an_invalid_redirect_is_explained() {
     for (headers, word) in [
         (&[][..], "without a Location header"),
         (&["Location: ftp://h/"], "neither ws, wss, http nor https"),
@@ -128,15 +134,15 @@ fn a_redirect_to_nowhere_is_said() {
     ] {
         let server = Server::start(move |mut peer| peer.answer("302 Found", headers, ""));
         let finished = watch(&server.uri(), &[]);
-        given_up(&finished, &[word]);
+        assert_gave_up(&finished, &[word]);
         assert!(!finished.stderr.contains("hunter2"), "{}", finished.stderr);
     }
 }
 
-/// Without it the connection would go around the proxy unnoticed.
+/// Otherwise the connection would bypass the proxy unnoticed.
 #[test]
 fn a_redirect_to_where_the_proxy_is_wrong_is_not_followed() {
     let first = redirecting(MOVED, "wss://h.invalid/".to_owned());
-    let finished = Run::start(once(&first.uri(), &["--no-reconnect"]).env("https_proxy", "socks5://h")).finish();
-    given_up(&finished, &["https_proxy: SOCKS is not supported"]);
+    let finished = Run::start(command(&first.uri(), &["--no-reconnect"]).env("https_proxy", "socks5://h")).finish();
+    assert_gave_up(&finished, &["https_proxy: SOCKS is not supported"]);
 }

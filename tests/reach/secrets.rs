@@ -1,14 +1,14 @@
-//! Every output of runs at the level of trace, searched for what must not be in it.
+//! Searches all output of runs at level trace for secrets.
 
 use crate::front::tunnel;
 use crate::support::program::{Run, wsmon};
 use crate::support::server::{Peer, Server};
-use crate::{SAMPLE, file, said, text};
+use crate::{SAMPLE, assert_contains, file, text};
 
-/// As they are given, and as they go over the wire.
+/// Secrets as given, and as encoded on the wire.
 const SECRETS: [&str; 5] = ["hunter2", "aHVudGVyM", "h%75nter2", "aHVudGVyMg", "opensesame"];
 
-/// Answers with what it was asked, as servers that are being debugged do. A run takes seven connections.
+/// Quotes the request in its response, as servers in debug mode do. A run makes seven connections.
 fn parrot(mut peer: Peer) {
     let request = peer.request().replace("\r\n", " ");
     let target = request.split(' ').nth(1).unwrap().to_owned();
@@ -27,7 +27,7 @@ fn parrot(mut peer: Peer) {
     }
 }
 
-/// Runs with these options until two samples were shown, and hands out all that it left.
+/// Runs with these options until two samples were printed; returns all output and the contents of the log files.
 fn outputs(name: &str, uri: &str, options: &[&str], variables: &[(&str, &str)]) -> String {
     let (log, data) = (file(&format!("{name}.log"), ""), file(&format!("{name}.jsonl"), ""));
     let mut everything = String::new();
@@ -47,8 +47,8 @@ fn outputs(name: &str, uri: &str, options: &[&str], variables: &[(&str, &str)]) 
 }
 
 #[track_caller]
-fn keeps_them(everything: &str) {
-    said(everything, &["503", "connected", "redirected to ftp:", "1008", "error_history", "DEBUG"]);
+fn assert_no_secrets(everything: &str) {
+    assert_contains(everything, &["503", "connected", "redirected to ftp:", "1008", "error_history", "DEBUG"]);
     for secret in SECRETS {
         let line = everything.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret}");
@@ -56,29 +56,29 @@ fn keeps_them(everything: &str) {
 }
 
 #[test]
-fn user_information_and_the_query_are_shown_nowhere() {
+fn user_information_and_the_query_appear_nowhere() {
     let server = Server::start(parrot);
     let port = server.port();
     let uri = format!("ws://hunter2:h%75nter2@127.0.0.1:{port}/ws?token=hunter2&secret=hunter2&a=b");
-    keeps_them(&outputs("userinfo", &uri, &[], &[]));
+    assert_no_secrets(&outputs("userinfo", &uri, &[], &[]));
 }
 
 #[test]
-fn headers_and_tokens_are_shown_nowhere() {
+fn headers_and_tokens_appear_nowhere() {
     let server = Server::start(parrot);
     let uri = format!("ws://127.0.0.1:{}/ws?x=y", server.port());
     let token = file("secret-token", "hunter2\n");
     let headers = file("secret-headers", "X-Api-Key: hunter2\nX-Custom: opensesame\n");
     let at = format!("@{}", text(&headers));
-    keeps_them(&outputs("headers", &uri, &["--token-file", text(&token), "--header", &at], &[]));
+    assert_no_secrets(&outputs("headers", &uri, &["--token-file", text(&token), "--header", &at], &[]));
     let server = Server::start(parrot);
     let uri = format!("ws://127.0.0.1:{}/ws?x=y", server.port());
     let given = ["--header", "Cookie: id=hunter2", "--header", "X-Custom: opensesame"];
-    keeps_them(&outputs("environment", &uri, &given, &[("MONITORING_TOKEN", "hunter2")]));
+    assert_no_secrets(&outputs("environment", &uri, &given, &[("MONITORING_TOKEN", "hunter2")]));
 }
 
 #[test]
-fn what_a_proxy_wants_to_know_is_shown_nowhere() {
+fn credentials_for_a_proxy_appear_nowhere() {
     let inner = Server::start(parrot);
     let port = inner.port();
     let proxy = Server::start(move |mut peer| {
@@ -96,5 +96,5 @@ fn what_a_proxy_wants_to_know_is_shown_nowhere() {
     });
     let url = format!("http://hunter2:hunter2@127.0.0.1:{}", proxy.port());
     let options = ["--proxy", &url];
-    keeps_them(&outputs("proxy", "ws://h.invalid/ws?x=y", &options, &[("https_proxy", "http://hunter2@h")]));
+    assert_no_secrets(&outputs("proxy", "ws://h.invalid/ws?x=y", &options, &[("https_proxy", "http://hunter2@h")]));
 }

@@ -1,17 +1,17 @@
-//! Handshakes that stop half-way, while a healthy server goes on being shown.
+//! Handshakes that stop half-way while a healthy server is watched.
 
 use std::time::Duration;
 
 use openssl::ssl::SslVersion;
 
 use crate::certificate::{self, authority};
-use crate::front::{Then, Until, line, tls};
+use crate::config::ServerConfig;
+use crate::front::{Then, Until, faulty_line, tls};
 use crate::support::program::{Run, wsmon};
 use crate::support::server::Server;
-use crate::ways::Ways;
-use crate::{LATE, file, lateness, said, text, ticking};
+use crate::{LATE, assert_contains, file, lateness, text, ticking};
 
-/// Where a handshake can stop: before, in and after each of the server's flights.
+/// The points at which a handshake stops: before, in and after each of the server's flights.
 const STOPS: [(Until, SslVersion); 8] = [
     (Until::Bytes(0), SslVersion::TLS1_3),
     (Until::Bytes(3), SslVersion::TLS1_3),
@@ -23,12 +23,14 @@ const STOPS: [(Until, SslVersion); 8] = [
     (Until::SecondFlight, SslVersion::TLS1_2),
 ];
 
-/// Lines to TLS servers that stop there, and what keeps them alive.
+/// Returns lines to TLS servers that stop at these points, and the servers that must be kept alive.
 fn broken(then: Then) -> (Vec<Server>, Vec<Server>) {
     let (inner, issued) = (Server::start(|mut peer| peer.wait_gone()), certificate::server(&["127.0.0.1"]));
-    let whole: Vec<_> =
-        STOPS.iter().map(|stop| tls(&Ways { versions: (stop.1, stop.1), ..Ways::new(&issued) }, &inner)).collect();
-    let lines = STOPS.iter().zip(&whole).map(|(stop, server)| line(stop.0, then, server)).collect();
+    let whole: Vec<_> = STOPS
+        .iter()
+        .map(|stop| tls(&ServerConfig { versions: (stop.1, stop.1), ..ServerConfig::new(&issued) }, &inner))
+        .collect();
+    let lines = STOPS.iter().zip(&whole).map(|(stop, server)| faulty_line(stop.0, then, server)).collect();
     (lines, whole.into_iter().chain([inner]).collect())
 }
 
@@ -37,10 +39,10 @@ fn ca_file(test: &str) -> String {
 }
 
 #[test]
-fn a_handshake_that_stalls_at_any_flight_is_given_up_in_time_and_delays_nobody() {
+fn a_handshake_that_stalls_at_any_flight_times_out_without_delaying_other_servers() {
     let (lines, _alive) = broken(Then::Stalls);
     let healthy = ticking(100, Duration::from_millis(20));
-    let front = tls(&Ways::new(&certificate::server(&["127.0.0.1"])), &healthy);
+    let front = tls(&ServerConfig::new(&certificate::server(&["127.0.0.1"])), &healthy);
     let mut command = wsmon(["-n", "100", "--ca-file", &ca_file("stalls"), "--connect-timeout", "1.5"]);
     command.args(["-f", "jsonl", "--no-reconnect"]);
     for (i, line) in lines.iter().enumerate() {
@@ -52,7 +54,7 @@ fn a_handshake_that_stalls_at_any_flight_is_given_up_in_time_and_delays_nobody()
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     for (i, line) in lines.iter().enumerate() {
         let words = format!("stalled{i}: TLS with 127.0.0.1:{}: no answer within 1s 500ms; giving up", line.port());
-        said(&finished.stderr, &[&words]);
+        assert_contains(&finished.stderr, &[&words]);
         assert_eq!(line.accepted(), 1);
     }
     let (worst, count) = lateness(&finished.stdout, "healthy");
@@ -72,6 +74,6 @@ fn a_handshake_that_breaks_at_any_flight_says_so() {
     for (i, (until, _)) in STOPS.iter().enumerate() {
         let word = if *until == Until::Bytes(0) { "instead of answering in TLS" } else { "in the middle of the TLS" };
         let line = finished.stderr.lines().find(|line| line.contains(&format!("broken{i}: TLS"))).unwrap();
-        said(line, &[word]);
+        assert_contains(line, &[word]);
     }
 }

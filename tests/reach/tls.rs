@@ -1,13 +1,15 @@
-//! wss://, as far as the other side does its part: who is trusted, what is said, sessions.
+//! wss:// with servers that complete the handshake: trust, errors, sessions.
 
 use openssl::ssl::SslVersion;
 
-use crate::certificate::{self, Issued, Wanted, authority};
-use crate::front::{Goodbye, tls, tls_that};
+use crate::certificate::{self, CertificateSpec, Issued, authority};
+use crate::config::ServerConfig;
+use crate::front::{Goodbye, tls, tls_ending_with};
 use crate::support::program::{Run, wsmon};
 use crate::support::server::{PONG, Server, TEXT};
-use crate::ways::Ways;
-use crate::{SAMPLE, SHOWN, file, given_up, once, said, sampling, shown, text, watch};
+use crate::{
+    SAMPLE, SHOWN, assert_contains, assert_gave_up, assert_shows_sample, command, file, sample_server, text, watch,
+};
 
 fn ca_file(test: &str) -> String {
     text(&file(&format!("{test}-ca.pem"), authority().cert_pem())).to_owned()
@@ -17,106 +19,114 @@ fn wss(server: &Server) -> String {
     format!("wss://127.0.0.1:{}", server.port())
 }
 
-/// Valid from so many days from now to so many.
+/// Issues a certificate with these first and last days, counted from now.
 fn dated(valid: (i64, i64)) -> Issued {
-    Wanted { valid, names: &["127.0.0.1"], issuer: Some(authority()), ..Wanted::default() }.issue()
+    CertificateSpec { valid, names: &["127.0.0.1"], issuer: Some(authority()), ..CertificateSpec::default() }.issue()
 }
 
 #[test]
 fn a_private_authority_is_trusted_where_its_file_is_given() {
-    let (inner, issued) = (sampling(), certificate::server(&["127.0.0.1", "localhost"]));
-    let server = tls(&Ways::new(&issued), &inner);
-    shown(&watch(&wss(&server), &["--ca-file", &ca_file("good")]));
+    let (inner, issued) = (sample_server(), certificate::server(&["127.0.0.1", "localhost"]));
+    let server = tls(&ServerConfig::new(&issued), &inner);
+    assert_shows_sample(&watch(&wss(&server), &["--ca-file", &ca_file("good")]));
     let named = format!("WSS://localhost:{}", server.port());
-    shown(&watch(&named, &["--ca-file", &ca_file("good-name"), "-4"]));
+    assert_shows_sample(&watch(&named, &["--ca-file", &ca_file("good-name"), "-4"]));
 }
 
 #[test]
 fn a_private_authority_is_trusted_where_openssl_is_told_of_it() {
-    let (inner, issued) = (sampling(), certificate::server(&["127.0.0.1"]));
-    let server = tls(&Ways::new(&issued), &inner);
-    shown(&Run::start(once(&wss(&server), &[]).env("SSL_CERT_FILE", ca_file("environment"))).finish());
-    given_up(&watch(&wss(&server), &[]), &["--ca-file"]);
+    let (inner, issued) = (sample_server(), certificate::server(&["127.0.0.1"]));
+    let server = tls(&ServerConfig::new(&issued), &inner);
+    assert_shows_sample(&Run::start(command(&wss(&server), &[]).env("SSL_CERT_FILE", ca_file("environment"))).finish());
+    assert_gave_up(&watch(&wss(&server), &[]), &["--ca-file"]);
 }
 
 #[test]
-fn a_self_signed_certificate_is_refused_once_and_for_all_and_the_way_out_named() {
-    let (inner, issued) = (sampling(), Wanted { names: &["127.0.0.1"], ..Wanted::default() }.issue());
-    let server = tls(&Ways::new(&issued), &inner);
-    given_up(&watch(&wss(&server), &[]), &["TLS with 127.0.0.1:", "self-signed", "--ca-file"]);
+fn a_self_signed_certificate_is_refused_without_a_retry_and_the_way_out_named() {
+    let (inner, issued) =
+        (sample_server(), CertificateSpec { names: &["127.0.0.1"], ..CertificateSpec::default() }.issue());
+    let server = tls(&ServerConfig::new(&issued), &inner);
+    assert_gave_up(&watch(&wss(&server), &[]), &["TLS with 127.0.0.1:", "self-signed", "--ca-file"]);
     assert_eq!((server.accepted(), inner.accepted()), (1, 0));
     let itself = file("self-signed.pem", issued.cert_pem());
-    shown(&watch(&wss(&server), &["--ca-file", text(&itself)]));
+    assert_shows_sample(&watch(&wss(&server), &["--ca-file", text(&itself)]));
 }
 
 #[test]
-fn an_expired_certificate_is_refused_once_and_for_all() {
-    let inner = sampling();
-    let server = tls(&Ways::new(&dated((-2, -1))), &inner);
-    given_up(&watch(&wss(&server), &["--ca-file", &ca_file("expired")]), &["has expired", "the date here is 20"]);
+fn an_expired_certificate_is_refused_without_a_retry() {
+    let inner = sample_server();
+    let server = tls(&ServerConfig::new(&dated((-2, -1))), &inner);
+    assert_gave_up(&watch(&wss(&server), &["--ca-file", &ca_file("expired")]), &["has expired", "the date here is 20"]);
     assert_eq!(inner.accepted(), 0);
 }
 
 #[test]
 fn a_certificate_that_is_not_yet_valid_is_tried_again_and_the_date_said() {
-    let inner = sampling();
-    let server = tls(&Ways::new(&dated((1, 2))), &inner);
-    let run = Run::start(&mut once(&wss(&server), &["--ca-file", &ca_file("future")]));
+    let inner = sample_server();
+    let server = tls(&ServerConfig::new(&dated((1, 2))), &inner);
+    let run = Run::start(&mut command(&wss(&server), &["--ca-file", &ca_file("future")]));
     server.wait_accepted(3);
-    said(&run.wait_stderr("retrying"), &["not yet valid", "the date here is 20", "is the clock right?"]);
+    assert_contains(&run.wait_stderr("retrying"), &["not yet valid", "the date here is 20", "is the clock right?"]);
 }
 
 #[test]
 fn a_certificate_for_another_name_is_refused_unless_that_name_is_given() {
-    let (inner, issued) = (sampling(), certificate::server(&["h.example"]));
-    let server = tls(&Ways::new(&issued), &inner);
+    let (inner, issued) = (sample_server(), certificate::server(&["h.example"]));
+    let server = tls(&ServerConfig::new(&issued), &inner);
     let ca = ca_file("names");
-    given_up(&watch(&wss(&server), &["--ca-file", &ca]), &["not for 127.0.0.1", "--tls-name"]);
-    shown(&watch(&wss(&server), &["--ca-file", &ca, "--tls-name", "h.example"]));
-    given_up(&watch(&wss(&server), &["--ca-file", &ca, "--tls-name", "other.example"]), &["not for other.example"]);
+    assert_gave_up(&watch(&wss(&server), &["--ca-file", &ca]), &["not for 127.0.0.1", "--tls-name"]);
+    assert_shows_sample(&watch(&wss(&server), &["--ca-file", &ca, "--tls-name", "h.example"]));
+    assert_gave_up(
+        &watch(&wss(&server), &["--ca-file", &ca, "--tls-name", "other.example"]),
+        &["not for other.example"],
+    );
 }
 
 #[test]
 fn insecure_takes_any_certificate_and_says_so_even_when_quiet() {
-    let (inner, issued) = (sampling(), Wanted { names: &["x"], valid: (-9, -8), ..Wanted::default() }.issue());
-    let server = tls(&Ways::new(&issued), &inner);
+    let (inner, issued) =
+        (sample_server(), CertificateSpec { names: &["x"], valid: (-9, -8), ..CertificateSpec::default() }.issue());
+    let server = tls(&ServerConfig::new(&issued), &inner);
     let finished = watch(&wss(&server), &["--insecure", "-q"]);
-    shown(&finished);
-    said(&finished.stderr, &["WARN", "--insecure", "can read and change everything"]);
+    assert_shows_sample(&finished);
+    assert_contains(&finished.stderr, &["WARN", "--insecure", "can read and change everything"]);
 }
 
 #[test]
 fn a_server_that_wants_a_certificate_gets_ours() {
-    let (inner, issued) = (sampling(), certificate::server(&["127.0.0.1"]));
-    let ours = Wanted { common_name: "Client", issuer: Some(authority()), ..Wanted::default() }.issue();
+    let (inner, issued) = (sample_server(), certificate::server(&["127.0.0.1"]));
+    let ours =
+        CertificateSpec { common_name: "Client", issuer: Some(authority()), ..CertificateSpec::default() }.issue();
     let (cert, key) = (file("client.pem", ours.cert_pem()), file("client.key", ours.key_pem()));
     for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
-        let ways = Ways { wants_certificate: true, versions: (version, version), ..Ways::new(&issued) };
-        let server = tls(&ways, &inner);
+        let config =
+            ServerConfig { requires_certificate: true, versions: (version, version), ..ServerConfig::new(&issued) };
+        let server = tls(&config, &inner);
         let (ca, uri) = (ca_file("client"), wss(&server));
-        shown(&watch(&uri, &["--ca-file", &ca, "--cert", text(&cert), "--key", text(&key)]));
+        assert_shows_sample(&watch(&uri, &["--ca-file", &ca, "--cert", text(&cert), "--key", text(&key)]));
         let without = watch(&uri, &["--ca-file", &ca, "--no-reconnect"]);
         assert_eq!(without.code, Some(1), "{without:#?}");
-        said(&without.stderr, &["certificate", "--cert and --key"]);
+        assert_contains(&without.stderr, &["certificate", "--cert and --key"]);
     }
 }
 
 #[test]
 fn a_server_that_is_too_old_or_speaks_no_tls_is_said_to_be_so() {
-    let (inner, issued) = (sampling(), certificate::server(&["127.0.0.1"]));
-    let old = tls(&Ways { versions: (SslVersion::TLS1, SslVersion::TLS1_1), ..Ways::new(&issued) }, &inner);
-    given_up(&watch(&wss(&old), &["--insecure", "--no-reconnect"]), &["does not support TLS 1.2"]);
+    let (inner, issued) = (sample_server(), certificate::server(&["127.0.0.1"]));
+    let old =
+        tls(&ServerConfig { versions: (SslVersion::TLS1, SslVersion::TLS1_1), ..ServerConfig::new(&issued) }, &inner);
+    assert_gave_up(&watch(&wss(&old), &["--insecure", "--no-reconnect"]), &["does not support TLS 1.2"]);
     let plain = Server::start(|mut peer| peer.raw("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"));
-    given_up(&watch(&wss(&plain), &["--no-reconnect"]), &["answered with plain HTTP", "ws://"]);
+    assert_gave_up(&watch(&wss(&plain), &["--no-reconnect"]), &["answered with plain HTTP", "ws://"]);
     let silent = Server::start(|peer| drop(peer.stream().peek(&mut [0])));
-    given_up(&watch(&wss(&silent), &["--no-reconnect"]), &["closed the connection instead of answering in TLS"]);
-    let server = tls(&Ways::new(&issued), &inner);
+    assert_gave_up(&watch(&wss(&silent), &["--no-reconnect"]), &["closed the connection instead of answering in TLS"]);
+    let server = tls(&ServerConfig::new(&issued), &inner);
     let wrong = watch(&format!("ws://127.0.0.1:{}", server.port()), &["--no-reconnect"]);
     assert_eq!(wrong.code, Some(1), "{wrong:#?}");
 }
 
 #[test]
-fn what_does_not_belong_into_the_options_of_tls_is_said_at_the_start() {
+fn invalid_options_of_tls_are_refused_at_the_start() {
     let (no_pem, cert) = (file("no.pem", "hello"), file("lone.pem", authority().cert_pem()));
     for (options, code, word) in [
         (&["--ca-file", "/no/such"][..], 3, "read /no/such: no such file"),
@@ -127,11 +137,11 @@ fn what_does_not_belong_into_the_options_of_tls_is_said_at_the_start() {
     ] {
         let finished = watch("wss://127.0.0.1:1", options);
         assert_eq!(finished.code, Some(code), "{finished:#?}");
-        said(&finished.stderr, &[word]);
+        assert_contains(&finished.stderr, &[word]);
     }
 }
 
-/// Pings both ways, a Close of the server's, and a second connection.
+/// Tests pings in both directions, a Close of the server's, and a second connection.
 #[test]
 fn a_session_over_tls_is_like_any_other() {
     let inner = Server::start(|mut peer| {
@@ -148,16 +158,16 @@ fn a_session_over_tls_is_like_any_other() {
         }
         peer.drain();
     });
-    let server = tls(&Ways::new(&certificate::server(&["127.0.0.1"])), &inner);
+    let server = tls(&ServerConfig::new(&certificate::server(&["127.0.0.1"])), &inner);
     let mut command =
         wsmon(["-u", &wss(&server), "-n", "3", "--ca-file", &ca_file("session"), "--send", "hello", "-s"]);
     let finished = Run::start(command.args(["--ping-interval", "0.2", "-f", "jsonl", "-v"])).finish();
     assert_eq!(finished.code, Some(0), "{finished:#?}");
-    said(&finished.stderr, &["closed by the server with 1012 (service restart): restart"]);
-    said(&finished.stdout, &[r#""connections":2"#, r#""total_disconnections":1"#]);
+    assert_contains(&finished.stderr, &["closed by the server with 1012 (service restart): restart"]);
+    assert_contains(&finished.stdout, &[r#""connections":2"#, r#""total_disconnections":1"#]);
 }
 
-/// A server that is killed: neither Close nor close_notify.
+/// A killed server sends neither Close nor close_notify.
 #[test]
 fn an_end_without_goodbye_is_the_same_with_tls_and_without() {
     let inner = Server::start(|mut peer| {
@@ -167,18 +177,19 @@ fn an_end_without_goodbye_is_the_same_with_tls_and_without() {
     let issued = certificate::server(&["127.0.0.1"]);
     let ca = ca_file("goodbye");
     let mut ends = vec![inner.uri()];
-    let fronts = [Goodbye::Said, Goodbye::Missing].map(|goodbye| tls_that(goodbye, &Ways::new(&issued), &inner));
+    let fronts =
+        [Goodbye::Said, Goodbye::Missing].map(|goodbye| tls_ending_with(goodbye, &ServerConfig::new(&issued), &inner));
     ends.extend(fronts.iter().map(wss));
     for uri in ends {
         let finished =
             Run::start(wsmon(["-u", &uri, "--no-reconnect", "--ca-file", &ca]).args(["-f", "simple"])).finish();
         assert!(finished.stdout.contains(SHOWN), "{finished:#?}");
-        said(&finished.stderr, &["the server closed the connection without a Close frame"]);
+        assert_contains(&finished.stderr, &["the server closed the connection without a Close frame"]);
     }
 }
 
 #[test]
-fn a_large_message_comes_whole() {
+fn a_large_message_arrives_whole() {
     let long = "x".repeat(2 << 20);
     let message = format!(r#"{{"type":"log_line","text":"{long}"}}"#);
     let sent = message.clone();
@@ -187,7 +198,7 @@ fn a_large_message_comes_whole() {
         peer.text(&sent);
         peer.drain();
     });
-    let server = tls(&Ways::new(&certificate::server(&["127.0.0.1"])), &inner);
+    let server = tls(&ServerConfig::new(&certificate::server(&["127.0.0.1"])), &inner);
     let finished = watch(&wss(&server), &["--ca-file", &ca_file("large"), "-f", "jsonl"]);
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     assert!(finished.stdout.contains(&long), "{} bytes", finished.stdout.len());
@@ -195,8 +206,8 @@ fn a_large_message_comes_whole() {
 
 #[test]
 fn many_servers_at_once_take_turns_with_their_handshakes() {
-    let (inner, issued) = (sampling(), certificate::server(&["127.0.0.1"]));
-    let servers: Vec<_> = (0..20).map(|_| tls(&Ways::new(&issued), &inner)).collect();
+    let (inner, issued) = (sample_server(), certificate::server(&["127.0.0.1"]));
+    let servers: Vec<_> = (0..20).map(|_| tls(&ServerConfig::new(&issued), &inner)).collect();
     let mut command = wsmon(["-n", "1", "--ca-file", &ca_file("many"), "--connect-timeout", "15"]);
     servers.iter().for_each(|server| _ = command.args(["-u", &wss(server)]));
     let finished = Run::start(&mut command).finish();
@@ -208,15 +219,15 @@ fn many_servers_at_once_take_turns_with_their_handshakes() {
 #[test]
 fn an_upgrade_over_tls_may_fail_or_drip_like_any_other() {
     let inner = Server::start(|mut peer| assert!(peer.request().starts_with("GET / ")));
-    let server = tls(&Ways::new(&certificate::server(&["127.0.0.1"])), &inner);
+    let server = tls(&ServerConfig::new(&certificate::server(&["127.0.0.1"])), &inner);
     let finished = watch(&wss(&server), &["--ca-file", &ca_file("upgrade"), "--no-reconnect"]);
-    given_up(&finished, &["upgrade at 127.0.0.1:", "closed without an answer"]);
+    assert_gave_up(&finished, &["upgrade at 127.0.0.1:", "closed without an answer"]);
     let slow = Server::start(|mut peer| {
         let granted = peer.granted();
         peer.drip(granted);
         peer.text(SAMPLE);
         peer.drain();
     });
-    let server = tls(&Ways::new(&certificate::server(&["127.0.0.1"])), &slow);
-    shown(&watch(&wss(&server), &["--ca-file", &ca_file("drip")]));
+    let server = tls(&ServerConfig::new(&certificate::server(&["127.0.0.1"])), &slow);
+    assert_shows_sample(&watch(&wss(&server), &["--ca-file", &ca_file("drip")]));
 }

@@ -1,13 +1,13 @@
-//! ws+unix://.
+//! Servers behind Unix sockets, `ws+unix://`.
 
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
 use crate::support::program::{Run, wsmon};
 use crate::support::server::Server;
-use crate::{SHOWN, front, given_up, one_sample, said, shown, watch};
+use crate::{SHOWN, assert_contains, assert_gave_up, assert_shows_sample, front, send_sample, watch};
 
-/// A Unix socket before a server, for one connection.
+/// Forwards one connection of a Unix socket to a server.
 fn listen(name: &str, inner: &Server) -> PathBuf {
     let path = std::env::temp_dir().join(format!("wsmon-{}-{name}", std::process::id()));
     let _left_behind = std::fs::remove_file(&path);
@@ -19,7 +19,7 @@ fn listen(name: &str, inner: &Server) -> PathBuf {
     path
 }
 
-/// A path that looks like a URI's.
+/// Makes the URI of a socket.
 fn uri(path: &std::path::Path) -> String {
     format!("ws+unix://{}", path.to_str().unwrap().replace(' ', "%20"))
 }
@@ -29,48 +29,51 @@ fn a_socket_is_connected_to_and_its_path_is_the_label() {
     let inner = Server::start(|mut peer| {
         assert!(peer.request().contains("\r\nHost: localhost\r\n"), "{}", peer.request());
         assert!(peer.request().starts_with("GET /a?b=c HTTP/1.1\r\n"), "{}", peer.request());
-        one_sample(peer);
+        send_sample(peer);
     });
     let path = listen("plain.sock", &inner);
     let finished = watch(&format!("{}:/a?b=c", uri(&path)), &[]);
-    shown(&finished);
-    said(&finished.stderr, &[&format!("{}: connected", path.display())]);
+    assert_shows_sample(&finished);
+    assert_contains(&finished.stderr, &[&format!("{}: connected", path.display())]);
     std::fs::remove_file(path).unwrap();
 }
 
 #[test]
 fn a_path_may_hold_what_is_percent_encoded() {
-    let inner = crate::sampling();
+    let inner = crate::sample_server();
     let path = listen("with space.sock", &inner);
     let mut command = wsmon(["-u", &format!("here={}", uri(&path)), "-n", "1", "-f", "jsonl", "-s"]);
     let finished = Run::start(command.env("all_proxy", "http://127.0.0.1:1")).finish();
     assert_eq!(finished.code, Some(0), "{finished:#?}");
-    said(&finished.stdout, &[r#""server":"here""#, "with%20space.sock:/\""]);
+    assert_contains(&finished.stdout, &[r#""server":"here""#, "with%20space.sock:/\""]);
     std::fs::remove_file(path).unwrap();
 }
 
 #[test]
-fn a_credential_for_a_socket_goes_over_no_network() {
-    let inner = crate::sampling();
+fn a_credential_for_a_socket_causes_no_warning() {
+    let inner = crate::sample_server();
     let path = listen("credential.sock", &inner);
     let finished = watch(&uri(&path), &["--header", "Authorization: Bearer x"]);
-    shown(&finished);
+    assert_shows_sample(&finished);
     assert!(!finished.stderr.contains("WARN"), "{}", finished.stderr);
     std::fs::remove_file(path).unwrap();
 }
 
 #[test]
-fn a_socket_that_is_missing_or_dead_is_said_and_waited_for() {
+fn a_socket_that_is_missing_or_dead_is_retried() {
     let path = std::env::temp_dir().join(format!("wsmon-{}-missing.sock", std::process::id()));
-    given_up(&watch(&uri(&path), &["--no-reconnect"]), &["connect to /", "missing.sock: no such file or directory"]);
+    assert_gave_up(
+        &watch(&uri(&path), &["--no-reconnect"]),
+        &["connect to /", "missing.sock: no such file or directory"],
+    );
     drop(UnixListener::bind(&path).unwrap());
-    given_up(&watch(&uri(&path), &["--no-reconnect"]), &["missing.sock: connection refused"]);
+    assert_gave_up(&watch(&uri(&path), &["--no-reconnect"]), &["missing.sock: connection refused"]);
     std::fs::remove_file(&path).unwrap();
 
     let mut command = wsmon(["-u", &uri(&path), "-n", "1", "--reconnect-interval", "0.1"]);
     let run = Run::start(&mut command);
     run.wait_stderr("retrying");
-    let inner = crate::sampling();
+    let inner = crate::sample_server();
     listen("missing.sock", &inner);
     assert!(run.finish().stdout.contains(SHOWN));
     std::fs::remove_file(path).unwrap();

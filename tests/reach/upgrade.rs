@@ -1,7 +1,7 @@
-//! The upgrade, as servers and what stands before them grant it.
+//! The upgrade with servers and proxies that grant it in unusual forms.
 
 use crate::support::server::Server;
-use crate::{SAMPLE, given_up, shown, watch};
+use crate::{SAMPLE, assert_gave_up, assert_shows_sample, watch};
 
 /// A server that changes the 101 before it is sent.
 fn granting(change: impl Fn(String) -> String + Send + Sync + 'static) -> Server {
@@ -14,7 +14,7 @@ fn granting(change: impl Fn(String) -> String + Send + Sync + 'static) -> Server
 }
 
 #[test]
-fn a_101_that_a_proxy_has_rewritten_is_taken() {
+fn a_101_that_a_proxy_has_rewritten_is_accepted() {
     for (from, to) in [
         ("Connection: Upgrade", "Connection: keep-alive, Upgrade"),
         ("Connection: Upgrade", "connection: upgrade"),
@@ -22,50 +22,50 @@ fn a_101_that_a_proxy_has_rewritten_is_taken() {
         ("101 Switching Protocols", "101 "),
     ] {
         let server = granting(move |granted| granted.replace(from, to));
-        shown(&watch(&server.uri(), &[]));
+        assert_shows_sample(&watch(&server.uri(), &[]));
     }
     let early = granting(|granted| format!("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n{granted}"));
-    shown(&watch(&early.uri(), &[]));
+    assert_shows_sample(&watch(&early.uri(), &[]));
 }
 
 #[test]
-fn a_101_that_drips_is_taken_and_so_are_frames_glued_to_it() {
+fn a_101_may_arrive_byte_by_byte_or_together_with_frames() {
     let dripping = Server::start(|mut peer| {
         let granted = peer.granted();
         peer.drip(granted);
         peer.text(SAMPLE);
         peer.drain();
     });
-    shown(&watch(&dripping.uri(), &[]));
+    assert_shows_sample(&watch(&dripping.uri(), &[]));
     let glued = Server::start(|mut peer| {
         let granted = peer.granted();
         let frame = [&[0x81, u8::try_from(SAMPLE.len()).unwrap()], SAMPLE.as_bytes()].concat();
         peer.raw([granted.as_bytes(), &frame].concat());
         peer.drain();
     });
-    shown(&watch(&glued.uri(), &[]));
+    assert_shows_sample(&watch(&glued.uri(), &[]));
 }
 
 #[test]
-fn what_was_not_asked_for_is_refused_by_its_name() {
+fn extensions_and_subprotocols_that_were_not_offered_are_refused() {
     for (line, word) in [
         ("Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover", "\"permessage-deflate\""),
         ("Sec-WebSocket-Protocol: chat", "\"chat\""),
     ] {
         let server = granting(move |granted| granted.replacen("\r\n", &format!("\r\n{line}\r\n"), 1));
-        given_up(&watch(&server.uri(), &["--no-reconnect"]), &[word, "which was not offered"]);
+        assert_gave_up(&watch(&server.uri(), &["--no-reconnect"]), &[word, "which was not offered"]);
     }
 }
 
 #[test]
-fn uris_are_asked_for_as_they_are_meant() {
+fn uris_are_normalised_in_the_request() {
     let first_line = |uri: &dyn Fn(u16) -> String| {
         let (sender, receiver) = std::sync::mpsc::channel();
         let server = Server::start(move |mut peer| {
             sender.send(peer.request().to_owned()).unwrap();
-            crate::one_sample(peer);
+            crate::send_sample(peer);
         });
-        shown(&watch(&uri(server.port()), &[]));
+        assert_shows_sample(&watch(&uri(server.port()), &[]));
         let request: String = receiver.recv().unwrap();
         let host = format!("\r\nHost: 127.0.0.1:{}\r\n", server.port());
         assert!(request.contains(&host) || request.contains("Host: localhost:"), "{request}");
@@ -82,7 +82,7 @@ fn uris_are_asked_for_as_they_are_meant() {
 }
 
 #[test]
-fn uris_that_cannot_be_meant_are_usage_errors() {
+fn invalid_uris_are_usage_errors() {
     for (uri, word) in [
         ("ws://h:99999/", "99999"),
         ("ws://h/#x", "fragment"),
@@ -108,14 +108,14 @@ fn a_refusal_is_retried_or_not_as_its_status_says() {
         let server =
             Server::start(
                 move |mut peer| {
-                    if peer.number() == 1 { peer.answer(status, &[], "no") } else { crate::one_sample(peer) }
+                    if peer.number() == 1 { peer.answer(status, &[], "no") } else { crate::send_sample(peer) }
                 },
             );
         let finished = watch(&server.uri(), &[]);
         if final_ {
-            given_up(&finished, &[status, "(\"no\")"]);
+            assert_gave_up(&finished, &[status, "(\"no\")"]);
         } else {
-            shown(&finished);
+            assert_shows_sample(&finished);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Certificates made for a test: an authority, and what it issues.
+//! Certificates made for a test: an authority, and those that it issues.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -23,30 +23,32 @@ pub struct Issued {
     pub key: PKey<Private>,
 }
 
-/// The authority that tests trust.
+/// Returns the authority that tests trust.
 pub fn authority() -> &'static Issued {
     static AUTHORITY: OnceLock<Issued> = OnceLock::new();
-    AUTHORITY.get_or_init(|| Wanted { common_name: "Authority", is_authority: true, ..Wanted::default() }.issue())
+    AUTHORITY.get_or_init(|| {
+        CertificateSpec { common_name: "Authority", is_authority: true, ..CertificateSpec::default() }.issue()
+    })
 }
 
-/// What a certificate is to hold.
-pub struct Wanted<'a> {
+/// The contents of a certificate to be issued.
+pub struct CertificateSpec<'a> {
     pub common_name: &'a str,
     pub names: &'a [&'a str],
-    /// Days from now.
+    /// First and last day, counted from now.
     pub valid: (i64, i64),
     pub is_authority: bool,
-    /// `None` = itself.
+    /// `None` for a self-signed certificate.
     pub issuer: Option<&'a Issued>,
 }
 
-impl Default for Wanted<'_> {
+impl Default for CertificateSpec<'_> {
     fn default() -> Self {
-        Wanted { common_name: "Server", names: &[], valid: (-1, 1), is_authority: false, issuer: None }
+        CertificateSpec { common_name: "Server", names: &[], valid: (-1, 1), is_authority: false, issuer: None }
     }
 }
 
-impl Wanted<'_> {
+impl CertificateSpec<'_> {
     pub fn issue(&self) -> Issued {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
         let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
@@ -71,9 +73,9 @@ impl Wanted<'_> {
     }
 }
 
-/// A server's certificate from the authority.
+/// Issues a server's certificate.
 pub fn server(names: &[&str]) -> Issued {
-    Wanted { names, issuer: Some(authority()), ..Wanted::default() }.issue()
+    CertificateSpec { names, issuer: Some(authority()), ..CertificateSpec::default() }.issue()
 }
 
 impl Issued {
@@ -86,7 +88,7 @@ impl Issued {
     }
 }
 
-/// A file of this name and content below the directory for a test's own files.
+/// Writes a file for a test.
 pub fn file(name: &str, content: impl AsRef<[u8]>) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("tls-{}-{name}", std::process::id()));
     std::fs::write(&path, content).unwrap();

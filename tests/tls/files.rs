@@ -1,4 +1,4 @@
-//! Files that cannot be used, and files that change.
+//! Certificate files that are invalid, and files that change.
 
 use std::path::{Path, PathBuf};
 
@@ -6,9 +6,9 @@ use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
 use openssl::symm::Cipher;
 
-use crate::certificate::{self, Wanted, authority};
-use crate::ways::Ways;
-use crate::{meet, trusting};
+use crate::certificate::{self, CertificateSpec, authority};
+use crate::config::ServerConfig;
+use crate::{connect, trusting};
 use wsmon::internal::tls::{CachedConnector, Connector, TlsSettings};
 
 fn why(settings: &TlsSettings) -> String {
@@ -22,7 +22,7 @@ fn with_ca(path: impl Into<PathBuf>) -> TlsSettings {
 }
 
 #[test]
-fn a_ca_file_that_is_none_is_named_with_what_is_wrong() {
+fn an_invalid_ca_file_is_named_with_what_is_wrong() {
     let pem = authority().cert_pem();
     let cut = &pem[..pem.len() / 2];
     let der = authority().cert.to_der().unwrap();
@@ -48,8 +48,8 @@ fn with_key(cert: &Path, key: Option<PathBuf>) -> TlsSettings {
 
 #[test]
 fn a_key_that_cannot_be_used_is_named_with_the_command_that_converts_it() {
-    let issued = Wanted::default().issue();
-    let other = Wanted::default().issue();
+    let issued = CertificateSpec::default().issue();
+    let other = CertificateSpec::default().issue();
     let rsa = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
     let cert = certificate::file("key-cert.pem", issued.cert_pem());
     let encrypted = issued.key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_128_cbc(), b"x").unwrap();
@@ -75,10 +75,10 @@ fn a_key_that_cannot_be_used_is_named_with_the_command_that_converts_it() {
     assert!(why(&with_key(&broken, None)).contains("the certificate in it is malformed"));
 }
 
-/// What the advice says, done by the program that it names, where that is installed.
+/// Runs the command that the error names, if it is installed.
 #[test]
-fn the_command_converts_what_cannot_be_read() {
-    let issued = Wanted::default().issue();
+fn the_command_in_the_error_converts_the_key() {
+    let issued = CertificateSpec::default().issue();
     let cert = certificate::file("convert-cert.pem", issued.cert_pem());
     let old = certificate::file("convert-old.key", issued.key.ec_key().unwrap().private_key_to_pem().unwrap());
     let new = certificate::file("convert-new.key", "");
@@ -97,7 +97,7 @@ fn a_connector_is_built_again_when_one_of_its_files_has_changed() {
     let path = settings.ca_file.clone().unwrap();
     let mut cached = CachedConnector::new(settings.clone());
     cached.get().unwrap();
-    meet(&settings, "h.example", &Ways::new(&issued)).unwrap();
+    connect(&settings, "h.example", &ServerConfig::new(&issued)).unwrap();
 
     std::fs::write(&path, "half of it").unwrap();
     assert!(cached.get().unwrap_err().contains("no PEM certificate"));

@@ -1,29 +1,29 @@
-//! TLS without waiting, against a server in memory with certificates made here.
+//! Non-blocking TLS against a server in memory, with certificates made here.
 
 mod certificate;
+mod config;
+mod errors;
 mod files;
 mod handshake;
 mod pipe;
 mod server;
 mod sockets;
 mod stalls;
-mod verdicts;
-mod ways;
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use certificate::authority;
-use pipe::{End, Line};
+use config::ServerConfig;
+use pipe::{End, Pipe};
 use server::Server;
-use ways::Ways;
 use wsmon::internal::tls::{Connector, Progress, TlsError, TlsSettings, TlsStream};
 
-/// No handshake takes more turns, and no failing one either.
+/// Upper bound on the turns of a handshake, failing ones included.
 const TURNS: usize = 50;
 
-/// The date that errors show.
+/// The date for errors.
 fn wall() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(86_400)
 }
@@ -32,16 +32,20 @@ fn ca_file(name: &str) -> PathBuf {
     certificate::file(&format!("{name}-ca.pem"), authority().cert_pem())
 }
 
-/// Settings that trust the authority.
+/// Returns settings that trust the authority.
 fn trusting(test: &str) -> TlsSettings {
     TlsSettings { ca_file: Some(ca_file(test)), ..TlsSettings::default() }
 }
 
-/// Both sides in turn, until the client is done or has failed.
-fn meet(settings: &TlsSettings, host: &str, ways: &Ways<'_>) -> Result<(TlsStream<End>, Server), TlsError> {
-    let line = Line::default();
-    let mut server = Server::new(ways, line.server());
-    let mut handshake = Connector::build(settings).unwrap().handshake(host, line.client());
+/// Runs both sides in turn until the client has connected or failed.
+fn connect(
+    settings: &TlsSettings,
+    host: &str,
+    config: &ServerConfig<'_>,
+) -> Result<(TlsStream<End>, Server), TlsError> {
+    let pipe = Pipe::default();
+    let mut server = Server::new(config, pipe.server());
+    let mut handshake = Connector::build(settings).unwrap().handshake(host, pipe.client());
     for _ in 0..TURNS {
         handshake = match handshake.advance(wall())? {
             Progress::Done(stream) => return Ok((stream, server)),
@@ -52,9 +56,9 @@ fn meet(settings: &TlsSettings, host: &str, ways: &Ways<'_>) -> Result<(TlsStrea
     panic!("the handshake does not end");
 }
 
-/// The error of a handshake that must fail.
-fn refused(settings: &TlsSettings, host: &str, ways: &Ways<'_>) -> TlsError {
-    meet(settings, host, ways).map(|_| ()).unwrap_err()
+/// Returns the error of a handshake that must fail.
+fn connect_error(settings: &TlsSettings, host: &str, config: &ServerConfig<'_>) -> TlsError {
+    connect(settings, host, config).map(|_| ()).unwrap_err()
 }
 
 /// Sends a text and expects it back.

@@ -1,4 +1,4 @@
-//! A connection in memory that holds back, cuts off and trickles as a test wants it.
+//! A connection in memory that stalls, trickles or breaks as a test sets it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -7,33 +7,33 @@ use std::rc::Rc;
 
 /// One direction.
 #[derive(Debug, Default)]
-pub struct Way {
+pub struct Direction {
     bytes: VecDeque<u8>,
-    /// All that was ever written into it.
+    /// Bytes written so far.
     pub written: usize,
-    /// How many bytes may still be read; `None` = all.
+    /// Bytes that may still be read; `None` for all.
     pub allowed: Option<usize>,
-    /// How many bytes may wait in it; `None` = any number.
-    pub room: Option<usize>,
-    /// Nothing comes after what is there and allowed.
+    /// Upper bound on buffered bytes; `None` for no bound.
+    pub capacity: Option<usize>,
+    /// Reads end after the bytes that are buffered and allowed.
     pub closed: bool,
 }
 
-/// Both directions, as the test holds them.
+/// Both directions, as the test sees them.
 #[derive(Clone, Debug, Default)]
-pub struct Line {
-    pub up: Rc<RefCell<Way>>,
-    pub down: Rc<RefCell<Way>>,
+pub struct Pipe {
+    pub up: Rc<RefCell<Direction>>,
+    pub down: Rc<RefCell<Direction>>,
 }
 
-/// One end of it.
+/// One end of a pipe.
 #[derive(Debug)]
 pub struct End {
-    from: Rc<RefCell<Way>>,
-    to: Rc<RefCell<Way>>,
+    from: Rc<RefCell<Direction>>,
+    to: Rc<RefCell<Direction>>,
 }
 
-impl Line {
+impl Pipe {
     pub fn client(&self) -> End {
         End { from: self.down.clone(), to: self.up.clone() }
     }
@@ -45,26 +45,28 @@ impl Line {
 
 impl Read for End {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut way = self.from.borrow_mut();
-        let len = buffer.len().min(way.bytes.len()).min(way.allowed.unwrap_or(usize::MAX));
-        if len == 0 && !way.closed {
+        let mut direction = self.from.borrow_mut();
+        let len = buffer.len().min(direction.bytes.len()).min(direction.allowed.unwrap_or(usize::MAX));
+        if len == 0 && !direction.closed {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        way.bytes.drain(..len).zip(buffer).for_each(|(byte, place)| *place = byte);
-        way.allowed = way.allowed.map(|allowed| allowed - len);
+        direction.bytes.drain(..len).zip(buffer).for_each(|(byte, place)| *place = byte);
+        direction.allowed = direction.allowed.map(|allowed| allowed - len);
         Ok(len)
     }
 }
 
 impl Write for End {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut way = self.to.borrow_mut();
-        let len = bytes.len().min(way.room.map_or(usize::MAX, |room| room.saturating_sub(way.bytes.len())));
+        let mut direction = self.to.borrow_mut();
+        let len = bytes
+            .len()
+            .min(direction.capacity.map_or(usize::MAX, |capacity| capacity.saturating_sub(direction.bytes.len())));
         if len == 0 && !bytes.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        way.bytes.extend(&bytes[..len]);
-        way.written += len;
+        direction.bytes.extend(&bytes[..len]);
+        direction.written += len;
         Ok(len)
     }
 

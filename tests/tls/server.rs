@@ -1,14 +1,14 @@
-//! A TLS server on the far end of a pipe. It never waits either: test and server take turns.
+//! A TLS server at the other end of a pipe. It does not block either: test and server take turns.
 
 use std::io::{Read, Write};
 use std::pin::Pin;
 
 use openssl::ssl::{ErrorCode, Ssl, SslStream};
 
+use crate::config::ServerConfig;
 use crate::pipe::End;
-use crate::ways::Ways;
 
-/// It echoes what it gets.
+/// An echo server.
 pub struct Server {
     stream: SslStream<End>,
     is_open: bool,
@@ -16,12 +16,12 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn new(ways: &Ways<'_>, end: End) -> Self {
-        let stream = SslStream::new(Ssl::new(&ways.context()).unwrap(), end).unwrap();
+    pub fn new(config: &ServerConfig<'_>, end: End) -> Self {
+        let stream = SslStream::new(Ssl::new(&config.context()).unwrap(), end).unwrap();
         Server { stream, is_open: false, failed: false }
     }
 
-    /// Does what can be done without waiting.
+    /// Goes as far as possible without waiting.
     pub fn turn(&mut self) {
         if self.failed {
             return;
@@ -41,8 +41,8 @@ impl Server {
         }
     }
 
-    /// The name that the client asked for.
-    pub fn asked_for(&self) -> Option<&str> {
+    /// Returns the name in the client's SNI.
+    pub fn server_name(&self) -> Option<&str> {
         self.stream.ssl().servername(openssl::ssl::NameType::HOST_NAME)
     }
 

@@ -1,4 +1,4 @@
-//! The same over real sockets that never block.
+//! TLS over real non-blocking sockets.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use crate::{trusting, wall};
 use mio::{Events, Interest, Poll, Token};
 use wsmon::internal::tls::{Connector, Handshake, Progress, TlsStream};
 
-/// A server that echoes one message and is gone.
+/// A server that echoes one message and exits.
 fn serve(issued: &Issued, listener: TcpListener) -> std::thread::JoinHandle<()> {
     let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
     acceptor.set_certificate(&issued.cert).unwrap();
@@ -48,7 +48,7 @@ fn finish(
 }
 
 #[test]
-fn a_registered_socket_needs_no_other_events_than_those_it_has() {
+fn a_socket_that_is_registered_once_gets_all_events_that_tls_needs() {
     let issued = certificate::server(&["127.0.0.1"]);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

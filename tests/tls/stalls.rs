@@ -1,51 +1,55 @@
-//! Lines that stall, trickle and break at every byte of a handshake.
+//! Connections that stall, trickle and break at every byte of a handshake.
 
 use openssl::ssl::SslVersion;
 
-use crate::certificate::{self, Wanted, authority};
-use crate::pipe::Line;
+use crate::certificate::{self, CertificateSpec, authority};
+use crate::config::ServerConfig;
+use crate::pipe::Pipe;
 use crate::server::Server;
-use crate::ways::Ways;
 use crate::{TURNS, echo, trusting, wall};
 use wsmon::internal::tls::{Connector, Progress, TlsErrorKind, TlsSettings};
 
-/// Bytes that the server sends in a whole handshake, at least.
+/// Lower bound on the bytes that the server sends in a handshake.
 const FLIGHTS: usize = 500;
-/// Not every byte is tried, which would take long, but some of every record's head and body.
+/// Trying every byte would take long; this step hits the head and body of every record.
 const STEP: usize = 3;
 
-struct Meeting {
+struct Scenario {
     connector: Connector,
     issued: certificate::Issued,
     version: SslVersion,
 }
 
-fn meetings(test: &str) -> Vec<Meeting> {
+fn scenarios(test: &str) -> Vec<Scenario> {
     let issued = certificate::server(&["h.example"]);
-    let ours = Wanted { common_name: "Client", issuer: Some(authority()), ..Wanted::default() }.issue();
+    let ours =
+        CertificateSpec { common_name: "Client", issuer: Some(authority()), ..CertificateSpec::default() }.issue();
     let cert = certificate::file(&format!("{test}-both.pem"), ours.cert_pem() + &ours.key_pem());
     let connector = Connector::build(&TlsSettings { cert: Some(cert), ..trusting(test) }).unwrap();
     [SslVersion::TLS1_2, SslVersion::TLS1_3]
-        .map(|version| Meeting { connector: connector.clone(), issued: issued.clone(), version })
+        .map(|version| Scenario { connector: connector.clone(), issued: issued.clone(), version })
         .into()
 }
 
-impl Meeting {
-    fn server(&self, line: &Line) -> Server {
+impl Scenario {
+    fn server(&self, pipe: &Pipe) -> Server {
         let versions = (self.version, self.version);
-        Server::new(&Ways { wants_certificate: true, versions, ..Ways::new(&self.issued) }, line.server())
+        Server::new(
+            &ServerConfig { requires_certificate: true, versions, ..ServerConfig::new(&self.issued) },
+            pipe.server(),
+        )
     }
 }
 
 #[test]
 fn a_handshake_that_stalls_anywhere_waits_and_goes_on_when_it_can() {
-    for meeting in meetings("stalls") {
+    for scenario in scenarios("stalls") {
         let mut stalled = 0;
         for allowed in (0..).step_by(STEP) {
-            let line = Line::default();
-            line.down.borrow_mut().allowed = Some(allowed);
-            let mut server = meeting.server(&line);
-            let mut handshake = meeting.connector.handshake("h.example", line.client());
+            let pipe = Pipe::default();
+            pipe.down.borrow_mut().allowed = Some(allowed);
+            let mut server = scenario.server(&pipe);
+            let mut handshake = scenario.connector.handshake("h.example", pipe.client());
             let mut done = None;
             for turn in 0..TURNS {
                 match handshake.advance(wall()).unwrap() {
@@ -58,11 +62,11 @@ fn a_handshake_that_stalls_anywhere_waits_and_goes_on_when_it_can() {
                 server.turn();
                 if turn == TURNS / 2 {
                     stalled += 1;
-                    line.down.borrow_mut().allowed = None;
+                    pipe.down.borrow_mut().allowed = None;
                 }
             }
             let (turn, mut stream) = done.expect("the handshake to end once nothing is held back");
-            line.down.borrow_mut().allowed = None;
+            pipe.down.borrow_mut().allowed = None;
             echo(&mut stream, &mut server).unwrap();
             if turn < TURNS / 2 {
                 break;
@@ -73,15 +77,15 @@ fn a_handshake_that_stalls_anywhere_waits_and_goes_on_when_it_can() {
 }
 
 #[test]
-fn a_line_that_takes_and_gives_single_bytes_is_slow_and_no_more() {
-    for meeting in meetings("trickle") {
-        let line = Line::default();
-        line.up.borrow_mut().room = Some(1);
-        let mut server = meeting.server(&line);
-        let mut handshake = meeting.connector.handshake("h.example", line.client());
+fn a_handshake_in_single_bytes_succeeds() {
+    for scenario in scenarios("trickle") {
+        let pipe = Pipe::default();
+        pipe.up.borrow_mut().capacity = Some(1);
+        let mut server = scenario.server(&pipe);
+        let mut handshake = scenario.connector.handshake("h.example", pipe.client());
         let mut turns = 0;
         let mut stream = loop {
-            line.down.borrow_mut().allowed = Some(1);
+            pipe.down.borrow_mut().allowed = Some(1);
             turns += 1;
             match handshake.advance(wall()).unwrap() {
                 Progress::Done(stream) => break stream,
@@ -90,20 +94,20 @@ fn a_line_that_takes_and_gives_single_bytes_is_slow_and_no_more() {
             server.turn();
         };
         assert!(turns > FLIGHTS, "{turns}");
-        (line.up.borrow_mut().room, line.down.borrow_mut().allowed) = (None, None);
+        (pipe.up.borrow_mut().capacity, pipe.down.borrow_mut().allowed) = (None, None);
         echo(&mut stream, &mut server).unwrap();
     }
 }
 
 #[test]
-fn a_line_that_breaks_anywhere_is_said_to_have_broken() {
-    for meeting in meetings("breaks") {
+fn a_handshake_that_breaks_anywhere_says_so() {
+    for scenario in scenarios("breaks") {
         let mut broken = 0;
         'lengths: for allowed in (0..).step_by(STEP) {
-            let line = Line::default();
-            let mut server = meeting.server(&line);
-            let mut handshake = meeting.connector.handshake("h.example", line.client());
-            line.down.borrow_mut().allowed = Some(allowed);
+            let pipe = Pipe::default();
+            let mut server = scenario.server(&pipe);
+            let mut handshake = scenario.connector.handshake("h.example", pipe.client());
+            pipe.down.borrow_mut().allowed = Some(allowed);
             for turn in 0.. {
                 match handshake.advance(wall()) {
                     Ok(Progress::Done(_)) => break 'lengths,
@@ -116,7 +120,7 @@ fn a_line_that_breaks_anywhere_is_said_to_have_broken() {
                     }
                 }
                 server.turn();
-                line.down.borrow_mut().closed = turn > 3;
+                pipe.down.borrow_mut().closed = turn > 3;
             }
             broken += 1;
         }

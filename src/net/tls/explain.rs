@@ -141,7 +141,11 @@ fn explain_alert(text: &str, name: &str, side: LocalSide) -> Option<String> {
         return Some(format!("the server sent the TLS alert \"{}\": {way_out}", alert(reason)));
     }
     if is(&"alert handshake failure") {
-        let cause = if side.has_cert { "it rejects the client certificate: check" } else { "it requires a client certificate: see" };
+        let cause = if side.has_cert {
+            "it rejects the client certificate: check"
+        } else {
+            "it requires a client certificate: see"
+        };
         return Some(format!("the server refused the TLS handshake: no common cipher, or {cause} --cert and --key"));
     }
     if ["alert protocol version", "unsupported protocol", "wrong ssl version"].iter().any(is) {
