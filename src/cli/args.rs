@@ -1,392 +1,350 @@
-//! The options: one table for the parser, the help and the tests.
+//! The table of options: argh's struct, the help and the tests all come from [`options!`].
 
 use argh::FromArgs;
 
-/// The names again with those of their values, for what argh does not tell: whether an option takes
-/// a value (`D`) and more than one (`URI...`). A test holds this equal to [`Args`].
-const OPTIONS: &str = "\
--u --uri URI...
---dialect NAME
---no-reconnect
---reconnect-interval D
---reconnect-cap D
---max-reconnects N
---connect-timeout D
---ping-interval D
---ping-timeout D
---stale-after D
---max-message BYTES
---header HEADER...
---token-file FILE
---ca-file FILE
---cert FILE
---key FILE
---tls-name NAME
---insecure
---proxy URL
--4 --ipv4
--6 --ipv6
---subscribe LIST
---process LIST
---interval D
---request TYPE[=JSON]...
---request-every D
---request-timeout D
---send TEXT...
---heartbeat-reply TEXT
--f --format NAME
---every D
---only LIST
---color WHEN
---no-color
---ascii
---unicode
---save-data FILE
---rotate-size BYTES
---rotate-keep N
---fsync
---queue BYTES
---when-full WHAT
---history
--d --duration D
--n --count N
--s --stats
--v --verbose
--q --quiet
---log-level LEVEL
---log-file FILE
---demo
--V --version
--h --help";
-
-/// Watches servers that send JSON over WebSocket and prints what they say.
-#[derive(FromArgs)]
-#[cfg_attr(test, derive(argh::ArgsInfo, Debug))]
-#[argh(
-    help_triggers("-h", "--help"),
-    usage = "[OPTIONS]",
-    note = "D is a number of seconds (60, 0.5) or has units (500ms, 5m, 1h30m).",
-    note = "BYTES may end in K, M or G (1024).",
-    note = "Exit status: 0 received something, 1 did not, 2 usage, 3 a local file failed.",
-    note = "More in the manual: man wsmon"
-)]
-pub struct Args {
-    /// server to watch: ws://HOST[:PORT][/PATH] or HOST[:PORT][/PATH], NAME= before it is a label,
-    /// @FILE reads it from a file; repeatable (default $MONITORING_WEBSOCKET_URI, else
-    /// ws://localhost:8765)
-    #[argh(option, short = 'u', arg_name = "URI")]
-    pub uri: Vec<String>,
-
-    /// auto, monitoring, sysmedic, fastpluggy, pmdaemon, neurograph or generic (default auto:
-    /// recognised by the URI and the first messages)
-    #[argh(option, arg_name = "NAME")]
-    pub dialect: Option<String>,
-
-    /// one connection per server, then done
-    #[argh(switch)]
-    pub no_reconnect: bool,
-
-    /// first wait before a new connection, doubled each time (default 5)
-    #[argh(option, arg_name = "D")]
-    pub reconnect_interval: Option<String>,
-
-    /// longest such wait (default 60, or the interval if that is longer)
-    #[argh(option, arg_name = "D")]
-    pub reconnect_cap: Option<String>,
-
-    /// give up after N reconnections in a row without a useful session (default: never; 0: at once)
-    #[argh(option, arg_name = "N")]
-    pub max_reconnects: Option<String>,
-
-    /// limit for finding, reaching and upgrading a server (default 10)
-    #[argh(option, arg_name = "D")]
-    pub connect_timeout: Option<String>,
-
-    /// ping a server this often (default 30; 0: never)
-    #[argh(option, arg_name = "D")]
-    pub ping_interval: Option<String>,
-
-    /// end a connection that leaves a ping unanswered for so long (default 10)
-    #[argh(option, arg_name = "D")]
-    pub ping_timeout: Option<String>,
-
-    /// reconnect when pings are answered but no message came for so long (default auto; 0: never)
-    #[argh(option, arg_name = "D")]
-    pub stale_after: Option<String>,
-
-    /// largest message taken; a larger one ends the connection (default 4M)
-    #[argh(option, arg_name = "BYTES")]
-    pub max_message: Option<String>,
-
-    /// header of the request: 'NAME: VALUE', or @FILE with one per line; repeatable
-    #[argh(option, arg_name = "HEADER")]
-    pub header: Vec<String>,
-
-    /// read the token or secret from FILE, again before every connection (default
-    /// $MONITORING_TOKEN, which is the token itself)
-    #[argh(option, arg_name = "FILE")]
-    pub token_file: Option<String>,
-
-    /// trust the certificates in FILE instead of the system's
-    #[argh(option, arg_name = "FILE")]
-    pub ca_file: Option<String>,
-
-    /// certificate to show to the server, with --key
-    #[argh(option, arg_name = "FILE")]
-    pub cert: Option<String>,
-
-    /// private key of --cert
-    #[argh(option, arg_name = "FILE")]
-    pub key: Option<String>,
-
-    /// name that the server's certificate must have (default: the host)
-    #[argh(option, arg_name = "NAME")]
-    pub tls_name: Option<String>,
-
-    /// take any certificate: whoever is in between can read and change everything
-    #[argh(switch)]
-    pub insecure: bool,
-
-    /// HTTP proxy (default $https_proxy, $http_proxy, $all_proxy, unless $no_proxy)
-    #[argh(option, arg_name = "URL")]
-    pub proxy: Option<String>,
-
-    /// IPv4 only
-    #[argh(switch, short = '4')]
-    pub ipv4: bool,
-
-    /// IPv6 only
-    #[argh(switch, short = '6')]
-    pub ipv6: bool,
-
-    /// channels or event types to ask for, separated by commas (default: the dialect's)
-    #[argh(option, arg_name = "LIST")]
-    pub subscribe: Option<String>,
-
-    /// processes to ask for, separated by commas (pmdaemon)
-    #[argh(option, arg_name = "LIST")]
-    pub process: Option<String>,
-
-    /// period to ask for (pmdaemon)
-    #[argh(option, arg_name = "D")]
-    pub interval: Option<String>,
-
-    /// send a request of the dialect on every connection; repeatable
-    #[argh(option, arg_name = "TYPE[=JSON]")]
-    pub request: Vec<String>,
-
-    /// send the requests again and again (default: once per connection)
-    #[argh(option, arg_name = "D")]
-    pub request_every: Option<String>,
-
-    /// how long an answer may take (default 5)
-    #[argh(option, arg_name = "D")]
-    pub request_timeout: Option<String>,
-
-    /// send TEXT as it is on every connection, at once; repeatable
-    #[argh(option, arg_name = "TEXT")]
-    pub send: Vec<String>,
-
-    /// send TEXT for each JSON ping, %id stands for its ping id (fastpluggy)
-    #[argh(option, arg_name = "TEXT")]
-    pub heartbeat_reply: Option<String>,
-
-    /// simple, detailed, compact, json, jsonl or events (default $MONITORING_FORMAT, else simple)
-    #[argh(option, short = 'f', arg_name = "NAME")]
-    pub format: Option<String>,
-
-    /// show and save at most one sample per server in this time, the latest (default 0: each)
-    #[argh(option, arg_name = "D")]
-    pub every: Option<String>,
-
-    /// show only these, separated by commas: sample, processes, alert, log, notice, answer, error,
-    /// unknown, or the servers' own types and channels
-    #[argh(option, arg_name = "LIST")]
-    pub only: Option<String>,
-
-    /// auto, always or never (default auto: on a terminal, unless NO_COLOR and the like say no)
-    #[argh(option, arg_name = "WHEN")]
-    pub color: Option<String>,
-
-    /// the same as --color never
-    #[argh(switch)]
-    pub no_color: bool,
-
-    /// draw with ASCII only
-    #[argh(switch)]
-    pub ascii: bool,
-
-    /// draw with Unicode, whatever the locale says
-    #[argh(switch)]
-    pub unicode: bool,
-
-    /// append every message to FILE, one JSON line each
-    #[argh(option, arg_name = "FILE")]
-    pub save_data: Option<String>,
-
-    /// start a new FILE at this size, the old one becomes FILE.1 (default 10M; 0: never)
-    #[argh(option, arg_name = "BYTES")]
-    pub rotate_size: Option<String>,
-
-    /// number of old files kept (default 5)
-    #[argh(option, arg_name = "N")]
-    pub rotate_keep: Option<String>,
-
-    /// bring each saved line to the disk before going on
-    #[argh(switch)]
-    pub fsync: bool,
-
-    /// room for messages that the reader of stdout has not taken yet (default 1M)
-    #[argh(option, arg_name = "BYTES")]
-    pub queue: Option<String>,
-
-    /// when that room is used up: drop the oldest messages, or wait with reading (default drop)
-    #[argh(option, arg_name = "WHAT")]
-    pub when_full: Option<String>,
-
-    /// keep the last 1000 samples of each server for the statistics
-    #[argh(switch)]
-    pub history: bool,
-
-    /// stop after this time (default 0: no limit)
-    #[argh(option, short = 'd', arg_name = "D")]
-    pub duration: Option<String>,
-
-    /// stop after N messages of content, from each server
-    #[argh(option, short = 'n', arg_name = "N")]
-    pub count: Option<String>,
-
-    /// print statistics at the end
-    #[argh(switch, short = 's')]
-    pub stats: bool,
-
-    /// log more: debug
-    #[argh(switch, short = 'v')]
-    pub verbose: bool,
-
-    /// log less: warnings and errors only
-    #[argh(switch, short = 'q')]
-    pub quiet: bool,
-
-    /// trace, debug, info, warning, error, critical or off (default $MONITORING_LOG_LEVEL, else
-    /// info)
-    #[argh(option, arg_name = "LEVEL")]
-    pub log_level: Option<String>,
-
-    /// log to FILE instead of stderr (default $MONITORING_LOG_FILE)
-    #[argh(option, arg_name = "FILE")]
-    pub log_file: Option<String>,
-
-    /// start a server on loopback that samples this machine, and watch it
-    #[argh(switch)]
-    pub demo: bool,
-
-    /// print the version
-    // Answered before argh is asked; it stands here for the help.
-    #[argh(switch, short = 'V', long = "version")]
-    _version: bool,
-}
-
-/// One line of [`OPTIONS`].
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// One option of the table.
+#[derive(Debug, PartialEq)]
 pub struct OptionRow {
     pub short: Option<char>,
     /// With its dashes.
     pub long: &'static str,
-    /// How help calls the value; none for a switch.
+    /// The name of the value in the help; `None` for a switch.
     pub value: Option<&'static str>,
     pub repeatable: bool,
+    /// The description in the help. `{formats}`, `{dialects}` and `{kinds}` stand for the names in those tables.
+    about: &'static str,
 }
 
-/// Every option of the table.
-pub fn rows() -> impl Iterator<Item = OptionRow> {
-    OPTIONS.lines().map(row)
+/// Makes [`Args`], which argh parses, and [`OPTIONS`] from one list. Each entry has the help as its doc comment, then
+/// `switch` or `option` as argh means it, the field, which gives the long name, and its type; a `Vec` is repeatable.
+///
+/// The rows are needed besides argh's struct because argh can tell neither the names of values nor, without its names
+/// and descriptions being stored a second time, which option takes a value. Its own help is left empty for that reason.
+macro_rules! options {
+    ($(
+        $(#[doc = $about:tt])+
+        $kind:ident $field:ident: $type:ident $(<$item:ident>)? $(, short $short:tt)? $(, value $value:tt)?;
+    )+) => {
+        /// Watches servers that send JSON over WebSocket and prints what they say.
+        #[derive(FromArgs)]
+        #[argh(help_triggers("-h", "--help"))]
+        pub struct Args {
+            $(
+                #[argh($kind, hidden_help $(, short = $short)?)]
+                pub $field: $type $(<$item>)?,
+            )+
+        }
+
+        /// Every option, in the order of the help.
+        pub static OPTIONS: &[OptionRow] = &[
+            $(OptionRow {
+                short: optional!($($short)?),
+                long: {
+                    const NAME: &str = concat!("--", stringify!($field));
+                    const DASHED: [u8; NAME.len()] = dashed(NAME);
+                    match std::str::from_utf8(&DASHED) {
+                        Ok(name) => name,
+                        Err(_) => NAME,
+                    }
+                },
+                value: optional!($($value)?),
+                repeatable: is_vec!($type),
+                about: concat!($($about),+),
+            },)+
+            OptionRow { short: Some('V'), long: "--version", value: None, repeatable: false, about: "print the version" },
+            OptionRow { short: Some('h'), long: "--help", value: None, repeatable: false, about: "print this help" },
+        ];
+    };
 }
 
-/// The first option for which this is true.
-pub fn find(is: &dyn Fn(&OptionRow) -> bool) -> Option<OptionRow> {
-    rows().find(|row| is(row))
+macro_rules! optional {
+    () => {
+        None
+    };
+    ($value:tt) => {
+        Some($value)
+    };
 }
 
-/// The words of [`crate::cli::argv::read`] in their places.
+macro_rules! is_vec {
+    (Vec) => {
+        true
+    };
+    ($other:ident) => {
+        false
+    };
+}
+
+/// Replaces `_` by `-`, as argh does in the name of a field.
+const fn dashed<const N: usize>(name: &str) -> [u8; N] {
+    let mut dashed = [0; N];
+    let mut at = 0;
+    while at < N {
+        dashed[at] = if name.as_bytes()[at] == b'_' { b'-' } else { name.as_bytes()[at] };
+        at += 1;
+    }
+    dashed
+}
+
+options! {
+    /// server to watch: ws://HOST[:PORT][/PATH] or HOST[:PORT][/PATH], NAME= before it is a label,
+    /// @FILE reads it from a file; repeatable (default $MONITORING_WEBSOCKET_URI, else
+    /// ws://localhost:8765)
+    option uri: Vec<String>, short 'u', value "URI";
+
+    /// auto, {dialects} (default auto: recognised by the URI and the first messages)
+    option dialect: Option<String>, value "NAME";
+
+    /// one connection per server, then done
+    switch no_reconnect: bool;
+
+    /// first wait before a new connection, doubled each time (default 5)
+    option reconnect_interval: Option<String>, value "D";
+
+    /// longest such wait (default 60, or the interval if that is longer)
+    option reconnect_cap: Option<String>, value "D";
+
+    /// give up after N reconnections in a row without a useful session (default: never; 0: at once)
+    option max_reconnects: Option<String>, value "N";
+
+    /// time limit for name, connection, TLS and upgrade together (default 10)
+    option connect_timeout: Option<String>, value "D";
+
+    /// ping a server this often (default 30; 0: never)
+    option ping_interval: Option<String>, value "D";
+
+    /// end a connection whose server does not answer a ping within this time (default 10)
+    option ping_timeout: Option<String>, value "D";
+
+    /// reconnect when pings are answered but no message came for this long (default auto; 0: never)
+    option stale_after: Option<String>, value "D";
+
+    /// largest message accepted; a larger one ends the connection (default 4M)
+    option max_message: Option<String>, value "BYTES";
+
+    /// header of the request: 'NAME: VALUE', or @FILE with one per line; repeatable
+    option header: Vec<String>, value "HEADER";
+
+    /// read the token or secret from FILE, again before every connection (default
+    /// $MONITORING_TOKEN, which is the token itself)
+    option token_file: Option<String>, value "FILE";
+
+    /// trust the certificates in FILE instead of the system's
+    option ca_file: Option<String>, value "FILE";
+
+    /// certificate to show to the server, with --key
+    option cert: Option<String>, value "FILE";
+
+    /// private key of --cert
+    option key: Option<String>, value "FILE";
+
+    /// name that the server's certificate must have (default: the host)
+    option tls_name: Option<String>, value "NAME";
+
+    /// accept any certificate: whoever is in between can read and change everything
+    switch insecure: bool;
+
+    /// HTTP proxy (default $https_proxy, $http_proxy, $all_proxy, unless $no_proxy)
+    option proxy: Option<String>, value "URL";
+
+    /// IPv4 only
+    switch ipv4: bool, short '4';
+
+    /// IPv6 only
+    switch ipv6: bool, short '6';
+
+    /// channels or event types to ask for, separated by commas (default: the dialect's)
+    option subscribe: Option<String>, value "LIST";
+
+    /// processes to ask for, separated by commas (pmdaemon)
+    option process: Option<String>, value "LIST";
+
+    /// period to ask for (pmdaemon)
+    option interval: Option<String>, value "D";
+
+    /// send a request of the dialect on every connection; repeatable
+    option request: Vec<String>, value "TYPE[=JSON]";
+
+    /// send the requests again and again (default: once per connection)
+    option request_every: Option<String>, value "D";
+
+    /// how long an answer may take (default 5)
+    option request_timeout: Option<String>, value "D";
+
+    /// send TEXT unchanged when a connection opens; repeatable
+    option send: Vec<String>, value "TEXT";
+
+    /// send TEXT for each JSON ping, %id stands for its ping id (fastpluggy)
+    option heartbeat_reply: Option<String>, value "TEXT";
+
+    /// {formats} (default $MONITORING_FORMAT, else simple)
+    option format: Option<String>, short 'f', value "NAME";
+
+    /// show and save at most one sample per server in this time, the latest (default 0: each)
+    option every: Option<String>, value "D";
+
+    /// show only these, separated by commas: {kinds}, or the servers' own types and channels
+    option only: Option<String>, value "LIST";
+
+    /// auto, always or never (default auto: on a terminal, unless NO_COLOR or the like forbids it)
+    option color: Option<String>, value "WHEN";
+
+    /// the same as --color never
+    switch no_color: bool;
+
+    /// draw with ASCII only
+    switch ascii: bool;
+
+    /// draw with Unicode, whatever the locale says
+    switch unicode: bool;
+
+    /// append every message to FILE, one JSON line each
+    option save_data: Option<String>, value "FILE";
+
+    /// start a new FILE at this size, the old one becomes FILE.1 (default 10M; 0: never)
+    option rotate_size: Option<String>, value "BYTES";
+
+    /// number of old files kept (default 5)
+    option rotate_keep: Option<String>, value "N";
+
+    /// write each saved line to the disk before going on
+    switch fsync: bool;
+
+    /// buffer for messages that the reader of stdout has not read yet (default 1M)
+    option queue: Option<String>, value "BYTES";
+
+    /// when that buffer is full: drop the oldest messages, or wait: stop reading from servers (default
+    /// drop)
+    option when_full: Option<String>, value "WHAT";
+
+    /// keep the last 1000 samples of each server for the statistics
+    switch history: bool;
+
+    /// stop after this time (default 0: no limit)
+    option duration: Option<String>, short 'd', value "D";
+
+    /// stop after N messages of content, from each server
+    option count: Option<String>, short 'n', value "N";
+
+    /// print statistics at the end
+    switch stats: bool, short 's';
+
+    /// log more: debug
+    switch verbose: bool, short 'v';
+
+    /// log less: warnings and errors only
+    switch quiet: bool, short 'q';
+
+    /// trace, debug, info, warning, error, critical or off (default $MONITORING_LOG_LEVEL, else
+    /// info)
+    option log_level: Option<String>, value "LEVEL";
+
+    /// log to FILE instead of stderr (default $MONITORING_LOG_FILE)
+    option log_file: Option<String>, value "FILE";
+
+    /// start a server on loopback that samples this machine, and watch it
+    switch demo: bool;
+}
+
+/// Finds the first option that `is` holds for.
+pub fn find(is: &dyn Fn(&OptionRow) -> bool) -> Option<&'static OptionRow> {
+    OPTIONS.iter().find(|row| is(row))
+}
+
+/// Parses the words that [`crate::cli::argv::read`] returns.
 pub fn parse(words: &[String]) -> Result<Args, String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     Args::from_args(&["wsmon"], &words).map_err(|exit| exit.output.trim().to_owned())
 }
 
-/// argh's help, with the names of the values.
+const HELP_HEAD: &str = "\
+Usage: wsmon [OPTIONS]
+
+Watches servers that send JSON over WebSocket and prints what they say.
+
+Options:
+";
+
+const HELP_NOTES: &str = "
+Notes:
+  D is a number of seconds (60, 0.5) or has units (500ms, 5m, 1h30m).
+  BYTES may end in K, M or G (1024).
+  Exit status: 0 received something, 1 did not, 2 usage, 3 a local file failed.
+  More in the manual: man wsmon
+";
+
+/// Columns of the help.
+const WIDTH: usize = 80;
+/// The column at which descriptions begin.
+const INDENT: usize = 20;
+
+/// The text of `--help`.
 pub fn help() -> String {
-    let text = Args::from_args(&["wsmon"], &["--help"]).err().map(|exit| exit.output);
-    let mut help = String::new();
-    for line in text.unwrap_or_default().lines() {
-        let (names, rest) = line.split_at(end_of_names(line));
-        help.push_str(names);
-        if let Some(value) = find(&|row| names.ends_with(row.long)).and_then(|row| row.value) {
-            help.push(' ');
-            help.push_str(value);
-            // Only a short name leaves its description on the same line.
-            if !rest.is_empty() {
-                help.push_str("\n                    ");
-            }
-            help.push_str(rest.trim_start());
-        } else {
-            help.push_str(rest);
+    let mut help = HELP_HEAD.to_owned();
+    for row in OPTIONS {
+        let mut line = match row.short {
+            Some(short) => format!("  -{short}, {}", row.long),
+            None => format!("  {}", row.long),
+        };
+        if let Some(value) = row.value {
+            line.push(' ');
+            line.push_str(value);
         }
+        if row.value.is_some() || line.len() + 2 > INDENT {
+            help.push_str(&line);
+            help.push('\n');
+            line.clear();
+        }
+        for word in about(row).split_whitespace() {
+            if line.len() > INDENT && line.len() + 1 + word.len() > WIDTH {
+                help.push_str(&line);
+                help.push('\n');
+                line.clear();
+            }
+            while line.len() < INDENT {
+                line.push(' ');
+            }
+            if line.len() > INDENT {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        help.push_str(&line);
         help.push('\n');
     }
+    help.push_str(HELP_NOTES);
     help
 }
 
-/// Where the names of the option end that this line of argh's help begins with; 0 if it begins with none.
-fn end_of_names(line: &str) -> usize {
-    let start = match line.as_bytes() {
-        [b' ', b' ', b'-', b'-', ..] => 2,
-        [b' ', b' ', b'-', _, b',', b' ', b'-', b'-', ..] => 6,
-        _ => return 0,
-    };
-    line.bytes().skip(start).position(|byte| byte == b' ').map_or(line.len(), |length| start + length)
-}
-
-fn row(line: &'static str) -> OptionRow {
-    let mut row = OptionRow::default();
-    for word in line.split(' ') {
-        if word.starts_with("--") {
-            row.long = word;
-        } else if let Some(letter) = word.strip_prefix('-') {
-            row.short = letter.chars().next();
-        } else {
-            row.repeatable = word.ends_with("...");
-            row.value = Some(word.strip_suffix("...").unwrap_or(word));
-        }
-    }
-    row
+/// The description of an option with the names that it refers to.
+fn about(row: &OptionRow) -> String {
+    let formats = wsmon::FORMATS.iter().map(|format| format.name);
+    let dialects = wsmon::dialects().map(|(name, _)| name);
+    row.about
+        .replace("{formats}", &formats.collect::<Vec<_>>().join(", "))
+        .replace("{dialects}", &dialects.collect::<Vec<_>>().join(", "))
+        .replace("{kinds}", &wsmon::Event::KINDS.join(", "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     #[test]
-    fn the_list_of_names_says_what_argh_knows() {
-        let info = <Args as argh::ArgsInfo>::get_args_info();
-        let of_argh = info.flags.iter().map(|flag| OptionRow {
-            short: if flag.long == "--help" { Some('h') } else { flag.short },
-            long: flag.long,
-            value: match flag.kind {
-                argh::FlagInfoKind::Switch => None,
-                argh::FlagInfoKind::Option { arg_name } => Some(arg_name),
-            },
-            repeatable: flag.optionality == argh::Optionality::Repeating,
-        });
-        let by_name = |rows: Vec<OptionRow>| rows.into_iter().map(|row| (row.long, row)).collect::<BTreeMap<_, _>>();
-        assert_eq!(by_name(rows().collect()), by_name(of_argh.collect()));
+    fn argh_knows_every_row_and_whether_it_takes_a_value() {
+        for row in OPTIONS.iter().filter(|row| !["--version", "--help"].contains(&row.long)) {
+            let mut words = vec![row.long.to_owned()];
+            words.extend(row.value.map(str::to_owned));
+            assert!(parse(&words).is_ok(), "{words:?}");
+            let twice = [words.clone(), words].concat();
+            assert_eq!(parse(&twice).is_ok(), row.repeatable || row.value.is_none(), "{twice:?}");
+        }
     }
 
     #[test]
     fn help_lists_every_option_with_its_value_in_80_columns() {
         let help = help();
-        for row in rows() {
+        for row in OPTIONS {
             let names = match row.short {
                 Some(short) => format!("  -{short}, {}", row.long),
                 None => format!("  {}", row.long),
@@ -400,8 +358,17 @@ mod tests {
         for line in help.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
-        for format in wsmon::FORMATS {
-            assert!(help.contains(format.name), "{}", format.name);
+    }
+
+    #[test]
+    fn help_names_every_format_dialect_and_kind_of_event() {
+        let help = help();
+        let words: Vec<&str> = help.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        let names = wsmon::FORMATS.iter().map(|format| format.name);
+        let names = names.chain(wsmon::dialects().map(|(name, _)| name)).chain(wsmon::Event::KINDS.iter().copied());
+        for name in names {
+            assert!(words.contains(&name), "{name}");
         }
+        assert!(!help.contains('{'), "{help}");
     }
 }

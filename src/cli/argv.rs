@@ -1,36 +1,37 @@
-//! What people are used to on a command line, brought to the one form argh reads.
+//! Normalises the command line to the one form that argh reads.
 //!
-//! argh knows `--opt value` only. Here `--opt=value`, `-fx`, `-sv` and `--` are taken apart, the
-//! last of a repeated option wins, and what cannot be understood is said in this program's words.
+//! argh knows `--opt value` and `-f value` only. This module splits `--opt=value`, `-fx` and `-sv`, ends at `--`, keeps
+//! the last of a repeated option, and reports what it cannot read in the program's own words.
 
 use std::ffi::OsString;
 
-use super::args::{OptionRow, find, rows};
+use super::args::{OPTIONS, OptionRow, find};
 
-/// What the command line asks for.
+/// The use that a command line makes of the program.
 #[derive(Debug, PartialEq)]
 pub enum Invocation {
-    /// To run, with these words for argh: long names, each value in a word of its own.
+    /// A run, with these words for argh: long names, each value in a word of its own.
     Run(Vec<String>),
     Help,
     Version,
 }
 
-/// Of these the last one given counts.
-const RIVALS: [[&str; 2]; 4] =
+/// Pairs that exclude each other: the last one given counts.
+const EXCLUSIVE: [[&str; 2]; 4] =
     [["--color", "--no-color"], ["--ascii", "--unicode"], ["--verbose", "--quiet"], ["--ipv4", "--ipv6"]];
 
-/// Reads the words after the program's name. `--help` and `--version` end the reading.
+/// Reads the words after the program's name. Reading ends at `--help` or `--version`: a mistake behind them is not
+/// an error.
 pub fn read(words: Words) -> Result<Invocation, String> {
-    let mut given = Given(Vec::new());
+    let mut given = GivenOptions(Vec::new());
     while let Some(word) = next_word(words)? {
         if word == "--" {
             match next_word(words)? {
-                Some(word) => return Err(stray(&word)),
+                Some(word) => return Err(unexpected(&word)),
                 None => break,
             }
         }
-        given.take(&word, words)?;
+        given.add_word(&word, words)?;
         if given.has("--help") {
             return Ok(Invocation::Help);
         }
@@ -43,27 +44,28 @@ pub fn read(words: Words) -> Result<Invocation, String> {
 
 type Words<'a> = &'a mut dyn Iterator<Item = OsString>;
 
-/// Long names, and the values of those that have one.
-struct Given(Vec<(&'static str, Option<String>)>);
+/// Long names of options with their values, in the order given.
+struct GivenOptions(Vec<(&'static str, Option<String>)>);
 
-impl Given {
-    fn take(&mut self, word: &str, words: Words) -> Result<(), String> {
+impl GivenOptions {
+    /// Adds the option or options in `word`. A value that is not in it is taken from `words`.
+    fn add_word(&mut self, word: &str, words: Words) -> Result<(), String> {
         match word.strip_prefix('-') {
-            None | Some("") => Err(stray(word)),
-            Some(letters) if !letters.starts_with('-') => self.take_letters(letters, words),
-            Some(_) => self.take_name(word, words),
+            None | Some("") => Err(unexpected(word)),
+            Some(letters) if !letters.starts_with('-') => self.add_short(letters, words),
+            Some(_) => self.add_long(word, words),
         }
     }
 
-    /// `--opt`, `--opt value` or `--opt=value`.
-    fn take_name(&mut self, word: &str, words: Words) -> Result<(), String> {
+    /// Reads `--opt`, `--opt value` or `--opt=value`.
+    fn add_long(&mut self, word: &str, words: Words) -> Result<(), String> {
         let (name, joined) = match word.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (word, None),
         };
         let Some(row) = find(&|row| row.long == name) else { return Err(unknown(name)) };
         let value = match (row.value, joined) {
-            (Some(_), None) => Some(next_value(&row, words)?),
+            (Some(_), None) => Some(next_value(row, words)?),
             (None, Some(_)) => return Err(format!("{name} takes no value")),
             (_, joined) => joined,
         };
@@ -71,8 +73,8 @@ impl Given {
         Ok(())
     }
 
-    /// `-s`, `-sv`, `-f x`, `-fx`, `-f=x`, `-svfx`.
-    fn take_letters(&mut self, letters: &str, words: Words) -> Result<(), String> {
+    /// Reads `-s`, `-sv`, `-f x`, `-fx`, `-f=x` or `-svfx`, without the dash.
+    fn add_short(&mut self, letters: &str, words: Words) -> Result<(), String> {
         for (at, letter) in letters.char_indices() {
             let Some(row) = find(&|row| row.short == Some(letter)) else {
                 return Err(format!("unknown option -{letter}"));
@@ -82,7 +84,7 @@ impl Given {
                 continue;
             }
             let value = match &letters[at + letter.len_utf8()..] {
-                "" => next_value(&row, words)?,
+                "" => next_value(row, words)?,
                 rest => rest.strip_prefix('=').unwrap_or(rest).to_owned(),
             };
             self.add(row, Some(value));
@@ -91,7 +93,7 @@ impl Given {
         Ok(())
     }
 
-    fn add(&mut self, row: OptionRow, value: Option<String>) {
+    fn add(&mut self, row: &OptionRow, value: Option<String>) {
         if !row.repeatable {
             self.0.retain(|(earlier, _)| !replaces(row.long, earlier));
         }
@@ -113,29 +115,29 @@ impl Given {
 }
 
 fn replaces(later: &str, earlier: &str) -> bool {
-    later == earlier || RIVALS.iter().any(|pair| pair.contains(&later) && pair.contains(&earlier))
+    later == earlier || EXCLUSIVE.iter().any(|pair| pair.contains(&later) && pair.contains(&earlier))
 }
 
 fn next_word(words: Words) -> Result<Option<String>, String> {
     match words.next().map(OsString::into_string) {
         None => Ok(None),
         Some(Ok(word)) => Ok(Some(word)),
-        Some(Err(raw)) => Err(format!("not UTF-8: {}", guarded(&raw.to_string_lossy()))),
+        Some(Err(raw)) => Err(format!("not UTF-8: {}", quote(&raw.to_string_lossy()))),
     }
 }
 
-/// Whatever follows is the value, a leading `-` included.
+/// Takes the next word as the value, even if it begins with `-`.
 fn next_value(row: &OptionRow, words: Words) -> Result<String, String> {
     let missing = || format!("{} needs a value: {0} {}", row.long, row.value.unwrap_or_default());
     next_word(words)?.ok_or_else(missing)
 }
 
-fn stray(word: &str) -> String {
-    format!("unexpected argument {}: a server is named with --uri URI", guarded(word))
+fn unexpected(word: &str) -> String {
+    format!("unexpected argument {}, did you mean --uri ws://…?", quote(word))
 }
 
-/// A URI may hold a password or a token, and error texts end up in logs.
-fn guarded(word: &str) -> String {
+/// Quotes a word, unless it may be a URI with a password or token: error texts end up in logs.
+fn quote(word: &str) -> String {
     match word.contains(['@', '?']) {
         true => "(not shown, it may hold a secret)".to_owned(),
         false => format!("'{word}'"),
@@ -149,7 +151,7 @@ fn unknown(name: &str) -> String {
     }
 }
 
-/// The option that begins so, else the one that is few slips away.
+/// Finds the option that begins with `name`, else the most similar one within two edits.
 fn closest(name: &str) -> Option<&'static str> {
     if name.len() > 4
         && let Some(row) = find(&|row| row.long.starts_with(name))
@@ -157,17 +159,17 @@ fn closest(name: &str) -> Option<&'static str> {
         return Some(row.long);
     }
     let mut closest = (3, "");
-    for row in rows() {
-        // The distance is at least that of the lengths.
+    for row in OPTIONS {
+        // The edit distance is at least the difference of the lengths.
         if row.long.len().abs_diff(name.len()) < 3 {
-            closest = closest.min((slips(name, row.long), row.long));
+            closest = closest.min((edit_distance(name, row.long), row.long));
         }
     }
     (closest.0 < 3).then_some(closest.1)
 }
 
-/// Levenshtein distance in bytes, one row at a time.
-fn slips(a: &str, b: &str) -> usize {
+/// Levenshtein distance in bytes. Keeps one row of the matrix; `corner` is the cell above and to the left.
+fn edit_distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..b.len() + 1).collect();
     for (i, x) in a.bytes().enumerate() {
         let mut corner = i;
@@ -187,13 +189,13 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
 
     fn words(line: &str) -> Vec<String> {
-        match asked(line) {
+        match invocation(line) {
             Ok(Invocation::Run(words)) => words,
             other => panic!("{line}: {other:?}"),
         }
     }
 
-    fn asked(line: &str) -> Result<Invocation, String> {
+    fn invocation(line: &str) -> Result<Invocation, String> {
         read(&mut line.split_whitespace().map(OsString::from))
     }
 
@@ -233,12 +235,12 @@ mod tests {
     }
 
     #[test]
-    fn help_and_version_end_the_reading() {
+    fn nothing_is_read_after_help_or_version() {
         for line in ["-h", "--help", "-sh", "--stats --help --nonsense"] {
-            assert_eq!(asked(line), Ok(Invocation::Help), "{line}");
+            assert_eq!(invocation(line), Ok(Invocation::Help), "{line}");
         }
         for line in ["-V", "--version", "-s -V stray"] {
-            assert_eq!(asked(line), Ok(Invocation::Version), "{line}");
+            assert_eq!(invocation(line), Ok(Invocation::Version), "{line}");
         }
         assert_eq!(words("--save-data --help"), ["--save-data", "--help"]);
     }
@@ -254,36 +256,36 @@ mod tests {
             ("-sé", "unknown option -é"),
             ("---", "unknown option ---"),
         ] {
-            assert_eq!(asked(line), Err(text.to_owned()), "{line}");
+            assert_eq!(invocation(line), Err(text.to_owned()), "{line}");
         }
     }
 
     #[test]
     fn a_missing_and_a_superfluous_value_are_named() {
-        assert_eq!(asked("-s --every"), Err("--every needs a value: --every D".to_owned()));
-        assert_eq!(asked("-sf"), Err("--format needs a value: --format NAME".to_owned()));
-        assert_eq!(asked("--stats=yes"), Err("--stats takes no value".to_owned()));
+        assert_eq!(invocation("-s --every"), Err("--every needs a value: --every D".to_owned()));
+        assert_eq!(invocation("-sf"), Err("--format needs a value: --format NAME".to_owned()));
+        assert_eq!(invocation("--stats=yes"), Err("--stats takes no value".to_owned()));
     }
 
     #[test]
-    fn an_argument_without_option_leads_to_uri() {
+    fn an_argument_without_option_gets_a_hint_at_uri() {
         for line in ["host:1", "-- host:1", "-s host:1"] {
-            let why = asked(line).unwrap_err();
-            assert_eq!(why, "unexpected argument 'host:1': a server is named with --uri URI");
+            let why = invocation(line).unwrap_err();
+            assert_eq!(why, "unexpected argument 'host:1', did you mean --uri ws://…?");
         }
-        assert!(asked("-").is_err());
+        assert!(invocation("-").is_err());
         assert_eq!(words("-s --"), ["--stats"]);
     }
 
     #[test]
-    fn a_secret_in_a_stray_uri_is_not_shown() {
+    fn a_secret_in_a_uri_without_option_is_not_shown() {
         for line in ["ws://user:hunter2@host/", "ws://host/?token=hunter2"] {
-            assert!(!asked(line).unwrap_err().contains("hunter2"), "{line}");
+            assert!(!invocation(line).unwrap_err().contains("hunter2"), "{line}");
         }
     }
 
     #[test]
-    fn what_is_not_utf_8_is_shown_as_well_as_can_be() {
+    fn a_word_that_is_not_utf_8_is_shown_with_replacement_characters() {
         let raw = OsString::from_vec(b"caf\xe9".to_vec());
         for before in [vec![], vec![OsString::from("--save-data")]] {
             let mut argv = before.into_iter().chain([raw.clone()]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
-use wsmon::{Event, METRICS, MetricRow, TEXTS, Unit};
+use wsmon::{Event, FORMATS, METRICS, MetricRow, TEXTS, Unit, dialects};
 
 const MANUAL: &str = include_str!("../../man/wsmon.1");
 const README: &str = include_str!("../../README.md");
@@ -96,17 +96,37 @@ fn the_synopsis_joins_the_switches_that_have_a_letter() {
     assert_eq!(joined.chars().collect::<BTreeSet<_>>(), letters);
 }
 
+/// The names in the items of a section of the manual.
+fn items(name: &str) -> BTreeSet<&'static str> {
+    let items = section(name).lines().filter_map(|line| line.strip_prefix(".It Cm "));
+    items.filter_map(|line| line.split(' ').next()).collect()
+}
+
 #[test]
-fn the_manual_describes_every_format_and_no_other() {
-    let refusal = wsmon(&["--format", "xml"]);
-    assert_eq!(refusal.status.code(), Some(2));
-    let (_, choices) =
-        text(&refusal.stderr).lines().next().and_then(|line| line.split_once("choose from ")).expect("choices");
-    let choices: BTreeSet<_> = choices.split(", ").collect();
-    let items: String =
-        section("FORMATS").lines().filter(|line| line.starts_with(".It ")).collect::<Vec<_>>().join("\n");
-    let described: BTreeSet<_> = after("Cm", &items).collect();
-    assert_eq!(described, choices);
+fn the_manual_describes_every_format_and_every_dialect_and_no_other() {
+    assert_eq!(items("FORMATS"), FORMATS.iter().map(|format| format.name).collect());
+    assert_eq!(items("DIALECTS"), dialects().map(|(name, _)| name).collect());
+}
+
+#[test]
+fn help_errors_and_readme_name_every_format_and_every_dialect() {
+    let help = wsmon(&["--help"]);
+    for (option, names) in [
+        ("--format", FORMATS.iter().map(|format| format.name).collect::<Vec<_>>()),
+        ("--dialect", dialects().map(|(name, _)| name).collect()),
+    ] {
+        let refusal = wsmon(&[option, "xml"]);
+        assert_eq!(refusal.status.code(), Some(2));
+        for name in names {
+            for source in [text(&help.stdout), text(&refusal.stderr)] {
+                assert!(
+                    source.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == name),
+                    "{name}: {source}"
+                );
+            }
+            assert!(README.contains(&format!("`{name}`")), "{name}");
+        }
+    }
 }
 
 /// The rows of a table below this heading, cell by cell. A row without a member belongs to the one above.
@@ -157,13 +177,6 @@ fn the_manual_names_every_kind_of_event() {
     for kind in Event::KINDS {
         assert!(after("Cm", section("EVENTS")).any(|name| name == kind), "{kind}");
         assert!(after("Cm", section("OPTIONS")).any(|name| name == kind), "{kind}");
-    }
-}
-
-#[test]
-fn the_readme_shows_a_format_for_people_and_one_for_programs() {
-    for format in ["compact", "detailed", "jsonl", "events"] {
-        assert!(README.contains(format), "{format}");
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::cli::args::{OptionRow, rows};
+use crate::cli::args::{OPTIONS, OptionRow};
 use std::collections::BTreeMap;
 
 fn read(line: &str) -> Result<Plan, Exit> {
@@ -127,7 +127,7 @@ const CASES: &[Case] = &[
 
 #[test]
 fn every_option_changes_its_part_of_the_plan_in_every_spelling() {
-    let mut untested: Vec<_> = rows().map(|row| row.long).collect();
+    let mut untested: Vec<_> = OPTIONS.iter().map(|row| row.long).collect();
     // These two go together.
     assert_eq!(
         usage(read("--cert c")),
@@ -137,11 +137,11 @@ fn every_option_changes_its_part_of_the_plan_in_every_spelling() {
     assert_eq!((pair.cert, pair.key), (Some("c".into()), Some("k".into())));
     untested.retain(|long| !["--cert", "--key", "--help", "--version"].contains(long));
     for (long, value, change) in CASES {
-        let row = rows().find(|row| row.long == *long).expect(long);
+        let row = OPTIONS.iter().find(|row| row.long == *long).expect(long);
         let mut expected = good("");
         change(&mut expected);
         assert_ne!(expected, good(""), "{long}");
-        for line in spellings(&row, value) {
+        for line in spellings(row, value) {
             assert_eq!(good(&line), expected, "{line}");
         }
         untested.retain(|other| other != long);
@@ -181,7 +181,7 @@ fn a_wrong_value_is_an_error_that_names_option_and_value() {
         "--tls-name",
         "--proxy",
     ];
-    for row in rows().filter(|row| row.value.is_some()) {
+    for row in OPTIONS.iter().filter(|row| row.value.is_some()) {
         if !anything_goes.contains(&row.long) {
             let why = usage(read(&format!("{}=rubbish", row.long)));
             assert!(why.starts_with(&format!("wsmon: {} 'rubbish': ", row.long)), "{why}");
@@ -217,7 +217,7 @@ fn zero_is_never_or_no_limit_elsewhere() {
 
 #[test]
 fn minutes_written_as_months_are_asked_back() {
-    assert_eq!(usage(read("--every 10M")), "wsmon: --every '10M': months are not taken, did you mean 10m?");
+    assert_eq!(usage(read("--every 10M")), "wsmon: --every '10M': months are not accepted, did you mean 10m?");
 }
 
 #[test]
