@@ -1,36 +1,37 @@
-//! What the exit status says.
+//! The exit status, and the reason of a failure in words.
 
 use wsmon::{Disconnect, Monitor};
 
-/// What ended the run.
+/// The event that ended the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Every server was shown as often as was asked for, given up or done.
+    /// Every server is done: its `--count` is reached, it was given up, or it ended without reconnection.
     Done,
-    /// `--duration` is over.
+    /// `--duration` has passed.
     Duration,
     /// A signal.
     Signal,
-    /// The reader of stdout has gone.
+    /// The reader of stdout closed it.
     Closed,
 }
 
-/// All that the exit status depends on.
+/// Everything that the exit status depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct RunOutcome {
     pub end: End,
-    /// How many messages were asked for.
+    /// The value of `--count`.
     pub count: Option<u64>,
-    /// Whether `--duration` was given.
+    /// True if `--duration` was given.
     pub duration: bool,
-    /// Most messages of content received, and shown, of one server.
+    /// Messages of content received from the server that sent the most.
     pub received: u64,
+    /// Messages of content shown from the server of which the most were shown.
     pub shown: u64,
-    /// Whether anything was received at all, be it a greeting.
-    pub heard: bool,
-    /// Whether a server that delivered said goodbye with 1000 or 1001, and no reconnection was wanted.
+    /// True if any message was received, including greetings.
+    pub any_received: bool,
+    /// True if a server closed with 1000 or 1001 and `--no-reconnect` was given.
     pub clean: bool,
-    /// A gap in the saved data, or an error on stdout.
+    /// True if saved data has a gap or stdout failed.
     pub lossy: bool,
 }
 
@@ -40,18 +41,18 @@ impl RunOutcome {
         if self.lossy { 3 } else { u8::from(self.why().is_some()) }
     }
 
-    /// Why the run failed, in words; `None` where it did not.
+    /// The reason of a failure in words; `None` on success.
     pub fn why(&self) -> Option<String> {
         let reached = self.count.is_some_and(|count| self.shown >= count);
-        let fine = reached
+        let success = reached
             || match self.end {
                 End::Done => self.clean && self.count.is_none() && !self.duration && self.received > 0,
                 End::Duration => self.received > 0 && self.count.is_none(),
                 End::Signal => self.received > 0,
-                // The reader has seen what it wanted: `wsmon | head -n 1` asks for the greeting.
-                End::Closed => self.heard,
+                // A greeting suffices: it is the line that `wsmon | head -n 1` reads.
+                End::Closed => self.any_received,
             };
-        if fine {
+        if success {
             return None;
         }
         Some(match self.count {
@@ -62,7 +63,7 @@ impl RunOutcome {
     }
 }
 
-/// Whether a server that is done without a reconnection ended as servers should.
+/// Returns true if a server ended its only connection with a Close frame of 1000 or 1001.
 pub fn is_clean(monitor: &Monitor, no_reconnect: bool) -> bool {
     no_reconnect && (0..monitor.len()).any(|id| monitor.last_disconnect(id).is_some_and(Disconnect::is_clean))
 }
@@ -77,7 +78,7 @@ mod tests {
         duration: false,
         received: 5,
         shown: 5,
-        heard: true,
+        any_received: true,
         clean: false,
         lossy: false,
     };
@@ -99,22 +100,22 @@ mod tests {
     #[test]
     fn nothing_received_is_failure_however_the_run_ended() {
         for end in [End::Done, End::Duration, End::Signal, End::Closed] {
-            let nothing = RunOutcome { end, received: 0, shown: 0, heard: false, clean: true, ..RUN };
+            let nothing = RunOutcome { end, received: 0, shown: 0, any_received: false, clean: true, ..RUN };
             assert_eq!(nothing.status(), 1, "{end:?}");
-            let greeting = RunOutcome { heard: true, ..nothing };
+            let greeting = RunOutcome { any_received: true, ..nothing };
             assert_eq!(greeting.status(), u8::from(end != End::Closed), "{end:?}");
         }
     }
 
     #[test]
-    fn connections_that_ended_are_failure_unless_the_server_said_goodbye_and_nothing_more_was_asked() {
+    fn connections_that_ended_are_failure_unless_the_server_closed_cleanly_and_nothing_more_was_asked() {
         assert_eq!(RUN.status(), 1);
         assert_eq!(RunOutcome { clean: true, ..RUN }.status(), 0);
         assert_eq!(RunOutcome { clean: true, duration: true, ..RUN }.status(), 1);
     }
 
     #[test]
-    fn a_loss_of_what_was_to_be_kept_is_worse_than_all_else() {
+    fn lost_data_outweighs_any_success() {
         assert_eq!(RunOutcome { lossy: true, count: Some(5), ..RUN }.status(), 3);
     }
 }

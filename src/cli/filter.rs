@@ -1,38 +1,39 @@
-//! `--only`: which messages are shown, and what of them.
+//! `--only`: selects the messages to show, and the events in them.
 
 use std::borrow::Cow;
 
 use wsmon::{Event, Message};
 
-/// Kinds of events, and types and channels as servers name them.
+/// The names given to `--only`: kinds of events, and message types and channels as servers call them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter(Vec<String>);
 
-/// Names that look like a kind mistyped, but are a channel of neurograph and a type of pmdaemon.
-const SERVERS_OWN: [&str; 2] = ["logs", "Error"];
+/// Names that look like a mistyped kind, but are a channel of neurograph and a message type of pmdaemon.
+const SERVER_NAMES: [&str; 2] = ["logs", "Error"];
 
 impl Filter {
-    /// Names with commas between them. Any name may be some server's, but not a kind in other words.
+    /// Reads names separated by commas. A name may be any server's own; refused is one that differs from a kind only
+    /// by case or plural, and so is probably mistyped.
     pub fn read(text: &str) -> Result<Filter, String> {
         let mut names = Vec::new();
         for name in text.split(',') {
-            names.push(known(name.trim())?);
+            names.push(read_name(name.trim())?);
         }
         Ok(Filter(names))
     }
 
-    /// What of a message is to be shown: all where its type or channel is named, else the events of a kind that is
-    /// named. `None` where there is nothing.
-    pub fn choose<'e>(&self, shown: &Message<'e>) -> Option<Cow<'e, [Event<'e>]>> {
-        let is_chosen = |event: &Event<'_>| event.kind_name().is_some_and(|kind| self.names(kind));
-        let events = shown.events;
-        if self.names(shown.kind) {
+    /// Selects the events of a message to show: all if its type or channel is named, else those of a named kind;
+    /// `None` if there are none.
+    pub fn select<'e>(&self, message: &Message<'e>) -> Option<Cow<'e, [Event<'e>]>> {
+        let is_selected = |event: &Event<'_>| event.kind_name().is_some_and(|kind| self.names(kind));
+        let events = message.events;
+        if self.names(message.kind) {
             return Some(Cow::Borrowed(events));
         }
-        match events.iter().filter(|event| is_chosen(event)).count() {
+        match events.iter().filter(|event| is_selected(event)).count() {
             0 => None,
             all if all == events.len() => Some(Cow::Borrowed(events)),
-            _ => Some(events.iter().filter(|event| is_chosen(event)).cloned().collect()),
+            _ => Some(events.iter().filter(|event| is_selected(event)).cloned().collect()),
         }
     }
 
@@ -41,20 +42,19 @@ impl Filter {
     }
 }
 
-fn known(name: &str) -> Result<String, String> {
+fn read_name(name: &str) -> Result<String, String> {
     if name.is_empty() {
         return Err("a name is missing".to_owned());
     }
-    let meant = || Event::KINDS.iter().find(|kind| is_nearly(name, kind));
-    let stands = Event::KINDS.contains(&name) || SERVERS_OWN.contains(&name);
-    match meant().filter(|_| !stands) {
+    let is_exact = Event::KINDS.contains(&name) || SERVER_NAMES.contains(&name);
+    match Event::KINDS.iter().find(|kind| !is_exact && is_similar(name, kind)) {
         Some(kind) => Err(format!("did you mean {kind}?")),
         None => Ok(name.to_owned()),
     }
 }
 
-/// Whether two names differ by nothing but case and the ending of a plural.
-fn is_nearly(name: &str, kind: &str) -> bool {
+/// Returns true if two names differ only by case and the ending of a plural.
+fn is_similar(name: &str, kind: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let is_plural = |of: &str, many: &str| many.strip_prefix(of).is_some_and(|ending| matches!(ending, "s" | "es"));
     name == kind || is_plural(kind, &name) || is_plural(&name, kind)
@@ -72,31 +72,31 @@ mod tests {
         [log("a"), Event::Notice(Notice { text: "n".into(), greeting: true }), log("b"), Event::KeepAlive]
     }
 
-    /// The kinds of what is shown of a message of this type.
-    fn chosen(list: &str, kind: &str, events: &[Event<'_>]) -> Option<Vec<&'static str>> {
+    /// The kinds of the events that are selected from a message of type `kind`.
+    fn selected(list: &str, kind: &str, events: &[Event<'_>]) -> Option<Vec<&'static str>> {
         let server: Arc<str> = "a".into();
         let received_at = SystemTime::UNIX_EPOCH;
-        let shown = Message { server: &server, id: 0, received_at, at: Instant::now(), kind, raw: Raw::None, events };
-        let chosen = Filter::read(list).unwrap().choose(&shown)?;
-        Some(chosen.iter().map(|event| event.kind_name().unwrap_or("-")).collect())
+        let message = Message { server: &server, id: 0, received_at, at: Instant::now(), kind, raw: Raw::None, events };
+        let selected = Filter::read(list).unwrap().select(&message)?;
+        Some(selected.iter().map(|event| event.kind_name().unwrap_or("-")).collect())
     }
 
     #[test]
-    fn events_are_chosen_by_their_kind_and_whole_messages_by_their_type() {
+    fn events_are_selected_by_their_kind_and_whole_messages_by_their_type() {
         let events = events();
-        assert_eq!(chosen("log", "x.y", &events), Some(vec!["log", "log"]));
-        assert_eq!(chosen("alert, notice", "x.y", &events), Some(vec!["notice"]));
-        assert_eq!(chosen("log,notice", "x.y", &events[..3]), Some(vec!["log", "notice", "log"]));
-        assert_eq!(chosen("alert,x.y", "x.y", &events), Some(vec!["log", "notice", "log", "-"]));
-        assert_eq!(chosen("x.y", "x.y", &[]), Some(vec![]));
-        assert_eq!(chosen("alert", "x.y", &events), None);
-        assert_eq!(chosen("alert", "x.y", &[]), None);
+        assert_eq!(selected("log", "x.y", &events), Some(vec!["log", "log"]));
+        assert_eq!(selected("alert, notice", "x.y", &events), Some(vec!["notice"]));
+        assert_eq!(selected("log,notice", "x.y", &events[..3]), Some(vec!["log", "notice", "log"]));
+        assert_eq!(selected("alert,x.y", "x.y", &events), Some(vec!["log", "notice", "log", "-"]));
+        assert_eq!(selected("x.y", "x.y", &[]), Some(vec![]));
+        assert_eq!(selected("alert", "x.y", &events), None);
+        assert_eq!(selected("alert", "x.y", &[]), None);
         let unknown = [Event::Unknown(Unknown { kind: "odd".into(), text: "{}".into() })];
-        assert_eq!(chosen("unknown", "odd", &unknown), Some(vec!["unknown"]));
+        assert_eq!(selected("unknown", "odd", &unknown), Some(vec!["unknown"]));
     }
 
     #[test]
-    fn a_kind_in_the_wrong_case_or_number_is_asked_back() {
+    fn a_kind_in_the_wrong_case_or_number_is_refused_with_a_hint() {
         for (name, kind) in [
             ("Samples", "sample"),
             ("ALERT", "alert"),

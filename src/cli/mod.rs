@@ -1,4 +1,4 @@
-//! What only the command has: arguments, streams, files, log, signals.
+//! The command: arguments, streams, files, log, signals.
 
 mod args;
 mod argv;
@@ -35,38 +35,38 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Why there is no run. In a box, for it passes through many hands and seldom is there.
-pub struct Failure(Box<Why>);
+/// Startup error. Boxed to keep `Result` small.
+pub struct Failure(Box<FailureKind>);
 
-enum Why {
-    /// Arguments that ask for help, or are wrong.
+enum FailureKind {
+    /// The command line asks for help, or is wrong.
     Exit(plan::Exit),
-    /// Something of this machine that was needed.
+    /// A local resource, such as a file, cannot be used.
     Local(String),
 }
 
 impl From<plan::Exit> for Failure {
     fn from(exit: plan::Exit) -> Self {
-        Failure(Box::new(Why::Exit(exit)))
+        Failure(Box::new(FailureKind::Exit(exit)))
     }
 }
 
 impl Failure {
-    /// Something of this machine that was needed.
+    /// A local resource, such as a file, cannot be used.
     pub fn local(text: String) -> Self {
-        Failure(Box::new(Why::Local(text)))
+        Failure(Box::new(FailureKind::Local(text)))
     }
 
-    /// A local file or stream that cannot be opened: what, and why.
+    /// An I/O error on the local file or stream `what`.
     pub fn io(what: &str, error: &io::Error) -> Self {
         Failure::local(format!("{what}: {}", Failure::words(error)))
     }
 
-    /// An error without its number, and without the capital that the system's texts begin with. The rest stays as
-    /// it is: it may hold a path.
+    /// The text of an I/O error without `(os error N)` and without the capital that the system's texts begin with.
+    /// The rest is unchanged: it may be a path.
     pub fn words(error: &io::Error) -> String {
         let text = error.to_string();
-        let text = &text[..find(&text, " (os error").unwrap_or(text.len())];
+        let text = text.split(" (os error").next().unwrap_or_default();
         match text.split_at_checked(1) {
             Some((first, rest)) if rest.starts_with(|c: char| c.is_ascii_lowercase()) => {
                 first.to_ascii_lowercase() + rest
@@ -75,27 +75,22 @@ impl Failure {
         }
     }
 
-    /// Prints what there is instead of a run. A reader that has gone is no error, a full disk is.
+    /// Prints help or error and returns the exit status. A closed stdout is no error, a full disk is.
     fn report(&self) -> ExitCode {
         let (result, code) = match &*self.0 {
-            Why::Exit(plan::Exit::Asked(text)) => (print(io::stdout(), text), 0),
-            Why::Exit(plan::Exit::Usage(text)) => (print(io::stderr(), text), 2),
-            Why::Local(text) => (print(io::stderr(), &format!("wsmon: {text}\n")), 3),
+            FailureKind::Exit(plan::Exit::Asked(text)) => (print(io::stdout(), text), 0),
+            FailureKind::Exit(plan::Exit::Usage(text)) => (print(io::stderr(), text), 2),
+            FailureKind::Local(text) => (print(io::stderr(), &format!("wsmon: {text}\n")), 3),
         };
         match result {
             Err(error) if code == 0 && error.kind() != io::ErrorKind::BrokenPipe => {
-                // With stderr gone as well there is nowhere left to tell.
-                let _untold = print(io::stderr(), &format!("wsmon: stdout: {error}\n"));
+                // If stderr fails too, nothing is left to report to.
+                let _ignored = print(io::stderr(), &format!("wsmon: stdout: {error}\n"));
                 ExitCode::from(3)
             }
             _ => ExitCode::from(code),
         }
     }
-}
-
-/// Where `part` begins. The search of `str::find` is made for long texts, and 1 KB larger.
-fn find(text: &str, part: &str) -> Option<usize> {
-    text.as_bytes().windows(part.len()).position(|window| window == part.as_bytes())
 }
 
 fn print(mut to: impl Write, text: &str) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! What must hold of any command line, for tests/fuzz and, with fixed seeds, for `cargo test`.
+//! Properties of any command line, for tests/fuzz and, with fixed seeds, for `cargo test`.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -14,10 +14,11 @@ const VARIABLES: [&str; 5] = [
     "MONITORING_TOKEN",
 ];
 
-/// Ten years, in days.
+/// Ten years, the longest duration that is accepted.
 const LONGEST: Duration = Duration::from_secs(3653 * 86_400);
 
-/// Words with NULs between them. Those that begin with 1 to 5 are values of variables.
+/// Checks the command line in `data`: words with NULs between them. A word that begins with a byte from 1 to 5 is the
+/// value of that variable instead.
 pub fn run(data: &[u8]) {
     let words: Vec<&[u8]> = data.split(|byte| *byte == 0).take(64).collect();
     let (variables, argv): (Vec<&[u8]>, Vec<&[u8]>) = words.into_iter().partition(|word| matches!(word, [1..=5, ..]));
@@ -28,7 +29,7 @@ pub fn run(data: &[u8]) {
     };
     let mut argv = argv.into_iter().map(|word| OsString::from_vec(word.to_vec()));
     match plan(&mut argv, &env) {
-        Ok(plan) => sensible(&plan),
+        Ok(plan) => assert_within_limits(&plan),
         Err(Exit::Asked(text)) => assert!(text.ends_with('\n')),
         Err(Exit::Usage(text)) => {
             assert!(text.starts_with("wsmon: ") && text.ends_with("\ntry wsmon --help\n"), "{text:?}");
@@ -38,7 +39,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-fn sensible(plan: &Plan) {
+fn assert_within_limits(plan: &Plan) {
     let durations = [plan.reconnect_interval, plan.reconnect_cap, plan.connect_timeout, plan.ping_timeout];
     assert!(durations.iter().all(|duration| !duration.is_zero() && *duration <= LONGEST));
     let optional = [plan.ping_interval, plan.every, plan.duration, plan.speech.interval, plan.speech.request_every];
@@ -53,7 +54,7 @@ fn sensible(plan: &Plan) {
     }
 }
 
-/// Inputs to begin with.
+/// Command lines for a fuzzer to begin with.
 pub fn seeds() -> Vec<Vec<u8>> {
     let lines = [
         "-u\0a=ws://h:1/?token=x\0--uri=h\0-fjson\0-sv\0-n\x005\0--duration\x001h 30m\0--stats",
@@ -76,12 +77,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_laws_hold_for_command_lines_with_words_out_of_place() {
+    fn the_properties_hold_for_command_lines_with_misplaced_words() {
         let words: Vec<Vec<u8>> = seeds().iter().flat_map(|line| line.split(|b| *b == 0).map(<[u8]>::to_vec)).collect();
-        let mut dice = 1_u64;
+        let mut random = 1_u64;
         let mut below = |n: usize| {
-            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (dice >> 33) as usize % n
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) as usize % n
         };
         seeds().iter().for_each(|line| run(line));
         for _ in 0..4000 {

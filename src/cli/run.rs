@@ -331,7 +331,7 @@ impl Run {
         }
         self.view.release(self.monitor.now().mono, true);
         let (received, shown) = self.view.most();
-        let heard = self.monitor.statistics().messages_received > 0;
+        let any_received = self.monitor.statistics().messages_received > 0;
         let lossy = self.lossy || self.view.data.as_ref().is_some_and(|data| data.gap_total() > 0);
         let outcome = RunOutcome {
             end,
@@ -339,7 +339,7 @@ impl Run {
             duration: self.until.is_some(),
             received,
             shown,
-            heard,
+            any_received,
             clean,
             lossy,
         };

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 
-use super::find;
 use super::plan::{Env, Glyphs, When};
 
 /// Whether to colour. The first that speaks decides: option, `NO_COLOR`, `CLICOLOR_FORCE`, then
@@ -38,7 +37,7 @@ fn locale_is_utf_8(env: Env) -> bool {
     let mut names = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
     let locale = names.find_map(|name| text(env, name).filter(|value| !value.is_empty()));
     let locale = locale.unwrap_or_default().to_ascii_lowercase();
-    find(&locale, "utf-8").or(find(&locale, "utf8")).is_some()
+    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 fn text(env: Env, name: &str) -> Option<String> {

@@ -1,20 +1,20 @@
-//! Durations and sizes as people write them.
+//! Reads durations, sizes and numbers as people write them.
 //!
-//! The errors say only why; the caller puts the option and its value in front.
+//! Errors state only the reason; the caller prefixes option and value.
 
 use std::time::Duration;
 
-/// Longer than anyone means, and far from where adding to an instant overflows.
+/// The longest duration. Adding it to an instant does not overflow.
 const TEN_YEARS: Duration = Duration::from_secs(3_653 * 86_400);
 
-/// Seconds (`60`, `0.5`) or humantime's form (`500ms`, `5m`, `1h 30m`), from 0 to ten years.
+/// Reads seconds (`60`, `0.5`) or humantime's form (`500ms`, `5m`, `1h 30m`), from 0 to ten years.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let duration = match text.strip_prefix('-') {
         Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit()) => return Err("must not be negative".to_owned()),
-        _ if plain => from_words(&format!("{text}s"))?,
-        _ => from_words(text)?,
+        _ if plain => with_unit(&format!("{text}s"))?,
+        _ => with_unit(text)?,
     };
     match duration <= TEN_YEARS {
         true => Ok(duration),
@@ -22,17 +22,17 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A duration where 0 makes no sense.
+/// Reads a duration and refuses 0.
 pub fn positive_duration(text: &str) -> Result<Duration, String> {
     duration_or_none(text)?.ok_or_else(|| "must be more than 0".to_owned())
 }
 
-/// A duration where 0 stands for "never" or "no limit".
+/// Reads a duration; 0 is `None`, "never" or "no limit".
 pub fn duration_or_none(text: &str) -> Result<Option<Duration>, String> {
     Ok(Some(duration(text)?).filter(|duration| !duration.is_zero()))
 }
 
-/// Bytes, or a whole number of K, M or G (powers of 1024), in any case, `KB` and `KiB` too.
+/// Reads bytes, or a whole number of K, M or G (powers of 1024), in any case; also `KB` and `KiB`.
 pub fn size(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -42,7 +42,7 @@ pub fn size(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(|| "too large".to_owned())
 }
 
-/// A size that has to fit into memory, and where 0 makes no sense.
+/// Reads a size that must fit into memory, and refuses 0.
 pub fn memory_size(text: &str) -> Result<usize, String> {
     match usize::try_from(size(text)?) {
         Ok(0) => Err("must be more than 0".to_owned()),
@@ -51,17 +51,17 @@ pub fn memory_size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A size where 0 stands for "never".
+/// Reads a size; 0 is `None`, "never".
 pub fn size_or_none(text: &str) -> Result<Option<u64>, String> {
     Ok(Some(size(text)?).filter(|&bytes| bytes > 0))
 }
 
-/// A whole number from 0.
+/// Reads a whole number from 0.
 pub fn number(text: &str) -> Result<u64, String> {
     text.trim().parse().map_err(|_| "not a whole number".to_owned())
 }
 
-/// A whole number from 1.
+/// Reads a whole number from 1.
 pub fn positive_number(text: &str) -> Result<u64, String> {
     match number(text)? {
         0 => Err("must be at least 1".to_owned()),
@@ -69,22 +69,14 @@ pub fn positive_number(text: &str) -> Result<u64, String> {
     }
 }
 
-fn from_words(text: &str) -> Result<Duration, String> {
-    if let Some(refusal) = refused_unit(text) {
-        return Err(refusal);
-    }
-    if overlong(text) {
-        return Err(not_a_duration());
-    }
-    humantime::parse_duration(text).map_err(|_| not_a_duration())
+fn with_unit(text: &str) -> Result<Duration, String> {
+    refuse_unit(text)?;
+    let duration = if is_overlong(text) { None } else { humantime::parse_duration(text).ok() };
+    duration.ok_or_else(|| "not a duration such as 5, 0.5, 500ms, 5m or 1h30m".to_owned())
 }
 
-fn not_a_duration() -> String {
-    "not a duration such as 5, 0.5, 500ms, 5m or 1h30m".to_owned()
-}
-
-/// humantime panics where a sum passes `u64::MAX` seconds, so such numbers never reach it.
-fn overlong(text: &str) -> bool {
+/// Finds numbers that must not reach humantime: it panics where a sum exceeds `u64::MAX` seconds.
+fn is_overlong(text: &str) -> bool {
     let mut digits = 0;
     text.len() > 64
         || text.bytes().any(|byte| {
@@ -93,8 +85,8 @@ fn overlong(text: &str) -> bool {
         })
 }
 
-/// humantime reads `10M` as ten months; minutes are what was meant.
-fn refused_unit(text: &str) -> Option<String> {
+/// Refuses months and years: humantime reads `10M` as ten months, but minutes are meant.
+fn refuse_unit(text: &str) -> Result<(), String> {
     let mut rest = text;
     while let Some(start) = rest.find(|c: char| c.is_ascii_alphabetic()) {
         let (number, tail) = rest.split_at(start);
@@ -103,17 +95,18 @@ fn refused_unit(text: &str) -> Option<String> {
         let number = number.trim();
         match unit {
             "M" | "month" | "months" => {
-                return Some(format!("months are not taken, did you mean {number}m?"));
+                return Err(format!("months are not accepted, did you mean {number}m?"));
             }
             "y" | "yr" | "yrs" | "year" | "years" => {
-                return Some("years are not taken, did you mean days (365d)?".to_owned());
+                return Err("years are not accepted, did you mean days (365d)?".to_owned());
             }
             _ => rest = tail,
         }
     }
-    None
+    Ok(())
 }
 
+/// The power of two that a unit stands for.
 fn shift(unit: &str) -> Option<u32> {
     match unit.trim_start().to_ascii_lowercase().as_str() {
         "" | "b" => Some(0),
@@ -150,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn months_and_years_are_refused_with_what_was_meant() {
+    fn months_and_years_are_refused_with_a_hint() {
         for (text, meant) in [
             ("10M", "did you mean 10m?"),
             ("10 months", "did you mean 10m?"),
@@ -163,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_span_of_time_is_refused() {
+    fn a_text_that_is_no_duration_is_refused() {
         for text in ["", "nan", "inf", "-1", "-0.5", "-inf", "1e400", "5x", "five", "--stats", "5S"] {
             assert!(duration(text).is_err(), "{text}");
         }
@@ -178,13 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn sums_that_overflow_are_an_error_and_no_panic() {
+    fn an_overflowing_sum_is_an_error_and_no_panic() {
         assert!(duration("18446744073709551615s 1000ms").is_err());
         assert!(duration(&"999999999999999999s ".repeat(20)).is_err());
     }
 
     #[test]
-    fn zero_is_never_or_a_mistake_as_the_option_says() {
+    fn zero_is_never_or_an_error_as_the_option_says() {
         assert_eq!(duration_or_none("0"), Ok(None));
         assert_eq!(duration_or_none("2s"), Ok(Some(Duration::from_secs(2))));
         assert!(positive_duration("0").is_err());
@@ -209,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_is_refused() {
+    fn a_text_that_is_no_size_is_refused() {
         for text in ["", "M", "-1", "1.5M", "4T", "4Mi", "99999999999G", "99999999999999999999"] {
             assert!(size(text).is_err(), "{text}");
         }

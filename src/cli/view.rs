@@ -194,7 +194,7 @@ impl ServerView {
 /// with a list of processes that has not changed.
 fn write_chosen(out: &mut String, shown: &Message<'_>, format: &Format, style: &Style, only: Option<&Filter>) -> bool {
     let start = out.len();
-    let Some(events) = only.map_or(Some(Cow::Borrowed(shown.events)), |only| only.choose(shown)) else { return false };
+    let Some(events) = only.map_or(Some(Cow::Borrowed(shown.events)), |only| only.select(shown)) else { return false };
     let chosen = Message { events: &events, ..*shown };
     (format.write)(out, &chosen, style);
     chosen.is_content() && out.len() > start
