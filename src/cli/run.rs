@@ -85,13 +85,10 @@ impl Run {
         if plan.demo {
             return Err(Exit::usage("--demo: this build does not have it").into());
         }
-        setup::check_credentials(&plan)?;
-        if plan.reach.insecure {
+        if plan.insecure {
             log::warn!("--insecure: no certificate is checked, whoever is in between can read and change everything");
         }
-        for uri in &plan.uris {
-            setup::add(&mut monitor, uri, &plan)?;
-        }
+        setup::add_servers(&mut monitor, &plan)?;
         let format = wsmon::format(plan.format).unwrap_or(&wsmon::FORMATS[0]);
         let limits = queue::QueueLimits { bytes: plan.queue, when_full: plan.when_full, marker: format.gap };
         let log_limits = queue::QueueLimits { bytes: LOG_BYTES, when_full: queue::WhenFull::Drop, marker: None };
@@ -99,7 +96,7 @@ impl Run {
             .map_err(|error| Failure::io("stdout", &error))?;
         let mut view = View::new(format, setup::style(&plan, monitor.len()), monitor.len());
         (view.every, view.only, view.count, view.data) = (plan.every, plan.only.take(), plan.count, data);
-        view.answers_only = !plan.speech.requests.is_empty();
+        view.answers_only = plan.has_requests;
         let until = plan.duration.and_then(|duration| monitor.now().mono.checked_add(duration));
         let run = Box::new(Run {
             plan,
@@ -147,7 +144,7 @@ impl Run {
 
     /// `--count` counts answers when there are requests; a server without any would never be done.
     fn check_answers(&self) -> Result<(), Failure> {
-        let counts = self.plan.count.is_some() && !self.plan.speech.requests.is_empty();
+        let counts = self.plan.count.is_some() && self.plan.has_requests;
         match (0..self.monitor.len()).find(|&id| counts && self.monitor.has_answers(id) == Some(false)) {
             Some(id) => {
                 let dialect = self.monitor.dialect(id);
@@ -318,7 +315,7 @@ impl Run {
 
     /// Closes the connections, writes out what is left, and says what came of it.
     fn finish(mut self, end: End) -> Result<u8, Failure> {
-        let clean = exit_status::is_clean(&self.monitor, self.plan.max_reconnects == Some(0));
+        let clean = exit_status::is_clean(&self.monitor, self.plan.no_reconnect);
         self.monitor.stop();
         // Without a reader there is nothing to wait for: a Close frame, and away.
         let patience = if end == End::Closed { Duration::ZERO } else { LAST_FLUSH };

@@ -1,7 +1,7 @@
 //! The credentials of one connection, and their removal from texts that quote them.
 
-use crate::monitor::address::SettingsError;
 use crate::monitor::server::Settings;
+use crate::monitor::sources::SettingsError;
 use crate::proto::dialect::conversation::Conversation;
 use crate::proto::http::proxy::Proxy;
 use crate::proto::uri::authority::percent_decode;

@@ -1,11 +1,11 @@
-//! What to watch and how: one server's settings.
+//! The settings of one server: its place, and how to reach, watch and address it.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::json;
-use crate::monitor::address::{Address, Header, SettingsError, Token, parse_endpoint};
+use crate::monitor::sources::{Address, Header, SettingsError, Token, parse_endpoint};
 use crate::net::tls;
 use crate::proto::dialect::requests::{Request, RequestPlan};
 use crate::proto::dialect::{self, Dialect, DialectOptions};
@@ -14,7 +14,9 @@ use crate::proto::http::header;
 use crate::proto::http::proxy::{Proxy, ProxyChoice};
 use crate::proto::session::{Policy, Stale};
 
-/// A server to watch, with the command line's defaults.
+/// A server to watch. The defaults are those of the command line; [`Server::default`] is `ws://localhost:8765`.
+///
+/// Files that a setting names are read before every connection. [`Server::check`] reads them at once.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,26 +28,27 @@ use crate::proto::session::{Policy, Stale};
 ///     .ping_interval(Some(Duration::from_secs(60)));
 /// # Ok::<(), wsmon::SettingsError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Server {
-    /// Boxed, since the builder moves it again and again.
+    /// Boxed, since each method of the builder moves it.
     pub(crate) settings: Box<Settings>,
 }
 
-/// A server's settings.
-#[derive(Clone)]
+/// The settings of a server, which the builder fills. [`Default`] holds every default there is.
+#[derive(Clone, PartialEq)]
 pub(crate) struct Settings {
     pub(crate) address: Address,
     pub(crate) label: Option<String>,
     pub(crate) policy: Policy,
     pub(crate) max_message: usize,
-    /// Send each message back as it came and make nothing else of it; so many bytes may wait to be sent.
+    /// Sends each message back and does nothing else with it, with at most so many bytes waiting to be sent.
     pub(crate) echo: Option<usize>,
     pub(crate) history: bool,
     pub(crate) greetings: Vec<String>,
+    /// `None`: recognised by the first messages.
     pub(crate) dialect: Option<&'static Dialect>,
-    pub(crate) wish: DialectOptions,
-    pub(crate) questions: RequestPlan,
+    pub(crate) options: DialectOptions,
+    pub(crate) request_plan: RequestPlan,
     pub(crate) token: Option<Token>,
     pub(crate) headers: Vec<Header>,
     pub(crate) tls: tls::TlsSettings,
@@ -53,40 +56,58 @@ pub(crate) struct Settings {
     pub(crate) family: Family,
 }
 
-/// The largest message unless told otherwise: 4 MiB.
-const MAX_MESSAGE: usize = 4 << 20;
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            address: Address::default(),
+            label: None,
+            policy: Policy::default(),
+            max_message: 4 << 20,
+            echo: None,
+            history: false,
+            greetings: Vec::new(),
+            dialect: None,
+            options: DialectOptions::default(),
+            request_plan: RequestPlan::default(),
+            token: None,
+            headers: Vec::new(),
+            tls: tls::TlsSettings::default(),
+            proxy: ProxyChoice::default(),
+            family: Family::default(),
+        }
+    }
+}
 
 impl Server {
     /// A server at `ws://HOST[:PORT][/PATH]` or `HOST[:PORT][/PATH]`.
     ///
     /// # Errors
-    /// Where the URI is wrong: it says which part.
+    /// If the URI is wrong: names the part.
     pub fn new(uri: &str) -> Result<Self, SettingsError> {
-        Ok(Server::at(Address::Endpoint(parse_endpoint(uri)?)))
+        Ok(Server::default().at(Address::Endpoint(parse_endpoint(uri)?)))
     }
 
-    /// A server whose URI stands on the first line of a file. It is read now, and again before every connection.
+    /// A server whose URI is the first line of a file. Reads it, and again before every connection.
     ///
     /// # Errors
-    /// Where the file cannot be read or holds no usable URI.
+    /// If the file cannot be read or holds no valid URI.
     pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, SettingsError> {
-        let address = Address::File(path.into());
-        address.endpoint()?;
-        Ok(Server::at(address))
+        Server::default().at_file(path.into())
     }
 
-    /// The form of the command line: `[NAME=]URI` or `[NAME=]@FILE`.
+    /// Sets the place and, if given, the label, from the form that `--uri` accepts: `[NAME=]URI` or `[NAME=]@FILE`. All
+    /// other settings stay, so that one `Server` can be the template of several.
     ///
     /// # Errors
-    /// Where the URI is wrong or the file cannot be read.
-    pub fn parse(argument: &str) -> Result<Self, SettingsError> {
+    /// If the URI is wrong or the file cannot be read.
+    pub fn place(self, argument: &str) -> Result<Self, SettingsError> {
         let (label, place) = match argument.split_once('=') {
             Some((name, place)) if is_label(name) => (Some(name), place),
             _ => (None, argument),
         };
         let server = match place.strip_prefix('@') {
-            Some(path) => Server::from_file(path)?,
-            None => Server::new(place)?,
+            Some(path) => self.at_file(path.into())?,
+            None => self.at(Address::Endpoint(parse_endpoint(place)?)),
         };
         Ok(match label {
             Some(label) => server.label(label),
@@ -94,89 +115,99 @@ impl Server {
         })
     }
 
-    /// The name under which the server appears; host and port unless set.
+    /// Sets the name under which the server appears. The default is host and port.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.settings.label = Some(label.into());
         self
     }
 
-    /// How many reconnections in a row without a useful session before giving up; `None` = no limit, 0 = none.
+    /// Limits the reconnections in a row without a useful session; `None` = no limit, 0 = no reconnection.
     #[must_use]
-    pub fn max_reconnects(mut self, most: Option<u32>) -> Self {
-        self.settings.policy.max_reconnects = most;
+    pub fn max_reconnects(mut self, max: Option<u32>) -> Self {
+        self.settings.policy.max_reconnects = max;
         self
     }
 
-    /// The first wait before a reconnection, which doubles with each failure up to the cap.
+    /// Sets the first wait before a reconnection; it doubles with each failure up to the cap. Raises the cap to the
+    /// interval if that is longer.
     #[must_use]
-    pub fn reconnect_interval(mut self, interval: Duration, cap: Duration) -> Self {
-        (self.settings.policy.reconnect_interval, self.settings.policy.reconnect_cap) = (interval, cap);
+    pub fn reconnect_interval(mut self, interval: Duration) -> Self {
+        let policy = &mut self.settings.policy;
+        policy.reconnect_interval = interval;
+        policy.reconnect_cap = policy.reconnect_cap.max(interval);
         self
     }
 
-    /// How long name, TCP and upgrade may take together.
+    /// Sets the longest wait before a reconnection. To be called after [`Server::reconnect_interval`], which may raise it.
     #[must_use]
-    pub fn connect_timeout(mut self, within: Duration) -> Self {
-        self.settings.policy.connect_timeout = within;
+    pub fn reconnect_cap(mut self, cap: Duration) -> Self {
+        self.settings.policy.reconnect_cap = cap;
         self
     }
 
-    /// How often to ping; `None` = never.
+    /// Limits the time for name, TCP, TLS and upgrade together.
     #[must_use]
-    pub fn ping_interval(mut self, every: Option<Duration>) -> Self {
-        self.settings.policy.ping_interval = every;
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.policy.connect_timeout = timeout;
         self
     }
 
-    /// How long any frame may take to arrive after a ping, and a write to make progress.
+    /// Sets the time between two pings; `None` = no pings.
     #[must_use]
-    pub fn ping_timeout(mut self, within: Duration) -> Self {
-        self.settings.policy.ping_timeout = within;
+    pub fn ping_interval(mut self, interval: Option<Duration>) -> Self {
+        self.settings.policy.ping_interval = interval;
         self
     }
 
-    /// When to reconnect because no message comes.
+    /// Limits the time until any frame arrives after a ping, and the time that a write makes no progress.
+    #[must_use]
+    pub fn ping_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.policy.ping_timeout = timeout;
+        self
+    }
+
+    /// Sets after which silence to reconnect although pings are answered.
     #[must_use]
     pub fn stale_after(mut self, stale: Stale) -> Self {
         self.settings.policy.stale = stale;
         self
     }
 
-    /// The largest message in bytes; a larger one ends the connection.
+    /// Limits a message, in bytes; a larger one ends the connection.
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.settings.max_message = bytes;
         self
     }
 
-    /// Sends each message back as it came, of the same kind, and makes nothing else of it; at most so many bytes wait
-    /// to be sent. For tests of conformance (tests/echo), which judge the connection by its echo.
+    /// Sends each message back unchanged and does nothing else with it; at most `max_waiting` bytes wait to be sent.
+    /// For tests of conformance (tests/echo), which judge the connection by its echo.
     #[doc(hidden)]
     #[must_use]
-    pub fn echo(mut self, most_waiting: usize) -> Self {
-        self.settings.echo = Some(most_waiting);
+    pub fn echo(mut self, max_waiting: usize) -> Self {
+        self.settings.echo = Some(max_waiting);
         self
     }
 
-    /// Keeps the last 1000 samples; statistics then carry the spread of each metric.
+    /// Keeps the last 1000 samples; the statistics then summarise each metric.
     #[must_use]
     pub fn history(mut self, keep: bool) -> Self {
         self.settings.history = keep;
         self
     }
 
-    /// A text to send whenever the connection opens.
+    /// Adds a text to send whenever the connection opens.
     #[must_use]
     pub fn send(mut self, text: impl Into<String>) -> Self {
         self.settings.greetings.push(text.into());
         self
     }
 
-    /// The dialect by its name; `auto` = recognised by the first messages.
+    /// Sets the dialect by its name; `auto` = recognised by the first messages.
     ///
     /// # Errors
-    /// Where there is none of that name: the error names all.
+    /// If no dialect has that name: lists the names.
     pub fn dialect(mut self, name: &str) -> Result<Self, SettingsError> {
         self.settings.dialect = match name {
             "auto" => None,
@@ -185,76 +216,78 @@ impl Server {
         Ok(self)
     }
 
-    /// Channels or event types to subscribe to, where the dialect has such; its default if empty.
+    /// Sets the channels or event types to subscribe to, for dialects that have them; empty = the dialect's default.
     #[must_use]
     pub fn subscribe(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.settings.wish.subscribe = names.into_iter().map(Into::into).collect();
+        self.settings.options.subscribe = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Processes to subscribe to (pmdaemon), and with what period.
+    /// Sets the processes to subscribe to (pmdaemon); empty = all.
     #[must_use]
-    pub fn processes(mut self, names: impl IntoIterator<Item = impl Into<String>>, every: Option<Duration>) -> Self {
-        self.settings.wish.process = names.into_iter().map(Into::into).collect();
-        self.settings.wish.interval = every;
+    pub fn processes(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.settings.options.process = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// What to send for each JSON ping (fastpluggy); `%id` stands for its ping id.
+    /// Sets the period to subscribe with (pmdaemon); `None` = the server's.
+    #[must_use]
+    pub fn interval(mut self, interval: Option<Duration>) -> Self {
+        self.settings.options.interval = interval;
+        self
+    }
+
+    /// Sets the text to send for each JSON ping (fastpluggy); `%id` stands for its ping id; `None` = nothing is sent.
     #[must_use]
     pub fn heartbeat_reply(mut self, text: Option<String>) -> Self {
-        self.settings.wish.heartbeat_reply = text;
+        self.settings.options.heartbeat_reply = text;
         self
     }
 
-    /// A request to send on every connection, with the JSON that goes with it: an object, for most.
+    /// Adds a request to send on every connection, with its JSON: an object for most dialects.
     ///
     /// # Errors
-    /// Where it is no JSON.
+    /// If the JSON is not valid.
     pub fn request(mut self, kind: &str, json: Option<&str>) -> Result<Self, SettingsError> {
         if json.is_some_and(|json| !json::is_json(json)) {
             return Err(SettingsError::Request(kind.to_owned()));
         }
-        self.settings.questions.asks.push(Request { kind: kind.to_owned(), json: json.map(str::to_owned) });
+        self.settings.request_plan.asks.push(Request { kind: kind.to_owned(), json: json.map(str::to_owned) });
         Ok(self)
     }
 
-    /// Sends the requests again and again; `None` = once per connection.
+    /// Repeats the requests with this period; `None` = once per connection.
     #[must_use]
     pub fn request_every(mut self, every: Option<Duration>) -> Self {
-        self.settings.questions.every = every;
+        self.settings.request_plan.every = every;
         self
     }
 
-    /// How long an answer may take.
+    /// Limits the time that an answer may take.
     #[must_use]
-    pub fn request_timeout(mut self, within: Duration) -> Self {
-        self.settings.questions.within = within;
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.request_plan.within = timeout;
         self
     }
 
-    /// The credential.
+    /// Sets the credential.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.settings.token = Some(Token::Text(token.into()));
         self
     }
 
-    /// The file that holds the credential. It is read now, and again before every connection.
-    ///
-    /// # Errors
-    /// Where it cannot be read, is empty or holds control characters.
-    pub fn token_file(mut self, path: impl Into<PathBuf>) -> Result<Self, SettingsError> {
-        let token = Token::File(path.into());
-        token.read()?;
-        self.settings.token = Some(token);
-        Ok(self)
+    /// Sets the file that holds the credential.
+    #[must_use]
+    pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.token = Some(Token::File(path.into()));
+        self
     }
 
-    /// A header of the request, `NAME: VALUE`, or `@FILE` with one per line, which is read before every connection.
+    /// Adds a header of the request: `NAME: VALUE`, or `@FILE` with one per line.
     ///
     /// # Errors
-    /// Where it is no header, one of the upgrade's own, or the file cannot be read.
+    /// If it is not a header, or one of the upgrade's own.
     pub fn header(mut self, header: &str) -> Result<Self, SettingsError> {
         let header = match header.strip_prefix('@') {
             Some(path) => Header::File(path.into()),
@@ -262,7 +295,6 @@ impl Server {
                 header::parse(header).map(|(name, value)| Header::Given(name, value)).map_err(SettingsError::Header)?
             }
         };
-        header.read(&mut Vec::new())?;
         self.settings.headers.push(header);
         Ok(self)
     }
@@ -274,31 +306,31 @@ impl Server {
         self
     }
 
-    /// Shows this certificate to the server, with its private key; both PEM files.
+    /// Sends this certificate to the server, with its private key; both PEM files.
     #[must_use]
     pub fn certificate(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         (self.settings.tls.cert, self.settings.tls.key) = (Some(cert.into()), Some(key.into()));
         self
     }
 
-    /// The name that the server's certificate must have, instead of the host's.
+    /// Sets the name that the server's certificate must have, instead of the host's.
     #[must_use]
     pub fn tls_name(mut self, name: impl Into<String>) -> Self {
         self.settings.tls.name = Some(name.into());
         self
     }
 
-    /// Takes any certificate: whoever is in between can read and change everything.
+    /// Accepts any certificate: whoever is in between can read and change everything.
     #[must_use]
     pub fn insecure(mut self, insecure: bool) -> Self {
         self.settings.tls.insecure = insecure;
         self
     }
 
-    /// Goes through this HTTP proxy instead of the environment's: `[http://][USER:PASSWORD@]HOST[:PORT]`.
+    /// Connects through this HTTP proxy instead of the environment's: `[http://][USER:PASSWORD@]HOST[:PORT]`.
     ///
     /// # Errors
-    /// Where the URL is wrong: it says which part.
+    /// If the URL is wrong: names the part.
     pub fn proxy(mut self, url: &str) -> Result<Self, SettingsError> {
         match Proxy::parse(url) {
             Ok(proxy) => self.settings.proxy = ProxyChoice::Given(proxy),
@@ -314,48 +346,44 @@ impl Server {
         self
     }
 
-    /// Reads what is else read at the first connection: the files of TLS, where there are any.
+    /// Reads the files that are otherwise read at the first connection: headers, certificates, token.
     ///
     /// # Errors
-    /// Where one of them cannot be used: it says which, and the way out.
+    /// If one of them cannot be used: names it and the way out.
     pub fn check(&self) -> Result<(), SettingsError> {
-        let tls = &self.settings.tls;
+        let Settings { headers, tls, token, .. } = &*self.settings;
+        for header in headers {
+            header.read(&mut Vec::new())?;
+        }
         for path in tls.files() {
             std::fs::File::open(path).map_err(|error| SettingsError::File(path.to_owned(), error))?;
         }
-        if tls.is_special() { tls::Connector::build(tls).map(drop).map_err(SettingsError::Tls) } else { Ok(()) }
+        if tls.is_special() {
+            tls::Connector::build(tls).map_err(SettingsError::Tls)?;
+        }
+        token.as_ref().map_or(Ok(()), |token| token.read().map(drop))
     }
 
-    /// Whether developers' details are wanted.
+    /// Shows messages that only developers need, and asks for them where the dialect can.
     #[must_use]
     pub fn verbose(mut self, verbose: bool) -> Self {
-        self.settings.wish.verbose = verbose;
+        self.settings.options.verbose = verbose;
         self
     }
 
-    fn at(address: Address) -> Self {
-        let settings = Settings {
-            address,
-            label: None,
-            policy: Policy::default(),
-            max_message: MAX_MESSAGE,
-            echo: None,
-            history: false,
-            greetings: Vec::new(),
-            dialect: None,
-            wish: DialectOptions::default(),
-            questions: RequestPlan::default(),
-            token: None,
-            headers: Vec::new(),
-            tls: tls::TlsSettings::default(),
-            proxy: ProxyChoice::default(),
-            family: Family::default(),
-        };
-        Server { settings: Box::new(settings) }
+    fn at(mut self, address: Address) -> Self {
+        self.settings.address = address;
+        self
+    }
+
+    fn at_file(self, path: PathBuf) -> Result<Self, SettingsError> {
+        let address = Address::File(path);
+        address.endpoint()?;
+        Ok(self.at(address))
     }
 }
 
-/// Without what could hold a secret.
+/// Omits everything that may hold a secret.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Settings { address, label, policy, .. } = self;
@@ -364,7 +392,7 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// Whether what stands before the first `=` is a label and no part of a URI.
+/// Returns true if the part before the first `=` is a label and not part of a URI.
 fn is_label(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
@@ -374,7 +402,32 @@ mod tests {
     use super::*;
 
     fn label(argument: &str) -> Option<String> {
-        Server::parse(argument).unwrap().settings.label
+        Server::default().place(argument).unwrap().settings.label
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_contract() {
+        let Settings { policy, max_message, history, dialect, options, request_plan, .. } = *Server::default().settings;
+        let expected = Policy {
+            max_reconnects: None,
+            reconnect_interval: Duration::from_secs(5),
+            reconnect_cap: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(10),
+            ping_interval: Some(Duration::from_secs(30)),
+            ping_timeout: Duration::from_secs(10),
+            stale: Stale::Auto,
+        };
+        assert_eq!((policy, max_message, history), (expected, 4 << 20, false));
+        assert!(dialect.is_none() && options == DialectOptions::default());
+        assert_eq!((request_plan.every, request_plan.within), (None, Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn a_longer_interval_raises_the_cap_unless_one_is_given() {
+        let cap = |server: Server| server.settings.policy.reconnect_cap.as_secs();
+        let interval = |seconds| Server::default().reconnect_interval(Duration::from_secs(seconds));
+        assert_eq!((cap(interval(30)), cap(interval(300))), (60, 300));
+        assert_eq!(cap(interval(300).reconnect_cap(Duration::from_secs(30))), 30);
     }
 
     #[test]
@@ -387,8 +440,16 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_named() {
-        let text = Server::parse("@no/such/file").unwrap_err().to_string();
+    fn a_missing_file_is_named_when_it_is_read() {
+        let text = Server::default().place("@no/such/file").unwrap_err().to_string();
         assert!(text.contains("no/such/file"), "{text}");
+        for server in [
+            Server::default().token_file("no/such/file"),
+            Server::default().header("@no/such/file").unwrap(),
+            Server::default().ca_file("no/such/file"),
+        ] {
+            let text = server.check().unwrap_err().to_string();
+            assert!(text.contains("no/such/file"), "{text}");
+        }
     }
 }

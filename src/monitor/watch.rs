@@ -10,9 +10,9 @@ use crate::model::error::Disconnect;
 use crate::model::event::{ClientState, Event, Message, Raw};
 use crate::model::sample::Sample;
 use crate::model::stats::Statistics;
-use crate::monitor::address::SettingsError;
 use crate::monitor::event_loop::{Monitor, Stopper};
 use crate::monitor::server::Server;
+use crate::monitor::sources::SettingsError;
 use crate::net::transport::SendError;
 
 /// Watches the server at `ws://HOST[:PORT][/PATH]` or `HOST[:PORT][/PATH]`, with the defaults of the command line. The

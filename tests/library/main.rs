@@ -25,7 +25,7 @@ fn sample(cpu: u32) -> String {
 
 /// Makes a server that is reconnected to without a wait.
 fn impatient(uri: &str) -> Server {
-    Server::new(uri).unwrap().reconnect_interval(Duration::ZERO, Duration::ZERO)
+    Server::new(uri).unwrap().reconnect_interval(Duration::ZERO).reconnect_cap(Duration::ZERO)
 }
 
 fn watch_once(uri: &str) -> Watch {

@@ -77,8 +77,8 @@ fn one_server_can_be_stopped_while_the_others_go_on() {
 #[test]
 fn two_servers_must_not_be_given_the_same_label() {
     let mut monitor = Monitor::new().unwrap();
-    monitor.add(Server::parse("nas=h:1").unwrap()).unwrap();
-    let error = monitor.add(Server::parse("nas=h:2").unwrap()).unwrap_err();
+    monitor.add(Server::default().place("nas=h:1").unwrap()).unwrap();
+    let error = monitor.add(Server::default().place("nas=h:2").unwrap()).unwrap_err();
     assert!(error.to_string().contains("nas"), "{error}");
     assert_eq!(monitor.len(), 1);
 }

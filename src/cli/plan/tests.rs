@@ -1,6 +1,7 @@
 use super::*;
 use crate::cli::args::{OPTIONS, OptionRow};
 use std::collections::BTreeMap;
+use wsmon::{Family, Stale};
 
 fn read(line: &str) -> Result<Plan, Exit> {
     read_with(&[], line)
@@ -35,20 +36,13 @@ fn secs(n: u64) -> Duration {
 #[test]
 fn the_defaults_are_those_of_the_contract() {
     let defaults = Plan {
-        uris: vec!["ws://localhost:8765".to_owned()],
+        uris: Vec::new(),
         uris_from: "--uri",
         demo: false,
-        dialect: "auto".into(),
-        speech: Speech::default(),
-        reach: ReachOptions::default(),
-        reconnect_interval: secs(5),
-        reconnect_cap: secs(60),
-        max_reconnects: None,
-        connect_timeout: secs(10),
-        ping_interval: Some(secs(30)),
-        ping_timeout: secs(10),
-        stale_after: StaleAfter::Auto,
-        max_message: 4 << 20,
+        server: Server::default(),
+        has_requests: false,
+        no_reconnect: false,
+        insecure: false,
         format: "simple",
         every: None,
         only: None,
@@ -60,7 +54,6 @@ fn the_defaults_are_those_of_the_contract() {
         fsync: false,
         queue: 1 << 20,
         when_full: WhenFull::Drop,
-        history: false,
         duration: None,
         count: None,
         stats: false,
@@ -70,37 +63,54 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(good(""), defaults);
 }
 
-/// Per option a value that is not its default, and what it makes of the plan.
+/// Changes the settings of the servers.
+fn set(plan: &mut Plan, change: impl FnOnce(Server) -> Server) {
+    plan.server = change(std::mem::take(&mut plan.server));
+}
+
+/// An option, a value that is not its default, and the change that it makes to the plan.
 type Case = (&'static str, &'static str, fn(&mut Plan));
 
 const CASES: &[Case] = &[
     ("--uri", "a=ws://h/", |plan| plan.uris = vec!["a=ws://h/".to_owned()]),
-    ("--dialect", "generic", |plan| plan.dialect = "generic".into()),
-    ("--header", "A:b", |plan| plan.reach.headers = vec!["A:b".into()]),
-    ("--ca-file", "c", |plan| plan.reach.ca_file = Some("c".into())),
-    ("--tls-name", "n", |plan| plan.reach.tls_name = Some("n".into())),
-    ("--insecure", "", |plan| plan.reach.insecure = true),
-    ("--proxy", "http://p/", |plan| plan.reach.proxy = Some("http://p/".into())),
-    ("--ipv4", "", |plan| plan.reach.family = Family::V4),
-    ("--ipv6", "", |plan| plan.reach.family = Family::V6),
-    ("--token-file", "t", |plan| plan.speech.token_file = Some("t".into())),
-    ("--subscribe", "a,b", |plan| plan.speech.subscribe = vec!["a".into(), "b".into()]),
-    ("--process", "a", |plan| plan.speech.process = vec!["a".into()]),
-    ("--interval", "2", |plan| plan.speech.interval = Some(secs(2))),
-    ("--request", "get={\"a\":1}", |plan| plan.speech.requests = vec![("get".into(), Some("{\"a\":1}".into()))]),
-    ("--request-every", "1m", |plan| plan.speech.request_every = Some(secs(60))),
-    ("--request-timeout", "3", |plan| plan.speech.request_timeout = Some(secs(3))),
-    ("--send", "x", |plan| plan.speech.send = vec!["x".into()]),
-    ("--heartbeat-reply", "y", |plan| plan.speech.heartbeat_reply = Some("y".into())),
-    ("--no-reconnect", "", |plan| plan.max_reconnects = Some(0)),
-    ("--reconnect-interval", "2.5", |plan| plan.reconnect_interval = Duration::from_millis(2500)),
-    ("--reconnect-cap", "5m", |plan| plan.reconnect_cap = secs(300)),
-    ("--max-reconnects", "0", |plan| plan.max_reconnects = Some(0)),
-    ("--connect-timeout", "3", |plan| plan.connect_timeout = secs(3)),
-    ("--ping-interval", "0", |plan| plan.ping_interval = None),
-    ("--ping-timeout", "500ms", |plan| plan.ping_timeout = Duration::from_millis(500)),
-    ("--stale-after", "2m", |plan| plan.stale_after = StaleAfter::After(secs(120))),
-    ("--max-message", "64K", |plan| plan.max_message = 65_536),
+    ("--dialect", "generic", |plan| set(plan, |server| server.dialect("generic").unwrap())),
+    ("--header", "A:b", |plan| set(plan, |server| server.header("A:b").unwrap())),
+    ("--ca-file", "c", |plan| set(plan, |server| server.ca_file("c"))),
+    ("--tls-name", "n", |plan| set(plan, |server| server.tls_name("n"))),
+    ("--insecure", "", |plan| {
+        plan.insecure = true;
+        set(plan, |server| server.insecure(true));
+    }),
+    ("--proxy", "http://p/", |plan| set(plan, |server| server.proxy("http://p/").unwrap())),
+    ("--ipv4", "", |plan| set(plan, |server| server.family(Family::V4))),
+    ("--ipv6", "", |plan| set(plan, |server| server.family(Family::V6))),
+    ("--token-file", "t", |plan| set(plan, |server| server.token_file("t"))),
+    ("--subscribe", "a,b", |plan| set(plan, |server| server.subscribe(["a", "b"]))),
+    ("--process", "a", |plan| set(plan, |server| server.processes(["a"]))),
+    ("--interval", "2", |plan| set(plan, |server| server.interval(Some(secs(2))))),
+    ("--request", "get={\"a\":1}", |plan| {
+        plan.has_requests = true;
+        set(plan, |server| server.request("get", Some("{\"a\":1}")).unwrap());
+    }),
+    ("--request-every", "1m", |plan| set(plan, |server| server.request_every(Some(secs(60))))),
+    ("--request-timeout", "3", |plan| set(plan, |server| server.request_timeout(secs(3)))),
+    ("--send", "x", |plan| set(plan, |server| server.send("x"))),
+    ("--heartbeat-reply", "y", |plan| set(plan, |server| server.heartbeat_reply(Some("y".into())))),
+    ("--no-reconnect", "", |plan| {
+        plan.no_reconnect = true;
+        set(plan, |server| server.max_reconnects(Some(0)));
+    }),
+    ("--reconnect-interval", "2.5", |plan| set(plan, |server| server.reconnect_interval(Duration::from_millis(2500)))),
+    ("--reconnect-cap", "5m", |plan| set(plan, |server| server.reconnect_cap(secs(300)))),
+    ("--max-reconnects", "0", |plan| {
+        plan.no_reconnect = true;
+        set(plan, |server| server.max_reconnects(Some(0)));
+    }),
+    ("--connect-timeout", "3", |plan| set(plan, |server| server.connect_timeout(secs(3)))),
+    ("--ping-interval", "0", |plan| set(plan, |server| server.ping_interval(None))),
+    ("--ping-timeout", "500ms", |plan| set(plan, |server| server.ping_timeout(Duration::from_millis(500)))),
+    ("--stale-after", "2m", |plan| set(plan, |server| server.stale_after(Stale::After(secs(120))))),
+    ("--max-message", "64K", |plan| set(plan, |server| server.max_message(65_536))),
     ("--format", "jsonl", |plan| plan.format = "jsonl"),
     ("--every", "10", |plan| plan.every = Some(secs(10))),
     ("--only", "sample,logs", |plan| plan.only = Filter::read("sample,logs").ok()),
@@ -114,11 +124,14 @@ const CASES: &[Case] = &[
     ("--fsync", "", |plan| plan.fsync = true),
     ("--queue", "2M", |plan| plan.queue = 2 << 20),
     ("--when-full", "wait", |plan| plan.when_full = WhenFull::Wait),
-    ("--history", "", |plan| plan.history = true),
+    ("--history", "", |plan| set(plan, |server| server.history(true))),
     ("--duration", "60", |plan| plan.duration = Some(secs(60))),
     ("--count", "3", |plan| plan.count = Some(3)),
     ("--stats", "", |plan| plan.stats = true),
-    ("--verbose", "", |plan| plan.log_level = LevelFilter::Debug),
+    ("--verbose", "", |plan| {
+        plan.log_level = LevelFilter::Debug;
+        set(plan, |server| server.verbose(true));
+    }),
     ("--quiet", "", |plan| plan.log_level = LevelFilter::Warn),
     ("--log-level", "ERROR", |plan| plan.log_level = LevelFilter::Error),
     ("--log-file", "c.log", |plan| plan.log_file = Some("c.log".into())),
@@ -133,8 +146,7 @@ fn every_option_changes_its_part_of_the_plan_in_every_spelling() {
         usage(read("--cert c")),
         "wsmon: --cert and --key are given together: the certificate, and its private key"
     );
-    let pair = good("--cert c --key k").reach;
-    assert_eq!((pair.cert, pair.key), (Some("c".into()), Some("k".into())));
+    assert_eq!(good("--cert c --key k").server, Server::default().certificate("c", "k"));
     untested.retain(|long| !["--cert", "--key", "--help", "--version"].contains(long));
     for (long, value, change) in CASES {
         let row = OPTIONS.iter().find(|row| row.long == *long).expect(long);
@@ -209,21 +221,22 @@ fn zero_is_an_error_where_it_makes_no_sense() {
 
 #[test]
 fn zero_is_never_or_no_limit_elsewhere() {
-    assert_eq!(good("--stale-after 0").stale_after, StaleAfter::Never);
-    assert_eq!(good("--stale-after auto").stale_after, StaleAfter::Auto);
+    assert_eq!(good("--stale-after 0").server, Server::default().stale_after(Stale::Never));
+    assert_eq!(good("--stale-after 0 --stale-after auto").server, Server::default());
     assert_eq!(good("--duration 5 --duration 0").duration, None);
     assert_eq!(good("--every 0").every, None);
 }
 
 #[test]
-fn minutes_written_as_months_are_asked_back() {
+fn minutes_written_as_months_are_refused_with_a_hint() {
     assert_eq!(usage(read("--every 10M")), "wsmon: --every '10M': months are not accepted, did you mean 10m?");
 }
 
 #[test]
 fn an_interval_above_the_usual_cap_raises_it() {
-    assert_eq!(good("--reconnect-interval 5m").reconnect_cap, secs(300));
-    assert_eq!(good("--reconnect-interval 5m --reconnect-cap 30").reconnect_cap, secs(30));
+    let raised = Server::default().reconnect_interval(secs(300));
+    assert_eq!(good("--reconnect-interval 5m").server, raised.clone().reconnect_cap(secs(300)));
+    assert_eq!(good("--reconnect-cap 30 --reconnect-interval 5m").server, raised.reconnect_cap(secs(30)));
 }
 
 #[test]
@@ -315,6 +328,30 @@ fn the_demo_takes_no_uri_and_ignores_the_variable() {
 }
 
 #[test]
+fn a_credential_is_refused_with_several_servers() {
+    let env = [("MONITORING_TOKEN", "t")];
+    for (result, option) in [
+        (read("-u a -u b --token-file t"), "--token-file"),
+        (read("-u a -u b --header A:b"), "--header"),
+        (read("-u a -u b --cert c --key k"), "--cert"),
+        (read("-u a -u b --proxy http://u:p@h/"), "the user information of --proxy"),
+        (read_with(&env, "-u a -u b"), "$MONITORING_TOKEN"),
+    ] {
+        let why = format!("wsmon: {option} would be sent to all of the servers: watch one server at a time with it");
+        assert_eq!(usage(result), why);
+    }
+    assert_eq!(read_with(&env, "-u a").unwrap().server, Server::default().token("t"));
+    assert_eq!(read_with(&env, "--token-file f").unwrap().server, Server::default().token_file("f"));
+}
+
+#[test]
+fn an_error_does_not_quote_a_value_that_may_hold_a_secret() {
+    for line in ["--header hunter2", "--proxy ftp://u:hunter2@h", "--request a=hunter2"] {
+        assert!(!usage(read(line)).contains("hunter2"), "{line}");
+    }
+}
+
+#[test]
 fn help_and_version_are_answers_and_no_errors() {
     let version = concat!("wsmon ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(read("-sV"), Err(Exit::Asked(version.to_owned())));
@@ -356,7 +393,7 @@ fn every_command_line_of_the_original_client_is_understood() {
     }
 }
 
-/// The lines of the manual's examples, continued ones joined and what belongs to the shell cut off.
+/// The lines of the manual's examples: continued lines joined, pipes and redirections cut off.
 fn examples() -> Vec<String> {
     let manual = include_str!("../../../man/wsmon.1").replace(" \\e\n", " ");
     let (_, rest) = manual.split_once("\n.Sh EXAMPLES\n").expect("examples");

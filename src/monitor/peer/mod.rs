@@ -45,7 +45,8 @@ pub struct Peer {
 impl Peer {
     pub fn new(server: Server, now: Now) -> Self {
         let settings = server.settings;
-        let mut conversation = Conversation::new(settings.dialect, settings.wish.clone(), settings.questions.clone());
+        let mut conversation =
+            Conversation::new(settings.dialect, settings.options.clone(), settings.request_plan.clone());
         let link = Link::new(&settings, &mut conversation);
         let label = match &settings.label {
             Some(label) => label.clone(),

@@ -65,6 +65,13 @@ pub struct Dialect {
     pub binary: Option<fn(&[u8], limit: usize) -> Binary>,
 }
 
+/// Dialects are compared by name.
+impl PartialEq for Dialect {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
 /// A dialect without any peculiarity, to begin a new one from.
 pub const PLAIN: Dialect = Dialect {
     name: "",

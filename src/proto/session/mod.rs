@@ -105,7 +105,7 @@ pub struct Session {
 impl Session {
     /// A session that dials at once. `quiet_after`: what the dialect thinks too long a silence; `None` = never.
     pub fn new(mut policy: Policy, quiet_after: Option<Duration>, now: Now) -> Self {
-        policy.bound();
+        policy.clamp();
         Session {
             silence: Staleness::new(policy.stale, quiet_after),
             policy,

@@ -1,43 +1,43 @@
-//! How a session behaves, as the command line or the program says.
+//! The user's settings of a session: reconnection, pings, staleness.
 
 use std::time::Duration;
 
-/// When to reconnect because no message came although the connection is alive.
+/// The silence after which to reconnect although pings are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stale {
     /// Never.
     Never,
     /// After a fixed time.
     After(Duration),
-    /// After the larger of the dialect's figure and five times the longest gap seen; doubled, up to an hour, after
-    /// each reconnection that it caused in vain.
+    /// The larger of the dialect's default and five times the longest gap between messages. It doubles, up to an
+    /// hour, after each reconnection that it caused and that brought no message.
     Auto,
 }
 
-/// How a session behaves. The defaults are those of the command line.
-#[derive(Clone, Debug)]
+/// The settings of a session. The defaults are those of the command line.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    /// Reconnections in a row without a useful session before giving up; `None` = no limit, 0 = none.
+    /// Limit of reconnections in a row without a useful session; `None` = no limit, 0 = no reconnection.
     pub max_reconnects: Option<u32>,
     /// The first wait is between half of this and this; it doubles with each failure.
     pub reconnect_interval: Duration,
-    /// No wait is longer, but for a Retry-After.
+    /// Upper bound on the wait, except for a longer Retry-After.
     pub reconnect_cap: Duration,
-    /// For name, TCP, TLS and upgrade together.
+    /// Limit for name, TCP, TLS and upgrade together.
     pub connect_timeout: Duration,
-    /// Between two pings; `None` or zero = no pings.
+    /// Time between two pings; `None` or zero = no pings.
     pub ping_interval: Option<Duration>,
-    /// How long any frame may take to arrive after a ping, and a write to make progress.
+    /// Limit for any frame to arrive after a ping, and for a write to make progress.
     pub ping_timeout: Duration,
-    /// When silence ends a connection that answers pings.
+    /// The silence that ends a connection although pings are answered.
     pub stale: Stale,
 }
 
-/// No wait is shorter.
+/// Lower bound on the wait before a reconnection.
 pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(100);
-/// No wish of a server for a longer wait is heard.
+/// Upper bound on a wait that the server asked for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
-/// No duration is longer: an instant plus it is always an instant.
+/// Upper bound on every setting: adding it to an instant does not overflow.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 
 impl Default for Policy {
@@ -55,8 +55,9 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Keeps it within what a clock can bear: a program may well say `Duration::MAX` and mean never.
-    pub(super) fn bound(&mut self) {
+    /// Limits every duration to [`LONGEST`] and reads zero as never. A program may pass `Duration::MAX` for never, and
+    /// the session adds durations to instants without checking for overflow.
+    pub(super) fn clamp(&mut self) {
         self.reconnect_cap = self.reconnect_cap.min(LONGEST);
         self.connect_timeout = self.connect_timeout.min(LONGEST);
         self.ping_timeout = self.ping_timeout.min(LONGEST);
@@ -68,19 +69,20 @@ impl Policy {
         }
     }
 
-    /// The wait after so many failures: half of d = min(cap, base·2ⁿ) and a random part of the other half.
+    /// The wait after n failures in a row: half of d = min(cap, interval·2ⁿ) plus a random part of the other half.
+    /// `jitter` is from 0 to 1.
     pub(super) fn backoff(&self, failures: u32, jitter: f64) -> Duration {
-        let most = self.reconnect_interval.saturating_mul(2u32.saturating_pow(failures)).min(self.reconnect_cap);
-        (most / 2 + (most / 2).mul_f64(jitter)).max(SHORTEST_WAIT)
+        let longest = self.reconnect_interval.saturating_mul(2u32.saturating_pow(failures)).min(self.reconnect_cap);
+        (longest / 2 + (longest / 2).mul_f64(jitter)).max(SHORTEST_WAIT)
     }
 }
 
-/// The wait after the ordinary end of a useful session.
+/// The wait after the ordinary end of a useful session: 0.1 to 1 second.
 pub(super) fn routine_wait(jitter: f64) -> Duration {
     SHORTEST_WAIT + Duration::from_millis(900).mul_f64(jitter)
 }
 
-/// The wait, or the longer one that the server asked for.
-pub(super) fn no_sooner(wait: Duration, least: Duration) -> Duration {
-    wait.max(least.min(LONGEST_RETRY_AFTER))
+/// The longer of our wait and the one that the server asked for.
+pub(super) fn no_sooner(wait: Duration, retry_after: Duration) -> Duration {
+    wait.max(retry_after.min(LONGEST_RETRY_AFTER))
 }

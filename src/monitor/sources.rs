@@ -1,4 +1,6 @@
-//! What a server's settings are made of: where it is, what it wants to see, and why these cannot be used.
+//! Settings that stand in place or in a file: URI, token and headers; and the error of any setting.
+//!
+//! Files are read before every connection, so that a URI or credential can be replaced while the program runs.
 
 use std::fmt;
 use std::io::Read as _;
@@ -10,14 +12,14 @@ use crate::proto::dialect::DIALECTS;
 use crate::proto::http::header;
 use crate::proto::uri::{Endpoint, InvalidUri};
 
-/// A credential, or the file that holds it and is read before every connection.
+/// A credential, or the file that holds it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Token {
     Text(String),
     File(PathBuf),
 }
 
-/// Never the credential itself.
+/// Omits the credential.
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token")
@@ -25,11 +27,11 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// The credential as it is now, without the line feed that editors leave.
+    /// Returns the credential without a trailing line feed; reads its file.
     pub(crate) fn read(&self) -> Result<String, SettingsError> {
         let token = match self {
             Token::Text(text) => text.clone(),
-            Token::File(path) => read(path)?,
+            Token::File(path) => read_small_file(path)?,
         };
         let token = token.trim_end_matches(['\r', '\n']);
         if token.is_empty() || token.chars().any(char::is_control) {
@@ -39,16 +41,15 @@ impl Token {
     }
 }
 
-/// Where headers stand.
+/// A header of the request, or a file with one per line.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Header {
-    /// Here.
+    /// Name and value.
     Given(String, String),
-    /// In a file with one header per line, read before every connection.
     File(PathBuf),
 }
 
-/// Never the value: it is often a credential.
+/// Omits the value: it is often a credential.
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -59,12 +60,12 @@ impl fmt::Debug for Header {
 }
 
 impl Header {
-    /// Adds the headers as they are now.
+    /// Appends the headers to `headers`; reads their file.
     pub(crate) fn read(&self, headers: &mut Vec<(String, String)>) -> Result<(), SettingsError> {
         match self {
             Header::Given(name, value) => headers.push((name.clone(), value.clone())),
             Header::File(path) => {
-                let mut read = header::parse_lines(&read(path)?)
+                let mut read = header::parse_lines(&read_small_file(path)?)
                     .map_err(|why| SettingsError::Header(format!("{}: {why}", escape(&path.to_string_lossy()))))?;
                 headers.append(&mut read);
             }
@@ -73,22 +74,38 @@ impl Header {
     }
 }
 
-/// Where a server's URI stands.
+/// A server's URI, parsed, or the file whose first line holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
-    /// Here.
     Endpoint(Box<Endpoint>),
-    /// In a file that is read before every connection, so that it may change.
     File(PathBuf),
 }
 
-/// Why a server's address cannot be used.
+/// `ws://localhost:8765`.
+impl Default for Address {
+    fn default() -> Self {
+        Address::Endpoint(Box::new(Endpoint {
+            secure: false,
+            host: "localhost".to_owned(),
+            port: 8765,
+            unix: None,
+            target: "/".to_owned(),
+            userinfo: None,
+            secret: None,
+            dialect: None,
+            any_port: false,
+            any_path: false,
+        }))
+    }
+}
+
+/// A setting of a server that cannot be used.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SettingsError {
     /// The URI is wrong.
     Uri(InvalidUri),
-    /// The file that holds it cannot be read.
+    /// A file cannot be read.
     File(PathBuf, std::io::Error),
     /// The token is empty or holds control characters.
     Token,
@@ -96,11 +113,11 @@ pub enum SettingsError {
     Header(String),
     /// The proxy's URL is wrong.
     Proxy(String),
-    /// A file of certificates or keys cannot be used, or the TLS name is none.
+    /// A file of certificates or keys cannot be used, or the TLS name is not valid.
     Tls(String),
-    /// No dialect of this name.
+    /// No dialect has this name.
     Dialect(String),
-    /// A request's JSON is none.
+    /// The JSON of a request of this type is not valid.
     Request(String),
 }
 
@@ -135,19 +152,19 @@ impl From<InvalidUri> for SettingsError {
 }
 
 impl Address {
-    /// The endpoint as it is now.
+    /// Returns the endpoint; reads its file.
     pub(crate) fn endpoint(&self) -> Result<Box<Endpoint>, SettingsError> {
         match self {
             Address::Endpoint(endpoint) => Ok(endpoint.clone()),
             Address::File(path) => {
-                let text = read(path)?;
+                let text = read_small_file(path)?;
                 Ok(parse_endpoint(text.lines().next().unwrap_or_default().trim())?)
             }
         }
     }
 }
 
-/// Reads a URI; one that needs TLS is refused where this build has none.
+/// Parses a URI. One that needs TLS is an error in a build without it.
 pub(crate) fn parse_endpoint(uri: &str) -> Result<Box<Endpoint>, InvalidUri> {
     let endpoint = Endpoint::parse(uri)?;
     if endpoint.secure && !tls::AVAILABLE {
@@ -156,12 +173,22 @@ pub(crate) fn parse_endpoint(uri: &str) -> Result<Box<Endpoint>, InvalidUri> {
     Ok(endpoint)
 }
 
-/// A small file; a large one, or one that never ends, is cut.
-pub(crate) fn read(path: &Path) -> Result<String, SettingsError> {
+/// Reads at most 64 KiB: the file may be a device that never ends.
+fn read_small_file(path: &Path) -> Result<String, SettingsError> {
     let read = || {
         let mut text = String::new();
         std::fs::File::open(path)?.take(64 << 10).read_to_string(&mut text)?;
         Ok(text)
     };
     read().map_err(|error| SettingsError::File(path.to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_address_is_the_documented_uri() {
+        assert_eq!(Address::default(), Address::Endpoint(parse_endpoint("ws://localhost:8765").unwrap()));
+    }
 }
