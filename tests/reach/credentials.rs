@@ -181,7 +181,7 @@ fn a_credential_for_several_servers_is_a_usage_error() {
     let mut command = wsmon(["-u", "127.0.0.1:1", "-u", "127.0.0.1:2", "--no-reconnect"]);
     let finished = Run::start(command.env("MONITORING_TOKEN", "x")).finish();
     assert_eq!(finished.code, Some(2), "{finished:#?}");
-    assert_contains(&finished.stderr, &["$MONITORING_TOKEN would go to every one"]);
+    assert_contains(&finished.stderr, &["$MONITORING_TOKEN would be sent to all"]);
 }
 
 /// 192.0.2.0/24 is reserved (RFC 5737): the warning comes before the connection fails.
