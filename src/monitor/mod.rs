@@ -1,4 +1,4 @@
-//! The event loop and what it drives: one peer for each server.
+//! The event loop, one peer for each server that it watches, and the two interfaces of the library: Monitor and Watch.
 
 pub mod connection_log;
 pub mod credentials;

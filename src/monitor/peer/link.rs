@@ -15,7 +15,7 @@ use crate::proto::uri::Endpoint;
 /// A connection, and what its latest dial went out with.
 pub struct Link {
     pub transport: Transport,
-    /// Where the latest dial went, or the first one will. The secrets that a dialect adds to a URI are not in it.
+    /// The endpoint of the latest dial, or of the first one to come, without the secrets that a dialect adds to it.
     endpoint: Option<Box<Endpoint>>,
     /// Credentials of the latest dial.
     credentials: Option<Box<Credentials>>,

@@ -108,12 +108,13 @@ impl Peer {
 
     /// Carries out the program's commands and everything that is due. `dials` is how many dials may still begin.
     ///
-    /// It runs after `read`, so that a pong or message which was in the socket already counts before its deadline is
-    /// judged. A dial that begins here is advanced before the turn ends. It may have failed by now (nothing listens
-    /// on a Unix socket, a file of credentials is gone, no resolver can be reached), or be further than its first step
-    /// (a Unix socket connects at once, an address needs no lookup), and readiness is edge-triggered: no event would
-    /// report either. So `dial` sets `ready`, and `read` goes on until the opening waits for the network. For a peer
-    /// whose dial began in an earlier turn, `read` finds it not ready and does nothing.
+    /// It runs after `read`, so that a pong or a message which was in the socket already counts before its deadline is
+    /// judged. A dial that begins here is advanced before the turn ends. It may have failed by now (nothing listens on
+    /// a Unix socket, an address has no route), or be past its first step (a Unix socket connects at once, an address
+    /// needs no lookup), and readiness is edge-triggered: no event would report either, and a failed dial would look
+    /// like one that hangs until the connect timeout. So `dial` sets `ready`, and `read` goes on until the opening
+    /// waits for the network. For a peer whose dial began in an earlier turn, `read` finds it not ready and does
+    /// nothing.
     pub fn tick(&mut self, io: &mut LoopIo<'_>, dials: &mut usize, paused: bool) {
         for input in std::mem::take(&mut self.commands) {
             self.handle(io, input);
