@@ -37,7 +37,7 @@ impl Connecting {
     /// Begins the lookup.
     pub fn begin(query: HostQuery<'_>, io: &mut LoopIo<'_>) -> Self {
         let now = io.now.mono;
-        let lookup = LookupDriver::begin(query, io.names, io.token, now, io.random);
+        let lookup = LookupDriver::begin(query, io.resolver_files, io.token, now, io.random);
         Connecting {
             lookup: Some(lookup),
             happy_eyeballs: HappyEyeballs::begin(Vec::new(), true, now),

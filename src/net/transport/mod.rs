@@ -33,7 +33,7 @@ pub struct LoopIo<'l> {
     pub now: Now,
     /// Draws 64 random bits.
     pub random: &'l mut dyn FnMut() -> u64,
-    pub names: &'l mut ResolverFiles,
+    pub resolver_files: &'l mut ResolverFiles,
     pub connectors: &'l mut Pool,
     /// TLS handshakes that may still begin.
     pub handshakes: &'l mut usize,
