@@ -155,7 +155,7 @@ fn push_cores(lines: &mut Lines<'_>, cores: &[f64]) {
     });
 }
 
-/// Appends the members that no section shows. None if the message is nested too deeply to be parsed into a tree.
+/// Appends the members that no section shows; nothing if the message is nested too deeply to be parsed into a tree.
 fn push_others(lines: &mut Lines<'_>, raw: Raw<'_>, sample: &Sample<'_>) {
     /// Bounds the output in relation to the message; real messages stay far below.
     const MAX_GROWTH: usize = 16;

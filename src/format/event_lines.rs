@@ -5,7 +5,7 @@ use anstyle::AnsiColor;
 use super::lines::{Lines, Tags, push_tag};
 use super::{number, processes};
 use crate::format::style::{Level, NOTICE, Style};
-use crate::model::event::{Alert, AlertPhase, Event, LogLine, Message, Raw, ServerError, Unknown};
+use crate::model::event::{Alert, AlertPhase, Event, LogLine, Message, Raw, Unknown};
 use crate::model::json;
 use crate::model::sample::Sample;
 
@@ -54,7 +54,11 @@ pub fn push_event(lines: &mut Lines<'_>, event: &Event<'_>, message: &Message<'_
         }),
         Event::Error(error) => lines.colored(Level::Critical.color(), |out| {
             tag(out, tags.error);
-            push_error(out, error, style, tags.full);
+            if let Some(severity) = &error.severity {
+                style.push_escaped(out, severity);
+                out.push_str(": ");
+            }
+            push_text(out, &error.text, style, tags.full);
         }),
         Event::Alert(alert) => lines.colored(alert_color(alert), |out| {
             tag(out, tags.alert);
@@ -159,14 +163,6 @@ fn push_text(out: &mut String, text: &str, style: Style, full: bool) {
     } else {
         style.push_truncated(out, text, MAX_TEXT);
     }
-}
-
-fn push_error(out: &mut String, error: &ServerError<'_>, style: Style, full: bool) {
-    if let Some(severity) = &error.severity {
-        style.push_escaped(out, severity);
-        out.push_str(": ");
-    }
-    push_text(out, &error.text, style, full);
 }
 
 fn push_unknown(out: &mut String, kind: &str, text: &str, style: Style) {

@@ -4,7 +4,7 @@
 
 use super::{Format, json, stats};
 use crate::format::style::Style;
-use crate::model::event::{Alert, AlertPhase, Answer, Event, Message, Process, ProcessChange, Processes, Raw};
+use crate::model::event::{Alert, AlertPhase, Event, Message, Process, ProcessChange, Processes, Raw};
 use crate::model::json::{Layout, Writer};
 use crate::model::metric::{METRICS, Metric, TEXTS, Text};
 use crate::model::sample::Sample;
@@ -46,7 +46,14 @@ fn push_members(json: &mut Writer<'_>, event: &Event<'_>, message: &Message<'_>)
             json.member("text").string(&notice.text);
             json.member("greeting").literal(notice.greeting);
         }
-        Event::Answer(answer) => push_answer(json, answer, message),
+        Event::Answer(answer) => {
+            text(json, "type", &answer.kind);
+            json.member("text").string(&answer.text);
+            // A message of several events is not the answer alone.
+            if let (Raw::Json(text), [_]) = (message.raw, message.events) {
+                json.member("answer").raw(text);
+            }
+        }
         Event::Error(error) => {
             json.member("text").string(&error.text);
             optional(json, "severity", error.severity.as_deref());
@@ -147,15 +154,6 @@ fn push_alert(json: &mut Writer<'_>, alert: &Alert<'_>) {
     });
 }
 
-/// Writes the answer's text, and the message itself if it has no other event.
-fn push_answer(json: &mut Writer<'_>, answer: &Answer<'_>, message: &Message<'_>) {
-    text(json, "type", &answer.kind);
-    json.member("text").string(&answer.text);
-    if let (Raw::Json(text), [_]) = (message.raw, message.events) {
-        json.member("answer").raw(text);
-    }
-}
-
 /// Writes a text unless it is empty.
 fn text(json: &mut Writer<'_>, name: &str, value: &str) {
     optional(json, name, Some(value).filter(|value| !value.is_empty()));
@@ -196,6 +194,7 @@ mod tests {
 
     use super::super::tests::*;
     use super::*;
+    use crate::model::event::Answer;
 
     const HEAD: &str = r#"{"received_at":"2026-01-02T03:04:05.678Z","server":"nas\u001b","kind":"#;
 

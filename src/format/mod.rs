@@ -241,7 +241,7 @@ mod tests {
         Event::Processes(Processes { list: vec![web, idle], changes, first })
     }
 
-    /// One event of each kind that is message, and some that are not.
+    /// One event of each kind that is shown, and some that are not.
     pub fn events() -> Vec<Event<'static>> {
         let warning = "High memory usage: 85.5% (threshold: 80.0%)";
         vec![

@@ -56,17 +56,13 @@ pub fn push(lines: &mut Lines<'_>, message: &Message<'_>, processes: &Processes<
         }
         (true, false) => {
             for process in &processes.list {
-                push_listed(lines, message, tags, process);
+                // As if the process were new.
+                let state = if process.state.is_empty() { "listed" } else { &process.state };
+                push_change(lines, message, tags, [&process.name, "", state, process.error.as_deref().unwrap_or("")]);
             }
         }
         (true, true) => {}
     }
-}
-
-/// Appends a process of the first list as if it were new.
-fn push_listed(lines: &mut Lines<'_>, message: &Message<'_>, tags: &Tags, process: &Process<'_>) {
-    let state = if process.state.is_empty() { "listed" } else { &process.state };
-    push_change(lines, message, tags, [&process.name, "", state, process.error.as_deref().unwrap_or_default()]);
 }
 
 /// Appends a change: name, previous and current state, and details.
@@ -104,7 +100,7 @@ fn push_line(lines: &mut Lines<'_>, message: &Message<'_>, tags: &Tags, write: &
     });
 }
 
-/// Appends the list as a table. None if the message has changes but no list.
+/// Appends the list as a table; nothing if the message has changes but no list.
 fn push_list(lines: &mut Lines<'_>, message: &Message<'_>, processes: &Processes<'_>, tags: &Tags) {
     let list = &processes.list;
     match list.len() {

@@ -4,14 +4,13 @@ use super::event_lines::push_events;
 use super::lines::Tags;
 use super::{Format, number, stats};
 use crate::format::style::{Level, Style};
-use crate::model::event::Message;
 use crate::model::metric::Metric;
 use crate::model::sample::Sample;
 
 pub const FORMAT: Format = Format {
     name: "simple",
     about: "one line of percentages for each message",
-    write,
+    write: |out, message, style| push_events(out, message, *style, &TAGS, push_sample),
     stats: stats::push_text,
     gap: None,
 };
@@ -29,10 +28,6 @@ const TAGS: Tags = Tags {
 
 const PARTS: [(&str, Metric); 4] =
     [("CPU: ", Metric::Cpu), ("RAM: ", Metric::Memory), ("Disk: ", Metric::Disk), ("GPU: ", Metric::Gpu)];
-
-fn write(out: &mut String, message: &Message<'_>, style: &Style) {
-    push_events(out, message, *style, &TAGS, push_sample);
-}
 
 /// Appends the reference client's line, byte for byte, without the values that are missing. Returns false if all are.
 fn push_sample(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {

@@ -1,6 +1,6 @@
 //! The appearance of output for people: colours by thresholds, Unicode or ASCII, and the escaping of servers' text.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use anstyle::{AnsiColor, Reset};
 
@@ -100,21 +100,15 @@ fn is_among(name: &str, names: &[&str]) -> bool {
 impl Style {
     /// Appends what `inner` appends, in colour if the style has colours.
     pub(crate) fn paint(self, out: &mut String, color: AnsiColor, inner: impl FnOnce(&mut String)) {
-        self.begin(out, color);
+        self.push_code(out, color.render_fg());
         inner(out);
-        self.end(out);
+        self.push_code(out, Reset);
     }
 
-    fn begin(self, out: &mut String, color: AnsiColor) {
+    fn push_code(self, out: &mut String, code: impl Display) {
         if self.color {
             // Writing to a String cannot fail.
-            let _ = write!(out, "{}", color.render_fg());
-        }
-    }
-
-    fn end(self, out: &mut String) {
-        if self.color {
-            let _ = write!(out, "{Reset}");
+            let _ = write!(out, "{code}");
         }
     }
 

@@ -108,7 +108,7 @@ metrics! {
     Disk "disk" "Usage" Disk Percent;
     /// Disk space in use.
     DiskUsed "disk_used" "Used" Disk Bytes;
-    /// Size of the disk.
+    /// The disk's size.
     DiskTotal "disk_total" "Total" Disk Bytes;
     /// Free disk space.
     DiskFree "disk_free" "Free" Disk Bytes;
@@ -126,7 +126,7 @@ metrics! {
     GpuTemperature "gpu_temperature" "Temperature" Gpu Celsius;
     /// Power draw of the first graphics processor.
     GpuPower "gpu_power" "Power draw" Gpu Watt;
-    /// Upper bound on its power draw.
+    /// Limit of the first graphics processor's power draw.
     GpuPowerLimit "gpu_power_limit" "Power limit" Gpu Watt;
     /// Time since the host started.
     Uptime "uptime" "Uptime" Host Seconds;

@@ -180,17 +180,12 @@ impl Statistics {
             sum.bytes += saved.bytes;
         }
         for (name, summary) in server.history.iter().flatten() {
-            self.metric(name).merge(summary);
+            let history = self.history.get_or_insert_default();
+            match history.iter_mut().find(|(known, _)| known == name) {
+                Some((_, total)) => total.merge(summary),
+                None => history.push((name, *summary)),
+            }
         }
-    }
-
-    fn metric(&mut self, name: &'static str) -> &mut Summary {
-        let history = self.history.get_or_insert_default();
-        let at = history.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
-            history.push((name, Summary::default()));
-            history.len() - 1
-        });
-        &mut history[at].1
     }
 
     /// Inserts an error into the history by its time, and drops the oldest beyond [`MAX_ERRORS`].

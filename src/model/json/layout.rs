@@ -106,11 +106,18 @@ impl<'o> Writer<'o> {
     pub fn raw(&mut self, text: &str) {
         let mut at = 0;
         while let Some(&b) = text.as_bytes().get(at) {
-            at += match b {
-                b'"' => self.copy_string(&text[at..]),
-                _ if is_word(b) => self.copy_word(&text[at..]),
-                _ => self.copy_punctuation(b),
-            };
+            let mut len = 1;
+            match b {
+                b'"' => len = self.copy_string(&text[at..]),
+                b'{' | b'[' => self.open(char::from(b)),
+                b'}' | b']' => self.close(char::from(b)),
+                b',' => self.comma(),
+                b':' => self.colon(),
+                _ if is_word(b) => len = self.copy_word(&text[at..]),
+                // White space, or text that is not JSON.
+                _ => {}
+            }
+            at += len;
         }
     }
 
@@ -154,17 +161,7 @@ impl<'o> Writer<'o> {
         self.out.push_str(&SPACES[..2 * self.depth.min(MAX_INDENT_DEPTH)]);
     }
 
-    fn copy_punctuation(&mut self, b: u8) -> usize {
-        match b {
-            b'{' | b'[' => self.open(char::from(b)),
-            b'}' | b']' => self.close(char::from(b)),
-            b',' => self.comma(),
-            b':' => self.colon(),
-            _ => {}
-        }
-        1
-    }
-
+    /// Copies the word at the start of `text` and returns its length.
     fn copy_word(&mut self, text: &str) -> usize {
         self.begin_value();
         let len = text.bytes().position(|b| !is_word(b)).unwrap_or(text.len());
@@ -173,6 +170,7 @@ impl<'o> Writer<'o> {
         len
     }
 
+    /// Copies the string at the start of `text`, which is open if the text ends in it, and returns its length.
     fn copy_string(&mut self, text: &str) -> usize {
         self.begin_value();
         self.out.push('"');

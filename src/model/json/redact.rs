@@ -37,14 +37,11 @@ impl<'a> Redaction<'a> {
         if !self.hiding {
             self.out.push_str(token);
         }
-        if self.depth == 1 && token == ":" && !self.hiding && self.is_named(names) {
+        let is_named = || Node::parse(self.key).is_ok_and(|key| key.as_text().is_some_and(|key| names.contains(&key)));
+        if self.depth == 1 && token == ":" && !self.hiding && is_named() {
             self.out.push_str("\"redacted\"");
             self.hiding = true;
         }
-    }
-
-    fn is_named(&self, names: &[&str]) -> bool {
-        Node::parse(self.key).is_ok_and(|key| key.as_text().is_some_and(|key| names.contains(&key)))
     }
 }
 
