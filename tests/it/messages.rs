@@ -57,23 +57,17 @@ fn nan_and_infinity_are_absent_values_and_the_rest_of_the_message_counts() {
 }
 
 #[test]
-fn five_thousand_levels_are_shown_in_every_format() {
+fn five_thousand_levels_are_shown_in_every_format_that_shows_unknown_messages() {
     let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
     let object = format!("{}1{}", r#"{"type":"monitoring_data","data":"#.repeat(5000), "}".repeat(5000));
     let server = sending([deep.clone(), object, sample(1.0)]);
-    for format in wsmon::FORMATS {
-        let format = format.name;
+    for (format, expected) in [("simple", 900), ("compact", 900), ("detailed", 900), ("json", 5000), ("jsonl", 5000)] {
         let finished = watched(&server, &format!("-n 3 -f {format}"));
         assert_eq!((finished.code, finished.signal), (Some(0), None), "{format}: {}", finished.stderr);
-        let expected = match format {
-            "json" | "jsonl" => 5000,
-            "simple" | "compact" | "detailed" => 900,
-            _ => 0,
-        };
         let brackets = finished.stdout.matches('[').count();
         assert!(brackets >= expected, "{format}: {brackets}");
     }
-    assert_eq!(server.accepted(), wsmon::FORMATS.len());
+    assert_eq!(server.accepted(), 5);
 }
 
 #[test]

@@ -135,7 +135,9 @@ fn no_recording_makes_a_format_fail_or_print_a_control_character() {
             for text in [&finished.stdout, &finished.stderr] {
                 assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{name}: {finished:?}");
             }
-            assert_eq!(finished.stdout.is_empty(), messages(&recording) == 0, "{name}: {finished:?}");
+            let shows_every_message = EXPECTED_FORMATS.contains(&format.name);
+            let shown = !finished.stdout.is_empty();
+            assert!(shown == (messages(&recording) > 0) || !shows_every_message, "{name}: {finished:?}");
         }
     }
 }

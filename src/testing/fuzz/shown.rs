@@ -30,7 +30,8 @@ pub fn check(kind: &str, raw: Raw<'_>, events: &[Event<'_>], labels: bool) {
         match format.name {
             "json" | "jsonl" => message(&plain, &shown, format.name),
             "events" => lines(&plain, events),
-            _ => for_people(format, &plain, &shown, style),
+            "simple" | "compact" | "detailed" => for_people(format, &plain, &shown, style),
+            _ => {}
         }
     }
 }
