@@ -63,7 +63,7 @@ impl Peer {
         let outgoing = std::mem::take(&mut decoded.say);
         if decoded.recognised {
             log::debug!("{}: recognised as {}", escape(&self.label), self.conversation.dialect());
-            self.session.quiet_after(self.conversation.quiet_after());
+            self.session.set_stale_default(self.conversation.quiet_after());
         }
         if !decoded.decoded {
             self.report.counters.undecoded += 1;

@@ -1,7 +1,7 @@
 //! The state machine of one connection: when to dial, ping, close and give up.
 //!
-//! It reads no clock, holds no socket and draws no random numbers: all of them are arguments. Every deadline
-//! is a field of the state that it belongs to, so leaving the state cancels it.
+//! Time and random numbers are arguments, and the socket is the caller's. Every deadline is a field of the state that
+//! it belongs to, so leaving the state cancels it.
 //!
 //! ```text
 //! Waiting ──dial──► Opening ──opened──► Open ──stop──► Closing ──► Done
@@ -11,7 +11,7 @@
 
 mod open;
 mod policy;
-mod silence;
+mod staleness;
 
 use std::time::{Duration, Instant};
 
@@ -21,93 +21,97 @@ use crate::model::time::{Now, earliest};
 
 use open::{Ended, Open};
 use policy::SHORTEST_WAIT;
-use silence::Staleness;
+use staleness::Staleness;
 
 pub use policy::{Policy, Stale};
 
-/// What happened.
+/// An event, as the caller reports it.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
-    /// A deadline may be due.
+    /// The deadline may have passed.
     Tick,
     /// The upgrade was accepted.
     Opened,
-    /// A frame arrived, of whatever kind: the connection is alive.
+    /// A frame of any kind arrived: the connection is alive.
     Alive,
-    /// That frame completed a message; useful = more than a greeting or keep-alive.
+    /// That frame completed a message; it is useful if it is more than a greeting or keep-alive.
     Delivered { useful: bool },
-    /// That frame is a pong with the number of a ping.
+    /// That frame is the pong of the ping with this number.
     Pong(u64),
-    /// Reading stops until further notice, whatever the state: silence proves nothing meanwhile.
+    /// Reading stops, in any state, until [`Input::Resumed`]: silence proves nothing meanwhile.
     Paused,
-    /// Reading goes on.
+    /// Reading continues.
     Resumed,
-    /// The clocks disagree about the time that has passed: the machine slept, perhaps the server is gone.
+    /// The clocks disagree about the elapsed time: the machine was suspended, and the connection may be dead.
     ClockJumped,
-    /// The dial failed or the connection ended; dice is a random number from 0 to 1.
+    /// The dial failed or the connection ended. `jitter` is a random number from 0 to 1.
     Lost { why: &'a Disconnect, jitter: f64 },
-    /// The program wants a new connection now: no wait, no limit and no final error stands against it. Nothing new
-    /// where a dial is under way.
+    /// The program wants a new connection now, regardless of waits, limits and final errors. Ignored during a dial.
     Reconnect,
-    /// The program wants an end, within [`CLOSE_TIMEOUT`].
+    /// The program wants the session to end, within [`CLOSE_TIMEOUT`].
     Stop,
 }
 
-/// What the caller has to do. No input needs more than one thing.
+/// An instruction to the caller; no input needs more than one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     Nothing,
-    /// Begin a connection.
+    /// Start to connect.
     Dial,
     /// Send a ping with this number.
     Ping(u64),
-    /// Send a Close frame and go on reading.
+    /// Send a Close frame and continue to read.
     Close,
-    /// Drop the connection and report it as lost for this fault, at once.
+    /// Drop the connection and report it as [`Input::Lost`] at once, with this fault.
     HangUp(Fault),
 }
 
-/// How long the closing handshake may take.
+/// Upper bound on the closing handshake.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// A message that finds a deadline so long overdue finds a process that was stopped: the gap before it is our own.
-const OVERDUE: Duration = Duration::from_secs(1);
+/// Delay of an input after a deadline from which the process must have been stopped: see [`Session::delivered`].
+const STOPPED_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 enum State {
     Waiting { dial_at: Instant },
     Opening { give_up_at: Instant },
     Open(Open),
-    Closing { give_up_at: Instant, again: bool },
+    Closing { give_up_at: Instant, reconnect: bool },
     Done { given_up: bool },
 }
 
-/// One server's connection over its whole life.
+/// One server's connection, over all its reconnections.
 #[derive(Clone, Debug)]
 pub struct Session {
     policy: Policy,
     state: State,
-    silence: Staleness,
-    /// Since when nothing is read: the deadlines that the server has to meet are frozen.
+    staleness: Staleness,
+    /// Start of the pause. While set, the deadlines that the server has to meet are frozen.
     paused_at: Option<Instant>,
-    /// The n of the backoff.
+    /// Exponent of the backoff.
     failures: u32,
     /// Reconnections in a row without a useful session.
     attempts: u32,
     dials: u64,
+    /// True once any connection was useful.
     ever_useful: bool,
-    /// Since the latest session that lasted, a shorter one had an ordinary end: the gentle wait is used up.
+    /// A short connection has already had the fast reconnect; the next one backs off. Reset by one that lasted.
     fast_retry_used: bool,
+    /// See [`Session::is_routine`].
     routine: bool,
+    /// Pings sent so far, over all connections.
     pings: u64,
+    /// Set by a pong, until it is taken.
     rtt: Option<Duration>,
 }
 
 impl Session {
-    /// A session that dials at once. `quiet_after`: what the dialect thinks too long a silence; `None` = never.
-    pub fn new(mut policy: Policy, quiet_after: Option<Duration>, now: Now) -> Self {
+    /// Creates a session that dials at once. `stale_default` is the dialect's stale time for [`Stale::Auto`]; `None` =
+    /// never stale.
+    pub fn new(mut policy: Policy, stale_default: Option<Duration>, now: Now) -> Self {
         policy.clamp();
         Session {
-            silence: Staleness::new(policy.stale, quiet_after),
+            staleness: Staleness::new(policy.stale, stale_default),
             policy,
             state: State::Waiting { dial_at: now.mono },
             paused_at: None,
@@ -122,21 +126,21 @@ impl Session {
         }
     }
 
-    /// Takes what happened; says what to do about it.
+    /// Handles one event.
     pub fn handle(&mut self, now: Now, input: Input<'_>) -> Action {
         let now = now.mono;
         match (&mut self.state, input) {
             (_, Input::Paused) => self.pause(now),
             (_, Input::Resumed) => self.resume(now),
-            (State::Done { .. }, Input::Reconnect) => self.begin_anew(now),
+            (State::Done { .. }, Input::Reconnect) => self.restart(now),
             (State::Done { .. }, _) => Action::Nothing,
             (State::Waiting { dial_at }, Input::Tick) if now >= *dial_at => self.dial(now),
             (State::Waiting { .. }, Input::Reconnect) => self.wait_until(now),
-            (State::Waiting { .. }, Input::Stop) => self.end(false),
+            (State::Waiting { .. }, Input::Stop) => self.finish(false),
             (State::Opening { give_up_at }, Input::Tick) if now >= *give_up_at => Action::HangUp(Fault::ConnectTimeout),
             (State::Opening { .. }, Input::Opened) => self.opened(now),
             (State::Opening { .. }, Input::Stop) => {
-                self.end(false);
+                self.finish(false);
                 Action::HangUp(Fault::Stopped)
             }
             (State::Opening { .. }, Input::Lost { why, jitter }) => self.retry(now, why, jitter, false),
@@ -148,7 +152,7 @@ impl Session {
             }
             (State::Open(_), Input::Tick) => self.tick(now),
             (State::Open(open), Input::ClockJumped) if open.wants_a_ping() => self.ping(now),
-            (State::Open(_), Input::Stop) => self.close(now, false, Action::Close),
+            (State::Open(_), Input::Stop) => self.close(now, false),
             (State::Open(open), Input::Reconnect) => {
                 let ended = open.ended(now);
                 self.replace(now, ended)
@@ -160,17 +164,17 @@ impl Session {
             (State::Closing { give_up_at, .. }, Input::Tick) if now >= *give_up_at => {
                 Action::HangUp(Fault::CloseTimeout)
             }
-            (State::Closing { again, .. }, Input::Stop) => {
-                *again = false;
+            (State::Closing { reconnect, .. }, Input::Stop) => {
+                *reconnect = false;
                 Action::Nothing
             }
-            (State::Closing { again: true, .. }, Input::Lost { .. }) => self.wait_until(now + SHORTEST_WAIT),
-            (State::Closing { again: false, .. }, Input::Lost { .. }) => self.end(false),
+            (State::Closing { reconnect: true, .. }, Input::Lost { .. }) => self.wait_until(now + SHORTEST_WAIT),
+            (State::Closing { reconnect: false, .. }, Input::Lost { .. }) => self.finish(false),
             _ => Action::Nothing,
         }
     }
 
-    /// When to be called with [`Input::Tick`] at the latest; `None` when nothing is timed.
+    /// The latest time for the next [`Input::Tick`]; `None` without any deadline.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Waiting { dial_at } => Some(*dial_at),
@@ -181,7 +185,7 @@ impl Session {
         }
     }
 
-    /// The state under the reference client's names.
+    /// The state by the reference client's names.
     pub fn client_state(&self) -> ClientState {
         match self.state {
             State::Waiting { .. } if self.dials == 0 => ClientState::Disconnected,
@@ -193,7 +197,7 @@ impl Session {
         }
     }
 
-    /// How long until the next dial, where one is waited for.
+    /// Time until the next dial; `None` unless waiting for it.
     pub fn retry_in(&self, now: Now) -> Option<Duration> {
         match self.state {
             State::Waiting { dial_at } => Some(dial_at.saturating_duration_since(now.mono)),
@@ -201,36 +205,37 @@ impl Session {
         }
     }
 
-    /// Whether a dial is under way.
+    /// True from the dial until the connection is open or lost.
     pub fn is_opening(&self) -> bool {
         matches!(self.state, State::Opening { .. })
     }
 
-    /// Whether the connection is open and not closing.
+    /// True while the connection is open and not closing.
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_))
     }
 
-    /// Whether nothing will happen any more.
+    /// True after the end: only [`Input::Reconnect`] has an effect.
     pub fn is_done(&self) -> bool {
         matches!(self.state, State::Done { .. })
     }
 
-    /// Whether the latest wait is this server's normal life, or the program's wish, and nothing to worry about.
+    /// True if the latest loss is nothing to warn about: the ordinary end of a useful connection, or a reconnection that
+    /// the program wanted.
     pub fn is_routine(&self) -> bool {
         self.routine
     }
 
-    /// The round trip of the latest ping that was answered, once.
+    /// Returns the round-trip time of the latest answered ping; `None` when called again.
     pub fn take_rtt(&mut self) -> Option<Duration> {
         self.rtt.take()
     }
 
-    /// Says that the dialect has been recognised, and with it what too long a silence is.
-    pub fn quiet_after(&mut self, figure: Option<Duration>) {
-        self.silence.figure = figure;
+    /// Sets the dialect's stale time once the dialect has been recognised; `None` = never stale.
+    pub fn set_stale_default(&mut self, stale_default: Option<Duration>) {
+        self.staleness.stale_default = stale_default;
         if let State::Open(open) = &mut self.state {
-            open.expect_message(&self.silence);
+            open.reset_stale_at(&self.staleness);
         }
     }
 
@@ -239,20 +244,20 @@ impl Session {
         Action::Nothing
     }
 
-    fn end(&mut self, given_up: bool) -> Action {
+    fn finish(&mut self, given_up: bool) -> Action {
         self.routine = false;
         self.state = State::Done { given_up };
         Action::Nothing
     }
 
-    fn begin_anew(&mut self, now: Instant) -> Action {
+    fn restart(&mut self, now: Instant) -> Action {
         (self.failures, self.attempts) = (0, 0);
         self.wait_until(now)
     }
 
-    fn close(&mut self, now: Instant, again: bool, how: Action) -> Action {
-        self.state = State::Closing { give_up_at: now + CLOSE_TIMEOUT, again };
-        how
+    fn close(&mut self, now: Instant, reconnect: bool) -> Action {
+        self.state = State::Closing { give_up_at: now + CLOSE_TIMEOUT, reconnect };
+        Action::Close
     }
 
     fn dial(&mut self, now: Instant) -> Action {
@@ -263,23 +268,30 @@ impl Session {
 
     fn opened(&mut self, now: Instant) -> Action {
         let mut open = Open::new(now, self.policy.ping_interval);
-        open.expect_message(&self.silence);
+        open.reset_stale_at(&self.staleness);
         self.state = State::Open(open);
         Action::Nothing
     }
 
+    /// Handles a complete message: restarts the stale deadline, and learns how long the server's silences usually are.
+    ///
+    /// A process that was stopped (SIGSTOP, a suspended machine) wakes up with its deadlines long past and with messages
+    /// waiting in the socket. The loop reads before it ticks, so these messages arrive here first and move `stale_at`
+    /// and `pong_by` on: the server is not blamed for our absence. The gap before the first of them is not the server's
+    /// silence either. If it were learnt, [`Stale::Auto`] would from then on tolerate five times our absence. Such a
+    /// gap is recognised by a deadline that passed more than [`STOPPED_AFTER`] ago: a running loop would have handled it.
     fn delivered(&mut self, now: Instant, useful: bool) -> Action {
-        let overdue = self.deadline().is_some_and(|at| now > at + OVERDUE);
+        let was_stopped = self.deadline().is_some_and(|at| now > at + STOPPED_AFTER);
         let State::Open(open) = &mut self.state else { return Action::Nothing };
-        if !overdue {
-            self.silence.was(now - open.last_message);
+        if !was_stopped {
+            self.staleness.record_gap(now - open.last_message);
         }
         if useful {
-            self.silence.broken();
+            self.staleness.reset_patience();
             (open.delivered, self.ever_useful) = (true, true);
         }
         open.last_message = now;
-        open.expect_message(&self.silence);
+        open.reset_stale_at(&self.staleness);
         open.alive()
     }
 
@@ -298,7 +310,7 @@ impl Session {
         }
     }
 
-    /// While nothing is read no pong can be expected, and the round trip of a late one would be a lie.
+    /// Sends a ping. During a pause it has no deadline and no round-trip time, for its pong is not read.
     fn ping(&mut self, now: Instant) -> Action {
         let State::Open(open) = &mut self.state else { return Action::Nothing };
         self.pings += 1;
@@ -323,60 +335,60 @@ impl Session {
             let frozen = now - paused_at;
             open.pong_by = open.pong_by.map(|by| by + frozen);
             open.last_message = now.min(open.last_message + frozen);
-            open.expect_message(&self.silence);
+            open.reset_stale_at(&self.staleness);
         }
         self.paused_at = None;
         Action::Nothing
     }
 
-    /// The program wants another connection instead of this one.
+    /// Closes the connection so that another one replaces it.
     fn replace(&mut self, now: Instant, ended: Ended) -> Action {
-        self.silence.judge(false, ended.delivered);
-        self.credit(ended, true);
+        self.staleness.record_end(false, ended.delivered);
+        self.reset_failures(ended, true);
         self.routine = true;
-        self.close(now, true, Action::Close)
+        self.close(now, true)
     }
 
     fn lost(&mut self, now: Instant, why: &Disconnect, jitter: f64, ended: Ended) -> Action {
-        self.silence.judge(matches!(why.fault, Some(Fault::Stale { .. })), ended.delivered);
-        self.credit(ended, !why.ended_locally());
-        let ordinary = ended.useful() && why.is_ordinary() && !why.ended_locally();
+        self.staleness.record_end(matches!(why.fault, Some(Fault::Stale { .. })), ended.delivered);
+        self.reset_failures(ended, !why.ended_locally());
+        let ordinary = ended.is_useful() && why.is_ordinary() && !why.ended_locally();
         let routine = ordinary && (ended.lasted || !self.fast_retry_used);
         self.fast_retry_used |= routine && !ended.lasted;
         self.retry(now, why, jitter, routine)
     }
 
-    /// Counts failures anew after a useful session, unless it had an end that proves nothing good.
-    fn credit(&mut self, ended: Ended, good: bool) {
-        self.ever_useful |= ended.useful();
+    /// Resets the failure counts after a useful connection, unless we ended it for a fault of the server.
+    fn reset_failures(&mut self, ended: Ended, no_fault: bool) {
+        self.ever_useful |= ended.is_useful();
         self.fast_retry_used &= !ended.lasted;
-        if ended.useful() && good {
+        if ended.is_useful() && no_fault {
             (self.failures, self.attempts) = (0, 0);
         }
     }
 
     fn retry(&mut self, now: Instant, why: &Disconnect, jitter: f64, routine: bool) -> Action {
         if self.is_final(why) {
-            return self.end(true);
+            return self.finish(true);
         }
         self.routine = routine;
         self.attempts = self.attempts.saturating_add(1);
-        let wait = if routine { policy::routine_wait(jitter) } else { self.backoff(jitter) };
+        let wait = if routine {
+            policy::routine_wait(jitter)
+        } else {
+            let wait = self.policy.backoff(self.failures, jitter);
+            self.failures = self.failures.saturating_add(1);
+            wait
+        };
         let wait = if let Retry::After(least) = why.retry { policy::no_sooner(wait, least) } else { wait };
         self.wait_until(now + wait)
-    }
-
-    fn backoff(&mut self, jitter: f64) -> Duration {
-        let wait = self.policy.backoff(self.failures, jitter);
-        self.failures = self.failures.saturating_add(1);
-        wait
     }
 
     fn is_final(&self, why: &Disconnect) -> bool {
         match why.retry {
             Retry::Final => true,
             Retry::FinalUnlessUseful if !self.ever_useful => true,
-            _ => self.policy.max_reconnects.is_some_and(|most| self.attempts >= most),
+            _ => self.policy.max_reconnects.is_some_and(|max| self.attempts >= max),
         }
     }
 }

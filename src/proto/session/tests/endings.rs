@@ -1,11 +1,11 @@
-//! Giving up, stopping, and coming back.
+//! Giving up, stopping, and starting again.
 
 use super::*;
 
 #[test]
 fn without_reconnections_the_first_loss_is_the_end() {
     let mut sim = SessionSim::with(|policy| policy.max_reconnects = Some(0));
-    sim.tick().say(Input::Opened).say(SAMPLE).closed(1000).expect(&[
+    sim.tick().input(Input::Opened).input(SAMPLE).closed(1000).expect(&[
         (0.0, "tick", Dial),
         (0.0, "opened", Nothing),
         (0.0, "sample", Nothing),
@@ -29,7 +29,7 @@ fn three_reconnections_are_four_dials() {
 fn useful_sessions_do_not_count_as_reconnections_in_a_row() {
     let mut sim = SessionSim::with(|policy| policy.max_reconnects = Some(3));
     for _ in 0..10 {
-        sim.tick().refused().tick().refused().tick().say(Input::Opened).say(SAMPLE).refused();
+        sim.tick().refused().tick().refused().tick().input(Input::Opened).input(SAMPLE).refused();
     }
     assert!(!sim.session.is_done());
 }
@@ -38,32 +38,32 @@ fn useful_sessions_do_not_count_as_reconnections_in_a_row() {
 fn useless_sessions_count_as_reconnections_in_a_row() {
     let mut sim = SessionSim::with(|policy| policy.max_reconnects = Some(3));
     while !sim.session.is_done() {
-        sim.tick().say(Input::Opened).say(GREETING).closed(1008);
+        sim.tick().input(Input::Opened).input(GREETING).closed(1008);
     }
     assert_eq!(sim.dials().len(), 4);
 }
 
 #[test]
-fn an_error_that_cannot_pass_is_final_and_no_longer_gentle() {
+fn a_permanent_error_is_final_and_not_routine() {
     let mut sim = SessionSim::open();
-    sim.say(SAMPLE).closed(1000);
+    sim.input(SAMPLE).closed(1000);
     assert!(sim.session.is_routine());
     sim.tick().refused_for(Retry::Final);
     assert!(sim.session.is_done() && !sim.session.is_routine());
 }
 
 #[test]
-fn a_refusal_is_final_as_long_as_the_server_was_of_no_use() {
+fn a_refusal_is_final_until_the_server_has_been_useful() {
     let mut sim = SessionSim::new();
-    sim.tick().refused().tick().say(Input::Opened).say(GREETING).closed(1011).tick();
+    sim.tick().refused().tick().input(Input::Opened).input(GREETING).closed(1011).tick();
     sim.refused_for(Retry::FinalUnlessUseful);
     assert_eq!(sim.session.client_state(), ClientState::Error);
 }
 
 #[test]
-fn a_refusal_by_a_server_that_was_of_use_is_retried() {
+fn a_refusal_by_a_server_that_has_been_useful_is_retried() {
     let mut sim = SessionSim::open();
-    sim.say(SAMPLE).closed(1011).tick();
+    sim.input(SAMPLE).closed(1011).tick();
     for _ in 0..20 {
         sim.refused_for(Retry::FinalUnlessUseful).tick();
     }
@@ -83,7 +83,7 @@ fn a_dial_that_is_not_answered_is_given_up() {
 #[test]
 fn stopped_while_waiting_is_done_at_once() {
     let mut sim = SessionSim::new();
-    sim.tick().refused().at(1.0).say(Input::Stop).expect(&[
+    sim.tick().refused().at(1.0).input(Input::Stop).expect(&[
         (0.0, "tick", Dial),
         (0.0, "lost refused", Nothing),
         (1.0, "stop", Nothing),
@@ -95,7 +95,7 @@ fn stopped_while_waiting_is_done_at_once() {
 #[test]
 fn stopped_while_opening_is_done_at_once() {
     let mut sim = SessionSim::new();
-    sim.tick().at(1.0).say(Input::Stop).expect(&[
+    sim.tick().at(1.0).input(Input::Stop).expect(&[
         (0.0, "tick", Dial),
         (1.0, "stop", HangUp(Stopped)),
         (1.0, "lost Stopped", Nothing),
@@ -106,7 +106,7 @@ fn stopped_while_opening_is_done_at_once() {
 #[test]
 fn stopped_while_open_closes_and_waits_for_the_answer() {
     let mut sim = SessionSim::open();
-    sim.at(1.0).say(Input::Stop).at(1.25).say(Input::Alive).say(SAMPLE).closed(1000).expect(&[
+    sim.at(1.0).input(Input::Stop).at(1.25).input(Input::Alive).input(SAMPLE).closed(1000).expect(&[
         (1.0, "stop", Close),
         (1.25, "alive", Nothing),
         (1.25, "sample", Nothing),
@@ -118,7 +118,7 @@ fn stopped_while_open_closes_and_waits_for_the_answer() {
 #[test]
 fn stopped_without_an_answer_is_done_within_a_second() {
     let mut sim = SessionSim::open();
-    sim.at(1.0).say(Input::Stop).tick().expect(&[
+    sim.at(1.0).input(Input::Stop).tick().expect(&[
         (1.0, "stop", Close),
         (2.0, "tick", HangUp(CloseTimeout)),
         (2.0, "lost CloseTimeout", Nothing),
@@ -129,7 +129,7 @@ fn stopped_without_an_answer_is_done_within_a_second() {
 #[test]
 fn stopped_while_closing_for_another_connection_is_done_within_the_same_second() {
     let mut sim = SessionSim::open();
-    sim.say(Input::Reconnect).at(0.5).say(Input::Stop).say(Input::Reconnect).tick().expect(&[
+    sim.input(Input::Reconnect).at(0.5).input(Input::Stop).input(Input::Reconnect).tick().expect(&[
         (0.0, "reconnect", Close),
         (0.5, "stop", Nothing),
         (0.5, "reconnect", Nothing),
@@ -140,16 +140,16 @@ fn stopped_while_closing_for_another_connection_is_done_within_the_same_second()
 }
 
 #[test]
-fn nothing_follows_the_end_but_the_wish_for_a_new_beginning() {
+fn after_the_end_only_reconnect_has_an_effect() {
     let mut sim = SessionSim::with(|policy| policy.max_reconnects = Some(1));
     sim.tick().refused().tick().refused().dials();
     sim.asleep_until(HOUR)
-        .say(Input::Tick)
-        .say(Input::Opened)
-        .say(Input::Alive)
-        .say(Input::ClockJumped)
-        .say(Input::Stop);
-    sim.refused().say(Input::Reconnect).tick().refused().tick().refused().expect(&[
+        .input(Input::Tick)
+        .input(Input::Opened)
+        .input(Input::Alive)
+        .input(Input::ClockJumped)
+        .input(Input::Stop);
+    sim.refused().input(Input::Reconnect).tick().refused().tick().refused().expect(&[
         (HOUR, "tick", Nothing),
         (HOUR, "opened", Nothing),
         (HOUR, "alive", Nothing),
@@ -170,7 +170,7 @@ fn states_have_the_names_of_the_reference_client() {
     let mut sim = SessionSim::new();
     let mut states = vec![sim.session.client_state()];
     states.push(sim.tick().session.client_state());
-    states.push(sim.say(Input::Opened).session.client_state());
+    states.push(sim.input(Input::Opened).session.client_state());
     states.push(sim.closed(1011).session.client_state());
     states.push(sim.tick().session.client_state());
     states.push(sim.refused_for(Retry::Final).session.client_state());
@@ -179,7 +179,7 @@ fn states_have_the_names_of_the_reference_client() {
 }
 
 #[test]
-fn durations_without_end_are_borne() {
+fn durations_of_the_maximum_cause_no_overflow() {
     let mut sim = SessionSim::with(|policy| {
         *policy = Policy {
             max_reconnects: None,
@@ -191,6 +191,6 @@ fn durations_without_end_are_borne() {
             stale: Stale::After(Duration::MAX),
         };
     });
-    sim.tick().say(Input::Opened).say(GREETING).say(Input::ClockJumped).closed(1011).tick();
+    sim.tick().input(Input::Opened).input(GREETING).input(Input::ClockJumped).closed(1011).tick();
     assert!(sim.session.is_opening());
 }

@@ -1,4 +1,4 @@
-//! Random histories, and what holds in every one of them.
+//! Random histories, and the invariants that hold in each of them.
 
 use super::*;
 
@@ -66,7 +66,7 @@ impl Random {
         }
     }
 
-    /// To the deadline, a little further than now, or asleep for long.
+    /// Advances to the deadline, by up to 3 s, or by up to 5000 s without ticks.
     fn advance(&mut self, sim: &mut SessionSim) {
         match (self.below(10), sim.session.deadline()) {
             (0..=4, Some(at)) => sim.now = sim.now.max(at - sim.start),
@@ -82,40 +82,40 @@ fn histories(mut check: impl FnMut(&mut Random, &mut SessionSim)) {
         let policy = random.policy();
         let mut sim = SessionSim::with(|_| ());
         let now = Now { mono: sim.start, wall: UNIX_EPOCH };
-        let figure = random.of(&[None, Some(Duration::from_secs(30))]);
-        (sim.session, sim.policy) = (Session::new(policy.clone(), figure, now), policy);
+        let stale_default = random.of(&[None, Some(Duration::from_secs(30))]);
+        (sim.session, sim.policy) = (Session::new(policy.clone(), stale_default, now), policy);
         check(&mut random, &mut sim);
     }
 }
 
-/// One random input; what was said about it.
+/// Passes one random input; returns its transcript.
 fn step(random: &mut Random, sim: &mut SessionSim) -> Vec<(f64, String, Action)> {
     random.advance(sim);
     sim.jitter = random.jitter();
     let why = random.why();
     let input = random.input(&why);
-    sim.say(input);
-    std::mem::take(&mut sim.said)
+    sim.input(input);
+    std::mem::take(&mut sim.transcript)
 }
 
 #[test]
-fn after_a_due_tick_the_deadline_has_moved_or_the_machine_has_acted() {
+fn after_a_due_tick_the_deadline_has_moved_or_the_session_has_acted() {
     histories(|random, sim| {
         for _ in 0..INPUTS {
             step(random, sim);
             if sim.session.deadline().is_some() {
                 sim.tick();
-                let acted = sim.said.iter().any(|(_, _, act)| *act != Nothing);
+                let acted = sim.transcript.iter().any(|(_, _, action)| *action != Nothing);
                 let moved = sim.session.deadline().is_none_or(|at| at > sim.start + sim.now);
-                assert!(acted || moved, "{:?}", sim.said);
-                sim.said.clear();
+                assert!(acted || moved, "{:?}", sim.transcript);
+                sim.transcript.clear();
             }
         }
     });
 }
 
 #[test]
-fn nothing_is_timed_only_when_done_or_open_without_deadlines() {
+fn there_is_a_deadline_unless_done_or_open_without_pings() {
     histories(|random, sim| {
         for _ in 0..INPUTS {
             step(random, sim);
@@ -133,10 +133,10 @@ fn after_the_end_nothing_but_reconnect_does_anything() {
     histories(|random, sim| {
         for _ in 0..INPUTS {
             let done = sim.session.is_done();
-            let said = step(random, sim);
-            if done && said[0].1 != "reconnect" {
-                assert_eq!(said.len(), 1);
-                assert_eq!(said[0].2, Nothing);
+            let transcript = step(random, sim);
+            if done && transcript[0].1 != "reconnect" {
+                assert_eq!(transcript.len(), 1);
+                assert_eq!(transcript[0].2, Nothing);
                 assert!(sim.session.is_done());
             } else if done {
                 assert!(sim.session.retry_in(Now { mono: sim.start + sim.now, wall: UNIX_EPOCH }).is_some());
@@ -146,13 +146,13 @@ fn after_the_end_nothing_but_reconnect_does_anything() {
 }
 
 #[test]
-fn what_is_hung_up_is_neither_opening_nor_open_and_has_no_more_to_do() {
+fn after_a_hang_up_the_session_is_neither_opening_nor_open() {
     histories(|random, sim| {
         for _ in 0..INPUTS {
-            let said = step(random, sim);
-            if matches!(said[0].2, HangUp(_)) {
-                assert_eq!(said.len(), 2);
-                assert!(said[1].1.starts_with("lost") && said[1].2 == Nothing, "{said:?}");
+            let transcript = step(random, sim);
+            if matches!(transcript[0].2, HangUp(_)) {
+                assert_eq!(transcript.len(), 2);
+                assert!(transcript[1].1.starts_with("lost") && transcript[1].2 == Nothing, "{transcript:?}");
                 assert!(!sim.session.is_opening() && !sim.session.is_open());
             }
         }
@@ -160,13 +160,13 @@ fn what_is_hung_up_is_neither_opening_nor_open_and_has_no_more_to_do() {
 }
 
 #[test]
-fn dials_keep_their_distance_from_what_was_lost_unless_the_program_wants_them() {
+fn a_dial_keeps_the_shortest_wait_after_a_loss_unless_the_program_wants_it() {
     histories(|random, sim| {
         let mut lost_at = None;
         for _ in 0..INPUTS {
             let connected = sim.session.is_opening() || sim.session.client_state() == ClientState::Connected;
-            for (_, input, act) in step(random, sim) {
-                if act == Dial {
+            for (_, input, action) in step(random, sim) {
+                if action == Dial {
                     assert_eq!(input, "tick");
                     assert!(lost_at.is_none_or(|at| sim.now - at >= policy::SHORTEST_WAIT));
                 } else if input == "reconnect" {
@@ -184,8 +184,11 @@ fn pings_and_close_frames_belong_to_open_connections() {
     histories(|random, sim| {
         for _ in 0..INPUTS {
             let open = sim.session.is_open();
-            let said = step(random, sim);
-            assert!(open || !said.iter().any(|(_, _, act)| matches!(act, Action::Ping(_) | Close)), "{said:?}");
+            let transcript = step(random, sim);
+            assert!(
+                open || !transcript.iter().any(|(_, _, action)| matches!(action, Action::Ping(_) | Close)),
+                "{transcript:?}"
+            );
         }
     });
 }
@@ -202,13 +205,13 @@ fn a_wait_is_never_longer_than_the_cap_or_the_hour_that_a_server_may_ask_for() {
 }
 
 #[test]
-fn from_wherever_it_is_a_stop_takes_a_second_at_most() {
+fn a_stop_takes_a_second_at_most_in_any_state() {
     histories(|random, sim| {
         for _ in 0..random.below(INPUTS) {
             step(random, sim);
         }
         let stopped_at = sim.now;
-        sim.say(Input::Stop);
+        sim.input(Input::Stop);
         while !sim.session.is_done() {
             sim.tick();
         }

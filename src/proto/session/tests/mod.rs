@@ -1,4 +1,4 @@
-//! Transcripts: a simulated clock jumps from deadline to deadline, and the whole conversation is compared.
+//! Transcripts of sessions: a simulated clock jumps from deadline to deadline, and all inputs and actions are compared.
 
 use std::time::UNIX_EPOCH;
 
@@ -13,22 +13,22 @@ mod liveness;
 mod reconnection;
 
 const HOUR: f64 = 3600.0;
-/// What is heard first of a server, and proves little.
+/// The first message of a server: not useful by itself.
 const GREETING: Input<'_> = Input::Delivered { useful: false };
 const SAMPLE: Input<'_> = Input::Delivered { useful: true };
 
-/// A session, its clock, and what was said so far. The dice always show 1, so waits are d itself: 5, 10, 20 … s.
+/// A session, a simulated clock, and the transcript. The jitter is 1, so the waits are 5, 10, 20 … s.
 struct SessionSim {
     session: Session,
     policy: Policy,
     jitter: f64,
     start: Instant,
     now: Duration,
-    said: Vec<(f64, String, Action)>,
+    transcript: Vec<(f64, String, Action)>,
 }
 
 impl SessionSim {
-    /// A monitoring server, 30 s of silence being too long, and the defaults of the command line.
+    /// A dialect with a stale time of 30 s, and the default policy.
     fn new() -> Self {
         SessionSim::with(|_| ())
     }
@@ -39,16 +39,16 @@ impl SessionSim {
         let start = Instant::now();
         let now = Now { mono: start, wall: UNIX_EPOCH };
         let session = Session::new(policy.clone(), Some(Duration::from_secs(30)), now);
-        SessionSim { session, policy, jitter: 1.0, start, now: Duration::ZERO, said: Vec::new() }
+        SessionSim { session, policy, jitter: 1.0, start, now: Duration::ZERO, transcript: Vec::new() }
     }
 
-    /// One that is open at 0 s, and no more said of it.
+    /// A session that is open at 0 s, with an empty transcript.
     fn open() -> Self {
         SessionSim::new().opened()
     }
 
     fn opened(mut self) -> Self {
-        self.tick().say(Input::Opened).said.clear();
+        self.tick().input(Input::Opened).transcript.clear();
         self
     }
 
@@ -56,17 +56,17 @@ impl SessionSim {
         self.now.as_millis() as f64 / 1000.0
     }
 
-    /// When the next tick is due.
+    /// The deadline, in seconds.
     fn due(&self) -> Option<f64> {
         self.session.deadline().map(|at| (at - self.start).as_millis() as f64 / 1000.0)
     }
 
-    /// Tells the session something now. What it hangs up is lost at once, as in the loop.
-    fn say(&mut self, input: Input<'_>) -> &mut Self {
+    /// Passes an input to the session. A connection that it hangs up is lost at once, as in the loop.
+    fn input(&mut self, input: Input<'_>) -> &mut Self {
         let now = Now { mono: self.start + self.now, wall: UNIX_EPOCH + self.now };
-        let act = self.session.handle(now, input);
-        self.said.push((self.seconds(), name(&input), act.clone()));
-        if let HangUp(fault) = act {
+        let action = self.session.handle(now, input);
+        self.transcript.push((self.seconds(), name(&input), action.clone()));
+        if let HangUp(fault) = action {
             let text = format!("{fault:?}").split(' ').next().unwrap().to_owned();
             self.lost(&Disconnect::fault(Phase::Session, fault, text));
         }
@@ -75,7 +75,7 @@ impl SessionSim {
 
     fn lost(&mut self, why: &Disconnect) -> &mut Self {
         let jitter = self.jitter;
-        self.say(Input::Lost { why, jitter })
+        self.input(Input::Lost { why, jitter })
     }
 
     fn refused(&mut self) -> &mut Self {
@@ -94,10 +94,10 @@ impl SessionSim {
     fn tick(&mut self) -> &mut Self {
         let at = self.session.deadline().expect("something is timed") - self.start;
         self.now = self.now.max(at);
-        self.say(Input::Tick)
+        self.input(Input::Tick)
     }
 
-    /// Goes on to a time; what is due before then is done when it is due.
+    /// Advances to a time, with a tick at each deadline before it.
     fn at(&mut self, seconds: f64) -> &mut Self {
         while self.due().is_some_and(|due| due < seconds) {
             self.tick();
@@ -105,28 +105,29 @@ impl SessionSim {
         self.asleep_until(seconds)
     }
 
-    /// Jumps to a time; nothing is done before.
+    /// Jumps to a time without any tick.
     fn asleep_until(&mut self, seconds: f64) -> &mut Self {
         self.now = Duration::from_secs_f64(seconds);
         self
     }
 
-    /// Compares all that was said, and forgets it.
+    /// Compares the transcript, and clears it.
     #[track_caller]
     fn expect(&mut self, expected: &[(f64, &str, Action)]) -> &mut Self {
-        let said = std::mem::take(&mut self.said);
-        let said: Vec<_> = said.iter().map(|(at, input, act)| (*at, input.as_str(), act.clone())).collect();
-        assert_eq!(said, expected);
+        let transcript = std::mem::take(&mut self.transcript);
+        let transcript: Vec<_> =
+            transcript.iter().map(|(at, input, action)| (*at, input.as_str(), action.clone())).collect();
+        assert_eq!(transcript, expected);
         self
     }
 
-    /// When it dialled. Forgets all that was said.
+    /// Returns the times of the dials, and clears the transcript.
     fn dials(&mut self) -> Vec<f64> {
-        let said = std::mem::take(&mut self.said);
-        said.iter().filter(|(_, _, act)| *act == Dial).map(|(at, _, _)| *at).collect()
+        let transcript = std::mem::take(&mut self.transcript);
+        transcript.iter().filter(|(_, _, action)| *action == Dial).map(|(at, _, _)| *at).collect()
     }
 
-    /// Plays a server for an hour; when it was dialled.
+    /// Plays a server for an hour; returns the times of the dials.
     fn hour(&mut self, server: fn(&mut SessionSim)) -> Vec<f64> {
         while self.due().is_some_and(|due| due <= HOUR) {
             if self.tick().session.is_opening() {

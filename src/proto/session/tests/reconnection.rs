@@ -1,8 +1,8 @@
-//! When a lost connection is dialled again.
+//! Waits before a lost connection is dialled again.
 
 use super::*;
 
-/// The pauses between dials.
+/// The seconds between dials.
 fn waits(dials: &[f64]) -> Vec<f64> {
     dials.windows(2).map(|pair| ((pair[1] - pair[0]) * 1000.0).round() / 1000.0).collect()
 }
@@ -13,7 +13,7 @@ fn dials_at_once_at_the_start() {
 }
 
 #[test]
-fn refused_for_ever_the_waits_double_up_to_the_cap() {
+fn while_refused_the_waits_double_up_to_the_cap() {
     let mut sim = SessionSim::new();
     for _ in 0..6 {
         sim.tick().refused();
@@ -39,7 +39,7 @@ fn refused_for_ever_the_waits_double_up_to_the_cap() {
 }
 
 #[test]
-fn half_of_each_wait_is_left_to_the_dice() {
+fn half_of_each_wait_is_jitter() {
     for (jitter, wait) in [(0.0, 2.5), (0.5, 3.75), (1.0, 5.0)] {
         let mut sim = SessionSim::new();
         sim.jitter = jitter;
@@ -66,7 +66,7 @@ fn a_cap_below_the_interval_holds() {
 }
 
 #[test]
-fn a_useful_session_starts_the_waits_anew() {
+fn a_useful_session_resets_the_waits() {
     let mut sim = SessionSim::new();
     sim.tick().refused().tick().refused().tick().refused();
     sim.tick().expect(&[
@@ -78,7 +78,7 @@ fn a_useful_session_starts_the_waits_anew() {
         (15.0, "lost refused", Nothing),
         (35.0, "tick", Dial),
     ]);
-    sim.say(Input::Opened).say(SAMPLE).closed(1011).tick().expect(&[
+    sim.input(Input::Opened).input(SAMPLE).closed(1011).tick().expect(&[
         (35.0, "opened", Nothing),
         (35.0, "sample", Nothing),
         (35.0, "lost 1011", Nothing),
@@ -87,21 +87,21 @@ fn a_useful_session_starts_the_waits_anew() {
 }
 
 #[test]
-fn a_session_of_thirty_seconds_was_useful_and_a_greeting_alone_was_not() {
+fn a_session_of_thirty_seconds_is_useful_and_a_greeting_alone_is_not() {
     let mut sim = SessionSim::new();
-    sim.tick().refused().tick().say(Input::Opened).say(GREETING).closed(1011);
+    sim.tick().refused().tick().input(Input::Opened).input(GREETING).closed(1011);
     assert_eq!(sim.due(), Some(15.0));
-    sim.tick().say(Input::Opened).at(30.0).say(GREETING).at(45.0).closed(1011);
+    sim.tick().input(Input::Opened).at(30.0).input(GREETING).at(45.0).closed(1011);
     assert_eq!(sim.due(), Some(50.0));
 }
 
 #[test]
-fn what_we_end_for_a_fault_of_the_server_starts_nothing_anew() {
+fn a_session_that_we_end_for_a_fault_does_not_reset_the_waits() {
     for fault in [Fault::TooLarge, Fault::Protocol, Fault::WriteStalled, NoPong] {
         let mut sim = SessionSim::new();
         let why = Disconnect { code: Some(1000), ..*Disconnect::fault(Phase::Session, fault, "fault") };
         for wait in [5.0, 10.0, 20.0, 40.0, 60.0, 60.0] {
-            sim.tick().say(Input::Opened).say(SAMPLE).lost(&why);
+            sim.tick().input(Input::Opened).input(SAMPLE).lost(&why);
             assert_eq!(sim.due(), Some(sim.seconds() + wait));
         }
     }
@@ -122,7 +122,7 @@ fn the_ordinary_end_of_a_useful_session_waits_a_second_at_most() {
         for (jitter, wait) in [(0.0, 0.1), (1.0, 1.0)] {
             let mut sim = SessionSim::open();
             sim.jitter = jitter;
-            sim.say(SAMPLE).closed(code);
+            sim.input(SAMPLE).closed(code);
             assert!(sim.session.is_routine());
             assert_eq!(sim.due(), Some(wait));
         }
@@ -132,29 +132,29 @@ fn the_ordinary_end_of_a_useful_session_waits_a_second_at_most() {
 #[test]
 fn an_ordinary_end_of_a_useless_session_is_a_failure() {
     let mut sim = SessionSim::open();
-    sim.say(GREETING).closed(1000);
+    sim.input(GREETING).closed(1000);
     assert!(!sim.session.is_routine());
     assert_eq!(sim.due(), Some(5.0));
 }
 
 #[test]
-fn sessions_that_last_end_gently_every_time() {
+fn sessions_that_last_have_a_routine_end_every_time() {
     let mut sim = SessionSim::new();
     for _ in 0..5 {
-        let begin = sim.tick().say(Input::Opened).seconds();
-        sim.at(begin + 20.0).say(SAMPLE).at(begin + 40.0).closed(1000);
+        let begin = sim.tick().input(Input::Opened).seconds();
+        sim.at(begin + 20.0).input(SAMPLE).at(begin + 40.0).closed(1000);
         assert_eq!(sim.due(), Some(begin + 41.0));
     }
 }
 
 #[test]
-fn of_short_sessions_only_the_first_after_one_that_lasted_ends_gently() {
+fn of_short_sessions_only_the_first_after_one_that_lasted_has_a_routine_end() {
     let mut sim = SessionSim::new();
     for _ in 0..3 {
         let mut routine = Vec::new();
         for lasts in [40.0, 1.0, 1.0, 1.0] {
-            let begin = sim.tick().say(Input::Opened).say(SAMPLE).seconds();
-            sim.at(begin + 20.0_f64.min(lasts)).say(SAMPLE).at(begin + lasts).closed(1001);
+            let begin = sim.tick().input(Input::Opened).input(SAMPLE).seconds();
+            sim.at(begin + 20.0_f64.min(lasts)).input(SAMPLE).at(begin + lasts).closed(1001);
             routine.push(sim.session.is_routine());
         }
         assert_eq!(routine, [true, true, false, false]);
@@ -166,7 +166,7 @@ fn a_server_that_closes_with_1000_at_once_causes_no_storm() {
     let mut sim = SessionSim::new();
     sim.jitter = 0.0;
     let dials = sim.hour(|sim| {
-        sim.say(Input::Opened).say(GREETING).closed(1000);
+        sim.input(Input::Opened).input(GREETING).closed(1000);
     });
     // 2.5, 5, 10, 20 and then 30 s.
     assert_eq!(dials.len(), 123);
@@ -177,7 +177,7 @@ fn a_server_that_closes_with_1000_after_each_sample_causes_no_storm() {
     let mut sim = SessionSim::new();
     sim.jitter = 0.0;
     let dials = sim.hour(|sim| {
-        sim.say(Input::Opened).say(SAMPLE).closed(1000);
+        sim.input(Input::Opened).input(SAMPLE).closed(1000);
     });
     assert_eq!(waits(&dials)[..4], [0.1, 2.5, 2.5, 2.5]);
     assert_eq!(dials.len(), 1441);
@@ -190,8 +190,8 @@ fn no_mixture_of_short_sessions_causes_a_storm() {
     let dials = sim.hour(|sim| {
         match sim.session.dials % 3 {
             0 => sim.refused(),
-            1 => sim.say(Input::Opened).say(SAMPLE).closed(1012),
-            _ => sim.say(Input::Opened).say(SAMPLE).closed(1011),
+            1 => sim.input(Input::Opened).input(SAMPLE).closed(1012),
+            _ => sim.input(Input::Opened).input(SAMPLE).closed(1011),
         };
     });
     assert!(waits(&dials).iter().filter(|wait| **wait < 2.5).count() <= 1);
@@ -199,18 +199,18 @@ fn no_mixture_of_short_sessions_causes_a_storm() {
 
 #[test]
 fn retry_after_is_honoured_up_to_an_hour() {
-    let wish = |seconds| Retry::After(Duration::from_secs(seconds));
+    let retry_after = |seconds| Retry::After(Duration::from_secs(seconds));
     for (seconds, wait) in [(2, 5.0), (90, 90.0), (3600, HOUR), (u64::MAX, HOUR)] {
         let mut sim = SessionSim::new();
-        sim.tick().refused_for(wish(seconds));
+        sim.tick().refused_for(retry_after(seconds));
         assert_eq!(sim.due(), Some(wait));
     }
 }
 
 #[test]
-fn the_program_need_not_wait() {
+fn reconnect_ends_a_wait() {
     let mut sim = SessionSim::new();
-    sim.tick().refused().at(1.0).say(Input::Reconnect).tick().expect(&[
+    sim.tick().refused().at(1.0).input(Input::Reconnect).tick().expect(&[
         (0.0, "tick", Dial),
         (0.0, "lost refused", Nothing),
         (1.0, "reconnect", Nothing),
@@ -219,8 +219,8 @@ fn the_program_need_not_wait() {
 }
 
 #[test]
-fn a_dial_under_way_is_all_that_reconnect_can_want() {
-    SessionSim::new().tick().at(1.0).say(Input::Reconnect).tick().expect(&[
+fn reconnect_is_ignored_during_a_dial() {
+    SessionSim::new().tick().at(1.0).input(Input::Reconnect).tick().expect(&[
         (0.0, "tick", Dial),
         (1.0, "reconnect", Nothing),
         (10.0, "tick", HangUp(ConnectTimeout)),
@@ -230,7 +230,7 @@ fn a_dial_under_way_is_all_that_reconnect_can_want() {
 
 #[test]
 fn reconnect_closes_an_open_connection_first() {
-    SessionSim::open().say(Input::Reconnect).at(0.25).closed(1000).tick().say(Input::Opened).expect(&[
+    SessionSim::open().input(Input::Reconnect).at(0.25).closed(1000).tick().input(Input::Opened).expect(&[
         (0.0, "reconnect", Close),
         (0.25, "lost 1000", Nothing),
         (0.35, "tick", Dial),
@@ -240,7 +240,7 @@ fn reconnect_closes_an_open_connection_first() {
 
 #[test]
 fn reconnect_does_not_wait_for_a_server_that_never_closes() {
-    SessionSim::open().say(Input::Reconnect).tick().tick().expect(&[
+    SessionSim::open().input(Input::Reconnect).tick().tick().expect(&[
         (0.0, "reconnect", Close),
         (1.0, "tick", HangUp(CloseTimeout)),
         (1.0, "lost CloseTimeout", Nothing),
@@ -249,9 +249,17 @@ fn reconnect_does_not_wait_for_a_server_that_never_closes() {
 }
 
 #[test]
-fn a_useful_session_that_the_program_replaces_starts_the_waits_anew() {
+fn a_useful_session_that_the_program_replaces_resets_the_waits() {
     let mut sim = SessionSim::with(|policy| policy.max_reconnects = Some(1));
-    sim.tick().refused().tick().say(Input::Opened).say(SAMPLE).say(Input::Reconnect).closed(1000).tick().refused();
+    sim.tick()
+        .refused()
+        .tick()
+        .input(Input::Opened)
+        .input(SAMPLE)
+        .input(Input::Reconnect)
+        .closed(1000)
+        .tick()
+        .refused();
     assert!(!sim.session.is_done());
     assert_eq!(sim.due(), Some(sim.seconds() + 5.0));
 }
