@@ -1,5 +1,5 @@
-//! The demo's server in a loop of its own, with tungstenite as the client. Time is made up: the loop
-//! jumps from deadline to deadline.
+//! The demo server in an event loop of its own, with tungstenite as the client. Time is simulated: the loop jumps from
+//! deadline to deadline.
 #![cfg(feature = "demo")]
 
 use mio::{Events, Poll, Token};
@@ -28,7 +28,7 @@ impl Loop {
         UNIX_EPOCH + Duration::from_secs(1_700_000_000)
     }
 
-    /// One turn, which waits for events but not for the time.
+    /// Runs one turn, which waits for events but not for deadlines.
     fn turn(&mut self, wait: Duration) {
         let mut events = Events::with_capacity(16);
         self.poll.poll(&mut events, Some(wait)).unwrap();
@@ -36,15 +36,15 @@ impl Loop {
         self.demo.turn(self.mono, self.wall());
     }
 
-    /// Turns until nothing more happens on loopback.
-    fn settle(&mut self) {
+    /// Runs turns until nothing more happens on loopback.
+    fn run_until_idle(&mut self) {
         (0..5).for_each(|_| self.turn(Duration::from_millis(20)));
     }
 
-    /// Goes to the next deadline, which must lie ahead.
+    /// Jumps to the next deadline, which must be in the future.
     fn jump(&mut self) {
         let deadline = self.demo.deadline().expect("a deadline");
-        assert!(deadline > self.mono, "a deadline that is over is a busy loop");
+        assert!(deadline > self.mono, "a deadline in the past is a busy loop");
         self.mono = deadline;
         self.turn(Duration::ZERO);
     }
@@ -56,13 +56,13 @@ impl Loop {
         stream
     }
 
-    /// A client that has its upgrade and has read the welcome.
+    /// Connects a client, which is upgraded and has read the welcome.
     fn connect(&mut self) -> WebSocket<TcpStream> {
         let mut stream = self.dial();
         let key = upgrade::key([1; 16]);
         let request = upgrade::request(&upgrade::UpgradeRequest { host: "h", target: "/", key: &key, headers: &[] });
         stream.write_all(request.as_bytes()).unwrap();
-        self.settle();
+        self.run_until_idle();
         let mut answer = vec![0; 4096];
         let length = stream.read(&mut answer).unwrap();
         answer.truncate(length);
@@ -80,10 +80,10 @@ fn read(socket: &mut WebSocket<TcpStream>) -> String {
     socket.read().unwrap().into_text().unwrap().to_string()
 }
 
-/// What a client still gets that has nothing more to come.
-fn rest(mut stream: TcpStream) -> String {
+/// Reads until the connection ends.
+fn read_to_end(mut stream: TcpStream) -> String {
     let mut text = Vec::new();
-    // RST is an end as well.
+    // A reset is an end as well.
     let _ = stream.read_to_end(&mut text);
     String::from_utf8_lossy(&text).into_owned()
 }
@@ -102,14 +102,14 @@ fn a_client_gets_a_sample_soon_and_then_one_a_second() {
 }
 
 #[test]
-fn nothing_is_due_while_nobody_listens() {
+fn there_is_no_deadline_without_clients() {
     let mut demo = Loop::new();
     demo.turn(Duration::ZERO);
     assert_eq!(demo.demo.deadline(), None);
     let mut socket = demo.connect();
     assert!(demo.demo.deadline().is_some());
     socket.close(None).unwrap();
-    demo.settle();
+    demo.run_until_idle();
     assert!(matches!(socket.read(), Ok(Message::Close(_))));
     assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)));
     assert_eq!(demo.demo.deadline(), None);
@@ -126,12 +126,12 @@ fn requests_are_answered_in_text_and_binary_frames() {
         (Message::binary(vec![0xff]), r#"{"type": "error", "message": "Invalid message"}"#),
     ] {
         socket.send(message).unwrap();
-        demo.settle();
+        demo.run_until_idle();
         let answer = read(&mut socket);
         assert!(answer.starts_with(expected), "{answer}");
     }
     socket.send(Message::Ping(vec![7].into())).unwrap();
-    demo.settle();
+    demo.run_until_idle();
     assert_eq!(socket.read().unwrap(), Message::Pong(vec![7].into()));
 }
 
@@ -142,7 +142,7 @@ fn more_requests_than_one_turn_reads_are_answered_in_the_next() {
     (0..200).for_each(|_| socket.send(Message::text(r#"{"type": "ping"}"#)).unwrap());
     demo.turn(Duration::from_secs(1));
     assert!(demo.demo.deadline().is_some_and(|at| at <= demo.mono), "there is more to read");
-    demo.settle();
+    demo.run_until_idle();
     assert!((0..200).all(|_| read(&mut socket).contains("pong")));
 }
 
@@ -151,36 +151,36 @@ fn several_clients_are_served_and_one_too_many_is_turned_away() {
     let mut demo = Loop::new();
     let mut sockets: Vec<_> = (0..4).map(|_| demo.connect()).collect();
     let fifth = demo.dial();
-    demo.settle();
-    assert_eq!(rest(fifth), "");
+    demo.run_until_idle();
+    assert_eq!(read_to_end(fifth), "");
     demo.jump();
     assert!(sockets.iter_mut().all(|socket| read(socket).contains("monitoring_data")));
     sockets.pop();
-    demo.settle();
+    demo.run_until_idle();
     demo.connect();
 }
 
 #[test]
-fn what_asks_for_no_upgrade_learns_so_and_what_asks_nothing_is_dropped() {
+fn other_requests_are_refused_and_a_silent_connection_is_dropped() {
     let mut demo = Loop::new();
     let mut browser = demo.dial();
     browser.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-    let mute = demo.dial();
-    demo.settle();
-    assert!(rest(browser).starts_with("HTTP/1.1 426 "));
+    let silent = demo.dial();
+    demo.run_until_idle();
+    assert!(read_to_end(browser).starts_with("HTTP/1.1 426 "));
     demo.jump();
-    assert_eq!(rest(mute), "");
+    assert_eq!(read_to_end(silent), "");
     assert_eq!(demo.demo.deadline(), None);
 }
 
 #[test]
 fn a_client_that_does_not_read_is_dropped() {
     let mut demo = Loop::new();
-    let mut deaf = demo.connect();
-    deaf.get_mut().set_write_timeout(Some(Duration::from_millis(50))).unwrap();
-    // Asks and asks and reads no answer: first the sockets fill up, then the server's own buffer.
+    let mut client = demo.connect();
+    client.get_mut().set_write_timeout(Some(Duration::from_millis(50))).unwrap();
+    // It sends requests and reads no answer: first the sockets fill up, then the server's queue.
     while demo.demo.deadline().is_some() {
-        (0..100).for_each(|_| drop(deaf.send(Message::text("?"))));
+        (0..100).for_each(|_| drop(client.send(Message::text("?"))));
         (0..4).for_each(|_| demo.turn(Duration::ZERO));
     }
 }

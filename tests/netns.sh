@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs tests/netns in a network of its own, as root: loopback, and one cable to a neighbour that swallows everything
-# sent to 10.99.0.0/16 and fd99::/16. Nothing of this machine's own network or files is touched.
+# Runs tests/netns in a network namespace of its own, as root: loopback, and a veth pair to a neighbour that drops
+# everything sent to 10.99.0.0/16 and fd99::/16. The machine's own network and files are not touched.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -17,8 +17,8 @@ inside() {
     trap 'kill "$neighbour"; rm -r "$files"' EXIT
     until [ "$(readlink "/proc/$neighbour/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do :; done
     link "$neighbour"
-    hide_names "$files"
-    # One after the other: they share the files of names.
+    mount_names "$files"
+    # One test at a time: they share resolv.conf.
     cargo test --offline --features netns --test netns -- --test-threads=1 --nocapture
 }
 
@@ -38,8 +38,8 @@ link() {
     ip -6 route add fd99::/16 via fd77::2
 }
 
-# Files of our own over those of the machine, for this process and what it starts.
-hide_names() {
+# Mounts files of our own over those of the machine, for this process and its children.
+mount_names() {
     touch "$1/resolv.conf"
     printf '%s\n' '127.0.0.1 dual' 'fd99::1 dual' '10.99.0.1 hole' 'fd99::2 hole' >"$1/hosts"
     mount --bind "$1/resolv.conf" /etc/resolv.conf

@@ -1,4 +1,4 @@
-//! What /proc says, as numbers. Pure: text in; `None` for whatever is not there. Fields as in proc(5).
+//! Parsers of the files in /proc, as proc(5) describes them. They take the text, and return `None` for absent values.
 
 use crate::model::json;
 
@@ -6,11 +6,11 @@ use crate::model::json;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct MemInfo {
     pub total: u64,
-    /// What programs could still get; kernels before 3.14 do not say.
+    /// Memory that programs can still get; absent before Linux 3.14.
     pub available: Option<u64>,
 }
 
-/// /proc/meminfo.
+/// Parses /proc/meminfo.
 pub(super) fn memory(meminfo: &str) -> Option<MemInfo> {
     let bytes = |name: &str| {
         let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
@@ -19,24 +19,24 @@ pub(super) fn memory(meminfo: &str) -> Option<MemInfo> {
     Some(MemInfo { total: bytes("MemTotal").filter(|total| *total > 0)?, available: bytes("MemAvailable") })
 }
 
-/// Time that a processor has spent, in ticks since the start.
+/// Processor time since boot, in clock ticks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Ticks {
     busy: u64,
     all: u64,
 }
 
-/// One reading of /proc/stat. Percentages come from two of them.
+/// One reading of /proc/stat; two readings give percentages.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Cpu {
     total: Option<Ticks>,
-    /// By number, as processors come and go.
+    /// With their numbers, as processors may go on and off line.
     cores: Vec<(u32, Ticks)>,
 }
 
 impl Cpu {
-    /// Reads /proc/stat.
-    pub fn read(stat: &str) -> Cpu {
+    /// Parses /proc/stat.
+    pub fn parse(stat: &str) -> Cpu {
         let mut cpu = Cpu::default();
         for line in stat.lines() {
             let Some((name, ticks)) = line.strip_prefix("cpu").and_then(|line| line.split_once(' ')) else { continue };
@@ -49,17 +49,17 @@ impl Cpu {
         cpu
     }
 
-    /// Processors that are online; `None` if the file did not say.
+    /// The number of processors on line; `None` if the file lists none.
     pub fn logical(&self) -> Option<usize> {
         Some(self.cores.len()).filter(|cores| *cores > 0)
     }
 
-    /// Percent of the time since `before` that all processors together were busy.
+    /// The usage of all processors since `before`, in percent.
     pub fn usage(&self, before: &Cpu) -> Option<f64> {
         busy(before.total?, self.total?)
     }
 
-    /// The same for each processor that is in both readings.
+    /// The usage of each processor that is in both readings, in percent.
     pub fn usage_per_core(&self, before: &Cpu) -> Option<Vec<f64>> {
         let mut usage = Vec::new();
         for (number, now) in &self.cores {
@@ -71,8 +71,8 @@ impl Cpu {
     }
 }
 
-/// user nice system idle iowait irq softirq steal; the two guest fields behind them are in user and
-/// nice already.
+/// Parses the fields user, nice, system, idle, iowait, irq, softirq and steal. The two guest fields that follow are
+/// contained in user and nice.
 fn ticks_of(line: &str) -> Option<Ticks> {
     let (mut fields, mut read) = ([0; 8], 0);
     for (field, word) in fields.iter_mut().zip(line.split_whitespace()) {
@@ -84,20 +84,20 @@ fn ticks_of(line: &str) -> Option<Ticks> {
     (read > 3).then(|| Ticks { busy: all - fields[3] - fields[4], all })
 }
 
-/// `None` if no time has passed.
+/// The busy share of the time between two readings, in percent; `None` if no time has passed.
 fn busy(before: Ticks, now: Ticks) -> Option<f64> {
     let all = now.all.checked_sub(before.all).filter(|all| *all > 0)?;
-    // iowait may run backwards, so that busy time seems to outrun the clock.
+    // iowait may decrease, so that the difference in busy time may exceed that in total time.
     let busy = now.busy.saturating_sub(before.busy).min(all);
     Some(percent(busy, all))
 }
 
-/// With one decimal, as the real server rounds.
+/// A percentage with one decimal, as the real server rounds.
 pub(super) fn percent(part: u64, whole: u64) -> f64 {
     (part as f64 / whole as f64 * 1000.0).round() / 10.0
 }
 
-/// Physical cores in /proc/cpuinfo; many architectures do not say.
+/// Counts the physical cores in /proc/cpuinfo; many architectures do not list them.
 pub(super) fn physical_cores(cpuinfo: &str) -> Option<usize> {
     let mut socket = "";
     let mut cores = Vec::new();
@@ -117,13 +117,13 @@ pub(super) fn megahertz(cpuinfo: &str) -> Option<f64> {
     json::number(line.split_once(':')?.1.trim())
 }
 
-/// The load of the last 1, 5 and 15 minutes, from /proc/loadavg.
+/// The load averages of 1, 5 and 15 minutes, from /proc/loadavg.
 pub(super) fn load(loadavg: &str) -> Option<[f64; 3]> {
     let mut numbers = loadavg.split_whitespace().map_while(json::number);
     Some([numbers.next()?, numbers.next()?, numbers.next()?])
 }
 
-/// Seconds since the start, from /proc/uptime.
+/// Seconds since boot, from /proc/uptime.
 pub(super) fn uptime(uptime: &str) -> Option<f64> {
     json::number(uptime.split_whitespace().next()?)
 }
@@ -149,8 +149,8 @@ mod tests {
     #[test]
     fn usage_is_the_busy_share_of_the_time_between_two_readings() {
         let before =
-            Cpu::read("cpu  100 0 0 100 0 0 0 0 50 50\ncpu0 50 0 0 50 0 0 0 0\ncpu1 50 0 0 50 0 0 0 0\nintr 1\n");
-        let now = Cpu::read("cpu  110 5 5 150 10 5 5 10 90 90\ncpu0 60 0 0 70 0 0 0 0\ncpu2 9 0 0 9 0 0 0 0\n");
+            Cpu::parse("cpu  100 0 0 100 0 0 0 0 50 50\ncpu0 50 0 0 50 0 0 0 0\ncpu1 50 0 0 50 0 0 0 0\nintr 1\n");
+        let now = Cpu::parse("cpu  110 5 5 150 10 5 5 10 90 90\ncpu0 60 0 0 70 0 0 0 0\ncpu2 9 0 0 9 0 0 0 0\n");
         assert_eq!(before.logical(), Some(2));
         assert_eq!(now.usage(&before), Some(40.0));
         assert_eq!(now.usage_per_core(&before), Some(vec![33.3]));
@@ -158,16 +158,16 @@ mod tests {
 
     #[test]
     fn no_time_between_two_readings_means_no_usage() {
-        let cpu = Cpu::read("cpu  100 0 0 100\ncpu0 100 0 0 100\n");
+        let cpu = Cpu::parse("cpu  100 0 0 100\ncpu0 100 0 0 100\n");
         assert_eq!((cpu.usage(&cpu), cpu.usage_per_core(&cpu)), (None, None));
-        let none = Cpu::read("nonsense\ncpu\ncpu x\ncpu0 1 2\n");
+        let none = Cpu::parse("nonsense\ncpu\ncpu x\ncpu0 1 2\n");
         assert_eq!((none.logical(), none.usage(&cpu), cpu.usage_per_core(&none)), (None, None, None));
     }
 
     #[test]
-    fn time_that_runs_backwards_stays_within_a_hundred_percent() {
-        let before = Cpu::read("cpu  100 0 0 100 50\n");
-        let now = Cpu::read("cpu  120 0 0 100 40\n");
+    fn time_that_decreases_gives_at_most_a_hundred_percent() {
+        let before = Cpu::parse("cpu  100 0 0 100 50\n");
+        let now = Cpu::parse("cpu  120 0 0 100 40\n");
         assert_eq!(now.usage(&before), Some(100.0));
         assert_eq!(before.usage(&now), None);
     }
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_single_figures_are_read_or_absent() {
+    fn the_single_numbers_are_read_or_absent() {
         assert_eq!(megahertz(CPUINFO), Some(2596.122));
         assert_eq!(megahertz("processor : 0\n"), None);
         assert_eq!(load("1.29 1.12 0.55 2/90 13587\n"), Some([1.29, 1.12, 0.55]));

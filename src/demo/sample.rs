@@ -1,16 +1,16 @@
-//! One look at this machine, and the messages of the monitoring server that tell about it. Member
-//! names, their order and the spacing are those of monitoring-websocket-server 1.0.83.87 on the wire.
+//! Samples of this machine, and the messages that carry them. Member names, their order and the spacing are those of
+//! monitoring-websocket-server 1.0.83.87 on the wire.
 
 use super::proc::{self, Cpu};
 use crate::model::json;
 use std::fs::read_to_string;
 use std::time::SystemTime;
 
-/// What does not change while we run, and the last reading of the processors.
+/// The machine's constant values, and the last reading of the processors.
 pub(super) struct Machine {
     system: String,
     core_count: Option<usize>,
-    /// For machines that tell no current frequency.
+    /// Used where the current frequency is not available.
     megahertz: Option<f64>,
     cpu: Cpu,
 }
@@ -26,12 +26,12 @@ impl Machine {
         }
     }
 
-    /// Sets the moment from which the next sample counts processor time.
+    /// Starts the measurement of processor usage for the next sample.
     pub fn start(&mut self) {
-        self.cpu = Cpu::read(&read("/proc/stat"));
+        self.cpu = Cpu::parse(&read("/proc/stat"));
     }
 
-    /// A `monitoring_data` message. What cannot be read is left out.
+    /// Writes a `monitoring_data` message. Values that cannot be read are left out.
     pub fn sample(&mut self, wall: SystemTime) -> String {
         let mut data = Object::new();
         data.object("memory", memory());
@@ -51,7 +51,7 @@ impl Machine {
     }
 
     fn processor(&mut self) -> Object {
-        let now = Cpu::read(&read("/proc/stat"));
+        let now = Cpu::parse(&read("/proc/stat"));
         let before = std::mem::replace(&mut self.cpu, now);
         let megahertz = |file: &str| {
             let kilohertz = json::number(read(&format!("/sys/devices/system/cpu/cpu0/cpufreq/{file}")).trim())?;
@@ -73,7 +73,7 @@ impl Machine {
     }
 }
 
-/// The first message on a connection.
+/// Writes the first message on a connection.
 pub(super) fn welcome(wall: SystemTime) -> String {
     let mut message = Object::new();
     message.text("type", "connection");
@@ -83,7 +83,7 @@ pub(super) fn welcome(wall: SystemTime) -> String {
     message.end()
 }
 
-/// The answer to a text from a client, for those that are answered.
+/// Writes the answer to a client's message; `None` for messages that the real server does not answer.
 pub(super) fn answer(text: &str, clients: usize, wall: SystemTime) -> Option<String> {
     let mut message = Object::new();
     match json::is_json(text) {
@@ -118,12 +118,12 @@ fn memory() -> Object {
     object
 }
 
-/// As df(1) counts: the percentage is of what users can have, without the blocks reserved for root.
+/// The usage of the root file system. As in df(1), the percentage leaves out the blocks reserved for root.
 fn disk() -> Option<Object> {
     let disk = rustix::fs::statvfs("/").ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
     let (used, free) = (bytes(disk.f_blocks.saturating_sub(disk.f_bfree)), bytes(disk.f_bavail));
-    // File systems without blocks of their own (an initial RAM disk) say 0.
+    // File systems without blocks (an initial RAM disk) have 0.
     let whole = Some(used.saturating_add(free)).filter(|whole| *whole > 0)?;
     let mut object = Object::new();
     object.whole("total", Some(bytes(disk.f_blocks)));
@@ -134,10 +134,10 @@ fn disk() -> Option<Object> {
     Some(object)
 }
 
-/// The members of `system` that stay the same.
+/// Writes the constant members of `system`.
 fn system() -> String {
     let (os, release, mut machine) = (kernel("ostype"), kernel("osrelease"), kernel("arch"));
-    // Linux before 6.1 does not say here what uname(2) says.
+    // Linux before 6.1 has no such file.
     if machine.is_empty() {
         machine.push_str(std::env::consts::ARCH);
     }
@@ -162,22 +162,22 @@ fn system() -> String {
     object.0
 }
 
-/// What the kernel says of itself; empty if it does not.
+/// Reads a file of /proc/sys/kernel; empty if it cannot be read.
 fn kernel(name: &str) -> String {
     read(&format!("/proc/sys/kernel/{name}")).trim().to_owned()
 }
 
-/// Empty if it cannot be read; the parsers then find nothing in it.
+/// Reads a file; empty if it cannot be read, so that the parsers find nothing in it.
 fn read(path: &str) -> String {
     read_to_string(path).unwrap_or_default()
 }
 
-/// The real server sends local time without a zone; UTC with its `Z` cannot be misread.
+/// Formats a time as UTC with a `Z`. The real server sends local time without a zone, which is ambiguous.
 fn timestamp(wall: SystemTime) -> String {
     humantime::format_rfc3339_micros(wall).to_string()
 }
 
-/// A JSON object in the making, spaced as Python's json.dumps does. Absent values are left out.
+/// Writes a JSON object with the spacing of Python's json.dumps. Absent values are left out.
 struct Object(String);
 
 impl Object {
@@ -185,7 +185,7 @@ impl Object {
         Object(String::new())
     }
 
-    /// A value that is JSON already.
+    /// Adds a member whose value is JSON already.
     fn raw(&mut self, name: &str, json: &str) {
         let before = if self.0.is_empty() { "\"" } else { ", \"" };
         for piece in [before, name, "\": ", json] {
@@ -199,7 +199,7 @@ impl Object {
         }
     }
 
-    /// A float stays one in JSON: 100.0, not 100.
+    /// Adds a float, which stays one in JSON: 100.0, not 100.
     fn decimal(&mut self, name: &str, number: Option<f64>) {
         if let Some(number) = number {
             let mut json = String::new();
@@ -224,7 +224,7 @@ impl Object {
         self.raw(name, &list);
     }
 
-    /// An empty one is left out.
+    /// Adds an object unless it is empty.
     fn object(&mut self, name: &str, object: Object) {
         if !object.0.is_empty() {
             self.raw(name, &object.end());
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_sample_invents_no_processor_usage() {
+    fn the_first_sample_has_no_processor_usage() {
         let text = Machine::new().sample(wall());
         assert!(!text.contains("usage_percent") && !text.contains("per_core_usage"), "{text}");
     }

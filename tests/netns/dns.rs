@@ -6,47 +6,50 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How it behaves.
+/// The server's treatment of queries.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Ways {
+pub enum Behaviour {
     /// IPv4: 127.0.0.1. IPv6: none.
     Both,
     /// IPv4: 127.0.0.1. Silent about IPv6.
     OnlyV4,
 }
 
-/// Ends with it.
-pub struct Dns(Arc<AtomicBool>, Option<JoinHandle<()>>);
+/// A running server. Dropping it stops the thread.
+pub struct Dns {
+    is_stopped: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
 
 impl Drop for Dns {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-        // It has said its part if it has failed.
-        let _ended = self.1.take().map(JoinHandle::join);
+        self.is_stopped.store(true, Ordering::SeqCst);
+        // A panic of the thread has been printed already.
+        let _ended = self.thread.take().map(JoinHandle::join);
     }
 }
 
-pub fn start(ways: Ways) -> Dns {
+pub fn start(behaviour: Behaviour) -> Dns {
     let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-    let over = Arc::new(AtomicBool::new(false));
-    let its = over.clone();
+    let is_stopped = Arc::new(AtomicBool::new(false));
+    let stop = is_stopped.clone();
     let thread = std::thread::spawn(move || {
         let mut buffer = [0; 512];
-        while !its.load(Ordering::SeqCst) {
+        while !stop.load(Ordering::SeqCst) {
             let Ok((len, from)) = socket.recv_from(&mut buffer) else { continue };
-            if let Some(answer) = answer(&buffer[..len], ways) {
+            if let Some(answer) = answer(&buffer[..len], behaviour) {
                 socket.send_to(&answer, from).unwrap();
             }
         }
     });
-    Dns(over, Some(thread))
+    Dns { is_stopped, thread: Some(thread) }
 }
 
-/// RFC 1035 section 4.1: the question again, and its answer.
-fn answer(query: &[u8], ways: Ways) -> Option<Vec<u8>> {
+/// Writes a reply, RFC 1035 section 4.1: the question, and an address for A queries.
+fn answer(query: &[u8], behaviour: Behaviour) -> Option<Vec<u8>> {
     let is_v4 = query[query.len() - 4..] == [0, 1, 0, 1];
-    if !is_v4 && ways == Ways::OnlyV4 {
+    if !is_v4 && behaviour == Behaviour::OnlyV4 {
         return None;
     }
     let answers = u8::from(is_v4);

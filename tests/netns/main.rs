@@ -1,9 +1,8 @@
-//! Names and addresses that lead nowhere, in the network that tests/netns.sh makes; and what the program asks of the
-//! kernel meanwhile.
+//! Names and addresses that do not answer, in the network that tests/netns.sh makes, and the program's system calls.
 //!
-//! 10.99.0.0/16 and fd99::/16 swallow everything. `dual` is fd99::1 and 127.0.0.1, `hole` is fd99::2 and 10.99.0.1.
+//! 10.99.0.0/16 and fd99::/16 are black holes. `dual` is fd99::1 and 127.0.0.1, `hole` is fd99::2 and 10.99.0.1.
 
-#[expect(dead_code, reason = "what other tests use of it")]
+#[expect(dead_code, reason = "used by other tests")]
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -17,16 +16,17 @@ use support::program::{Finished, Run, wsmon};
 use support::server::{PING, PONG, Server};
 
 const SAMPLE: &str = r#"{"type":"monitoring_data","data":{"processor":{"usage_percent":12.5}}}"#;
-/// A busy machine is late by itself; a thread that waits for a server is late by whole time-outs.
-const LATE: Duration = Duration::from_millis(500);
+/// Upper bound on the delay of a message or ping. A busy machine stays below it; a thread that waits for a server is
+/// late by whole timeouts.
+const MAX_DELAY: Duration = Duration::from_millis(500);
 
-/// The servers that names are asked of from now on.
-fn resolvers(addresses: &[&str]) {
+/// Writes a resolv.conf with these servers.
+fn set_resolvers(addresses: &[&str]) {
     let lines: String = addresses.iter().map(|address| format!("nameserver {address}\n")).collect();
     std::fs::write("/etc/resolv.conf", lines).unwrap();
 }
 
-fn sampling() -> Server {
+fn sampling_server() -> Server {
     Server::start(|mut peer| {
         peer.upgrade();
         peer.text(SAMPLE);
@@ -38,8 +38,8 @@ fn now() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
-/// From the first dial to the open connection, as the log tells it.
-fn took_to_connect(finished: &Finished) -> Duration {
+/// The time from the first dial to the open connection, by the log.
+fn time_to_connect(finished: &Finished) -> Duration {
     let at = |word: &str| {
         let line = finished.stderr.lines().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{finished:#?}"));
         humantime::parse_rfc3339(line.split(' ').next().unwrap()).unwrap()
@@ -47,10 +47,10 @@ fn took_to_connect(finished: &Finished) -> Duration {
     at(": connected").duration_since(at(": connecting to ")).unwrap()
 }
 
-/// Messages at a pace and pings in between, beside servers that cannot be reached.
+/// Sends messages steadily, with pings in between, beside servers that cannot be reached.
 #[test]
-fn a_dead_resolver_and_black_holes_delay_neither_messages_nor_pings() {
-    resolvers(&["10.99.0.53", "10.99.0.54"]);
+fn dead_resolvers_and_black_holes_delay_neither_messages_nor_pings() {
+    set_resolvers(&["10.99.0.53", "10.99.0.54"]);
     let pinged = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let pings = pinged.clone();
     let healthy = Server::start(move |mut peer| {
@@ -86,7 +86,7 @@ fn a_dead_resolver_and_black_holes_delay_neither_messages_nor_pings() {
         "beside 5 servers that cannot be reached: worst message {worst_message:?} late, worst ping {worst_ping:?}"
     );
     assert_eq!((late.len(), pings.len()), (40, 40));
-    assert!(worst_message < LATE && worst_ping < LATE, "{}", finished.stderr);
+    assert!(worst_message < MAX_DELAY && worst_ping < MAX_DELAY, "{}", finished.stderr);
     for words in [
         "bad0: resolve bad0.example at 10.99.0.53, 10.99.0.54: no answer within 1s",
         "bad1: resolve bad1.example at 10.99.0.53, 10.99.0.54: no answer within 1s",
@@ -99,54 +99,54 @@ fn a_dead_resolver_and_black_holes_delay_neither_messages_nor_pings() {
 }
 
 #[test]
-fn a_family_that_leads_nowhere_costs_a_quarter_of_a_second() {
-    resolvers(&["10.99.0.53"]);
-    let server = sampling();
+fn a_black_holed_family_costs_a_quarter_of_a_second() {
+    set_resolvers(&["10.99.0.53"]);
+    let server = sampling_server();
     let uri = format!("ws://dual:{}", server.port());
     let finished = Run::start(&mut wsmon(["-u", &uri, "-n", "1"])).finish();
     assert_eq!(finished.code, Some(0), "{finished:#?}");
-    let took = took_to_connect(&finished);
+    let took = time_to_connect(&finished);
     println!("black-holed IPv6: connected over IPv4 after {took:?}");
     assert!((Duration::from_millis(240)..Duration::from_millis(600)).contains(&took), "{took:?}");
     let v4 = Run::start(&mut wsmon(["-u", &uri, "-n", "1", "-4"])).finish();
-    assert!(took_to_connect(&v4) < Duration::from_millis(240), "{v4:#?}");
+    assert!(time_to_connect(&v4) < Duration::from_millis(240), "{v4:#?}");
     let v6 = Run::start(&mut wsmon(["-u", &uri, "--no-reconnect", "-6", "--connect-timeout", "0.5"])).finish();
     let words = format!("connect to [fd99::1]:{}: no answer within 500ms; giving up", server.port());
     assert!(v6.stderr.contains(&words), "{v6:#?}");
 }
 
 #[test]
-fn a_server_that_is_silent_about_ipv6_costs_next_to_nothing() {
-    resolvers(&["127.0.0.1"]);
-    let _dns = dns::start(dns::Ways::OnlyV4);
-    let server = sampling();
+fn a_server_that_ignores_ipv6_queries_costs_less_than_half_a_second() {
+    set_resolvers(&["127.0.0.1"]);
+    let _dns = dns::start(dns::Behaviour::OnlyV4);
+    let server = sampling_server();
     let finished = Run::start(&mut wsmon(["-u", &format!("ws://h.example:{}", server.port()), "-n", "1"])).finish();
     assert_eq!(finished.code, Some(0), "{finished:#?}");
-    let took = took_to_connect(&finished);
+    let took = time_to_connect(&finished);
     println!("no answer about IPv6: connected over IPv4 after {took:?}");
     assert!(took < Duration::from_millis(500), "{took:?}");
 }
 
 #[test]
 fn a_resolver_behind_a_dead_one_is_asked() {
-    resolvers(&["10.99.0.53", "127.0.0.1"]);
-    let _dns = dns::start(dns::Ways::Both);
-    let server = sampling();
+    set_resolvers(&["10.99.0.53", "127.0.0.1"]);
+    let _dns = dns::start(dns::Behaviour::Both);
+    let server = sampling_server();
     let finished = Run::start(&mut wsmon(["-u", &format!("ws://h.example:{}", server.port()), "-n", "1"])).finish();
     assert_eq!(finished.code, Some(0), "{finished:#?}");
-    println!("first resolver dead: connected after {:?}", took_to_connect(&finished));
+    println!("first resolver dead: connected after {:?}", time_to_connect(&finished));
 }
 
-/// As on a router that has just booted: first a resolver that is dead, then another one.
+/// As on a router that has just booted: the first resolver is dead, and is replaced by another.
 #[test]
 fn a_resolver_that_changes_is_noticed() {
-    resolvers(&["10.99.0.53"]);
-    let _dns = dns::start(dns::Ways::Both);
-    let server = sampling();
+    set_resolvers(&["10.99.0.53"]);
+    let _dns = dns::start(dns::Behaviour::Both);
+    let server = sampling_server();
     let mut command = wsmon(["-u", &format!("ws://h.example:{}", server.port()), "-n", "1"]);
     let run = Run::start(command.args(["--connect-timeout", "1", "--reconnect-interval", "0.1"]));
     run.wait_stderr("resolve h.example at 10.99.0.53: no answer within 1s");
-    resolvers(&["127.0.0.1"]);
+    set_resolvers(&["127.0.0.1"]);
     let finished = run.finish();
     assert_eq!(finished.code, Some(0), "{finished:#?}");
 }

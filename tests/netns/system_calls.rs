@@ -1,14 +1,14 @@
-//! What strace(1) sees: one thread that waits in epoll_wait and nowhere else.
+//! System calls by strace(1): one thread that waits in epoll_wait and nowhere else.
 
 use std::process::Command;
 use std::time::Duration;
 
 use crate::support::program::{Run, wsmon};
 use crate::support::server::{CLOSE, PING, PONG, Server};
-use crate::{SAMPLE, resolvers, sampling};
+use crate::{SAMPLE, sampling_server, set_resolvers};
 
-/// Calls that wait, but for epoll_wait; the second: unless this is in the line.
-const WAITING: [(&str, Option<&str>); 14] = [
+/// System calls that may block, besides epoll_wait. With the second text in its line a call does not block.
+const BLOCKING: [(&str, Option<&str>); 14] = [
     ("poll(", Some(", 0)")),
     ("ppoll(", Some("tv_sec=0, tv_nsec=0}")),
     ("select(", None),
@@ -25,7 +25,7 @@ const WAITING: [(&str, Option<&str>); 14] = [
     ("futex(", Some("FUTEX_WAKE")),
 ];
 
-/// `wsmon` under strace, and where its trace goes.
+/// Returns `wsmon` under strace, and the path of its trace.
 fn traced(name: &str) -> (Command, std::path::PathBuf) {
     let trace = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let program = wsmon::<&str>([]);
@@ -35,11 +35,11 @@ fn traced(name: &str) -> (Command, std::path::PathBuf) {
     (command, trace)
 }
 
-/// Everything at once: TLS, a proxy, names without an answer, black holes, refusals, a Unix socket, files.
+/// Runs it with TLS, a name without an answer, black holes, refusals, a Unix socket and files; returns the trace.
 fn trace() -> String {
-    resolvers(&["10.99.0.53"]);
+    set_resolvers(&["10.99.0.53"]);
     let (mut command, trace) = traced("strace");
-    let (healthy, silent) = (sampling(), Server::start(|mut peer| peer.wait_gone()));
+    let (healthy, silent) = (sampling_server(), Server::start(|mut peer| peer.wait_gone()));
     for uri in [
         healthy.uri(),
         format!("silent=wss://127.0.0.1:{}", silent.port()),
@@ -62,9 +62,9 @@ fn nothing_waits_but_epoll_and_no_socket_blocks() {
     let trace = trace();
     let calls = || trace.lines().map(|line| line.split_once(' ').map_or(line, |(_process, call)| call.trim_start()));
     for call in calls() {
-        let waits = WAITING.iter().find(|(name, _)| call.starts_with(name));
-        let fine = waits.is_none_or(|(_, unless)| unless.is_some_and(|unless| call.contains(unless)));
-        assert!(fine, "{call}");
+        let waits = BLOCKING.iter().find(|(name, _)| call.starts_with(name));
+        let allowed = waits.is_none_or(|(_, unless)| unless.is_some_and(|unless| call.contains(unless)));
+        assert!(allowed, "{call}");
         if call.starts_with("socket(") || call.starts_with("socketpair(") || call.starts_with("accept4(") {
             assert!(call.contains("SOCK_NONBLOCK"), "{call}");
         }
@@ -75,9 +75,9 @@ fn nothing_waits_but_epoll_and_no_socket_blocks() {
     assert!(count("epoll_wait(", "") > 3, "waits");
 }
 
-/// Nothing but what arrives and what is due ends a wait.
+/// A wait ends only for arriving data and for deadlines.
 #[test]
-fn an_idle_connection_wakes_nobody() {
+fn an_idle_connection_causes_no_wake_up() {
     const MESSAGES: usize = 20;
     let (tell, told) = std::sync::mpsc::channel();
     let server = Server::start(move |mut peer| {
@@ -108,8 +108,8 @@ fn an_idle_connection_wakes_nobody() {
     let waits: Vec<_> = trace.lines().filter(|line| line.contains(" epoll_wait(")).collect();
     let without_waiting = waits.iter().filter(|line| line.contains(", 256, 0)")).count();
     println!("{} waits, {without_waiting} of them for no time; {MESSAGES} messages, {pings} pings", waits.len());
-    // Connected, upgraded, the end of the time, the server's Close.
+    // Four more: connected, upgraded, the end of --duration, and the server's Close.
     assert!(waits.len() - without_waiting <= MESSAGES + 2 * pings + 4, "{waits:#?}");
-    // Before the dial, at the end, and where a ping is due right after a message: not one for each message.
+    // Before the dial, at the end, and for a ping that is due right after a message: not one for each message.
     assert!(without_waiting <= 2 + pings, "{waits:#?}");
 }
