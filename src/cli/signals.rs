@@ -1,4 +1,8 @@
-//! Signals as a source of events like any other, without a thread.
+//! Signals as an event source of the poll, without a thread.
+//!
+//! The first SIGINT or SIGTERM asks for an orderly end, which takes up to a second or two. A second one must end the process
+//! even if the loop hangs, so it is handled within the signal handler itself: `signal_hook` exits there once `armed` is
+//! set. It is set only after [`DUPLICATE_WITHIN`], since timeout(1) sends its signal twice at once.
 
 use std::io;
 use std::sync::Arc;
@@ -10,29 +14,29 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 use signal_hook_mio::v1_0 as source;
 
-/// What asks us to end.
-const STOPPING: [i32; 2] = [SIGINT, SIGTERM];
+/// Signals that ask for the end.
+const STOP_SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 
-/// Signals to stop that come closer together are one. timeout(1) sends its signal twice, to the
-/// process and to its group, and that must not cut the last second of the run short.
-const ONE_WISH: Duration = Duration::from_millis(30);
+/// Stop signals within this time count as one. timeout(1) sends its signal to the process and to its group, and the
+/// second must not cut the orderly end short.
+const DUPLICATE_WITHIN: Duration = Duration::from_millis(30);
 
-/// What a signal asks for.
+/// A request made by a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGINT or SIGTERM, whose number it carries: end in good order. Comes once; a second one
-    /// never arrives here, it ends the process with 128 and its number.
+    /// SIGINT or SIGTERM with its number: end in an orderly way. Comes once; a second signal never gets here, it ends the
+    /// process with status 128 + number.
     Stop(i32),
     /// SIGHUP.
     Hangup,
-    /// SIGUSR1: say the statistics now.
+    /// SIGUSR1: write the statistics now.
     Statistics,
 }
 
 /// The signals of the process, as a mio source.
 pub struct Signals {
     source: source::Signals,
-    /// Whether the next signal to stop ends the process, from within its handler.
+    /// Set: the handler of the next stop signal ends the process.
     armed: Arc<AtomicBool>,
     arm_at: Option<Instant>,
     stopping: bool,
@@ -41,17 +45,17 @@ pub struct Signals {
 impl Signals {
     /// Installs the handlers and registers for readability under `token`.
     ///
-    /// A SIGHUP that is ignored stays ignored: that is what nohup(1) asks for.
+    /// A SIGHUP that is ignored stays ignored, as nohup(1) needs it.
     pub fn install(registry: &Registry, token: Token) -> io::Result<Self> {
         let armed = Arc::new(AtomicBool::new(false));
-        for signal in STOPPING {
+        for signal in STOP_SIGNALS {
             flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())?;
         }
         let mut source = source::Signals::new([0; 0])?;
         for signal in [SIGINT, SIGTERM, SIGUSR1] {
             source.add_signal(signal)?;
         }
-        // Without /proc there is no telling, and most are not started by nohup.
+        // std has no sigaction(2). Without /proc SIGHUP is taken as not ignored: few processes are started by nohup.
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         if !is_ignored(&status, SIGHUP as usize) {
             source.add_signal(SIGHUP)?;
@@ -60,7 +64,7 @@ impl Signals {
         Ok(Self { source, armed, arm_at: None, stopping: false })
     }
 
-    /// What has arrived; to be asked after each event of the token.
+    /// Returns the signals that have arrived. To be called after each event of the token.
     pub fn pending(&mut self, now: Instant) -> Vec<Signal> {
         let mut signals = Vec::new();
         for number in self.source.pending() {
@@ -70,7 +74,7 @@ impl Signals {
                 _ if self.stopping => {}
                 _ => {
                     self.stopping = true;
-                    self.arm_at = Some(now + ONE_WISH);
+                    self.arm_at = Some(now + DUPLICATE_WITHIN);
                     signals.push(Signal::Stop(number));
                 }
             }
@@ -78,12 +82,12 @@ impl Signals {
         signals
     }
 
-    /// When `tick` is due: shortly after a signal to stop, otherwise never.
+    /// Returns the time at which `tick` is due: shortly after a stop signal, otherwise `None`.
     pub fn deadline(&self) -> Option<Instant> {
         self.arm_at
     }
 
-    /// From a due tick on, one more signal to stop ends the process.
+    /// Arms the handlers when due: from then on one more stop signal ends the process.
     pub fn tick(&mut self, now: Instant) {
         if self.arm_at.is_some_and(|at| at <= now) {
             self.arm_at = None;
@@ -92,10 +96,10 @@ impl Signals {
     }
 }
 
-/// Whether the text of /proc/self/status, see proc(5), says that `signal` is ignored.
+/// Reads from the text of /proc/self/status, see proc(5), if `signal` is ignored.
 fn is_ignored(status: &str, signal: usize) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    // Hexadecimal: four signals to a digit, the first ones in the last.
+    // A hexadecimal mask: four signals per digit, the lowest numbers in the last digit.
     let digit = mask.and_then(|mask| mask.chars().nth_back((signal - 1) / 4)?.to_digit(16));
     digit.is_some_and(|digit| digit & 1 << ((signal - 1) % 4) != 0)
 }
@@ -107,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signals_sent_twice_at_once_are_one() {
+    fn stop_signals_sent_twice_at_once_are_one() {
         let mut poll = Poll::new().unwrap();
         let mut signals = Signals::install(poll.registry(), Token(0)).unwrap();
         let now = Instant::now();
@@ -118,12 +122,12 @@ mod tests {
         assert_eq!(signals.pending(now), [Signal::Stop(SIGTERM)]);
         signal_hook::low_level::raise(SIGINT).unwrap();
         assert_eq!(signals.pending(now), []);
-        assert_eq!(signals.deadline(), Some(now + ONE_WISH));
+        assert_eq!(signals.deadline(), Some(now + DUPLICATE_WITHIN));
         signals.tick(now);
         assert!(!signals.armed.load(Ordering::SeqCst));
-        signals.tick(now + ONE_WISH);
+        signals.tick(now + DUPLICATE_WITHIN);
         assert!(signals.armed.load(Ordering::SeqCst) && signals.deadline().is_none());
-        // The handlers outlive this test. Armed as they are, Ctrl-C still ends the test process.
+        // The handlers outlive this test. Since they are armed, Ctrl-C still ends the test process.
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! What stdout can show: colours, and signs beyond ASCII.
+//! Capabilities of stdout: colours, and characters beyond ASCII.
 
 use std::ffi::OsString;
 
 use super::plan::{Env, Glyphs, When};
 
-/// Whether to colour. The first that speaks decides: option, `NO_COLOR`, `CLICOLOR_FORCE`, then
-/// only for a terminal `CLICOLOR=0` and `TERM`.
+/// Decides on colours. The first of these that is set wins: the option, `NO_COLOR`, `CLICOLOR_FORCE`; then only for a
+/// terminal `CLICOLOR=0` and `TERM`.
 pub fn colored(when: When, stdout_is_terminal: bool, env: Env) -> bool {
     let is_set = |name| text(env, name).is_some_and(|value| !value.is_empty());
     let is_zero = |name| text(env, name).is_some_and(|value| value == "0");
@@ -14,12 +14,16 @@ pub fn colored(when: When, stdout_is_terminal: bool, env: Env) -> bool {
         When::Never => false,
         When::Auto if is_set("NO_COLOR") => false,
         When::Auto if is_set("CLICOLOR_FORCE") && !is_zero("CLICOLOR_FORCE") => true,
-        When::Auto => stdout_is_terminal && !is_zero("CLICOLOR") && capable(text(env, "TERM")),
+        When::Auto => {
+            stdout_is_terminal
+                && !is_zero("CLICOLOR")
+                && text(env, "TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+        }
     }
 }
 
-/// Whether to draw with Unicode. Pipes and files do not depend on the locale, so that a cron job
-/// writes what the same command writes in a shell.
+/// Decides on characters beyond ASCII. Output to pipes and files does not depend on the locale, so that a cron job writes
+/// the same as a shell.
 pub fn unicode(glyphs: Glyphs, stdout_is_terminal: bool, env: Env) -> bool {
     match glyphs {
         Glyphs::Ascii => false,
@@ -28,11 +32,7 @@ pub fn unicode(glyphs: Glyphs, stdout_is_terminal: bool, env: Env) -> bool {
     }
 }
 
-fn capable(term: Option<String>) -> bool {
-    term.is_some_and(|term| !term.is_empty() && term != "dumb")
-}
-
-/// The first of the three that is set counts; none set is the locale "C" (POSIX, 8.2).
+/// The first of the three variables that is not empty counts; with none set the locale is "C" (POSIX, 8.2).
 fn locale_is_utf_8(env: Env) -> bool {
     let mut names = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
     let locale = names.find_map(|name| text(env, name).filter(|value| !value.is_empty()));
@@ -48,16 +48,16 @@ fn text(env: Env, name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// `"NO_COLOR=1 TERM=xterm"` as an environment.
-    fn with<T>(variables: &str, ask: impl Fn(Env) -> T) -> T {
-        ask(&|name: &str| {
+    /// Calls `decide` with an environment such as `"NO_COLOR=1 TERM=xterm"`.
+    fn with<T>(variables: &str, decide: impl Fn(Env) -> T) -> T {
+        decide(&|name: &str| {
             let mut pairs = variables.split(' ').filter_map(|pair| pair.split_once('='));
             pairs.find(|(key, _)| *key == name).map(|(_, value)| value.into())
         })
     }
 
     #[test]
-    fn colour_follows_the_first_that_speaks() {
+    fn colour_follows_the_first_setting_that_applies() {
         for (terminal, variables, expected) in [
             (true, "TERM=xterm", true),
             (false, "TERM=xterm", false),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_option_beats_every_variable() {
+    fn the_option_overrides_every_variable() {
         assert!(with("NO_COLOR=1", |env| colored(When::Always, false, env)));
         assert!(!with("CLICOLOR_FORCE=1", |env| colored(When::Never, true, env)));
     }

@@ -1,9 +1,10 @@
-//! A directory for one test, removed with it.
+//! A directory for one test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// An empty directory, removed with everything in it on drop.
 pub struct TempDir(PathBuf);
 
 impl TempDir {
