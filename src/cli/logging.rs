@@ -1,10 +1,8 @@
-//! The client's own words: through `log` into memory, and out by the loop when it is their turn.
+//! The log: records go into a bounded buffer, which the loop drains into stderr's queue or the log file.
 //!
-//! env_logger would write to stderr itself, and wait for whoever reads it. Here it only says which
-//! records count; they go into a bounded tap. The loop drains it once a turn, stamps the lines with
-//! the turn's time and pushes them into a queue of its own.
+//! env_logger would write to stderr itself and block on its reader. Here it only filters records by level and target. The
+//! loop drains the buffer at least once per turn and puts the time of the turn on the lines.
 
-use std::fmt::Write;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -12,14 +10,14 @@ use std::time::SystemTime;
 use env_logger::{Builder, Logger};
 use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
 
-/// What one turn of the loop may say; more is dropped and counted.
-const MOST: usize = 64 << 10;
+/// Upper bound on the text buffered between two drains; further lines are dropped and counted.
+const MAX_BYTES: usize = 64 << 10;
 
-/// Only our own records: tungstenite logs whole requests, and with them credentials.
-const OURS: &str = env!("CARGO_CRATE_NAME");
+/// The only target that is logged: tungstenite logs whole requests, including credentials.
+const TARGET: &str = env!("CARGO_CRATE_NAME");
 
-/// The level of `--log-level`, in any case: `off`, `critical`, `error`, `warning`, `warn`, `info`,
-/// `debug`, `trace`. Nothing is more than an error, so `critical` shows errors.
+/// Parses a level of `--log-level`, in upper or lower case. `critical` is the same as `error`, the highest level that
+/// there is.
 pub fn parse_level(name: &str) -> Option<LevelFilter> {
     Some(match name.to_ascii_lowercase().as_str() {
         "off" => LevelFilter::Off,
@@ -32,120 +30,88 @@ pub fn parse_level(name: &str) -> Option<LevelFilter> {
     })
 }
 
-/// Makes `log` write into the tap that is returned, from `level` on.
+/// Installs a logger that writes records of `level` and above into the returned buffer.
 ///
 /// # Errors
-/// There is a logger already.
+/// A logger has been installed before.
 pub fn install(level: LevelFilter) -> Result<LogBuffer, SetLoggerError> {
-    let tap = LogBuffer::default();
-    let logger = logger(level, &tap);
-    log::set_boxed_logger(Box::new(logger))?;
+    let buffer = LogBuffer::default();
+    log::set_boxed_logger(Box::new(logger(level, &buffer)))?;
     log::set_max_level(level);
-    Ok(tap)
+    Ok(buffer)
 }
 
-/// Where records wait for the loop; clones share them.
+/// Records that wait for the loop. Clones share one buffer.
 #[derive(Clone, Default)]
-pub struct LogBuffer(Arc<Mutex<Waiting>>);
+pub struct LogBuffer(Arc<Mutex<Buffered>>);
 
 #[derive(Default)]
-struct Waiting {
-    /// `LEVEL text` and a line feed each.
+struct Buffered {
+    /// One `LEVEL text` per line, each with a line feed.
     lines: String,
-    lost: u64,
+    dropped: u64,
 }
 
 impl LogBuffer {
-    /// Hands out each line, `2026-01-02T03:04:05.678Z LEVEL text` without a line feed, and leaves
-    /// the tap empty. `wall` is the time of the turn. What `each` logs itself waits for the next.
+    /// Passes each line to `each` as `2026-01-02T03:04:05.678Z LEVEL text`, without a line feed, and empties the buffer.
+    /// `wall` is the time of the turn.
+    ///
+    /// The lines are taken out first, so that `each` may log: such records wait for the next drain.
     pub fn drain(&self, wall: SystemTime, mut each: impl FnMut(&str, Level)) {
-        let taken = mem::take(&mut *self.lock());
-        if taken.lines.is_empty() && taken.lost == 0 {
+        let Buffered { lines, dropped } = mem::take(&mut *self.lock());
+        if lines.is_empty() && dropped == 0 {
             return;
         }
-        let mut line = humantime::format_rfc3339_millis(wall).to_string();
-        line.push(' ');
-        let stamp = line.len();
-        let mut put = |text: &dyn std::fmt::Display, level| {
-            line.truncate(stamp);
-            // Writing into a String cannot fail.
-            let _ = write!(line, "{text}");
-            each(&line, level);
-        };
-        for text in taken.lines.lines() {
-            put(&text, level_of(text));
+        let time = humantime::format_rfc3339_millis(wall);
+        for line in lines.lines() {
+            let level = Level::iter().find(|level| line.starts_with(level.as_str())).unwrap_or(Level::Info);
+            each(&format!("{time} {line}"), level);
         }
-        if taken.lost > 0 {
-            put(&format_args!("WARN {} log lines dropped, too many at once", taken.lost), Level::Warn);
+        if dropped > 0 {
+            each(&format!("{time} WARN {dropped} log lines dropped, too many at once"), Level::Warn);
         }
-    }
-
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        let waiting = self.lock();
-        waiting.lines.is_empty() && waiting.lost == 0
     }
 
     fn push(&self, line: &str) {
-        let mut waiting = self.lock();
-        match waiting.lines.len() + line.len() <= MOST {
-            true => waiting.lines.push_str(line),
-            false => waiting.lost += 1,
+        let mut buffered = self.lock();
+        match buffered.lines.len() + line.len() <= MAX_BYTES {
+            true => buffered.lines.push_str(line),
+            false => buffered.dropped += 1,
         }
     }
 
-    /// There is one thread, and nothing in here panics: a poisoned tap is as good as another.
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    /// Nothing panics while holding the lock, so a poisoned one needs no treatment.
+    fn lock(&self) -> MutexGuard<'_, Buffered> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The records that count, into the tap.
-struct Tapped {
+/// The logger: filters by env_logger, writes into the buffer.
+struct BufferedLogger {
     filter: Logger,
-    tap: LogBuffer,
+    buffer: LogBuffer,
 }
 
-impl Log for Tapped {
+impl Log for BufferedLogger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         self.filter.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
+            // Escaped, a record is one line, and text of a server that it quotes cannot control the terminal.
             let text = record.args().to_string();
-            self.tap.push(&format!("{} {}\n", record.level(), one_line(&text)));
+            self.buffer.push(&format!("{} {}\n", record.level(), wsmon::escape(&text)));
         }
     }
 
     fn flush(&self) {}
 }
 
-fn logger(level: LevelFilter, tap: &LogBuffer) -> Tapped {
-    // It is never asked to write; without a format of ours, its own would be in the program.
-    let filter = Builder::new().filter(Some(OURS), level).format(|_, _| Ok(())).build();
-    Tapped { filter, tap: tap.clone() }
-}
-
-fn level_of(line: &str) -> Level {
-    Level::iter().find(|level| line.starts_with(level.as_str())).unwrap_or(Level::Info)
-}
-
-/// Controls and bidirectional overrides as escapes: a record is one line, and no text of a server
-/// that it quotes commands the terminal.
-fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            _ if c.is_control() || is_bidirectional(c) => line.extend(c.escape_default()),
-            _ => line.push(c),
-        }
-    }
-    line
-}
-
-fn is_bidirectional(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+fn logger(level: LevelFilter, buffer: &LogBuffer) -> BufferedLogger {
+    // The format is never used. Naming one keeps env_logger's default format out of the binary.
+    let filter = Builder::new().filter(Some(TARGET), level).format(|_, _| Ok(())).build();
+    BufferedLogger { filter, buffer: buffer.clone() }
 }
 
 #[cfg(test)]
@@ -154,27 +120,27 @@ mod tests {
 
     use super::*;
 
-    fn say(logger: &Tapped, target: &str, level: Level, text: &str) {
+    fn record(logger: &BufferedLogger, target: &str, level: Level, text: &str) {
         logger.log(&Record::builder().target(target).level(level).args(format_args!("{text}")).build());
     }
 
-    fn drained(tap: &LogBuffer) -> Vec<(String, Level)> {
+    fn drained(buffer: &LogBuffer) -> Vec<(String, Level)> {
         let mut lines = Vec::new();
         let wall = UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
-        tap.drain(wall, |line, level| lines.push((line.to_owned(), level)));
+        buffer.drain(wall, |line, level| lines.push((line.to_owned(), level)));
         lines
     }
 
-    fn texts(tap: &LogBuffer) -> Vec<String> {
-        drained(tap).into_iter().map(|(line, _)| line[25..].to_owned()).collect()
+    fn texts(buffer: &LogBuffer) -> Vec<String> {
+        drained(buffer).into_iter().map(|(line, _)| line[25..].to_owned()).collect()
     }
 
     #[test]
     fn a_line_has_stamp_level_and_text() {
-        let tap = LogBuffer::default();
-        say(&logger(LevelFilter::Info, &tap), "wsmon::session", Level::Warn, "home: lost");
-        assert_eq!(drained(&tap), [("2026-01-02T03:04:05.678Z WARN home: lost".to_owned(), Level::Warn)]);
-        assert_eq!(drained(&tap), []);
+        let buffer = LogBuffer::default();
+        record(&logger(LevelFilter::Info, &buffer), "wsmon::session", Level::Warn, "home: lost");
+        assert_eq!(drained(&buffer), [("2026-01-02T03:04:05.678Z WARN home: lost".to_owned(), Level::Warn)]);
+        assert_eq!(drained(&buffer), []);
     }
 
     #[test]
@@ -195,49 +161,49 @@ mod tests {
     }
 
     #[test]
-    fn what_is_below_the_level_is_not_said() {
-        let tap = LogBuffer::default();
-        let logger = logger(LevelFilter::Warn, &tap);
-        say(&logger, "wsmon", Level::Info, "quiet");
-        say(&logger, "wsmon", Level::Error, "loud");
-        assert_eq!(texts(&tap), ["ERROR loud"]);
+    fn records_below_the_level_are_not_logged() {
+        let buffer = LogBuffer::default();
+        let logger = logger(LevelFilter::Warn, &buffer);
+        record(&logger, "wsmon", Level::Info, "below");
+        record(&logger, "wsmon", Level::Error, "above");
+        assert_eq!(texts(&buffer), ["ERROR above"]);
     }
 
     #[test]
-    fn other_crates_are_not_let_through() {
-        let tap = LogBuffer::default();
-        let logger = logger(LevelFilter::Trace, &tap);
-        say(&logger, "tungstenite::handshake::client", Level::Error, "Authorization: Bearer secret");
-        assert!(texts(&tap).is_empty());
+    fn records_of_other_crates_are_not_logged() {
+        let buffer = LogBuffer::default();
+        let logger = logger(LevelFilter::Trace, &buffer);
+        record(&logger, "tungstenite::handshake::client", Level::Error, "Authorization: Bearer secret");
+        assert!(texts(&buffer).is_empty());
     }
 
     #[test]
     fn a_record_is_one_line_whatever_it_quotes() {
-        let tap = LogBuffer::default();
-        say(&logger(LevelFilter::Info, &tap), "wsmon", Level::Info, "a\nb\x1b[2J\u{9b}é\u{202e}");
-        assert_eq!(texts(&tap), [r"INFO a\nb\u{1b}[2J\u{9b}é\u{202e}"]);
+        let buffer = LogBuffer::default();
+        record(&logger(LevelFilter::Info, &buffer), "wsmon", Level::Info, "a\nb\x1b[2J\u{9b}é\u{202e}\u{2028}");
+        assert_eq!(texts(&buffer), [r"INFO a\nb\x1b[2J\u{9b}é\u{202e}\u{2028}"]);
     }
 
     #[test]
-    fn more_than_fits_is_counted() {
-        let tap = LogBuffer::default();
-        let logger = logger(LevelFilter::Info, &tap);
-        let long = "x".repeat(MOST / 4);
+    fn lines_beyond_the_bound_are_counted() {
+        let buffer = LogBuffer::default();
+        let logger = logger(LevelFilter::Info, &buffer);
+        let long = "x".repeat(MAX_BYTES / 4);
         for _ in 0..5 {
-            say(&logger, "wsmon", Level::Info, &long);
+            record(&logger, "wsmon", Level::Info, &long);
         }
-        let lines = texts(&tap);
+        let lines = texts(&buffer);
         assert_eq!(lines.len(), 4);
         assert_eq!(lines[3], "WARN 2 log lines dropped, too many at once");
-        assert!(texts(&tap).is_empty());
+        assert!(texts(&buffer).is_empty());
     }
 
     #[test]
-    fn what_is_logged_while_draining_waits_for_the_next_turn() {
-        let tap = LogBuffer::default();
-        let logger = logger(LevelFilter::Info, &tap);
-        say(&logger, "wsmon", Level::Info, "one");
-        tap.drain(UNIX_EPOCH, |_, _| say(&logger, "wsmon", Level::Info, "two"));
-        assert_eq!(texts(&tap), ["INFO two"]);
+    fn records_logged_while_draining_wait_for_the_next_drain() {
+        let buffer = LogBuffer::default();
+        let logger = logger(LevelFilter::Info, &buffer);
+        record(&logger, "wsmon", Level::Info, "one");
+        buffer.drain(UNIX_EPOCH, |_, _| record(&logger, "wsmon", Level::Info, "two"));
+        assert_eq!(texts(&buffer), ["INFO two"]);
     }
 }

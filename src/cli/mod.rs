@@ -2,10 +2,12 @@
 
 mod args;
 mod argv;
+mod demo;
 mod exit_status;
 mod file;
 mod filter;
 mod logging;
+mod output;
 mod plan;
 #[cfg(test)]
 mod properties;

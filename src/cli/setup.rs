@@ -11,7 +11,7 @@ use super::plan::{Exit, Plan};
 use super::{Failure, terminal};
 
 /// Opens a file for appending, if `path` names one. Errors name `option`.
-pub fn open(path: &Option<PathBuf>, option: &str, plan: &Plan) -> Result<Option<Box<Appender>>, Failure> {
+pub fn open(path: &Option<PathBuf>, option: &str, plan: &Plan) -> Result<Option<Appender>, Failure> {
     let Some(path) = path else { return Ok(None) };
     let keep = u32::try_from(plan.rotate_keep).unwrap_or(u32::MAX);
     match Appender::open(path, plan.rotate_size, keep) {

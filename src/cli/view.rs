@@ -1,4 +1,4 @@
-//! Where messages go: through the format to stdout, as lines to the saved data.
+//! Selects messages and formats them: for stdout, and as JSON Lines for `--save-data`.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -8,201 +8,157 @@ use wsmon::{Event, Format, Message, Raw, Style};
 use super::file::Appender;
 use crate::cli::filter::Filter;
 
-/// What becomes of messages.
-pub struct View {
+/// Capacity above this is given back after each message.
+const KEPT_CAPACITY: usize = 64 << 10;
+
+/// Settings of a [`View`].
+pub struct ViewOptions {
     pub format: &'static Format,
     pub style: Style,
-    /// At most one sample per server in this time.
+    /// Minimum time between two samples of one server; `None` shows all.
     pub every: Option<Duration>,
-    /// What to show; everything where nothing is said. Data is saved whatever it says.
-    pub only: Option<Filter>,
-    /// How much content to show of each server.
+    /// Events to show; `None` shows all. Does not apply to saved data.
+    pub filter: Option<Filter>,
+    /// Number of messages to show of each server.
     pub count: Option<u64>,
-    /// Only answers count.
-    pub answers_only: bool,
-    pub data: Option<Box<Appender>>,
-    /// Text for stdout, in whole messages.
-    pub out: Outbox,
-    servers: Vec<ServerView>,
-    /// The row of FORMATS by which data is saved.
-    line: &'static Format,
+    /// Only answers count towards `count`.
+    pub count_answers: bool,
 }
 
-/// Messages on their way to stdout, one buffer for all of a turn.
-#[derive(Default)]
-pub struct Outbox {
+/// The path of messages to stdout and to the saved data.
+pub struct View {
+    pub options: ViewOptions,
+    pub data: Option<Appender>,
+    data_format: &'static Format,
+    servers: Vec<ServerView>,
+    /// The message being formatted; reused to save allocations.
     text: String,
-    ends: Vec<usize>,
 }
 
 #[derive(Default)]
 struct ServerView {
-    /// Messages of content that were received and shown.
+    /// Messages with content, as [`Message::is_content`] defines it.
     received: u64,
+    /// Messages that counted towards `count`.
     shown: u64,
-    sample_at: Option<Instant>,
-    held: Option<Held>,
+    sample_shown_at: Option<Instant>,
+    held: Option<HeldSample>,
 }
 
-/// A sample that waits for its time; a later one takes its place.
-struct Held {
-    out: String,
-    /// Whether `out` counts.
+/// The latest sample that came too early for `--every`. A newer one replaces it.
+struct HeldSample {
+    text: String,
     counts: bool,
-    line: String,
+    data_line: String,
     due_at: Instant,
 }
 
-impl Outbox {
-    /// Returns what `write` does.
-    fn write<T>(&mut self, write: impl FnOnce(&mut String) -> T) -> T {
-        let done = write(&mut self.text);
-        if self.ends.last().copied().unwrap_or_default() < self.text.len() {
-            self.ends.push(self.text.len());
-        }
-        done
-    }
-
-    /// Hands out every message and forgets it.
-    pub fn drain(&mut self, each: &mut dyn FnMut(&str)) {
-        let mut start = 0;
-        for end in self.ends.drain(..) {
-            each(&self.text[start..end]);
-            start = end;
-        }
-        self.text.clear();
-        // One large message must not stay for ever.
-        self.text.shrink_to(KEPT);
-    }
-}
-
-/// What an emptied buffer keeps.
-const KEPT: usize = 64 << 10;
-
 impl View {
-    /// A view over so many servers.
-    pub fn new(format: &'static Format, style: Style, servers: usize) -> Self {
-        let line = wsmon::format("jsonl").unwrap_or(format);
-        View {
-            format,
-            style,
-            every: None,
-            only: None,
-            count: None,
-            answers_only: false,
-            data: None,
-            out: Outbox::default(),
-            servers: (0..servers).map(|_| ServerView::default()).collect(),
-            line,
-        }
+    /// A view of as many servers.
+    pub fn new(options: ViewOptions, data: Option<Appender>, servers: usize) -> Self {
+        let data_format = wsmon::format("jsonl").unwrap_or(options.format);
+        let servers = (0..servers).map(|_| ServerView::default()).collect();
+        View { options, data, data_format, servers, text: String::new() }
     }
 
-    /// Takes a message as it is received.
-    pub fn show(&mut self, shown: &Message<'_>) {
-        let server = &mut self.servers[shown.id];
-        server.received += u64::from(shown.is_content());
-        if matches!(shown.raw, Raw::None) || server.is_full(self.count) {
+    /// Shows and saves a message, or holds it. Each text for stdout, one or more whole lines, goes to `print`.
+    pub fn show(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
+        let server = &mut self.servers[message.id];
+        server.received += u64::from(message.is_content());
+        if matches!(message.raw, Raw::None) || self.count_reached(message.id) {
             return;
         }
-        match self.every {
-            Some(every) if is_sample(shown) => self.sample(shown, every),
-            _ => {
-                if shown.events.iter().any(|event| matches!(event, Event::Sample(_))) {
-                    // A newer sample than the one that waits, whose turn it would be.
-                    server.held = None;
-                    server.sample_at = Some(shown.at);
-                }
-                let View { format, style, only, out, .. } = self;
-                let counts = out.write(|out| write_chosen(out, shown, format, style, only.as_ref()));
-                let answer = shown.events.iter().any(|event| matches!(event, Event::Answer(_)));
-                server.shown += u64::from(counts && (answer || !self.answers_only));
-                if let Some(data) = &mut self.data {
-                    let mut line = String::new();
-                    (self.line.write)(&mut line, shown, &self.style);
-                    data.write_line(line.trim_end_matches('\n'), shown.at);
-                }
-            }
+        match self.options.every {
+            Some(every) if matches!(message.events, [Event::Sample(_)]) => self.hold(message, every, print),
+            _ => self.show_now(message, print),
         }
     }
 
-    /// Lets go of the samples whose time has come; of all of them at the end.
-    pub fn release(&mut self, now: Instant, all: bool) {
-        let View { servers, out, data, .. } = self;
-        for server in servers {
-            if server.held.as_ref().is_none_or(|held| !all && now < held.due_at) {
-                continue;
-            }
-            if let Some(held) = server.held.take() {
-                server.shown += u64::from(held.counts);
-                server.sample_at = Some(now);
-                out.write(|out| out.push_str(&held.out));
-                if let Some(data) = data {
-                    data.write_line(&held.line, now);
-                }
-            }
+    fn show_now(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
+        let View { options, data, data_format, servers, text } = self;
+        let server = &mut servers[message.id];
+        if message.events.iter().any(|event| matches!(event, Event::Sample(_))) {
+            // It is newer than the sample that is held.
+            server.held = None;
+            server.sample_shown_at = Some(message.at);
         }
-    }
-
-    /// When a sample's time comes.
-    pub fn deadline(&self) -> Option<Instant> {
-        let mut deadline = None;
-        for held in self.servers.iter().filter_map(|server| server.held.as_ref()) {
-            if deadline.is_none_or(|at| held.due_at < at) {
-                deadline = Some(held.due_at);
-            }
+        text.clear();
+        let counts = format_message(text, message, options);
+        if !text.is_empty() {
+            print(text);
         }
-        deadline
+        let answer = message.events.iter().any(|event| matches!(event, Event::Answer(_)));
+        server.shown += u64::from(counts && (answer || !options.count_answers));
+        if let Some(data) = data {
+            text.clear();
+            (data_format.write)(text, message, &options.style);
+            data.write_line(text.trim_end_matches('\n'), message.at);
+        }
+        text.shrink_to(KEPT_CAPACITY);
     }
 
-    /// Whether the server has been shown as often as was asked for.
-    pub fn is_full(&self, id: usize) -> bool {
-        self.servers[id].is_full(self.count)
-    }
-
-    /// The largest number of messages of content received, and shown, of one server.
-    pub fn most(&self) -> (u64, u64) {
-        let most = |of: fn(&ServerView) -> u64| self.servers.iter().map(of).max().unwrap_or_default();
-        (most(|server| server.received), most(|server| server.shown))
-    }
-
-    fn sample(&mut self, shown: &Message<'_>, every: Duration) {
-        let View { format, style, only, .. } = self;
-        let server = &mut self.servers[shown.id];
-        let due_at = server.sample_at.map_or(shown.at, |at| at + every);
-        let empty = || Held { out: String::new(), counts: false, line: String::new(), due_at };
+    /// Holds a sample until it is due. It is formatted here already, because a message does not outlive the call.
+    fn hold(&mut self, message: &Message<'_>, every: Duration, print: &mut dyn FnMut(&str)) {
+        let View { options, data, data_format, servers, .. } = self;
+        let server = &mut servers[message.id];
+        let due_at = server.sample_shown_at.map_or(message.at, |at| at + every);
+        let empty = || HeldSample { text: String::new(), counts: false, data_line: String::new(), due_at };
         let held = server.held.get_or_insert_with(empty);
-        held.out.clear();
-        held.counts = write_chosen(&mut held.out, shown, format, style, only.as_ref()) && !self.answers_only;
-        if self.data.is_some() {
-            held.line.clear();
-            (self.line.write)(&mut held.line, shown, &self.style);
-            held.line.truncate(held.line.trim_end_matches('\n').len());
+        held.text.clear();
+        held.counts = format_message(&mut held.text, message, options) && !options.count_answers;
+        if data.is_some() {
+            held.data_line.clear();
+            (data_format.write)(&mut held.data_line, message, &options.style);
+            held.data_line.truncate(held.data_line.trim_end_matches('\n').len());
         }
-        if due_at <= shown.at {
-            self.release(shown.at, false);
+        if due_at <= message.at {
+            self.release(message.at, false, print);
         }
+    }
+
+    /// Shows and saves the held samples that are due; with `all`, every one.
+    pub fn release(&mut self, now: Instant, all: bool, print: &mut dyn FnMut(&str)) {
+        for server in &mut self.servers {
+            let Some(held) = server.held.take_if(|held| all || held.due_at <= now) else { continue };
+            server.shown += u64::from(held.counts);
+            server.sample_shown_at = Some(now);
+            if !held.text.is_empty() {
+                print(&held.text);
+            }
+            if let Some(data) = &mut self.data {
+                data.write_line(&held.data_line, now);
+            }
+        }
+    }
+
+    /// Returns the time at which `release` is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.servers.iter().filter_map(|server| Some(server.held.as_ref()?.due_at)).min()
+    }
+
+    /// Returns true if as many messages of the server were shown as `--count` asks for.
+    pub fn count_reached(&self, id: usize) -> bool {
+        self.options.count.is_some_and(|count| self.servers[id].shown >= count)
+    }
+
+    /// Returns the highest number of messages with content received from one server, and shown of one server.
+    pub fn max_counts(&self) -> (u64, u64) {
+        let max = |of: fn(&ServerView) -> u64| self.servers.iter().map(of).max().unwrap_or_default();
+        (max(|server| server.received), max(|server| server.shown))
     }
 }
 
-impl ServerView {
-    fn is_full(&self, count: Option<u64>) -> bool {
-        count.is_some_and(|count| self.shown >= count)
-    }
-}
-
-/// Appends what is to be shown of a message. Whether that counts: it does not where there is nothing to see, as
-/// with a list of processes that has not changed.
-fn write_chosen(out: &mut String, shown: &Message<'_>, format: &Format, style: &Style, only: Option<&Filter>) -> bool {
+/// Appends the message in the format. Returns true if it counts: a message that leaves nothing to see does not, such as
+/// an unchanged list of processes.
+fn format_message(out: &mut String, message: &Message<'_>, options: &ViewOptions) -> bool {
     let start = out.len();
-    let Some(events) = only.map_or(Some(Cow::Borrowed(shown.events)), |only| only.select(shown)) else { return false };
-    let chosen = Message { events: &events, ..*shown };
-    (format.write)(out, &chosen, style);
-    chosen.is_content() && out.len() > start
-}
-
-/// Whether the message is a sample and nothing else that must not wait.
-fn is_sample(shown: &Message<'_>) -> bool {
-    matches!(shown.events, [Event::Sample(_)])
+    let filter = options.filter.as_ref();
+    let Some(events) = filter.map_or(Some(Cow::Borrowed(message.events)), |filter| filter.select(message)) else {
+        return false;
+    };
+    let message = Message { events: &events, ..*message };
+    (options.format.write)(out, &message, &options.style);
+    message.is_content() && out.len() > start
 }
 
 #[cfg(test)]
@@ -217,60 +173,56 @@ mod tests {
         Event::Log(LogLine { level: "".into(), source: "".into(), text: text.into() })
     }
 
-    /// Shows a message of the type `x.y` of the only server.
-    fn show(view: &mut View, events: &[Event<'_>]) {
+    /// Shows a message of the type `x.y` of the only server; appends the output to `out`.
+    fn show(view: &mut View, events: &[Event<'_>], out: &mut String) {
         let server: Arc<str> = "a".into();
         let (received_at, raw) = (SystemTime::UNIX_EPOCH, Raw::Json("{}"));
-        view.show(&Message { server: &server, id: 0, received_at, at: Instant::now(), kind: "x.y", raw, events });
+        let message = Message { server: &server, id: 0, received_at, at: Instant::now(), kind: "x.y", raw, events };
+        view.show(&message, &mut |text| out.push_str(text));
     }
 
-    fn view(format: &str, only: &str) -> View {
-        let mut view = View::new(wsmon::format(format).unwrap(), Style::default(), 1);
-        view.only = (!only.is_empty()).then(|| Filter::read(only).unwrap());
-        view
-    }
-
-    fn drained(view: &mut View) -> String {
-        let mut all = String::new();
-        view.out.drain(&mut |message| all.push_str(message));
-        all
+    fn view(format: &str, filter: &str, count: Option<u64>, data: Option<Appender>) -> View {
+        let format = wsmon::format(format).unwrap();
+        let filter = (!filter.is_empty()).then(|| Filter::read(filter).unwrap());
+        let options = ViewOptions { format, style: Style::default(), every: None, filter, count, count_answers: false };
+        View::new(options, data, 1)
     }
 
     #[test]
-    fn only_what_was_asked_for_is_shown_and_counted_but_all_is_saved() {
-        let scratch = TempDir::new();
-        let mut view = view("simple", "log");
-        view.data = Some(Appender::open(scratch.file("data"), None, 0).unwrap());
-        view.count = Some(2);
+    fn only_filtered_messages_are_shown_and_counted_but_all_are_saved() {
+        let dir = TempDir::new();
+        let data = Appender::open(dir.file("data"), None, 0).unwrap();
+        let mut view = view("simple", "log", Some(2), Some(data));
+        let mut out = String::new();
         let notice = || Event::Notice(Notice { text: "n".into(), greeting: false });
         for events in [&[notice()][..], &[notice(), log("1")], &[], &[log("2")]] {
-            assert!(!view.is_full(0));
-            show(&mut view, events);
+            assert!(!view.count_reached(0));
+            show(&mut view, events, &mut out);
         }
-        assert!(view.is_full(0));
-        assert_eq!(drained(&mut view), "[LOG] 1\n[LOG] 2\n");
-        assert_eq!(view.most(), (3, 2));
+        assert!(view.count_reached(0));
+        assert_eq!(out, "[LOG] 1\n[LOG] 2\n");
+        assert_eq!(view.max_counts(), (3, 2));
         let saved = view.data.as_ref().map(|data| data.written().lines);
         assert_eq!(saved, Some(4));
     }
 
     #[test]
-    fn json_formats_show_the_whole_message_where_a_part_was_asked_for() {
+    fn json_formats_show_the_whole_message_if_the_filter_chooses_a_part() {
         let events = [log("1"), Event::KeepAlive];
-        for (only, shown) in [("", true), ("log", true), ("x.y", true), ("alert", false), ("x", false)] {
-            let mut view = view("json", only);
-            show(&mut view, &events);
-            assert_eq!(drained(&mut view), if shown { "{}\n" } else { "" }, "{only}");
+        for (filter, shown) in [("", true), ("log", true), ("x.y", true), ("alert", false), ("x", false)] {
+            let mut out = String::new();
+            show(&mut view("json", filter, None, None), &events, &mut out);
+            assert_eq!(out, if shown { "{}\n" } else { "" }, "{filter}");
         }
     }
 
     #[test]
-    fn what_a_format_has_nothing_to_say_about_does_not_count() {
+    fn a_message_without_output_does_not_count() {
         let unchanged = [Event::Processes(Processes::default())];
         for (format, counted) in [("simple", 0), ("detailed", 1), ("jsonl", 1), ("events", 1)] {
-            let mut view = view(format, "");
-            show(&mut view, &unchanged);
-            assert_eq!(view.most(), (1, counted), "{format}");
+            let mut view = view(format, "", None, None);
+            show(&mut view, &unchanged, &mut String::new());
+            assert_eq!(view.max_counts(), (1, counted), "{format}");
         }
     }
 }

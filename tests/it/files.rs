@@ -46,7 +46,7 @@ fn data_is_appended_and_a_torn_line_gets_its_end_first() {
     let text = scratch.read("data");
     let rest = text.strip_prefix("{\"whole\":1}\n{\"to\n").unwrap_or_else(|| panic!("{text}"));
     assert_eq!(usages(rest), [0.0, 1.0]);
-    let why = format!("WARN {data}: ended in the middle of a line, which was given its line feed");
+    let why = format!("WARN {data}: ended in the middle of a line; added the missing line feed");
     assert_eq!(log_lines(&finished.stderr, &["WARN"]), [why]);
 }
 

@@ -1,4 +1,4 @@
-//! SIGHUP: files are opened anew, as logrotate(8) wants it; without files it ends the run.
+//! SIGHUP: files are reopened, as logrotate(8) needs it; without files the run ends.
 
 use crate::client::{greet, json_lines, sample, watch};
 use crate::support::PATIENCE;
@@ -48,7 +48,7 @@ fn a_hangup_makes_new_files_where_the_old_ones_were_moved_away() {
     fs::rename(&log, scratch.path("log.moved")).unwrap();
     run.signal("HUP");
     let made = std::time::Instant::now();
-    while !(scratch.has("data") && scratch.has("log") && scratch.read("log").contains("opened anew")) {
+    while !(scratch.has("data") && scratch.has("log") && scratch.read("log").contains("reopened")) {
         assert!(made.elapsed() < PATIENCE, "no new files");
         std::thread::yield_now();
     }

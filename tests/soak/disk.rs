@@ -30,7 +30,7 @@ pub fn run(wsmon: &str, directory: &Path) -> Outcome {
     let log = std::env::temp_dir().join(format!("wsmon-soak-disk-{}", std::process::id()));
     fs::create_dir_all(&log)?;
     let mut client = Client::start(wsmon, &log, &arguments, Stdio::null())?;
-    client.wait_stderr("lines are lost; trying every 5 s", Duration::from_secs(30))?;
+    client.wait_stderr("lines are lost; retrying every 5 s", Duration::from_secs(30))?;
     sleep(Duration::from_secs(1));
     fs::remove_file(&filler)?;
     client.wait_stderr("written again, ", Duration::from_secs(30))?;

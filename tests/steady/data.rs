@@ -95,7 +95,7 @@ fn a_line_that_was_torn_is_ended_by_the_next_start_which_says_so() {
     let file = place(&scratch, "data");
     fs::write(&file, "{\"whole\":1}\n{\"to").unwrap();
     let run = Watched::start(&mut saving(&server, &file, &[]));
-    run.wait_stderr("ended in the middle of a line, which was given its line feed");
+    run.wait_stderr("ended in the middle of a line; added the missing line feed");
     wait_size(&file, 30);
     assert_eq!(run.end().code, Some(0));
     let text = fs::read_to_string(&file).unwrap();
@@ -117,7 +117,7 @@ fn a_full_disk_is_said_once_the_gap_is_counted_and_the_status_is_3() {
     limited.arg(inner.get_program()).args(inner.get_args()).env_clear();
     limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let run = Watched::start(&mut limited);
-    run.wait_stderr("lines are lost; trying every 5 s");
+    run.wait_stderr("lines are lost; retrying every 5 s");
     // Room again, as if somebody had tidied up: the next attempt succeeds.
     fs::remove_file(&file).unwrap();
     let stderr = run.wait_stderr("written again, ");
@@ -135,14 +135,14 @@ fn a_full_disk_is_said_once_the_gap_is_counted_and_the_status_is_3() {
 }
 
 #[test]
-fn a_file_that_is_moved_away_or_removed_is_made_anew_without_a_gap() {
+fn a_file_that_is_moved_away_or_removed_is_recreated_without_a_gap() {
     let server = Server::start(|mut peer| number_slowly(&mut peer));
     let scratch = TempDir::new();
     let (file, moved) = (place(&scratch, "data"), place(&scratch, "moved"));
     let run = Watched::start(&mut saving(&server, &file, &[]));
     wait_size(&file, 1000);
     fs::rename(&file, &moved).unwrap();
-    run.wait_stderr("was moved or removed, made anew");
+    run.wait_stderr("was moved or removed; created a new one");
     wait_size(&file, 1000);
     let finished = run.end();
     assert_eq!(finished.code, Some(0), "{finished:?}");
@@ -161,7 +161,7 @@ fn a_file_whose_directory_goes_is_a_gap_until_it_is_back() {
     let run = Watched::start(&mut saving(&server, &file, &[]));
     wait_size(&file, 1000);
     fs::remove_dir_all(&directory).unwrap();
-    run.wait_stderr("lines are lost; trying every 5 s");
+    run.wait_stderr("lines are lost; retrying every 5 s");
     fs::create_dir(&directory).unwrap();
     let stderr = run.wait_stderr("written again, ");
     let finished = run.end();
@@ -180,7 +180,7 @@ fn a_directory_in_the_way_of_a_rotation_is_said_and_costs_no_line() {
     let file = place(&scratch, "data");
     fs::create_dir(place(&scratch, "data.1")).unwrap();
     let run = Watched::start(&mut saving(&server, &file, &["--rotate-size", "2K"]));
-    run.wait_stderr("data.1 is in the way and not a file) and grows on");
+    run.wait_stderr("data.1 is not a regular file) and keeps growing");
     until_some(|| (fs::read_to_string(&file).unwrap().lines().count() == 100).then_some(()));
     let finished = run.end();
     assert_eq!(finished.code, Some(0), "{finished:?}");
@@ -201,7 +201,7 @@ fn a_second_process_on_one_file_is_refused() {
     let first = Watched::start(&mut saving(&server, &file, &[]));
     wait_size(&file, 10);
     let second = refused(&server, &file);
-    assert!(second.stderr.contains("it is being written by another process"), "{}", second.stderr);
+    assert!(second.stderr.contains("another process is writing to it"), "{}", second.stderr);
     assert_eq!(first.end().code, Some(0));
 }
 

@@ -1,4 +1,8 @@
-//! A file of lines that is only ever appended to, rotates, and outlives a full disk.
+//! An append-only file of lines that rotates and recovers from a full disk.
+//!
+//! It follows its path: logrotate(8) or a user may move or remove the file at any time, and lines must not go on to a
+//! file that nobody can find. The path is therefore compared with the open file every few seconds, before each
+//! rotation, after each failed write, and on SIGHUP.
 
 mod rotation;
 
@@ -9,26 +13,26 @@ use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// After a failure the next attempt waits this long; a file that was taken away is missed as soon.
+/// Time between two attempts after a failure, and between two checks of the path.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// What happened to the file, each said once. `Display` follows "PATH: ".
+/// An event in the life of the file, reported once. `Display` is meant to follow "PATH: ".
 #[derive(Debug)]
 pub enum Report {
-    /// From here on lines are missing.
-    Lost { why: io::Error },
+    /// A write failed; lines are lost until `Recovered`.
+    Lost { error: io::Error },
     /// Lines are written again.
-    Recovered { missing: u64 },
-    /// It grows beyond its size.
-    RotationFailed { why: io::Error },
-    /// It had been moved or removed; a new one was made.
+    Recovered { lost: u64 },
+    /// The file grows beyond its size.
+    RotationFailed { error: io::Error },
+    /// The file had been moved or removed; a new one was created.
     Recreated,
-    /// It had been moved and no new one can be made: lines still go to the moved one.
-    NotRecreated { why: io::Error },
+    /// The file had been moved and no new one can be created; lines still go to the moved one.
+    NotRecreated { error: io::Error },
 }
 
 impl Report {
-    /// Good news is worth a warning, since it follows bad news.
+    /// The log level. A recovery is a warning, so that whoever sees the error sees its end too.
     pub fn level(&self) -> log::Level {
         match self {
             Self::Recovered { .. } | Self::Recreated => log::Level::Warn,
@@ -39,42 +43,47 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let again = RETRY_AFTER.as_secs();
+        let seconds = RETRY_AFTER.as_secs();
         let words = super::Failure::words;
         match self {
-            Self::Lost { why } => {
-                write!(f, "cannot be written ({}), lines are lost; trying every {again} s", words(why))
+            Self::Lost { error } => {
+                write!(f, "cannot be written ({}), lines are lost; retrying every {seconds} s", words(error))
             }
-            Self::Recovered { missing: 1 } => write!(f, "written again, 1 line is missing"),
-            Self::Recovered { missing } => write!(f, "written again, {missing} lines are missing"),
-            Self::RotationFailed { why } => {
-                write!(f, "cannot be rotated ({}) and grows on; trying every {again} s", words(why))
+            Self::Recovered { lost: 1 } => write!(f, "written again, 1 line was lost"),
+            Self::Recovered { lost } => write!(f, "written again, {lost} lines were lost"),
+            Self::RotationFailed { error } => {
+                write!(f, "cannot be rotated ({}) and keeps growing; retrying every {seconds} s", words(error))
             }
-            Self::Recreated => write!(f, "was moved or removed, made anew"),
-            Self::NotRecreated { why } => {
-                write!(f, "was moved and cannot be made anew ({}); still writing to the moved one", words(why))
+            Self::Recreated => write!(f, "was moved or removed; created a new one"),
+            Self::NotRecreated { error } => {
+                write!(
+                    f,
+                    "was moved, and a new one cannot be created ({}); still writing to the moved one",
+                    words(error)
+                )
             }
         }
     }
 }
 
-/// How much was written by this run.
+/// Amount of data written by this run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     pub lines: u64,
     pub bytes: u64,
 }
 
-struct Failing {
-    /// None: at the next line.
+/// The state from a failed write to the next successful one.
+struct Outage {
+    /// `None` retries with the next line.
     retry_at: Option<Instant>,
-    missing: u64,
+    lost: u64,
 }
 
 /// An append-only file of lines, for `--save-data` and `--log-file`.
 ///
-/// Each line leaves in one write call, unbuffered: a process that is killed tears the last line at
-/// most. The file is locked against a second writer as long as it is open.
+/// Each line is one write call, unbuffered: a process that is killed loses at most the end of the last line. The file
+/// is locked against a second writer while it is open.
 pub struct Appender {
     path: PathBuf,
     rotate_size: Option<u64>,
@@ -82,28 +91,30 @@ pub struct Appender {
     fsync: bool,
     target: OpenFile,
     repaired: bool,
-    /// The line being written; kept to spare allocations.
+    /// The line being written; reused to save allocations.
     line: Vec<u8>,
-    look_at: Option<Instant>,
+    check_path_at: Option<Instant>,
+    /// Set while rotation fails.
     rotate_at: Option<Instant>,
-    failing: Option<Failing>,
-    astray: bool,
-    gap_total: u64,
+    outage: Option<Outage>,
+    /// `NotRecreated` has been reported for the open file.
+    moved_away: bool,
+    lost: u64,
     written: Written,
     reports: Vec<Report>,
 }
 
 impl Appender {
-    /// Opens or creates `path`. It is rotated before it grows over `rotate_size` bytes, and
-    /// `keep` older ones stay beside it; with none it is emptied.
+    /// Opens or creates `path`. The file is rotated before it would exceed `rotate_size` bytes. `keep` older files are
+    /// kept beside it; with 0 the file is truncated instead.
     ///
     /// # Errors
-    /// Besides those of the system: `path` is no regular file (but may be /dev/null), or another
-    /// process writes it. The text does not name the path.
-    pub fn open(path: impl Into<PathBuf>, rotate_size: Option<u64>, keep: u32) -> io::Result<Box<Self>> {
+    /// `path` cannot be opened, is not a regular file (/dev/null is allowed), or is locked by another process. The text
+    /// does not name the path.
+    pub fn open(path: impl Into<PathBuf>, rotate_size: Option<u64>, keep: u32) -> io::Result<Self> {
         let path = path.into();
         let target = OpenFile::open(&path)?;
-        Ok(Box::new(Self {
+        Ok(Self {
             repaired: target.torn,
             path,
             rotate_size,
@@ -111,18 +122,18 @@ impl Appender {
             fsync: false,
             target,
             line: Vec::new(),
-            look_at: None,
+            check_path_at: None,
             rotate_at: None,
-            failing: None,
-            astray: false,
-            gap_total: 0,
+            outage: None,
+            moved_away: false,
+            lost: 0,
             written: Written::default(),
             reports: Vec::new(),
-        }))
+        })
     }
 
-    /// Whether each line is to be on the disk before the next; that blocks.
-    pub fn fsync(&mut self, on: bool) {
+    /// Syncs each line to the disk before the next one, which blocks.
+    pub fn set_fsync(&mut self, on: bool) {
         self.fsync = on;
     }
 
@@ -130,62 +141,66 @@ impl Appender {
         &self.path
     }
 
-    /// Whether the file ended in the middle of a line, as after a crash: the first line of this
-    /// run begins with the line feed that was missing.
+    /// Returns true if the file ended in the middle of a line, as after a crash. The missing line feed is written before
+    /// the first line of this run.
     pub fn repaired(&self) -> bool {
         self.repaired
     }
 
-    /// Appends `line`, which has no line feed, and one line feed. What goes wrong is in `reports`.
+    /// Appends `line` and a line feed; `line` must not contain one. Failures go to `take_reports`.
     pub fn write_line(&mut self, line: &str, now: Instant) {
-        if self.failing.as_ref().and_then(|f| f.retry_at).is_some_and(|at| now < at) {
-            return self.miss(now, None);
+        if self.outage.as_ref().and_then(|outage| outage.retry_at).is_some_and(|at| now < at) {
+            return self.count_lost(now, None);
         }
         match self.try_line(line, now) {
-            Ok(()) => self.recovered(),
-            Err(why) => self.miss(now, Some(why)),
+            Ok(()) => {
+                if let Some(Outage { lost, .. }) = self.outage.take() {
+                    self.reports.push(Report::Recovered { lost });
+                }
+            }
+            Err(error) => self.count_lost(now, Some(error)),
         }
     }
 
-    /// What happened since this was last asked.
-    pub fn reports(&mut self) -> Vec<Report> {
+    /// Returns the reports since the last call.
+    pub fn take_reports(&mut self) -> Vec<Report> {
         std::mem::take(&mut self.reports)
     }
 
-    /// After SIGHUP: if the file was moved, makes a new one; if it fails, tries at once.
+    /// Creates a new file if the open one was moved (SIGHUP after logrotate). During an outage the next line is tried
+    /// at once.
     ///
     /// # Errors
-    /// No new one could be made. The old one stays open, and making a new one is tried again.
+    /// No new file could be created. The old one stays open, and creation is retried later.
     pub fn reopen(&mut self) -> io::Result<()> {
-        if let Some(failing) = &mut self.failing {
-            failing.retry_at = None;
+        if let Some(outage) = &mut self.outage {
+            outage.retry_at = None;
         }
-        match self.target.has_left(&self.path) {
-            true => self.open_anew(),
-            false => Ok(()),
+        match self.target.is_at(&self.path) {
+            true => Ok(()),
+            false => self.recreate(),
         }
     }
 
-    /// Lines that this run could not write.
-    pub fn gap_total(&self) -> u64 {
-        self.gap_total
+    /// Number of lines that this run could not write.
+    pub fn lost(&self) -> u64 {
+        self.lost
     }
 
-    /// What this run has written.
     pub fn written(&self) -> Written {
         self.written
     }
 
     fn try_line(&mut self, line: &str, now: Instant) -> io::Result<()> {
-        self.follow_path(now)?;
+        self.check_path(now)?;
         self.rotate_if_due(line.len() as u64 + 1, now);
         match self.append(line) {
-            Err(_) if self.target.has_left(&self.path) => {
-                self.open_anew()?;
+            Err(_) if !self.target.is_at(&self.path) => {
+                self.recreate()?;
                 self.reports.push(Report::Recreated);
                 self.append(line)
             }
-            other => other,
+            result => result,
         }
     }
 
@@ -205,56 +220,54 @@ impl Appender {
         Ok(())
     }
 
-    fn miss(&mut self, now: Instant, why: Option<io::Error>) {
-        self.gap_total += 1;
-        let first = self.failing.is_none();
-        let failing = self.failing.get_or_insert(Failing { retry_at: None, missing: 0 });
-        failing.missing += 1;
-        let Some(why) = why else { return };
-        failing.retry_at = Some(now + RETRY_AFTER);
+    /// Counts a lost line. `error` is the failed attempt; `None` means that none was made.
+    fn count_lost(&mut self, now: Instant, error: Option<io::Error>) {
+        self.lost += 1;
+        let first = self.outage.is_none();
+        let outage = self.outage.get_or_insert(Outage { retry_at: None, lost: 0 });
+        outage.lost += 1;
+        let Some(error) = error else { return };
+        outage.retry_at = Some(now + RETRY_AFTER);
         if first {
-            self.reports.push(Report::Lost { why });
+            self.reports.push(Report::Lost { error });
         }
     }
 
-    fn recovered(&mut self) {
-        if let Some(Failing { missing, .. }) = self.failing.take() {
-            self.reports.push(Report::Recovered { missing });
-        }
-    }
-
-    /// Looks now and then whether the file still stands at its path. An error only where lines
-    /// would go to a file that nobody can read any more.
-    fn follow_path(&mut self, now: Instant) -> io::Result<()> {
-        if self.look_at.is_some_and(|at| now < at) {
+    /// Checks every few seconds that the path still leads to the open file, and recreates it if not.
+    ///
+    /// A file that was moved can still be read by whoever moved it: lines go on to it while no new one can be created,
+    /// and that is no error. A file without a name left is lost with everything in it: that is one.
+    fn check_path(&mut self, now: Instant) -> io::Result<()> {
+        if self.check_path_at.is_some_and(|at| now < at) {
             return Ok(());
         }
-        if self.target.has_left(&self.path) {
-            match self.open_anew() {
+        if !self.target.is_at(&self.path) {
+            match self.recreate() {
                 Ok(()) => self.reports.push(Report::Recreated),
-                Err(why) if self.target.is_removed() => return Err(why),
-                Err(_) if self.astray => {}
-                Err(why) => {
-                    self.astray = true;
-                    self.reports.push(Report::NotRecreated { why });
+                Err(error) if self.target.is_unlinked() => return Err(error),
+                Err(_) if self.moved_away => {}
+                Err(error) => {
+                    self.moved_away = true;
+                    self.reports.push(Report::NotRecreated { error });
                 }
             }
         }
-        self.look_at = Some(now + RETRY_AFTER);
+        self.check_path_at = Some(now + RETRY_AFTER);
         Ok(())
     }
 
-    fn rotate_if_due(&mut self, more: u64, now: Instant) {
-        let over = self.rotate_size.is_some_and(|most| self.target.size + more > most);
-        let resting = self.rotate_at.is_some_and(|at| now < at);
-        if !over || resting || self.target.size == 0 || !self.target.regular {
+    /// Rotates if `length` more bytes would exceed the size. Failing to is reported once; the file then keeps growing.
+    fn rotate_if_due(&mut self, length: u64, now: Instant) {
+        let full = self.rotate_size.is_some_and(|max| self.target.size + length > max);
+        let too_early = self.rotate_at.is_some_and(|at| now < at);
+        if !full || too_early || self.target.size == 0 || !self.target.regular {
             return;
         }
         match self.rotate() {
             Ok(()) => self.rotate_at = None,
-            Err(why) => {
+            Err(error) => {
                 if self.rotate_at.is_none() {
-                    self.reports.push(Report::RotationFailed { why });
+                    self.reports.push(Report::RotationFailed { error });
                 }
                 self.rotate_at = Some(now + RETRY_AFTER);
             }
@@ -262,61 +275,62 @@ impl Appender {
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        if self.target.has_left(&self.path) {
-            // What stands there now is not ours to move.
-            return self.open_anew();
+        if !self.target.is_at(&self.path) {
+            // Another file is there now, which is not ours to rename.
+            return self.recreate();
         }
         if self.keep == 0 {
-            return self.target.empty();
+            return self.target.truncate();
         }
         rotation::shift(&self.path, self.keep)?;
-        self.open_anew().inspect_err(|_| {
-            // Back to where the file is looked for; if that fails too, `follow_path` sees to it.
+        self.recreate().inspect_err(|_| {
+            // Moves the file back to its path. If that fails too, the next `check_path` handles it.
             let _ = fs::rename(rotation::numbered(&self.path, 1), &self.path);
         })
     }
 
-    fn open_anew(&mut self) -> io::Result<()> {
+    /// Opens or creates the file at the path in place of the open one, which stays open on an error.
+    fn recreate(&mut self) -> io::Result<()> {
         self.target = OpenFile::open(&self.path)?;
         self.rotate_at = None;
-        self.astray = false;
+        self.moved_away = false;
         Ok(())
     }
 }
 
-/// The open file.
 struct OpenFile {
     file: File,
     /// False for /dev/null.
     regular: bool,
     device: u64,
     inode: u64,
+    /// Bytes.
     size: u64,
-    /// It ends in the middle of a line.
+    /// The file ends in the middle of a line.
     torn: bool,
 }
 
 impl OpenFile {
     fn open(path: &Path) -> io::Result<Self> {
-        // Before opening: opening a FIFO would wait for its reader.
+        // Checked before opening, since opening a FIFO waits for its reader.
         match fs::metadata(path) {
-            Ok(about) => refuse_special(&about)?,
-            Err(e) if e.kind() == ErrorKind::NotFound => {}
-            Err(e) => return Err(e),
+            Ok(metadata) => check_kind(&metadata)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         let file = open_to_append(path)?;
-        let about = file.metadata()?;
+        let metadata = file.metadata()?;
         let mut target = Self {
             file,
-            regular: about.is_file(),
-            device: about.dev(),
-            inode: about.ino(),
-            size: about.len(),
+            regular: metadata.is_file(),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.len(),
             torn: false,
         };
         if target.regular {
             target.lock()?;
-            target.torn = target.ends_in_a_line();
+            target.torn = target.ends_in_mid_line();
         }
         Ok(target)
     }
@@ -324,21 +338,21 @@ impl OpenFile {
     fn lock(&self) -> io::Result<()> {
         match self.file.try_lock() {
             Err(TryLockError::WouldBlock) => {
-                Err(io::Error::new(ErrorKind::ResourceBusy, "it is being written by another process"))
+                Err(io::Error::new(ErrorKind::ResourceBusy, "another process is writing to it"))
             }
-            // Not every file system can lock; that is no reason to save nothing.
+            // Not every file system supports locks; saving without one is better than not saving.
             Err(TryLockError::Error(_)) | Ok(()) => Ok(()),
         }
     }
 
-    /// A file that may not be read counts as whole.
-    fn ends_in_a_line(&self) -> bool {
+    /// A file without read permission counts as complete.
+    fn ends_in_mid_line(&self) -> bool {
         let mut last = [b'\n'];
         let read = self.size > 0 && self.file.read_at(&mut last, self.size - 1).is_ok_and(|length| length == 1);
         read && last != [b'\n']
     }
 
-    /// Keeps account of how far it came even if it fails on the way.
+    /// Appends `bytes`. `size` and `torn` are right after an error too, which may come after a part was written.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -349,54 +363,56 @@ impl OpenFile {
                     self.torn = rest[n - 1] != b'\n';
                     rest = &rest[n..];
                 }
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 
-    fn empty(&mut self) -> io::Result<()> {
+    fn truncate(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.size = 0;
         self.torn = false;
         Ok(())
     }
 
-    /// Whether something else, or nothing, stands at `path` now.
-    fn has_left(&self, path: &Path) -> bool {
+    /// Returns true if `path` leads to this file. When that cannot be found out, it is assumed to.
+    fn is_at(&self, path: &Path) -> bool {
         match fs::metadata(path) {
-            Ok(about) => (about.dev(), about.ino()) != (self.device, self.inode),
-            Err(e) => e.kind() == ErrorKind::NotFound,
+            Ok(metadata) => (metadata.dev(), metadata.ino()) == (self.device, self.inode),
+            Err(error) => error.kind() != ErrorKind::NotFound,
         }
     }
 
-    fn is_removed(&self) -> bool {
-        self.file.metadata().is_ok_and(|about| about.nlink() == 0)
+    /// Returns true if the file has no name left.
+    fn is_unlinked(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
     }
 }
 
 fn open_to_append(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
-    // Reading is for the last byte alone, and for that it need not be permitted.
+    // Read access is for `ends_in_mid_line` only, so a file without it is accepted.
     match options.clone().read(true).open(path) {
-        Err(e) if e.kind() == ErrorKind::PermissionDenied => options.open(path),
-        other => other,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => options.open(path),
+        result => result,
     }
 }
 
-fn refuse_special(about: &Metadata) -> io::Result<()> {
-    let kind = about.file_type();
-    let is_null = || fs::metadata("/dev/null").is_ok_and(|null| null.rdev() == about.rdev());
-    let what = match kind {
+/// Accepts regular files and /dev/null.
+fn check_kind(metadata: &Metadata) -> io::Result<()> {
+    let kind = metadata.file_type();
+    let is_null = || fs::metadata("/dev/null").is_ok_and(|null| null.rdev() == metadata.rdev());
+    let name = match kind {
         _ if kind.is_file() || kind.is_char_device() && is_null() => return Ok(()),
         _ if kind.is_dir() => "a directory",
         _ if kind.is_fifo() => "a FIFO",
         _ if kind.is_socket() => "a socket",
         _ => "a device",
     };
-    Err(io::Error::new(ErrorKind::InvalidInput, format!("it is {what}, not a file")))
+    Err(io::Error::new(ErrorKind::InvalidInput, format!("it is {name}, not a regular file")))
 }
 
 #[cfg(test)]

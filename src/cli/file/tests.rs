@@ -9,30 +9,30 @@ fn text(path: impl AsRef<Path>) -> String {
 }
 
 fn reports(appender: &mut Appender) -> Vec<String> {
-    appender.reports().iter().map(|report| report.to_string()).collect()
+    appender.take_reports().iter().map(|report| report.to_string()).collect()
 }
 
 fn refusal(path: &Path) -> String {
     Appender::open(path, None, 1).err().unwrap().to_string()
 }
 
-fn open(path: &Path) -> Box<Appender> {
+fn open(path: &Path) -> Appender {
     Appender::open(path, None, 5).unwrap()
 }
 
-/// A file that refuses every byte, in place of the one that was opened.
+/// Replaces the open file by one that refuses every byte; returns the open one.
 fn fill_disk(appender: &mut Appender) -> File {
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     std::mem::replace(&mut appender.target.file, full)
 }
 
 #[test]
-fn lines_are_appended_to_what_is_there() {
-    let scratch = TempDir::new();
-    let path = scratch.file("f");
+fn lines_are_appended_to_existing_ones() {
+    let dir = TempDir::new();
+    let path = dir.file("f");
     fs::write(&path, "old\n").unwrap();
     let mut appender = open(&path);
-    appender.fsync(true);
+    appender.set_fsync(true);
     appender.write_line("one", Instant::now());
     appender.write_line("two", Instant::now());
     assert_eq!(text(&path), "old\none\ntwo\n");
@@ -42,8 +42,8 @@ fn lines_are_appended_to_what_is_there() {
 
 #[test]
 fn the_torn_line_of_a_crashed_run_is_ended_first() {
-    let scratch = TempDir::new();
-    let path = scratch.file("f");
+    let dir = TempDir::new();
+    let path = dir.file("f");
     fs::write(&path, "whole\nto").unwrap();
     let mut appender = open(&path);
     assert!(appender.repaired());
@@ -53,42 +53,42 @@ fn the_torn_line_of_a_crashed_run_is_ended_first() {
 }
 
 #[test]
-fn what_is_no_file_is_refused() {
-    let scratch = TempDir::new();
-    let socket = scratch.file("s");
+fn anything_but_a_regular_file_is_refused() {
+    let dir = TempDir::new();
+    let socket = dir.file("s");
     let _listener = UnixListener::bind(&socket).unwrap();
-    assert_eq!(refusal(&socket), "it is a socket, not a file");
-    assert!(refusal(scratch.path()).ends_with("it is a directory, not a file"));
-    assert_eq!(refusal(Path::new("/dev/full")), "it is a device, not a file");
-    let missing = scratch.file("no/such/f");
+    assert_eq!(refusal(&socket), "it is a socket, not a regular file");
+    assert!(refusal(dir.path()).ends_with("it is a directory, not a regular file"));
+    assert_eq!(refusal(Path::new("/dev/full")), "it is a device, not a regular file");
+    let missing = dir.file("no/such/f");
     assert!(refusal(&missing).starts_with("No such file"));
 }
 
 #[test]
 fn dev_null_takes_every_line_and_never_rotates() {
     let mut appender = Appender::open("/dev/null", Some(3), 1).unwrap();
-    appender.fsync(true);
+    appender.set_fsync(true);
     for _ in 0..3 {
         appender.write_line("line", Instant::now());
     }
     assert!(reports(&mut appender).is_empty());
-    assert_eq!(appender.gap_total(), 0);
+    assert_eq!(appender.lost(), 0);
 }
 
 #[test]
-fn a_second_writer_is_refused_until_the_first_has_gone() {
-    let scratch = TempDir::new();
-    let path = scratch.file("f");
+fn a_second_writer_is_refused_until_the_first_has_closed() {
+    let dir = TempDir::new();
+    let path = dir.file("f");
     let first = open(&path);
-    assert!(refusal(&path).ends_with("it is being written by another process"));
+    assert!(refusal(&path).ends_with("another process is writing to it"));
     drop(first);
     open(&path);
 }
 
 #[test]
-fn a_file_that_may_only_be_written_is_written() {
-    let scratch = TempDir::new();
-    let path = scratch.file("f");
+fn a_file_without_read_permission_is_written() {
+    let dir = TempDir::new();
+    let path = dir.file("f");
     fs::write(&path, "").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o200)).unwrap();
     open(&path).write_line("line", Instant::now());
@@ -97,9 +97,9 @@ fn a_file_that_may_only_be_written_is_written() {
 }
 
 #[test]
-fn many_rotations_lose_nothing_but_what_is_beyond_keep() {
-    let scratch = TempDir::new();
-    let path = scratch.file("f");
+fn many_rotations_lose_nothing_but_files_beyond_keep() {
+    let dir = TempDir::new();
+    let path = dir.file("f");
     let mut appender = Appender::open(&path, Some(12), 3).unwrap();
     for n in 10..50 {
         appender.write_line(&format!("line {n}"), Instant::now());
@@ -113,75 +113,78 @@ fn many_rotations_lose_nothing_but_what_is_beyond_keep() {
 }
 
 #[test]
-fn a_file_is_filled_up_to_its_size_and_a_longer_line_stands_alone() {
-    let scratch = TempDir::new();
-    let path = scratch.file("f");
+fn a_file_is_filled_up_to_its_size_and_a_longer_line_is_a_file_of_its_own() {
+    let dir = TempDir::new();
+    let path = dir.file("f");
     let mut appender = Appender::open(&path, Some(8), 2).unwrap();
     for line in ["aaa", "bbb", "longer than the size", "ccc"] {
         appender.write_line(line, Instant::now());
     }
     assert_eq!(text(&path), "ccc\n");
-    assert_eq!(text(scratch.file("f.1")), "longer than the size\n");
-    assert_eq!(text(scratch.file("f.2")), "aaa\nbbb\n");
+    assert_eq!(text(dir.file("f.1")), "longer than the size\n");
+    assert_eq!(text(dir.file("f.2")), "aaa\nbbb\n");
 }
 
 #[test]
-fn with_nothing_to_keep_a_full_file_is_emptied() {
-    let scratch = TempDir::new();
-    let path = scratch.file("f");
+fn with_nothing_to_keep_a_full_file_is_truncated() {
+    let dir = TempDir::new();
+    let path = dir.file("f");
     let mut appender = Appender::open(&path, Some(8), 0).unwrap();
     for line in ["aaa", "bbb", "ccc"] {
         appender.write_line(line, Instant::now());
     }
     assert_eq!(text(&path), "ccc\n");
-    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
 #[test]
-fn a_rotation_that_fails_is_said_once_and_tried_again() {
-    let scratch = TempDir::new();
-    let path = scratch.file("f");
+fn a_failed_rotation_is_reported_once_and_retried() {
+    let dir = TempDir::new();
+    let path = dir.file("f");
     let now = Instant::now();
-    fs::create_dir(scratch.file("f.1")).unwrap();
+    fs::create_dir(dir.file("f.1")).unwrap();
     let mut appender = Appender::open(&path, Some(4), 1).unwrap();
     for line in ["aaa", "bbb", "ccc"] {
         appender.write_line(line, now);
     }
     appender.write_line("ddd", now + RETRY_AFTER);
-    let said = reports(&mut appender);
-    assert_eq!(said.len(), 1);
-    assert!(said[0].starts_with("cannot be rotated (") && said[0].contains("in the way"), "{said:?}");
-    fs::remove_dir(scratch.file("f.1")).unwrap();
+    let reported = reports(&mut appender);
+    assert_eq!(reported.len(), 1);
+    assert!(
+        reported[0].starts_with("cannot be rotated (") && reported[0].contains("f.1 is not a regular file"),
+        "{reported:?}"
+    );
+    fs::remove_dir(dir.file("f.1")).unwrap();
     appender.write_line("eee", now + RETRY_AFTER);
     appender.write_line("fff", now + RETRY_AFTER * 2);
-    assert_eq!(text(scratch.file("f.1")), "aaa\nbbb\nccc\nddd\neee\n");
+    assert_eq!(text(dir.file("f.1")), "aaa\nbbb\nccc\nddd\neee\n");
     assert_eq!(text(&path), "fff\n");
 }
 
 #[test]
-fn a_full_disk_is_said_once_and_the_gap_is_counted() {
-    let scratch = TempDir::new();
-    let path = scratch.file("f");
+fn a_full_disk_is_reported_once_and_lost_lines_are_counted() {
+    let dir = TempDir::new();
+    let path = dir.file("f");
     let now = Instant::now();
     let mut appender = open(&path);
     let good = fill_disk(&mut appender);
     for _ in 0..3 {
         appender.write_line("lost", now);
     }
-    let said = reports(&mut appender);
-    assert_eq!(said.len(), 1);
-    assert!(said[0].contains("no space left on device"), "{said:?}");
+    let reported = reports(&mut appender);
+    assert_eq!(reported.len(), 1);
+    assert!(reported[0].contains("no space left on device"), "{reported:?}");
     appender.target.file = good;
     appender.write_line("lost", now + RETRY_AFTER / 2);
     appender.write_line("back", now + RETRY_AFTER);
-    assert_eq!(reports(&mut appender), ["written again, 4 lines are missing"]);
-    assert_eq!((appender.gap_total(), text(&path).as_str()), (4, "back\n"));
+    assert_eq!(reports(&mut appender), ["written again, 4 lines were lost"]);
+    assert_eq!((appender.lost(), text(&path).as_str()), (4, "back\n"));
 }
 
 #[test]
-fn a_line_after_a_torn_one_begins_anew() {
-    let scratch = TempDir::new();
-    let path = scratch.file("f");
+fn a_line_after_a_torn_one_begins_a_new_line() {
+    let dir = TempDir::new();
+    let path = dir.file("f");
     let mut appender = open(&path);
     appender.target.append(b"half a li").unwrap();
     appender.write_line("whole", Instant::now());
@@ -189,63 +192,63 @@ fn a_line_after_a_torn_one_begins_anew() {
 }
 
 #[test]
-fn a_moved_file_is_left_at_once_when_asked_to() {
-    let scratch = TempDir::new();
-    let path = scratch.file("f");
+fn reopening_creates_a_new_file_if_the_old_one_was_moved() {
+    let dir = TempDir::new();
+    let path = dir.file("f");
     let mut appender = open(&path);
     appender.write_line("one", Instant::now());
     appender.reopen().unwrap();
-    fs::rename(&path, scratch.file("moved")).unwrap();
+    fs::rename(&path, dir.file("moved")).unwrap();
     appender.write_line("two", Instant::now());
     appender.reopen().unwrap();
     appender.write_line("three", Instant::now());
-    assert_eq!(text(scratch.file("moved")), "one\ntwo\n");
+    assert_eq!(text(dir.file("moved")), "one\ntwo\n");
     assert_eq!(text(&path), "three\n");
 }
 
 #[test]
-fn a_removed_file_is_made_anew_within_seconds() {
-    let scratch = TempDir::new();
-    let path = scratch.file("f");
+fn a_removed_file_is_recreated_within_seconds() {
+    let dir = TempDir::new();
+    let path = dir.file("f");
     let now = Instant::now();
     let mut appender = open(&path);
     appender.write_line("one", now);
     fs::remove_file(&path).unwrap();
     appender.write_line("two", now + RETRY_AFTER);
     assert_eq!(text(&path), "two\n");
-    assert_eq!(reports(&mut appender), ["was moved or removed, made anew"]);
+    assert_eq!(reports(&mut appender), ["was moved or removed; created a new one"]);
 }
 
 #[test]
-fn where_the_directory_is_gone_lines_are_lost_until_it_is_back() {
-    let scratch = TempDir::new();
+fn without_its_directory_lines_are_lost_until_it_is_back() {
+    let dir = TempDir::new();
     let now = Instant::now();
-    fs::create_dir(scratch.file("d")).unwrap();
-    let path = scratch.file("d/f");
+    fs::create_dir(dir.file("d")).unwrap();
+    let path = dir.file("d/f");
     let mut appender = open(&path);
-    fs::remove_dir_all(scratch.file("d")).unwrap();
+    fs::remove_dir_all(dir.file("d")).unwrap();
     appender.write_line("lost", now);
-    assert!(matches!(appender.reports().first(), Some(Report::Lost { .. })));
-    fs::create_dir(scratch.file("d")).unwrap();
+    assert!(matches!(appender.take_reports().first(), Some(Report::Lost { .. })));
+    fs::create_dir(dir.file("d")).unwrap();
     appender.reopen().unwrap();
     appender.write_line("back", now);
-    assert_eq!(reports(&mut appender), ["written again, 1 line is missing"]);
+    assert_eq!(reports(&mut appender), ["written again, 1 line was lost"]);
     assert_eq!(text(&path), "back\n");
 }
 
 #[test]
-fn where_only_the_name_is_taken_lines_go_to_the_moved_file() {
-    let scratch = TempDir::new();
-    let path = scratch.file("f");
+fn lines_go_to_the_moved_file_while_its_path_is_blocked() {
+    let dir = TempDir::new();
+    let path = dir.file("f");
     let now = Instant::now();
     let mut appender = open(&path);
-    fs::rename(&path, scratch.file("moved")).unwrap();
+    fs::rename(&path, dir.file("moved")).unwrap();
     fs::create_dir(&path).unwrap();
     for n in 0..3 {
         appender.write_line("line", now + RETRY_AFTER * n);
     }
     assert!(appender.reopen().is_err());
-    assert_eq!(text(scratch.file("moved")), "line\nline\nline\n");
-    let said = reports(&mut appender);
-    assert!(said.len() == 1 && said[0].contains("still writing to the moved one"), "{said:?}");
+    assert_eq!(text(dir.file("moved")), "line\nline\nline\n");
+    let reported = reports(&mut appender);
+    assert!(reported.len() == 1 && reported[0].contains("still writing to the moved one"), "{reported:?}");
 }

@@ -1,138 +1,102 @@
-//! A standard stream, written to without ever waiting for its reader.
+//! A standard stream that is written to without waiting for its reader.
 //!
-//! The flags of the inherited descriptor are left alone where that is possible at all: its open
-//! file description is shared with the shell and with whoever else writes there.
+//! O_NONBLOCK belongs to the open file description, which an inherited descriptor shares with the shell and with every
+//! other program that writes there; theirs would suddenly fail with EAGAIN. The flag is therefore never set on it. Each
+//! kind of file has another way not to block.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, IoSlice, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Registry, Token};
+use mio::{Interest, Registry, Token};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::OFlags;
+use rustix::net::SendFlags;
 
-/// What epoll calls writable in a pipe has room for one page at least.
+/// A pipe that poll(2) calls writable has room for at least one page.
 const PAGE: usize = 4096;
 
-// std takes flags for open(2) but does not name them; they differ by architecture.
-const MIPS: bool =
-    cfg!(any(target_arch = "mips", target_arch = "mips64", target_arch = "mips32r6", target_arch = "mips64r6"));
-const O_NONBLOCK: i32 = if MIPS {
-    0x80
-} else if cfg!(any(target_arch = "sparc", target_arch = "sparc64")) {
-    0x4000
-} else {
-    0o4000
-};
-const O_NOCTTY: i32 = if MIPS {
-    0x800
-} else if cfg!(any(target_arch = "sparc", target_arch = "sparc64")) {
-    0x8000
-} else {
-    0o400
-};
-
-/// How a descriptor is written to.
-enum Way {
-    /// An open file description of our own, non-blocking: pipes, terminals.
+/// The way of writing to a descriptor without blocking.
+enum Method {
+    /// Pipes and terminals: opened again through /proc, which gives an open file description of our own, with O_NONBLOCK.
     Reopened(File),
-    /// The inherited one, as it is. It has no readiness: regular files, /dev/null. A file system
-    /// that stalls blocks here; nothing can be done about that from one thread.
+    /// Sockets: send(2) with MSG_DONTWAIT.
+    Socket,
+    /// Pipes and terminals that cannot be opened again, because /proc is missing or they belong to another user, as with
+    /// su and in containers: poll(2) before each page. This can still block on a terminal with less room than a page, or
+    /// if another program fills the pipe in between.
+    Polled,
+    /// Regular files and /dev/null, which have no readiness. A file system that hangs blocks here, which one thread cannot
+    /// avoid.
     Direct,
-    /// The inherited one, set non-blocking for as long as we live: sockets cannot be reopened.
-    Socket(UnixStream),
-    /// The inherited one, asked before each page whether it would take it: the reopening was
-    /// refused (no /proc, or somebody else's pipe or terminal, as with `su` and in containers).
-    /// Another writer that fills it in between can still make us wait.
-    Asked(WritablePoll),
 }
 
-/// A standard stream: see the module. Dropping it undoes what had to be done to it.
+/// A standard stream, see the module.
 pub struct Descriptor {
     /// A duplicate of the inherited descriptor.
     inherited: File,
-    way: Way,
-    restore_blocking: bool,
+    method: Method,
 }
 
 impl Descriptor {
-    /// Finds out what `stream` (stdout or stderr) is and registers it for writability where that
-    /// means something.
+    /// Opens `stream` (stdout or stderr) and registers it for writability under `token`, if it has readiness at all.
     pub fn open(stream: BorrowedFd, registry: &Registry, token: Token) -> io::Result<Self> {
-        let number = stream.as_raw_fd();
         let inherited = File::from(stream.try_clone_to_owned()?);
-        let mut opened = Self { inherited, way: Way::Direct, restore_blocking: false };
-        let kind = opened.inherited.metadata()?.file_type();
-        if kind.is_socket() {
-            opened.take_socket(number)?;
+        let kind = inherited.metadata()?.file_type();
+        let method = if kind.is_socket() {
+            Method::Socket
         } else if kind.is_fifo() || kind.is_char_device() {
-            opened.way = match reopen(number) {
-                Ok(file) => Way::Reopened(file),
-                Err(_) => Way::Asked(WritablePoll::new()?),
-            };
-        }
-        opened.register(registry, token)?;
-        Ok(opened)
-    }
-
-    /// Makes a socket blocking again if it was, for whoever shares it. Also done when dropped.
-    pub fn restore(&mut self) {
-        if let Way::Socket(socket) = &self.way
-            && std::mem::take(&mut self.restore_blocking)
-        {
-            // Nobody is left to be told.
-            let _ = socket.set_nonblocking(false);
-        }
-    }
-
-    fn take_socket(&mut self, number: i32) -> io::Result<()> {
-        let socket = UnixStream::from(OwnedFd::from(self.inherited.try_clone()?));
-        let before = flags(number);
-        socket.set_nonblocking(true)?;
-        // The flags are octal digits whose meaning differs by architecture; whether they changed
-        // is all there is to know. Without /proc, blocking is what everybody starts with.
-        self.restore_blocking = before.is_none() || before != flags(number);
-        self.way = Way::Socket(socket);
-        Ok(())
+            reopen(&inherited).map_or(Method::Polled, Method::Reopened)
+        } else {
+            Method::Direct
+        };
+        let mut descriptor = Self { inherited, method };
+        descriptor.register(registry, token)?;
+        Ok(descriptor)
     }
 
     fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        let fd = match &self.way {
-            Way::Direct => return Ok(()),
-            Way::Reopened(file) => file.as_raw_fd(),
-            Way::Socket(socket) => socket.as_raw_fd(),
-            Way::Asked(_) => self.inherited.as_raw_fd(),
+        let fd = match &self.method {
+            Method::Direct => return Ok(()),
+            Method::Reopened(file) => file.as_raw_fd(),
+            Method::Socket | Method::Polled => self.inherited.as_raw_fd(),
         };
-        let registered = registry.register(&mut SourceFd(&fd), token, Interest::WRITABLE);
-        match registered {
-            // EPERM: epoll knows no readiness of /dev/null and the like.
-            Err(e) if e.kind() == ErrorKind::PermissionDenied => {
-                self.way = Way::Direct;
+        match registry.register(&mut SourceFd(&fd), token, Interest::WRITABLE) {
+            // EPERM: /dev/null and the like have no readiness in epoll(7).
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                self.method = Method::Direct;
                 Ok(())
             }
-            other => other,
+            result => result,
         }
     }
 }
 
 impl Write for Descriptor {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_vectored(&[IoSlice::new(bytes)])
+        match &mut self.method {
+            Method::Reopened(file) => file.write(bytes),
+            Method::Socket => Ok(rustix::net::send(&self.inherited, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?),
+            Method::Polled => {
+                let mut fds = [PollFd::new(&self.inherited, PollFlags::OUT)];
+                match rustix::event::poll(&mut fds, Some(&Timespec::default()))? {
+                    0 => Err(ErrorKind::WouldBlock.into()),
+                    _ => self.inherited.write(&bytes[..bytes.len().min(PAGE)]),
+                }
+            }
+            Method::Direct => self.inherited.write(bytes),
+        }
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        match &mut self.way {
-            Way::Reopened(file) => file.write_vectored(parts),
-            Way::Direct => self.inherited.write_vectored(parts),
-            Way::Socket(socket) => socket.write_vectored(parts),
-            Way::Asked(asking) => {
-                if !asking.writable(&self.inherited)? {
-                    return Err(ErrorKind::WouldBlock.into());
-                }
-                let part = parts.iter().find(|part| !part.is_empty()).map_or(&[][..], |p| p);
-                self.inherited.write(&part[..part.len().min(PAGE)])
+        match &mut self.method {
+            Method::Reopened(file) => file.write_vectored(parts),
+            Method::Direct => self.inherited.write_vectored(parts),
+            Method::Socket | Method::Polled => {
+                let part = parts.iter().find(|part| !part.is_empty());
+                part.map_or(Ok(0), |part| self.write(part))
             }
         }
     }
@@ -142,92 +106,60 @@ impl Write for Descriptor {
     }
 }
 
-impl Drop for Descriptor {
-    fn drop(&mut self) {
-        self.restore();
-    }
-}
-
-/// Whether both lead to the same file, pipe, socket or terminal.
+/// Returns true if both lead to the same file, pipe, socket or terminal.
 pub fn is_same_file(one: BorrowedFd, other: BorrowedFd) -> bool {
-    let identity = |stream: BorrowedFd<'_>| -> io::Result<(u64, u64)> {
-        let about = File::from(stream.try_clone_to_owned()?).metadata()?;
-        Ok((about.dev(), about.ino()))
-    };
-    match (identity(one), identity(other)) {
-        (Ok(one), Ok(other)) => one == other,
+    match (rustix::fs::fstat(one), rustix::fs::fstat(other)) {
+        (Ok(one), Ok(other)) => (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino),
         _ => false,
     }
 }
 
-/// What poll(2) with no timeout would be, which std does not offer: an epoll of its own.
-struct WritablePoll {
-    poll: Poll,
-    events: Events,
-    registered: bool,
-}
-
-impl WritablePoll {
-    fn new() -> io::Result<Self> {
-        Ok(Self { poll: Poll::new()?, events: Events::with_capacity(1), registered: false })
-    }
-
-    fn writable(&mut self, file: &File) -> io::Result<bool> {
-        let fd = file.as_raw_fd();
-        let registry = self.poll.registry();
-        // Each registration reports the present state once more, although edges only are told.
-        match self.registered {
-            false => registry.register(&mut SourceFd(&fd), Token(0), Interest::WRITABLE)?,
-            true => registry.reregister(&mut SourceFd(&fd), Token(0), Interest::WRITABLE)?,
-        }
-        self.registered = true;
-        self.poll.poll(&mut self.events, Some(Duration::ZERO))?;
-        Ok(!self.events.is_empty())
-    }
-}
-
-/// A new open file description of what descriptor `number` leads to.
+/// Opens a new open file description of the pipe or terminal.
 ///
-/// Non-blocking from the start: opening a pipe whose reader has gone would wait for a new one
-/// (this way it is ENXIO), a serial line for its carrier. And no terminal becomes ours by it.
-fn reopen(number: i32) -> io::Result<File> {
-    OpenOptions::new().write(true).custom_flags(O_NONBLOCK | O_NOCTTY).open(format!("/proc/self/fd/{number}"))
-}
-
-/// The line of the open flags of descriptor `number`, if /proc is there.
-fn flags(number: i32) -> Option<String> {
-    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
-    info.lines().find(|line| line.starts_with("flags:")).map(str::to_owned)
+/// Non-blocking already while opening: opening a pipe without a reader would wait for one (now it is ENXIO), and a serial
+/// line would wait for its carrier. O_NOCTTY: the terminal must not become our controlling one.
+fn reopen(file: &File) -> io::Result<File> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    OpenOptions::new().write(true).custom_flags(flags).open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Seek};
     use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    use mio::{Events, Poll};
 
     use super::*;
+    use crate::cli::temp_dir::TempDir;
 
     fn open(stream: impl AsFd) -> (Poll, Descriptor) {
         let poll = Poll::new().unwrap();
-        let opened = Descriptor::open(stream.as_fd(), poll.registry(), Token(1)).unwrap();
-        (poll, opened)
+        let descriptor = Descriptor::open(stream.as_fd(), poll.registry(), Token(1)).unwrap();
+        (poll, descriptor)
     }
 
-    /// Writes until it would block; how much that was.
+    fn flags(stream: impl AsFd) -> OFlags {
+        rustix::fs::fcntl_getfl(stream).unwrap()
+    }
+
+    /// Writes until it would block; returns the bytes written.
     fn fill(descriptor: &mut Descriptor) -> usize {
         let mut sum = 0;
         loop {
             match descriptor.write(&[b'x'; 10_000]) {
                 Ok(n) => sum += n,
-                Err(e) => {
-                    assert_eq!(e.kind(), ErrorKind::WouldBlock);
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
                     return sum;
                 }
             }
         }
     }
 
-    fn told_writable(poll: &mut Poll) -> bool {
+    fn becomes_writable(poll: &mut Poll) -> bool {
         let mut events = Events::with_capacity(4);
         poll.poll(&mut events, Some(Duration::from_secs(5))).unwrap();
         events.iter().any(|event| event.token() == Token(1) && event.is_writable())
@@ -236,89 +168,84 @@ mod tests {
     #[test]
     fn a_full_pipe_would_block_and_its_inherited_flags_stay() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let before = flags(writer.as_raw_fd());
-        let (mut poll, mut ours) = open(&writer);
-        assert!(matches!(ours.way, Way::Reopened(_)));
-        assert!(told_writable(&mut poll), "it is writable at first");
-        let filled = fill(&mut ours);
-        assert_eq!(flags(writer.as_raw_fd()), before);
-        let mut some = vec![0; filled];
-        reader.read_exact(&mut some).unwrap();
-        assert!(told_writable(&mut poll), "and told again once somebody has read");
-        assert!(ours.write(b"more").is_ok());
+        let before = flags(&writer);
+        let (mut poll, mut descriptor) = open(&writer);
+        assert!(matches!(descriptor.method, Method::Reopened(_)));
+        assert!(becomes_writable(&mut poll), "writable at first");
+        let filled = fill(&mut descriptor);
+        assert_eq!(flags(&writer), before);
+        reader.read_exact(&mut vec![0; filled]).unwrap();
+        assert!(becomes_writable(&mut poll), "writable again once the pipe was read");
+        assert!(descriptor.write(b"more").is_ok());
     }
 
     #[test]
-    fn a_pipe_whose_reader_has_gone_is_broken_and_not_waited_for() {
+    fn a_pipe_without_a_reader_is_broken_and_opening_it_does_not_wait() {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
-        let (_poll, mut ours) = open(&writer);
-        assert_eq!(ours.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
+        let (_poll, mut descriptor) = open(&writer);
+        assert_eq!(descriptor.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
     }
 
     #[test]
-    fn where_reopening_is_refused_a_full_pipe_would_block_all_the_same() {
+    fn a_pipe_that_cannot_be_reopened_would_block_as_well() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let before = flags(writer.as_raw_fd());
-        let (mut poll, mut ours) = open(&writer);
-        poll.registry().deregister(&mut SourceFd(&file_of(&ours).as_raw_fd())).unwrap();
-        ours.way = Way::Asked(WritablePoll::new().unwrap());
-        ours.register(poll.registry(), Token(1)).unwrap();
-        assert!(told_writable(&mut poll));
-        let filled = fill(&mut ours);
+        let before = flags(&writer);
+        let (mut poll, mut descriptor) = open(&writer);
+        poll.registry().deregister(&mut SourceFd(&file_of(&descriptor).as_raw_fd())).unwrap();
+        descriptor.method = Method::Polled;
+        descriptor.register(poll.registry(), Token(1)).unwrap();
+        assert!(becomes_writable(&mut poll));
+        let filled = fill(&mut descriptor);
         assert!(filled >= 15 * PAGE);
         reader.read_exact(&mut vec![0; filled]).unwrap();
-        assert!(told_writable(&mut poll));
-        assert!(ours.write(b"more").is_ok());
-        assert_eq!(flags(writer.as_raw_fd()), before);
+        assert!(becomes_writable(&mut poll));
+        assert!(descriptor.write(b"more").is_ok());
+        assert_eq!(flags(&writer), before);
     }
 
     fn file_of(descriptor: &Descriptor) -> &File {
-        match &descriptor.way {
-            Way::Reopened(file) => file,
+        match &descriptor.method {
+            Method::Reopened(file) => file,
             _ => panic!("a pipe is reopened"),
         }
     }
 
     #[test]
-    fn a_regular_file_is_written_where_its_inherited_offset_stands() {
-        let path = std::env::temp_dir().join(format!("wsmon-descriptor-{}", std::process::id()));
-        let mut file = OpenOptions::new().create_new(true).read(true).write(true).open(&path).unwrap();
-        std::fs::remove_file(&path).unwrap();
+    fn a_regular_file_is_written_at_its_inherited_offset() {
+        let dir = TempDir::new();
+        let mut file = OpenOptions::new().create_new(true).read(true).write(true).open(dir.file("f")).unwrap();
         file.write_all(b"head ").unwrap();
-        let (_poll, mut ours) = open(&file);
-        assert!(matches!(ours.way, Way::Direct));
-        ours.write_all(b"tail").unwrap();
+        let (_poll, mut descriptor) = open(&file);
+        assert!(matches!(descriptor.method, Method::Direct));
+        descriptor.write_all(b"tail").unwrap();
         file.rewind().unwrap();
         assert_eq!(io::read_to_string(file).unwrap(), "head tail");
     }
 
     #[test]
-    fn dev_null_takes_everything() {
+    fn dev_null_is_written_directly() {
         let null = OpenOptions::new().write(true).open("/dev/null").unwrap();
-        let (_poll, mut ours) = open(&null);
-        assert!(matches!(ours.way, Way::Direct));
-        assert_eq!(ours.write(b"away").unwrap(), 4);
+        let (_poll, mut descriptor) = open(&null);
+        assert!(matches!(descriptor.method, Method::Direct));
+        assert_eq!(descriptor.write(b"away").unwrap(), 4);
     }
 
     #[test]
-    fn a_socket_blocks_again_after_us() {
-        let (inherited, _peer) = UnixStream::pair().unwrap();
-        let before = flags(inherited.as_raw_fd());
-        let (_poll, mut ours) = open(&inherited);
-        assert!(fill(&mut ours) > 0);
-        assert_ne!(flags(inherited.as_raw_fd()), before);
-        drop(ours);
-        assert_eq!(flags(inherited.as_raw_fd()), before);
-    }
-
-    #[test]
-    fn a_socket_that_did_not_block_before_does_not_block_after() {
-        let (inherited, _peer) = UnixStream::pair().unwrap();
-        inherited.set_nonblocking(true).unwrap();
-        let before = flags(inherited.as_raw_fd());
-        drop(open(&inherited));
-        assert_eq!(flags(inherited.as_raw_fd()), before);
+    fn a_full_socket_would_block_and_its_inherited_flags_stay() {
+        let (inherited, mut peer) = UnixStream::pair().unwrap();
+        let before = flags(&inherited);
+        let (mut poll, mut descriptor) = open(&inherited);
+        assert!(matches!(descriptor.method, Method::Socket));
+        assert!(becomes_writable(&mut poll));
+        let filled = fill(&mut descriptor);
+        assert_eq!(flags(&inherited), before);
+        assert!(filled > 0 && !before.contains(OFlags::NONBLOCK));
+        peer.read_exact(&mut vec![0; filled]).unwrap();
+        assert!(becomes_writable(&mut poll));
+        assert!(descriptor.write(b"more").is_ok());
+        drop(peer);
+        assert_eq!(descriptor.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
     }
 
     #[test]

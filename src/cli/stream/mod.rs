@@ -1,4 +1,4 @@
-//! What stands between a session and a descriptor that does not take more.
+//! Output streams with a reader that may be slow or absent: a bounded queue in front of a descriptor that never blocks.
 
 pub mod descriptor;
 pub mod queue;

@@ -1,56 +1,47 @@
-//! stdout and stderr behind bounded queues: the loop never waits for a reader.
+//! A stream behind a bounded queue, so that the loop never waits for a reader.
 
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use mio::event::Event;
 use mio::{Registry, Token};
 
-use super::descriptor::{Descriptor, is_same_file};
+use super::descriptor::Descriptor;
 use super::queue::{Losses, Origin, Queue, QueueLimits};
 
-/// From here on a queue is written out without waiting for the end of the turn, so that a flood
-/// costs neither memory nor messages while the reader keeps up.
+/// Queue length from which a push writes at once instead of at the end of the turn. With a reader that keeps up, a burst
+/// of messages then neither fills the queue nor drops anything.
 const WRITE_FROM: usize = 32 << 10;
 
-/// A bounded queue of whole messages before one descriptor.
+/// A bounded queue of whole messages in front of one descriptor.
 ///
-/// After an error it is closed: what was queued is forgotten, and what is pushed goes nowhere.
+/// An error closes it: the queue is cleared, and further messages are discarded.
 pub struct Sink {
     queue: Queue,
     descriptor: Descriptor,
-    /// The last attempt left something behind: no use in trying before the next turn.
+    token: Token,
+    /// The last write left something behind, so the next one is left to `flush`.
     blocked: bool,
     closed: bool,
-    /// What closed it, for the next `flush` to return.
-    failed: Option<io::Error>,
+    /// The error that closed it, until `flush` returns it.
+    error: Option<io::Error>,
 }
 
 impl Sink {
-    /// stdout, registered for writability under `token` where it has such a thing.
-    pub fn stdout(registry: &Registry, token: Token, limits: QueueLimits) -> io::Result<Box<Self>> {
-        Self::open(io::stdout().as_fd(), registry, token, limits)
-    }
-
-    /// stderr, likewise.
-    pub fn stderr(registry: &Registry, token: Token, limits: QueueLimits) -> io::Result<Box<Self>> {
-        Self::open(io::stderr().as_fd(), registry, token, limits)
-    }
-
-    /// Any other stream, likewise.
-    pub fn open(stream: BorrowedFd, registry: &Registry, token: Token, limits: QueueLimits) -> io::Result<Box<Self>> {
+    /// Opens `stream` and registers it for writability under `token`, if it has readiness at all.
+    pub fn open(stream: BorrowedFd, registry: &Registry, token: Token, limits: QueueLimits) -> io::Result<Self> {
         let descriptor = Descriptor::open(stream, registry, token)?;
-        Ok(Box::new(Self { queue: Queue::new(limits), descriptor, blocked: false, closed: false, failed: None }))
+        let queue = Queue::new(limits);
+        Ok(Self { queue, descriptor, token, blocked: false, closed: false, error: None })
     }
 
-    /// Queues one whole message; a missing last line feed is added. See [`Queue::push`] for what
-    /// goes when the queue is full.
+    /// Queues one whole message; a missing final line feed is added. See [`Queue::push`] for what a full queue drops.
     pub fn push(&mut self, message: &str, origin: Origin) {
         if self.closed {
             return;
         }
-        let due = self.queue.len() >= WRITE_FROM || self.queue.overflows_with(message.len() + 1);
-        if due && !self.blocked {
+        let write_first = self.queue.len() >= WRITE_FROM || self.queue.overflows_with(message.len() + 1);
+        if write_first && !self.blocked {
             self.write();
         }
         if !self.closed {
@@ -58,53 +49,41 @@ impl Sink {
         }
     }
 
-    /// Hears an event of its token: a reader that has gone is noticed at once, not only by the
-    /// next message. Becoming writable needs no answer but the `flush` of the turn.
+    /// Handles an event of its token; others are ignored. A reader that has closed the stream is noticed here, without a
+    /// message to write. Writability needs nothing but the `flush` of the turn.
     pub fn handle(&mut self, event: &Event) {
-        if event.is_write_closed() && !self.closed {
+        if event.token() == self.token && event.is_write_closed() && !self.closed {
             self.close(ErrorKind::BrokenPipe.into());
         }
     }
 
-    /// Writes what the descriptor takes now. That it takes nothing is no error.
-    ///
-    /// To be called once in every turn of the loop.
+    /// Writes as much as the descriptor takes without blocking. To be called once per turn.
     ///
     /// # Errors
-    /// Once, then the sink is closed. `BrokenPipe`: the reader has gone.
+    /// The error that closed the sink, once. `BrokenPipe`: the reader has closed the stream.
     pub fn flush(&mut self) -> io::Result<()> {
         self.write();
-        self.failed.take().map_or(Ok(()), Err)
+        self.error.take().map_or(Ok(()), Err)
     }
 
-    /// Whether something waits to be written: at the end, poll and flush until it does not.
+    /// Returns true if something is left to write.
     pub fn wants_write(&self) -> bool {
         !self.queue.is_empty()
     }
 
-    /// Whether sockets should rest: see [`Queue::is_full`].
+    /// See [`Queue::is_full`].
     pub fn is_full(&self) -> bool {
         self.queue.is_full()
     }
 
-    /// Whether an error has ended it.
+    /// Returns true once an error has closed it.
     pub fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// All that was dropped so far.
+    /// Everything dropped so far.
     pub fn dropped(&self) -> Losses {
         self.queue.dropped()
-    }
-
-    /// What was dropped since this was last asked.
-    pub fn take_dropped(&mut self) -> Losses {
-        self.queue.take_dropped()
-    }
-
-    /// Gives the descriptor back as it was found; the same happens when the sink is dropped.
-    pub fn restore(&mut self) {
-        self.descriptor.restore();
     }
 
     fn write(&mut self) {
@@ -112,108 +91,22 @@ impl Sink {
             return;
         }
         match self.queue.write_to(&mut self.descriptor) {
-            Ok(all) => self.blocked = !all,
-            Err(e) => self.close(e),
+            Ok(complete) => self.blocked = !complete,
+            Err(error) => self.close(error),
         }
     }
 
-    fn close(&mut self, why: io::Error) {
+    fn close(&mut self, error: io::Error) {
         self.closed = true;
-        self.failed = Some(why);
+        self.error = Some(error);
         self.queue.clear();
-    }
-}
-
-/// stdout and stderr, in one queue where they are the same file: lines keep their order then.
-pub struct Streams {
-    out: Box<Sink>,
-    err: Option<Box<Sink>>,
-    tokens: [Token; 2],
-}
-
-impl Streams {
-    /// `tokens`: of stdout and of stderr; the second is not used where they are the same file.
-    pub fn open(registry: &Registry, tokens: [Token; 2], out: QueueLimits, err: QueueLimits) -> io::Result<Self> {
-        let err = match is_same_file(io::stdout().as_fd(), io::stderr().as_fd()) {
-            true => None,
-            false => Some(Sink::stderr(registry, tokens[1], err)?),
-        };
-        Ok(Self { out: Sink::stdout(registry, tokens[0], out)?, err, tokens })
-    }
-
-    /// A whole message of a server, or the statistics.
-    pub fn push_out(&mut self, message: &str) {
-        self.out.push(message, Origin::Server);
-    }
-
-    /// A line of our own.
-    pub fn push_err(&mut self, line: &str) {
-        self.err.as_mut().unwrap_or(&mut self.out).push(line, Origin::Client);
-    }
-
-    /// Hears an event of either token; others are none of its business.
-    pub fn handle(&mut self, event: &Event) {
-        if event.token() == self.tokens[0] {
-            self.out.handle(event);
-        } else if event.token() == self.tokens[1]
-            && let Some(err) = &mut self.err
-        {
-            err.handle(event);
-        }
-    }
-
-    /// Writes what both take now.
-    ///
-    /// # Errors
-    /// Those of stdout. One of stderr closes it silently: there is nowhere left to tell.
-    pub fn flush(&mut self) -> io::Result<()> {
-        if let Some(err) = &mut self.err {
-            let _ = err.flush();
-        }
-        self.out.flush()
-    }
-
-    /// Whether either has something left to write.
-    pub fn wants_write(&self) -> bool {
-        self.out.wants_write() || self.err.as_ref().is_some_and(|err| err.wants_write())
-    }
-
-    /// Whether sockets should rest until stdout has taken more.
-    pub fn is_full(&self) -> bool {
-        self.out.is_full()
-    }
-
-    /// Whether an error has ended stdout.
-    pub fn is_out_closed(&self) -> bool {
-        self.out.is_closed()
-    }
-
-    /// All that was dropped so far, of both.
-    pub fn dropped(&self) -> Losses {
-        let mut losses = self.out.dropped();
-        losses.lines += self.err.as_ref().map_or(0, |err| err.dropped().lines);
-        losses
-    }
-
-    /// What was dropped since this was last asked, of both.
-    pub fn take_dropped(&mut self) -> Losses {
-        let mut losses = self.out.take_dropped();
-        losses.lines += self.err.as_mut().map_or(0, |err| err.take_dropped().lines);
-        losses
-    }
-
-    /// Gives both back as they were found.
-    pub fn restore(&mut self) {
-        self.out.restore();
-        if let Some(err) = &mut self.err {
-            err.restore();
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{PipeReader, Read};
+    use std::os::fd::AsFd;
     use std::time::Duration;
 
     use mio::{Events, Poll};
@@ -221,7 +114,7 @@ mod tests {
     use super::*;
     use crate::cli::stream::queue::WhenFull;
 
-    fn sink(bytes: usize, when_full: WhenFull) -> (Poll, PipeReader, Box<Sink>) {
+    fn sink(bytes: usize, when_full: WhenFull) -> (Poll, PipeReader, Sink) {
         let (reader, writer) = io::pipe().unwrap();
         let poll = Poll::new().unwrap();
         let limits = QueueLimits { bytes, when_full, marker: Some(|n| format!("dropped {n}")) };
@@ -233,7 +126,7 @@ mod tests {
         sink.push(message, Origin::Server);
     }
 
-    /// Drives the sink as the loop does at its end, until nothing waits.
+    /// Drives the sink as the loop does at its end, until everything is written.
     fn finish(poll: &mut Poll, sink: &mut Sink) {
         let mut events = Events::with_capacity(4);
         sink.flush().unwrap();
@@ -245,14 +138,14 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_stalls_costs_messages_but_no_time() {
+    fn a_stalled_reader_loses_messages_but_blocks_nothing() {
         let (mut poll, mut reader, mut sink) = sink(8 << 10, WhenFull::Drop);
         for n in 0..2000 {
             push(&mut sink, &format!("{n} {}", "x".repeat(100)));
         }
         sink.flush().unwrap();
-        let dropped = sink.take_dropped().messages;
-        assert!(dropped > 1000 && sink.dropped().messages == dropped);
+        let dropped = sink.dropped().messages;
+        assert!(dropped > 1000);
         let text = std::thread::spawn(move || {
             let mut text = String::new();
             reader.read_to_string(&mut text).unwrap();
@@ -297,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_goes_is_told_once_and_closes_the_sink() {
+    fn a_closed_pipe_is_reported_once_and_closes_the_sink() {
         let (_poll, reader, mut sink) = sink(1 << 20, WhenFull::Drop);
         drop(reader);
         push(&mut sink, "lost");
@@ -308,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_goes_is_noticed_without_a_message() {
+    fn a_closed_pipe_is_noticed_without_a_message() {
         let (mut poll, reader, mut sink) = sink(1 << 20, WhenFull::Drop);
         drop(reader);
         let mut events = Events::with_capacity(4);
@@ -318,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_met_while_pushing_is_returned_by_the_next_flush() {
+    fn an_error_while_pushing_is_returned_by_the_next_flush() {
         let (_poll, reader, mut sink) = sink(10, WhenFull::Drop);
         drop(reader);
         push(&mut sink, "lost");

@@ -1,70 +1,74 @@
-//! A bounded queue of whole messages before a writer that may not take them.
+//! A bounded queue of whole messages in front of a writer that may block.
 //!
-//! Pure: it writes into any [`Write`], so that every policy is tested without a descriptor.
+//! It writes into any [`Write`], so that every policy is tested without a descriptor.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Write};
 
-/// What one write call is given at most.
-const BATCH: usize = 64 << 10;
+/// Upper bound on the bytes of one write call.
+const MAX_WRITE: usize = 64 << 10;
 
-/// Capacity above this is given back once a backlog has drained.
-const KEEP: usize = 64 << 10;
+/// Capacity above this is given back once the queue is empty.
+const KEPT_CAPACITY: usize = 64 << 10;
 
-/// What happens when the reader is slower than the servers.
+/// The policy for a reader that is slower than the servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenFull {
-    /// The oldest whole messages go, and are counted.
+    /// Drops the oldest whole messages, and counts them.
     Drop,
-    /// Nothing goes: the caller stops reading while [`Queue::is_full`].
+    /// Drops no message: the caller stops reading from the servers while [`Queue::is_full`].
     Wait,
 }
 
-/// The bound of a queue and what to do about it.
+/// The bound of a queue, and its policy when full.
 #[derive(Clone, Copy, Debug)]
 pub struct QueueLimits {
-    /// Bytes held at most. Beyond them only the rest of the message that is being written and,
-    /// where one alone is larger than the bound, the newest message.
+    /// Maximum bytes held. Two things may exceed it: the rest of a message that is partly written, and a newest message
+    /// that alone is larger.
     pub bytes: usize,
     pub when_full: WhenFull,
-    /// Writes the line that stands where that many messages are missing, for formats that have one.
+    /// Formats the line that replaces that many dropped messages, for formats that have one.
     pub marker: Option<fn(u64) -> String>,
 }
 
-/// Who speaks: only what servers said is counted by a marker.
+/// The author of a message. A marker counts those of servers only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     Server,
     Client,
 }
 
-/// How much was dropped.
+/// Number of dropped messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Losses {
     /// Messages of servers.
     pub messages: u64,
-    /// Lines of our own, where stderr shares the queue or has one of its own.
+    /// Log lines and statistics of the client itself.
     pub lines: u64,
 }
 
 struct Entry {
+    /// Bytes in the queue, with the line feed.
     len: usize,
     origin: Origin,
 }
 
-/// See the module.
+/// A bounded queue of whole messages.
+///
+/// It holds, in the order in which they are written: the rest of a partly written message (`torn`), a gap of dropped
+/// messages (`gap`), and whole messages (`bytes`, with their lengths in `entries`). A message is torn at most at the end
+/// of a write call. It is then moved out of `bytes`: dropping the oldest message must never cut one that has begun, and the
+/// marker of a gap belongs behind it.
 pub struct Queue {
     limits: QueueLimits,
-    /// A message whose first byte has left, from `torn_at` on. It stands apart so that dropping
-    /// the oldest never has to look at it, and a gap is always between it and `bytes`.
+    /// The rest of a partly written message or marker, from `torn_at` on.
     torn: Vec<u8>,
     torn_at: usize,
     bytes: VecDeque<u8>,
     entries: VecDeque<Entry>,
-    /// Messages missing between `torn` and `bytes`, not yet said by a marker.
+    /// Messages dropped between `torn` and `bytes` for which no marker has been written.
     gap: u64,
-    total: Losses,
-    reported: Losses,
+    dropped: Losses,
     full: bool,
 }
 
@@ -77,23 +81,22 @@ impl Queue {
             bytes: VecDeque::new(),
             entries: VecDeque::new(),
             gap: 0,
-            total: Losses::default(),
-            reported: Losses::default(),
+            dropped: Losses::default(),
             full: false,
         }
     }
 
-    /// Queues one whole message, of one line or several; a missing last line feed is added.
+    /// Queues one whole message of one or more lines; a missing final line feed is added.
     ///
-    /// With [`WhenFull::Drop`] older messages go until it fits. With [`WhenFull::Wait`] messages
-    /// of servers are always taken, and the client's own lines are dropped and counted while the
-    /// queue is full: nothing else would bound them.
+    /// With [`WhenFull::Drop`] older messages are dropped until it fits. With [`WhenFull::Wait`] messages of servers are
+    /// always accepted, since the caller stops reading more. The client's own lines have no such bound: they are dropped
+    /// while the queue is full.
     pub fn push(&mut self, message: &str, origin: Origin) {
         let line_feed = !message.ends_with('\n');
         let len = message.len() + usize::from(line_feed);
         match (self.limits.when_full, origin) {
             (WhenFull::Drop, _) => self.make_room(len),
-            (WhenFull::Wait, Origin::Client) if self.full => return self.total.lines += 1,
+            (WhenFull::Wait, Origin::Client) if self.full => return self.dropped.lines += 1,
             (WhenFull::Wait, _) => {}
         }
         self.bytes.extend(message.as_bytes());
@@ -101,20 +104,15 @@ impl Queue {
             self.bytes.push_back(b'\n');
         }
         self.entries.push_back(Entry { len, origin });
-        self.note_fullness();
+        self.update_full();
     }
 
-    /// Writes what `out` takes now, in large writes. A writer that would block is no error; what
-    /// it did not take stays. Returns whether everything was taken.
+    /// Writes as much as `out` takes. Returns true if the queue is empty afterwards, false if the writer would block.
     pub fn write_to(&mut self, out: &mut impl Write) -> io::Result<bool> {
-        while !self.is_empty() {
-            if !self.write_once(out)? {
-                break;
-            }
-        }
-        self.note_fullness();
+        while !self.is_empty() && self.write_once(out)? {}
+        self.update_full();
         if self.is_empty() {
-            self.give_back();
+            self.shrink();
         }
         Ok(self.is_empty())
     }
@@ -123,41 +121,35 @@ impl Queue {
         self.torn.is_empty() && self.entries.is_empty()
     }
 
-    /// Bytes not written yet.
+    /// Bytes that are not written yet, without the marker of a gap.
     pub fn len(&self) -> usize {
         self.torn.len() - self.torn_at + self.bytes.len()
     }
 
-    /// Whether one more message of `len` bytes would go over the bound.
+    /// Returns true if one more message of `len` bytes would exceed the bound.
     pub fn overflows_with(&self, len: usize) -> bool {
         self.len() + len > self.limits.bytes
     }
 
-    /// With [`WhenFull::Wait`]: whether sockets should rest. True from the bound on, false again
-    /// once half of it has drained, so that the loop does not flutter.
+    /// Returns true while servers should not be read, with [`WhenFull::Wait`]: from the bound on until half of it is
+    /// written, so that reading does not stop and resume with every message.
     pub fn is_full(&self) -> bool {
         self.full
     }
 
-    /// All that was dropped so far.
+    /// Everything dropped so far.
     pub fn dropped(&self) -> Losses {
-        self.total
+        self.dropped
     }
 
-    /// What was dropped since this was last asked.
-    pub fn take_dropped(&mut self) -> Losses {
-        let before = std::mem::replace(&mut self.reported, self.total);
-        Losses { messages: self.total.messages - before.messages, lines: self.total.lines - before.lines }
-    }
-
-    /// Forgets what is queued, uncounted: there is nobody to read it.
+    /// Discards the queue without counting it as dropped, since nobody is left to read it.
     pub fn clear(&mut self) {
         self.end_torn();
         self.bytes.clear();
         self.entries.clear();
         self.gap = 0;
         self.full = false;
-        self.give_back();
+        self.shrink();
     }
 
     fn make_room(&mut self, len: usize) {
@@ -167,14 +159,14 @@ impl Queue {
             match oldest.origin {
                 Origin::Server => {
                     self.gap += 1;
-                    self.total.messages += 1;
+                    self.dropped.messages += 1;
                 }
-                Origin::Client => self.total.lines += 1,
+                Origin::Client => self.dropped.lines += 1,
             }
         }
     }
 
-    fn note_fullness(&mut self) {
+    fn update_full(&mut self) {
         let bound = match self.full {
             true => self.limits.bytes / 2,
             false => self.limits.bytes,
@@ -182,7 +174,7 @@ impl Queue {
         self.full = self.limits.when_full == WhenFull::Wait && self.len() > bound;
     }
 
-    /// One write of the first thing due; false when the writer takes nothing.
+    /// Makes one write call. Returns false if the writer would block.
     fn write_once(&mut self, out: &mut impl Write) -> io::Result<bool> {
         if !self.torn.is_empty() {
             return self.write_torn(out);
@@ -190,16 +182,16 @@ impl Queue {
         if let Some(marker) = self.marker() {
             return self.write_marker(out, marker);
         }
-        let Some(taken) = taken(&mut || out.write_vectored(&self.batch()))? else { return Ok(false) };
-        self.remove(taken);
+        let Some(length) = retry_interrupted(&mut || out.write_vectored(&self.batch()))? else { return Ok(false) };
+        self.remove(length);
         Ok(true)
     }
 
     fn write_torn(&mut self, out: &mut impl Write) -> io::Result<bool> {
-        let end = self.torn.len().min(self.torn_at + BATCH);
+        let end = self.torn.len().min(self.torn_at + MAX_WRITE);
         let rest = &self.torn[self.torn_at..end];
-        let Some(taken) = taken(&mut || out.write(rest))? else { return Ok(false) };
-        self.torn_at += taken;
+        let Some(length) = retry_interrupted(&mut || out.write(rest))? else { return Ok(false) };
+        self.torn_at += length;
         if self.torn_at == self.torn.len() {
             self.end_torn();
         }
@@ -210,32 +202,33 @@ impl Queue {
         self.limits.marker.filter(|_| self.gap > 0).map(|write| write(self.gap))
     }
 
-    /// Until its first byte is taken the marker is not kept, so that it counts what goes meanwhile.
+    /// Writes the marker of the gap. It is formatted anew for each attempt until its first byte is written, so that it
+    /// counts the messages dropped meanwhile.
     fn write_marker(&mut self, out: &mut impl Write, mut marker: String) -> io::Result<bool> {
         if !marker.ends_with('\n') {
             marker.push('\n');
         }
-        let Some(taken) = taken(&mut || out.write(marker.as_bytes()))? else { return Ok(false) };
+        let Some(length) = retry_interrupted(&mut || out.write(marker.as_bytes()))? else { return Ok(false) };
         self.gap = 0;
-        if taken < marker.len() {
-            self.torn.extend_from_slice(&marker.as_bytes()[taken..]);
+        if length < marker.len() {
+            self.torn.extend_from_slice(&marker.as_bytes()[length..]);
         }
         Ok(true)
     }
 
     fn batch(&self) -> [IoSlice<'_>; 2] {
         let (front, back) = self.bytes.as_slices();
-        let front = &front[..front.len().min(BATCH)];
-        let back = &back[..back.len().min(BATCH - front.len())];
+        let front = &front[..front.len().min(MAX_WRITE)];
+        let back = &back[..back.len().min(MAX_WRITE - front.len())];
         [IoSlice::new(front), IoSlice::new(back)]
     }
 
-    /// Takes out `taken` written bytes; a message they end in the middle of becomes `torn`.
-    fn remove(&mut self, taken: usize) {
-        // What leaves after a gap that no marker told ends that gap.
+    /// Removes `length` written bytes. If they end within a message, the rest of it becomes `torn`.
+    fn remove(&mut self, length: usize) {
+        // Formats without a marker leave no trace of a gap.
         self.gap = 0;
-        self.bytes.drain(..taken);
-        let mut left = taken;
+        self.bytes.drain(..length);
+        let mut left = length;
         while left > 0 {
             let Some(first) = self.entries.pop_front() else { return };
             if left < first.len {
@@ -249,26 +242,26 @@ impl Queue {
     fn end_torn(&mut self) {
         self.torn.clear();
         self.torn_at = 0;
-        self.torn.shrink_to(KEEP);
+        self.torn.shrink_to(KEPT_CAPACITY);
     }
 
-    fn give_back(&mut self) {
-        if self.bytes.capacity() > KEEP {
-            self.bytes = VecDeque::with_capacity(KEEP);
+    fn shrink(&mut self) {
+        if self.bytes.capacity() > KEPT_CAPACITY {
+            self.bytes = VecDeque::with_capacity(KEPT_CAPACITY);
             self.entries = VecDeque::new();
         }
     }
 }
 
-/// The result of one write call: how much was taken, or None when the writer would block.
-fn taken(write: &mut dyn FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+/// Makes one write call, again if a signal interrupts it. Returns the bytes written, or `None` if it would block.
+fn retry_interrupted(write: &mut dyn FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
     loop {
         match write() {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(n) => return Ok(Some(n)),
-            Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(None),
-            Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }

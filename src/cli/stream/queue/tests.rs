@@ -1,34 +1,34 @@
 use super::*;
 
-/// Takes `room` bytes, at most `step` a call, and interrupts every third call.
-struct Reader {
-    seen: Vec<u8>,
+/// Takes `room` bytes, at most `max_write` per call, and interrupts every third call.
+struct SlowWriter {
+    written: Vec<u8>,
     room: usize,
-    step: usize,
+    max_write: usize,
     calls: usize,
 }
 
-impl Reader {
+impl SlowWriter {
     fn with_room(room: usize) -> Self {
-        Self { seen: Vec::new(), room, step: usize::MAX, calls: 0 }
+        Self { written: Vec::new(), room, max_write: usize::MAX, calls: 0 }
     }
 
     fn text(&self) -> &str {
-        std::str::from_utf8(&self.seen).unwrap()
+        std::str::from_utf8(&self.written).unwrap()
     }
 }
 
-impl Write for Reader {
+impl Write for SlowWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.calls += 1;
         if self.calls.is_multiple_of(3) {
             return Err(ErrorKind::Interrupted.into());
         }
-        let n = bytes.len().min(self.room).min(self.step);
+        let n = bytes.len().min(self.room).min(self.max_write);
         if n == 0 && !bytes.is_empty() {
             return Err(ErrorKind::WouldBlock.into());
         }
-        self.seen.extend_from_slice(&bytes[..n]);
+        self.written.extend_from_slice(&bytes[..n]);
         self.room -= n;
         Ok(n)
     }
@@ -50,7 +50,7 @@ impl Write for Broken {
     }
 }
 
-fn said(count: u64) -> String {
+fn marker(count: u64) -> String {
     format!("-{count}-")
 }
 
@@ -63,82 +63,80 @@ fn push(queue: &mut Queue, message: &str) {
 }
 
 #[test]
-fn what_goes_in_comes_out_in_order() {
+fn messages_are_written_in_order() {
     let mut q = queue(1000, WhenFull::Drop, None);
     push(&mut q, "one\nmore\n");
     push(&mut q, "two");
-    let mut reader = Reader::with_room(1000);
-    assert!(q.write_to(&mut reader).unwrap());
-    assert_eq!(reader.text(), "one\nmore\ntwo\n");
-    assert_eq!(reader.calls, 1, "one write for all that was waiting");
+    let mut writer = SlowWriter::with_room(1000);
+    assert!(q.write_to(&mut writer).unwrap());
+    assert_eq!(writer.text(), "one\nmore\ntwo\n");
+    assert_eq!(writer.calls, 1, "one write for the whole queue");
 }
 
 #[test]
-fn the_oldest_go_and_the_marker_stands_in_their_place() {
-    let mut q = queue(12, WhenFull::Drop, Some(said));
+fn the_oldest_messages_are_dropped_and_a_marker_replaces_them() {
+    let mut q = queue(12, WhenFull::Drop, Some(marker));
     for message in ["aaa\n", "bbb\n", "ccc\n", "ddd\n", "eee\n"] {
         push(&mut q, message);
     }
-    assert_eq!(q.take_dropped(), Losses { messages: 2, lines: 0 });
-    assert_eq!(q.take_dropped(), Losses::default());
-    let mut reader = Reader::with_room(1000);
-    assert!(q.write_to(&mut reader).unwrap());
-    assert_eq!(reader.text(), "-2-\nccc\nddd\neee\n");
-    assert_eq!(q.dropped().messages, 2);
+    assert_eq!(q.dropped(), Losses { messages: 2, lines: 0 });
+    let mut writer = SlowWriter::with_room(1000);
+    assert!(q.write_to(&mut writer).unwrap());
+    assert_eq!(writer.text(), "-2-\nccc\nddd\neee\n");
 }
 
 #[test]
 fn a_torn_message_is_finished_before_the_marker() {
-    let mut q = queue(8, WhenFull::Drop, Some(said));
+    let mut q = queue(8, WhenFull::Drop, Some(marker));
     push(&mut q, "aaa\n");
     push(&mut q, "bbb\n");
-    let mut reader = Reader::with_room(2);
-    assert!(!q.write_to(&mut reader).unwrap());
+    let mut writer = SlowWriter::with_room(2);
+    assert!(!q.write_to(&mut writer).unwrap());
     for message in ["ccc\n", "ddd\n", "eee\n"] {
         push(&mut q, message);
-        assert!(!q.write_to(&mut reader).unwrap(), "it still takes nothing");
+        assert!(!q.write_to(&mut writer).unwrap(), "it still takes nothing");
     }
-    reader.room = 1000;
-    assert!(q.write_to(&mut reader).unwrap());
-    assert_eq!(reader.text(), "aaa\n-3-\neee\n");
+    writer.room = 1000;
+    assert!(q.write_to(&mut writer).unwrap());
+    assert_eq!(writer.text(), "aaa\n-3-\neee\n");
 }
 
 #[test]
 fn two_gaps_have_two_markers() {
-    let mut q = queue(4, WhenFull::Drop, Some(said));
-    let mut reader = Reader::with_room(8);
+    let mut q = queue(4, WhenFull::Drop, Some(marker));
+    let mut writer = SlowWriter::with_room(8);
     for message in ["aaa\n", "bbb\n"] {
         push(&mut q, message);
     }
-    q.write_to(&mut reader).unwrap();
+    q.write_to(&mut writer).unwrap();
     for message in ["ccc\n", "ddd\n"] {
         push(&mut q, message);
     }
-    reader.room = 100;
-    q.write_to(&mut reader).unwrap();
-    assert_eq!(reader.text(), "-1-\nbbb\n-1-\nddd\n");
+    writer.room = 100;
+    q.write_to(&mut writer).unwrap();
+    assert_eq!(writer.text(), "-1-\nbbb\n-1-\nddd\n");
 }
 
 #[test]
-fn without_a_marker_a_gap_leaves_nothing_behind() {
+fn without_a_marker_a_gap_leaves_no_trace() {
     let mut q = queue(4, WhenFull::Drop, None);
     push(&mut q, "aaa\n");
     push(&mut q, "bbb\n");
-    let mut reader = Reader::with_room(100);
-    assert!(q.write_to(&mut reader).unwrap());
-    assert_eq!(reader.text(), "bbb\n");
+    let mut writer = SlowWriter::with_room(100);
+    assert!(q.write_to(&mut writer).unwrap());
+    assert_eq!(writer.text(), "bbb\n");
 }
 
 #[test]
-fn own_lines_are_counted_apart_and_by_no_marker() {
-    let mut q = queue(8, WhenFull::Drop, Some(said));
+fn lines_of_the_client_are_counted_apart_and_by_no_marker() {
+    let mut q = queue(8, WhenFull::Drop, Some(marker));
     q.push("log", Origin::Client);
     push(&mut q, "aaa\n");
     push(&mut q, "bbb\n");
     assert_eq!(q.dropped(), Losses { messages: 0, lines: 1 });
-    let mut reader = Reader::with_room(100);
-    q.write_to(&mut reader).unwrap();
-    assert_eq!(reader.text(), "aaa\nbbb\n");
+    let mut writer = SlowWriter::with_room(100);
+    q.write_to(&mut writer).unwrap();
+    assert_eq!(writer.text(), "aaa\nbbb\n");
 }
 
 #[test]
@@ -152,29 +150,29 @@ fn a_message_larger_than_the_bound_is_kept_until_a_newer_one_comes() {
 
 #[test]
 fn waiting_drops_nothing_and_resumes_at_half() {
-    let mut q = queue(10, WhenFull::Wait, Some(said));
-    let mut reader = Reader::with_room(0);
+    let mut q = queue(10, WhenFull::Wait, Some(marker));
+    let mut writer = SlowWriter::with_room(0);
     for _ in 0..3 {
         push(&mut q, "aaa\n");
     }
     assert!(q.is_full());
     q.push("log\n", Origin::Client);
-    reader.room = 4;
-    q.write_to(&mut reader).unwrap();
+    writer.room = 4;
+    q.write_to(&mut writer).unwrap();
     assert!(q.is_full(), "8 of 10 is more than half");
-    reader.room = 4;
-    q.write_to(&mut reader).unwrap();
+    writer.room = 4;
+    q.write_to(&mut writer).unwrap();
     assert!(!q.is_full());
     push(&mut q, "bbb\n");
     assert!(!q.is_full());
-    reader.room = 100;
-    q.write_to(&mut reader).unwrap();
-    assert_eq!(reader.text(), "aaa\naaa\naaa\nbbb\n");
+    writer.room = 100;
+    q.write_to(&mut writer).unwrap();
+    assert_eq!(writer.text(), "aaa\naaa\naaa\nbbb\n");
     assert_eq!(q.dropped(), Losses { messages: 0, lines: 1 });
 }
 
 #[test]
-fn a_broken_pipe_is_told_as_such() {
+fn a_broken_pipe_is_returned_as_such() {
     let mut q = queue(10, WhenFull::Drop, None);
     push(&mut q, "aaa\n");
     assert_eq!(q.write_to(&mut Broken).unwrap_err().kind(), ErrorKind::BrokenPipe);
@@ -190,26 +188,26 @@ fn capacity_is_given_back_after_a_backlog() {
         push(&mut q, &message);
     }
     assert!(q.bytes.capacity() > 3 << 20);
-    let mut reader = Reader::with_room(usize::MAX);
-    assert!(q.write_to(&mut reader).unwrap());
-    assert!(q.bytes.capacity() <= KEEP && q.entries.capacity() <= 2048);
+    let mut writer = SlowWriter::with_room(usize::MAX);
+    assert!(q.write_to(&mut writer).unwrap());
+    assert!(q.bytes.capacity() <= KEPT_CAPACITY && q.entries.capacity() <= 2048);
 }
 
 #[test]
 fn a_steady_stream_does_not_allocate() {
     let mut q = queue(1 << 20, WhenFull::Drop, None);
-    let mut reader = Reader::with_room(usize::MAX);
+    let mut writer = SlowWriter::with_room(usize::MAX);
     push(&mut q, &"x".repeat(5000));
-    q.write_to(&mut reader).unwrap();
+    q.write_to(&mut writer).unwrap();
     let capacity = q.bytes.capacity();
     for _ in 0..100 {
         push(&mut q, &"x".repeat(4000));
-        q.write_to(&mut reader).unwrap();
+        q.write_to(&mut writer).unwrap();
     }
     assert_eq!(q.bytes.capacity(), capacity);
 }
 
-/// A small generator of its own: the same histories in every run.
+/// A xorshift generator with a fixed seed: the same histories in every run.
 fn next(seed: &mut u64) -> usize {
     *seed ^= *seed << 13;
     *seed ^= *seed >> 7;
@@ -221,22 +219,22 @@ fn next(seed: &mut u64) -> usize {
 fn over_random_histories_no_message_is_torn_and_none_goes_uncounted() {
     let mut seed = 0x9e37_79b9_7f4a_7c15;
     for _ in 0..300 {
-        let mut q = queue(64, WhenFull::Drop, Some(said));
-        let mut reader = Reader::with_room(0);
+        let mut q = queue(64, WhenFull::Drop, Some(marker));
+        let mut writer = SlowWriter::with_room(0);
         let pushed = 200;
         for n in 0..pushed {
             push(&mut q, &format!("<{n}{}>\n<again>", "x".repeat(next(&mut seed) % 20)));
-            reader.room = next(&mut seed) % 40;
-            reader.step = 1 + next(&mut seed) % 30;
-            q.write_to(&mut reader).unwrap();
+            writer.room = next(&mut seed) % 40;
+            writer.max_write = 1 + next(&mut seed) % 30;
+            q.write_to(&mut writer).unwrap();
         }
-        reader.room = usize::MAX;
-        assert!(q.write_to(&mut reader).unwrap());
-        assert_eq!(read_back(reader.text()), pushed as u64);
+        writer.room = usize::MAX;
+        assert!(q.write_to(&mut writer).unwrap());
+        assert_eq!(read_back(writer.text()), pushed as u64);
     }
 }
 
-/// Written and said to be dropped together; every number in order and every message whole.
+/// Returns the number of messages written and counted by markers; checks that they are whole and in order.
 fn read_back(text: &str) -> u64 {
     let mut next_number = 0;
     let mut lines = text.lines();
