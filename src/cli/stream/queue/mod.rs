@@ -202,7 +202,7 @@ impl Queue {
         self.limits.marker.filter(|_| self.gap > 0).map(|write| write(self.gap))
     }
 
-    /// Writes the marker of the gap. It is formatted anew for each attempt until its first byte is written, so that it
+    /// Writes the marker of the gap. It is formatted for each attempt until its first byte is written, so that it
     /// counts the messages dropped meanwhile.
     fn write_marker(&mut self, out: &mut impl Write, mut marker: String) -> io::Result<bool> {
         if !marker.ends_with('\n') {
