@@ -208,7 +208,7 @@ fn stdout_and_stderr_in_one_place_keep_their_order() {
 }
 
 #[test]
-fn stdout_may_be_a_file_or_a_socket_and_is_given_back_as_it_was() {
+fn stdout_may_be_a_file_or_a_socket_which_stays_blocking() {
     let server = sending((0..500).map(|n| sample(n.into())));
     let scratch = TempDir::new();
     let file = File::create(scratch.path("out")).unwrap();
