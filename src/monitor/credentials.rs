@@ -26,7 +26,7 @@ impl Credentials {
     /// and path of its dialect.
     pub fn read(settings: &Settings, conversation: &mut Conversation) -> Result<Box<Self>, SettingsError> {
         let mut endpoint = settings.address.endpoint()?;
-        conversation.locate(&mut endpoint);
+        conversation.apply_defaults(&mut endpoint);
         let token = match &settings.token {
             Some(token) => Some(token.read()?),
             None => None,

@@ -252,7 +252,7 @@ impl Server {
         if json.is_some_and(|json| !json::is_json(json)) {
             return Err(SettingsError::Request(kind.to_owned()));
         }
-        self.settings.request_plan.asks.push(Request { kind: kind.to_owned(), json: json.map(str::to_owned) });
+        self.settings.request_plan.requests.push(Request { kind: kind.to_owned(), json: json.map(str::to_owned) });
         Ok(self)
     }
 

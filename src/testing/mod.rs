@@ -1,9 +1,12 @@
-//! What tests share: recorded traffic, fuzz targets and their inputs.
+//! Shared by tests: recorded traffic, a random generator, and the fuzz targets with their inputs.
 
+#[cfg(test)]
+pub mod dialect;
 #[cfg(test)]
 pub mod dns_reply;
 pub mod fuzz;
 #[cfg(test)]
+pub mod random;
 pub mod recordings;
 #[cfg(test)]
 pub(crate) mod temp_dir;

@@ -28,7 +28,7 @@ impl Link {
     pub fn new(settings: &Settings, conversation: &mut Conversation) -> Self {
         let mut endpoint = settings.address.endpoint().ok();
         if let Some(endpoint) = &mut endpoint {
-            conversation.locate(endpoint);
+            conversation.apply_defaults(endpoint);
         }
         let transport = Transport::new(ConnectionLimits {
             max_message: settings.max_message,
@@ -62,9 +62,9 @@ impl Link {
         match token {
             Some(token) if !conversation.takes_token() => {
                 own_headers.push(("Authorization".into(), format!("Bearer {token}")));
-                conversation.address(&mut endpoint, None, now.mono);
+                conversation.prepare_dial(&mut endpoint, None, now.mono);
             }
-            token => conversation.address(&mut endpoint, token, now.mono),
+            token => conversation.prepare_dial(&mut endpoint, token, now.mono),
         }
         if cleartext && (credential || endpoint.has_credentials()) && !std::mem::replace(&mut self.warned, true) {
             log::warn!("{}: a credential goes over the network in cleartext: use wss:// where you can", escape(label));

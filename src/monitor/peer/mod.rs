@@ -54,7 +54,7 @@ impl Peer {
         };
         Peer {
             label: label.into(),
-            session: Session::new(settings.policy.clone(), conversation.quiet_after(), now),
+            session: Session::new(settings.policy.clone(), conversation.stale_default(), now),
             link,
             conversation,
             report: Report::default(),

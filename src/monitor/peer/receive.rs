@@ -58,12 +58,12 @@ impl Peer {
 
     /// Decodes a text message, hands it to the program, and answers where the dialect does.
     fn handle_text(&mut self, io: &mut LoopIo<'_>, text: &str) {
-        let mut room = None;
-        let mut decoded = self.conversation.hear(text, &mut room, io.now.mono);
-        let outgoing = std::mem::take(&mut decoded.say);
+        let mut repaired = None;
+        let mut decoded = self.conversation.decode(text, &mut repaired, io.now.mono);
+        let outgoing = std::mem::take(&mut decoded.outgoing);
         if decoded.recognised {
             log::debug!("{}: recognised as {}", escape(&self.label), self.conversation.dialect());
-            self.session.set_stale_default(self.conversation.quiet_after());
+            self.session.set_stale_default(self.conversation.stale_default());
         }
         if !decoded.decoded {
             self.report.counters.undecoded += 1;
@@ -78,11 +78,11 @@ impl Peer {
     /// Handles a binary message: as text where it is or unpacks to text, else as its size in words.
     fn handle_binary(&mut self, io: &mut LoopIo<'_>, bytes: &[u8]) {
         self.report.count_received(bytes.len());
-        match self.conversation.open(bytes, self.settings.max_message) {
+        match self.conversation.unpack(bytes, self.settings.max_message) {
             Binary::Text(text) => self.handle_text(io, &text),
-            Binary::Words(words) => {
+            Binary::Description(words) => {
                 self.report.counters.undecoded += 1;
-                let useful = self.deliver(io, "binary", Raw::Binary(bytes), &dialect::binary(&words).show);
+                let useful = self.deliver(io, "binary", Raw::Binary(bytes), &dialect::undecoded_binary(&words).events);
                 self.session.handle(io.now, Input::Delivered { useful });
             }
         }

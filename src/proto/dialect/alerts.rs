@@ -1,73 +1,74 @@
-//! Which alerts are on: servers repeat them in every message, people want to hear of changes.
+//! Active alerts: servers repeat them in every message, people want to hear of changes.
 
 use std::borrow::Cow;
 
-use super::cut;
+use super::truncated;
 use crate::model::event::{Alert, AlertPhase, Event};
 
-/// No server has more things to warn of; one that invents them must not fill our memory.
-const MOST: usize = 256;
+/// Bound on active alerts. One more pushes out the oldest, so that invented alerts cannot fill the memory.
+const MAX_ALERTS: usize = 256;
 
-/// The alerts that are on, by component and metric.
+/// The active alerts, by component and metric.
 #[derive(Debug, Default)]
-pub struct Alerts(Vec<On>);
+pub struct Alerts(Vec<ActiveAlert>);
 
 #[derive(Debug)]
-struct On {
+struct ActiveAlert {
     component: String,
     metric: String,
     level: String,
     threshold: Option<f64>,
+    /// Set since the latest call of [`Alerts::end_unseen`].
     seen: bool,
 }
 
 impl Alerts {
-    /// Takes an alert as it came. Shows it where it is news: one that begins, or has another level.
-    pub fn see<'a>(&mut self, mut alert: Alert<'a>, show: &mut Vec<Event<'a>>) {
-        let (component, metric, level) = (cut(&alert.component), cut(&alert.metric), cut(&alert.level));
-        match self.0.iter_mut().find(|on| on.component == component && on.metric == metric) {
-            Some(on) if on.level == level => {
-                on.seen = true;
+    /// Takes an alert as it came. It becomes an event if it is new or has another level.
+    pub fn report<'a>(&mut self, mut alert: Alert<'a>, events: &mut Vec<Event<'a>>) {
+        let (component, metric, level) =
+            (truncated(&alert.component), truncated(&alert.metric), truncated(&alert.level));
+        match self.0.iter_mut().find(|active| active.component == component && active.metric == metric) {
+            Some(active) if active.level == level => {
+                active.seen = true;
                 return;
             }
-            Some(on) => {
-                on.seen = true;
-                on.level = level.to_owned();
+            Some(active) => {
+                active.seen = true;
+                active.level = level.to_owned();
                 alert.phase = AlertPhase::Changes;
             }
-            None => self.begin(&alert),
+            None => {
+                if self.0.len() == MAX_ALERTS {
+                    self.0.remove(0);
+                }
+                let (component, metric, level) = (component.to_owned(), metric.to_owned(), level.to_owned());
+                self.0.push(ActiveAlert { component, metric, level, threshold: alert.threshold, seen: true });
+            }
         }
-        show.push(Event::Alert(alert));
+        events.push(Event::Alert(alert));
     }
 
-    /// Ends the alerts that were not seen since the last call, but for those that `goes_on` keeps.
-    pub fn end_unseen(&mut self, show: &mut Vec<Event<'_>>, goes_on: &dyn Fn(&str, Option<f64>) -> bool) {
-        self.0.retain_mut(|on| {
-            let stays = std::mem::take(&mut on.seen) || goes_on(&on.component, on.threshold);
+    /// Ends the alerts that were not reported since the last call, but for those that `goes_on` keeps by their
+    /// component and threshold.
+    pub fn end_unseen(&mut self, events: &mut Vec<Event<'_>>, goes_on: &dyn Fn(&str, Option<f64>) -> bool) {
+        self.0.retain_mut(|active| {
+            let stays = std::mem::take(&mut active.seen) || goes_on(&active.component, active.threshold);
             if !stays {
-                show.push(Event::Alert(on.ended()));
+                events.push(Event::Alert(active.ended()));
             }
             stays
         });
     }
 
-    /// Ends one alert, where it is on.
+    /// Ends one alert, if it is active.
     pub fn end(&mut self, component: &str, metric: &str) -> Option<Alert<'static>> {
-        let at = self.0.iter().position(|on| on.component == cut(component) && on.metric == cut(metric))?;
+        let (component, metric) = (truncated(component), truncated(metric));
+        let at = self.0.iter().position(|active| active.component == component && active.metric == metric)?;
         Some(self.0.remove(at).ended())
-    }
-
-    fn begin(&mut self, alert: &Alert<'_>) {
-        if self.0.len() == MOST {
-            self.0.remove(0);
-        }
-        let own = |text: &str| cut(text).to_owned();
-        let (component, metric, level) = (own(&alert.component), own(&alert.metric), own(&alert.level));
-        self.0.push(On { component, metric, level, threshold: alert.threshold, seen: true });
     }
 }
 
-impl On {
+impl ActiveAlert {
     fn ended(&self) -> Alert<'static> {
         Alert {
             component: self.component.clone().into(),
@@ -99,17 +100,17 @@ mod tests {
 
     #[test]
     fn long_names_are_told_apart_by_their_beginnings_and_never_fill_the_memory() {
-        let (mut alerts, mut shown) = (Alerts::default(), Vec::new());
+        let (mut alerts, mut events) = (Alerts::default(), Vec::new());
         for i in 0..1000 {
             let name = format!("{i}{}", "\u{e9}".repeat(5000));
             for _ in 0..2 {
-                alerts.see(alert(&name, &name), &mut shown);
-                assert_eq!(shown.len(), i + 1, "{name}");
+                alerts.report(alert(&name, &name), &mut events);
+                assert_eq!(events.len(), i + 1, "{name}");
             }
         }
-        let names = |on: &On| on.component.len() + on.metric.len() + on.level.len();
-        assert_eq!(alerts.0.len(), MOST);
-        assert!(alerts.0.iter().all(|on| names(on) <= 3 * 256));
+        let names = |active: &ActiveAlert| active.component.len() + active.metric.len() + active.level.len();
+        assert_eq!(alerts.0.len(), MAX_ALERTS);
+        assert!(alerts.0.iter().all(|active| names(active) <= 3 * 256));
         let ended = alerts.end(&format!("999{}", "\u{e9}".repeat(5000)), &"m".repeat(5000)).unwrap();
         assert_eq!((ended.phase, ended.component.len()), (AlertPhase::Ends, 255));
     }

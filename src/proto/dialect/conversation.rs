@@ -1,4 +1,4 @@
-//! What is said on one connection, in both directions: the dialect, once it is known, its memory, its requests.
+//! The exchange of messages with one server, across its connections: the dialect, its state and its requests.
 //!
 //! Pure: the loop hands in texts and the time, and carries out what comes back.
 
@@ -9,54 +9,63 @@ use crate::model::event::{Event, Raw};
 use crate::model::json;
 use crate::model::sample::Sample;
 use crate::model::time::earliest;
-use crate::proto::dialect::requests::RequestPlan;
-use crate::proto::dialect::{self, Binary, Dialect, DialectOptions, DialectState, Outcome, Undecodable};
+use crate::proto::dialect::requests::{RequestPlan, Requests};
+use crate::proto::dialect::{
+    self, Alerts, Binary, Dialect, DialectContext, DialectOptions, DialectState, Outcome, Undecodable,
+};
 use crate::proto::uri::Endpoint;
 
-/// After so long without a message the user is told that the dialect may have to be named.
+/// After so long without a message the log suggests `--dialect`.
 const HINT_AFTER: Duration = Duration::from_secs(10);
-/// What too long a silence is as long as nobody knows who is silent.
-const QUIET_UNKNOWN: Duration = Duration::from_secs(120);
+/// Default of `--stale-after` until the dialect is recognised.
+const STALE_UNKNOWN: Duration = Duration::from_secs(120);
 
-/// What is known of a server's way of speaking.
+/// One server's dialect with all that it works on.
 #[derive(Debug)]
 pub struct Conversation {
-    /// Generic until it is recognised.
+    /// [`dialect::GENERIC`] until it is recognised.
     dialect: &'static Dialect,
     known: bool,
-    memory: DialectState,
-    questions: RequestPlan,
-    /// When to hint at `--dialect`.
+    options: DialectOptions,
+    plan: RequestPlan,
+    alerts: Alerts,
+    requests: Requests,
+    state: DialectState,
+    /// Set once the options that the dialect ignores have been reported.
+    ignored_reported: bool,
+    /// Time of the hint at `--dialect`.
     hint_at: Option<Instant>,
+    /// Time of the latest message.
+    decoded_at: Option<Instant>,
 }
 
-/// A message and what it means.
+/// A decoded message.
 #[derive(Debug)]
 pub struct Decoded<'a> {
-    /// Its type or channel; empty where it has none.
+    /// Type or channel; empty if the message has none.
     pub kind: Cow<'a, str>,
-    /// The message, but for its secrets.
+    /// The message without its secrets.
     pub text: Cow<'a, str>,
-    /// Whether the text is JSON, or becomes JSON when what no reader takes is rewritten.
+    /// True if the text is JSON, or becomes JSON by [`json::repair`].
     pub json: bool,
-    /// What it means.
+    /// Events to show.
     pub events: Vec<Event<'a>>,
-    /// Whether it could be decoded.
+    /// False if the dialect could not decode it.
     pub decoded: bool,
-    /// Whether it gave the dialect away.
+    /// True if the dialect was recognised by it.
     pub recognised: bool,
-    /// What follows from it.
-    pub say: Outgoing,
+    /// To be carried out by the loop.
+    pub outgoing: Outgoing,
 }
 
-/// What to do besides showing something.
+/// To be done besides showing something.
 #[derive(Debug, Default, PartialEq)]
 pub struct Outgoing {
     /// Texts to send.
     pub send: Vec<String>,
     /// Lines for the log, as warnings.
     pub warn: Vec<String>,
-    /// Why the connection must be given up and begun anew.
+    /// Reason to drop the connection and dial again.
     pub hang_up: Option<String>,
 }
 
@@ -68,35 +77,44 @@ impl Decoded<'_> {
 }
 
 impl Conversation {
-    /// A conversation in a dialect, or in one that remains to be recognised.
-    pub fn new(dialect: Option<&'static Dialect>, wish: DialectOptions, questions: RequestPlan) -> Self {
-        let memory = DialectState { wish, ..DialectState::default() };
-        let known = dialect.is_some();
-        Conversation { dialect: dialect.unwrap_or(&dialect::GENERIC), known, memory, questions, hint_at: None }
+    /// Begins in a dialect, or in one that remains to be recognised.
+    pub fn new(dialect: Option<&'static Dialect>, options: DialectOptions, plan: RequestPlan) -> Self {
+        Conversation {
+            dialect: dialect.unwrap_or(&dialect::GENERIC),
+            known: dialect.is_some(),
+            options,
+            plan,
+            alerts: Alerts::default(),
+            requests: Requests::default(),
+            state: DialectState::default(),
+            ignored_reported: false,
+            hint_at: None,
+            decoded_at: None,
+        }
     }
 
-    /// Its name; `auto` as long as it is not known.
+    /// The dialect's name; `auto` until it is known.
     pub fn dialect(&self) -> &'static str {
         if self.known { self.dialect.name } else { "auto" }
     }
 
-    /// Whether the dialect has a place of its own for the token.
+    /// True if the dialect itself puts the token into the URI.
     pub fn takes_token(&self) -> bool {
-        self.known && self.dialect.takes.contains(&"--token-file")
+        self.known && self.dialect.options.contains(&"--token-file")
     }
 
-    /// Whether any document defines answers to requests; `None` as long as the dialect is not known.
+    /// True if answers to requests are documented; `None` until the dialect is known.
     pub fn has_answers(&self) -> Option<bool> {
-        self.known.then_some(!self.dialect.asking.answers.is_empty())
+        self.known.then_some(!self.dialect.requests.answers.is_empty())
     }
 
-    /// What too long a silence is; `None` where it means nothing.
-    pub fn quiet_after(&self) -> Option<Duration> {
-        if self.known { self.dialect.quiet_after } else { Some(QUIET_UNKNOWN) }
+    /// Default of `--stale-after`; `None` if silence is normal.
+    pub fn stale_default(&self) -> Option<Duration> {
+        if self.known { self.dialect.stale_default } else { Some(STALE_UNKNOWN) }
     }
 
-    /// Fills in what the URI leaves to the dialect.
-    pub fn locate(&mut self, endpoint: &mut Endpoint) {
+    /// Fills in the port and path that the URI leaves to the dialect. A scheme may name the dialect.
+    pub fn apply_defaults(&mut self, endpoint: &mut Endpoint) {
         if let Some(dialect) = endpoint.dialect.and_then(dialect::named) {
             (self.dialect, self.known) = (dialect, true);
         }
@@ -108,149 +126,164 @@ impl Conversation {
         }
     }
 
-    /// Makes the endpoint of the next dial: with secrets and names as the dialect wants them.
-    pub fn address(&mut self, endpoint: &mut Endpoint, token: Option<String>, now: Instant) {
-        self.memory.now = Some(now);
-        self.memory.wish.token = token;
-        let wish = self.memory.wish.clone();
-        (self.dialect.address)(endpoint, &wish, &mut self.memory);
+    /// Completes the endpoint of the next dial with the secrets and ids of the dialect.
+    pub fn prepare_dial(&mut self, endpoint: &mut Endpoint, token: Option<String>, now: Instant) {
+        self.options.token = token;
+        (self.dialect.prepare_dial)(endpoint, &mut self.context(now));
     }
 
-    /// The sample of a message that was heard before.
+    /// Reads the sample of an earlier message again, without any effect.
     pub fn sample(&self, text: &str) -> Option<Sample<'static>> {
+        let context = &mut DialectContext {
+            now: self.decoded_at?,
+            options: &self.options,
+            alerts: &mut Alerts::default(),
+            requests: &mut Requests::default(),
+            state: &mut DialectState::default(),
+        };
         let repaired = json::repair(text);
-        let step = self.dialect.read(repaired.as_deref().unwrap_or(text), &mut DialectState::default()).ok()?;
-        step.show.iter().find_map(|event| match event {
+        let outcome = self.dialect.read(repaired.as_deref().unwrap_or(text), context).ok()?;
+        outcome.events.iter().find_map(|event| match event {
             Event::Sample(sample) => Some((**sample).clone().into_owned()),
             _ => None,
         })
     }
 
-    /// What a refusal means with this server, beyond its general meaning.
+    /// Explains an HTTP status that means something particular with this server.
     pub fn advice(&self, status: u16) -> Option<&'static str> {
         self.dialect.advice.iter().find(|(code, _)| *code == status).map(|(_, advice)| *advice)
     }
 
-    /// The connection is open.
+    /// Starts anew on an open connection.
     pub fn opened(&mut self, now: Instant) -> Outgoing {
-        self.memory.now = Some(now);
-        self.memory.opened();
+        self.requests.end();
+        self.state.opened();
         self.hint_at = (!self.known).then(|| now + HINT_AFTER);
-        let mut say = Outgoing::default();
+        let mut outgoing = Outgoing::default();
         if self.known {
-            self.begin(now, &mut say);
+            self.begin(now, &mut outgoing);
         }
-        say
+        outgoing
     }
 
-    /// The connection is gone; cleanly = by a Close frame or EOF.
+    /// Ends with the connection; cleanly = by a Close frame or EOF.
     pub fn ended(&mut self, cleanly: bool) {
-        self.memory.ended_cleanly = Some(cleanly);
-        self.memory.requests.end();
+        self.state.ended(cleanly);
+        self.requests.end();
         self.hint_at = None;
     }
 
-    /// Takes a text message. `room` is where a repaired text lives, if one is needed.
-    pub fn hear<'a>(&mut self, text: &'a str, room: &'a mut Option<String>, now: Instant) -> Decoded<'a> {
-        self.memory.now = Some(now);
+    /// Decodes a text message, strictly first and once more after [`json::repair`], whose result lives in `repaired`.
+    pub fn decode<'a>(&mut self, text: &'a str, repaired: &'a mut Option<String>, now: Instant) -> Decoded<'a> {
+        self.decoded_at = Some(now);
         self.hint_at = None;
-        let learned = if self.known { None } else { dialect::recognise(text) };
-        let mut say = Outgoing::default();
-        if let Some(dialect) = learned {
+        let recognised = if self.known { None } else { dialect::recognise(text) };
+        let mut outgoing = Outgoing::default();
+        if let Some(dialect) = recognised {
             (self.dialect, self.known) = (dialect, true);
-            self.begin(now, &mut say);
+            self.begin(now, &mut outgoing);
         }
-        let (step, json, decoded) = self.read(text, room);
-        say.send.extend(step.reply);
-        say.warn.extend(step.warn);
-        self.due(now, &mut say);
-        let text = step.redacted.map_or(Cow::Borrowed(text), Cow::Owned);
-        Decoded { kind: step.kind, text, json, events: step.show, decoded, recognised: learned.is_some(), say }
+        let (outcome, json, decoded) = self.read(text, repaired, now);
+        outgoing.send.extend(outcome.reply);
+        outgoing.warn.extend(outcome.warn);
+        self.push_requests(now, &mut outgoing);
+        Decoded {
+            kind: outcome.kind,
+            text: outcome.redacted.map_or(Cow::Borrowed(text), Cow::Owned),
+            json,
+            events: outcome.events,
+            decoded,
+            recognised: recognised.is_some(),
+            outgoing,
+        }
     }
 
-    /// What is in a binary message; what it unpacks to is at most so many bytes long.
-    pub fn open(&self, bytes: &[u8], limit: usize) -> Binary {
-        match (std::str::from_utf8(bytes), self.dialect.binary) {
+    /// Unpacks a binary message, to at most `limit` bytes.
+    pub fn unpack(&self, bytes: &[u8], limit: usize) -> Binary {
+        match (std::str::from_utf8(bytes), self.dialect.unpack) {
             (Ok(text), _) if json::is_readable(text) => Binary::Text(text.into()),
-            (_, Some(open)) => open(bytes, limit),
-            _ => Binary::Words(format!("{} bytes", bytes.len())),
+            (_, Some(unpack)) => unpack(bytes, limit),
+            _ => Binary::Description(format!("{} bytes", bytes.len())),
         }
     }
 
-    /// When `tick` wants to be called, while the connection is open.
+    /// Time of the next [`Conversation::tick`]; asked only while the connection is open.
     pub fn deadline(&self) -> Option<Instant> {
-        let own = if self.known { (self.dialect.deadline)(&self.memory) } else { None };
-        earliest(earliest(own, self.memory.requests.deadline()), self.hint_at)
+        let own = if self.known { (self.dialect.deadline)(&self.state) } else { None };
+        earliest(earliest(own, self.requests.deadline()), self.hint_at)
     }
 
-    /// What the passing of time brings, while the connection is open.
+    /// Runs the timers that are due; called only while the connection is open.
     pub fn tick(&mut self, now: Instant) -> Outgoing {
-        self.memory.now = Some(now);
-        let mut say = Outgoing::default();
+        let mut outgoing = Outgoing::default();
         if self.hint_at.is_some_and(|at| now >= at) {
             self.hint_at = None;
-            say.warn.push("no message yet: name the dialect with --dialect".into());
+            outgoing.warn.push("no message yet: set the dialect with --dialect".into());
         }
         if self.known {
-            let ticked = (self.dialect.tick)(&mut self.memory, now);
-            (say.send, say.hang_up) = (ticked.send, ticked.hang_up);
+            let ticked = (self.dialect.tick)(&mut self.context(now));
+            (outgoing.send, outgoing.hang_up) = (ticked.send, ticked.hang_up);
         }
-        self.due(now, &mut say);
-        say
+        self.push_requests(now, &mut outgoing);
+        outgoing
     }
 
-    /// Sends what is to be sent first. What means nothing to the dialect is said.
-    fn begin(&mut self, now: Instant, say: &mut Outgoing) {
-        let wish = self.memory.wish.clone();
-        self.meaningless(&wish, &mut say.warn);
-        say.send = (self.dialect.greet)(&wish, &mut self.memory);
-        self.memory.requests.begin(&self.questions, now);
-        self.due(now, say);
+    fn context(&mut self, now: Instant) -> DialectContext<'_> {
+        DialectContext {
+            now,
+            options: &self.options,
+            alerts: &mut self.alerts,
+            requests: &mut self.requests,
+            state: &mut self.state,
+        }
     }
 
-    fn meaningless(&mut self, wish: &DialectOptions, warn: &mut Vec<String>) {
-        if std::mem::replace(&mut self.memory.checked, true) {
-            return;
-        }
-        for option in wish.given() {
-            if !self.dialect.takes.contains(&option) {
-                warn.push(format!("{option} means nothing to {}", self.dialect.name));
+    /// Sends the first messages in a dialect that is known now, and reports the options that it ignores.
+    fn begin(&mut self, now: Instant, outgoing: &mut Outgoing) {
+        if !std::mem::replace(&mut self.ignored_reported, true) {
+            for option in self.options.given() {
+                if !self.dialect.options.contains(&option) {
+                    outgoing.warn.push(format!("{option} is ignored: {} has no such setting", self.dialect.name));
+                }
             }
         }
+        outgoing.send = (self.dialect.greet)(&mut self.context(now));
+        self.requests.begin(&self.plan, now);
+        self.push_requests(now, outgoing);
     }
 
-    fn due(&mut self, now: Instant, say: &mut Outgoing) {
+    /// Adds the requests that are due.
+    fn push_requests(&mut self, now: Instant, outgoing: &mut Outgoing) {
         if !self.known {
             return;
         }
-        let due = self.memory.requests.due(&self.dialect.asking, &self.questions, now);
-        let within = humantime::format_duration(self.questions.within);
+        let due = self.requests.due(&self.dialect.requests, &self.plan, now);
+        let within = humantime::format_duration(self.plan.within);
         for kind in &due.unanswered {
-            say.warn.push(format!("no answer to {kind} within {within}"));
+            outgoing.warn.push(format!("no answer to {kind} within {within}"));
         }
-        let longest = self.dialect.asking.longest;
+        let max = self.dialect.requests.max_bytes;
         for kind in &due.too_long {
-            say.warn.push(format!("{kind} was not sent: the server takes {longest} bytes at most"));
+            outgoing.warn.push(format!("{kind} was not sent: the server accepts at most {max} bytes"));
         }
-        say.send.extend(due.send);
+        outgoing.send.extend(due.send);
     }
 
-    /// Reads strictly first; only what fails is repaired and read again.
-    fn read<'a>(&mut self, text: &'a str, room: &'a mut Option<String>) -> (Outcome<'a>, bool, bool) {
-        if let Ok(step) = self.dialect.read(text, &mut self.memory) {
-            return (step, true, true);
+    /// Returns the outcome, whether the text is JSON, and whether the dialect could decode it.
+    fn read<'a>(&mut self, text: &'a str, repaired: &'a mut Option<String>, now: Instant) -> (Outcome<'a>, bool, bool) {
+        if let Ok(outcome) = self.dialect.read(text, &mut self.context(now)) {
+            return (outcome, true, true);
         }
-        let repaired = match json::repair(text) {
-            Some(repaired) => room.insert(repaired).as_str(),
+        let readable = match json::repair(text) {
+            Some(text) => repaired.insert(text).as_str(),
             None => text,
         };
-        match self.dialect.read(repaired, &mut self.memory) {
-            Ok(step) => (step, true, true),
+        match self.dialect.read(readable, &mut self.context(now)) {
+            Ok(outcome) => (outcome, true, true),
             Err(Undecodable) => {
-                let kind = json::message_type(repaired).unwrap_or_default();
-                let json = json::is_json(repaired);
-                // What only a dialect could not make sense of is JSON all the same.
-                (dialect::unknown(kind, text), json, false)
+                let kind = json::message_type(readable).unwrap_or_default();
+                // JSON that only the dialect could not decode is still JSON to the formats.
+                (dialect::unknown(kind, text), json::is_json(readable), false)
             }
         }
     }

@@ -1,7 +1,7 @@
-//! What servers say and what it means: each dialect a row of [`DIALECTS`] and a file of its own.
+//! The dialects: how each kind of server speaks, as a row of [`DIALECTS`] and a file or folder of its own.
 //!
-//! To add a message type, add a row to its dialect's handlers and a function below. To add a server, add a file
-//! with a [`Dialect`] and a line in [`DIALECTS`].
+//! To add a message type, add a row to the handlers of its dialect and a function below. To add a server, add a file
+//! with a [`Dialect`] and a line in [`DIALECTS`]; if it must remember something, add a field to [`DialectState`].
 
 mod alerts;
 pub mod conversation;
@@ -12,6 +12,8 @@ mod neurograph;
 mod pmdaemon;
 pub mod requests;
 mod sysmedic;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -27,42 +29,43 @@ pub use generic::DIALECT as GENERIC;
 /// How one kind of server speaks.
 #[derive(Debug)]
 pub struct Dialect {
-    /// Its name for `--dialect`.
+    /// Name for `--dialect`.
     pub name: &'static str,
-    /// What it is, in a few words.
+    /// Description in a few words.
     pub about: &'static str,
-    /// The port of `HOST` without one.
+    /// Port of a `HOST` without one.
     pub port: u16,
-    /// The path of `HOST` without one.
+    /// Path of a `HOST` without one.
     pub path: &'static str,
-    /// A longer silence than this means that something is wrong; `None` where it means nothing.
-    pub quiet_after: Option<Duration>,
-    /// Whether only this kind of server sends such a message. It gets every message until one is recognised,
-    /// with its type (empty where it has none).
+    /// Default of `--stale-after`: a longer silence means that something is wrong. `None` if silence is normal.
+    pub stale_default: Option<Duration>,
+    /// True if no other kind of server sends such a message. Called for every message until one is recognised; the
+    /// type is empty where the message has none.
     pub recognises: fn(kind: &str, message: &Node<'_>) -> bool,
-    /// By what the handlers are chosen: the message's type, for most.
+    /// Finds what `handlers` are chosen by: for most dialects the message's type.
     pub kind: fn(&str) -> Option<Cow<'_, str>>,
-    /// What becomes of a message, by its kind.
+    /// Decoders of messages, by kind.
     pub handlers: &'static [(&'static str, Handler)],
-    /// What becomes of messages of any other kind; `None` = shown as they came.
+    /// Decodes messages of any other kind; `None` = they are shown as they came.
     pub other: Option<Handler>,
-    /// Makes the endpoint of the next dial from the URI's: adds secrets, names, paths.
-    pub address: fn(&mut Endpoint, &DialectOptions, &mut DialectState),
-    /// What to send when the connection is open and the dialect is known, before any request.
-    pub greet: fn(&DialectOptions, &mut DialectState) -> Vec<String>,
+    /// Completes the endpoint of the next dial, which is the URI's, with secrets, ids and paths.
+    pub prepare_dial: fn(&mut Endpoint, &mut DialectContext<'_>),
+    /// Returns the texts to send once the connection is open and the dialect is known, before any request.
+    pub greet: fn(&mut DialectContext<'_>) -> Vec<String>,
     /// How requests are written and answered.
-    pub asking: RequestSpec,
-    /// When `tick` wants to be called; only while the connection is open.
+    pub requests: RequestSpec,
+    /// Time of the next `tick`; asked only while the connection is open.
     pub deadline: fn(&DialectState) -> Option<Instant>,
-    /// What the dialect's own timers bring.
-    pub tick: fn(&mut DialectState, Instant) -> TimerOutcome,
-    /// What an HTTP status means with this server, beyond its general meaning.
+    /// Runs the dialect's own timers.
+    pub tick: fn(&mut DialectContext<'_>) -> TimerOutcome,
+    /// Explanations of HTTP statuses that mean something particular with this server.
     pub advice: &'static [(u16, &'static str)],
-    /// Which of `--subscribe`, `--process`, `--interval`, `--heartbeat-reply` and the token mean something.
-    pub takes: &'static [&'static str],
-    /// Opens a binary message that is no JSON as it stands; what it unpacks to is at most so many bytes long.
-    /// `None` where binary messages mean nothing.
-    pub binary: Option<fn(&[u8], limit: usize) -> Binary>,
+    /// Those of `--subscribe`, `--process`, `--interval`, `--heartbeat-reply` and `--token-file` that this dialect
+    /// uses; the others are ignored with a warning.
+    pub options: &'static [&'static str],
+    /// Unpacks a binary message that is not JSON as it stands, to at most `limit` bytes. `None` if this kind of server
+    /// sends none.
+    pub unpack: Option<fn(&[u8], limit: usize) -> Binary>,
 }
 
 /// Dialects are compared by name.
@@ -78,19 +81,25 @@ pub const PLAIN: Dialect = Dialect {
     about: "",
     port: 8765,
     path: "/",
-    quiet_after: None,
+    stale_default: None,
     recognises: |_, _| false,
     kind: json::message_type,
     handlers: &[],
     other: None,
-    address: |_, _, _| {},
-    greet: |_, _| Vec::new(),
-    asking: RequestSpec { render: beside_type, answers: &[], error: None, at_once: usize::MAX, longest: usize::MAX },
+    prepare_dial: |_, _| {},
+    greet: |_| Vec::new(),
+    requests: RequestSpec {
+        render: beside_type,
+        answers: &[],
+        error: None,
+        max_in_flight: usize::MAX,
+        max_bytes: usize::MAX,
+    },
     deadline: |_| None,
-    tick: |_, _| TimerOutcome::default(),
+    tick: |_| TimerOutcome::default(),
     advice: &[],
-    takes: &[],
-    binary: None,
+    options: &[],
+    unpack: None,
 };
 
 /// Every dialect.
@@ -103,56 +112,88 @@ pub static DIALECTS: &[&Dialect] = &[
     &generic::DIALECT,
 ];
 
-/// Turns one message into events. Pure: what it must remember stands in the memory.
+/// Decodes one message. Pure: the context holds all that it may read and change.
+///
+/// A handler parses before it changes anything, since a message that fails is repaired and read a second time.
 #[derive(Clone, Copy, Debug)]
 pub enum Handler {
-    /// From the text: where one pass without a tree is enough, or the text itself is needed.
-    Text(for<'a> fn(&'a str, &mut DialectState) -> Result<Outcome<'a>, Undecodable>),
-    /// From the tree. `None` where the message is not what its type says: it is shown as it came.
-    Tree(for<'a> fn(&Node<'a>, &mut DialectState) -> Option<Outcome<'a>>),
+    /// Takes the text: where one pass without a tree is enough, or the text itself is needed.
+    Text(for<'a> fn(&'a str, &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable>),
+    /// Takes the tree. `None` if the message is not what its type says; it is then shown as it came.
+    Tree(for<'a> fn(&Node<'a>, &mut DialectContext<'_>) -> Option<Outcome<'a>>),
 }
 
-/// What follows from a message: what to show and what to answer.
+/// Borrowed by the functions of a dialect for one call.
+#[derive(Debug)]
+pub struct DialectContext<'c> {
+    /// Time of this turn.
+    pub now: Instant,
+    /// The user's settings.
+    pub options: &'c DialectOptions,
+    /// Active alerts. They survive a reconnection: an alert that is still active is not news.
+    pub alerts: &'c mut Alerts,
+    /// Requests in flight. They end with the connection.
+    pub requests: &'c mut Requests,
+    /// What the dialect itself remembers.
+    pub state: &'c mut DialectState,
+}
+
+/// What the dialects remember from one message to the next: a field for each, which only that dialect uses.
+///
+/// Every part is bounded, and its fields say what survives a reconnection.
+#[derive(Debug, Default)]
+pub struct DialectState {
+    /// FastPluggy's part.
+    pub fastpluggy: fastpluggy::FastpluggyState,
+    /// NeuroGraph's part.
+    pub neurograph: neurograph::NeurographState,
+    /// PMDaemon's part.
+    pub pmdaemon: pmdaemon::PmdaemonState,
+    /// SysMedic's part.
+    pub sysmedic: sysmedic::SysmedicState,
+}
+
+/// Result of a handler.
 #[derive(Debug, Default)]
 pub struct Outcome<'a> {
-    /// What to show.
-    pub show: Vec<Event<'a>>,
+    /// Events to show.
+    pub events: Vec<Event<'a>>,
     /// A text to send back.
     pub reply: Option<String>,
-    /// The message with its secrets replaced by "redacted", where it has any: it takes the message's place
-    /// everywhere, the saved data included.
+    /// The message with its secrets replaced by "redacted", if it has any. It takes the message's place everywhere,
+    /// the saved data included.
     pub redacted: Option<String>,
     /// A line for the log, at warning level.
     pub warn: Option<String>,
     /// The message's type or channel. Set by [`Dialect::read`].
     pub kind: Cow<'a, str>,
-    /// Whether it answers what the dialect itself has asked: then it is not the answer to a request.
-    pub own: bool,
+    /// True if the message answers a request of the dialect itself, and so none of the user's.
+    pub own_answer: bool,
 }
 
-/// What is in a binary message.
+/// Contents of a binary message.
 #[derive(Debug, PartialEq)]
 pub enum Binary {
     /// A text, to be handled as if it had come as one.
     Text(String),
-    /// Anything else, in words.
-    Words(String),
+    /// A description of anything else.
+    Description(String),
 }
 
-/// A message that is not what its type says, or no JSON at all.
+/// The message is not what its type says, or not JSON at all.
 #[derive(Debug)]
 pub struct Undecodable;
 
-/// What a dialect's timers bring.
+/// Result of a dialect's timers.
 #[derive(Debug, Default, PartialEq)]
 pub struct TimerOutcome {
     /// Texts to send.
     pub send: Vec<String>,
-    /// Why the connection must be given up and begun anew.
+    /// Reason to drop the connection and dial again.
     pub hang_up: Option<String>,
 }
 
-/// What the user wants of a server beyond listening.
+/// The user's settings that only a dialect can carry out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DialectOptions {
     /// Channels or event types to subscribe to; empty = the dialect's default.
@@ -161,42 +202,28 @@ pub struct DialectOptions {
     pub process: Vec<String>,
     /// Period to subscribe with (pmdaemon).
     pub interval: Option<Duration>,
-    /// What to send for each JSON ping (fastpluggy); `%id` stands for its ping id.
+    /// Text to send for each JSON ping (fastpluggy); `%id` stands for its ping id.
     pub heartbeat_reply: Option<String>,
     /// The credential, read anew before every dial.
     pub token: Option<String>,
-    /// Whether to say what only developers want to know.
+    /// Adds warnings that only developers need.
     pub verbose: bool,
 }
 
-/// What a dialect must remember from one message to the next. Every part of it is bounded.
-#[derive(Debug, Default)]
-pub struct DialectState {
-    /// The time of this turn; set before every call.
-    pub now: Option<Instant>,
-    /// The wish; set before every call.
-    pub wish: DialectOptions,
-    /// Which alerts are on. Survives a reconnection: an alert that goes on is not news.
-    pub alerts: Alerts,
-    /// What SysMedic has told. Survives: it repeats its alerts for 24 hours, on every connection.
-    pub sysmedic: sysmedic::SysmedicState,
-    /// Requests under way. Ends with the connection.
-    pub requests: Requests,
-    /// Whether the latest connection ended by a Close frame or EOF, as opposed to silence; `None` before the
-    /// first end, and where the next dial has taken it into account.
-    pub ended_cleanly: Option<bool>,
-    /// FastPluggy's part.
-    pub fastpluggy: fastpluggy::FastpluggyState,
-    /// PMDaemon's part.
-    pub pmdaemon: pmdaemon::PmdaemonState,
-    /// Whether it has been said which options mean nothing to the server. Survives.
-    pub checked: bool,
-    /// What neurograph's own timers and its reconnection token need; its fields say what survives.
-    pub neurograph: neurograph::NeurographState,
+impl DialectState {
+    /// Starts a connection.
+    fn opened(&mut self) {
+        self.neurograph.opened();
+    }
+
+    /// Ends a connection; cleanly = by a Close frame or EOF.
+    fn ended(&mut self, cleanly: bool) {
+        self.fastpluggy.ended(cleanly);
+    }
 }
 
 impl DialectOptions {
-    /// The options behind the wish.
+    /// Returns the command line options that were given.
     pub fn given(&self) -> Vec<&'static str> {
         let mut options = Vec::new();
         for &(option, given) in &[
@@ -213,47 +240,40 @@ impl DialectOptions {
     }
 }
 
-impl DialectState {
-    /// A connection is open. What belongs to the one before is forgotten.
-    pub fn opened(&mut self) {
-        self.requests.end();
-        self.neurograph.opened();
-    }
-}
-
 impl Dialect {
-    /// What a text message means. A message without a handler is shown as it came.
+    /// Decodes a text message.
+    ///
+    /// Messages come by the thousand, so each is parsed as few times as possible, in this order:
+    ///
+    /// 1. `kind` finds the type, in most messages from the first bytes alone.
+    /// 2. The handler of that kind, else `other`, decodes the message: a text handler with its own typed pass, a tree
+    ///    handler from a [`Node`] that is built for it. Without a handler the text is only checked to be JSON.
+    /// 3. While a request of the user is in flight, and only then, the text is scanned for `request_id`. An answer of
+    ///    which the handler shows nothing is parsed once more, for its [`Answer`].
+    ///
+    /// Requests come last for two reasons. The handler may claim the message for a request of the dialect itself
+    /// (`own_answer`); NeuroGraph's answers to both look alike. And a message that fails in its handler leaves the
+    /// requests in flight alone: it is repaired and read again, and must not end two of them.
     ///
     /// # Errors
-    /// Where it cannot be decoded. It may be tried again after [`json::repair`].
-    pub fn read<'a>(&self, text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
+    /// The text cannot be decoded. It may be tried again after [`json::repair`].
+    pub fn read<'a>(&self, text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
         let kind = (self.kind)(text).unwrap_or_default();
         let handler = self.handlers.iter().find(|(name, _)| *name == kind).map(|(_, handler)| *handler);
-        let mut step = match handler.or(self.other) {
-            Some(handler) => handler.read(&kind, text, memory)?,
+        let mut outcome = match handler.or(self.other) {
+            Some(handler) => handler.read(&kind, text, context)?,
             None if json::is_json(text) => unknown(kind.clone(), text),
             None => return Err(Undecodable),
         };
-        if memory.requests.is_waiting() && !step.own {
-            self.settle(text, &kind, memory, &mut step)?;
+        if context.requests.is_waiting() && !outcome.own_answer {
+            let id = json::member(text, "request_id");
+            let answers = context.requests.complete(&self.requests, &kind, id.as_deref());
+            if answers && matches!(*outcome.events, [] | [Event::KeepAlive]) {
+                outcome.events = vec![Event::Answer(answer(&Node::parse(text)?))];
+            }
         }
-        step.kind = kind;
-        Ok(step)
-    }
-
-    /// A message that a request waits for is its answer, whatever else it may be.
-    fn settle<'a>(
-        &self,
-        text: &'a str,
-        kind: &str,
-        memory: &mut DialectState,
-        step: &mut Outcome<'a>,
-    ) -> Result<(), Undecodable> {
-        let id = json::member(text, "request_id");
-        if memory.requests.settle(&self.asking, kind, id.as_deref()) && matches!(*step.show, [] | [Event::KeepAlive]) {
-            step.show = vec![Event::Answer(answer(&Node::parse(text)?))];
-        }
-        Ok(())
+        outcome.kind = kind;
+        Ok(outcome)
     }
 }
 
@@ -262,26 +282,28 @@ impl Handler {
         self,
         kind: &Cow<'a, str>,
         text: &'a str,
-        memory: &mut DialectState,
+        context: &mut DialectContext<'_>,
     ) -> Result<Outcome<'a>, Undecodable> {
         match self {
-            Handler::Text(read) => read(text, memory),
-            Handler::Tree(read) => Ok(read(&Node::parse(text)?, memory).unwrap_or_else(|| unknown(kind.clone(), text))),
+            Handler::Text(read) => read(text, context),
+            Handler::Tree(read) => {
+                Ok(read(&Node::parse(text)?, context).unwrap_or_else(|| unknown(kind.clone(), text)))
+            }
         }
     }
 }
 
-/// The dialects' names for [`crate::Server::dialect`], each with a few words on what speaks so.
+/// The dialects' names for [`crate::Server::dialect`], each with a short description.
 pub fn dialects() -> impl Iterator<Item = (&'static str, &'static str)> {
     DIALECTS.iter().map(|dialect| (dialect.name, dialect.about))
 }
 
-/// The dialect of that name.
+/// Finds a dialect by name.
 pub fn named(name: &str) -> Option<&'static Dialect> {
     DIALECTS.iter().copied().find(|dialect| dialect.name == name)
 }
 
-/// The dialect that speaks so, if only one does.
+/// Finds the dialect that a message gives away.
 pub fn recognise(text: &str) -> Option<&'static Dialect> {
     let message = Node::parse(text).ok()?;
     let kind = message.text_or("type", "");
@@ -295,8 +317,8 @@ impl<'a> From<Event<'a>> for Outcome<'a> {
 }
 
 impl<'a> From<Vec<Event<'a>>> for Outcome<'a> {
-    fn from(show: Vec<Event<'a>>) -> Self {
-        Outcome { show, ..Outcome::default() }
+    fn from(events: Vec<Event<'a>>) -> Self {
+        Outcome { events, ..Outcome::default() }
     }
 }
 
@@ -306,29 +328,30 @@ impl From<serde_json::Error> for Undecodable {
     }
 }
 
-/// A message as it came.
+/// Shows a message as it came.
 pub fn unknown<'a>(kind: Cow<'a, str>, text: &'a str) -> Outcome<'a> {
     let event = Event::Unknown(Unknown { kind: kind.clone(), text: text.into() });
-    let mut step = Outcome::from(event);
-    step.kind = kind;
-    step
+    let mut outcome = Outcome::from(event);
+    outcome.kind = kind;
+    outcome
 }
 
-/// What the server says of itself or the connection; every connection begins with a greeting.
+/// Shows a remark of the server about itself or the connection; every connection begins with a greeting.
 fn notice(text: Cow<'_, str>, greeting: bool) -> Outcome<'_> {
     Event::Notice(Notice { text, greeting }).into()
 }
 
-/// A binary message that is no text, in words.
-pub fn binary(words: &str) -> Outcome<'_> {
-    Event::Unknown(Unknown { kind: "binary".into(), text: words.into() }).into()
+/// Shows the description of a binary message that is not text.
+pub fn undecoded_binary(description: &str) -> Outcome<'_> {
+    Event::Unknown(Unknown { kind: "binary".into(), text: description.into() }).into()
 }
 
-/// A request as `{"type":TYPE,…}` with the members of its JSON beside the type; JSON that has none becomes `data`.
-pub fn beside_type(ask: &Request, _: &str) -> String {
+/// Writes a request as `{"type":TYPE,…}` with the members of its JSON beside the type; JSON without members becomes
+/// `data`.
+pub fn beside_type(request: &Request, _: &str) -> String {
     let mut text = String::from("{\"type\":");
-    json::push_string(&mut text, &ask.kind);
-    let json = ask.json.as_deref().unwrap_or_default().trim();
+    json::push_string(&mut text, &request.kind);
+    let json = request.json.as_deref().unwrap_or_default().trim();
     match json.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).map(str::trim) {
         Some("") => {}
         Some(members) => text.extend([",", members]),
@@ -339,18 +362,18 @@ pub fn beside_type(ask: &Request, _: &str) -> String {
     text
 }
 
-/// The answer to a request: all members but those that say what and when it is; of `data` alone what is in it.
+/// Makes an answer of all members but type, time and id. If `data` is the only one left, of the contents of `data`.
 fn answer<'a>(node: &Node<'a>) -> Answer<'a> {
-    let said = node.without(&["type", "timestamp", "request_id"]);
-    let said = match said.members() {
+    let content = node.without(&["type", "timestamp", "request_id"]);
+    let content = match content.members() {
         [(key, data)] if key == "data" => data,
-        _ => &said,
+        _ => &content,
     };
-    Answer { kind: node.text_or("type", ""), text: said.to_string() }
+    Answer { kind: node.text_or("type", ""), text: content.to_string() }
 }
 
-/// A message that is only ever an answer.
-fn answered<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
+/// Handles a message that is only ever an answer.
+fn answered<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     Some(Event::Answer(answer(node)).into())
 }
 
@@ -361,89 +384,15 @@ fn push_all(out: &mut String, texts: &[&str]) {
     }
 }
 
-/// The beginning of a text: what is remembered of it, and compared.
-fn cut(text: &str) -> &str {
-    /// No name and no error is longer in memory.
-    const LONGEST: usize = 256;
-    let end = (0..=LONGEST.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+/// Cuts a text to the length that is remembered and compared.
+fn truncated(text: &str) -> &str {
+    /// Bound on a remembered name or error, in bytes.
+    const MAX_REMEMBERED: usize = 256;
+    let end = (0..=MAX_REMEMBERED.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
     &text[..end.unwrap_or_default()]
 }
 
-/// A JSON ping or pong.
-fn keep_alive<'a>(text: &'a str, _: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
+/// Handles a JSON ping or pong.
+fn keep_alive<'a>(text: &'a str, _: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
     if json::is_json(text) { Ok(Event::KeepAlive.into()) } else { Err(Undecodable) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_types_are_unique() {
-        for (i, dialect) in DIALECTS.iter().enumerate() {
-            assert!(!DIALECTS[..i].iter().any(|other| other.name == dialect.name));
-            for (j, (name, _)) in dialect.handlers.iter().enumerate() {
-                assert!(!dialect.handlers[..j].iter().any(|(other, _)| other == name), "{name} twice");
-            }
-        }
-    }
-
-    #[test]
-    fn every_handler_survives_rubbish() {
-        let rubbish =
-            ["", "null", "5", "\"x\"", "[]", "[[[", "{}", "{", "{\"type\"", "NaN", "\u{0}", "{\"a\":\"\\ud800\"}"];
-        let handlers = DIALECTS
-            .iter()
-            .flat_map(|dialect| dialect.handlers.iter().map(|(_, handler)| *handler).chain(dialect.other));
-        let read =
-            |handler: Handler, text: &str| handler.read(&"x".into(), text, &mut DialectState::default()).map(drop);
-        for handler in handlers {
-            for shape in ["null", "5", "\"x\"", "[]", "[1,[2]]", "{}", "{\"a\":{\"b\":[null]}}", "true", "-1.5e300"] {
-                let members = [
-                    "data",
-                    "alerts",
-                    "message",
-                    "error",
-                    "severity",
-                    "timestamp",
-                    "status",
-                    "meta",
-                    "content",
-                    "processes",
-                    "process",
-                    "metrics",
-                    "system",
-                    "channels",
-                    "token",
-                    "ID",
-                    "Timestamp",
-                    "Severity",
-                    "Duration",
-                    "recommendations",
-                    "memory_usage",
-                    "uptime",
-                    "load_avg",
-                ];
-                let members: Vec<_> = members.iter().map(|name| format!("\"{name}\":{shape}")).collect();
-                let members = members.join(",");
-                let flat = format!("{{\"type\":{shape},{members}}}");
-                let nested = format!("{{\"type\":\"x\",\"data\":{{{members}}},\"alerts\":[{{{members}}},{shape}]}}");
-                for text in [flat, nested] {
-                    read(handler, &text).unwrap();
-                }
-            }
-            for text in rubbish {
-                drop(read(handler, text));
-            }
-        }
-    }
-
-    #[test]
-    fn a_request_is_one_object_with_its_members_beside_the_type() {
-        let ask = |json: Option<&str>| beside_type(&Request { kind: "x\"".into(), json: json.map(Into::into) }, "");
-        assert_eq!(ask(None), r#"{"type":"x\""}"#);
-        assert_eq!(ask(Some(" { } ")), r#"{"type":"x\""}"#);
-        assert_eq!(ask(Some(" [1] ")), r#"{"type":"x\"","data":[1]}"#);
-        assert_eq!(ask(Some(r#"{"a":{"b":1}}"#)), r#"{"type":"x\"","a":{"b":1}}"#);
-    }
 }

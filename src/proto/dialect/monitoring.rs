@@ -1,11 +1,11 @@
-//! monitoring-websocket-server, as it is documented and as it speaks.
+//! monitoring-websocket-server: the documented protocol and the real one.
 //!
 //! Measured with version 1.0.83; the documentation of its client describes other names and units
 //! (`usage_percent`, `used_gb`, …), which older and third-party servers send.
 
 use std::time::Duration;
 
-use super::{Dialect, DialectState, Handler, Outcome, PLAIN, Undecodable, answered, beside_type, keep_alive, notice};
+use super::{Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable, answered, beside_type, keep_alive, notice};
 use crate::model::event::{Alert, AlertPhase, Event, ServerError};
 use crate::model::json::Node;
 use crate::model::metric::{Metric, Text};
@@ -17,7 +17,7 @@ use crate::proto::dialect::requests::RequestSpec;
 pub static DIALECT: Dialect = Dialect {
     name: "monitoring",
     about: "monitoring-websocket-server",
-    quiet_after: Some(Duration::from_secs(30)),
+    stale_default: Some(Duration::from_secs(30)),
     handlers: &[
         ("monitoring_data", Handler::Text(monitoring_data)),
         ("connection", Handler::Tree(connection)),
@@ -30,17 +30,17 @@ pub static DIALECT: Dialect = Dialect {
         ("alert", Handler::Tree(alert)),
     ],
     recognises,
-    asking: RequestSpec {
+    requests: RequestSpec {
         render: beside_type,
         answers: &[("get_status", "status"), ("ping", "pong")],
         error: Some("error"),
-        at_once: usize::MAX,
-        longest: 1 << 20,
+        max_in_flight: usize::MAX,
+        max_bytes: 1 << 20,
     },
     ..PLAIN
 };
 
-/// `data` sets the samples apart from everybody else's; the greetings name the server.
+/// Samples differ from those of other servers by their `data`; the greetings name the server.
 fn recognises(kind: &str, message: &Node<'_>) -> bool {
     match kind {
         "monitoring_data" => message.get("data").is_some(),
@@ -54,7 +54,7 @@ fn recognises(kind: &str, message: &Node<'_>) -> bool {
 const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// `Else` marks the documented spelling of what the real server sends under another name.
+/// Fields of the real server; `Else` marks the documented name of a value that it sends under another one.
 static MESSAGE: &[Field] = &[
     Field("type", FieldRule::Envelope),
     Field("timestamp", FieldRule::At),
@@ -119,7 +119,7 @@ static SYSTEM: &[Field] = &[
     Field("uptime_seconds", FieldRule::Number(Metric::Uptime, 1.0)),
 ];
 
-/// One flat object, or the documented list, of which the first is shown.
+/// One flat object, or the documented list, whose first element is shown.
 static GPU: &[Field] = &[
     Field("name", FieldRule::Text(Text::GpuName)),
     Field("driver_version", FieldRule::Text(Text::GpuDriver)),
@@ -138,19 +138,19 @@ static GPU: &[Field] = &[
     Field("gpus", FieldRule::First(&GPU)),
 ];
 
-fn monitoring_data<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
+fn monitoring_data<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
     let SampleMessage { sample, alerts } = read_sample(text, MESSAGE)?;
-    let mut show = Vec::new();
+    let mut events = Vec::new();
     for node in alerts.as_ref().map_or(&[][..], Node::elements) {
-        memory.alerts.see(read_alert(node), &mut show);
+        context.alerts.report(read_alert(node), &mut events);
     }
-    memory.alerts.end_unseen(&mut show, &|component, threshold| is_above(&sample, component, threshold));
-    show.insert(0, Event::Sample(sample));
-    Ok(show.into())
+    context.alerts.end_unseen(&mut events, &|component, threshold| is_above(&sample, component, threshold));
+    events.insert(0, Event::Sample(sample));
+    Ok(events.into())
 }
 
-/// Whether an alert that is not repeated goes on: one mode of the server tells each alert once in
-/// five minutes, so its absence says little while the value is high.
+/// Returns true if an alert that is not repeated is still active. One mode of the server sends each alert once in five
+/// minutes, so its absence means little while the value is high.
 fn is_above(sample: &Sample<'_>, component: &str, threshold: Option<f64>) -> bool {
     let metric = match component {
         "memory" => Metric::Memory,
@@ -162,11 +162,11 @@ fn is_above(sample: &Sample<'_>, component: &str, threshold: Option<f64>) -> boo
     sample.get(metric).zip(threshold).is_some_and(|(value, threshold)| value > threshold)
 }
 
-fn alert<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
+fn alert<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let inner = node.get("data").or_else(|| node.get("alert")).filter(|inner| !inner.is_leaf()).unwrap_or(node);
-    let mut show = Vec::new();
-    memory.alerts.see(read_alert(inner), &mut show);
-    Some(show.into())
+    let mut events = Vec::new();
+    context.alerts.report(read_alert(inner), &mut events);
+    Some(events.into())
 }
 
 fn read_alert<'a>(node: &Node<'a>) -> Alert<'a> {
@@ -184,11 +184,11 @@ fn read_alert<'a>(node: &Node<'a>) -> Alert<'a> {
     }
 }
 
-fn connection<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
+fn connection<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     Some(notice(node.text_or("message", "Connected"), true))
 }
 
-fn error<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
+fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let text = node.first_text(&["message", "error"]);
     Some(Event::Error(ServerError { text, severity: node.text("severity").cloned() }).into())
 }
@@ -197,13 +197,14 @@ fn error<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
 mod tests {
     use super::*;
     use crate::model::sample::read::other_members;
+    use crate::testing::dialect::OwnedContext;
 
-    fn events<'a>(text: &'a str, memory: &mut DialectState) -> Vec<Event<'a>> {
-        DIALECT.read(text, memory).unwrap().show
+    fn events<'a>(text: &'a str, context: &mut OwnedContext) -> Vec<Event<'a>> {
+        DIALECT.read(text, &mut context.lend()).unwrap().events
     }
 
     fn sample(text: &str) -> Sample<'_> {
-        match &events(text, &mut DialectState::default())[0] {
+        match &events(text, &mut OwnedContext::default())[0] {
             Event::Sample(sample) => (**sample).clone(),
             other => panic!("{other:?}"),
         }
@@ -213,8 +214,8 @@ mod tests {
         format!(r#"{{"type":"monitoring_data","data":{{"memory":{{"percentage":{memory}}}}}{alerts}}}"#)
     }
 
-    fn told(text: &str, memory: &mut DialectState) -> Vec<(String, AlertPhase)> {
-        let alerts = events(text, memory);
+    fn alert_phases(text: &str, context: &mut OwnedContext) -> Vec<(String, AlertPhase)> {
+        let alerts = events(text, context);
         alerts
             .iter()
             .filter_map(|e| if let Event::Alert(a) = e { Some((a.level.to_string(), a.phase)) } else { None })
@@ -288,22 +289,29 @@ mod tests {
     }
 
     #[test]
-    fn an_alert_is_told_when_it_begins_changes_and_ends() {
-        let mut memory = DialectState::default();
+    fn an_alert_is_reported_when_it_begins_changes_and_ends() {
+        let mut context = OwnedContext::default();
         let alert = |level: &str| {
             format!(
                 r#","alerts":[{{"component":"memory","metric":"usage_percent","value":85.5,"threshold":80.0,"level":"{level}","message":"High"}}]"#
             )
         };
-        assert_eq!(told(&with_alert(85.5, &alert("WARNING")), &mut memory), [("WARNING".into(), AlertPhase::Begins)]);
-        assert_eq!(told(&with_alert(85.6, &alert("warning")), &mut memory), []);
         assert_eq!(
-            told(&with_alert(95.0, &alert("CRITICAL")), &mut memory),
+            alert_phases(&with_alert(85.5, &alert("WARNING")), &mut context),
+            [("WARNING".into(), AlertPhase::Begins)]
+        );
+        assert_eq!(alert_phases(&with_alert(85.6, &alert("warning")), &mut context), []);
+        assert_eq!(
+            alert_phases(&with_alert(95.0, &alert("CRITICAL")), &mut context),
             [("CRITICAL".into(), AlertPhase::Changes)]
         );
-        assert_eq!(told(&with_alert(85.0, ""), &mut memory), [], "still above the threshold: merely not repeated");
-        assert_eq!(told(&with_alert(79.0, ""), &mut memory), [("CRITICAL".into(), AlertPhase::Ends)]);
-        assert_eq!(told(&with_alert(79.0, ""), &mut memory), []);
+        assert_eq!(
+            alert_phases(&with_alert(85.0, ""), &mut context),
+            [],
+            "still above the threshold: merely not repeated"
+        );
+        assert_eq!(alert_phases(&with_alert(79.0, ""), &mut context), [("CRITICAL".into(), AlertPhase::Ends)]);
+        assert_eq!(alert_phases(&with_alert(79.0, ""), &mut context), []);
     }
 
     #[test]
@@ -313,13 +321,13 @@ mod tests {
             (r#"{"type":"connection_message"}"#, "Connected"),
         ] {
             assert!(
-                matches!(&events(text, &mut DialectState::default())[0], Event::Notice(n) if n.text == greeting && n.greeting)
+                matches!(&events(text, &mut OwnedContext::default())[0], Event::Notice(n) if n.text == greeting && n.greeting)
             );
         }
         for text in
             [r#"{"type":"error","message":"bad"}"#, r#"{"type":"error_message","error":"bad","severity":"warning"}"#]
         {
-            assert!(matches!(&events(text, &mut DialectState::default())[0], Event::Error(e) if e.text == "bad"));
+            assert!(matches!(&events(text, &mut OwnedContext::default())[0], Event::Error(e) if e.text == "bad"));
         }
     }
 
@@ -327,7 +335,7 @@ mod tests {
     fn a_status_is_an_answer_with_its_members() {
         let text = r#"{"type":"status","connected_clients":1,"monitoring_active":true,"timestamp":"t"}"#;
         assert!(
-            matches!(&events(text, &mut DialectState::default())[0], Event::Answer(a) if a.kind == "status" && a.text == "connected_clients=1 monitoring_active=true")
+            matches!(&events(text, &mut OwnedContext::default())[0], Event::Answer(a) if a.kind == "status" && a.text == "connected_clients=1 monitoring_active=true")
         );
     }
 }

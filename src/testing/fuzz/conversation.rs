@@ -1,8 +1,8 @@
-//! A whole conversation, in a dialect or in one to be recognised, with all that is shown of it.
+//! A whole conversation, in a given or a recognised dialect, with the output of every format.
 
 use std::time::{Duration, Instant};
 
-use super::shown;
+use super::formats;
 use crate::model::event::Raw;
 use crate::model::json;
 use crate::proto::dialect::conversation::{Conversation, Outgoing};
@@ -10,32 +10,32 @@ use crate::proto::dialect::requests::{Request, RequestPlan};
 use crate::proto::dialect::{self, Binary, DIALECTS, DialectOptions};
 use crate::proto::uri::Endpoint;
 
-/// Between the records of an input, as in RFC 7464.
+/// Separates the records of an input, as in RFC 7464.
 pub const RECORD: u8 = 0x1e;
-/// Records that are no message begin with one of these.
+// Records of one of these bytes are events of the connection; all others are messages.
 const LOST: u8 = 1;
 const CLOSED: u8 = 2;
 const WAIT: u8 = 3;
 const HOUR: u8 = 4;
-/// What is remembered of a server, in bytes of its debug output: a bound that no input may move.
-const REMEMBERED: usize = 1 << 20;
-/// What a binary message may unpack to.
+/// Bound on the state of a conversation, in bytes of its debug output.
+const MAX_STATE: usize = 1 << 20;
+/// Bound on an unpacked binary message.
 const LIMIT: usize = 1 << 16;
 
-/// The first byte chooses the dialect, the second what the user wants; records follow.
+/// Runs a conversation. The first byte chooses the dialect, the second the options; records follow.
 pub fn run(data: &[u8]) {
     let [dialect, options, records @ ..] = data else { return };
     let dialect = usize::from(*dialect).checked_sub(1).and_then(|at| DIALECTS.get(at).copied());
-    let conversation = Conversation::new(dialect, wish(*options), questions(*options));
+    let conversation = Conversation::new(dialect, dialect_options(*options), plan(*options));
     let mut session = FuzzSession { conversation, now: Instant::now(), labels: *options & 128 != 0 };
     session.dial();
     for record in records.split(|byte| *byte == RECORD).take(64) {
         session.take(record);
     }
-    assert!(format!("{:?}", session.conversation).len() <= REMEMBERED);
+    assert!(format!("{:?}", session.conversation).len() <= MAX_STATE);
 }
 
-fn wish(options: u8) -> DialectOptions {
+fn dialect_options(options: u8) -> DialectOptions {
     let list = |bit: u8, names: &[&str]| {
         if options & bit == 0 { Vec::new() } else { names.iter().map(|name| (*name).to_owned()).collect() }
     };
@@ -49,12 +49,13 @@ fn wish(options: u8) -> DialectOptions {
     }
 }
 
-fn questions(options: u8) -> RequestPlan {
-    let ask = |kind: &str, json: Option<&str>| Request { kind: kind.into(), json: json.map(Into::into) };
-    let asks = vec![ask("status", None), ask("get_subscriptions", Some(r#"{"a":[1]}"#)), ask("x\"\n", Some("5"))];
+fn plan(options: u8) -> RequestPlan {
+    let request = |kind: &str, json: Option<&str>| Request { kind: kind.into(), json: json.map(Into::into) };
+    let requests =
+        vec![request("status", None), request("get_subscriptions", Some(r#"{"a":[1]}"#)), request("x\"\n", Some("5"))];
     match options & 64 {
         0 => RequestPlan::default(),
-        _ => RequestPlan { asks, every: Some(Duration::from_secs(7)), ..RequestPlan::default() },
+        _ => RequestPlan { requests, every: Some(Duration::from_secs(7)), ..RequestPlan::default() },
     }
 }
 
@@ -71,8 +72,8 @@ impl FuzzSession {
             ([CLOSED], _) => self.dial_again(true),
             ([WAIT], _) => self.wait(),
             ([HOUR], _) => self.now += Duration::from_secs(3600),
-            (_, Ok(text)) => self.hear(text),
-            (bytes, Err(_)) => self.open(bytes),
+            (_, Ok(text)) => self.text(text),
+            (bytes, Err(_)) => self.binary(bytes),
         }
     }
 
@@ -83,61 +84,60 @@ impl FuzzSession {
 
     fn dial(&mut self) {
         let mut endpoint = Endpoint::parse("ws://h.example/ws/id?clientId=x&token=t").expect("a valid URI");
-        self.conversation.locate(&mut endpoint);
-        self.conversation.address(&mut endpoint, Some("t/?&\u{e9}".to_owned()), self.now);
+        self.conversation.apply_defaults(&mut endpoint);
+        self.conversation.prepare_dial(&mut endpoint, Some("t/?&\u{e9}".to_owned()), self.now);
         assert!(endpoint.target.starts_with('/') && endpoint.target.bytes().all(|b| b.is_ascii_graphic()));
-        let say = self.conversation.opened(self.now);
-        self.said(say);
+        let outgoing = self.conversation.opened(self.now);
+        check_outgoing(&outgoing);
     }
 
-    /// A deadline that is due moves, or the connection is given up: all else is a busy loop.
+    /// Waits for the deadline, which must move or end the connection: all else is a busy loop.
     fn wait(&mut self) {
         let Some(at) = self.conversation.deadline() else { return };
         self.now = self.now.max(at);
-        let say = self.conversation.tick(self.now);
-        let over = say.hang_up.is_some();
+        let outgoing = self.conversation.tick(self.now);
+        let over = outgoing.hang_up.is_some();
         assert!(over || self.conversation.deadline().is_none_or(|next| next > self.now), "a busy loop");
-        self.said(say);
+        check_outgoing(&outgoing);
         if over {
             self.dial_again(false);
         }
     }
 
-    fn hear(&mut self, text: &str) {
-        let mut room = None;
+    fn text(&mut self, text: &str) {
+        let mut repaired = None;
         let token = self.token(text);
-        let mut heard = self.conversation.hear(text, &mut room, self.now);
-        let say = std::mem::take(&mut heard.say);
-        shown::check(&heard.kind, heard.raw(), &heard.events, self.labels);
-        assert!(heard.decoded || heard.json == json::is_json(json::repair(text).as_deref().unwrap_or(text)));
+        let decoded = self.conversation.decode(text, &mut repaired, self.now);
+        formats::check(&decoded.kind, decoded.raw(), &decoded.events, self.labels);
+        assert!(decoded.decoded || decoded.json == json::is_json(json::repair(text).as_deref().unwrap_or(text)));
         if let Some(token) = token {
-            assert!(!format!("{heard:?}").contains(&token), "{heard:?}");
+            assert!(!format!("{decoded:?}").contains(&token), "{decoded:?}");
         }
+        check_outgoing(&decoded.outgoing);
         drop(self.conversation.sample(text));
-        self.said(say);
     }
 
-    /// What continues somebody's session, where it stands at one place only.
+    /// Finds the token that would continue a session, if it occurs only once.
     fn token(&self, text: &str) -> Option<String> {
         let readable = json::repair(text);
         let node = json::Node::parse(readable.as_deref().unwrap_or(text)).ok()?;
-        let is_told = node.text("type")? == "reconnection_token" && node.get("channel").is_none();
+        let is_token = node.text("type")? == "reconnection_token" && node.get("channel").is_none();
         let token = node.text("token").filter(|token| token.len() >= 8 && text.matches(&***token).count() == 1)?;
-        (self.conversation.dialect() == "neurograph" && is_told).then(|| token.to_string())
+        (self.conversation.dialect() == "neurograph" && is_token).then(|| token.to_string())
     }
 
-    fn open(&mut self, bytes: &[u8]) {
-        match self.conversation.open(bytes, LIMIT) {
-            Binary::Text(text) => self.hear(&text),
-            Binary::Words(words) => {
-                shown::check("binary", Raw::Binary(bytes), &dialect::binary(&words).show, self.labels)
+    fn binary(&mut self, bytes: &[u8]) {
+        match self.conversation.unpack(bytes, LIMIT) {
+            Binary::Text(text) => self.text(&text),
+            Binary::Description(text) => {
+                formats::check("binary", Raw::Binary(bytes), &dialect::undecoded_binary(&text).events, self.labels);
             }
         }
     }
+}
 
-    /// Everything that is sent is JSON, whatever a server puts into it.
-    fn said(&mut self, say: Outgoing) {
-        assert!(say.send.iter().all(|text| json::is_json(text)), "{:?}", say.send);
-        assert!(say.send.len() <= 16 && say.warn.len() <= 16, "{say:?}");
-    }
+/// Everything that is sent is JSON, whatever a server puts into it.
+fn check_outgoing(outgoing: &Outgoing) {
+    assert!(outgoing.send.iter().all(|text| json::is_json(text)), "{:?}", outgoing.send);
+    assert!(outgoing.send.len() <= 16 && outgoing.warn.len() <= 16, "{outgoing:?}");
 }

@@ -1,11 +1,11 @@
-//! The repair of what is no JSON, and JSON in another layout.
+//! Repair of text that is nearly JSON, and JSON in another layout.
 
 use serde_json::Value;
 
-use super::assert_harmless;
+use super::harmless::assert_harmless;
 use crate::model::json::{Layout, is_json, message_type, redact, relayout, repair};
 
-/// The tree of serde_json; `None` where the text is no JSON, or nested deeper than it takes.
+/// Parses with serde_json; `None` if the text is not JSON, or nested too deeply for it.
 fn value(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok()
 }
@@ -14,7 +14,7 @@ fn is_deep(text: &str) -> bool {
     text.bytes().filter(|b| matches!(b, b'[' | b'{')).count() > 100
 }
 
-/// Repair: what is JSON stays what it is, what nearly is becomes JSON, and nothing needs it twice.
+/// Repairs the input: JSON keeps its value, text that is nearly JSON becomes it, and a second repair changes nothing.
 pub fn numbers(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let repaired = repair(text);
@@ -28,23 +28,23 @@ pub fn numbers(data: &[u8]) {
         let repaired = value(readable);
         assert!(repaired.is_some(), "{readable:?}");
         assert!(value(text).is_none_or(|value| Some(value) == repaired), "{text:?}");
-        hidden(readable);
+        redacted(readable);
     }
     drop(message_type(text));
 }
 
-/// Redaction: the members of that name are hidden, and nothing else changes.
-fn hidden(text: &str) {
-    let (mut expected, hidden) = (value(text), value(&redact(text, &["token"])));
+/// Redacts the text: only the members of that name change.
+fn redacted(text: &str) {
+    let (mut expected, redacted) = (value(text), value(&redact(text, &["token"])));
     if let Some(Value::Object(members)) = &mut expected
         && let Some(token) = members.get_mut("token")
     {
         *token = "redacted".into();
     }
-    assert_eq!(hidden, expected, "{text:?}");
+    assert_eq!(redacted, expected, "{text:?}");
 }
 
-/// Layout: the same value, harmless, of bounded size, and laid out once is laid out.
+/// Lays out the input: the same value, harmless, of bounded size, and stable when laid out again.
 pub fn layout(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let repaired = repair(text);
@@ -53,7 +53,7 @@ pub fn layout(data: &[u8]) {
         let out = laid_out(text, layout);
         assert_harmless(&out);
         assert!(layout == Layout::Indented || !out.contains('\n'), "{out:?}");
-        // Commas that stand where no JSON has any each begin a line.
+        // Each comma begins a line, also in text that is not JSON.
         let growth = if is_json(readable) { 14 } else { 27 };
         assert!(out.len() <= growth * text.len() + 1000, "{} from {}", out.len(), text.len());
         if is_json(readable) {

@@ -1,41 +1,28 @@
 //! Inputs to begin with, made from the recordings of real servers.
 
-use std::fs;
-use std::path::Path;
-
-use data_encoding::BASE64;
-use serde_json::Value;
-
-use super::answers::KEY;
 use super::conversation::RECORD;
+use super::harmless::KEY;
 use crate::proto::dns::message::{RecordType, encode_query};
 use crate::proto::http::upgrade::accept_key;
+use crate::testing::recordings::{self, SYSTEMS};
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings");
-const SYSTEMS: [&str; 5] = ["monitoring", "sysmedic", "fastpluggy", "pmdaemon", "neurograph"];
-/// Longer messages teach a fuzzer nothing but patience.
-const LONGEST: usize = 4000;
+/// Bound on a message: longer ones only slow a fuzzer down.
+const MAX_MESSAGE: usize = 4000;
 
-/// What the server sent in each recording of a system.
+/// The messages that the server sent in each recording of a system.
 fn recorded(system: &str) -> Vec<Vec<Vec<u8>>> {
-    let entries = fs::read_dir(Path::new(FOLDER).join(system)).expect("a folder of recordings");
-    let mut paths: Vec<_> = entries.map(|entry| entry.expect("a file").path()).collect();
-    paths.sort();
-    let texts = paths.iter().filter_map(|path| fs::read_to_string(path).ok());
-    texts.map(|text| text.lines().filter_map(payload).collect()).collect()
+    let sessions = recordings::all(system).into_iter().map(|recording| recordings::read(&recording));
+    sessions
+        .map(|frames| {
+            let messages = frames.into_iter().filter(|frame| {
+                frame.from_server && ["text", "binary"].contains(&&*frame.opcode) && frame.payload.len() <= MAX_MESSAGE
+            });
+            messages.map(|frame| frame.payload).collect()
+        })
+        .collect()
 }
 
-fn payload(line: &str) -> Option<Vec<u8>> {
-    let frame: Value = serde_json::from_str(line).ok()?;
-    let is_message = frame["dir"] == "in" && ["text", "binary"].contains(&frame["opcode"].as_str()?);
-    let bytes = match frame["payload_b64"].as_str() {
-        Some(encoded) => BASE64.decode(encoded.as_bytes()).ok()?,
-        None => frame["payload"].as_str()?.as_bytes().to_vec(),
-    };
-    (is_message && bytes.len() <= LONGEST).then_some(bytes)
-}
-
-/// Whole sessions: by name and to be recognised, with every wish and without.
+/// Whole sessions, in a given and in a recognised dialect, with all options and with none.
 pub fn sessions() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for (dialect, system) in (1..).zip(SYSTEMS) {
@@ -60,14 +47,14 @@ pub fn messages() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// Texts with all that is hostile in them.
+/// Texts with all hostile characters.
 pub fn texts() -> Vec<Vec<u8>> {
     let hostile: String = ('\0'..='\u{2069}').filter(|&c| crate::model::text::is_hostile(c)).collect();
     [&*hostile, "na\u{ef}ve \u{2603} \\ text", "\x1b[31mred\x1b[0m\r\n", ""].map(|text| text.as_bytes().to_vec()).into()
 }
 
-/// URIs of every scheme, and the parts that a secret stands between.
-pub fn addresses() -> Vec<Vec<u8>> {
+/// URIs of every scheme, and parts to put a secret between.
+pub fn uris() -> Vec<Vec<u8>> {
     let uris = [
         "ws://u:p%40@h.example:9/a/b?token=x&y=2",
         "ws://[fe80::1%25eth0]:8765/",
@@ -82,7 +69,7 @@ pub fn addresses() -> Vec<Vec<u8>> {
     uris.map(|uri| uri.as_bytes().to_vec()).into()
 }
 
-/// Answers with addresses, aliases and errors, and the resolver's files.
+/// DNS answers with addresses, aliases and errors, and the resolver's files.
 pub fn dns() -> Vec<Vec<u8>> {
     let question = encode_query(0x1234, "h.example", RecordType::A).expect("a name");
     let whole = [&[0, 0x12, 0x34, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0][..], &question[12..]].concat();

@@ -1,31 +1,31 @@
-//! FastPluggy's WebSocket tool, as it is documented and as it speaks.
+//! FastPluggy's WebSocket tool: the documented protocol and the real one.
 //!
 //! Measured with version 0.1.24: every message is an envelope of `type`, `content`, `meta` and `timestamp`. The server
-//! closes the connection of whoever sends it a text that the application has no handler for, the documented answer to
-//! its JSON ping included, and of whoever did not answer within 60 to 90 s, so of everybody: a Close 1000 then is this
-//! server's normal life. Of two connections with one client id it breaks both.
+//! closes a connection on which a text arrives that the application has no handler for, and the documented answer to
+//! its JSON ping is such a text. It also closes a connection without an answer after 60 to 90 s. So every connection
+//! ends after that time at the latest, with a Close 1000. Of two connections with one client id it breaks both.
 
-mod name;
+mod client_id;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Dialect, DialectState, Handler, Outcome, PLAIN, Undecodable, beside_type, keep_alive, notice, unknown};
+use super::{Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable, beside_type, keep_alive, notice, unknown};
 use crate::model::event::{Event, LogLine, ServerError};
 use crate::model::json::{self, Layout, Node, Writer};
 use crate::proto::dialect::requests::{Request, RequestSpec};
 
-pub use name::FastpluggyState;
+pub use client_id::FastpluggyState;
 
 pub static DIALECT: Dialect = Dialect {
     name: "fastpluggy",
     about: "FastPluggy's WebSocket tool",
     port: 8000,
     path: "/ws",
-    // A JSON ping comes every 30 s, unless the application's settings say otherwise.
-    quiet_after: Some(Duration::from_secs(75)),
+    // A JSON ping comes every 30 s, by default.
+    stale_default: Some(Duration::from_secs(75)),
     recognises,
     handlers: &[
         ("system.client_connected", Handler::Tree(connected)),
@@ -35,21 +35,21 @@ pub static DIALECT: Dialect = Dialect {
         ("admin_message", Handler::Tree(admin_message)),
     ],
     other: Some(Handler::Text(message)),
-    address: name::address,
-    // The server takes messages of 16 MiB, the default of its library.
-    asking: RequestSpec { render, answers: &[], error: None, at_once: usize::MAX, longest: 16 << 20 },
+    prepare_dial: client_id::prepare_dial,
+    // The largest message that its library accepts.
+    requests: RequestSpec { render, answers: &[], error: None, max_in_flight: usize::MAX, max_bytes: 16 << 20 },
     advice: &[(
         403,
-        "FastPluggy says so of any path but /ws and /ws/ID, also of an ID with a slash, and where its WebSocket tool is not loaded",
+        "FastPluggy refuses any path but /ws and /ws/ID, an ID with a slash, and all paths while its WebSocket tool is not loaded",
     )],
-    takes: &["--heartbeat-reply"],
+    options: &["--heartbeat-reply"],
     ..PLAIN
 };
 
-/// What ends a task's log, whether the task succeeded or failed; its type says success in either case.
+/// Event at the end of a task's log. The type of its message says success even if the task failed.
 const TASK_DONE: &str = "__TASK_DONE__";
 
-/// All of the envelope and nothing else; the type may be anything, empty included.
+/// Requires the whole envelope and nothing else; the type may be anything, even empty.
 fn recognises(kind: &str, message: &Node<'_>) -> bool {
     let text = |key| matches!(message.get(key), Some(Node::Text(_)));
     let envelope =
@@ -57,31 +57,32 @@ fn recognises(kind: &str, message: &Node<'_>) -> bool {
     envelope && (kind == "system.client_connected" || (text("timestamp") && message.members().len() == 4))
 }
 
-/// The welcome; the only place where a client without an id learns the one that it was given.
-fn connected<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
+/// Handles the welcome, which alone tells a client without an id the one that it was given.
+fn connected<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     Some(notice(node.text_or("content", "Connected"), true))
 }
 
-/// Answered only where the user knows that the application has a handler for the answer.
-fn ping<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
+/// Answers a JSON ping only with `--heartbeat-reply`: the user knows that the application has a handler for it.
+fn ping<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let id = node.get("meta").and_then(|meta| meta.get("ping_id")).map(ToString::to_string).unwrap_or_default();
-    // Anyone may send pings through the server: an id stays inside the string that it stands in.
+    // Anyone may send pings through the server, so the id must not end the string that it stands in.
     let mut literal = String::new();
     json::push_string(&mut literal, &id);
-    let reply = memory.wish.heartbeat_reply.as_ref().map(|reply| reply.replace("%id", &literal[1..literal.len() - 1]));
-    let mut step = Outcome::from(Event::KeepAlive);
-    step.reply = reply;
-    Some(step)
+    let reply =
+        context.options.heartbeat_reply.as_ref().map(|reply| reply.replace("%id", &literal[1..literal.len() - 1]));
+    let mut outcome = Outcome::from(Event::KeepAlive);
+    outcome.reply = reply;
+    Some(outcome)
 }
 
-/// Perhaps about a message of somebody else: those of clients without an id go to all.
-fn error<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
+/// Handles an error. It may be about another client: errors of clients without an id go to all.
+fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let text = node.get("content").map_or_else(|| node.to_string().into(), words);
     let severity = node.get("meta").and_then(|meta| meta.text("level")).cloned();
     Some(Event::Error(ServerError { text, severity }).into())
 }
 
-fn admin_message<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
+fn admin_message<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let content = node.get("content")?;
     let meta = node.get("meta").unwrap_or(&Node::Null);
     let level = meta.text("level").map_or("info", |level| &**level);
@@ -90,11 +91,11 @@ fn admin_message<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a
     Some(notice(text.into(), false))
 }
 
-/// Any other type: the log of a task, what became of a task, or something of the application's own.
-fn message<'a>(text: &'a str, _: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
+/// Handles any other type: a line of a task's log, a task's result, or a message of the application.
+fn message<'a>(text: &'a str, _: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
     let node = match Node::parse(text) {
         Ok(node) => node,
-        // Content may be nested as deeply as its sender likes.
+        // Nested too deeply for a tree.
         Err(_) if json::is_json(text) => return Ok(unknown(json::message_type(text).unwrap_or_default(), text)),
         Err(_) => return Err(Undecodable),
     };
@@ -111,7 +112,7 @@ fn message<'a>(text: &'a str, _: &mut DialectState) -> Result<Outcome<'a>, Undec
     })
 }
 
-/// A line of a task's log, with the level names of Python's `logging`.
+/// Shows a line of a task's log, with the level names of Python's `logging`.
 fn log<'a>(plugin: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta: &Node<'a>) -> Outcome<'a> {
     let source = task.cloned().unwrap_or_else(|| plugin.to_owned().into());
     let rest = rest(meta, &["task_id", "level", "event"]);
@@ -119,7 +120,7 @@ fn log<'a>(plugin: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta: 
     Event::Log(LogLine { level: meta.text_or("level", ""), source, text }).into()
 }
 
-/// What became of a task: only the meta data say whether it succeeded.
+/// Shows the result of a task. Only the metadata say if it succeeded.
 fn result<'a>(kind: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta: &Node<'a>) -> Outcome<'a> {
     let event = meta.text("event").map_or(kind, |event| &**event);
     if event == TASK_DONE || content.as_text() == Some("[END OF LOG]") {
@@ -139,7 +140,7 @@ fn result<'a>(kind: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta:
     Event::Log(LogLine { level, source: task.cloned().unwrap_or_default(), text: text.into() }).into()
 }
 
-/// `custom_event: Something happened (severity=high)`
+/// Writes `custom_event: Something happened (severity=high)`.
 fn custom<'a>(kind: &str, content: &Node<'a>, meta: &Node<'a>) -> Outcome<'a> {
     let separator = if kind.is_empty() { "" } else { ": " };
     let text = format!("{kind}{separator}{content}{}", rest(meta, &[]));
@@ -150,24 +151,24 @@ fn words<'a>(content: &Node<'a>) -> Cow<'a, str> {
     if let Node::Text(text) = content { text.clone() } else { content.to_string().into() }
 }
 
-/// The meta data that are not told in another place, in parentheses.
-fn rest(meta: &Node<'_>, told: &[&str]) -> String {
-    let untold = meta.without(told);
-    if untold.members().is_empty() { String::new() } else { format!(" ({untold})") }
+/// Writes the metadata but for the members that are shown elsewhere, in parentheses.
+fn rest(meta: &Node<'_>, shown: &[&str]) -> String {
+    let rest = meta.without(shown);
+    if rest.members().is_empty() { String::new() } else { format!(" ({rest})") }
 }
 
-/// `{"type":…,"content":…}`; JSON that is an object of exactly `content` and `meta` is both.
-fn render(ask: &Request, id: &str) -> String {
-    let json = ask.json.as_deref().unwrap_or("null");
+/// Writes `{"type":…,"content":…}`. JSON that is an object of exactly `content` and `meta` gives both members.
+fn render(request: &Request, id: &str) -> String {
+    let json = request.json.as_deref().unwrap_or("null");
     let both = Node::parse(json)
         .is_ok_and(|node| node.members().len() == 2 && node.get("content").is_some() && node.get("meta").is_some());
     if both {
-        return beside_type(ask, id);
+        return beside_type(request, id);
     }
     let mut text = String::new();
     let mut out = Writer::new(&mut text, Layout::Line);
     out.open('{');
-    out.member("type").string(&ask.kind);
+    out.member("type").string(&request.kind);
     out.member("content").raw(json);
     out.close('}');
     text

@@ -1,16 +1,17 @@
 //! Recorded and documented messages in, events out.
 
 use super::*;
+use crate::testing::dialect::OwnedContext;
 use crate::testing::recordings::texts;
 
-fn step(text: &str, memory: &mut DialectState) -> Outcome<'static> {
+fn read(text: &str, context: &mut OwnedContext) -> Outcome<'static> {
     let text: &'static str = Box::leak(text.to_owned().into_boxed_str());
-    DIALECT.read(text, memory).unwrap()
+    DIALECT.read(text, &mut context.lend()).unwrap()
 }
 
-/// What a message means, on one line.
-fn told(text: &str) -> String {
-    match &step(text, &mut DialectState::default()).show[..] {
+/// The event of a message, on one line.
+fn shown(text: &str) -> String {
+    match &read(text, &mut OwnedContext::default()).events[..] {
         [Event::Notice(notice)] if notice.greeting => format!("greeting {}", notice.text),
         [Event::Notice(notice)] => format!("notice {}", notice.text),
         [Event::Log(line)] => format!("log {}|{}|{}", line.level, line.source, line.text),
@@ -24,7 +25,7 @@ fn told(text: &str) -> String {
 fn recorded(recording: &str) -> Vec<String> {
     texts(&format!("fastpluggy/{recording}"))
         .iter()
-        .map(|text| told(&json::repair(text).unwrap_or(text.clone())))
+        .map(|text| shown(&json::repair(text).unwrap_or(text.clone())))
         .collect()
 }
 
@@ -47,18 +48,18 @@ fn the_log_of_tasks_bears_levels_and_their_results_come_from_the_meta_data() {
         format!("log INFO|{second}|demo.collect_metrics task_started: Task started"),
         format!("log INFO|{second}|collecting 3 interfaces"),
     ];
-    let told = recorded("task_messages");
-    assert_eq!(told[..expected.len()], expected);
+    let lines = recorded("task_messages");
+    assert_eq!(lines[..expected.len()], expected);
     let end = [
         format!("log ERROR|{second}|demo.collect_metrics failed: Task failed: TimeoutError: 5s"),
         format!("log |{second}|[END OF LOG]"),
     ];
-    assert!(told.ends_with(&end), "{told:#?}");
+    assert!(lines.ends_with(&end), "{lines:#?}");
 }
 
 #[test]
 fn what_others_send_through_the_server_is_shown_with_its_type_and_meta_data() {
-    let told = recorded("rest_messages_alpha");
+    let lines = recorded("rest_messages_alpha");
     for expected in [
         "greeting Welcome alpha!",
         "notice custom_event: broadcast to all (event_id=12345 severity=high)",
@@ -73,9 +74,9 @@ fn what_others_send_through_the_server_is_shown_with_its_type_and_meta_data() {
         "notice info from admin: hi",
         "keep-alive",
     ] {
-        assert!(told.iter().any(|line| line == expected), "{expected}");
+        assert!(lines.iter().any(|line| line == expected), "{expected}");
     }
-    assert!(told.iter().all(|line| !line.starts_with("unknown")));
+    assert!(lines.iter().all(|line| !line.starts_with("unknown")));
 }
 
 #[test]
@@ -94,21 +95,21 @@ fn every_recording_begins_with_a_greeting_and_errors_are_no_content() {
 
 #[test]
 fn documented_types_are_known_without_their_prefix() {
-    assert_eq!(told(&message("logs", r#""line""#, r#"{"task_id":"t","level":"INFO"}"#)), "log INFO|t|line");
-    assert_eq!(told(&message("backup.logs", r#"{"a":1}"#, r#"{"host":"h"}"#)), "log |backup|a=1 (host=h)");
-    assert_eq!(told(&message("catalogs", r#""x""#, "{}")), "notice catalogs: x");
+    assert_eq!(shown(&message("logs", r#""line""#, r#"{"task_id":"t","level":"INFO"}"#)), "log INFO|t|line");
+    assert_eq!(shown(&message("backup.logs", r#"{"a":1}"#, r#"{"host":"h"}"#)), "log |backup|a=1 (host=h)");
+    assert_eq!(shown(&message("catalogs", r#""x""#, "{}")), "notice catalogs: x");
     let success = message("task_success", r#""Done""#, r#"{"task_id":"t"}"#);
-    assert_eq!(told(&success), "log INFO|t|task_success: Done");
+    assert_eq!(shown(&success), "log INFO|t|task_success: Done");
     let liar = message("tasks_worker.task_success", r#""Done""#, r#"{"task_id":"t","success":false,"error":"boom"}"#);
-    assert_eq!(told(&liar), "log ERROR|t|failed: Done: boom");
+    assert_eq!(shown(&liar), "log ERROR|t|failed: Done: boom");
     let nobody = message("job", r#""Done""#, r#"{"success":true,"retries":2}"#);
-    assert_eq!(told(&nobody), "log INFO||succeeded: Done (retries=2)");
+    assert_eq!(shown(&nobody), "log INFO||succeeded: Done (retries=2)");
 }
 
 #[test]
 fn an_error_keeps_its_words_and_its_level() {
     let text = message("error", r#"{"code":5}"#, r#"{"level":"warning"}"#);
-    let Event::Error(error) = &step(&text, &mut DialectState::default()).show[0] else { panic!("{text}") };
+    let Event::Error(error) = &read(&text, &mut OwnedContext::default()).events[0] else { panic!("{text}") };
     assert_eq!((&*error.text, error.severity.as_deref()), ("code=5", Some("warning")));
     assert!(!Event::Error(error.clone()).is_content());
 }
@@ -117,19 +118,19 @@ fn an_error_keeps_its_words_and_its_level() {
 fn what_lacks_the_envelope_or_is_nested_too_deeply_is_shown_as_it_came() {
     for text in [r#"{"type":"x","content":1}"#, r#"{"type":"x","content":1,"meta":5}"#, "[1]", "5", "{}"] {
         let kind = json::message_type(text).unwrap_or_default();
-        assert_eq!(told(text), format!("unknown {kind} {text}"));
+        assert_eq!(shown(text), format!("unknown {kind} {text}"));
     }
     let deep = message("x", &format!("{}{}", "[".repeat(500), "]".repeat(500)), "{}");
-    assert_eq!(told(&deep), format!("unknown x {deep}"));
-    assert!(DIALECT.read("{\"type\":\"x\",\"content\":NaN}", &mut DialectState::default()).is_err());
+    assert_eq!(shown(&deep), format!("unknown x {deep}"));
+    assert!(DIALECT.read("{\"type\":\"x\",\"content\":NaN}", &mut OwnedContext::default().lend()).is_err());
 }
 
 #[test]
 fn odd_shapes_are_no_harm() {
     for shape in ["null", "5", "\"x\"", "[]", "{}", "true", r#"{"task_id":[],"success":5,"level":{},"ping_id":null}"#] {
         for kind in ["system.client_connected", "ping", "pong", "error", "admin_message", "a.logs", "logs", "x"] {
-            told(&message(kind, shape, shape));
-            told(&format!(r#"{{"type":"{kind}"}}"#));
+            shown(&message(kind, shape, shape));
+            shown(&format!(r#"{{"type":"{kind}"}}"#));
         }
     }
 }
@@ -137,16 +138,17 @@ fn odd_shapes_are_no_harm() {
 #[test]
 fn a_json_ping_is_answered_only_as_the_user_says() {
     let ping = &texts("fastpluggy/heartbeat_unanswered")[1];
-    let mut memory = DialectState::default();
-    assert_eq!(step(ping, &mut memory).reply, None);
-    memory.wish.heartbeat_reply = Some(r#"{"type":"app.pong","meta":{"ping_id":"%id"},"again":"%id"}"#.into());
+    let mut context = OwnedContext::default();
+    assert_eq!(read(ping, &mut context).reply, None);
+    context.options.heartbeat_reply = Some(r#"{"type":"app.pong","meta":{"ping_id":"%id"},"again":"%id"}"#.into());
     let reply = r#"{"type":"app.pong","meta":{"ping_id":"ping_1795156264"},"again":"ping_1795156264"}"#;
-    assert_eq!(step(ping, &mut memory).reply.as_deref(), Some(reply));
-    memory.wish.heartbeat_reply = Some(r#"{"id":"%id"}"#.into());
-    let reply = |meta: &str, memory: &mut DialectState| step(&message("ping", "\"ping\"", meta), memory).reply.unwrap();
-    assert_eq!(reply(r#"{"ping_id":"x\",\"y\":\"z"}"#, &mut memory), r#"{"id":"x\",\"y\":\"z"}"#);
-    assert_eq!(reply(r#"{"ping_id":7}"#, &mut memory), r#"{"id":"7"}"#);
-    assert_eq!(reply("{}", &mut memory), r#"{"id":""}"#);
+    assert_eq!(read(ping, &mut context).reply.as_deref(), Some(reply));
+    context.options.heartbeat_reply = Some(r#"{"id":"%id"}"#.into());
+    let reply =
+        |meta: &str, context: &mut OwnedContext| read(&message("ping", "\"ping\"", meta), context).reply.unwrap();
+    assert_eq!(reply(r#"{"ping_id":"x\",\"y\":\"z"}"#, &mut context), r#"{"id":"x\",\"y\":\"z"}"#);
+    assert_eq!(reply(r#"{"ping_id":7}"#, &mut context), r#"{"id":"7"}"#);
+    assert_eq!(reply("{}", &mut context), r#"{"id":""}"#);
 }
 
 #[test]

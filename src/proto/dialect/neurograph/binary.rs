@@ -1,11 +1,11 @@
-//! Binary messages. The layout is the server's own, of a library that the server as published does not call:
+//! Binary messages, in the server's own layout. The server as published does not call the library that writes it:
 //!
 //! ```text
 //! 0  version = 1   1  type   2  u16, big endian: length of the metadata   4  u32: length of the payload
 //! 8  metadata, a JSON object   behind it the payload; what follows is ignored, as the server's own parser does
 //! ```
 //!
-//! Its other library packs JSON without any such mark: what it is can be told from the first bytes only.
+//! Its other library packs JSON without such a header: only the first bytes tell the format.
 
 use std::fmt::Write;
 
@@ -16,29 +16,29 @@ use miniz_oxide::inflate::{
 use crate::model::json::{self, Node};
 use crate::proto::dialect::Binary;
 
-/// By the number that stands for them, less one.
+/// Names of the types, by their number less one.
 const TYPES: [&str; 5] = ["image", "audio", "video", "data", "compressed JSON"];
 const HEAD: usize = 8;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// What is in a binary message. Nothing is unpacked to more than `limit` bytes.
-pub fn open(bytes: &[u8], limit: usize) -> Binary {
-    opened(bytes, limit).unwrap_or_else(|words| Binary::Words(format!("{} bytes: {words}", bytes.len())))
+/// Unpacks a binary message, to at most `limit` bytes.
+pub fn unpack(bytes: &[u8], limit: usize) -> Binary {
+    try_unpack(bytes, limit).unwrap_or_else(|words| Binary::Description(format!("{} bytes: {words}", bytes.len())))
 }
 
-fn opened(bytes: &[u8], limit: usize) -> Result<Binary, String> {
+fn try_unpack(bytes: &[u8], limit: usize) -> Result<Binary, String> {
     text_of(match bytes {
-        [1, ..] => return Framed::parse(bytes)?.open(limit),
+        [1, ..] => return Framed::parse(bytes)?.unpack(limit),
         [b'{' | b'[', ..] => bytes.to_vec(),
         [0x1f, 0x8b, ..] => gunzip(bytes, limit)?,
         // RFC 1950 section 2.2: deflate, and a check over both bytes.
         [a, b, ..] if a & 0x0f == 8 && u16::from_be_bytes([*a, *b]).is_multiple_of(31) => {
             inflated(decompress_to_vec_zlib_with_limit(bytes, limit), limit)?
         }
-        // Raw deflate has no mark at all: only what turns out to be JSON was meant.
+        // Raw deflate has no header: it is taken for that only if JSON comes out.
         _ => {
             let json = decompress_to_vec_with_limit(bytes, limit).ok().and_then(json_of);
-            return json.map(Binary::Text).ok_or_else(|| head(bytes));
+            return json.map(Binary::Text).ok_or_else(|| first_bytes(bytes));
         }
     })
 }
@@ -51,7 +51,7 @@ struct Framed<'a> {
 }
 
 impl<'a> Framed<'a> {
-    /// The words of its errors are the real parser's.
+    /// Uses the error texts of the real parser.
     fn parse(bytes: &'a [u8]) -> Result<Self, String> {
         let [_, kind, m1, m0, p3, p2, p1, p0, rest @ ..] = bytes else { return Err("binary message too short".into()) };
         let kind = usize::from(*kind).checked_sub(1).and_then(|index| TYPES.get(index));
@@ -63,18 +63,18 @@ impl<'a> Framed<'a> {
         Ok(Framed { kind, metadata, payload })
     }
 
-    fn open(&self, limit: usize) -> Result<Binary, String> {
+    fn unpack(&self, limit: usize) -> Result<Binary, String> {
         if self.kind != TYPES[4] {
-            return Ok(Binary::Words(self.words()));
+            return Ok(Binary::Description(self.description()));
         }
         let unpacked = match self.payload {
             [a, b, ..] if [*a, *b] == GZIP => gunzip(self.payload, limit),
             plain => Ok(plain.to_vec()),
         };
-        unpacked.and_then(text_of).map_err(|why| format!("{}: {why}", self.words()))
+        unpacked.and_then(text_of).map_err(|why| format!("{}: {why}", self.description()))
     }
 
-    fn words(&self) -> String {
+    fn description(&self) -> String {
         let metadata = std::str::from_utf8(self.metadata).ok().and_then(|text| Node::parse(text).ok());
         let metadata = match metadata.map(|node| node.to_string()) {
             None => " (invalid metadata JSON)".to_owned(),
@@ -85,13 +85,13 @@ impl<'a> Framed<'a> {
     }
 }
 
-/// RFC 1952. The checksum is left to TCP and to whoever reads the JSON; the length is checked.
+/// Unpacks gzip (RFC 1952). The checksum is left to TCP and to the reader of the JSON; the length is checked.
 fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, String> {
     let (body, trailer) =
         bytes.len().checked_sub(HEAD).and_then(|at| bytes.split_at_checked(at)).ok_or("gzip, cut off")?;
     let body = gzip_body(body).ok_or("gzip with a broken head")?;
     let out = inflated(decompress_to_vec_with_limit(body, limit), limit)?;
-    // Modulo 2^32, which no limit lets through.
+    // Modulo 2^32, which is above any limit.
     let length = trailer.get(4..).and_then(|length| length.try_into().ok()).map(u32::from_le_bytes);
     match length == u32::try_from(out.len()).ok() {
         true => Ok(out),
@@ -99,7 +99,7 @@ fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, String> {
     }
 }
 
-/// What follows the head of a gzip member, section 2.3.
+/// Skips the header of a gzip member, section 2.3.
 fn gzip_body(bytes: &[u8]) -> Option<&[u8]> {
     let [0x1f, 0x8b, 8, flags, _, _, _, _, _, _, rest @ ..] = bytes else { return None };
     if flags & 0xe0 != 0 {
@@ -136,8 +136,8 @@ fn json_of(bytes: Vec<u8>) -> Option<String> {
     json::is_readable(&text).then_some(text)
 }
 
-/// The first bytes of what nobody knows.
-fn head(bytes: &[u8]) -> String {
+/// Describes an unknown format by its first bytes.
+fn first_bytes(bytes: &[u8]) -> String {
     let mut words = "begins with".to_owned();
     if bytes.is_empty() {
         words.push_str(" nothing");
@@ -152,20 +152,20 @@ fn head(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::random::Random;
+    use crate::testing::recordings;
 
     const PLENTY: usize = 1 << 20;
 
-    /// The binary message of a recording, which bears the name of what is in it.
+    /// The binary message of a recording, which is named after its contents.
     fn recorded(name: &str) -> Vec<u8> {
-        let path = format!("{}/tests/recordings/neurograph/stock_binary_{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(path).unwrap();
-        let line = text.lines().find(|line| line.contains(r#""opcode": "binary""#)).unwrap();
-        data_encoding::BASE64.decode(json::member(line, "payload_b64").unwrap().as_bytes()).unwrap()
+        let frames = recordings::read(&format!("neurograph/stock_binary_{name}"));
+        frames.into_iter().find(|frame| frame.opcode == "binary").unwrap().payload
     }
 
     fn words(bytes: &[u8], limit: usize) -> String {
-        match open(bytes, limit) {
-            Binary::Words(words) => words,
+        match unpack(bytes, limit) {
+            Binary::Description(words) => words,
             Binary::Text(text) => panic!("{text}"),
         }
     }
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_described() {
+    fn a_message_that_is_not_json_is_described() {
         for (name, expected) in [
             ("image", "image of 70 bytes (format=png width=1 height=1 camera=front)"),
             ("audio", "audio of 12 bytes (format=wav sample_rate=44100 channels=2)"),
@@ -201,15 +201,15 @@ mod tests {
     #[test]
     fn packed_json_is_unpacked_however_it_is_packed() {
         for name in ["compressed_json", "gzip_raw", "adaptive", "deflate"] {
-            let Binary::Text(text) = open(&recorded(name), PLENTY) else { panic!("{name}") };
+            let Binary::Text(text) = unpack(&recorded(name), PLENTY) else { panic!("{name}") };
             assert!(json::is_json(&text) && text.len() > 1000, "{name}");
         }
-        assert_eq!(open(b"[1]", PLENTY), Binary::Text("[1]".into()));
-        assert_eq!(open(&framed(5, "{}", b"{\"a\":1}"), PLENTY), Binary::Text("{\"a\":1}".into()));
+        assert_eq!(unpack(b"[1]", PLENTY), Binary::Text("[1]".into()));
+        assert_eq!(unpack(&framed(5, "{}", b"{\"a\":1}"), PLENTY), Binary::Text("{\"a\":1}".into()));
     }
 
     #[test]
-    fn every_field_of_a_gzip_head_is_passed_over() {
+    fn every_field_of_a_gzip_header_is_skipped() {
         let (extra, name) = (&[3, 0, 1, 2, 3][..], &b"name\0"[..]);
         for (flags, head) in [
             (0, vec![]),
@@ -219,7 +219,7 @@ mod tests {
             (8 | 16, name.repeat(2)),
             (31, [extra, name, name, &[7, 7]].concat()),
         ] {
-            assert_eq!(open(&gzip(flags, &head, b"{}"), PLENTY), Binary::Text("{}".into()), "{flags}");
+            assert_eq!(unpack(&gzip(flags, &head, b"{}"), PLENTY), Binary::Text("{}".into()), "{flags}");
         }
         assert!(words(&gzip(0x20, &[], b"{}"), PLENTY).contains("broken head"));
         let mut short = gzip(0, &[], b"{}");
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_cut_off_is_said_to_be() {
+    fn truncated_messages_are_described() {
         for name in ["image", "audio", "compressed_json", "gzip_raw", "adaptive"] {
             let message = recorded(name);
             for end in 0..message.len() {
@@ -258,19 +258,15 @@ mod tests {
         for message in [packed.clone(), framed(5, r#"{"original_size": 2}"#, &packed), zlib] {
             assert!(words(&message, PLENTY).contains("more than 1048576 bytes (see --max-message)"));
         }
-        assert!(matches!(open(&packed, 3 << 20), Binary::Text(_)), "the limit itself is allowed");
+        assert!(matches!(unpack(&packed, 3 << 20), Binary::Text(_)), "the limit itself is allowed");
         assert!(words(&miniz_oxide::deflate::compress_to_vec(&bomb, 9), PLENTY).contains("begins with"));
     }
 
     #[test]
     fn random_bytes_are_described() {
-        let mut dice = 1_u32;
+        let mut random = Random::new(1);
         for length in 0..400 {
-            let mut bytes: Vec<u8> = Vec::new();
-            for _ in 0..length {
-                dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                bytes.push(dice.to_be_bytes()[0]);
-            }
+            let bytes: Vec<u8> = (0..length).map(|_| random.below(256) as u8).collect();
             for start in [&[][..], &[1, 5, 0, 2], &GZIP, &[0x78, 0x5e]] {
                 words(&[start, &bytes].concat(), PLENTY);
             }

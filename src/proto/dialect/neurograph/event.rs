@@ -1,5 +1,5 @@
-//! Events of channels. `{"channel":C,"timestamp":T,"event_type":E,"data":{…}}` is what they are meant to be; anybody
-//! may send `{"channel":C,…}` of any other shape through the server's REST interface, and it arrives as it is.
+//! Events of channels. `{"channel":C,"timestamp":T,"event_type":E,"data":{…}}` is the usual shape; any
+//! client may send `{"channel":C,…}` of any other shape through the server's REST interface, and it arrives as it is.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ static MESSAGE: &[Field] = &[
     Field("data", FieldRule::Into(DATA)),
 ];
 
-/// The server as published sends null for both: what it knows are the counts of its connections.
+/// The server as published sends null for both; it counts only its connections.
 static DATA: &[Field] = &[
     Field("cpu_percent", FieldRule::Number(Metric::Cpu, 1.0)),
     Field("memory_mb", FieldRule::Number(Metric::MemoryUsed, MIB)),
@@ -25,14 +25,14 @@ static DATA: &[Field] = &[
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// What an event means.
+/// Reads an event.
 pub fn read<'a>(text: &'a str, node: Node<'a>) -> Result<Outcome<'a>, Undecodable> {
     let name = |key| node.text(key).map_or("", |name| name);
     let data = node.get("data");
     let event = match (name("channel"), name("event_type"), data) {
         ("metrics", "system_metrics", Some(Node::Map(_))) => {
             match read_sample(text, MESSAGE)?.sample {
-                // The server as published: connections and subscriptions are all that it counts.
+                // The server as published counts connections and subscriptions only.
                 sample if sample.is_empty() => notice(&node),
                 sample => Event::Sample(sample),
             }
@@ -43,7 +43,7 @@ pub fn read<'a>(text: &'a str, node: Node<'a>) -> Result<Outcome<'a>, Undecodabl
     Ok(event.into())
 }
 
-/// A line of the log; `None` where the event is none.
+/// Reads a line of the log; `None` if the event is not one.
 fn log<'a>(kind: &str, data: &Node<'a>) -> Option<LogLine<'a>> {
     let text = match data {
         Node::Text(text) => text.clone(),
@@ -55,7 +55,7 @@ fn log<'a>(kind: &str, data: &Node<'a>) -> Option<LogLine<'a>> {
     Some(LogLine { level: level.unwrap_or_default(), source, text })
 }
 
-/// Anything else on one line: the channel, the event's type, the data, and what stands beside them.
+/// Writes anything else on one line: the channel, the event's type, the data, and the other members.
 fn notice<'a>(node: &Node<'a>) -> Event<'a> {
     let mut text = node.get("channel").map(Node::to_string).unwrap_or_default();
     let mut separator = ": ";
@@ -71,7 +71,7 @@ fn notice<'a>(node: &Node<'a>) -> Event<'a> {
     Event::Notice(Notice { text: text.into(), greeting: false })
 }
 
-/// Without what is null: the server writes that for what there is none of.
+/// Writes a value without its nulls, which the server sends for values that it does not have.
 fn words(node: &Node<'_>) -> String {
     match node {
         Node::Null => String::new(),

@@ -1,7 +1,7 @@
 //! NeuroGraph's WebSocket server: channels to subscribe to, and events of any shape.
 //!
-//! Measured with v0.63.1, as published and with its authentication repaired; its documentation differs where it
-//! says so here. No answer names its question: they come in the order of the questions.
+//! Measured with v0.63.1, as published and with its authentication repaired; differences to its documentation are
+//! marked below. No answer names its request: answers come in the order of the requests.
 
 mod binary;
 mod event;
@@ -13,10 +13,10 @@ mod tests;
 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{
-    Dialect, DialectOptions, DialectState, Handler, Outcome, TimerOutcome, Undecodable, answer, beside_type,
+    Dialect, DialectContext, DialectOptions, Handler, Outcome, TimerOutcome, Undecodable, answer, beside_type,
     keep_alive, push_all, unknown,
 };
 use crate::model::event::{Answer, Event, ServerError};
@@ -32,7 +32,7 @@ pub static DIALECT: Dialect = Dialect {
     about: "NeuroGraph",
     port: 8000,
     path: "/ws",
-    quiet_after: Some(Duration::from_secs(75)),
+    stale_default: Some(Duration::from_secs(75)),
     recognises,
     kind,
     handlers: &[
@@ -47,9 +47,9 @@ pub static DIALECT: Dialect = Dialect {
         ("error", Handler::Tree(error)),
     ],
     other: Some(Handler::Text(other)),
-    address,
+    prepare_dial,
     greet,
-    asking: RequestSpec {
+    requests: RequestSpec {
         render: beside_type,
         answers: &[
             ("ping", "pong"),
@@ -59,24 +59,24 @@ pub static DIALECT: Dialect = Dialect {
             ("get_reconnection_token", "reconnection_token"),
         ],
         error: Some("error"),
-        at_once: usize::MAX,
-        // The server's limit is 16 MiB; ours is that of what we queue.
-        longest: 1 << 16,
+        max_in_flight: usize::MAX,
+        // Bound of our own queue; the server accepts 16 MiB.
+        max_bytes: 1 << 16,
     },
-    deadline: |memory| memory.neurograph.deadline(),
+    deadline: |state| state.neurograph.deadline(),
     tick,
     advice: &[(403, "either the path is wrong (neurograph's is /ws), or the token was refused")],
-    takes: &["--subscribe", "--token-file"],
-    binary: Some(binary::open),
+    options: &["--subscribe", "--token-file"],
+    unpack: Some(binary::unpack),
 };
 
 const CHANNELS: [&str; 6] = ["metrics", "signals", "actions", "logs", "status", "connections"];
-/// How long a token lasts whose message does not say so.
-const TOKEN_LASTS: f64 = 300.0;
-/// Members that let whoever reads them continue the session.
+/// Lifetime of a token whose message has none, in seconds.
+const TOKEN_LIFETIME: f64 = 300.0;
+/// Members with which anyone could continue the session.
 const SECRETS: &[&str] = &["token", "reconnection_token"];
 
-/// The greeting, which comes first by far; an event may come before it.
+/// Accepts the greeting, and events of known channels, since an event may come before the greeting.
 fn recognises(kind: &str, message: &Node<'_>) -> bool {
     let has = |key| message.get(key).is_some();
     match kind {
@@ -90,8 +90,8 @@ fn recognises(kind: &str, message: &Node<'_>) -> bool {
     }
 }
 
-/// The type, or the channel of an event: what has a channel is one, whatever its type. So does the server's own
-/// client decide.
+/// Finds the type, or the channel of an event: a message with a channel is an event, whatever its type. The server's
+/// own client decides in the same way.
 fn kind(text: &str) -> Option<Cow<'_, str>> {
     if !json::has_member(text, &["channel"]) {
         return json::message_type(text);
@@ -100,28 +100,22 @@ fn kind(text: &str) -> Option<Cow<'_, str>> {
     Some(json::member(text, "channel").filter(|channel| !is_type(channel)).unwrap_or("channel".into()))
 }
 
-/// `?token=` is the only place where the server looks. A valid reconnection token wins over it, an invalid one
-/// is passed over for it: both go along.
-fn address(endpoint: &mut Endpoint, wish: &DialectOptions, memory: &mut DialectState) {
-    let token = wish.token.as_deref().filter(|token| !token.is_empty());
+/// Adds `?token=`, the only place where the server looks, and the reconnection token if there is one. The server
+/// prefers a valid reconnection token to the credential, and ignores an invalid one, so that both can be sent.
+fn prepare_dial(endpoint: &mut Endpoint, context: &mut DialectContext<'_>) {
+    let token = context.options.token.as_deref().filter(|token| !token.is_empty());
     if let (Some(token), false) = (token, has_token(&endpoint.target)) {
         add_parameter(&mut endpoint.target, "token", token);
     }
-    let Some(now) = memory.now else { return };
-    let place = place(endpoint);
-    if let Some(token) = memory.neurograph.dialling(place, has_token(&endpoint.target), now) {
+    let mut hasher = DefaultHasher::new();
+    (endpoint.secure, endpoint.authority(), &endpoint.target).hash(&mut hasher);
+    let credential = has_token(&endpoint.target);
+    if let Some(token) = context.state.neurograph.begin_dial(hasher.finish(), credential, context.now) {
         add_parameter(&mut endpoint.target, "reconnection_token", token);
     }
 }
 
-/// A number for the server and the credential, so that neither has to be kept.
-fn place(endpoint: &Endpoint) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (endpoint.secure, endpoint.authority(), &endpoint.target).hash(&mut hasher);
-    hasher.finish()
-}
-
-/// Whether the URI has a token; an empty one is none.
+/// True if the URI has a token that is not empty.
 fn has_token(target: &str) -> bool {
     let query = target.split_once('?').map_or("", |(_, query)| query);
     query.split('&').any(|parameter| parameter.strip_prefix("token=").is_some_and(|token| !token.is_empty()))
@@ -136,26 +130,26 @@ fn add_parameter(target: &mut String, name: &str, value: &str) {
     push_all(target, &[name, "=", &percent_encode(value)]);
 }
 
-fn greet(wish: &DialectOptions, memory: &mut DialectState) -> Vec<String> {
-    let at_once = memory.now.is_some_and(|now| memory.neurograph.begin(now));
-    if at_once { vec![text_of(OwnRequest::Subscribe, wish)] } else { Vec::new() }
+fn greet(context: &mut DialectContext<'_>) -> Vec<String> {
+    let subscribe = context.state.neurograph.begin(context.now);
+    if subscribe { vec![render_own(OwnRequest::Subscribe, context.options)] } else { Vec::new() }
 }
 
-fn tick(memory: &mut DialectState, now: Instant) -> TimerOutcome {
-    let due = memory.neurograph.tick(now);
+fn tick(context: &mut DialectContext<'_>) -> TimerOutcome {
+    let due = context.state.neurograph.tick(context.now);
     let mut send = Vec::new();
-    for own in due.ask {
-        send.push(text_of(own, &memory.wish));
+    for request in due.requests {
+        send.push(render_own(request, context.options));
     }
     TimerOutcome { send, hang_up: due.hang_up.map(str::to_owned) }
 }
 
-fn text_of(own: OwnRequest, wish: &DialectOptions) -> String {
-    match own {
+fn render_own(request: OwnRequest, options: &DialectOptions) -> String {
+    match request {
         OwnRequest::Ping => r#"{"type":"ping"}"#.to_owned(),
         OwnRequest::ReconnectToken => r#"{"type":"get_reconnection_token"}"#.to_owned(),
-        OwnRequest::Subscribe if wish.subscribe.is_empty() => subscription(&mut CHANNELS.iter().copied()),
-        OwnRequest::Subscribe => subscription(&mut wish.subscribe.iter().map(String::as_str)),
+        OwnRequest::Subscribe if options.subscribe.is_empty() => subscription(&mut CHANNELS.iter().copied()),
+        OwnRequest::Subscribe => subscription(&mut options.subscribe.iter().map(String::as_str)),
     }
 }
 
@@ -169,13 +163,11 @@ fn subscription(channels: &mut dyn Iterator<Item = &str>) -> String {
     text
 }
 
-fn connected<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
+fn connected<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let user = node.get("user_id").filter(|user| !user.is_null());
     let restored = matches!(node.get("reconnected"), Some(Node::Bool(true)));
-    heard(memory);
-    if let Some(now) = memory.now {
-        memory.neurograph.connected(user.is_some(), restored, now);
-    }
+    received(context);
+    context.state.neurograph.connected(user.is_some(), restored, context.now);
     let mut text = if restored { "Reconnected " } else { "Connected " }.to_owned();
     match user {
         Some(user) => push_all(&mut text, &["as ", &user.to_string()]),
@@ -184,129 +176,132 @@ fn connected<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'
     if let Some(id) = node.get("client_id") {
         push_all(&mut text, &[", client ", &id.to_string()]);
     }
-    let warn = if user.is_none() { unread(memory) } else { None };
-    let mut step = greeting(text);
-    step.warn = warn;
-    Some(step)
+    let warn = if user.is_none() { unused_token(context) } else { None };
+    let mut outcome = greeting(text);
+    outcome.warn = warn;
+    Some(outcome)
 }
 
-/// A token was given, and the server knows nobody.
-fn unread(memory: &mut DialectState) -> Option<String> {
-    memory.wish.token.as_ref().filter(|token| !token.is_empty())?;
-    let why = match memory.neurograph.went_unread()? {
-        true => "the server accepted the connection and took no notice of the token",
-        false => "the token was not in the URI, where this server wants it: name --dialect neurograph",
+/// Warns once that a token was given and the session is anonymous all the same.
+fn unused_token(context: &mut DialectContext<'_>) -> Option<String> {
+    context.options.token.as_ref().filter(|token| !token.is_empty())?;
+    let why = match context.state.neurograph.report_anonymous()? {
+        true => "the server accepted the connection and ignored the token",
+        false => "the token was not in the URI, where this server expects it: set --dialect neurograph",
     };
     Some(format!("this session is anonymous: {why}"))
 }
 
-/// Denied channels stand in the answer to `subscribe`, which is no error even where nothing is left.
-fn subscribed<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
+/// Handles the answer to `subscribe`, which also lists the denied channels. It is not an error even if all are denied.
+fn subscribed<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
     let node = Node::parse(text)?;
     let channels = names(&node, "channels");
-    heard(memory);
-    let own = memory.neurograph.answered(OwnRequest::Subscribe);
-    let mut step = match (own, &*channels) {
+    received(context);
+    let own = context.state.neurograph.answered(OwnRequest::Subscribe);
+    let mut outcome = match (own, &*channels) {
         (false, _) => Event::Answer(answer(&node)).into(),
         (true, "") => greeting("Subscribed to nothing".to_owned()),
         (true, channels) => greeting(format!("Subscribed to {channels}")),
     };
-    step.own = own;
-    step.warn = denied(&names(&node, "denied"), channels.is_empty(), memory);
-    Ok(step)
+    outcome.own_answer = own;
+    outcome.warn = denied(&names(&node, "denied"), channels.is_empty(), context);
+    Ok(outcome)
 }
 
-fn denied(denied: &str, all: bool, memory: &mut DialectState) -> Option<String> {
-    if denied.is_empty() || !memory.neurograph.is_news(denied) {
+fn denied(denied: &str, all: bool, context: &mut DialectContext<'_>) -> Option<String> {
+    if denied.is_empty() || !context.state.neurograph.report_denied(denied) {
         return None;
     }
-    let nothing = if all { "; no channel is left, so that nothing will come" } else { "" };
-    Some(format!("denied by the server: {denied} (not for this user, or there is no such channel){nothing}"))
+    let nothing = if all { "; no channel is left, so nothing will be received" } else { "" };
+    Some(format!("denied by the server: {denied} (no permission, or no such channel){nothing}"))
 }
 
 fn names(node: &Node<'_>, key: &str) -> String {
     node.get(key).map_or_else(String::new, Node::joined)
 }
 
-fn answered<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
-    heard(memory);
+fn answered<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
+    received(context);
     Ok(Event::Answer(answer(&Node::parse(text)?)).into())
 }
 
-fn reconnection_token<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
+fn reconnection_token<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
     let node = Node::parse(text)?;
-    heard(memory);
-    keep(&node, "token", memory);
-    let own = memory.neurograph.answered(OwnRequest::ReconnectToken);
+    received(context);
+    keep_token(&node, "token", context);
+    let own = context.state.neurograph.answered(OwnRequest::ReconnectToken);
     let redacted = json::redact(text, SECRETS);
-    let mut step = Outcome::from(if own { Event::KeepAlive } else { answer_of(&redacted)? });
-    step.own = own;
-    step.redacted = Some(redacted);
-    Ok(step)
+    let mut outcome = Outcome::from(if own { Event::KeepAlive } else { owned_answer(&redacted)? });
+    outcome.own_answer = own;
+    outcome.redacted = Some(redacted);
+    Ok(outcome)
 }
 
-/// An answer that borrows from nothing.
-fn answer_of(text: &str) -> Result<Event<'static>, Undecodable> {
+/// Makes an answer that borrows nothing from the text.
+fn owned_answer(text: &str) -> Result<Event<'static>, Undecodable> {
     let Answer { kind, text } = answer(&Node::parse(text)?);
     Ok(Event::Answer(Answer { kind: kind.into_owned().into(), text }))
 }
 
-/// Documented, and never seen: the server makes the token and keeps it to itself.
-fn disconnected<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
+/// Handles the documented farewell, which the real server never sends: it makes the token and keeps it.
+fn disconnected<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
     let node = Node::parse(text)?;
-    heard(memory);
-    keep(&node, "reconnection_token", memory);
+    received(context);
+    keep_token(&node, "reconnection_token", context);
     let words = node.text("message").or_else(|| node.text("reason")).map_or("Disconnected", |words| words);
-    let mut step = greeting(words.to_owned());
-    step.redacted = Some(json::redact(text, SECRETS));
-    Ok(step)
+    let mut outcome = greeting(words.to_owned());
+    outcome.redacted = Some(json::redact(text, SECRETS));
+    Ok(outcome)
 }
 
-fn keep(node: &Node<'_>, key: &str, memory: &mut DialectState) {
-    if let (Some(token), Some(now)) = (node.text(key), memory.now) {
-        memory.neurograph.keep(token, node.number("expires_in").unwrap_or(TOKEN_LASTS), now);
+fn keep_token(node: &Node<'_>, key: &str, context: &mut DialectContext<'_>) {
+    if let Some(token) = node.text(key) {
+        let lifetime = node.number("expires_in").unwrap_or(TOKEN_LIFETIME);
+        context.state.neurograph.keep_token(token, lifetime, context.now);
     }
 }
 
-fn pong<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
-    let mut step = ping(text, memory)?;
-    step.own = memory.neurograph.answered(OwnRequest::Ping);
-    Ok(step)
+fn pong<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
+    let mut outcome = ping(text, context)?;
+    outcome.own_answer = context.state.neurograph.answered(OwnRequest::Ping);
+    Ok(outcome)
 }
 
-/// Documented to want an answer; the real server answers `pong` with an error.
-fn ping<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
-    let step = keep_alive(text, memory)?;
-    heard(memory);
-    Ok(step)
+/// Handles a JSON ping. An answer is documented, but the real server takes `pong` for an error.
+fn ping<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
+    let outcome = keep_alive(text, context)?;
+    received(context);
+    Ok(outcome)
 }
 
-fn error<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
-    heard(memory);
+fn error<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
+    received(context);
     let words = node.first_text(&["message"]);
     let wait = node.number("retry_after");
-    let retry_at = wait.zip(memory.now).map(|(wait, now)| NeurographState::retry_at(wait, now));
-    let own = memory.neurograph.refused(&words, retry_at) || retry_at.is_some_and(|at| memory.requests.postpone(at));
+    let retry_at = wait.map(|wait| NeurographState::retry_at(wait, context.now));
+    let own =
+        context.state.neurograph.refused(&words, retry_at) || retry_at.is_some_and(|at| context.requests.postpone(at));
     let text = match wait {
         Some(wait) => format!("{words} (retry after {wait:.2} s)").into(),
         None => words,
     };
-    let mut step = Outcome::from(Event::Error(ServerError { text, severity: None }));
-    step.own = own;
-    Some(step)
+    let mut outcome = Outcome::from(Event::Error(ServerError { text, severity: None }));
+    outcome.own_answer = own;
+    Some(outcome)
 }
 
-fn other<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
+fn other<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
     let node = Node::parse(text)?;
-    heard(memory);
+    received(context);
     match node.get("channel") {
         Some(_) => event::read(text, node),
         None => Ok(unknown(node.text_or("type", ""), text)),
     }
 }
 
-fn heard(memory: &mut DialectState) {
-    memory.neurograph.heard(memory.now);
+/// Any message proves that the connection is alive for messages.
+fn received(context: &mut DialectContext<'_>) {
+    context.state.neurograph.received(context.now);
 }
 
 fn greeting<'a>(text: String) -> Outcome<'a> {

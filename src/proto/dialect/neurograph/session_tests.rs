@@ -8,6 +8,7 @@ use crate::proto::dialect::DialectOptions;
 use crate::proto::dialect::conversation::{Conversation, Outgoing};
 use crate::proto::dialect::requests::{Request, RequestPlan};
 use crate::proto::uri::Endpoint;
+use crate::testing::random::Random;
 
 const TOKEN: &str = r#"{"type":"reconnection_token","token":"geheim-1","expires_in":300}"#;
 const SUBSCRIBED: &str = r#"{"type":"subscribed","channels":["metrics"],"timestamp":"t"}"#;
@@ -19,7 +20,7 @@ const SUBSCRIBE: &str = r#"send {"type":"subscribe","channels":["metrics"]}"#;
 const ASK_TOKEN: &str = r#"send {"type":"get_reconnection_token"}"#;
 const SEND_PING: &str = r#"send {"type":"ping"}"#;
 
-/// One server, and what has happened since the last look.
+/// One server, and what was sent and shown since the last look.
 struct TestSession {
     conversation: Conversation,
     token: Option<String>,
@@ -28,27 +29,27 @@ struct TestSession {
 }
 
 impl TestSession {
-    fn new(token: Option<&str>, asks: &[&str]) -> Self {
-        TestSession::in_dialect(Some("neurograph"), token, asks)
+    fn new(token: Option<&str>, requests: &[&str]) -> Self {
+        TestSession::in_dialect(Some("neurograph"), token, requests)
     }
 
-    fn in_dialect(dialect: Option<&str>, token: Option<&str>, asks: &[&str]) -> Self {
-        let wish = DialectOptions { subscribe: vec!["metrics".into()], ..DialectOptions::default() };
-        let asks = asks.iter().map(|kind| Request { kind: (*kind).into(), json: None }).collect();
-        let questions = RequestPlan { asks, ..RequestPlan::default() };
-        let conversation = Conversation::new(dialect.and_then(dialect::named), wish, questions);
+    fn in_dialect(dialect: Option<&str>, token: Option<&str>, requests: &[&str]) -> Self {
+        let options = DialectOptions { subscribe: vec!["metrics".into()], ..DialectOptions::default() };
+        let requests = requests.iter().map(|kind| Request { kind: (*kind).into(), json: None }).collect();
+        let plan = RequestPlan { requests, ..RequestPlan::default() };
+        let conversation = Conversation::new(dialect.and_then(dialect::named), options, plan);
         TestSession { conversation, token: token.map(Into::into), now: Instant::now(), seen: Vec::new() }
     }
 
     fn dial(&mut self, uri: &str) -> String {
         let mut endpoint = Endpoint::parse(uri).unwrap();
-        self.conversation.address(&mut endpoint, self.token.clone(), self.now);
+        self.conversation.prepare_dial(&mut endpoint, self.token.clone(), self.now);
         endpoint.target
     }
 
     fn open(&mut self) -> &mut Self {
-        let say = self.conversation.opened(self.now);
-        self.note(say);
+        let outgoing = self.conversation.opened(self.now);
+        self.note(outgoing);
         self
     }
 
@@ -57,15 +58,15 @@ impl TestSession {
         self.seen.clear();
     }
 
-    /// The server says something.
-    fn hear(&mut self, text: &str) -> &mut Self {
-        let mut room = None;
-        let heard = self.conversation.hear(text, &mut room, self.now);
-        assert!(!heard.text.contains("geheim") && !format!("{:?}", heard.events).contains("geheim"));
-        let answers = heard.events.iter().filter(|event| matches!(event, Event::Answer(_))).count();
-        let say = heard.say;
+    /// The server sends a text.
+    fn receive(&mut self, text: &str) -> &mut Self {
+        let mut repaired = None;
+        let decoded = self.conversation.decode(text, &mut repaired, self.now);
+        assert!(!decoded.text.contains("geheim") && !format!("{:?}", decoded.events).contains("geheim"));
+        let answers = decoded.events.iter().filter(|event| matches!(event, Event::Answer(_))).count();
+        let outgoing = decoded.outgoing;
         self.seen.extend((0..answers).map(|_| "answer".to_owned()));
-        self.note(say);
+        self.note(outgoing);
         self.wait(0.0)
     }
 
@@ -74,9 +75,9 @@ impl TestSession {
         let end = self.now + Duration::from_secs_f64(seconds);
         while let Some(at) = self.conversation.deadline().filter(|at| *at <= end) {
             self.now = self.now.max(at);
-            let say = self.conversation.tick(self.now);
-            let over = say.hang_up.is_some();
-            self.note(say);
+            let outgoing = self.conversation.tick(self.now);
+            let over = outgoing.hang_up.is_some();
+            self.note(outgoing);
             assert!(over || self.conversation.deadline() != Some(at), "a stale deadline is a busy loop");
             if over {
                 break;
@@ -88,13 +89,13 @@ impl TestSession {
 
     fn greet(&mut self, user: Option<&str>, reconnected: bool) -> &mut Self {
         let user = user.map_or("null".to_owned(), |user| format!("\"{user}\""));
-        self.hear(&format!(r#"{{"type":"connected","client_id":"c","user_id":{user},"reconnected":{reconnected}}}"#))
+        self.receive(&format!(r#"{{"type":"connected","client_id":"c","user_id":{user},"reconnected":{reconnected}}}"#))
     }
 
-    fn note(&mut self, say: Outgoing) {
-        self.seen.extend(say.send.iter().map(|text| format!("send {text}")));
-        self.seen.extend(say.warn.iter().map(|text| format!("warn {text}")));
-        self.seen.extend(say.hang_up.iter().map(|text| format!("hang up: {text}")));
+    fn note(&mut self, outgoing: Outgoing) {
+        self.seen.extend(outgoing.send.iter().map(|text| format!("send {text}")));
+        self.seen.extend(outgoing.warn.iter().map(|text| format!("warn {text}")));
+        self.seen.extend(outgoing.hang_up.iter().map(|text| format!("hang up: {text}")));
     }
 
     fn seen(&mut self) -> Vec<String> {
@@ -105,7 +106,7 @@ impl TestSession {
     fn with_token() -> Self {
         let mut run = TestSession::new(Some("jwt"), &[]);
         run.dial("ws://h/ws");
-        run.open().greet(Some("admin"), false).hear(SUBSCRIBED).hear(TOKEN);
+        run.open().greet(Some("admin"), false).receive(SUBSCRIBED).receive(TOKEN);
         assert_eq!(run.seen(), [SUBSCRIBE, ASK_TOKEN]);
         run
     }
@@ -125,7 +126,7 @@ fn the_token_stands_in_the_query_percent_encoded_unless_the_uri_has_one() {
 }
 
 #[test]
-fn a_session_is_continued_with_its_token_which_serves_once() {
+fn a_session_is_continued_with_its_token_which_is_used_once() {
     let mut run = TestSession::with_token();
     run.end();
     assert_eq!(run.dial("ws://h/ws"), "/ws?token=jwt&reconnection_token=geheim-1");
@@ -142,7 +143,7 @@ fn a_session_that_is_not_restored_subscribes_again() {
     run.end();
     run.dial("ws://h/ws");
     assert_eq!(run.open().greet(Some("admin"), false).seen(), [SUBSCRIBE, ASK_TOKEN]);
-    run.hear(SUBSCRIBED).hear(TOKEN).end();
+    run.receive(SUBSCRIBED).receive(TOKEN).end();
     run.dial("ws://h/ws");
     let seen = run.open().greet(None, false).seen();
     assert!(
@@ -155,13 +156,13 @@ fn a_session_that_is_not_restored_subscribes_again() {
 fn a_restored_session_without_its_subscriptions_gets_them() {
     let mut run = TestSession::new(Some("jwt"), &[]);
     run.dial("ws://h/ws");
-    run.open().greet(Some("admin"), false).hear(TOKEN).end();
+    run.open().greet(Some("admin"), false).receive(TOKEN).end();
     run.dial("ws://h/ws");
     assert_eq!(run.open().greet(Some("admin"), true).seen(), [SUBSCRIBE, ASK_TOKEN]);
 }
 
 #[test]
-fn silence_or_eof_after_a_token_means_never_again() {
+fn silence_or_eof_after_a_token_ends_the_use_of_tokens() {
     for eof in [true, false] {
         let mut run = TestSession::with_token();
         run.end();
@@ -169,12 +170,15 @@ fn silence_or_eof_after_a_token_means_never_again() {
         run.open();
         if !eof {
             let seen = run.wait(60.0).seen();
-            assert!(seen.len() == 1 && seen[0].starts_with("hang up: the server fell silent"), "{seen:?}");
+            assert!(
+                seen.len() == 1 && seen[0].starts_with("hang up: no message after the reconnection token"),
+                "{seen:?}"
+            );
         }
         run.end();
         assert_eq!(run.dial("ws://h/ws"), "/ws?token=jwt");
         assert_eq!(run.open().greet(Some("admin"), false).wait(1.0).seen(), [SUBSCRIBE]);
-        run.hear(TOKEN).end();
+        run.receive(TOKEN).end();
         assert_eq!(run.dial("ws://h/ws"), "/ws?token=jwt");
     }
 }
@@ -201,110 +205,110 @@ fn the_token_is_renewed_at_half_its_time() {
     let mut run = TestSession::with_token();
     for round in 0..4 {
         for _ in 0..10 {
-            assert_eq!(run.hear(PING).wait(14.0).seen(), [""; 0], "round {round}");
+            assert_eq!(run.receive(PING).wait(14.0).seen(), [""; 0], "round {round}");
         }
-        assert_eq!(run.hear(PING).wait(10.0).seen(), [ASK_TOKEN]);
-        run.hear(TOKEN);
+        assert_eq!(run.receive(PING).wait(10.0).seen(), [ASK_TOKEN]);
+        run.receive(TOKEN);
     }
 }
 
 #[test]
-fn a_refused_token_is_not_asked_for_again() {
+fn a_refused_token_is_not_requested_again() {
     let mut run = TestSession::new(Some("jwt"), &[]);
     run.dial("ws://h/ws");
     assert_eq!(run.open().greet(Some("admin"), false).seen(), [SUBSCRIBE, ASK_TOKEN]);
-    run.hear(SUBSCRIBED);
-    run.hear(r#"{"type":"error","message":"Reconnection tokens are only available for authenticated users"}"#).end();
+    run.receive(SUBSCRIBED);
+    run.receive(r#"{"type":"error","message":"Reconnection tokens are only available for authenticated users"}"#).end();
     run.dial("ws://h/ws");
     assert_eq!(run.open().greet(Some("admin"), false).wait(20.0).seen(), [SUBSCRIBE]);
 }
 
 #[test]
-fn nobody_is_not_asked_for_a_token_and_a_token_in_vain_is_said_once() {
+fn an_anonymous_session_requests_no_token_and_an_unused_credential_is_reported_once() {
     let mut run = TestSession::in_dialect(None, Some("jwt"), &[]);
     assert_eq!(run.dial("ws://h/ws"), "/ws", "not known yet");
     let seen = run.open().greet(None, false).seen();
-    assert!(seen[0] == SUBSCRIBE && seen[1].contains("name --dialect neurograph") && seen.len() == 2, "{seen:?}");
+    assert!(seen[0] == SUBSCRIBE && seen[1].contains("set --dialect neurograph") && seen.len() == 2, "{seen:?}");
     run.end();
     assert_eq!(run.dial("ws://h/ws"), "/ws?token=jwt");
     assert_eq!(run.open().greet(None, false).seen(), [SUBSCRIBE]);
     let mut run = TestSession::new(Some("jwt"), &[]);
     run.dial("ws://h/ws");
-    assert!(run.open().greet(None, false).seen()[1].contains("took no notice"));
+    assert!(run.open().greet(None, false).seen()[1].contains("ignored the token"));
     assert_eq!(TestSession::new(None, &[]).open().greet(None, false).seen(), [SUBSCRIBE]);
 }
 
 #[test]
-fn silence_is_asked_and_answered_or_the_connection_is_dead() {
+fn silence_is_ended_by_a_ping_or_the_connection_is_dead() {
     let mut run = TestSession::new(None, &[]);
-    run.open().greet(None, false).hear(SUBSCRIBED).seen();
+    run.open().greet(None, false).receive(SUBSCRIBED).seen();
     assert_eq!(run.wait(24.9).seen(), [""; 0]);
     assert_eq!(run.wait(0.2).seen(), [SEND_PING]);
-    assert_eq!(run.wait(4.8).hear(PONG).wait(24.9).seen(), [""; 0]);
-    assert_eq!(run.hear(PING).wait(24.9).seen(), [""; 0], "the server's ping is life and wants no answer");
-    assert_eq!(run.wait(0.2).hear(r#"{"channel":"metrics"}"#).wait(24.0).seen(), [SEND_PING], "any message will do");
+    assert_eq!(run.wait(4.8).receive(PONG).wait(24.9).seen(), [""; 0]);
+    assert_eq!(run.receive(PING).wait(24.9).seen(), [""; 0], "the server's ping is life and wants no answer");
+    assert_eq!(run.wait(0.2).receive(r#"{"channel":"metrics"}"#).wait(24.0).seen(), [SEND_PING], "any message will do");
     let seen = run.wait(6.1).seen();
     assert!(seen.len() == 2 && seen[0] == SEND_PING && seen[1].starts_with("hang up: no message for 25 s"), "{seen:?}");
     assert_eq!(run.conversation.deadline(), None);
 }
 
 #[test]
-fn a_server_that_says_nothing_at_all_is_given_ten_seconds() {
+fn a_server_that_sends_nothing_is_given_ten_seconds() {
     let mut run = TestSession::new(None, &[]);
     assert_eq!(run.open().wait(9.9).seen(), [SUBSCRIBE]);
-    assert!(run.wait(0.2).seen()[0].starts_with("hang up: nothing came"));
+    assert!(run.wait(0.2).seen()[0].starts_with("hang up: no message within 10 s"));
     run.end();
-    run.open().hear(r#"{"channel":"metrics","data":1,"buffered_at":"t"}"#).seen();
+    run.open().receive(r#"{"channel":"metrics","data":1,"buffered_at":"t"}"#).seen();
     assert_eq!(run.wait(20.0).seen(), [""; 0], "events before connected are life");
 }
 
 #[test]
-fn what_the_rate_limit_refuses_is_asked_again_once() {
+fn a_request_that_the_rate_limit_refuses_is_repeated_once() {
     let mut run = TestSession::new(None, &[]);
     run.open().greet(None, false).seen();
-    assert_eq!(run.hear(LIMIT).wait(0.54).seen(), [""; 0]);
+    assert_eq!(run.receive(LIMIT).wait(0.54).seen(), [""; 0]);
     assert_eq!(run.wait(0.02).seen(), [SUBSCRIBE]);
-    assert_eq!(run.hear(LIMIT).wait(20.0).seen(), [""; 0]);
+    assert_eq!(run.receive(LIMIT).wait(20.0).seen(), [""; 0]);
     for odd in ["1e300", "-5", "3"] {
         let mut run = TestSession::new(None, &[]);
         run.open().greet(None, false).seen();
-        run.hear(&LIMIT.replace("0.5", odd)).hear(PING).wait(4.0);
+        run.receive(&LIMIT.replace("0.5", odd)).receive(PING).wait(4.0);
         assert_eq!(run.seen().len(), usize::from(odd != "1e300"), "{odd}");
     }
 }
 
 #[test]
-fn requests_have_their_own_answers_and_are_asked_again_too() {
+fn requests_of_the_user_have_their_own_answers_and_are_repeated_too() {
     let mut run = TestSession::new(Some("jwt"), &["subscribe", "get_subscriptions"]);
     run.dial("ws://h/ws");
     let asked = [SUBSCRIBE, r#"send {"type":"subscribe"}"#, r#"send {"type":"get_subscriptions"}"#];
     assert_eq!(run.open().seen(), asked);
     assert_eq!(run.greet(Some("admin"), false).seen(), [ASK_TOKEN]);
-    assert_eq!(run.hear(SUBSCRIBED).seen(), [""; 0], "the first is ours");
-    assert_eq!(run.hear(SUBSCRIBED).seen(), ["answer"]);
-    assert_eq!(run.hear(TOKEN).seen(), [""; 0]);
-    assert_eq!(run.hear(LIMIT).wait(0.6).seen(), [asked[2]]);
-    assert_eq!(run.hear(r#"{"type":"subscriptions","channels":[]}"#).seen(), ["answer"]);
+    assert_eq!(run.receive(SUBSCRIBED).seen(), [""; 0], "the first is ours");
+    assert_eq!(run.receive(SUBSCRIBED).seen(), ["answer"]);
+    assert_eq!(run.receive(TOKEN).seen(), [""; 0]);
+    assert_eq!(run.receive(LIMIT).wait(0.6).seen(), [asked[2]]);
+    assert_eq!(run.receive(r#"{"type":"subscriptions","channels":[]}"#).seen(), ["answer"]);
 }
 
 #[test]
 fn a_requested_token_is_an_answer_without_its_secret() {
     let mut run = TestSession::new(None, &["get_reconnection_token"]);
     run.open().greet(None, false).seen();
-    assert_eq!(run.hear(TOKEN).seen(), ["answer"]);
+    assert_eq!(run.receive(TOKEN).seen(), ["answer"]);
 }
 
 #[test]
-fn denied_channels_are_said_once_and_if_they_are_all() {
+fn denied_channels_are_reported_once_and_if_they_are_all() {
     let denied = r#"{"type":"subscribed","channels":[],"denied":["metrics"],"message":"Permission denied"}"#;
     let mut run = TestSession::new(None, &[]);
     for expected in [1, 0] {
         run.open().greet(None, false).seen();
-        let seen = run.hear(denied).seen();
+        let seen = run.receive(denied).seen();
         assert_eq!(seen.len(), expected);
         assert!(
             seen.iter()
-                .all(|line| line.contains("denied by the server: metrics") && line.contains("nothing will come"))
+                .all(|line| line.contains("denied by the server: metrics") && line.contains("nothing will be received"))
         );
         run.end();
     }
@@ -313,11 +317,8 @@ fn denied_channels_are_said_once_and_if_they_are_all() {
 #[test]
 fn random_histories_neither_stick_nor_flood() {
     let texts = [TOKEN, SUBSCRIBED, PING, PONG, LIMIT, "[]", "NaN", r#"{"channel":"x","data":NaN}"#];
-    let mut dice = 1_u64;
-    let mut next = |sides: usize| {
-        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (dice >> 33) as usize % sides
-    };
+    let mut random = Random::new(1);
+    let mut next = |sides: usize| random.below(sides);
     let mut run = TestSession::new(Some("jwt"), &["ping"]);
     for _ in 0..300 {
         run.dial("ws://h/ws");
@@ -327,7 +328,7 @@ fn random_histories_neither_stick_nor_flood() {
             match next(4) {
                 0 => run.greet([None, Some("u")][next(2)], next(2) == 0),
                 1 => run.wait(next(30) as f64),
-                _ => run.hear(texts[next(texts.len())]),
+                _ => run.receive(texts[next(texts.len())]),
             };
         }
         let pings = run.seen().iter().filter(|line| *line == SEND_PING).count();

@@ -1,29 +1,31 @@
-//! What happens between the messages: the watchdog, the reconnection token, and asking again after a refusal.
+//! Timers and memory of a session: the watchdog, the reconnection token, and the retry after a refusal.
 //!
-//! Measured with v0.63.1. A connection can be dead for messages while it answers protocol pings; a reconnection
-//! token serves once within 300 s, and one build of the server falls silent for ever when it is shown a valid one.
+//! Measured with v0.63.1. A connection can be dead for messages while it answers protocol pings. A reconnection token
+//! is valid once within 300 s, and one build of the server sends nothing any more after it was given a valid one.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::model::time::earliest;
 
-/// How long the server may take to say `connected`; it does so at once, without waiting for the client.
+/// Longest wait for `connected`, which the server sends at once, without waiting for the client.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
-/// The server itself sends a JSON ping every 30 s: whoever is silent for longer is asked a little earlier.
+/// After so much silence we send a JSON ping. The server's own come every 30 s.
 const PING_AFTER: Duration = Duration::from_secs(25);
+/// Longest wait for the answer to our JSON ping.
 const PONG_WITHIN: Duration = Duration::from_secs(5);
-/// `retry_after` is exact to the microsecond; with this on top the next try was always let through.
+/// Added to `retry_after`, which is exact to the microsecond: with it the retry was always accepted.
 const RETRY_MARGIN: Duration = Duration::from_millis(50);
-const RETRY_MOST: Duration = Duration::from_secs(3600);
-/// Tokens are renewed at half their time, so that what is left outlasts a disturbance; never more often than this.
-const RENEW_LEAST: Duration = Duration::from_secs(10);
-const TOKEN_LASTS_MOST: Duration = Duration::from_secs(24 * 3600);
-/// Longer tokens than the real 43 characters exist only by mistake.
-const TOKEN_LONGEST: usize = 4096;
-const SAID_LONGEST: usize = 1000;
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// Shortest time to a renewal of the token, which is due at half its lifetime: the rest must outlast a disturbance.
+const MIN_RENEW_AFTER: Duration = Duration::from_secs(10);
+const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// Bound on a token in bytes; real ones have 43.
+const MAX_TOKEN: usize = 4096;
+/// Bound on the remembered list of denied channels, in characters.
+const MAX_DENIED: usize = 1000;
 
-/// What is asked of the server without anybody having requested it.
+/// A request of this dialect, as opposed to those of the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnRequest {
     Subscribe,
@@ -31,32 +33,33 @@ pub enum OwnRequest {
     ReconnectToken,
 }
 
-/// What the passing of time brings.
+/// Actions of the timers that are due.
 #[derive(Debug, Default, PartialEq)]
 pub struct DueActions {
-    pub ask: Vec<OwnRequest>,
+    pub requests: Vec<OwnRequest>,
     pub hang_up: Option<&'static str>,
 }
 
-/// What must be remembered of a server.
+/// Remembered of NeuroGraph.
 #[derive(Debug, Default)]
 pub struct NeurographState {
-    /// Stands for the server and the credential that the token belongs to. Survives.
-    place: u64,
-    /// With which the next connection continues this session. Survives, and ends with its use.
+    /// Hash of the server and the credential that the token belongs to, so that neither is kept. Survives a
+    /// reconnection.
+    token_scope: u64,
+    /// Lets the next connection continue this session. Survives, and ends with its use.
     token: Option<ReconnectToken>,
-    /// Reconnection tokens buy nothing with this server and credential. Survives.
-    given_up: bool,
-    /// Whether the session has the subscriptions that are wanted. Survives, as the session may.
+    /// Set once reconnection tokens have proved useless with this server and credential. Survives.
+    tokens_useless: bool,
+    /// True if the session has the wanted subscriptions. Survives, since the session may.
     subscribed: bool,
-    /// What was said of denied channels; at most [`SAID_LONGEST`] characters. Survives.
+    /// The denied channels that were last reported; at most [`MAX_DENIED`] characters. Survives.
     denied: String,
-    /// Whether it was said that the token went unread. Survives.
-    anonymous_said: bool,
-    /// Begins with the dial.
+    /// Set once it was reported that the token was not used. Survives.
+    anonymous_reported: bool,
+    /// Made anew by each dial.
     dial: DialAttempt,
-    /// Begins when the connection opens.
-    line: ConnectionState,
+    /// Made anew by each connection.
+    connection: ConnectionState,
 }
 
 struct ReconnectToken {
@@ -73,9 +76,9 @@ impl fmt::Debug for ReconnectToken {
 /// One attempt to connect.
 #[derive(Debug, Default)]
 struct DialAttempt {
-    /// With a credential in the URI.
+    /// The URI has a credential.
     credential: bool,
-    /// With a reconnection token.
+    /// The URI has a reconnection token.
     token: bool,
     opened: bool,
     connected: bool,
@@ -84,207 +87,211 @@ struct DialAttempt {
 /// One connection.
 #[derive(Debug, Default)]
 struct ConnectionState {
-    heard: bool,
+    received: bool,
     connected_by: Option<Instant>,
     ping_at: Option<Instant>,
     pong_by: Option<Instant>,
     renew_at: Option<Instant>,
-    /// What waits for its answer, oldest first; one of each kind at most.
-    asked: Vec<PendingRequest>,
-    /// What is to be asked, and when; one of each kind at most.
-    later: Vec<(Instant, PendingRequest)>,
+    /// Requests in flight, oldest first; at most one of each kind.
+    in_flight: Vec<PendingRequest>,
+    /// Requests to send, with their times; at most one of each kind.
+    scheduled: Vec<(Instant, PendingRequest)>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct PendingRequest {
-    own: OwnRequest,
-    /// Whether it was refused before.
-    again: bool,
+    request: OwnRequest,
+    /// Set once it was refused and repeated.
+    retried: bool,
 }
 
 impl NeurographState {
-    /// The next connection is about to be dialled. Returns the reconnection token that it may use.
-    pub fn dialling(&mut self, place: u64, credential: bool, now: Instant) -> Option<&str> {
-        // A token that was followed by silence or EOF: one more would end the same way.
-        self.given_up |= self.dial.token && self.dial.opened && !self.dial.connected;
-        if place != self.place {
-            // Never to another server, nor in another user's name.
-            (self.place, self.token, self.given_up) = (place, None, false);
+    /// Prepares a dial. Returns the reconnection token that it may use.
+    pub fn begin_dial(&mut self, token_scope: u64, credential: bool, now: Instant) -> Option<&str> {
+        // After the last token came silence or EOF; another one would end in the same way.
+        self.tokens_useless |= self.dial.token && self.dial.opened && !self.dial.connected;
+        if token_scope != self.token_scope {
+            // A token must not go to another server, nor be used for another user.
+            (self.token_scope, self.token, self.tokens_useless) = (token_scope, None, false);
         }
-        let usable = |token: &&ReconnectToken| !self.given_up && now < token.expires_at;
+        let usable = |token: &&ReconnectToken| !self.tokens_useless && now < token.expires_at;
         let token = self.token.as_ref().filter(usable);
         self.dial = DialAttempt { credential, token: token.is_some(), ..DialAttempt::default() };
         token.map(|token| &*token.text)
     }
 
-    /// The connection is open. A token that it was dialled with is used up.
+    /// Starts a connection. The token that it was dialled with is used up.
     pub fn opened(&mut self) {
         self.dial.opened = true;
-        self.line = ConnectionState::default();
+        self.connection = ConnectionState::default();
         if self.dial.token {
             self.token = None;
         }
     }
 
-    /// The dialect is known. Returns whether to subscribe at once: not where the session may have been restored.
+    /// Starts the watchdog, once the dialect is known. Returns true if the subscription is to be sent at once, which is
+    /// not the case while the session may have been restored.
     pub fn begin(&mut self, now: Instant) -> bool {
-        self.line.ping_at = Some(now + PING_AFTER);
-        self.line.connected_by = Some(now + CONNECTED_WITHIN);
-        let at_once = !self.dial.token;
-        if at_once {
+        self.connection.ping_at = Some(now + PING_AFTER);
+        self.connection.connected_by = Some(now + CONNECTED_WITHIN);
+        let subscribe = !self.dial.token;
+        if subscribe {
             self.subscribed = false;
-            self.line.ask(OwnRequest::Subscribe, false);
+            self.connection.push_in_flight(OwnRequest::Subscribe, false);
         }
-        at_once
+        subscribe
     }
 
-    /// The server greets: a user or nobody, with the subscriptions of the session before or without.
+    /// Takes the greeting: with or without a user, with a restored session or a new one.
     pub fn connected(&mut self, user: bool, restored: bool, now: Instant) {
-        self.line.connected_by = None;
+        self.connection.connected_by = None;
         if std::mem::replace(&mut self.dial.connected, true) {
             return;
         }
         if self.dial.token && !(restored && self.subscribed) {
             self.subscribed = false;
-            self.line.schedule(OwnRequest::Subscribe, false, now);
+            self.connection.schedule(OwnRequest::Subscribe, false, now);
         }
-        if user && !self.given_up {
-            self.line.schedule(OwnRequest::ReconnectToken, false, now);
+        if user && !self.tokens_useless {
+            self.connection.schedule(OwnRequest::ReconnectToken, false, now);
         }
     }
 
-    /// A message came: that is life.
-    pub fn heard(&mut self, now: Option<Instant>) {
-        self.line.heard = true;
-        self.line.pong_by = None;
-        // Only where somebody is on the watch.
-        self.line.ping_at = self.line.ping_at.and(now).map(|now| now + PING_AFTER);
+    /// Takes any message as a proof of life. Without a time for a ping the watchdog is off, and stays so.
+    pub fn received(&mut self, now: Instant) {
+        self.connection.received = true;
+        self.connection.pong_by = None;
+        self.connection.ping_at = self.connection.ping_at.map(|_| now + PING_AFTER);
     }
 
-    /// Whether the answer is one to a question of ours, which is over then.
-    pub fn answered(&mut self, own: OwnRequest) -> bool {
-        let found = self.line.asked.iter().position(|asked| asked.own == own);
-        found.map(|at| self.line.asked.remove(at)).is_some_and(|_| {
-            self.subscribed |= own == OwnRequest::Subscribe;
-            true
-        })
+    /// Ends a request of ours that was answered. Returns false if none of this kind is in flight.
+    pub fn answered(&mut self, request: OwnRequest) -> bool {
+        let in_flight = &mut self.connection.in_flight;
+        let Some(at) = in_flight.iter().position(|pending| pending.request == request) else { return false };
+        in_flight.remove(at);
+        self.subscribed |= request == OwnRequest::Subscribe;
+        true
     }
 
-    /// Whether an error is the answer to a question of ours, which is over then. Errors do not say what they are
-    /// about; answers come in the order of the questions.
+    /// Ends or reschedules the request of ours that an error answers; false if it answers none. Errors do not name
+    /// their request, but answers come in the order of the requests.
     pub fn refused(&mut self, message: &str, retry_at: Option<Instant>) -> bool {
-        let about = |asked: &PendingRequest| retry_at.is_some() || asked.own.is_meant(message);
-        let Some(at) = self.line.asked.iter().position(about) else { return false };
-        let asked = self.line.asked.remove(at);
+        let is_meant = |pending: &PendingRequest| retry_at.is_some() || pending.request.is_meant(message);
+        let Some(at) = self.connection.in_flight.iter().position(is_meant) else { return false };
+        let PendingRequest { request, retried } = self.connection.in_flight.remove(at);
         match retry_at {
-            // An error is an answer too: who sends it is alive.
-            Some(at) if !asked.again && asked.own != OwnRequest::Ping => self.line.schedule(asked.own, true, at),
+            // A ping is not repeated: the error has proved life just as well.
+            Some(at) if !retried && request != OwnRequest::Ping => self.connection.schedule(request, true, at),
             Some(_) => {}
-            None => self.given_up |= asked.own == OwnRequest::ReconnectToken,
+            None => self.tokens_useless |= request == OwnRequest::ReconnectToken,
         }
         true
     }
 
-    /// When to ask again what was refused.
+    /// Time to repeat a request that was refused with `retry_after` seconds, which may be any number.
     pub fn retry_at(seconds: f64, now: Instant) -> Instant {
-        let wait =
-            Duration::try_from_secs_f64(seconds).unwrap_or(if seconds > 0.0 { RETRY_MOST } else { Duration::ZERO });
-        now + wait.min(RETRY_MOST) + RETRY_MARGIN
+        let wait = Duration::try_from_secs_f64(seconds).unwrap_or(if seconds > 0.0 {
+            MAX_RETRY_AFTER
+        } else {
+            Duration::ZERO
+        });
+        now + wait.min(MAX_RETRY_AFTER) + RETRY_MARGIN
     }
 
-    /// Keeps a reconnection token, which lasts so many seconds.
-    pub fn keep(&mut self, text: &str, seconds: f64, now: Instant) {
-        let lasts = Duration::try_from_secs_f64(seconds).unwrap_or_default().min(TOKEN_LASTS_MOST);
-        if text.is_empty() || text.len() > TOKEN_LONGEST || lasts.is_zero() {
+    /// Keeps a reconnection token for its lifetime in seconds.
+    pub fn keep_token(&mut self, text: &str, seconds: f64, now: Instant) {
+        let lifetime = Duration::try_from_secs_f64(seconds).unwrap_or_default().min(MAX_TOKEN_LIFETIME);
+        if text.is_empty() || text.len() > MAX_TOKEN || lifetime.is_zero() {
             return;
         }
-        self.token = Some(ReconnectToken { text: text.to_owned(), expires_at: now + lasts });
-        self.line.renew_at = (!self.given_up).then(|| now + (lasts / 2).max(RENEW_LEAST));
+        self.token = Some(ReconnectToken { text: text.to_owned(), expires_at: now + lifetime });
+        self.connection.renew_at = (!self.tokens_useless).then(|| now + (lifetime / 2).max(MIN_RENEW_AFTER));
     }
 
-    /// Whether these channels were not yet said to be denied.
-    pub fn is_news(&mut self, denied: &str) -> bool {
-        let denied = denied.char_indices().nth(SAID_LONGEST).map_or(denied, |(end, _)| &denied[..end]);
-        let news = self.denied != denied;
-        if news {
+    /// Remembers the denied channels. Returns false if the same were reported before.
+    pub fn report_denied(&mut self, denied: &str) -> bool {
+        let denied = denied.char_indices().nth(MAX_DENIED).map_or(denied, |(end, _)| &denied[..end]);
+        let is_new = self.denied != denied;
+        if is_new {
             denied.clone_into(&mut self.denied);
         }
-        news
+        is_new
     }
 
-    /// Whether the credential was in the URI of this connection; `None` if that was asked before.
-    pub fn went_unread(&mut self) -> Option<bool> {
-        (!std::mem::replace(&mut self.anonymous_said, true)).then_some(self.dial.credential)
+    /// Tells if the credential was in the URI of this anonymous connection; `None` if that was reported before.
+    pub fn report_anonymous(&mut self) -> Option<bool> {
+        (!std::mem::replace(&mut self.anonymous_reported, true)).then_some(self.dial.credential)
     }
 
-    /// When [`NeurographState::tick`] has something to do.
+    /// Time of the next [`NeurographState::tick`].
     pub fn deadline(&self) -> Option<Instant> {
-        let line = &self.line;
-        let mut next = line.pong_by.or(line.ping_at);
-        next = earliest(next, line.connected_by);
-        next = earliest(next, line.renew_at);
-        for (at, _) in &line.later {
+        let connection = &self.connection;
+        let mut next = connection.pong_by.or(connection.ping_at);
+        next = earliest(next, connection.connected_by);
+        next = earliest(next, connection.renew_at);
+        for (at, _) in &connection.scheduled {
             next = earliest(next, Some(*at));
         }
         next
     }
 
-    /// What is due now.
+    /// Runs the timers that are due.
     pub fn tick(&mut self, now: Instant) -> DueActions {
-        if let Some(why) = self.is_dead(now) {
-            self.line = ConnectionState::default();
+        if let Some(why) = self.check_dead(now) {
+            self.connection = ConnectionState::default();
             return DueActions { hang_up: Some(why), ..DueActions::default() };
         }
-        let line = &mut self.line;
-        if take_due(&mut line.renew_at, now) {
-            line.schedule(OwnRequest::ReconnectToken, false, now);
+        let connection = &mut self.connection;
+        if take_due(&mut connection.renew_at, now) {
+            connection.schedule(OwnRequest::ReconnectToken, false, now);
         }
-        if line.pong_by.is_none() && take_due(&mut line.ping_at, now) {
-            line.pong_by = Some(now + PONG_WITHIN);
-            line.ping_at = Some(now + PING_AFTER);
-            line.schedule(OwnRequest::Ping, false, now);
+        if connection.pong_by.is_none() && take_due(&mut connection.ping_at, now) {
+            connection.pong_by = Some(now + PONG_WITHIN);
+            connection.ping_at = Some(now + PING_AFTER);
+            connection.schedule(OwnRequest::Ping, false, now);
         }
-        DueActions { ask: line.due(now), ..DueActions::default() }
+        DueActions { requests: connection.send_due(now), ..DueActions::default() }
     }
 
-    fn is_dead(&mut self, now: Instant) -> Option<&'static str> {
-        if take_due(&mut self.line.connected_by, now) && !self.line.heard {
-            // `given_up` follows with the next dial.
+    /// Returns the reason to hang up, if a time limit has passed.
+    fn check_dead(&mut self, now: Instant) -> Option<&'static str> {
+        if take_due(&mut self.connection.connected_by, now) && !self.connection.received {
+            // `tokens_useless` is set by the next dial.
             return Some(match self.dial.token {
-                true => "the server fell silent over the reconnection token: the next session will do without",
-                false => "nothing came within 10 s of the upgrade, not even connected",
+                true => "no message after the reconnection token was sent: the next session will do without one",
+                false => "no message within 10 s of the upgrade, not even connected",
             });
         }
-        take_due(&mut self.line.pong_by, now).then_some(
+        take_due(&mut self.connection.pong_by, now).then_some(
             "no message for 25 s and no answer to a JSON ping within 5 s: only protocol pings may still be answered",
         )
     }
 }
 
 impl ConnectionState {
-    fn ask(&mut self, own: OwnRequest, again: bool) {
-        self.asked.retain(|asked| asked.own != own);
-        self.asked.push(PendingRequest { own, again });
+    fn push_in_flight(&mut self, request: OwnRequest, retried: bool) {
+        self.in_flight.retain(|pending| pending.request != request);
+        self.in_flight.push(PendingRequest { request, retried });
     }
 
-    fn schedule(&mut self, own: OwnRequest, again: bool, at: Instant) {
-        self.later.retain(|(_, asked)| asked.own != own);
-        self.later.push((at, PendingRequest { own, again }));
+    fn schedule(&mut self, request: OwnRequest, retried: bool, at: Instant) {
+        self.scheduled.retain(|(_, pending)| pending.request != request);
+        self.scheduled.push((at, PendingRequest { request, retried }));
     }
 
-    fn due(&mut self, now: Instant) -> Vec<OwnRequest> {
+    fn send_due(&mut self, now: Instant) -> Vec<OwnRequest> {
         let mut due = Vec::new();
-        while let Some(place) = self.later.iter().position(|(at, _)| now >= *at) {
-            let (_, asked) = self.later.remove(place);
-            self.ask(asked.own, asked.again);
-            due.push(asked.own);
+        while let Some(place) = self.scheduled.iter().position(|(at, _)| now >= *at) {
+            let (_, pending) = self.scheduled.remove(place);
+            self.push_in_flight(pending.request, pending.retried);
+            due.push(pending.request);
         }
         due
     }
 }
 
 impl OwnRequest {
-    /// Whether an error that has no `retry_after` can only be about this question.
+    /// True if an error without `retry_after` can only be about this request.
     fn is_meant(self, message: &str) -> bool {
         let words: &[&str] = match self {
             OwnRequest::Subscribe => &["type: subscribe"],

@@ -1,62 +1,27 @@
 //! Messages: every documented and measured type, and the recordings of the real server.
 
-use std::fs;
-
-use serde_json::Value;
-
 use super::DIALECT;
 use crate::model::event::Event;
 use crate::model::json;
 use crate::model::metric::Metric;
 use crate::proto::dialect::conversation::Conversation;
 use crate::proto::dialect::requests::RequestPlan;
-use crate::proto::dialect::{self, Binary, DialectOptions, DialectState};
+use crate::proto::dialect::{Binary, DialectOptions};
+use crate::testing::dialect::OwnedContext;
+use crate::testing::recordings::{RecordedFrame, all, read, texts};
 
-/// One frame of a recording.
-struct RecordedFrame {
-    from_server: bool,
-    opcode: String,
-    text: String,
-    bytes: Vec<u8>,
-}
-
-fn folder(system: &str) -> String {
-    format!("{}/tests/recordings/{system}", env!("CARGO_MANIFEST_DIR"))
-}
-
+/// Every recording of a system with its frames.
 fn recordings(system: &str) -> Vec<(String, Vec<RecordedFrame>)> {
-    let mut paths: Vec<_> = fs::read_dir(folder(system)).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
-    paths.sort();
-    let name = |path: &std::path::Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
-    paths.iter().map(|path| (name(path), frames(&fs::read_to_string(path).unwrap()))).collect()
+    all(system).into_iter().map(|name| (name.clone(), read(&name))).collect()
 }
 
-fn recording(name: &str) -> Vec<RecordedFrame> {
-    frames(&fs::read_to_string(format!("{}/{name}.jsonl", folder("neurograph"))).unwrap())
-}
-
-fn frames(text: &str) -> Vec<RecordedFrame> {
-    let frame = |line: &str| {
-        let line: Value = serde_json::from_str(line).unwrap();
-        let encoded = line["payload_b64"].as_str().unwrap_or_default();
-        RecordedFrame {
-            from_server: line["dir"] == "in",
-            opcode: line["opcode"].as_str().unwrap_or_default().to_owned(),
-            text: line["payload"].as_str().unwrap_or_default().to_owned(),
-            bytes: data_encoding::BASE64.decode(encoded.as_bytes()).unwrap(),
-        }
-    };
-    text.lines().map(frame).collect()
-}
-
-/// What is shown for a message, in a word and the text.
+/// The event of a message, in a word and the text.
 fn shown(text: &str) -> String {
     let repaired = json::repair(text);
-    let read = DIALECT.read(text, &mut DialectState::default());
-    let read = read.or_else(|_| DIALECT.read(repaired.as_deref().unwrap(), &mut DialectState::default()));
-    let step = read.unwrap();
-    let [event] = &*step.show else { panic!("{text}: {:?}", step.show) };
+    let outcome = DIALECT.read(text, &mut OwnedContext::default().lend());
+    let outcome = outcome.or_else(|_| DIALECT.read(repaired.as_deref().unwrap(), &mut OwnedContext::default().lend()));
+    let outcome = outcome.unwrap();
+    let [event] = &*outcome.events else { panic!("{text}: {:?}", outcome.events) };
     word(event)
 }
 
@@ -171,57 +136,52 @@ fn an_event_is_chosen_by_its_channel_and_never_mistaken_for_an_answer() {
 
 #[test]
 fn secrets_are_redacted_wherever_they_come() {
-    let frames = recording("shim_rate_limit_get_reconnection_token_authenticated");
     let mut redacted = 0;
-    for frame in frames.iter().filter(|frame| frame.from_server && frame.opcode == "text") {
-        let step = DIALECT.read(&frame.text, &mut DialectState::default()).unwrap();
-        let Some(token) = json::member(&frame.text, "token") else { continue };
-        let text = step.redacted.unwrap();
-        assert_eq!(json::member(&text, "token").as_deref(), Some("redacted"));
-        assert_eq!(text.len() + token.len(), frame.text.len() + "redacted".len(), "the rest stays as it was");
-        assert!(!text.contains(&*token) && !format!("{:?}", step.show).contains(&*token));
+    for text in texts("neurograph/shim_rate_limit_get_reconnection_token_authenticated") {
+        let outcome = DIALECT.read(&text, &mut OwnedContext::default().lend()).unwrap();
+        let Some(token) = json::member(&text, "token") else { continue };
+        let redacted_text = outcome.redacted.unwrap();
+        assert_eq!(json::member(&redacted_text, "token").as_deref(), Some("redacted"));
+        assert_eq!(redacted_text.len() + token.len(), text.len() + "redacted".len(), "the rest stays as it was");
+        assert!(!redacted_text.contains(&*token) && !format!("{:?}", outcome.events).contains(&*token));
         redacted += 1;
     }
     assert_eq!(redacted, 80);
     let text = r#"{"type":"disconnected","reconnection_token":"geheim","code":1000}"#;
-    let step = DIALECT.read(text, &mut DialectState::default()).unwrap();
+    let outcome = DIALECT.read(text, &mut OwnedContext::default().lend()).unwrap();
     assert_eq!(
-        step.redacted.as_deref(),
+        outcome.redacted.as_deref(),
         Some(r#"{"type":"disconnected","reconnection_token":"redacted","code":1000}"#)
     );
 }
 
 #[test]
 fn every_message_of_the_real_server_is_understood() {
-    let (mut heard, mut binary) = (0, 0);
+    let (mut received, mut binary) = (0, 0);
     for (name, frames) in recordings("neurograph") {
         for frame in frames.iter().filter(|frame| frame.from_server) {
-            match &*frame.opcode {
-                // The recorder cut the largest message.
-                "text" if !frame.text.ends_with(" chars>") => {
-                    let line = shown(&frame.text);
+            match frame.text() {
+                // The recorder truncated the largest message.
+                Some(text) if !text.ends_with(" chars>") => {
+                    let line = shown(text);
                     assert!(!line.starts_with("unknown"), "{name}: {line}");
-                    heard += 1;
+                    received += 1;
                 }
-                "binary" => {
-                    assert!(matches!(super::binary::open(&frame.bytes, 1 << 20), Binary::Text(_) | Binary::Words(_)));
+                None if frame.opcode == "binary" => {
+                    let unpacked = super::binary::unpack(&frame.payload, 1 << 20);
+                    assert!(matches!(unpacked, Binary::Text(_) | Binary::Description(_)));
                     binary += 1;
                 }
                 _ => {}
             }
         }
     }
-    assert_eq!((heard, binary), (598, 8));
+    assert_eq!((received, binary), (598, 8));
 }
 
 #[test]
-fn a_recorded_session_reads_as_it_went() {
-    let frames = recording("shim_jwt_admin_all_channels");
-    let lines: Vec<_> = frames
-        .iter()
-        .filter(|frame| frame.from_server && frame.opcode == "text")
-        .map(|frame| shown(&frame.text))
-        .collect();
+fn a_recorded_session_is_shown_as_it_went() {
+    let lines: Vec<_> = texts("neurograph/shim_jwt_admin_all_channels").iter().map(|text| shown(text)).collect();
     assert_eq!(
         lines[..8],
         [
@@ -237,15 +197,16 @@ fn a_recorded_session_reads_as_it_went() {
     );
 }
 
-/// A text that was sent, and the type of what came next from the server but for events and its own pings.
+/// The types of the messages that followed whenever a client sent this text, without events and the server's pings.
 fn answered(text: &str) -> Vec<String> {
     let mut answers = Vec::new();
     for (_, frames) in recordings("neurograph") {
-        for (i, frame) in frames.iter().enumerate().filter(|(_, frame)| !frame.from_server && frame.text == text) {
-            let next = frames[i..].iter().filter(|frame| frame.from_server && frame.opcode == "text");
-            let kinds = next.filter_map(|frame| json::message_type(&frame.text).map(|kind| kind.into_owned()));
-            answers.extend(kinds.filter(|kind| kind != "ping" && kind != "connected").take(1));
-            assert!(i < frames.len(), "{}", frame.text);
+        for (i, frame) in frames.iter().enumerate() {
+            if !frame.from_server && frame.payload == text.as_bytes() {
+                let next = frames[i..].iter().filter(|frame| frame.from_server).filter_map(RecordedFrame::text);
+                let kinds = next.filter_map(|text| json::message_type(text).map(|kind| kind.into_owned()));
+                answers.extend(kinds.filter(|kind| kind != "ping" && kind != "connected").take(1));
+            }
         }
     }
     answers.sort();
@@ -255,7 +216,7 @@ fn answered(text: &str) -> Vec<String> {
 
 #[test]
 fn what_is_sent_is_what_the_real_server_accepted() {
-    let wish = |channels: &[&str]| DialectOptions {
+    let options = |channels: &[&str]| DialectOptions {
         subscribe: channels.iter().map(|name| (*name).into()).collect(),
         ..DialectOptions::default()
     };
@@ -265,9 +226,9 @@ fn what_is_sent_is_what_the_real_server_accepted() {
         (super::OwnRequest::ReconnectToken, &[], &["error", "reconnection_token"]),
         (super::OwnRequest::Ping, &[], &["error", "pong", "subscriptions"]),
     ] {
-        let text = super::text_of(own, &wish(channels));
+        let text = super::render_own(own, &options(channels));
         let found = answered(&text);
-        // Errors: of the floods that look for the limits.
+        // Some recordings flood the server to find its limits, which gives errors.
         assert!(
             answers.iter().any(|answer| *answer != "error" && found.contains(&(*answer).to_owned())),
             "{text}: {found:?}"
@@ -275,29 +236,9 @@ fn what_is_sent_is_what_the_real_server_accepted() {
         assert!(found.iter().all(|kind| answers.contains(&kind.as_str()) || kind == "subscribed"), "{text}: {found:?}");
     }
     assert_eq!(
-        super::text_of(super::OwnRequest::Subscribe, &wish(&["a\"b"])),
+        super::render_own(super::OwnRequest::Subscribe, &options(&["a\"b"])),
         r#"{"type":"subscribe","channels":["a\"b"]}"#
     );
-}
-
-#[test]
-fn it_is_recognised_rightly_or_not_at_all() {
-    for system in ["monitoring", "sysmedic", "fastpluggy", "pmdaemon", "neurograph"] {
-        let recordings = recordings(system);
-        assert!(recordings.len() >= 3, "{system}");
-        for (name, frames) in recordings {
-            let texts =
-                || frames.iter().filter(|frame| frame.from_server && frame.opcode == "text").map(|frame| &*frame.text);
-            for text in texts() {
-                let found = dialect::recognise(text).is_some_and(|dialect| dialect.name == "neurograph");
-                assert!(!found || system == "neurograph", "{system}/{name}: {text}");
-                let cut = &text[..text.char_indices().map(|(i, _)| i).nth(text.chars().count() / 2).unwrap_or(0)];
-                assert!(dialect::recognise(cut).is_none(), "{cut}");
-            }
-            let first = texts().next().and_then(dialect::recognise);
-            assert!(system != "neurograph" || first.is_some_and(|dialect| dialect.name == system), "{name}");
-        }
-    }
 }
 
 #[test]
@@ -306,12 +247,10 @@ fn a_recording_is_recognised_and_answered_in_a_conversation() {
     let now = std::time::Instant::now();
     conversation.opened(now);
     let (mut sent, mut warned) = (Vec::new(), Vec::new());
-    for frame in
-        recording("stock_anon_subscribe_all").iter().filter(|frame| frame.from_server && frame.opcode == "text")
-    {
-        let heard = conversation.hear(&frame.text, &mut None, now).say;
-        sent.extend(heard.send);
-        warned.extend(heard.warn);
+    for text in texts("neurograph/stock_anon_subscribe_all") {
+        let outgoing = conversation.decode(&text, &mut None, now).outgoing;
+        sent.extend(outgoing.send);
+        warned.extend(outgoing.warn);
     }
     assert_eq!(conversation.dialect(), "neurograph");
     assert_eq!(
@@ -320,6 +259,6 @@ fn a_recording_is_recognised_and_answered_in_a_conversation() {
     );
     assert_eq!(
         warned,
-        ["denied by the server: signals, actions, logs, connections (not for this user, or there is no such channel)"]
+        ["denied by the server: signals, actions, logs, connections (no permission, or no such channel)"]
     );
 }

@@ -1,7 +1,7 @@
-//! PMDaemon, as it is documented and as it speaks.
+//! PMDaemon: the documented protocol and the real one.
 //!
-//! Measured with version 0.1.4: it sends a `ProcessList` to everyone who connects and then, every two seconds, a
-//! `SystemUpdate` and a `ProcessList`; it ignores whatever it is sent. `ProcessUpdate` and `Error` are declared in its
+//! Measured with version 0.1.4: it sends a `ProcessList` to every client that connects and then, every two seconds, a
+//! `SystemUpdate` and a `ProcessList`; it ignores all messages. `ProcessUpdate` and `Error` are declared in its
 //! source and never sent. Its documentation describes six other types in an envelope of `type`, `data`, `timestamp`
 //! and `id`, and subscriptions and requests, none of which the real server knows.
 
@@ -13,7 +13,7 @@ mod tests;
 
 use std::time::Duration;
 
-use super::{Dialect, DialectOptions, DialectState, Handler, Outcome, PLAIN, Undecodable};
+use super::{Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable};
 use crate::model::event::{Event, Process, Processes, ServerError};
 use crate::model::json::{Layout, Node, Writer};
 use crate::model::metric::Metric;
@@ -28,8 +28,8 @@ pub static DIALECT: Dialect = Dialect {
     about: "PMDaemon, a process manager",
     port: 9615,
     path: "/ws",
-    // A stop of a process that does not want to end silences the server for 10 s.
-    quiet_after: Some(Duration::from_secs(30)),
+    // Stopping a process that ignores SIGTERM silences the server for 10 s.
+    stale_default: Some(Duration::from_secs(30)),
     recognises,
     handlers: &[
         ("ProcessList", Handler::Tree(process_list)),
@@ -44,23 +44,23 @@ pub static DIALECT: Dialect = Dialect {
         ("log_message", Handler::Tree(documented::log_message)),
     ],
     greet,
-    // The server takes frames of 16 MiB, the default of its library.
-    asking: RequestSpec { render, answers: &[], error: None, at_once: usize::MAX, longest: 16 << 20 },
-    advice: &[(404, "PMDaemon answers at /ws, without a slash behind it")],
-    takes: &["--subscribe", "--process", "--interval"],
+    // The largest frame that its library accepts.
+    requests: RequestSpec { render, answers: &[], error: None, max_in_flight: usize::MAX, max_bytes: 16 << 20 },
+    advice: &[(404, "PMDaemon listens at /ws, without a trailing slash")],
+    options: &["--subscribe", "--process", "--interval"],
     ..PLAIN
 };
 
-/// More processes than anyone manages; a server that invents them must not fill our memory.
-const MOST: usize = 1000;
+/// Bound on processes, in a list and in the state.
+const MAX_PROCESSES: usize = 1000;
 
-/// The types that can be subscribed to, by the documentation.
+/// Documented types to subscribe to.
 const EVENTS: &[&str] =
     &["process_status", "process_metrics", "system_metrics", "health_update", "process_event", "log_message"];
 
 fn recognises(kind: &str, message: &Node<'_>) -> bool {
     let data = |key| message.get("data").is_some_and(|data| data.get(key).is_some());
-    let speaks_so = match kind {
+    let fits = match kind {
         "ProcessList" => matches!(message.get("processes"), Some(Node::List(_))),
         "SystemUpdate" => message.get("metrics").is_some(),
         "ProcessUpdate" => message.get("process").is_some(),
@@ -70,8 +70,8 @@ fn recognises(kind: &str, message: &Node<'_>) -> bool {
         "health_update" | "process_event" | "log_message" => data("process"),
         _ => false,
     };
-    // Neurograph's events bear any type, but always a channel.
-    speaks_so && message.get("channel").is_none()
+    // NeuroGraph's events have any type, and always a channel.
+    fits && message.get("channel").is_none()
 }
 
 static MESSAGE: &[Field] = &[
@@ -82,12 +82,12 @@ static MESSAGE: &[Field] = &[
     Field("data", FieldRule::Into(DOCUMENTED)),
 ];
 
-/// On the wire: bytes, and seconds since the host was started.
+/// Metrics of the real server, in bytes and seconds since boot.
 static METRICS: &[Field] = &[
     Field("cpu_usage", FieldRule::Number(Metric::Cpu, 1.0)),
     Field("memory_percent", FieldRule::Number(Metric::Memory, 1.0)),
     Field("memory_used", FieldRule::Number(Metric::MemoryUsed, 1.0)),
-    // The same number under its older name.
+    // Older name of the same number.
     Field("memory_usage", FieldRule::Else(Metric::MemoryUsed, 1.0)),
     Field("memory_total", FieldRule::Number(Metric::MemoryTotal, 1.0)),
     Field("load_average", FieldRule::Numbers(&[Metric::Load1, Metric::Load5, Metric::Load15])),
@@ -95,12 +95,13 @@ static METRICS: &[Field] = &[
     Field("timestamp", FieldRule::At),
 ];
 
+/// Metrics of the documented server.
 static DOCUMENTED: &[Field] = &[
     Field(
         "cpu",
         FieldRule::Into(&[
             Field("usage", FieldRule::Number(Metric::Cpu, 1.0)),
-            // Those that the system counts, hyper-threads included.
+            // Hyper-threads included.
             Field("cores", FieldRule::Number(Metric::LogicalCores, 1.0)),
         ]),
     ),
@@ -123,34 +124,34 @@ static DOCUMENTED: &[Field] = &[
     ),
 ];
 
-fn system<'a>(text: &'a str, _: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
+fn system<'a>(text: &'a str, _: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
     Ok(Event::Sample(read_sample(text, MESSAGE)?.sample).into())
 }
 
-fn process_list<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
+fn process_list<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let Node::List(nodes) = node.get("processes")? else { return None };
     let list = processes(nodes);
-    let first = memory.pmdaemon.is_first();
-    let changes = memory.pmdaemon.replace(&list);
-    let warn = (first && nodes.len() > MOST)
-        .then(|| format!("{} processes are too many to watch: the first {MOST} are shown", nodes.len()));
-    let mut step = Outcome::from(Event::Processes(Processes { list, changes, first }));
-    step.warn = warn;
-    Some(step)
+    let first = context.state.pmdaemon.take_first();
+    let changes = context.state.pmdaemon.replace(&list);
+    let warn = (first && nodes.len() > MAX_PROCESSES)
+        .then(|| format!("{} processes are too many to watch: only the first {MAX_PROCESSES} are shown", nodes.len()));
+    let mut outcome = Outcome::from(Event::Processes(Processes { list, changes, first }));
+    outcome.warn = warn;
+    Some(outcome)
 }
 
-fn process_update<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
-    Some(one(process::read(node.get("process")?)?, None, memory))
+fn process_update<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
+    Some(update_one(process::read(node.get("process")?)?, None, context))
 }
 
-fn error<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
+fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     Some(Event::Error(ServerError { text: node.first_text(&["message"]), severity: None }).into())
 }
 
 fn processes<'a>(nodes: &[Node<'a>]) -> Vec<Process<'a>> {
     let mut list = Vec::new();
     for node in nodes {
-        if list.len() < MOST
+        if list.len() < MAX_PROCESSES
             && let Some(process) = process::read(node)
         {
             list.push(process);
@@ -159,16 +160,17 @@ fn processes<'a>(nodes: &[Node<'a>]) -> Vec<Process<'a>> {
     list
 }
 
-/// What a message about one process means; `before` is the state it was in, where the message says it.
-fn one<'a>(process: Process<'a>, before: Option<&str>, memory: &mut DialectState) -> Outcome<'a> {
+/// Handles news of one process; `before` is its state until now, if the message has it.
+fn update_one<'a>(process: Process<'a>, before: Option<&str>, context: &mut DialectContext<'_>) -> Outcome<'a> {
     let mut changes = Vec::new();
-    memory.pmdaemon.update(&process, before, &mut changes);
+    context.state.pmdaemon.update(&process, before, &mut changes);
     Event::Processes(Processes { list: vec![process], changes, first: false }).into()
 }
 
-/// A subscription as it is documented, where one is wanted. The real server sends everything to everybody.
-fn greet(wish: &DialectOptions, _: &mut DialectState) -> Vec<String> {
-    if wish.subscribe.is_empty() && wish.process.is_empty() && wish.interval.is_none() {
+/// Writes the documented subscription, if the options ask for one. The real server sends everything to everybody.
+fn greet(context: &mut DialectContext<'_>) -> Vec<String> {
+    let options = context.options;
+    if options.subscribe.is_empty() && options.process.is_empty() && options.interval.is_none() {
         return Vec::new();
     }
     let mut text = String::new();
@@ -176,15 +178,15 @@ fn greet(wish: &DialectOptions, _: &mut DialectState) -> Vec<String> {
     json.open('{');
     json.member("type").string("subscribe");
     json.member("data").open('{');
-    if wish.subscribe.is_empty() {
+    if options.subscribe.is_empty() {
         push_list(&mut json, "events", &mut EVENTS.iter().copied());
     } else {
-        push_list(&mut json, "events", &mut wish.subscribe.iter().map(String::as_str));
+        push_list(&mut json, "events", &mut options.subscribe.iter().map(String::as_str));
     }
-    if !wish.process.is_empty() {
-        push_list(&mut json, "processes", &mut wish.process.iter().map(String::as_str));
+    if !options.process.is_empty() {
+        push_list(&mut json, "processes", &mut options.process.iter().map(String::as_str));
     }
-    if let Some(interval) = wish.interval {
+    if let Some(interval) = options.interval {
         json.member("interval").literal(interval.as_millis());
     }
     json.close('}');
@@ -201,13 +203,13 @@ fn push_list(json: &mut Writer<'_>, name: &str, texts: &mut dyn Iterator<Item = 
     json.close(']');
 }
 
-/// `{"type":…,"data":…,"id":…}`: the members that the documentation gives to every message.
-fn render(ask: &Request, id: &str) -> String {
+/// Writes `{"type":…,"data":…,"id":…}`, the members of every documented message.
+fn render(request: &Request, id: &str) -> String {
     let mut text = String::new();
     let mut json = Writer::new(&mut text, Layout::Line);
     json.open('{');
-    json.member("type").string(&ask.kind);
-    json.member("data").raw(ask.json.as_deref().unwrap_or("{}"));
+    json.member("type").string(&request.kind);
+    json.member("data").raw(request.json.as_deref().unwrap_or("{}"));
     json.member("id").string(id);
     json.close('}');
     text

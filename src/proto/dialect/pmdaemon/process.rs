@@ -1,4 +1,4 @@
-//! One process as PMDaemon describes it, on the wire and in the documentation.
+//! A process in the messages of the real and of the documented PMDaemon.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -6,17 +6,17 @@ use std::time::Duration;
 use crate::model::event::Process;
 use crate::model::json::Node;
 
-/// Reads a process. `None` where nothing tells it from others.
+/// Reads a process. `None` if it has neither name nor id.
 pub fn read<'a>(node: &Node<'a>) -> Option<Process<'a>> {
     let id = identity(node);
     let name = text(node, "name").or_else(|| id.clone())?;
-    let (cpu, memory) = measured(node);
+    let (cpu, memory) = usage(node);
     Some(Process {
         name,
         id: id.unwrap_or_default(),
         state: node.text("state").or_else(|| node.text("status")).cloned().unwrap_or_default(),
         pid: integer(node, "pid"),
-        // On the wire `uptime` is the time of the start, or of the server's start where that was later.
+        // In the real server `uptime` is the time of the start, or of the server's start if that was later.
         started_at: text(node, "uptime"),
         uptime: milliseconds(node, "uptime"),
         restarts: integer(node, "restarts"),
@@ -29,14 +29,14 @@ pub fn read<'a>(node: &Node<'a>) -> Option<Process<'a>> {
     })
 }
 
-/// A UUID on the wire, a number in the documentation.
+/// Reads the id: a UUID in the real server, a number in the documentation.
 fn identity<'a>(node: &Node<'a>) -> Option<Cow<'a, str>> {
     text(node, "id").or_else(|| integer(node, "id").map(|id| id.to_string().into()))
 }
 
-/// The real server writes 0 for both, and never measures either.
-fn measured(node: &Node<'_>) -> (Option<f64>, Option<f64>) {
-    let either = |wire, documented| node.number(wire).or_else(|| node.number(documented));
+/// Reads CPU and memory. The real server measures neither and sends 0 for both.
+fn usage(node: &Node<'_>) -> (Option<f64>, Option<f64>) {
+    let either = |real, documented| node.number(real).or_else(|| node.number(documented));
     let (cpu, memory) = (either("cpu_usage", "cpu"), either("memory_usage", "memory"));
     let nothing = |value: Option<f64>| value.is_none_or(|value| value == 0.0);
     if nothing(cpu) && nothing(memory) { (None, None) } else { (cpu, memory) }

@@ -1,37 +1,37 @@
-//! What was last heard of each process, and what has become of it since.
+//! The latest known state of each process, and its changes.
 
 use std::borrow::Cow;
 
-use super::MOST;
+use super::MAX_PROCESSES;
 use crate::model::event::{Process, ProcessChange};
-use crate::proto::dialect::cut;
+use crate::proto::dialect::truncated;
 
-/// Boxed, for most of them change their places with every list.
-type Known = Box<Process<'static>>;
+/// Boxed, since most of them move with every list.
+type KnownProcess = Box<Process<'static>>;
 
-/// What is remembered of PMDaemon's processes.
+/// Remembered of PMDaemon.
 #[derive(Debug, Default)]
 pub struct PmdaemonState {
-    /// The processes as they were last heard of, at most [`MOST`]. Survives a reconnection: what a restart of the
-    /// server did to them is news.
-    known: Vec<Known>,
-    /// Whether a list has been shown in full. Survives.
+    /// The processes as last received, at most [`MAX_PROCESSES`]. Survives a reconnection: changes by a restart of
+    /// the server are news.
+    known: Vec<KnownProcess>,
+    /// Set by the first list. Survives.
     listed: bool,
 }
 
 impl PmdaemonState {
-    /// Whether the list at hand is the first one ever. Asking is taking notice.
-    pub fn is_first(&mut self) -> bool {
+    /// Returns true for the first list of all, once.
+    pub fn take_first(&mut self) -> bool {
         !std::mem::replace(&mut self.listed, true)
     }
 
-    /// Takes a list of all processes. Returns what is different from before.
+    /// Takes a list of all processes and returns the changes.
     pub fn replace<'a>(&mut self, list: &[Process<'a>]) -> Vec<ProcessChange<'a>> {
         let mut before = std::mem::take(&mut self.known);
         let mut changes = Vec::new();
         for process in list {
-            let old = take(&mut before, process);
-            self.learn(old, process, &mut changes);
+            let old = take_known(&mut before, process);
+            self.push(old, process, &mut changes);
         }
         for gone in before {
             if !gone.state.is_empty() {
@@ -41,41 +41,42 @@ impl PmdaemonState {
         changes
     }
 
-    /// Takes news of one process. `state` is what it was before, where the server says it.
+    /// Takes news of one process. `state` is its state until now, if the server sends it.
     pub fn update<'a>(&mut self, process: &Process<'a>, state: Option<&str>, changes: &mut Vec<ProcessChange<'a>>) {
-        let mut old = take(&mut self.known, process);
+        let mut old = take_known(&mut self.known, process);
         if let Some(state) = state {
             old.get_or_insert_default().state = own(state);
         }
-        self.learn(old, process, changes);
+        self.push(old, process, changes);
     }
 
-    /// The state that a process was in when last heard of; empty where it is not known.
+    /// The latest known state of a process; empty if it is unknown.
     pub fn state_of(&self, name: &str) -> &str {
-        self.known.iter().find(|known| known.name == cut(name)).map_or("", |known| &known.state)
+        self.known.iter().find(|known| known.name == truncated(name)).map_or("", |known| &known.state)
     }
 
-    fn learn<'a>(&mut self, old: Option<Known>, new: &Process<'a>, changes: &mut Vec<ProcessChange<'a>>) {
+    /// Compares a process with what was known of it, and remembers it as the latest.
+    fn push<'a>(&mut self, old: Option<KnownProcess>, new: &Process<'a>, changes: &mut Vec<ProcessChange<'a>>) {
         compare(old.as_deref(), new, changes);
-        if self.known.len() == MOST {
+        if self.known.len() == MAX_PROCESSES {
             self.known.remove(0);
         }
         let mut known = old.unwrap_or_default();
-        renew(&mut known, new);
+        remember(&mut known, new);
         self.known.push(known);
     }
 }
 
-/// Takes out what is known of a process, by its id, or by its name where it was created anew. The server keeps
-/// its order: mostly it is the first.
-fn take(known: &mut Vec<Known>, process: &Process<'_>) -> Option<Known> {
-    let (id, name) = (cut(&process.id), cut(&process.name));
+/// Takes out what is known of a process, by its id, or by its name if it was created anew. The server keeps its order,
+/// so that it is mostly the first.
+fn take_known(known: &mut Vec<KnownProcess>, process: &Process<'_>) -> Option<KnownProcess> {
+    let (id, name) = (truncated(&process.id), truncated(&process.name));
     let by_id = known.iter().position(|known| !id.is_empty() && known.id == id);
     Some(known.remove(by_id.or_else(|| known.iter().position(|known| known.name == name))?))
 }
 
-/// Brings what is known up to date. What is not compared is not remembered.
-fn renew(known: &mut Process<'static>, new: &Process<'_>) {
+/// Copies the fields that are compared.
+fn remember(known: &mut Process<'static>, new: &Process<'_>) {
     known.name = own(&new.name);
     if !new.id.is_empty() {
         known.id = own(&new.id);
@@ -93,17 +94,17 @@ fn compare<'a>(old: Option<&Process<'static>>, new: &Process<'a>, changes: &mut 
     let from = old.map_or("", |old| &*old.state);
     let to = if new.state.is_empty() { from } else { &*new.state };
     let detail = detail(old, new, from == "online" && to == "online");
-    if from != cut(to) || !detail.is_empty() {
+    if from != truncated(to) || !detail.is_empty() {
         let (name, from, to) = (new.name.clone(), from.to_owned().into(), to.to_owned().into());
         changes.push(ProcessChange { name, from, to, detail: detail.into() });
     }
 }
 
-/// What else is new: errors, exit codes, restarts. A process that was running and is running with another pid was
-/// restarted by someone else; the pid of one that is not running means nothing.
+/// Lists the other changes: errors, exit codes, restarts. A process that keeps running with another pid was restarted by
+/// someone else; the pid of one that does not run is stale.
 fn detail(old: Option<&Process<'static>>, new: &Process<'_>, runs_on: bool) -> String {
     let mut parts = Vec::new();
-    let error = new.error.as_deref().filter(|error| old.and_then(|old| old.error.as_deref()) != Some(cut(error)));
+    let error = new.error.as_deref().filter(|error| old.and_then(|old| old.error.as_deref()) != Some(truncated(error)));
     if let Some(error) = error {
         parts.push(error.to_owned());
     }
@@ -126,5 +127,5 @@ fn vanished<'a>(gone: Process<'static>) -> ProcessChange<'a> {
 }
 
 fn own(text: &str) -> Cow<'static, str> {
-    Cow::Owned(cut(text).to_owned())
+    Cow::Owned(truncated(text).to_owned())
 }

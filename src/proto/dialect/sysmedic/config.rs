@@ -1,53 +1,53 @@
-//! SysMedic's configuration, which its servers send to every client, passwords and all: nobody gets to see it.
+//! SysMedic's configuration, which its servers send to every client with its passwords: it is redacted.
 
 use crate::model::event::{Answer, Event, Notice, Unknown};
 use crate::model::json::{self, Layout, Node, Writer};
-use crate::proto::dialect::{DialectState, Outcome, Undecodable, unknown};
+use crate::proto::dialect::{DialectContext, Outcome, Undecodable, unknown};
 
-/// What stands in place of a secret.
+/// Replacement of a secret.
 const REDACTED: &str = "redacted";
 
-/// `config`, the second message of version 1.0.6 and in no document: `data` is a string of YAML with
-/// `email.password` and `websocket.secret` in clear. Hidden in any shape, also where it is no JSON.
-pub fn config<'a>(text: &'a str, _: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
+/// Handles `config`, the second message of version 1.0.6 and undocumented: `data` is a string of YAML with
+/// `email.password` and `websocket.secret` in cleartext. It is redacted in any shape, even if it is not JSON.
+pub fn config<'a>(text: &'a str, _: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
     let notice = Notice { text: "configuration (redacted)".into(), greeting: true };
     Ok(redacted(Event::Notice(notice), redact("config", text)))
 }
 
-/// What no handler knows is shown as it came, unless it could be a configuration in disguise.
-pub fn other<'a>(text: &'a str, _: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
+/// Handles unknown types: shows them as they came, but redacted if they could hold a secret.
+pub fn other<'a>(text: &'a str, _: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
     let kind = json::message_type(text).unwrap_or_default();
     if has_secret(text) {
-        let harmless = redact(&kind, text);
-        let event = Event::Unknown(Unknown { kind, text: harmless.clone().into() });
-        return Ok(redacted(event, harmless));
+        let safe = redact(&kind, text);
+        let event = Event::Unknown(Unknown { kind, text: safe.clone().into() });
+        return Ok(redacted(event, safe));
     }
     if json::is_json(text) { Ok(unknown(kind, text)) } else { Err(Undecodable) }
 }
 
-/// The answer to `get_config`: no more than limits and a version, as far as is known.
-pub fn response<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
+/// Handles the answer to `get_config`, which has only limits and a version in all known servers.
+pub fn response<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
     if !has_secret(text) {
-        return super::response(&Node::parse(text)?, memory).ok_or(Undecodable);
+        return super::response(&Node::parse(text)?, context).ok_or(Undecodable);
     }
     let kind = json::message_type(text).unwrap_or_default();
-    let harmless = redact(&kind, text);
-    Ok(redacted(Event::Answer(Answer { kind, text: REDACTED.into() }), harmless))
+    let safe = redact(&kind, text);
+    Ok(redacted(Event::Answer(Answer { kind, text: REDACTED.into() }), safe))
 }
 
 fn redacted<'a>(event: Event<'a>, text: String) -> Outcome<'a> {
-    let mut step = Outcome::from(event);
-    step.redacted = Some(text);
-    step
+    let mut outcome = Outcome::from(event);
+    outcome.redacted = Some(text);
+    outcome
 }
 
-/// Whether a message could give a secret away. An escape could spell anything.
+/// True if a message could hold a secret. An escape could spell anything.
 fn has_secret(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     ["password", "secret", "token", "\\u00"].iter().any(|word| text.contains(word))
 }
 
-/// The message with nothing left but its type, its time and the names of its members.
+/// Writes the message with nothing left but its type, its time and the names of its members.
 fn redact(kind: &str, text: &str) -> String {
     let node = Node::parse(text).unwrap_or(Node::Null);
     let mut out = String::new();
@@ -73,18 +73,19 @@ fn redact(kind: &str, text: &str) -> String {
 mod tests {
     use super::*;
     use crate::proto::dialect::sysmedic::DIALECT;
+    use crate::testing::dialect::OwnedContext;
 
-    fn shown(text: &str) -> String {
-        let mut memory = DialectState::default();
-        let step = DIALECT.read(text, &mut memory).unwrap();
-        assert!(matches!(&step.show[..], [Event::Notice(notice)] if notice.greeting));
-        step.redacted.unwrap()
+    fn redacted(text: &str) -> String {
+        let mut context = OwnedContext::default();
+        let outcome = DIALECT.read(text, &mut context.lend()).unwrap();
+        assert!(matches!(&outcome.events[..], [Event::Notice(notice)] if notice.greeting));
+        outcome.redacted.unwrap()
     }
 
     #[test]
     fn a_configuration_keeps_its_type_and_its_time() {
         let text = "{\"data\":\"email:\\n  password: hunter2\\n\",\"timestamp\":\"2026-11-20T06:19:00Z\",\"type\":\"config\"}\n";
-        assert_eq!(shown(text), r#"{"data":"redacted","timestamp":"2026-11-20T06:19:00Z","type":"config"}"#);
+        assert_eq!(redacted(text), r#"{"data":"redacted","timestamp":"2026-11-20T06:19:00Z","type":"config"}"#);
     }
 
     #[test]
@@ -95,16 +96,16 @@ mod tests {
             r#"{"type":"config_response","data":{"email":{"Password":"hunter2"}},"request_id":"wsmon-1"}"#,
             r#"{"type":"settings","data":{"webSecret":"hunter2"}}"#,
         ] {
-            let mut memory = DialectState::default();
-            let step = DIALECT.read(text, &mut memory).unwrap();
-            assert!(!format!("{step:?}").contains("hunter2"), "{step:?}");
-            assert!(step.redacted.unwrap().contains("redacted"));
+            let mut context = OwnedContext::default();
+            let outcome = DIALECT.read(text, &mut context.lend()).unwrap();
+            assert!(!format!("{outcome:?}").contains("hunter2"), "{outcome:?}");
+            assert!(outcome.redacted.unwrap().contains("redacted"));
         }
-        let mut memory = DialectState::default();
-        let step = DIALECT.read(r#"{"type":"mystery","a":1}"#, &mut memory).unwrap();
-        assert!(step.redacted.is_none());
-        assert!(matches!(&step.show[..], [Event::Unknown(unknown)] if unknown.kind == "mystery"));
-        assert!(DIALECT.read("no JSON", &mut memory).is_err());
+        let mut context = OwnedContext::default();
+        let outcome = DIALECT.read(r#"{"type":"mystery","a":1}"#, &mut context.lend()).unwrap();
+        assert!(outcome.redacted.is_none());
+        assert!(matches!(&outcome.events[..], [Event::Unknown(unknown)] if unknown.kind == "mystery"));
+        assert!(DIALECT.read("no JSON", &mut context.lend()).is_err());
     }
 
     #[test]
@@ -117,7 +118,7 @@ mod tests {
             r#"{"type":"config","data":NaN,"password":"hunter2"}"#,
             r#"{"type":"config","data":"hunter2 \ud800"}"#,
         ] {
-            let out = shown(text);
+            let out = redacted(text);
             assert!(!out.contains("hunter2") && out.contains("redacted") && crate::model::json::is_json(&out), "{out}");
             assert_eq!(crate::model::json::message_type(&out).as_deref(), Some("config"));
         }

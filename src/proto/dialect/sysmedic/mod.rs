@@ -1,16 +1,14 @@
-//! SysMedic, as it is documented and as it speaks.
+//! SysMedic: the documented protocol and the real ones.
 //!
-//! Three servers answer to this name: that of version 1.0.5, the library of 1.0.6, and the daemon of 1.0.6, which is
-//! the one that runs in practice and answers no request. Measured with all three; the documentation describes the first.
+//! There are three servers of this name: that of version 1.0.5, the library of 1.0.6, and the daemon of 1.0.6, which is
+//! the one in use and answers no request. Measured with all three; the documentation describes the first.
 
 mod alerts;
 mod config;
 
 use std::time::Duration;
 
-use super::{
-    Dialect, DialectOptions, DialectState, Handler, Outcome, PLAIN, Undecodable, answer, keep_alive, notice, push_all,
-};
+use super::{Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable, answer, keep_alive, notice, push_all};
 use crate::model::event::{Event, ServerError};
 use crate::model::json::{self, Node};
 use crate::model::metric::Metric;
@@ -25,7 +23,7 @@ pub static DIALECT: Dialect = Dialect {
     about: "SysMedic",
     port: 8060,
     path: "/ws",
-    quiet_after: Some(Duration::from_secs(120)),
+    stale_default: Some(Duration::from_secs(120)),
     handlers: &[
         ("welcome", Handler::Tree(welcome)),
         ("config", Handler::Text(config::config)),
@@ -42,9 +40,9 @@ pub static DIALECT: Dialect = Dialect {
     ],
     other: Some(Handler::Text(config::other)),
     recognises,
-    address,
-    asking: RequestSpec {
-        render: request,
+    prepare_dial,
+    requests: RequestSpec {
+        render,
         answers: &[
             ("get_system_info", "system_info_response"),
             ("get_alerts", "alerts_response"),
@@ -54,26 +52,26 @@ pub static DIALECT: Dialect = Dialect {
             ("ping", "pong"),
         ],
         error: Some("error"),
-        // Two goroutines write to one connection: answers that meet updates can kill the whole server.
-        at_once: 1,
+        // Two goroutines write to one connection: an answer that meets an update can crash the server.
+        max_in_flight: 1,
         // A longer message ends the connection with 1009.
-        longest: 512,
+        max_bytes: 512,
     },
     advice: &[
         (401, "the secret was refused: `sysmedic websocket status` on the server shows the URL with the valid one"),
         (404, "SysMedic listens at /ws"),
     ],
-    takes: &["--token-file"],
+    options: &["--token-file"],
     ..PLAIN
 };
 
-/// What the server has told already.
+/// Remembered of SysMedic. Survives a reconnection: it repeats its alerts for 24 hours, on every connection.
 #[derive(Debug, Default)]
 pub struct SysmedicState {
-    /// Its alerts.
+    /// Alerts that have been reported.
     alerts: alerts::KnownAlerts,
-    /// That there are values which it does not measure.
-    unmeasured: bool,
+    /// Set once the values that it does not measure have been reported.
+    unmeasured_reported: bool,
 }
 
 fn recognises(kind: &str, message: &Node<'_>) -> bool {
@@ -88,9 +86,9 @@ fn recognises(kind: &str, message: &Node<'_>) -> bool {
     }
 }
 
-/// The secret goes into the query; the server looks nowhere else, and at the first one only. One in the URI wins.
-/// A `sysmedic://` URI has no path of its own: SysMedic's clients drop what stands there.
-fn address(endpoint: &mut Endpoint, wish: &DialectOptions, _: &mut DialectState) {
+/// Puts the secret into the query, where alone the server looks, and at the first one only. A secret in the URI wins.
+/// A `sysmedic://` URI has no path of its own: SysMedic's clients drop any.
+fn prepare_dial(endpoint: &mut Endpoint, context: &mut DialectContext<'_>) {
     let (path, query) = match (&endpoint.dialect, endpoint.target.split_once('?')) {
         (Some(_), _) => (DIALECT.path, ""),
         (None, Some((path, query))) => (path, query),
@@ -110,19 +108,20 @@ fn address(endpoint: &mut Endpoint, wish: &DialectOptions, _: &mut DialectState)
             push(parameter, "");
         }
     }
-    if let (false, Some(secret)) = (has_secret, endpoint.secret.as_ref().or(wish.token.as_ref())) {
+    if let (false, Some(secret)) = (has_secret, endpoint.secret.as_ref().or(context.options.token.as_ref())) {
         push("secret=", &percent_encode(secret));
     }
     endpoint.target = target;
 }
 
-/// `request_id` must be a text: for a number one server hangs up and another is deaf from then on.
-fn request(ask: &Request, id: &str) -> String {
+/// Writes a request. `request_id` must be a text: at a number one server hangs up, and another answers nothing from
+/// then on.
+fn render(request: &Request, id: &str) -> String {
     let mut text = String::from("{\"type\":");
-    json::push_string(&mut text, &ask.kind);
+    json::push_string(&mut text, &request.kind);
     text.push_str(",\"request_id\":");
     json::push_string(&mut text, id);
-    if let Some(data) = &ask.json {
+    if let Some(data) = &request.json {
         text.push_str(",\"data\":");
         text.push_str(data.trim());
     }
@@ -130,12 +129,12 @@ fn request(ask: &Request, id: &str) -> String {
     text
 }
 
-/// The network's unit: the server divides by 1024 twice.
+/// Unit of the network: the server divides bytes by 1024 twice.
 const MIB: f64 = 1024.0 * 1024.0;
 
 static LOADS: &[Metric] = &[Metric::Load1, Metric::Load5, Metric::Load15];
 
-/// `alerts` and `system` are the daemon's; its time stamps are numbers.
+/// Fields of all three servers. `alerts` and `system` are the daemon's, whose time stamps are numbers.
 static MESSAGE: &[Field] = &[
     Field("type", FieldRule::Envelope),
     Field("timestamp", FieldRule::At),
@@ -164,7 +163,7 @@ static METRICS: &[Field] = &[
     Field("load15", FieldRule::Number(Metric::Load15, 1.0)),
 ];
 
-/// `2d 4h 32m` in seconds; `unknown` is nothing.
+/// Reads `2d 4h 32m` as seconds; `unknown` is `None`.
 fn uptime(text: &str) -> Option<f64> {
     let part = |part: &str| {
         let (number, seconds) = [("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0)]
@@ -179,26 +178,26 @@ fn uptime(text: &str) -> Option<f64> {
     sum
 }
 
-/// `2.34 MB/s` in bytes per second.
+/// Reads `2.34 MB/s` as bytes per second.
 fn network(text: &str) -> Option<f64> {
     Some(json::number(text.strip_suffix("MB/s")?.trim())? * MIB)
 }
 
-fn system_update<'a>(text: &'a str, memory: &mut DialectState) -> Result<Outcome<'a>, Undecodable> {
+fn system_update<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
     let reading = read_sample(text, MESSAGE)?;
     if let Some(error) = failure(text, &reading.sample) {
         return Ok(Event::Error(error).into());
     }
-    let warn = unmeasured(&reading.sample, memory);
-    let mut step = Outcome::from(Event::Sample(reading.sample));
-    step.warn = warn;
+    let warn = unmeasured(&reading.sample, context);
+    let mut outcome = Outcome::from(Event::Sample(reading.sample));
+    outcome.warn = warn;
     if let Some(list) = reading.alerts {
-        memory.sysmedic.alerts.see(&list, &mut step.show);
+        context.state.sysmedic.alerts.update(&list, &mut outcome.events);
     }
-    Ok(step)
+    Ok(outcome)
 }
 
-/// A server that cannot measure sends zeros, "unknown", and a word about it: `error`, or the daemon's `summary`.
+/// Finds the error of a server that cannot measure: it sends zeros, "unknown", and `error`, or the daemon's `summary`.
 fn failure<'a>(text: &'a str, sample: &Sample<'_>) -> Option<ServerError<'a>> {
     if sample.get(Metric::Memory) != Some(0.0) || sample.get(Metric::Uptime).is_some() {
         return None;
@@ -209,18 +208,19 @@ fn failure<'a>(text: &'a str, sample: &Sample<'_>) -> Option<ServerError<'a>> {
     Some(ServerError { text, severity: None })
 }
 
-/// Up to 1.0.6 every sample is the first of a new monitor, which has nothing to compare its counters with.
-fn unmeasured(sample: &Sample<'_>, memory: &mut DialectState) -> Option<String> {
+/// Warns once that zeros are not measurements. Up to 1.0.6 every sample is the first of a new monitor, which has no
+/// earlier counters to compare with.
+fn unmeasured(sample: &Sample<'_>, context: &mut DialectContext<'_>) -> Option<String> {
     let is_zero = |metric| sample.get(metric).is_some_and(|value| value == 0.0);
-    if !memory.wish.verbose || memory.sysmedic.unmeasured || !is_zero(Metric::Cpu) {
+    if !context.options.verbose || context.state.sysmedic.unmeasured_reported || !is_zero(Metric::Cpu) {
         return None;
     }
-    memory.sysmedic.unmeasured = true;
+    context.state.sysmedic.unmeasured_reported = true;
     let what = if is_zero(Metric::Network) { "cpu 0 and network 0.00 are" } else { "cpu 0 is" };
     Some(format!("{what} not measured: SysMedic up to 1.0.6 never sends anything else"))
 }
 
-fn welcome<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
+fn welcome<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let data = node.get("data").unwrap_or(node);
     let mut text = data.text("message").map_or("Connected", |text| text).to_owned();
     let mut separator = ": ";
@@ -233,8 +233,8 @@ fn welcome<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
     Some(notice(text.into(), true))
 }
 
-/// The lists of a Go program are null where they are empty.
-fn response<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
+/// Handles the answer to a request. Empty lists of a Go program are null.
+fn response<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let mut answer = answer(node);
     if answer.text == "null" {
         answer.text = "[]".to_owned();
@@ -242,13 +242,14 @@ fn response<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
     Some(Event::Answer(answer).into())
 }
 
-fn error<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
+fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let data = node.get("data").unwrap_or(node);
     let text = data.first_text(&["error", "message"]);
     Some(Event::Error(ServerError { text, severity: None }).into())
 }
 
-/// The first member of these names, however their words are joined: `primary_cause` is also `PrimaryCause`.
+/// Finds the first member of one of these names, however their words are joined: `primary_cause` is also
+/// `PrimaryCause`.
 fn member<'n, 'a>(node: &'n Node<'a>, names: &[&str]) -> Option<&'n Node<'a>> {
     names.iter().find_map(|name| node.members().iter().find(|(key, _)| is_called(key, name)).map(|(_, value)| value))
 }

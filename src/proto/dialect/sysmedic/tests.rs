@@ -1,3 +1,5 @@
+//! Recorded and documented messages in, output and events out.
+
 use std::time::{Instant, SystemTime};
 
 use super::*;
@@ -5,54 +7,42 @@ use crate::format::FORMATS;
 use crate::format::style::Style;
 use crate::model::event::{AlertPhase, Message};
 use crate::model::sample::read::other_members;
+use crate::proto::dialect::DialectOptions;
 use crate::proto::dialect::conversation::Conversation;
 use crate::proto::dialect::requests::RequestPlan;
+use crate::testing::dialect::OwnedContext;
+use crate::testing::recordings::{all, sent_texts, texts};
 
-const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings/sysmedic");
-
-/// The texts of a recording in one direction.
-fn texts(file: &str, direction: &str) -> Vec<String> {
-    let lines = std::fs::read_to_string(format!("{RECORDINGS}/{file}")).unwrap();
-    let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let texts = lines.filter(|line| line["dir"] == direction && line["opcode"] == "text");
-    texts.filter_map(|line| line["payload"].as_str().map(str::to_owned)).collect()
-}
-
-fn files() -> Vec<String> {
-    let files = std::fs::read_dir(RECORDINGS).unwrap();
-    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
-}
-
-/// What a format prints for a recording, beginning without knowing the dialect.
-fn printed(format: &str, file: &str, wish: DialectOptions) -> String {
+/// The output of a format for a recording whose dialect is to be recognised.
+fn printed(format: &str, recording: &str, options: DialectOptions) -> String {
     let (mut out, now, server) = (String::new(), Instant::now(), std::sync::Arc::from("s"));
-    let mut conversation = Conversation::new(None, wish, RequestPlan::default());
+    let mut conversation = Conversation::new(None, options, RequestPlan::default());
     let format = FORMATS.iter().find(|row| row.name == format).unwrap();
-    for text in texts(file, "in") {
-        let mut room = None;
-        let heard = conversation.hear(&text, &mut room, now);
-        let shown = Message {
+    for text in texts(recording) {
+        let mut repaired = None;
+        let decoded = conversation.decode(&text, &mut repaired, now);
+        let message = Message {
             server: &server,
             id: 0,
             received_at: SystemTime::UNIX_EPOCH,
             at: now,
-            kind: &heard.kind,
-            raw: heard.raw(),
-            events: &heard.events,
+            kind: &decoded.kind,
+            raw: decoded.raw(),
+            events: &decoded.events,
         };
-        (format.write)(&mut out, &shown, &Style::default());
-        assert!(heard.decoded, "{text}");
-        heard.say.warn.iter().for_each(|line| out.push_str(&format!("warning: {line}\n")));
+        (format.write)(&mut out, &message, &Style::default());
+        assert!(decoded.decoded, "{text}");
+        decoded.outgoing.warn.iter().for_each(|line| out.push_str(&format!("warning: {line}\n")));
     }
     out
 }
 
-fn read<'a>(text: &'a str, memory: &mut DialectState) -> Outcome<'a> {
-    DIALECT.read(text, memory).unwrap()
+fn read<'a>(text: &'a str, context: &mut OwnedContext) -> Outcome<'a> {
+    DIALECT.read(text, &mut context.lend()).unwrap()
 }
 
 fn sample(text: &str) -> Sample<'_> {
-    match &read(text, &mut DialectState::default()).show[..] {
+    match &read(text, &mut OwnedContext::default()).events[..] {
         [Event::Sample(sample), ..] => (**sample).clone(),
         other => panic!("{other:?}"),
     }
@@ -60,8 +50,8 @@ fn sample(text: &str) -> Sample<'_> {
 
 fn target(uri: &str, token: Option<&str>) -> String {
     let mut endpoint = Endpoint::parse(uri).unwrap();
-    let wish = DialectOptions { token: token.map(Into::into), ..DialectOptions::default() };
-    address(&mut endpoint, &wish, &mut DialectState::default());
+    let options = DialectOptions { token: token.map(Into::into), ..DialectOptions::default() };
+    prepare_dial(&mut endpoint, &mut OwnedContext::with(options).lend());
     endpoint.target
 }
 
@@ -85,19 +75,23 @@ fn the_secret_goes_into_the_query_once() {
 
 #[test]
 fn every_recording_is_recognised_by_its_first_message() {
-    for file in files() {
-        let first = texts(&file, "in").swap_remove(0);
-        assert_eq!(crate::proto::dialect::recognise(&first).map(|dialect| dialect.name), Some("sysmedic"), "{file}");
+    for recording in all("sysmedic") {
+        let first = texts(&recording).swap_remove(0);
+        assert_eq!(
+            crate::proto::dialect::recognise(&first).map(|dialect| dialect.name),
+            Some("sysmedic"),
+            "{recording}"
+        );
     }
-    let config = &texts("daemon_plain_31s.jsonl", "in")[1];
+    let config = &texts("sysmedic/daemon_plain_31s")[1];
     assert!(crate::proto::dialect::recognise(config).is_some_and(|dialect| dialect.name == "sysmedic"));
 }
 
 #[test]
 fn no_secret_of_a_server_is_printed_by_any_format() {
     let mut secrets = 0;
-    for file in files() {
-        let words: Vec<_> = texts(&file, "in")
+    for recording in all("sysmedic") {
+        let words: Vec<_> = texts(&recording)
             .iter()
             .filter(|text| text.contains("\"type\":\"config\""))
             .flat_map(|text| {
@@ -109,8 +103,8 @@ fn no_secret_of_a_server_is_printed_by_any_format() {
             .chain(["hunter2".to_owned()])
             .collect();
         for format in FORMATS {
-            let out = printed(format.name, &file, DialectOptions { verbose: true, ..DialectOptions::default() });
-            assert!(!words.iter().any(|word| out.contains(word)), "{file} {}: {out}", format.name);
+            let out = printed(format.name, &recording, DialectOptions { verbose: true, ..DialectOptions::default() });
+            assert!(!words.iter().any(|word| out.contains(word)), "{recording} {}: {out}", format.name);
         }
         secrets += words.len() - 1;
     }
@@ -123,9 +117,9 @@ fn the_three_servers_are_shown_alike() {
         "[CONN] Connected to SysMedic: version 1.0.5, Debian GNU/Linux 12 (bookworm), Light Usage, daemon Running\n";
     let config = "[CONN] configuration (redacted)\n";
     for (file, head, line) in [
-        ("v105_plain_31s.jsonl", greeting.to_owned(), "CPU:   0.0% | RAM:   4.6% | Disk:  70.2%"),
-        ("lib_plain_31s.jsonl", format!("{greeting}{config}"), "CPU:   0.0% | RAM:   6.4% | Disk:  70.2%"),
-        ("daemon_plain_31s.jsonl", format!("{greeting}{config}"), "CPU:   0.0% | RAM:   6.4% | Disk:  70.2%"),
+        ("sysmedic/v105_plain_31s", greeting.to_owned(), "CPU:   0.0% | RAM:   4.6% | Disk:  70.2%"),
+        ("sysmedic/lib_plain_31s", format!("{greeting}{config}"), "CPU:   0.0% | RAM:   6.4% | Disk:  70.2%"),
+        ("sysmedic/daemon_plain_31s", format!("{greeting}{config}"), "CPU:   0.0% | RAM:   6.4% | Disk:  70.2%"),
     ] {
         let out = printed("simple", file, DialectOptions::default());
         let rest = out.strip_prefix(&head).unwrap();
@@ -135,8 +129,8 @@ fn the_three_servers_are_shown_alike() {
 }
 
 #[test]
-fn all_that_a_daemon_sends_is_in_detailed() {
-    let out = printed("detailed", "daemon_plain_31s.jsonl", DialectOptions::default());
+fn everything_that_a_daemon_sends_is_in_detailed() {
+    let out = printed("detailed", "sysmedic/daemon_plain_31s", DialectOptions::default());
     let block = out.split("\n\n=== ").nth(1).unwrap_or_else(|| out.split("=== ").nth(1).unwrap());
     for part in
         ["Load 1 min: 2.66", "Load 15 min: 0.94", "Uptime: 11m 0s", "Network: 0.0 B/s", "summary: System: Debian"]
@@ -145,7 +139,7 @@ fn all_that_a_daemon_sends_is_in_detailed() {
     }
     assert!(out.contains("=== System Monitoring - 2026-11-20T06:19:03Z ==="), "{out}");
     assert!(!out.contains("cpu_usage") && !out.contains("timestamp"), "{out}");
-    let out = printed("detailed", "daemon_users_alerts_TZ.jsonl", DialectOptions::default());
+    let out = printed("detailed", "sysmedic/daemon_users_alerts_TZ", DialectOptions::default());
     assert!(out.contains("  system.users.0.ProcessCount: 110\n"), "{out}");
     assert!(out.contains("\n\nAlerts:\n  HEAVY System Status: Heavy Load; CPU: 0.0%"), "{out}");
 }
@@ -187,7 +181,7 @@ fn uptimes_are_read_in_every_length() {
 }
 
 #[test]
-fn a_notation_nobody_knows_is_left_to_the_others() {
+fn an_unknown_notation_is_left_to_the_others() {
     let text = r#"{"type":"system_update","data":{"memory_usage":1,"uptime":"unknown","load_avg":"1, x, 3, 4","network_io":"9 kB/s"},"system":{"users":null},"timestamp":1795155543000}"#;
     let others = other_members(&Node::parse(text).unwrap(), &sample(text), usize::MAX);
     let names: Vec<_> = others.iter().map(|(path, value)| format!("{path}={value}")).collect();
@@ -212,27 +206,27 @@ fn a_server_that_cannot_measure_reports_an_error_and_no_zeros() {
             "Error retrieving system data",
         ),
     ] {
-        let step = read(text, &mut DialectState::default());
-        assert!(matches!(&step.show[..], [Event::Error(error)] if error.text == words), "{step:?}");
+        let outcome = read(text, &mut OwnedContext::default());
+        assert!(matches!(&outcome.events[..], [Event::Error(error)] if error.text == words), "{outcome:?}");
     }
 }
 
 #[test]
-fn what_is_never_measured_is_said_once_and_only_with_verbose() {
+fn values_that_are_never_measured_are_reported_once_and_only_with_verbose() {
     let marked = |file, verbose| {
         let out = printed("simple", file, DialectOptions { verbose, ..DialectOptions::default() });
         let lines: Vec<_> = out.lines().filter(|line| line.starts_with("warning")).map(str::to_owned).collect();
         lines
     };
     let why = "not measured: SysMedic up to 1.0.6 never sends anything else";
-    assert_eq!(marked("daemon_plain_31s.jsonl", false), [""; 0]);
-    assert_eq!(marked("daemon_plain_31s.jsonl", true), [format!("warning: cpu 0 and network 0.00 are {why}")]);
-    assert_eq!(marked("lib_plain_31s.jsonl", true), [format!("warning: cpu 0 is {why}")]);
+    assert_eq!(marked("sysmedic/daemon_plain_31s", false), [""; 0]);
+    assert_eq!(marked("sysmedic/daemon_plain_31s", true), [format!("warning: cpu 0 and network 0.00 are {why}")]);
+    assert_eq!(marked("sysmedic/lib_plain_31s", true), [format!("warning: cpu 0 is {why}")]);
 }
 
 #[test]
-fn the_alerts_of_a_daemon_are_told_once() {
-    let out = printed("simple", "daemon_users_alerts_TZ.jsonl", DialectOptions::default());
+fn the_alerts_of_a_daemon_are_reported_once() {
+    let out = printed("simple", "sysmedic/daemon_users_alerts_TZ", DialectOptions::default());
     let alerts: Vec<_> = out.lines().filter(|line| line.starts_with("[ALERT]")).collect();
     assert_eq!(alerts.len(), 10);
     assert_eq!(
@@ -242,54 +236,56 @@ fn the_alerts_of_a_daemon_are_told_once() {
 }
 
 #[test]
-fn pushed_alerts_are_told_in_both_spellings() {
-    let out = printed("simple", "lib_alert_then_shutdown.jsonl", DialectOptions::default());
+fn pushed_alerts_are_shown_in_both_spellings() {
+    let out = printed("simple", "sysmedic/lib_alert_then_shutdown", DialectOptions::default());
     let alerts: Vec<_> = out.lines().filter(|line| line.starts_with("[ALERT]")).collect();
     assert_eq!(alerts, ["[ALERT] LIGHT Light Usage; cause: user123 (cpu: 95.2% for 5m0s)"; 2]);
-    let step = read(r#"{"type":"alert","data":{"status":"Heavy Load"}}"#, &mut DialectState::default()).show;
-    assert!(matches!(&step[..], [Event::Alert(alert)] if alert.phase == AlertPhase::Begins));
+    let events = read(r#"{"type":"alert","data":{"status":"Heavy Load"}}"#, &mut OwnedContext::default()).events;
+    assert!(matches!(&events[..], [Event::Alert(alert)] if alert.phase == AlertPhase::Begins));
 }
 
 #[test]
 fn requests_are_written_as_real_servers_accepted_them() {
     let mut compared = 0;
-    for file in ["lib_requests.jsonl", "v105_requests_with_null_data.jsonl", "lib_requests_with_null_data.jsonl"] {
-        for sent in texts(file, "out") {
+    for file in
+        ["sysmedic/lib_requests", "sysmedic/v105_requests_with_null_data", "sysmedic/lib_requests_with_null_data"]
+    {
+        for sent in sent_texts(file) {
             let sent = Node::parse(&sent).unwrap();
-            let ask = Request {
+            let request = Request {
                 kind: sent.text("type").unwrap().to_string(),
                 json: sent.get("data").map(|_| " null ".to_owned()),
             };
-            let ours = request(&ask, sent.text("request_id").unwrap());
+            let ours = render(&request, sent.text("request_id").unwrap());
             assert_eq!(Node::parse(&ours).unwrap(), sent);
             compared += 1;
         }
     }
     assert_eq!(compared, 18);
-    let ask = Request { kind: "get_config".into(), json: None };
-    assert_eq!(request(&ask, "req_004"), texts("lib_requests.jsonl", "out")[3]);
+    let request = Request { kind: "get_config".into(), json: None };
+    assert_eq!(render(&request, "req_004"), sent_texts("sysmedic/lib_requests")[3]);
 }
 
-/// Asks what a recording was asked, and hears it answer.
-fn answers(file: &str, id: &str) -> Vec<String> {
-    let (now, mut told) = (Instant::now(), Vec::new());
+/// Sends the requests of a recording and returns the answers to them.
+fn answers(recording: &str, id: &str) -> Vec<String> {
+    let (now, mut answers) = (Instant::now(), Vec::new());
     let kinds = ["get_system_info", "get_alerts", "get_user_metrics", "get_config", "get_uptime", "ping"];
-    let asks = kinds.iter().map(|kind| Request { kind: (*kind).into(), json: None }).collect();
-    let questions = RequestPlan { asks, ..RequestPlan::default() };
-    let mut conversation = Conversation::new(Some(&DIALECT), DialectOptions::default(), questions);
+    let requests = kinds.iter().map(|kind| Request { kind: (*kind).into(), json: None }).collect();
+    let plan = RequestPlan { requests, ..RequestPlan::default() };
+    let mut conversation = Conversation::new(Some(&DIALECT), DialectOptions::default(), plan);
     let mut sent = conversation.opened(now).send;
-    for text in texts(file, "in") {
-        let asked = sent.len();
+    for text in texts(recording) {
+        let sent_before = sent.len();
         let text = text.replace(id, "wsmon-").replace("wsmon-00", "wsmon-").replace("_1700000000", "");
-        let mut room = None;
-        let heard = conversation.hear(&text, &mut room, now);
-        let Some(Event::Answer(answer)) = heard.events.first() else { continue };
-        told.push(format!("{} {}", answer.kind, answer.text));
-        sent.extend(heard.say.send);
-        assert_eq!(sent.len(), kinds.len().min(asked + 1), "one after the other");
+        let mut repaired = None;
+        let decoded = conversation.decode(&text, &mut repaired, now);
+        let Some(Event::Answer(answer)) = decoded.events.first() else { continue };
+        answers.push(format!("{} {}", answer.kind, answer.text));
+        sent.extend(decoded.outgoing.send);
+        assert_eq!(sent.len(), kinds.len().min(sent_before + 1), "one after the other");
     }
     assert!(sent.iter().all(|text| text.len() <= 512));
-    told
+    answers
 }
 
 #[test]
@@ -302,16 +298,16 @@ fn all_six_requests_are_answered() {
         "uptime_response uptime=13m",
         "pong message=pong",
     ];
-    assert_eq!(answers("lib_requests.jsonl", "req_"), expected);
-    assert_eq!(answers("v105_requests_with_null_data.jsonl", "req_").len(), 6);
+    assert_eq!(answers("sysmedic/lib_requests", "req_"), expected);
+    assert_eq!(answers("sysmedic/v105_requests_with_null_data", "req_").len(), 6);
 }
 
 #[test]
-fn errors_are_told_and_pings_of_nobody_are_keep_alives() {
+fn errors_are_shown_and_unrequested_pongs_are_keep_alives() {
     let error = r#"{"type":"error","data":{"error":"Unknown request type: \u003ca\u003e"},"request_id":"wsmon-1"}"#;
     assert!(
-        matches!(&read(error, &mut DialectState::default()).show[..], [Event::Error(e)] if e.text == "Unknown request type: <a>")
+        matches!(&read(error, &mut OwnedContext::default()).events[..], [Event::Error(e)] if e.text == "Unknown request type: <a>")
     );
     let pong = r#"{"type":"pong","data":{"message":"pong"}}"#;
-    assert!(matches!(&read(pong, &mut DialectState::default()).show[..], [Event::KeepAlive]));
+    assert!(matches!(&read(pong, &mut OwnedContext::default()).events[..], [Event::KeepAlive]));
 }

@@ -6,75 +6,76 @@ mod tests;
 use std::borrow::Cow;
 
 use super::process::{self, integer};
-use super::{one, processes};
+use super::{processes, update_one};
 use crate::model::event::{Alert, AlertPhase, Event, LogLine, Process, ProcessChange, Processes};
 use crate::model::json::Node;
-use crate::proto::dialect::{DialectState, Outcome, notice};
+use crate::proto::dialect::{DialectContext, Outcome, notice};
 
-/// What events say of a process's state.
+/// Events that are a change of state, and the state.
 const STATES: &[(&str, &str)] =
     &[("started", "online"), ("stopped", "stopped"), ("crashed", "errored"), ("restarted", "online")];
 
-/// What events warn of.
+/// Events that are alerts, and the metric.
 const WARNINGS: &[(&str, &str)] = &[("health_check_failed", "health"), ("memory_limit_exceeded", "memory")];
 
-/// Documented members that are milliseconds.
+/// Details in milliseconds.
 const MILLISECONDS: &[&str] = &["startup_time", "response_time"];
 
-pub fn process_status<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
+pub fn process_status<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let data = data(node);
-    Some(one(process::read(data)?, data.text("previous_status").map(|state| &**state), memory))
+    Some(update_one(process::read(data)?, data.text("previous_status").map(|state| &**state), context))
 }
 
-/// Metrics of all processes, or of those that were subscribed to: who is missing has not vanished.
-pub fn process_metrics<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
+/// Handles metrics of all processes, or of those that were subscribed to: a missing one has not vanished.
+pub fn process_metrics<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let Node::List(nodes) = data(node).get("processes")? else { return None };
     let list = processes(nodes);
-    let first = memory.pmdaemon.is_first();
+    let first = context.state.pmdaemon.take_first();
     let mut changes = Vec::new();
     for process in &list {
-        memory.pmdaemon.update(process, None, &mut changes);
+        context.state.pmdaemon.update(process, None, &mut changes);
     }
     Some(Event::Processes(Processes { list, changes, first }).into())
 }
 
-pub fn process_event<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
+pub fn process_event<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let data = data(node);
     let (event, name) = (data.text("event")?, data.text("process")?);
-    let detail = join(event, &details(data.get("details")));
+    let details = details(data.get("details"));
+    let detail = if details.is_empty() { event.to_string() } else { format!("{event} {details}") };
     let find = |table: &[(&'static str, &'static str)]| table.iter().find(|row| row.0 == event).map(|row| row.1);
     if let Some(state) = find(STATES) {
-        return Some(changed(name, state, detail, data, memory));
+        return Some(changed(name, state, detail, data, context));
     }
     let words = format!("{name}: {detail}");
     Some(match find(WARNINGS) {
-        Some("health") => unhealthy(name, words, memory),
-        // A crossed limit has no end that would be told: each time is news.
+        Some("health") => unhealthy(name, words, context),
+        // A limit that was exceeded has no end that is reported, so each one is news.
         Some(metric) => Event::Alert(warning(name, metric, words)).into(),
         None => notice(words.into(), false),
     })
 }
 
-/// Bad health is an alert until the process is well again.
-pub fn health_update<'a>(node: &Node<'a>, memory: &mut DialectState) -> Option<Outcome<'a>> {
+/// Handles a change of health. A bad one is an alert until the process is healthy again.
+pub fn health_update<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let data = data(node);
     let (status, name) = (data.text("status")?, data.text("process")?);
     let healthy = status == "healthy";
-    if healthy && let Some(end) = memory.alerts.end(name, "health") {
+    if healthy && let Some(end) = context.alerts.end(name, "health") {
         return Some(Event::Alert(end).into());
     }
     let words = format!("{name} is {}", health(status, data));
-    Some(if healthy { notice(words.into(), false) } else { unhealthy(name, words, memory) })
+    Some(if healthy { notice(words.into(), false) } else { unhealthy(name, words, context) })
 }
 
-fn unhealthy<'a>(name: &Cow<'a, str>, words: String, memory: &mut DialectState) -> Outcome<'a> {
-    let mut show = Vec::new();
-    memory.alerts.see(warning(name, "health", words), &mut show);
-    show.into()
+fn unhealthy<'a>(name: &Cow<'a, str>, words: String, context: &mut DialectContext<'_>) -> Outcome<'a> {
+    let mut events = Vec::new();
+    context.alerts.report(warning(name, "health", words), &mut events);
+    events.into()
 }
 
-/// The instance of a cluster stands behind the process's name.
-pub fn log_message<'a>(node: &Node<'a>, _: &mut DialectState) -> Option<Outcome<'a>> {
+/// Handles a line of a log. Its source is the process, with the instance of a cluster in brackets.
+pub fn log_message<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let data = data(node);
     let line = process::text(data, "message")?;
     let name = data.text_or("process", "");
@@ -90,13 +91,13 @@ fn data<'n, 'a>(node: &'n Node<'a>) -> &'n Node<'a> {
     node.get("data").filter(|data| !data.is_leaf()).unwrap_or(node)
 }
 
-/// An event that the server tells is shown even where its outcome is known already.
+/// Shows a change of state, even if the new state is known already.
 fn changed<'a>(
     name: &Cow<'a, str>,
     state: &'static str,
     detail: String,
     data: &Node<'_>,
-    memory: &mut DialectState,
+    context: &mut DialectContext<'_>,
 ) -> Outcome<'a> {
     let details = data.get("details").unwrap_or(&Node::Null);
     let process = Process {
@@ -106,8 +107,8 @@ fn changed<'a>(
         port: integer(details, "port"),
         ..Process::default()
     };
-    let from = memory.pmdaemon.state_of(name).to_owned().into();
-    memory.pmdaemon.update(&process, None, &mut Vec::new());
+    let from = context.state.pmdaemon.state_of(name).to_owned().into();
+    context.state.pmdaemon.update(&process, None, &mut Vec::new());
     let change = ProcessChange { name: name.clone(), from, to: state.into(), detail: detail.into() };
     Event::Processes(Processes { list: vec![process], changes: vec![change], first: false }).into()
 }
@@ -124,7 +125,7 @@ fn warning<'a>(name: &Cow<'a, str>, metric: &'static str, message: String) -> Al
     }
 }
 
-/// `unhealthy, was healthy (http check, response_time=45ms)`
+/// Writes `unhealthy, was healthy (http check, response_time=45ms)`.
 fn health(status: &str, data: &Node<'_>) -> String {
     let mut words = status.to_owned();
     let mut push = |lead: &str, text: &str| {
@@ -150,7 +151,7 @@ fn health(status: &str, data: &Node<'_>) -> String {
     words
 }
 
-/// `pid=5678 startup_time=1250ms`
+/// Writes `pid=5678 startup_time=1250ms`.
 fn details(details: Option<&Node<'_>>) -> String {
     let mut members = Vec::new();
     for member in details.map_or(&[][..], Node::members) {
@@ -165,8 +166,4 @@ fn with_unit<'a>((key, value): &(Cow<'a, str>, Node<'a>)) -> (Cow<'a, str>, Node
         _ => value.clone(),
     };
     (key.clone(), value)
-}
-
-fn join(word: &str, details: &str) -> String {
-    if details.is_empty() { word.to_owned() } else { format!("{word} {details}") }
 }

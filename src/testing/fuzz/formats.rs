@@ -5,47 +5,47 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
-use super::assert_harmless;
+use super::harmless::assert_harmless;
 use crate::format::style::Style;
 use crate::format::{FORMATS, Format};
 use crate::model::event::{Event, Message, Raw};
 use crate::model::json::{Node, is_json, repair};
 use crate::model::text::escape;
 
-/// Any label may be given.
+/// A hostile label.
 const LABEL: &str = "n\u{e4}s\u{202e}\x1b[2J\n";
 
-/// Bytes of output for each byte of a message, and for none: a table of processes is the widest.
+/// Bound on output: bytes for each byte of a message, and in addition. A table of processes is the widest.
 const GROWTH: (usize, usize) = (500, 100_000);
 
 /// Writes a message in every format, with labels or without.
 pub fn check(kind: &str, raw: Raw<'_>, events: &[Event<'_>], labels: bool) {
     let server: Arc<str> = LABEL.into();
     let received_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
-    let shown = Message { server: &server, id: 0, received_at, at: Instant::now(), kind, raw, events };
+    let message = Message { server: &server, id: 0, received_at, at: Instant::now(), kind, raw, events };
     for format in FORMATS {
         let style = Style { labels, ..Style::default() };
-        let plain = written(format, &shown, style);
-        harmless(&plain, &shown);
+        let plain = written(format, &message, style);
+        harmless(&plain, &message);
         match format.name {
-            "json" | "jsonl" => message(&plain, &shown, format.name),
-            "events" => lines(&plain, events),
-            "simple" | "compact" | "detailed" => for_people(format, &plain, &shown, style),
+            "json" | "jsonl" => one_value(&plain, &message, format.name),
+            "events" => one_object_per_event(&plain, events),
+            "simple" | "compact" | "detailed" => for_people(format, &plain, &message, style),
             _ => {}
         }
     }
 }
 
-fn written(format: &Format, shown: &Message<'_>, style: Style) -> String {
+fn written(format: &Format, message: &Message<'_>, style: Style) -> String {
     let mut out = String::new();
-    (format.write)(&mut out, shown, &style);
+    (format.write)(&mut out, message, &style);
     out
 }
 
-fn harmless(out: &str, shown: &Message<'_>) {
+fn harmless(out: &str, message: &Message<'_>) {
     assert_harmless(out);
     assert!(out.is_empty() || out.ends_with('\n'), "{out:?}");
-    let size = match shown.raw {
+    let size = match message.raw {
         Raw::Json(text) | Raw::Text(text) => text.len(),
         Raw::Binary(bytes) => bytes.len(),
         Raw::None => 0,
@@ -54,10 +54,10 @@ fn harmless(out: &str, shown: &Message<'_>) {
 }
 
 /// Colours add nothing but colours, ASCII is ASCII, and every line bears the label where it should.
-fn for_people(format: &Format, plain: &str, shown: &Message<'_>, style: Style) {
-    let colored = written(format, shown, Style { color: true, ..style });
+fn for_people(format: &Format, plain: &str, message: &Message<'_>, style: Style) {
+    let colored = written(format, message, Style { color: true, ..style });
     assert_eq!(without_colors(&colored), plain);
-    let ascii = written(format, shown, Style { ascii: true, ..style });
+    let ascii = written(format, message, Style { ascii: true, ..style });
     assert!(ascii.is_ascii(), "{ascii:?}");
     if style.labels {
         let label = format!("{}: ", escape(LABEL));
@@ -74,11 +74,11 @@ fn without_colors(text: &str) -> String {
 }
 
 /// One JSON value, whose time and server no server can forge, with the message in it.
-fn message(out: &str, shown: &Message<'_>, format: &str) {
+fn one_value(out: &str, message: &Message<'_>, format: &str) {
     if out.is_empty() {
-        return assert_eq!(shown.raw, Raw::None);
+        return assert_eq!(message.raw, Raw::None);
     }
-    assert!(is_json(out), "{:?}: {out:?}", shown.raw);
+    assert!(is_json(out), "{:?}: {out:?}", message.raw);
     if format == "json" {
         return;
     }
@@ -88,7 +88,7 @@ fn message(out: &str, shown: &Message<'_>, format: &str) {
     assert_eq!(names[..2], ["received_at", "server"]);
     assert!(!names[2..].iter().any(|name| ["received_at", "server"].contains(name)), "{out:?}");
     assert_eq!(node.text("server").map(|server| &**server), Some(LABEL));
-    match shown.raw {
+    match message.raw {
         Raw::Text(text) => assert_eq!(node.get("text"), Some(&Node::Text(text.into()))),
         Raw::Json(text) if !names.contains(&"value") => {
             let readable = repair(text);
@@ -109,7 +109,7 @@ fn without_ours(line: &str) -> Option<Value> {
 }
 
 /// One object for each event that has a kind.
-fn lines(out: &str, events: &[Event<'_>]) {
+fn one_object_per_event(out: &str, events: &[Event<'_>]) {
     let kinds: Vec<_> = events.iter().filter_map(Event::kind_name).collect();
     assert_eq!(out.lines().count(), kinds.len(), "{out:?}");
     for (line, kind) in out.lines().zip(kinds) {

@@ -1,11 +1,11 @@
 //! Foreign text on its way to a terminal, and into JSON.
 
-use super::assert_harmless;
+use super::harmless::assert_harmless;
 use crate::format::style::Style;
 use crate::model::json::push_string;
 use crate::model::text::escape;
 
-/// Escaping: harmless whatever stands in it, once is enough, and ASCII where that is wanted.
+/// Escapes the input: harmless, stable when escaped again, and ASCII where that is wanted.
 pub fn run(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let escaped = escape(&text);
@@ -23,7 +23,7 @@ pub fn run(data: &[u8]) {
     literal(&text);
 }
 
-/// What is cut is the beginning of the whole, and fits.
+/// Cuts the text: the result is the beginning of the whole, and fits.
 fn cut(text: &str, whole: &str, room: usize, style: Style) {
     let mut out = String::new();
     let left = style.push_truncated(&mut out, text, room);

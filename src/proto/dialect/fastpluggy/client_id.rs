@@ -1,39 +1,45 @@
-//! Under which client id to connect: a connection that broke off may live on at the server, under its id.
+//! The client id of the next connection: a connection that broke off may live on at the server, under its id.
 
 use std::time::{Duration, Instant};
 
-use crate::proto::dialect::{DialectOptions, DialectState};
+use crate::proto::dialect::DialectContext;
 use crate::proto::uri::Endpoint;
 
-/// By then the server has closed whatever was left: it wants a pong every 20 s, and closes after 60 to 90 s anyway.
+/// The server has closed a broken connection by then: it expects a pong every 20 s, and closes all after 60 to 90 s.
 const GONE_AFTER: Duration = Duration::from_secs(90);
 
-/// What is remembered of connections that broke off.
+/// Remembered of connections that broke off. All of it survives a reconnection.
 #[derive(Debug, Default)]
 pub struct FastpluggyState {
-    /// How many there were since the id was last used as it is. Survives a reconnection: it is about them.
+    /// Number of them since the id was last used as it is.
     broken: u32,
-    /// When the latest of them was last heard of. Survives.
+    /// Time of the dial that followed the latest of them.
     broken_at: Option<Instant>,
+    /// True if the latest connection ended by a Close frame or EOF; taken by the next dial.
+    ended_cleanly: Option<bool>,
 }
 
 /// Uses the id of the URI as it is, unless an earlier connection may still hold it: then `{id}-2`, `{id}-3`, ….
 /// Without an id the server gives a unique one.
-pub fn address(endpoint: &mut Endpoint, _: &DialectOptions, memory: &mut DialectState) {
-    let ended = memory.ended_cleanly.take();
-    let number = memory.fastpluggy.number(ended, memory.now);
+pub fn prepare_dial(endpoint: &mut Endpoint, context: &mut DialectContext<'_>) {
+    let number = context.state.fastpluggy.next_number(context.now);
     if number > 1 {
         endpoint.target = renamed(&endpoint.target, number);
     }
 }
 
 impl FastpluggyState {
-    /// The number of the next connection among those that may share an id.
-    fn number(&mut self, ended_cleanly: Option<bool>, now: Option<Instant>) -> u32 {
-        let since = now.zip(self.broken_at).map(|(now, at)| now.saturating_duration_since(at));
-        if ended_cleanly == Some(false) {
+    /// Takes the end of a connection; cleanly = by a Close frame or EOF.
+    pub fn ended(&mut self, cleanly: bool) {
+        self.ended_cleanly = Some(cleanly);
+    }
+
+    /// Numbers the next connection among those that may share an id.
+    fn next_number(&mut self, now: Instant) -> u32 {
+        let since = self.broken_at.map(|at| now.saturating_duration_since(at));
+        if self.ended_cleanly.take() == Some(false) {
             self.broken = self.broken.saturating_add(1);
-            self.broken_at = now;
+            self.broken_at = Some(now);
         } else if since.is_some_and(|since| since >= GONE_AFTER) {
             self.broken = 0;
         }
@@ -41,8 +47,8 @@ impl FastpluggyState {
     }
 }
 
-/// A target with another id. The path's wins over the query's, as with the server. What is appended needs no
-/// percent-encoding, and what is there keeps its own.
+/// Returns the target with another id. An id in the path wins over one in the query, as it does at the server. The
+/// suffix needs no percent-encoding, and the id keeps its own.
 fn renamed(target: &str, number: u32) -> String {
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
     let in_path = path.rsplit_once('/').is_some_and(|(before, id)| before.ends_with("/ws") && !id.is_empty());
@@ -67,16 +73,17 @@ fn renamed(target: &str, number: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::dialect::OwnedContext;
 
-    /// The targets of the dials after connections that ended so, each at its time in seconds.
+    /// The targets of dials at these times in seconds, after connections that ended like this.
     fn targets(uri: &str, ends: &[(u64, Option<bool>)]) -> Vec<String> {
-        let (start, mut memory) = (Instant::now(), DialectState::default());
+        let (start, mut context) = (Instant::now(), OwnedContext::default());
         ends.iter()
             .map(|(at, ended)| {
-                memory.now = Some(start + Duration::from_secs(*at));
-                memory.ended_cleanly = *ended;
+                context.now = start + Duration::from_secs(*at);
+                context.state.fastpluggy.ended_cleanly = *ended;
                 let mut endpoint = Endpoint::parse(uri).unwrap();
-                address(&mut endpoint, &DialectOptions::default(), &mut memory);
+                prepare_dial(&mut endpoint, &mut context.lend());
                 endpoint.target
             })
             .collect()
