@@ -203,6 +203,7 @@
 
 #[cfg(feature = "demo")]
 pub mod demo;
+mod fleet;
 mod format;
 mod model;
 mod monitor;
@@ -212,6 +213,11 @@ mod proto;
 #[doc(hidden)]
 pub mod testing;
 
+pub use fleet::board::{Board, BoardProcess, BoardRow};
+pub use fleet::grammar::{Level, Rule, RuleError, Threshold, Thresholds};
+pub use fleet::quantity::{Aggregate, Quantity, Subject};
+pub use fleet::range::Range;
+pub use fleet::rules::{LevelChange, Rules};
 pub use format::style::Style;
 pub use format::{FORMATS, Format, format};
 pub use mio;

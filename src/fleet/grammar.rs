@@ -1,0 +1,384 @@
+//! Reads rules as `-w` and `-c` take them.
+//!
+//! ```text
+//! LIST  = ITEM *( "," ITEM )
+//! ITEM  = [ NAME "=" ] RANGE [ "/" D ]
+//! NAME  = metric or up|age|ping|alerts|failed|running, with ".mean" | ".max" | ".min" | ".sum" over all servers
+//! RANGE = see range.rs
+//! ```
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::fleet::quantity::{Aggregate, Quantity, Subject};
+use crate::fleet::range::{Range, duration};
+use crate::model::spelling::closest;
+use crate::model::text::escape;
+
+/// The subjects of a RANGE without NAME.
+const UNNAMED: [&str; 4] = ["cpu", "memory", "disk", "gpu"];
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// As it should be.
+    #[default]
+    Ok,
+    /// Somebody should look at it.
+    Warning,
+    /// Somebody must look at it now.
+    Critical,
+}
+
+impl Level {
+    /// Its name: `OK`, `WARNING`, `CRITICAL`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Ok => "OK",
+            Level::Warning => "WARNING",
+            Level::Critical => "CRITICAL",
+        }
+    }
+}
+
+/// One item of a list: a range, and how long it must be left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// The values that are as they should be.
+    pub range: Range,
+    /// How long a value must be out of range before the alarm begins, and back in it before it ends.
+    pub hold: Duration,
+    /// Written without NAME: it is for whoever sends the metric.
+    pub unnamed: bool,
+    /// `NAME=RANGE[/D]`.
+    text: Box<str>,
+}
+
+impl Rule {
+    /// The rule as it was written, with its NAME: `cpu=90/5m`.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The range as it was written: `90`, `1G:`.
+    #[must_use]
+    pub fn range_text(&self) -> &str {
+        let range = self.text.split_once('=').map_or("", |(_, range)| range);
+        range.split_once('/').map_or(range, |(range, _)| range)
+    }
+}
+
+/// The rules about one subject: at most one of each level.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Threshold {
+    /// What they are about.
+    pub subject: Subject,
+    /// Beyond it is a warning.
+    pub warning: Option<Rule>,
+    /// Beyond it is critical.
+    pub critical: Option<Rule>,
+}
+
+impl Threshold {
+    /// The level of a value, whatever has to last.
+    #[must_use]
+    pub fn level_of(&self, value: f64) -> Level {
+        let alarms = |rule: &Option<Rule>| rule.as_ref().is_some_and(|rule| rule.range.alarms(value));
+        match () {
+            () if alarms(&self.critical) => Level::Critical,
+            () if alarms(&self.warning) => Level::Warning,
+            () => Level::Ok,
+        }
+    }
+
+    /// Its rules, the warning first.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.warning.iter().chain(&self.critical)
+    }
+
+    fn rule(&mut self, level: Level) -> &mut Option<Rule> {
+        if level == Level::Critical { &mut self.critical } else { &mut self.warning }
+    }
+}
+
+/// All rules for a server, or for all servers, by what they are about.
+///
+/// ```
+/// use wsmon::{Level, Thresholds};
+///
+/// let mut thresholds = Thresholds::default();
+/// thresholds.add_warnings("cpu=80,memory_available=1G:")?;
+/// thresholds.add_criticals("cpu=95/5m,up=1:")?;
+/// let cpu = &thresholds.list()[0];
+/// assert_eq!(cpu.subject.to_string(), "cpu");
+/// assert_eq!((cpu.level_of(80.0), cpu.level_of(81.0)), (Level::Ok, Level::Warning));
+///
+/// let error = thresholds.add_warnings("cpu=80,mem=90").unwrap_err();
+/// assert_eq!(error.to_string(), "'mem=90': no metric is called 'mem', did you mean memory?");
+/// # Ok::<(), wsmon::RuleError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Thresholds(Vec<Threshold>);
+
+impl Thresholds {
+    /// Adds a list of rules whose alarms are warnings. A rule takes the place of an earlier one of the same NAME; one
+    /// without NAME never that of one with it.
+    ///
+    /// # Errors
+    /// The first item that cannot be read. Nothing is added then.
+    pub fn add_warnings(&mut self, list: &str) -> Result<(), RuleError> {
+        self.add(Level::Warning, list)
+    }
+
+    /// Adds a list of rules whose alarms are critical, in the same way.
+    ///
+    /// # Errors
+    /// The first item that cannot be read. Nothing is added then.
+    pub fn add_criticals(&mut self, list: &str) -> Result<(), RuleError> {
+        self.add(Level::Critical, list)
+    }
+
+    /// The rules about each subject, in the order in which they were first named.
+    #[must_use]
+    pub fn list(&self) -> &[Threshold] {
+        &self.0
+    }
+
+    /// These rules, but where `other` has one of the same level and NAME that one.
+    #[must_use]
+    pub fn overridden_by(&self, other: &Thresholds) -> Thresholds {
+        let mut merged = self.clone();
+        for threshold in &other.0 {
+            for (level, rule) in [(Level::Warning, &threshold.warning), (Level::Critical, &threshold.critical)] {
+                if let Some(rule) = rule {
+                    merged.put(level, threshold.subject, rule.clone());
+                }
+            }
+        }
+        merged
+    }
+
+    fn add(&mut self, level: Level, list: &str) -> Result<(), RuleError> {
+        let mut added = self.clone();
+        for item in list.split(',') {
+            let item = item.trim();
+            added.add_item(level, item).map_err(|why| RuleError { item: shortened(item), why })?;
+        }
+        *self = added;
+        Ok(())
+    }
+
+    fn add_item(&mut self, level: Level, item: &str) -> Result<(), String> {
+        if item.is_empty() {
+            return Err("a rule is missing: write NAME=RANGE, such as cpu=90".to_owned());
+        }
+        let Some((name, rest)) = item.split_once('=') else { return self.add_unnamed(level, item) };
+        let subject = subject(name.trim())?;
+        self.put(level, subject, rule(subject, rest)?);
+        Ok(())
+    }
+
+    fn add_unnamed(&mut self, level: Level, item: &str) -> Result<(), String> {
+        if let Ok(subject) = subject(item) {
+            return Err(format!("a range is missing: write {subject}=80, {subject}=10: or {subject}=10:20"));
+        }
+        for name in UNNAMED {
+            let subject = subject(name)?;
+            let rule = Rule { unnamed: true, ..rule(subject, item)? };
+            self.put(level, subject, rule);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, level: Level, subject: Subject, rule: Rule) {
+        let at = self.0.iter().position(|threshold| threshold.subject == subject).unwrap_or_else(|| {
+            self.0.push(Threshold { subject, warning: None, critical: None });
+            self.0.len() - 1
+        });
+        let place = self.0[at].rule(level);
+        if !rule.unnamed || place.as_ref().is_none_or(|known| known.unnamed) {
+            *place = Some(rule);
+        }
+    }
+}
+
+/// A rule that cannot be read: the item, and what is wrong with it. Shown as `'cpu=80%': '80%' is not a number …`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleError {
+    item: String,
+    why: String,
+}
+
+impl fmt::Display for RuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}': {}", self.item, self.why)
+    }
+}
+
+impl std::error::Error for RuleError {}
+
+/// RANGE and D, with the NAME put before them again.
+fn rule(subject: Subject, text: &str) -> Result<Rule, String> {
+    let (range, hold) = match text.split_once('/') {
+        Some((range, hold)) => (range.trim(), Some(hold.trim())),
+        None => (text.trim(), None),
+    };
+    let range_read = Range::parse(range, subject.quantity.unit()).map_err(|why| shortened(&why))?;
+    let (text, hold) = match hold {
+        Some(hold) => (format!("{subject}={range}/{hold}"), duration(hold).map_err(|why| shortened(&why))?),
+        None => (format!("{subject}={range}"), Duration::ZERO),
+    };
+    Ok(Rule { range: range_read, hold, unnamed: false, text: text.into() })
+}
+
+fn subject(text: &str) -> Result<Subject, String> {
+    let (name, aggregate) = match text.split_once('.') {
+        Some((name, aggregate)) => (name, Some(aggregate)),
+        None => (text, None),
+    };
+    let Some(quantity) = Quantity::named(name) else {
+        let name_shown = shortened(name);
+        return Err(match closest(name, Quantity::names()) {
+            _ if name.is_empty() => "a name is missing before '='".to_owned(),
+            Some(meant) => format!("no metric is called '{name_shown}', did you mean {meant}?"),
+            None => format!("no metric is called '{name_shown}'"),
+        });
+    };
+    let aggregate = match aggregate {
+        Some(wanted) => Some(aggregate_named(wanted)?),
+        None => None,
+    };
+    Ok(Subject { quantity, aggregate })
+}
+
+fn aggregate_named(name: &str) -> Result<Aggregate, String> {
+    let known = Aggregate::ALL.into_iter().find(|aggregate| aggregate.name() == name);
+    known.ok_or_else(|| format!("'.{}' is not known: choose from .mean, .max, .min, .sum", shortened(name)))
+}
+
+/// Text for an error: escaped, and no longer than a line.
+fn shortened(text: &str) -> String {
+    /// In bytes.
+    const LONGEST: usize = 160;
+    let end = (0..=LONGEST.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
+    let dots = if end < text.len() { "..." } else { "" };
+    format!("{}{dots}", escape(&text[..end]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(warnings: &[&str], criticals: &[&str]) -> Thresholds {
+        let mut thresholds = Thresholds::default();
+        warnings.iter().for_each(|list| thresholds.add_warnings(list).unwrap());
+        criticals.iter().for_each(|list| thresholds.add_criticals(list).unwrap());
+        thresholds
+    }
+
+    /// `NAME: warning | critical` for each subject.
+    fn shown(thresholds: &Thresholds) -> Vec<String> {
+        let text = |rule: &Option<Rule>| rule.as_ref().map_or("-", Rule::text).to_owned();
+        let line = |row: &Threshold| format!("{}: {} | {}", row.subject, text(&row.warning), text(&row.critical));
+        thresholds.list().iter().map(line).collect()
+    }
+
+    fn why(list: &str) -> String {
+        let mut thresholds = Thresholds::default();
+        let error = thresholds.add_warnings(list).unwrap_err();
+        assert_eq!(thresholds, Thresholds::default(), "nothing is added");
+        error.to_string()
+    }
+
+    #[test]
+    fn lists_are_merged_by_name() {
+        let thresholds = read(
+            &["cpu=80,memory_available=1G:,uptime=10m:", "temperature=~:75"],
+            &["cpu=90/5m", "up.sum=3: , cpu.mean = 80 / 1h 30m,failed=0,age=60"],
+        );
+        assert_eq!(
+            shown(&thresholds),
+            [
+                "cpu: cpu=80 | cpu=90/5m",
+                "memory_available: memory_available=1G: | -",
+                "uptime: uptime=10m: | -",
+                "temperature: temperature=~:75 | -",
+                "up.sum: - | up.sum=3:",
+                "cpu.mean: - | cpu.mean=80/1h 30m",
+                "failed: - | failed=0",
+                "age: - | age=60",
+            ]
+        );
+        let cpu = &thresholds.list()[0];
+        let critical = cpu.critical.as_ref().unwrap();
+        assert_eq!((critical.range_text(), critical.hold), ("90", Duration::from_secs(300)));
+        assert_eq!([50.0, 85.0, 95.0].map(|value| cpu.level_of(value)), [Level::Ok, Level::Warning, Level::Critical]);
+        assert_eq!(cpu.rules().count(), 2);
+        assert_eq!(thresholds.list()[1].warning.as_ref().unwrap().range_text(), "1G:");
+    }
+
+    #[test]
+    fn a_range_alone_is_for_the_four_percentages_and_yields_to_a_name() {
+        for lists in [["80/1m", "cpu=90"], ["cpu=90", "80/1m"]] {
+            let thresholds = read(&lists, &[]);
+            let mut shown = shown(&thresholds);
+            shown.sort();
+            let rest = ["disk: disk=80/1m | -", "gpu: gpu=80/1m | -", "memory: memory=80/1m | -"];
+            assert_eq!(shown, [&["cpu: cpu=90 | -"][..], &rest].concat());
+            let named = thresholds.list().iter().filter(|row| row.rules().all(|rule| !rule.unnamed)).count();
+            assert_eq!(named, 1);
+        }
+        assert_eq!(shown(&read(&["70", "80"], &[]))[0], "cpu: cpu=80 | -", "the last one wins");
+    }
+
+    #[test]
+    fn the_last_rule_of_a_name_and_level_wins() {
+        assert_eq!(shown(&read(&["cpu=70,cpu=80"], &["cpu=90"])), ["cpu: cpu=80 | cpu=90"]);
+        let general = read(&["cpu=80,disk=90"], &["cpu=95"]);
+        let own = read(&["cpu=50,up=1:"], &[]);
+        let merged = shown(&general.overridden_by(&own));
+        assert_eq!(merged, ["cpu: cpu=50 | cpu=95", "disk: disk=90 | -", "up: up=1: | -"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_what_would_be_right() {
+        for (list, error) in [
+            ("", "'': a rule is missing: write NAME=RANGE, such as cpu=90"),
+            ("cpu=80,,disk=90", "'': a rule is missing: write NAME=RANGE, such as cpu=90"),
+            ("bogus=1", "'bogus=1': no metric is called 'bogus'"),
+            ("disk=1,memroy=2", "'memroy=2': no metric is called 'memroy', did you mean memory?"),
+            ("CPU=80", "'CPU=80': no metric is called 'CPU', did you mean cpu?"),
+            ("=80", "'=80': a name is missing before '='"),
+            ("cpu.avg=80", "'cpu.avg=80': '.avg' is not known: choose from .mean, .max, .min, .sum"),
+            ("cpu.=80", "'cpu.=80': '.' is not known: choose from .mean, .max, .min, .sum"),
+            ("cpu", "'cpu': a range is missing: write cpu=80, cpu=10: or cpu=10:20"),
+            ("cpu=", "'cpu=': a range is missing: write 80, 10:, ~:75 or 10:20"),
+            ("cpu=/5m", "'cpu=/5m': a range is missing: write 80, 10:, ~:75 or 10:20"),
+            ("cpu=80/", "'cpu=80/': '' is not a time such as 30, 5m or 1h30m"),
+            ("cpu=80/5x", "'cpu=80/5x': '5x' is not a time such as 30, 5m or 1h30m"),
+            ("cpu=80%", "'cpu=80%': '80%' is not a number such as 80 or 7.5"),
+            ("cpu=~:~", "'cpu=~:~': '~' is minus infinity and stands before ':': write LOW: for no upper bound"),
+            ("memory=512M", "'memory=512M': '512M' is not a number such as 80 or 7.5"),
+            ("512M", "'512M': '512M' is not a number such as 80 or 7.5"),
+            ("age=10M", "'age=10M': '10M': months are not taken, minutes are written m"),
+            ("cpu==80", "'cpu==80': '=80' is not a number such as 80 or 7.5"),
+            ("cpu\x1b=1", "'cpu\\x1b=1': no metric is called 'cpu\\x1b', did you mean cpu?"),
+        ] {
+            assert_eq!(why(list), error);
+        }
+    }
+
+    #[test]
+    fn absurd_lists_are_refused_in_a_line_or_taken_at_no_great_cost() {
+        for list in ["x".repeat(1 << 20), "é=".repeat(1 << 16), "cpu=".to_owned() + &"9".repeat(1 << 20)] {
+            assert!(why(&list).len() < 600);
+        }
+        let many = (0..3_333).map(|i| format!("cpu={i},load1.max={i}/{i},@{i}:{}", i + 1)).collect::<Vec<_>>();
+        let thresholds = read(&[&many.join(",")], &["cpu=1e308", "disk=-1e308:"]);
+        assert_eq!(thresholds.list().len(), 5);
+        assert_eq!(shown(&thresholds)[0], "cpu: cpu=3332 | cpu=1e308");
+        assert_eq!(shown(&thresholds)[1], "load1.max: load1.max=3332/3332 | -");
+    }
+}

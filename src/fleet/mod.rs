@@ -1,0 +1,13 @@
+//! Many servers at a time: the latest of each, and rules about it. Imports the model only.
+//!
+//! All of it is pure: times are arguments, and nothing is opened, printed or waited for.
+
+pub mod board;
+pub mod grammar;
+pub mod quantity;
+pub mod range;
+pub mod rules;
+mod value;
+
+#[cfg(test)]
+mod tests;

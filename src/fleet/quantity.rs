@@ -1,0 +1,164 @@
+//! The numbers that rules look at, and their names.
+
+use std::fmt;
+
+use crate::model::metric::{METRICS, Metric, Unit};
+
+/// A number of one server: a metric of its samples, or something that the client itself knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Quantity {
+    /// A metric of samples.
+    Metric(Metric),
+    /// `up`: 1 while the connection is open, else 0.
+    Up,
+    /// `age`: seconds since the latest sample.
+    Age,
+    /// `ping`: seconds that the latest ping took.
+    Ping,
+    /// `alerts`: the server's own alerts in force.
+    Alerts,
+    /// `failed`: processes that the server lists as failed.
+    Failed,
+    /// `running`: processes that the server lists as running.
+    Running,
+}
+
+/// What the client itself knows.
+const OWN: [(&str, Quantity, Unit); 6] = [
+    ("up", Quantity::Up, Unit::Count),
+    ("age", Quantity::Age, Unit::Seconds),
+    ("ping", Quantity::Ping, Unit::Seconds),
+    ("alerts", Quantity::Alerts, Unit::Count),
+    ("failed", Quantity::Failed, Unit::Count),
+    ("running", Quantity::Running, Unit::Count),
+];
+
+impl Quantity {
+    /// The quantity of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Quantity> {
+        let metric = METRICS.iter().position(|row| row.name == name);
+        let metric = metric.and_then(|at| Metric::ALL.get(at)).map(|&metric| Quantity::Metric(metric));
+        metric.or_else(|| OWN.iter().find(|row| row.0 == name).map(|row| row.1))
+    }
+
+    /// Every name: those of [`METRICS`], then the client's own.
+    pub fn names() -> impl Iterator<Item = &'static str> + Clone {
+        METRICS.iter().map(|row| row.name).chain(OWN.iter().map(|row| row.0))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Quantity::Metric(metric) => metric.row().name,
+            own => own.row().map_or("", |row| row.0),
+        }
+    }
+
+    /// Its unit.
+    #[must_use]
+    pub fn unit(self) -> Unit {
+        match self {
+            Quantity::Metric(metric) => metric.row().unit,
+            own => own.row().map_or(Unit::Count, |row| row.2),
+        }
+    }
+
+    fn row(self) -> Option<&'static (&'static str, Quantity, Unit)> {
+        OWN.iter().find(|row| row.1 == self)
+    }
+}
+
+/// How the values of all servers become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Aggregate {
+    /// The arithmetic mean.
+    Mean,
+    /// The largest.
+    Max,
+    /// The smallest.
+    Min,
+    /// All of them together.
+    Sum,
+}
+
+impl Aggregate {
+    /// Every one, in the order in which they are named to users.
+    pub const ALL: [Aggregate; 4] = [Aggregate::Mean, Aggregate::Max, Aggregate::Min, Aggregate::Sum];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Aggregate::Mean => "mean",
+            Aggregate::Max => "max",
+            Aggregate::Min => "min",
+            Aggregate::Sum => "sum",
+        }
+    }
+
+    /// Puts the values together; `None` without any.
+    #[must_use]
+    pub fn of(self, values: impl Iterator<Item = f64>) -> Option<f64> {
+        let (mut count, mut sum) = (0_u64, 0.0);
+        let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
+        for value in values {
+            count += 1;
+            sum += value;
+            (min, max) = (min.min(value), max.max(value));
+        }
+        let value = match self {
+            Aggregate::Mean => sum / count as f64,
+            Aggregate::Max => max,
+            Aggregate::Min => min,
+            Aggregate::Sum => sum,
+        };
+        (count > 0 && value.is_finite()).then_some(value)
+    }
+}
+
+/// What a rule is about: a quantity of each server, or one over all servers. Written `cpu` and `cpu.mean`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Subject {
+    /// The quantity.
+    pub quantity: Quantity,
+    /// How the servers are put together; `None` = each server for itself.
+    pub aggregate: Option<Aggregate>,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.quantity.name())?;
+        match self.aggregate {
+            Some(aggregate) => write!(f, ".{}", aggregate.name()),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_and_none_stands_for_two_quantities() {
+        let names: Vec<_> = Quantity::names().collect();
+        assert_eq!(names.len(), METRICS.len() + OWN.len());
+        for (at, name) in names.iter().enumerate() {
+            assert!(!names[..at].contains(name), "{name} twice");
+            assert_eq!(Quantity::named(name).map(Quantity::name), Some(*name));
+        }
+        assert_eq!(Quantity::named("bogus"), None);
+        assert_eq!((Quantity::Ping.unit(), Quantity::Up.unit()), (Unit::Seconds, Unit::Count));
+    }
+
+    #[test]
+    fn values_become_one() {
+        let of = |values: &[f64]| Aggregate::ALL.map(|aggregate| aggregate.of(values.iter().copied()));
+        assert_eq!(of(&[1.0, 2.0, 6.0]), [Some(3.0), Some(6.0), Some(1.0), Some(9.0)]);
+        assert_eq!(of(&[]), [None; 4]);
+        assert_eq!(of(&[f64::MAX, f64::MAX]), [None, Some(f64::MAX), Some(f64::MAX), None]);
+    }
+}

@@ -1,0 +1,73 @@
+//! Which known name was probably meant by an unknown one.
+
+/// The name that begins so, else the one that is a few slips away; `None` where nothing is near.
+#[must_use]
+pub fn closest<'n>(name: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
+    /// Longer than any name by more than the slips that are forgiven.
+    const LONGEST: usize = 40;
+    if name.len() > LONGEST {
+        return None;
+    }
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    if name.len() > 1
+        && let Some(known) = names.clone().find(|known| known.starts_with(&*name))
+    {
+        return Some(known);
+    }
+    let forgiven = 1 + name.len() / 4;
+    let mut best = None;
+    for known in names {
+        let slips = distance(&name, known);
+        if slips <= forgiven && best.is_none_or(|(fewest, _)| slips < fewest) {
+            best = Some((slips, known));
+        }
+    }
+    best.map(|(_, known)| known)
+}
+
+/// Levenshtein distance in bytes, one row at a time.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut corner = i;
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = corner + usize::from(x != y);
+            corner = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(corner + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closest_name_is_the_one_that_begins_so_or_is_few_slips_away() {
+        let names = ["cpu", "memory", "memory_used", "load1", "load5", "gpu", "up", "uptime"];
+        for (name, meant) in [
+            ("mem", Some("memory")),
+            ("CPU", Some("cpu")),
+            ("cpus", Some("cpu")),
+            ("memroy", Some("memory")),
+            ("memory-used", Some("memory_used")),
+            ("load", Some("load1")),
+            ("uptim", Some("uptime")),
+            ("bogus", None),
+            ("", None),
+            ("x", None),
+        ] {
+            assert_eq!(closest(name, names.into_iter()), meant, "{name}");
+        }
+        assert_eq!(closest(&"c".repeat(1 << 20), names.into_iter()), None);
+    }
+
+    #[test]
+    fn the_distance_counts_what_is_missing_surplus_and_wrong() {
+        for (a, b, slips) in [("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("abc", "abc", 0)] {
+            assert_eq!(distance(a, b), slips);
+        }
+    }
+}
