@@ -1,4 +1,4 @@
-//! The latest of each server, in little memory.
+//! The latest values of each server, in bounded memory.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -8,100 +8,105 @@ use crate::model::event::{Alert, AlertPhase, Change, ClientState, Event, Message
 use crate::model::metric::{Metric, Text};
 use crate::model::sample::Sample;
 
-/// What is kept of a text of a server: host, reason, name of a process. In bytes.
+/// Longest text that is kept: host, reason, name of a process. In bytes.
 const LONGEST_TEXT: usize = 255;
-/// How many processes of a server are kept, and how many bytes of their names.
+/// Most processes that are kept of a server.
 const MOST_PROCESSES: usize = 1000;
+/// Most bytes of their names.
 const MOST_NAMES: usize = 64 << 10;
-/// How many alerts of a server are told apart.
+/// Most alerts that are counted of a server.
 const MOST_ALERTS: usize = 1024;
-/// A connection that has lasted so long is one that has proved itself, though nothing of use came.
-const PROVEN: Duration = Duration::from_secs(30);
+/// A connection that has lasted this long counts as settled although nothing of use came.
+const SETTLED_AFTER: Duration = Duration::from_secs(30);
 
-/// The latest of each server: what [`crate::Rules`] judge, and what views show.
+/// The latest values of each server, as [`crate::Rules`] and other views need them.
 ///
-/// It is fed by messages. Of a server without processes and alerts it keeps at most 1 KiB, of any other less than
-/// 192 KiB.
+/// It is updated with messages. A server takes at most 1 KiB, one with processes and alerts less than 192 KiB.
 ///
 /// ```
-/// use std::time::Instant;
-/// use wsmon::{Board, Metric, Monitor, Quantity, Server};
+/// use wsmon::{Aggregate, Board, Metric, Monitor, Quantity, Server};
 ///
 /// # let uri = doc::serve(3);
 /// # let uri = uri.as_str();
 /// let mut monitor = Monitor::new()?;
-/// let id = monitor.add(Server::new(uri)?.label("web").max_reconnects(Some(0)))?;
 /// let mut board = Board::default();
+/// let id = monitor.add(Server::new(uri)?.label("web").max_reconnects(Some(0)))?;
 /// board.add(id, monitor.label(id));
+///
 /// let mut highest = 0.0_f64;
 /// while !monitor.is_done() {
-///     monitor.turn(None, &mut |message| board.take(message))?;
-///     let cpu = board.get(id).and_then(|web| web.value(Quantity::Metric(Metric::Cpu), Instant::now()));
-///     highest = highest.max(cpu.unwrap_or_default());
+///     monitor.turn(None, &mut |message| {
+///         board.update(message);
+///         let cpu = board.aggregate(Aggregate::Max, Quantity::Metric(Metric::Cpu), message.at);
+///         highest = highest.max(cpu.unwrap_or_default());
+///     })?;
 /// }
+/// assert_eq!(board.get(id).map(|web| web.is_up()), Some(false));
 /// # assert_eq!(highest, 80.0);
 /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct Board {
-    /// By id. Boxed, for a fleet's list grows and shrinks.
+    /// Sorted by id. Boxed, to be moved cheaply.
     rows: Vec<(usize, Box<BoardRow>)>,
-    /// Whose row is new or changed since [`Board::take_changed`]; each once.
+    /// Ids of rows that have changed since [`Board::take_changed`]; each once.
     changed: Vec<usize>,
-    /// A row has gone since then.
+    /// True if a row was removed since then.
     removed: bool,
-    /// How many rows were ever added.
+    /// Number of rows ever added; the source of serial numbers.
     added: u64,
 }
 
-/// The latest of one server.
+/// The latest values of one server.
 #[derive(Debug)]
 pub struct BoardRow {
     label: Arc<str>,
-    /// Tells it from earlier servers with the same id.
+    /// Distinguishes servers that had the same id one after the other.
     serial: u64,
     state: ClientState,
-    /// NaN = not sent since the connection opened.
+    /// NaN if not received since the connection opened.
     values: [f64; Metric::ALL.len()],
     sample_at: Option<(Instant, SystemTime)>,
     connected_at: Option<Instant>,
-    /// A connection has opened, or a dial has failed: it is known whether the server is up.
+    /// A connection has opened or a dial has failed: `up` is known.
     tried: bool,
-    /// Content came, or a connection or dial has failed.
+    /// Content was received, or a connection or dial has failed.
     settled: bool,
-    /// Content came since the connection opened.
+    /// Content was received since the connection opened.
     delivered: bool,
+    /// The id stands in [`Board::changed`].
     changed: bool,
     ping: Option<Duration>,
     dialect: &'static str,
     host: Box<str>,
     why: Box<str>,
-    /// In the order in which they were first listed; `None` before the first list of the connection.
+    /// `None` before the first list of the connection.
     processes: Option<Vec<BoardProcess>>,
-    /// Hashes of component and metric of the alerts in force. Survives a reconnection: servers do not begin them anew.
+    /// Hashes of component and metric of the alerts in force. They survive a reconnection, because dialects report an
+    /// alert that continues only once.
     alerts: Vec<u64>,
 }
 
-/// The latest of a process.
+/// The latest state of a process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BoardProcess {
-    /// Its name, cut at 255 bytes.
+    /// The name, truncated to 255 bytes.
     pub name: Box<str>,
-    /// Whether the server lists it as running.
+    /// True if the server lists it as running.
     pub running: bool,
-    /// Whether the server lists it as failed. Neither, for one that was stopped.
+    /// True if the server lists it as failed. A stopped process is neither.
     pub failed: bool,
     /// Processor use in per cent.
     pub cpu: Option<f64>,
     /// Memory in bytes.
     pub memory: Option<f64>,
-    /// How often it was started again.
+    /// The number of restarts.
     pub restarts: Option<i64>,
 }
 
 impl Board {
-    /// Adds a server under the id that the messages about it will have. One that has this id already goes.
+    /// Adds a server under the id that its messages have. Replaces an earlier server with that id.
     pub fn add(&mut self, id: usize, label: &str) {
         self.added += 1;
         let mut row = Box::new(BoardRow::new(label.into(), self.added));
@@ -115,7 +120,7 @@ impl Board {
         self.mark(id);
     }
 
-    /// Forgets a server.
+    /// Removes a server.
     pub fn remove(&mut self, id: usize) {
         if let Ok(at) = self.place(id) {
             self.rows.remove(at);
@@ -124,8 +129,8 @@ impl Board {
         }
     }
 
-    /// Takes a message, or what has become of a connection. A server that was not added is.
-    pub fn take(&mut self, message: &Message<'_>) {
+    /// Updates the row of the message's server. Adds the server if it is unknown.
+    pub fn update(&mut self, message: &Message<'_>) {
         if self.place(message.id).is_err() {
             self.add(message.id, message.server);
         }
@@ -135,49 +140,49 @@ impl Board {
         row.delivered |= is_content;
         for event in message.events {
             match event {
-                Event::Sample(sample) => row.take_sample(sample, message),
-                Event::Processes(processes) => row.take_processes(processes),
-                Event::Alert(alert) => row.take_alert(alert),
-                Event::State(change) => row.take_change(change, message.at),
+                Event::Sample(sample) => row.update_sample(sample, message),
+                Event::Processes(processes) => row.update_processes(processes),
+                Event::Alert(alert) => row.update_alert(alert),
+                Event::State(change) => row.update_state(change, message.at),
                 _ => {}
             }
         }
         self.mark(message.id);
     }
 
-    /// Takes the time that a ping took.
-    pub fn take_ping(&mut self, id: usize, round_trip: Duration) {
+    /// Sets the round trip of the latest ping.
+    pub fn set_ping(&mut self, id: usize, round_trip: Duration) {
         if let Some(row) = self.row(id) {
             row.ping = Some(round_trip);
             self.mark(id);
         }
     }
 
-    /// Takes the name of the server's dialect, once it is known.
-    pub fn take_dialect(&mut self, id: usize, name: &'static str) {
+    /// Sets the name of the server's dialect.
+    pub fn set_dialect(&mut self, id: usize, name: &'static str) {
         if let Some(row) = self.row(id) {
             row.dialect = name;
         }
     }
 
-    /// The latest of a server; `None` for one that was not added.
+    /// Returns the row of a server.
     #[must_use]
     pub fn get(&self, id: usize) -> Option<&BoardRow> {
         self.place(id).ok().map(|at| &*self.rows[at].1)
     }
 
-    /// Every server with its id, in the order of ids.
+    /// Iterates over all servers with their ids, in the order of ids.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = (usize, &BoardRow)> + Clone {
         self.rows.iter().map(|(id, row)| (*id, &**row))
     }
 
-    /// A quantity over all servers that have a value.
+    /// Combines the values of all servers that have one.
     #[must_use]
     pub fn aggregate(&self, aggregate: Aggregate, quantity: Quantity, now: Instant) -> Option<f64> {
         aggregate.of(self.rows().filter_map(|(_, row)| row.value(quantity, now)))
     }
 
-    /// The servers whose row is new or changed since the last call, and whether another has gone.
+    /// Returns the ids of the rows that have changed since the last call, and true if a row was removed.
     pub(crate) fn take_changed(&mut self) -> (Vec<usize>, bool) {
         let changed = std::mem::take(&mut self.changed);
         for &id in &changed {
@@ -190,7 +195,7 @@ impl Board {
 
     fn place(&self, id: usize) -> Result<usize, usize> {
         match self.rows.get(id) {
-            // Nobody was removed below it, as mostly.
+            // Ids are positions unless servers were removed.
             Some((known, _)) if *known == id => Ok(id),
             _ => self.rows.binary_search_by_key(&id, |(id, _)| *id),
         }
@@ -231,29 +236,28 @@ impl BoardRow {
         }
     }
 
-    /// The server's label.
+    /// Returns the server's label.
     #[must_use]
     pub fn label(&self) -> &Arc<str> {
         &self.label
     }
 
-    /// The state of its connection.
+    /// Returns the state of the connection.
     #[must_use]
     pub fn state(&self) -> ClientState {
         self.state
     }
 
-    /// Whether its connection is open.
+    /// Returns true while the connection is open.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.state == ClientState::Connected
     }
 
-    /// A value in the unit of its quantity; `None` where it is not known.
+    /// Returns a value in the unit of its quantity, if it is known.
     ///
-    /// What the server sent counts while the connection is open on which it came, until the server sends another
-    /// value. `up` is known once a connection has opened or failed, and `age` from the first sample on; both go on
-    /// while the server is down.
+    /// Values that the server sent are kept until it sends newer ones or the connection ends. `up` is known once a
+    /// connection has opened or failed, `age` from the first sample on; both are known while the server is down.
     #[must_use]
     pub fn value(&self, quantity: Quantity, now: Instant) -> Option<f64> {
         let count = |of: fn(&BoardProcess) -> bool| {
@@ -270,53 +274,54 @@ impl BoardRow {
         }
     }
 
-    /// When the latest sample came.
+    /// Returns the time of the latest sample.
     #[must_use]
     pub fn sample_at(&self) -> Option<SystemTime> {
         self.sample_at.map(|(_, at)| at)
     }
 
-    /// The name of its dialect; `auto` as long as it is not known.
+    /// Returns the name of the dialect; `auto` until it is known.
     #[must_use]
     pub fn dialect(&self) -> &'static str {
         self.dialect
     }
 
-    /// The host's name as the server gives it, cut at 255 bytes; empty where it does not.
+    /// Returns the host name that the server sent, truncated to 255 bytes; empty if it sent none.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Why the connection ended or could not be opened, cut at 255 bytes; empty while it is open.
+    /// Returns the reason for which the connection ended or could not be opened, truncated to 255 bytes; empty while it
+    /// is open.
     #[must_use]
     pub fn why(&self) -> &str {
         &self.why
     }
 
-    /// The processes that were listed since the connection opened.
+    /// Returns the processes that were listed since the connection opened: at most 1000.
     #[must_use]
     pub fn processes(&self) -> &[BoardProcess] {
         self.processes.as_deref().unwrap_or_default()
     }
 
-    /// Whether the server has delivered or failed once, or has been connected for 30 s: from then on it counts where
-    /// servers are put together.
+    /// Returns true once the server has delivered content or failed, or has been connected for 30 s. Rules over all
+    /// servers wait for this.
     #[must_use]
     pub fn is_settled(&self, now: Instant) -> bool {
         self.settled || self.settles_at().is_some_and(|at| now >= at)
     }
 
-    /// When it will be settled if nothing comes; `None` where that is not known, or it is.
+    /// Returns the time at which an open connection settles the server, if it is not settled yet.
     pub(crate) fn settles_at(&self) -> Option<Instant> {
-        self.connected_at.filter(|_| !self.settled)?.checked_add(PROVEN)
+        self.connected_at.filter(|_| !self.settled)?.checked_add(SETTLED_AFTER)
     }
 
     pub(crate) fn serial(&self) -> u64 {
         self.serial
     }
 
-    fn take_sample(&mut self, sample: &Sample<'_>, message: &Message<'_>) {
+    fn update_sample(&mut self, sample: &Sample<'_>, message: &Message<'_>) {
         for &metric in Metric::ALL {
             if let Some(value) = sample.get(metric) {
                 self.values[metric as usize] = value;
@@ -330,7 +335,7 @@ impl BoardRow {
         self.sample_at = Some((message.at, message.received_at));
     }
 
-    fn take_change(&mut self, change: &Change, at: Instant) {
+    fn update_state(&mut self, change: &Change, at: Instant) {
         self.state = change.to;
         match change.to {
             ClientState::Connected => {
@@ -349,7 +354,7 @@ impl BoardRow {
         }
     }
 
-    fn take_alert(&mut self, alert: &Alert<'_>) {
+    fn update_alert(&mut self, alert: &Alert<'_>) {
         let key = hash(&[&alert.component, &alert.metric]);
         let known = self.alerts.iter().position(|&known| known == key);
         match (alert.phase, known) {
@@ -361,8 +366,8 @@ impl BoardRow {
         }
     }
 
-    /// A message lists all processes or some of them; those that are gone stand among the changes.
-    fn take_processes(&mut self, processes: &Processes<'_>) {
+    /// Updates the processes. A message may list only some of them; those that are gone stand in its changes.
+    fn update_processes(&mut self, processes: &Processes<'_>) {
         let known = self.processes.get_or_insert_default();
         for change in processes.changes.iter().filter(|change| change.to.is_empty() && !change.from.is_empty()) {
             known.retain(|process| *process.name != *cut(&change.name));
@@ -370,14 +375,14 @@ impl BoardRow {
         let mut room = MOST_NAMES.saturating_sub(known.iter().map(|process| process.name.len()).sum());
         let mut expected = 0;
         for process in &processes.list {
-            expected = take_process(known, process, expected, &mut room) + 1;
+            expected = update_process(known, process, expected, &mut room) + 1;
         }
     }
 }
 
-/// Takes what is new of a process, which probably stands at `expected`: servers keep their order. Returns where it
-/// stands. One for which there is no room is left out.
-fn take_process(known: &mut Vec<BoardProcess>, process: &Process<'_>, expected: usize, room: &mut usize) -> usize {
+/// Updates a process and returns its position. Servers keep their order, so it probably stands at `expected`; otherwise
+/// the list is searched. A new process that exceeds the bounds is ignored.
+fn update_process(known: &mut Vec<BoardProcess>, process: &Process<'_>, expected: usize, room: &mut usize) -> usize {
     let name = cut(&process.name);
     let is_it = |known: &BoardProcess| *known.name == *name;
     let found = known.get(expected).filter(|known| is_it(known)).map(|_| expected);
@@ -403,7 +408,7 @@ fn take_process(known: &mut Vec<BoardProcess>, process: &Process<'_>, expected: 
     at
 }
 
-/// FNV-1a over the texts, with an end to each.
+/// Returns the FNV-1a hash of the texts, each with a terminator.
 fn hash(texts: &[&str]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for text in texts {
@@ -424,7 +429,7 @@ mod tests {
     use super::*;
     use crate::fleet::tests::{At, alert, connected, hosted, log, lost, metric, process, processes, sample, state};
 
-    /// A board with one server, and the time.
+    /// Returns a board with one server, and the time.
     fn board() -> (Board, At) {
         let mut board = Board::default();
         board.add(0, "s0");
@@ -455,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn whether_a_server_is_up_is_known_once_it_was_reached_or_was_not() {
+    fn up_is_known_once_a_connection_has_opened_or_failed() {
         use ClientState::{Connecting, Disconnected, Error, Reconnecting};
         let (mut board, at) = board();
         assert_eq!(value(&board, "up", at), None);
@@ -526,8 +531,8 @@ mod tests {
     fn pings_are_those_of_the_connection() {
         let (mut board, at) = board();
         at.say(&mut board, 0, &[connected()]);
-        board.take_ping(0, Duration::from_millis(12));
-        board.take_ping(7, Duration::from_millis(12));
+        board.set_ping(0, Duration::from_millis(12));
+        board.set_ping(7, Duration::from_millis(12));
         assert_eq!(value(&board, "ping", at), Some(0.012));
         at.say(&mut board, 0, &[lost("")]);
         assert_eq!(value(&board, "ping", at), None);
@@ -551,7 +556,7 @@ mod tests {
     }
 
     #[test]
-    fn each_changed_server_is_told_once() {
+    fn each_changed_row_is_returned_once() {
         let (mut board, at) = board();
         assert_eq!(board.take_changed(), (vec![0], false));
         assert_eq!(board.take_changed(), (vec![], false));
@@ -598,7 +603,7 @@ mod tests {
     }
 
     #[test]
-    fn the_alerts_of_a_component_are_told_apart_by_their_metric() {
+    fn the_alerts_of_a_component_are_distinguished_by_their_metric() {
         assert_ne!(hash(&["ab", "c"]), hash(&["a", "bc"]));
         assert_ne!(hash(&["a", ""]), hash(&["", "a"]));
     }

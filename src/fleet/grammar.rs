@@ -1,4 +1,4 @@
-//! Reads rules as `-w` and `-c` take them.
+//! The grammar of `-w` and `-c`.
 //!
 //! ```text
 //! LIST  = ITEM *( "," ITEM )
@@ -15,23 +15,23 @@ use crate::fleet::range::{Range, duration};
 use crate::model::spelling::closest;
 use crate::model::text::escape;
 
-/// The subjects of a RANGE without NAME.
+/// The names that a RANGE without NAME applies to.
 const UNNAMED: [&str; 4] = ["cpu", "memory", "disk", "gpu"];
 
-/// How bad it is.
+/// The severity of a value. Ordered: `Critical` is the greatest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// As it should be.
+    /// No rule is in alarm.
     #[default]
     Ok,
-    /// Somebody should look at it.
+    /// A warning rule is in alarm.
     Warning,
-    /// Somebody must look at it now.
+    /// A critical rule is in alarm.
     Critical,
 }
 
 impl Level {
-    /// Its name: `OK`, `WARNING`, `CRITICAL`.
+    /// Returns `OK`, `WARNING` or `CRITICAL`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,27 +42,27 @@ impl Level {
     }
 }
 
-/// One item of a list: a range, and how long it must be left.
+/// One item of a list: a range, and a time that an alarm must last.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// The values that are as they should be.
+    /// The range of normal values.
     pub range: Range,
-    /// How long a value must be out of range before the alarm begins, and back in it before it ends.
+    /// The time for which a value must be out of range before the alarm begins, and back in range before it ends.
     pub hold: Duration,
-    /// Written without NAME: it is for whoever sends the metric.
+    /// True for a RANGE without NAME, which is no error for servers that do not send the metric.
     pub unnamed: bool,
     /// `NAME=RANGE[/D]`.
     text: Box<str>,
 }
 
 impl Rule {
-    /// The rule as it was written, with its NAME: `cpu=90/5m`.
+    /// Returns the rule as it was written, with its NAME: `cpu=90/5m`.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The range as it was written: `90`, `1G:`.
+    /// Returns the range as it was written: `90`, `1G:`.
     #[must_use]
     pub fn range_text(&self) -> &str {
         let range = self.text.split_once('=').map_or("", |(_, range)| range);
@@ -70,19 +70,19 @@ impl Rule {
     }
 }
 
-/// The rules about one subject: at most one of each level.
+/// The rules for one subject: at most one of each level.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Threshold {
-    /// What they are about.
+    /// The quantity that they apply to.
     pub subject: Subject,
-    /// Beyond it is a warning.
+    /// The rule whose alarm is a warning.
     pub warning: Option<Rule>,
-    /// Beyond it is critical.
+    /// The rule whose alarm is critical.
     pub critical: Option<Rule>,
 }
 
 impl Threshold {
-    /// The level of a value, whatever has to last.
+    /// Returns the level of a value, without regard to holds.
     #[must_use]
     pub fn level_of(&self, value: f64) -> Level {
         let alarms = |rule: &Option<Rule>| rule.as_ref().is_some_and(|rule| rule.range.alarms(value));
@@ -93,7 +93,7 @@ impl Threshold {
         }
     }
 
-    /// Its rules, the warning first.
+    /// Iterates over the rules, the warning first.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.warning.iter().chain(&self.critical)
     }
@@ -103,7 +103,7 @@ impl Threshold {
     }
 }
 
-/// All rules for a server, or for all servers, by what they are about.
+/// A set of rules, grouped by subject.
 ///
 /// ```
 /// use wsmon::{Level, Thresholds};
@@ -123,30 +123,30 @@ impl Threshold {
 pub struct Thresholds(Vec<Threshold>);
 
 impl Thresholds {
-    /// Adds a list of rules whose alarms are warnings. A rule takes the place of an earlier one of the same NAME; one
-    /// without NAME never that of one with it.
+    /// Parses and adds a list of warning rules. A rule replaces an earlier one of the same NAME; a RANGE without NAME never
+    /// replaces a rule with a NAME.
     ///
     /// # Errors
-    /// The first item that cannot be read. Nothing is added then.
+    /// Describes the first invalid item. Nothing is added in that case.
     pub fn add_warnings(&mut self, list: &str) -> Result<(), RuleError> {
         self.add(Level::Warning, list)
     }
 
-    /// Adds a list of rules whose alarms are critical, in the same way.
+    /// Parses and adds a list of critical rules, in the same way.
     ///
     /// # Errors
-    /// The first item that cannot be read. Nothing is added then.
+    /// Describes the first invalid item. Nothing is added in that case.
     pub fn add_criticals(&mut self, list: &str) -> Result<(), RuleError> {
         self.add(Level::Critical, list)
     }
 
-    /// The rules about each subject, in the order in which they were first named.
+    /// Returns the rules by subject, in the order in which subjects were first named.
     #[must_use]
     pub fn list(&self) -> &[Threshold] {
         &self.0
     }
 
-    /// These rules, but where `other` has one of the same level and NAME that one.
+    /// Returns these rules, replaced by those of `other` that have the same level and NAME.
     #[must_use]
     pub fn overridden_by(&self, other: &Thresholds) -> Thresholds {
         let mut merged = self.clone();
@@ -204,7 +204,7 @@ impl Thresholds {
     }
 }
 
-/// A rule that cannot be read: the item, and what is wrong with it. Shown as `'cpu=80%': '80%' is not a number …`.
+/// An invalid item of a list, shown as `'cpu=80%': '80%' is not a number such as 80 or 7.5`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleError {
     item: String,
@@ -219,7 +219,7 @@ impl fmt::Display for RuleError {
 
 impl std::error::Error for RuleError {}
 
-/// RANGE and D, with the NAME put before them again.
+/// Parses RANGE and D.
 fn rule(subject: Subject, text: &str) -> Result<Rule, String> {
     let (range, hold) = match text.split_once('/') {
         Some((range, hold)) => (range.trim(), Some(hold.trim())),
@@ -258,7 +258,7 @@ fn aggregate_named(name: &str) -> Result<Aggregate, String> {
     known.ok_or_else(|| format!("'.{}' is not known: choose from .mean, .max, .min, .sum", shortened(name)))
 }
 
-/// Text for an error: escaped, and no longer than a line.
+/// Escapes and truncates a text for an error.
 fn shortened(text: &str) -> String {
     /// In bytes.
     const LONGEST: usize = 160;

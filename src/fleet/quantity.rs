@@ -1,10 +1,10 @@
-//! The numbers that rules look at, and their names.
+//! Quantities: the numbers that rules can refer to, by name.
 
 use std::fmt;
 
 use crate::model::metric::{METRICS, Metric, Unit};
 
-/// A number of one server: a metric of its samples, or something that the client itself knows.
+/// A number of one server: a metric of its samples, or a number that the client itself keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Quantity {
@@ -14,9 +14,9 @@ pub enum Quantity {
     Up,
     /// `age`: seconds since the latest sample.
     Age,
-    /// `ping`: seconds that the latest ping took.
+    /// `ping`: seconds of the latest ping's round trip.
     Ping,
-    /// `alerts`: the server's own alerts in force.
+    /// `alerts`: alerts of the server's own that are in force.
     Alerts,
     /// `failed`: processes that the server lists as failed.
     Failed,
@@ -24,7 +24,7 @@ pub enum Quantity {
     Running,
 }
 
-/// What the client itself knows.
+/// Quantities that the client itself keeps: name, variant, unit.
 const OWN: [(&str, Quantity, Unit); 6] = [
     ("up", Quantity::Up, Unit::Count),
     ("age", Quantity::Age, Unit::Seconds),
@@ -35,7 +35,7 @@ const OWN: [(&str, Quantity, Unit); 6] = [
 ];
 
 impl Quantity {
-    /// The quantity of that name.
+    /// Returns the quantity of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Quantity> {
         let metric = METRICS.iter().position(|row| row.name == name);
@@ -43,12 +43,12 @@ impl Quantity {
         metric.or_else(|| OWN.iter().find(|row| row.0 == name).map(|row| row.1))
     }
 
-    /// Every name: those of [`METRICS`], then the client's own.
+    /// Iterates over all names: those of [`METRICS`], then the client's own.
     pub fn names() -> impl Iterator<Item = &'static str> + Clone {
         METRICS.iter().map(|row| row.name).chain(OWN.iter().map(|row| row.0))
     }
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -57,7 +57,7 @@ impl Quantity {
         }
     }
 
-    /// Its unit.
+    /// Returns its unit.
     #[must_use]
     pub fn unit(self) -> Unit {
         match self {
@@ -71,7 +71,7 @@ impl Quantity {
     }
 }
 
-/// How the values of all servers become one.
+/// A function that combines the values of all servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Aggregate {
     /// The arithmetic mean.
@@ -80,15 +80,15 @@ pub enum Aggregate {
     Max,
     /// The smallest.
     Min,
-    /// All of them together.
+    /// The sum.
     Sum,
 }
 
 impl Aggregate {
-    /// Every one, in the order in which they are named to users.
+    /// All variants, in the order in which error texts list them.
     pub const ALL: [Aggregate; 4] = [Aggregate::Mean, Aggregate::Max, Aggregate::Min, Aggregate::Sum];
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -99,7 +99,7 @@ impl Aggregate {
         }
     }
 
-    /// Puts the values together; `None` without any.
+    /// Combines the values. `None` without values, and if the result is not finite.
     #[must_use]
     pub fn of(self, values: impl Iterator<Item = f64>) -> Option<f64> {
         let (mut count, mut sum) = (0_u64, 0.0);
@@ -119,12 +119,12 @@ impl Aggregate {
     }
 }
 
-/// What a rule is about: a quantity of each server, or one over all servers. Written `cpu` and `cpu.mean`.
+/// The left side of a rule: a quantity of each server, `cpu`, or one combined over all servers, `cpu.mean`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Subject {
     /// The quantity.
     pub quantity: Quantity,
-    /// How the servers are put together; `None` = each server for itself.
+    /// The function over all servers; `None` for a rule that applies to each server separately.
     pub aggregate: Option<Aggregate>,
 }
 

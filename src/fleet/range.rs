@@ -1,7 +1,7 @@
-//! Ranges of the Monitoring Plugins: a value outside of its range alarms.
+//! Ranges of the Monitoring Plugins: a value outside of its range is an alarm.
 //!
-//! The grammar and its meaning are those of the Monitoring Plugins Development Guidelines, section "Threshold and
-//! ranges"; the table in the tests is what perl's `Monitoring::Plugin::Range` answers.
+//! Grammar and semantics are those of the Monitoring Plugins Development Guidelines, section "Threshold and ranges". The
+//! table in the tests holds the answers of perl's `Monitoring::Plugin::Range`.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,25 +9,25 @@ use std::time::Duration;
 use crate::model::metric::Unit;
 use crate::model::number;
 
-/// The values that are as they should be, bounds included; with `@` those that are not.
+/// A closed interval. Values outside are alarms; with `@`, values inside.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
-    /// Minus infinity = no lower bound.
+    /// Minus infinity if there is no lower bound.
     low: f64,
-    /// Infinity = no upper bound.
+    /// Infinity if there is no upper bound.
     high: f64,
-    /// A value inside alarms, not one outside.
+    /// True with `@`.
     inside: bool,
 }
 
 impl Range {
-    /// Reads `[@]HIGH`, `[@]LOW:`, `[@]LOW:HIGH`, `[@]:HIGH` or `[@]~:HIGH`. A missing LOW is 0, `~` minus infinity.
+    /// Parses `[@]HIGH`, `[@]LOW:`, `[@]LOW:HIGH`, `[@]:HIGH` or `[@]~:HIGH`. A missing LOW is 0, `~` minus infinity.
     ///
-    /// The bounds are in the unit, and may be written in others where it has any: `512M`, `2G` (powers of 1024) for
-    /// bytes, `500ms`, `10m`, `2d` for seconds.
+    /// Bounds are in `unit`. Bytes accept suffixes as in `512M` and `2G` (powers of 1024), seconds as in `500ms`, `10m`
+    /// and `2d`.
     ///
     /// # Errors
-    /// Names the part that cannot be read, and what could stand there.
+    /// Returns a text that names the invalid part and gives valid examples.
     pub fn parse(text: &str, unit: Unit) -> Result<Range, String> {
         let text = text.trim();
         let (inside, bounds) = match text.strip_prefix('@') {
@@ -48,25 +48,26 @@ impl Range {
         Ok(Range { low, high, inside })
     }
 
-    /// Whether the value alarms. What is no number is in no range.
+    /// Returns true if the value is an alarm. NaN is outside of every range.
     #[must_use]
     pub fn alarms(&self, value: f64) -> bool {
         (self.low <= value && value <= self.high) == self.inside
     }
 
-    /// The lower bound; `None` where there is none.
+    /// Returns the lower bound.
     #[must_use]
     pub fn low(&self) -> Option<f64> {
         Some(self.low).filter(|low| low.is_finite())
     }
 
-    /// The upper bound; `None` where there is none.
+    /// Returns the upper bound.
     #[must_use]
     pub fn high(&self) -> Option<f64> {
         Some(self.high).filter(|high| high.is_finite())
     }
 
-    /// The bound that a value has crossed that alarms: of a range turned round its only one. `None` where it has two.
+    /// Returns the bound that an alarming value has crossed. `None` with `@` and two bounds or none: either could be
+    /// meant.
     #[must_use]
     pub fn crossed(&self, value: f64) -> Option<f64> {
         match (self.inside, self.low(), self.high()) {
@@ -77,8 +78,8 @@ impl Range {
         }
     }
 
-    /// The range as performance data has it: in base units, and where only the upper bound means anything that bound
-    /// alone, which is all that some readers understand.
+    /// Formats the range for performance data, in base units. `~:HIGH` is written as `HIGH` alone: many consumers accept
+    /// plain numbers only.
     #[must_use]
     pub fn perfdata(&self) -> String {
         let mut out = String::new();
@@ -91,7 +92,7 @@ impl Range {
     }
 }
 
-/// As it is parsed, in base units and as short as possible: `80`, `10:`, `~:75`, `@10:20`.
+/// Formats the range in its shortest form and in base units: `80`, `10:`, `~:75`, `@10:20`.
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = String::from(if self.inside { "@" } else { "" });
@@ -125,7 +126,7 @@ fn between(low: &str, high: &str, unit: Unit) -> Result<(f64, f64), String> {
     Ok((from, to))
 }
 
-/// One bound in the unit of its metric.
+/// Parses one bound in the given unit.
 fn bound(text: &str, unit: Unit) -> Result<f64, String> {
     let (value, example) = match unit {
         Unit::Bytes | Unit::BytesPerSecond => (bytes(text), "a size such as 65536, 512M or 2G"),
@@ -140,7 +141,7 @@ fn bound(text: &str, unit: Unit) -> Result<f64, String> {
     }
 }
 
-/// A number, perhaps of K, M, G or T: powers of 1024, in any case, `KB` and `KiB` too.
+/// Parses a number with an optional suffix K, M, G or T (powers of 1024), in any case, `KB` and `KiB` too.
 fn bytes(text: &str) -> Option<f64> {
     let end = text.find(|c: char| "kKmMgGtTbB".contains(c)).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
@@ -155,7 +156,7 @@ fn bytes(text: &str) -> Option<f64> {
     Some(number::parse(number.trim_end())? * f64::from(1024_u32).powi(exponent))
 }
 
-/// Seconds, or numbers with units behind them that are added up. `Ok(None)` where it is neither.
+/// Parses a number of seconds, or a sum such as `1h 30m`. Returns `Ok(None)` for anything else.
 fn seconds(text: &str) -> Result<Option<f64>, String> {
     if let Some(seconds) = number::parse(text) {
         return Ok(Some(seconds));
@@ -184,9 +185,9 @@ fn seconds(text: &str) -> Result<Option<f64>, String> {
     Ok((!text.is_empty()).then_some(sign * sum))
 }
 
-/// Reads how long something must last.
+/// Parses a duration from 0 to ten years.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    /// Longer than anyone means, and far from where adding to an instant overflows.
+    /// In seconds; adding it to an [`std::time::Instant`] does not overflow.
     const TEN_YEARS: f64 = 3_653.0 * 86_400.0;
     let text = text.trim();
     match seconds(text)? {
@@ -201,7 +202,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 mod tests {
     use super::*;
 
-    /// Over these values.
+    /// The columns of the table below.
     const VALUES: [f64; 10] = [-6.0, -1.0, 0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 80.0, 81.0];
 
     fn verdicts(text: &str) -> Option<String> {
@@ -245,7 +246,7 @@ mod tests {
         ] {
             assert_eq!(verdicts(range).as_deref(), Some(alarms), "{range}");
         }
-        // Perl never alarms here; the guidelines and the plugins in C do, as `@` of any other range.
+        // The perl module never alarms here. The guidelines and the plugins in C do.
         assert_eq!(verdicts("@~:").as_deref(), Some("AAAAAAAAAA"));
     }
 

@@ -10,7 +10,7 @@ use crate::model::event::{
 use crate::model::metric::{Metric, Text};
 use crate::model::sample::Sample;
 
-/// A server's messages go to the board at this time.
+/// A start and the seconds since.
 #[derive(Clone, Copy)]
 pub struct At(pub Instant, pub f64);
 
@@ -19,12 +19,12 @@ impl At {
         self.0 + Duration::from_secs_f64(self.1)
     }
 
-    /// Gives the board a message that means these events.
+    /// Updates the board with a message of these events.
     pub fn say(self, board: &mut Board, id: usize, events: &[Event<'_>]) {
         let server: Arc<str> = format!("s{id}").into();
         let wall = Duration::from_millis(1_767_323_045_678) + Duration::from_secs_f64(self.1);
         let received_at = SystemTime::UNIX_EPOCH + wall;
-        board.take(&Message { server: &server, id, received_at, at: self.now(), kind: "", raw: Raw::None, events });
+        board.update(&Message { server: &server, id, received_at, at: self.now(), kind: "", raw: Raw::None, events });
     }
 }
 
@@ -77,7 +77,7 @@ pub fn process<'a>(name: &'a str, state: &'a str) -> Process<'a> {
     Process { name: name.into(), state: state.into(), ..Process::default() }
 }
 
-/// A list, with those that have gone since the one before.
+/// Returns a list of processes, and of those that have gone.
 pub fn processes<'a>(list: &[Process<'a>], gone: &[&'a str]) -> Event<'a> {
     let change = |name: &&'a str| ProcessChange {
         name: (*name).into(),

@@ -1,11 +1,11 @@
-//! Values for people, with their units.
+//! Values with units, for the texts of alerts.
 
 use std::fmt::Write;
 
 use crate::model::metric::Unit;
 use crate::model::number::push_plain;
 
-/// Appends a value as it stands in the text of an alert: `95.0%`, `1.2 GB`, `5m 3s`, `0.52`.
+/// Appends a value with its unit: `95.0%`, `1.2 GB`, `5m 3s`, `0.52`.
 pub fn push_value(out: &mut String, unit: Unit, value: f64) {
     // Writing to a String cannot fail.
     let _ = match unit {
@@ -24,7 +24,7 @@ pub fn push_value(out: &mut String, unit: Unit, value: f64) {
     };
 }
 
-/// One decimal, or none where it is 0.
+/// Appends one decimal, or none if it is 0.
 fn push_short(out: &mut String, value: f64, unit: &str) -> std::fmt::Result {
     write!(out, "{value:.1}")?;
     if out.ends_with(".0") {
@@ -34,7 +34,7 @@ fn push_short(out: &mut String, value: f64, unit: &str) -> std::fmt::Result {
     Ok(())
 }
 
-/// Units of 1024, as the formats write them.
+/// Appends a size in powers of 1024.
 fn write_bytes(out: &mut String, bytes: f64, suffix: &str) -> std::fmt::Result {
     const UNITS: [&str; 5] = ["B", "KB", "MB", "GB", "TB"];
     let (mut value, mut unit) = (bytes, 0);
@@ -45,7 +45,7 @@ fn write_bytes(out: &mut String, bytes: f64, suffix: &str) -> std::fmt::Result {
     write!(out, "{value:.1} {}{suffix}", UNITS[unit])
 }
 
-/// Milliseconds below a minute, above the two largest units.
+/// Appends seconds with up to three decimals below a minute, else the two largest units.
 fn push_seconds(out: &mut String, seconds: f64) {
     if seconds.abs() < 60.0 {
         push_plain(out, (seconds * 1000.0).round() / 1000.0);

@@ -1,13 +1,13 @@
-//! Numbers as programs write them: read from options, written with the fewest digits.
+//! Decimal numbers: parsing as the Monitoring Plugins do, and the shortest form.
 
 use std::fmt::Write;
 
 use super::json;
 
-/// Reads a decimal number as the Monitoring Plugins do: a sign, digits with a point anywhere, an exponent.
+/// Parses a decimal number as the Monitoring Plugins do: a sign, digits with a point anywhere, an exponent.
 ///
-/// `None` for anything else and for a number beyond f64. JSON's reader does the work: that of the standard library
-/// would be 12 KB of code that nothing else needs, so what JSON does not spell this way is rewritten first.
+/// Returns `None` for anything else and for a number beyond f64. The text is rewritten as JSON and parsed by serde_json:
+/// `str::parse::<f64>` would add 12 KB to a binary that has no other use for it.
 #[must_use]
 pub fn parse(text: &str) -> Option<f64> {
     let (negative, digits) = match text.as_bytes() {
@@ -31,9 +31,9 @@ pub fn parse(text: &str) -> Option<f64> {
     serde_json::from_str(&spelled).ok()
 }
 
-/// Appends a number with the fewest digits that are read back as the same, without `.0`. Must be finite.
+/// Appends a finite number with the fewest digits that parse to the same value, and without `.0`.
 pub fn push_plain(out: &mut String, value: f64) {
-    /// Integers below are exact.
+    /// Below this, integers are exact.
     const EXACT: f64 = 9e15;
     if value.abs() < EXACT && value.fract() == 0.0 {
         // Writing to a String cannot fail.

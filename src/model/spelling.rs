@@ -1,9 +1,9 @@
-//! Which known name was probably meant by an unknown one.
+//! Suggestions for misspelled names.
 
-/// The name that begins so, else the one that is a few slips away; `None` where nothing is near.
+/// Returns the first name with the prefix `name`, else the name at the smallest edit distance. `None` if none is close.
 #[must_use]
 pub fn closest<'n>(name: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
-    /// Longer than any name by more than the slips that are forgiven.
+    /// In bytes; no name is as long, and the distance costs the product of both lengths.
     const LONGEST: usize = 40;
     if name.len() > LONGEST {
         return None;
@@ -14,18 +14,18 @@ pub fn closest<'n>(name: &str, names: impl Iterator<Item = &'n str> + Clone) -> 
     {
         return Some(known);
     }
-    let forgiven = 1 + name.len() / 4;
+    let limit = 1 + name.len() / 4;
     let mut best = None;
     for known in names {
-        let slips = distance(&name, known);
-        if slips <= forgiven && best.is_none_or(|(fewest, _)| slips < fewest) {
-            best = Some((slips, known));
+        let edits = distance(&name, known);
+        if edits <= limit && best.is_none_or(|(fewest, _)| edits < fewest) {
+            best = Some((edits, known));
         }
     }
     best.map(|(_, known)| known)
 }
 
-/// Levenshtein distance in bytes, one row at a time.
+/// Returns the Levenshtein distance in bytes. Keeps one row of the matrix.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_closest_name_is_the_one_that_begins_so_or_is_few_slips_away() {
+    fn the_closest_name_has_the_prefix_or_the_smallest_distance() {
         let names = ["cpu", "memory", "memory_used", "load1", "load5", "gpu", "up", "uptime"];
         for (name, meant) in [
             ("mem", Some("memory")),
@@ -65,9 +65,9 @@ mod tests {
     }
 
     #[test]
-    fn the_distance_counts_what_is_missing_surplus_and_wrong() {
-        for (a, b, slips) in [("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("abc", "abc", 0)] {
-            assert_eq!(distance(a, b), slips);
+    fn the_distance_counts_missing_surplus_and_wrong_letters() {
+        for (a, b, edits) in [("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("abc", "abc", 0)] {
+            assert_eq!(distance(a, b), edits);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Judges the board by rules: levels, holds, and values over all servers.
+//! Evaluates rules over the board: levels, holds, and values over all servers.
 
-mod judge;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -13,22 +13,20 @@ use crate::fleet::grammar::{Level, Rule, Thresholds};
 use crate::fleet::quantity::{Aggregate, Quantity, Subject};
 use crate::fleet::value::push_value;
 use crate::model::event::{Alert, AlertPhase, Event};
-use crate::model::time::sooner;
+use crate::model::time::earliest;
 
-use judge::Judge;
+use state::LevelState;
 
-/// The label of what is judged over all servers. No server can be called so on the command line.
+/// The label of rules over all servers. A label on the command line cannot contain it.
 const ALL_SERVERS: &str = "*";
 
-/// Judges a [`Board`] by [`Thresholds`] and tells what has changed. It reads no clock: time is an argument.
+/// Evaluates [`Thresholds`] over a [`Board`] and returns the changes of levels. It reads no clock: time is an argument.
 ///
-/// For each server and NAME there is one level. It changes when a value has been out of its range, or back in it, for
-/// as long as the rule says; a value that is not known leaves the level as it is, and what has to last begins anew
-/// when it is known again. Rules over all servers look at those that have a value, from the moment each has delivered
-/// or failed once.
+/// Each server and NAME has one level. It changes when a value has been out of range, or back in range, for as long as
+/// the rule demands. An unknown value leaves the level as it is, and restarts what was being waited for. Rules over all
+/// servers use the values that are known, from the time at which each server has delivered or failed once.
 ///
 /// ```
-/// use std::time::Instant;
 /// use wsmon::{Board, Monitor, Rules, Server, Thresholds};
 ///
 /// # let uri = doc::serve(3);
@@ -42,51 +40,55 @@ const ALL_SERVERS: &str = "*";
 /// monitor.add(Server::new(uri)?.label("web").max_reconnects(Some(0)))?;
 /// # let mut all = String::new();
 /// while !monitor.is_done() {
-///     // A program that also waits for its rules wakes up at the sooner of both deadlines.
-///     let wait = rules.deadline().map(|at| at.saturating_duration_since(Instant::now()));
-///     monitor.turn(wait, &mut |message| board.take(message))?;
-///     for change in rules.step(Instant::now(), &mut board) {
+///     let wait = rules.deadline().map(|at| at.saturating_duration_since(monitor.clock().mono));
+///     let mut changes = Vec::new();
+///     monitor.turn(wait, &mut |message| {
+///         board.update(message);
+///         changes.extend(rules.step(message.at, &mut board));
+///     })?;
+///     changes.extend(rules.step(monitor.now().mono, &mut board));
+///     for change in changes {
 ///         println!("{change}"); // web: CRITICAL cpu 70.0% (65)
 /// #       all.push_str(&change.to_string());
 ///     }
 /// }
-/// # assert!(all.starts_with("web: CRITICAL cpu "), "{all}");
+/// # assert_eq!(all, "web: CRITICAL cpu 70.0% (65)");
 /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Rules {
     thresholds: Arc<Thresholds>,
-    /// Those of single servers, by id.
+    /// The thresholds of servers that have their own. Sorted by id.
     own: Vec<(usize, Arc<Thresholds>)>,
-    /// By id.
-    servers: Vec<(usize, ServerJudges)>,
-    /// One for each row of `thresholds`; those that are not over all servers are idle.
-    fleet: Vec<Judge>,
-    /// Every server has delivered or failed once. One that comes later does not undo it.
+    /// Sorted by id.
+    servers: Vec<(usize, ServerState)>,
+    /// Parallel to the list of `thresholds`. Only those of rules over all servers are used.
+    fleet: Vec<LevelState>,
+    /// Every server has delivered or failed once. Servers that are added later do not reset it.
     settled: bool,
-    /// No later than anything is due: it may be sooner where a value has changed since.
+    /// A lower bound of all deadlines: it is not moved when the value that it was for changes.
     due_at: Option<Instant>,
 }
 
 /// The levels of one server.
 #[derive(Debug)]
-struct ServerJudges {
-    /// Of the board's row.
+struct ServerState {
+    /// The serial number of the board's row.
     serial: u64,
     thresholds: Arc<Thresholds>,
-    /// One for each row of `thresholds`; those that are over all servers are idle.
-    judges: Vec<Judge>,
+    /// Parallel to the list of `thresholds`. Those of rules over all servers are not used.
+    levels: Vec<LevelState>,
 }
 
-/// Another level than before.
+/// A change of the level of one subject.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LevelChange {
-    /// The server's id; `None` for what is over all servers.
+    /// The server's id; `None` for a rule over all servers.
     pub id: Option<usize>,
-    /// The server's label; `*` for what is over all servers.
+    /// The server's label; `*` for a rule over all servers.
     pub server: Arc<str>,
-    /// What the rule is about.
+    /// The quantity whose level has changed.
     pub subject: Subject,
     /// The level before.
     pub from: Level,
@@ -94,11 +96,11 @@ pub struct LevelChange {
     pub to: Level,
     /// The value now.
     pub value: f64,
-    /// The rule whose alarm began, or at its end the one that had been in alarm.
+    /// The rule that is in alarm now, or was in alarm if the level is OK.
     pub rule: Rule,
 }
 
-/// A value, and by how much it grows in a second if nothing comes.
+/// A value, and its growth per second until new data comes.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
     value: f64,
@@ -106,10 +108,10 @@ struct Reading {
 }
 
 impl Rules {
-    /// Rules by which every server is judged.
+    /// Creates rules for all servers.
     #[must_use]
     pub fn new(thresholds: Thresholds) -> Self {
-        let fleet = thresholds.list().iter().map(|_| Judge::default()).collect();
+        let fleet = thresholds.list().iter().map(|_| LevelState::default()).collect();
         Rules {
             thresholds: Arc::new(thresholds),
             own: Vec::new(),
@@ -120,9 +122,9 @@ impl Rules {
         }
     }
 
-    /// Judges one server by rules of its own: the general ones, but for those of the same level and NAME in
-    /// `thresholds`. Rules over all servers in it are not looked at.
-    pub fn for_server(&mut self, id: usize, thresholds: &Thresholds) {
+    /// Gives one server its own rules: the common ones, replaced by those of the same level and NAME in `thresholds`.
+    /// Its levels start anew. Rules over all servers in `thresholds` are ignored.
+    pub fn set_server(&mut self, id: usize, thresholds: &Thresholds) {
         let own = Arc::new(self.thresholds.overridden_by(thresholds));
         match self.own.binary_search_by_key(&id, |(id, _)| *id) {
             Ok(at) => self.own[at].1 = own,
@@ -131,15 +133,17 @@ impl Rules {
         self.servers.retain(|(known, _)| *known != id);
     }
 
-    /// Forgets the rules of one server's own: before its id is used again.
-    pub fn forget_server(&mut self, id: usize) {
+    /// Drops the own rules of a server that was removed, before its id is used again.
+    pub fn remove_server(&mut self, id: usize) {
         self.own.retain(|(known, _)| *known != id);
         self.servers.retain(|(known, _)| *known != id);
     }
 
-    /// Judges what is new on the board and what has lasted long enough. Returns the levels that have changed, in the
-    /// order of ids and rules, with what is over all servers last. Costs what has changed, but for rules over all
-    /// servers, which look at each of them.
+    /// Evaluates the rows that have changed, and holds that have elapsed. Call it after each update of the board, so that
+    /// no value is skipped, and at the deadline.
+    ///
+    /// Returns the changes in the order of ids and rules, those over all servers last. The cost depends on the number of
+    /// changed rows; rules over all servers and a reached deadline look at every row.
     pub fn step(&mut self, now: Instant, board: &mut Board) -> Vec<LevelChange> {
         let (mut changed, removed) = board.take_changed();
         if removed {
@@ -154,63 +158,63 @@ impl Rules {
         changed.sort_unstable();
         for &id in &changed {
             if let Some(row) = board.get(id) {
-                self.judge_server(now, id, row, &mut changes);
+                self.evaluate_server(now, id, row, &mut changes);
             }
         }
         if due || removed || !changed.is_empty() {
-            self.judge_fleet(now, board, &mut changes);
+            self.evaluate_fleet(now, board, &mut changes);
         }
         changes
     }
 
-    /// When `step` wants to be called although nothing came; not later than anything is due.
+    /// Returns the time at which `step` must be called if nothing comes. It may be earlier than necessary.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.due_at
     }
 
-    /// The rules by which a server is judged.
+    /// Returns the rules that apply to a server.
     #[must_use]
     pub fn thresholds(&self, id: usize) -> &Thresholds {
         let own = self.own.binary_search_by_key(&id, |(id, _)| *id);
         own.map_or(&self.thresholds, |at| &self.own[at].1)
     }
 
-    /// The worst level of a server; OK where it was never judged.
+    /// Returns the worst level of a server.
     #[must_use]
     pub fn level(&self, id: usize) -> Level {
         let at = self.servers.binary_search_by_key(&id, |(id, _)| *id);
-        let judges = at.map_or(&[][..], |at| &self.servers[at].1.judges);
-        judges.iter().map(Judge::level).max().unwrap_or_default()
+        let levels = at.map_or(&[][..], |at| &self.servers[at].1.levels);
+        levels.iter().map(LevelState::level).max().unwrap_or_default()
     }
 
-    /// The worst level of what is over all servers.
+    /// Returns the worst level of the rules over all servers.
     #[must_use]
     pub fn fleet_level(&self) -> Level {
-        self.fleet.iter().map(Judge::level).max().unwrap_or_default()
+        self.fleet.iter().map(LevelState::level).max().unwrap_or_default()
     }
 
-    fn judge_server(&mut self, now: Instant, id: usize, row: &BoardRow, changes: &mut Vec<LevelChange>) {
+    fn evaluate_server(&mut self, now: Instant, id: usize, row: &BoardRow, changes: &mut Vec<LevelChange>) {
         let server = self.server(id, row.serial());
         let thresholds = Arc::clone(&server.thresholds);
         let mut due_at = None;
-        for (judge, threshold) in server.judges.iter_mut().zip(thresholds.list()) {
+        for (state, threshold) in server.levels.iter_mut().zip(thresholds.list()) {
             if threshold.subject.aggregate.is_some() {
                 continue;
             }
             let quantity = threshold.subject.quantity;
             let slope = if quantity == Quantity::Age { 1.0 } else { 0.0 };
             let reading = row.value(quantity, now).map(|value| Reading { value, slope });
-            if let Some(change) = judge.take(now, threshold, reading) {
-                changes.extend(change.told(threshold, Some(id), row.label()));
+            if let Some(transition) = state.update(now, threshold, reading) {
+                changes.extend(transition.into_change(threshold, Some(id), row.label()));
             }
-            due_at = sooner(due_at, judge.deadline(now, threshold, reading));
+            due_at = earliest(due_at, state.deadline(now, threshold, reading));
         }
-        self.due_at = sooner(self.due_at, due_at);
+        self.due_at = earliest(self.due_at, due_at);
     }
 
-    /// The judges of a server. They begin anew where another server has got its id.
-    fn server(&mut self, id: usize, serial: u64) -> &mut ServerJudges {
+    /// Returns the state of a server, a new one if another server has got its id.
+    fn server(&mut self, id: usize, serial: u64) -> &mut ServerState {
         let place = self.servers.binary_search_by_key(&id, |(id, _)| *id);
         let at = match place {
             Ok(at) if self.servers[at].1.serial == serial => return &mut self.servers[at].1,
@@ -218,8 +222,8 @@ impl Rules {
         };
         let own = self.own.binary_search_by_key(&id, |(id, _)| *id);
         let thresholds = Arc::clone(own.map_or(&self.thresholds, |at| &self.own[at].1));
-        let judges = thresholds.list().iter().map(|_| Judge::default()).collect();
-        let fresh = ServerJudges { serial, thresholds, judges };
+        let levels = thresholds.list().iter().map(|_| LevelState::default()).collect();
+        let fresh = ServerState { serial, thresholds, levels };
         match place {
             Ok(_) => self.servers[at].1 = fresh,
             Err(_) => self.servers.insert(at, (id, fresh)),
@@ -227,30 +231,30 @@ impl Rules {
         &mut self.servers[at].1
     }
 
-    fn judge_fleet(&mut self, now: Instant, board: &Board, changes: &mut Vec<LevelChange>) {
+    fn evaluate_fleet(&mut self, now: Instant, board: &Board, changes: &mut Vec<LevelChange>) {
         if self.thresholds.list().iter().all(|threshold| threshold.subject.aggregate.is_none()) {
             return;
         }
         self.settled |= board.rows().len() > 0 && board.rows().all(|(_, row)| row.is_settled(now));
         if !self.settled {
             let settles_at = board.rows().filter_map(|(_, row)| row.settles_at()).filter(|at| *at > now).min();
-            self.due_at = sooner(self.due_at, settles_at);
+            self.due_at = earliest(self.due_at, settles_at);
             return;
         }
         let thresholds = Arc::clone(&self.thresholds);
         let label = ALL_SERVERS.into();
-        for (judge, threshold) in self.fleet.iter_mut().zip(thresholds.list()) {
+        for (state, threshold) in self.fleet.iter_mut().zip(thresholds.list()) {
             let Some(aggregate) = threshold.subject.aggregate else { continue };
             let reading = read_all(board, aggregate, threshold.subject.quantity, now);
-            if let Some(change) = judge.take(now, threshold, reading) {
-                changes.extend(change.told(threshold, None, &label));
+            if let Some(transition) = state.update(now, threshold, reading) {
+                changes.extend(transition.into_change(threshold, None, &label));
             }
-            self.due_at = sooner(self.due_at, judge.deadline(now, threshold, reading));
+            self.due_at = earliest(self.due_at, state.deadline(now, threshold, reading));
         }
     }
 }
 
-/// A quantity over all servers. Ages grow together: their mean by one second in a second, their sum by one for each.
+/// Reads a quantity over all servers. All ages grow by one second per second, and so does every aggregate but the sum.
 fn read_all(board: &Board, aggregate: Aggregate, quantity: Quantity, now: Instant) -> Option<Reading> {
     let value = board.aggregate(aggregate, quantity, now)?;
     let slope = match (quantity, aggregate) {
@@ -262,7 +266,7 @@ fn read_all(board: &Board, aggregate: Aggregate, quantity: Quantity, now: Instan
 }
 
 impl LevelChange {
-    /// What has happened to the alarm.
+    /// Returns the phase of the alert that this change is.
     #[must_use]
     pub fn phase(&self) -> AlertPhase {
         match (self.from, self.to) {
@@ -272,7 +276,7 @@ impl LevelChange {
         }
     }
 
-    /// The value and the range in words, `cpu 95.0% (90)`; empty at the end of an alarm.
+    /// Returns value and range, `cpu 95.0% (90)`; an empty text if the level is OK.
     #[must_use]
     pub fn text(&self) -> String {
         if self.to == Level::Ok {
@@ -284,7 +288,7 @@ impl LevelChange {
         out
     }
 
-    /// The change as an event: an alert like those of servers, but with its rule.
+    /// Returns the change as an alert like those of servers.
     #[must_use]
     pub fn event(&self) -> Event<'static> {
         let name = self.subject.to_string();
@@ -300,7 +304,7 @@ impl LevelChange {
     }
 }
 
-/// In a line: `web: CRITICAL cpu 95.0% (90)`, `web: cpu: back to normal`.
+/// Writes `web: CRITICAL cpu 95.0% (90)` or `web: cpu: back to normal`.
 impl fmt::Display for LevelChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.to {
@@ -310,8 +314,9 @@ impl fmt::Display for LevelChange {
     }
 }
 
-/// How long until a value that grows reaches a bound; `None` where it never does, or has passed it.
-fn until(bound: f64, reading: Reading) -> Option<Duration> {
-    let seconds = (bound - reading.value) / reading.slope;
-    Duration::try_from_secs_f64(seconds).ok()
+impl Reading {
+    /// Returns the time until the value reaches a bound; `None` if it is beyond it.
+    fn time_to(self, bound: f64) -> Option<Duration> {
+        Duration::try_from_secs_f64((bound - self.value) / self.slope).ok()
+    }
 }

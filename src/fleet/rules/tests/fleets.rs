@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// So many servers, known and not yet reached.
+/// Creates a simulation with servers that have not been dialled.
 fn fleet(warnings: &str, criticals: &str, servers: usize) -> Sim {
     let mut sim = Sim::new(warnings, criticals);
     for id in 0..servers {
@@ -12,7 +12,7 @@ fn fleet(warnings: &str, criticals: &str, servers: usize) -> Sim {
 }
 
 #[test]
-fn a_quorum_is_judged_once_every_server_was_reached_or_was_not() {
+fn a_quorum_waits_until_every_server_has_delivered_or_failed() {
     let mut sim = fleet("", "up.sum=2:", 3);
     sim.say(0, &[connected()]).send(0, &[("cpu", 1.0)]).expect(&[]);
     sim.say(1, &[lost("refused")]).expect(&[]);
@@ -35,14 +35,14 @@ fn a_mean_is_over_those_that_are_up_and_send_the_metric() {
 }
 
 #[test]
-fn a_server_that_has_nothing_to_say_holds_nobody_up_for_long() {
+fn a_silent_server_delays_aggregates_for_30_seconds() {
     let mut sim = fleet("cpu.max=80", "", 2);
     sim.say(0, &[connected()]).send(0, &[("cpu", 90.0)]).until(5.0).say(1, &[connected()]).until(34.0).expect(&[]);
     sim.until(40.0).expect(&["35.000 *: WARNING cpu.max 90.0% (80)"]);
 }
 
 #[test]
-fn a_server_that_comes_later_does_not_undo_the_beginning() {
+fn a_server_that_is_added_later_does_not_suspend_aggregates() {
     let mut sim = fleet("up.min=1:,cpu.min=10:/1m", "", 1);
     sim.say(0, &[connected()]).send(0, &[("cpu", 1.0)]).until(30.0);
     sim.board.add(1, "s1");
@@ -78,12 +78,12 @@ fn each_server_and_all_of_them_have_levels_of_their_own() {
     assert_eq!([0, 1, 2].map(|id| sim.rules.level(id)), [Level::Warning, Level::Ok, Level::Ok]);
     let mut own = Thresholds::default();
     own.add_warnings("cpu.mean=1").unwrap();
-    sim.rules.for_server(1, &own);
+    sim.rules.set_server(1, &own);
     sim.send(1, &[("cpu", 40.0)]).expect(&[]);
 }
 
 #[test]
-fn nobody_at_all_has_no_value() {
+fn no_servers_have_no_value() {
     let mut sim = fleet("", "up.sum=1:,cpu.mean=1", 0);
     sim.step();
     sim.until(100.0).expect(&[]);

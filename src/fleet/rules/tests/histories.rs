@@ -24,7 +24,7 @@ impl Random {
         (0..4).map(|_| format!("{}={}{}", pick(&names), pick(&ranges), pick(&holds))).collect::<Vec<_>>().join(",")
     }
 
-    /// Something that a server says, or that becomes of it.
+    /// Applies a random event.
     fn happen(&mut self, sim: &mut Sim) {
         let id = self.below(3) as usize;
         match self.below(12) {
@@ -60,15 +60,15 @@ fn the_deadline_is_never_over_and_nothing_happens_before_it() {
         for _ in 0..STEPS {
             random.happen(sim);
             let next = sim.now + random.below(40) as f64;
-            // `step` itself holds that the deadline lies ahead.
-            sim.told.clear();
+            // `step` asserts that the deadline lies in the future.
+            sim.changes.clear();
             if let Some(due) = sim.due().filter(|due| *due > sim.now + 0.002) {
                 sim.now = next.min(due - 0.002).max(sim.now);
                 let now = sim.at().now();
-                // As if everything were due: a step that looks at all of them finds nothing.
+                // A step that looks at every row finds nothing to change.
                 sim.rules.due_at = Some(now);
                 sim.step();
-                assert_eq!(sim.told, [""; 0], "due at {due}, at {}", sim.now);
+                assert_eq!(sim.changes, [""; 0], "due at {due}, at {}", sim.now);
             }
             sim.until(next);
         }
@@ -91,7 +91,7 @@ fn the_clock_alone_comes_to_rest() {
 }
 
 #[test]
-fn changes_of_a_level_follow_each_other_and_the_value_bears_them_out() {
+fn changes_of_a_level_are_consecutive_and_agree_with_the_value() {
     histories(|random, sim| {
         let mut levels = Levels::default();
         for _ in 0..STEPS {

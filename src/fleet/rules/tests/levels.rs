@@ -1,4 +1,4 @@
-//! One server: levels, holds, what is not known.
+//! Rules for each server: levels, holds, unknown values.
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn one_jump_over_both_thresholds_is_one_change() {
 }
 
 #[test]
-fn an_alarm_begins_and_ends_when_it_has_lasted() {
+fn an_alarm_begins_and_ends_after_its_hold() {
     let mut sim = Sim::connected("", "cpu=90/5m");
     sim.cpu(95.0).until(299.0).cpu(96.0).until(299.9).expect(&[]);
     sim.until(400.0).expect(&["300.000 s0: CRITICAL cpu 96.0% (90)"]);
@@ -31,7 +31,7 @@ fn an_alarm_begins_and_ends_when_it_has_lasted() {
 }
 
 #[test]
-fn what_comes_back_in_time_was_no_alarm_and_what_leaves_in_time_no_end() {
+fn a_value_that_comes_back_within_the_hold_changes_nothing() {
     let mut sim = Sim::connected("", "cpu=90/5m");
     sim.cpu(95.0).until(299.0).cpu(90.0).until(1000.0).cpu(95.0).until(1299.0).expect(&[]);
     sim.until(1400.0).expect(&["1300.000 s0: CRITICAL cpu 95.0% (90)"]);
@@ -52,7 +52,7 @@ fn each_rule_has_its_own_hold() {
 }
 
 #[test]
-fn a_late_step_judges_what_has_lasted_long_enough() {
+fn a_late_step_counts_the_time_that_has_passed() {
     let mut sim = Sim::connected("", "cpu=90/1m");
     sim.cpu(95.0);
     sim.now = 500.0;
@@ -60,7 +60,7 @@ fn a_late_step_judges_what_has_lasted_long_enough() {
 }
 
 #[test]
-fn what_is_not_known_leaves_the_level_and_what_has_to_last_begins_anew() {
+fn an_unknown_value_keeps_the_level_and_restarts_holds() {
     let mut sim = Sim::connected("cpu=80/1m", "");
     sim.cpu(90.0).until(59.0).say(0, &[lost("reset")]).until(100.0);
     assert_eq!(sim.due(), None);
@@ -72,7 +72,7 @@ fn what_is_not_known_leaves_the_level_and_what_has_to_last_begins_anew() {
 }
 
 #[test]
-fn servers_that_are_down_are_told_by_up() {
+fn a_server_that_is_down_is_an_alarm_of_up() {
     let mut sim = Sim::new("", "up=1:/2m");
     sim.board.add(0, "s0");
     sim.until(1000.0).expect(&[]);
@@ -100,7 +100,7 @@ fn a_range_of_ages_is_left_at_both_ends() {
 }
 
 #[test]
-fn what_the_client_knows_is_judged_like_metrics() {
+fn the_clients_own_quantities_are_evaluated_like_metrics() {
     let mut sim = Sim::connected("ping=200ms,alerts=0", "failed=0,running=1:");
     sim.say(0, &[processes(&[process("web", "errored")], &[]), alert("disk", AlertPhase::Begins)]);
     sim.expect(&[
@@ -108,7 +108,7 @@ fn what_the_client_knows_is_judged_like_metrics() {
         "0.000 s0: CRITICAL failed 1 (0)",
         "0.000 s0: CRITICAL running 0 (1:)",
     ]);
-    sim.board.take_ping(0, Duration::from_millis(350));
+    sim.board.set_ping(0, Duration::from_millis(350));
     sim.step();
     sim.say(0, &[processes(&[process("web", "online")], &[])]);
     sim.expect(&[
@@ -119,7 +119,7 @@ fn what_the_client_knows_is_judged_like_metrics() {
 }
 
 #[test]
-fn a_range_without_a_name_is_for_what_the_server_sends() {
+fn a_range_without_a_name_applies_to_the_percentages_that_are_sent() {
     let mut sim = Sim::connected("80", "");
     sim.send(0, &[("cpu", 85.0), ("memory", 20.0), ("load1", 900.0)]).expect(&["0.000 s0: WARNING cpu 85.0% (80)"]);
     sim.send(0, &[("gpu", 99.0)]).expect(&["0.000 s0: WARNING gpu 99.0% (80)"]);
@@ -130,7 +130,7 @@ fn a_server_may_have_rules_of_its_own() {
     let mut sim = Sim::new("cpu=80", "disk=95");
     let mut own = Thresholds::default();
     own.add_warnings("cpu=10").unwrap();
-    sim.rules.for_server(1, &own);
+    sim.rules.set_server(1, &own);
     for id in 0..2 {
         sim.send(id, &[("cpu", 50.0), ("disk", 96.0)]);
     }
@@ -140,13 +140,13 @@ fn a_server_may_have_rules_of_its_own() {
         "0.000 s1: CRITICAL disk 96.0% (95)",
     ]);
     assert_eq!(sim.rules.thresholds(1).list()[0].warning.as_ref().unwrap().text(), "cpu=10");
-    sim.rules.forget_server(1);
+    sim.rules.remove_server(1);
     sim.board.remove(1);
     sim.send(1, &[("cpu", 50.0)]).expect(&[]);
 }
 
 #[test]
-fn another_server_with_the_same_id_begins_anew() {
+fn another_server_with_the_same_id_starts_at_ok() {
     let mut sim = Sim::connected("cpu=80", "");
     sim.cpu(90.0).expect(&["0.000 s0: WARNING cpu 90.0% (80)"]);
     sim.board.remove(0);
@@ -189,14 +189,14 @@ fn a_change_is_an_alert_in_the_words_of_the_rule() {
 }
 
 #[test]
-fn absurd_thresholds_are_judged_like_others() {
+fn absurd_thresholds_are_evaluated_like_others() {
     let mut sim = Sim::connected("cpu=1e308,load1=~:,age=1e308,network=-1e308:", "disk=@~:,memory=@1e308:/10d");
     let values = [("cpu", f64::MAX), ("load1", f64::MIN), ("network", f64::MIN), ("disk", 0.0), ("memory", 1e308)];
     sim.send(0, &values).until(1e6);
-    let told = std::mem::take(&mut sim.told);
-    assert_eq!(told.len(), 4, "{told:?}");
-    assert!(told[0].starts_with("0.000 s0: WARNING cpu 1797693134862315"), "{}", told[0]);
-    assert!(told[2].ends_with("(@~:)") && told[3].starts_with("864000.000 s0: CRITICAL memory 1"), "{told:?}");
+    let changes = std::mem::take(&mut sim.changes);
+    assert_eq!(changes.len(), 4, "{changes:?}");
+    assert!(changes[0].starts_with("0.000 s0: WARNING cpu 1797693134862315"), "{}", changes[0]);
+    assert!(changes[2].ends_with("(@~:)") && changes[3].starts_with("864000.000 s0: CRITICAL memory 1"), "{changes:?}");
     assert_eq!(sim.due(), None, "an age beyond all clocks is never waited for");
 }
 
@@ -211,5 +211,5 @@ fn ten_thousand_rules_come_to_one_of_each_name_and_level() {
         sim.until(f64::from(i)).send(0, &[("cpu", value), ("memory", value), ("load1", value)]);
     }
     assert_eq!(sim.rules.thresholds(0).list().len(), names.len());
-    assert!(!sim.told.is_empty());
+    assert!(!sim.changes.is_empty());
 }

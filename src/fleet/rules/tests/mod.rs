@@ -1,4 +1,4 @@
-//! Transcripts: a simulated clock jumps from deadline to deadline, and all that is told is compared.
+//! Transcripts on a simulated clock, which jumps from deadline to deadline.
 
 use super::*;
 use crate::fleet::tests::{At, alert, connected, lost, process, processes, sample};
@@ -7,13 +7,13 @@ mod fleets;
 mod histories;
 mod levels;
 
-/// A board, rules, their clock, and what was told so far.
+/// A board, rules, the clock, and the changes so far.
 struct Sim {
     board: Board,
     rules: Rules,
     start: Instant,
     now: f64,
-    told: Vec<String>,
+    changes: Vec<String>,
 }
 
 impl Sim {
@@ -26,10 +26,10 @@ impl Sim {
             thresholds.add_criticals(criticals).unwrap();
         }
         let (board, rules) = (Board::default(), Rules::new(thresholds));
-        Sim { board, rules, start: Instant::now(), now: 0.0, told: Vec::new() }
+        Sim { board, rules, start: Instant::now(), now: 0.0, changes: Vec::new() }
     }
 
-    /// With the server s0, connected.
+    /// Creates a simulation with the server s0, connected.
     fn connected(warnings: &str, criticals: &str) -> Sim {
         let mut sim = Sim::new(warnings, criticals);
         sim.say(0, &[connected()]);
@@ -48,12 +48,12 @@ impl Sim {
         let at = self.at();
         let now = at.now();
         for change in self.rules.step(now, &mut self.board) {
-            self.told.push(format!("{:.3} {change}", self.now));
+            self.changes.push(format!("{:.3} {change}", self.now));
         }
         assert!(self.rules.deadline().is_none_or(|due| due > now), "a deadline that is over is a busy loop");
     }
 
-    /// A server says something now.
+    /// Updates the board with a message of a server.
     fn say(&mut self, id: usize, events: &[Event<'_>]) -> &mut Sim {
         let at = self.at();
         at.say(&mut self.board, id, events);
@@ -65,12 +65,12 @@ impl Sim {
         self.say(id, &[sample(values)])
     }
 
-    /// The processor use of s0.
+    /// Updates the processor use of s0.
     fn cpu(&mut self, percent: f64) -> &mut Sim {
         self.send(0, &[("cpu", percent)])
     }
 
-    /// Goes on to a time; what is due before is judged when it is due.
+    /// Advances the clock, and steps at each deadline on the way.
     fn until(&mut self, seconds: f64) -> &mut Sim {
         while let Some(due) = self.due().filter(|due| *due <= seconds) {
             self.now = self.now.max(due);
@@ -84,10 +84,10 @@ impl Sim {
         self
     }
 
-    /// Compares all that was told, and forgets it.
+    /// Compares and clears the changes so far.
     #[track_caller]
-    fn expect(&mut self, told: &[&str]) -> &mut Sim {
-        assert_eq!(std::mem::take(&mut self.told), told);
+    fn expect(&mut self, expected: &[&str]) -> &mut Sim {
+        assert_eq!(std::mem::take(&mut self.changes), expected);
         self
     }
 }
