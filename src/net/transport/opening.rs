@@ -29,15 +29,16 @@ pub struct Opening {
     step: Option<OpeningStep>,
 }
 
-/// The step under way. Contents are boxed, since a step is moved in and out of [`Opening`] each time that it runs.
+/// The step under way. It is moved out of [`Opening`] while it runs.
 enum OpeningStep {
+    /// Boxed, since it is the largest by far.
     Connecting(Box<Connecting>),
-    Tunnel(Box<(Socket, Exchange)>),
+    Tunnel(Socket, Exchange),
     /// Waits until fewer handshakes are under way in the loop.
     Queued(Socket),
     /// A handshake, and the time when it began.
-    Tls(Box<(Handshake<Socket>, Instant)>),
-    Upgrade(Box<Upgrading>),
+    Tls(Handshake<Socket>, Instant),
+    Upgrade(Upgrading),
 }
 
 /// An upgrade under way. Once it is granted, the exchange holds only the bytes after the head of the response.
@@ -53,7 +54,7 @@ enum StepOutcome {
     Wait(OpeningStep),
     /// This step runs at once.
     Continue(OpeningStep),
-    Open(Box<Upgrading>),
+    Open(Upgrading),
     Redirect(Box<Endpoint>),
 }
 
@@ -68,7 +69,7 @@ impl Opening {
     }
 
     /// Goes as far as possible without waiting; `None` while it waits. An error is final.
-    pub fn advance(&mut self, io: &mut LoopIo<'_>) -> Result<Option<Box<Upgrading>>, Box<Disconnect>> {
+    pub fn advance(&mut self, io: &mut LoopIo<'_>) -> Result<Option<Upgrading>, Box<Disconnect>> {
         while let Some(step) = self.step.take() {
             match self.run(step, io)? {
                 StepOutcome::Wait(step) => {
@@ -99,7 +100,11 @@ impl Opening {
 
     /// Returns the time until which a handshake under way counts against the loop's limit.
     pub fn busy_until(&self) -> Option<Instant> {
-        if let Some(OpeningStep::Tls(tls)) = &self.step { Some(tls.1 + super::HANDSHAKE_COUNTS_FOR) } else { None }
+        if let Some(OpeningStep::Tls(_, since)) = &self.step {
+            Some(*since + super::HANDSHAKE_COUNTS_FOR)
+        } else {
+            None
+        }
     }
 
     /// Describes the step under way, for the text of a timeout.
@@ -131,10 +136,10 @@ impl Opening {
     fn run(&mut self, step: OpeningStep, io: &mut LoopIo<'_>) -> StepResult {
         match step {
             OpeningStep::Connecting(connecting) => self.connect(connecting, io),
-            OpeningStep::Tunnel(tunnel) => self.tunnel(tunnel, io),
+            OpeningStep::Tunnel(socket, exchange) => self.tunnel(socket, exchange, io),
             OpeningStep::Queued(_) if *io.handshakes == 0 => Ok(StepOutcome::Wait(step)),
             OpeningStep::Queued(socket) => begin_handshake(socket, &self.route, io),
-            OpeningStep::Tls(tls) => self.handshake(*tls, io),
+            OpeningStep::Tls(handshake, since) => self.handshake(handshake, since, io),
             OpeningStep::Upgrade(upgrading) => self.upgrade(upgrading, io),
         }
     }
@@ -148,22 +153,21 @@ impl Opening {
         Ok(StepOutcome::Continue(match &self.route.proxy {
             Some(proxy) => {
                 let request = proxy.connect_request(&self.route.endpoint.host, self.route.endpoint.port);
-                OpeningStep::Tunnel(Box::new((socket, Exchange::new(request))))
+                OpeningStep::Tunnel(socket, Exchange::new(request))
             }
             None => begin_tls_or_upgrade(&self.route, socket, io),
         }))
     }
 
-    fn tunnel(&mut self, mut tunnel: Box<(Socket, Exchange)>, io: &mut LoopIo<'_>) -> StepResult {
+    fn tunnel(&mut self, mut socket: Socket, mut exchange: Exchange, io: &mut LoopIo<'_>) -> StepResult {
         let failed = |why: &str| self.failed(Phase::Proxy, why);
         let Some(proxy) = &self.route.proxy else { return Err(failed("no proxy is configured any more")) };
-        let (socket, exchange) = &mut *tunnel;
-        let progress = exchange.advance(socket);
-        if self.is_blocked(Phase::Proxy, progress, exchange)? {
-            return Ok(StepOutcome::Wait(OpeningStep::Tunnel(tunnel)));
+        let progress = exchange.advance(&mut socket);
+        if self.is_blocked(Phase::Proxy, progress, &exchange)? {
+            return Ok(StepOutcome::Wait(OpeningStep::Tunnel(socket, exchange)));
         }
         match proxy.read_response(&exchange.received) {
-            Ok(None) => Ok(StepOutcome::Continue(OpeningStep::Tunnel(tunnel))),
+            Ok(None) => Ok(StepOutcome::Continue(OpeningStep::Tunnel(socket, exchange))),
             // In TLS and in HTTP the client sends first, so these bytes cannot come from the server: the proxy made
             // them up, or lets someone else answer.
             Ok(Some(len)) if exchange.received.len() > len => {
@@ -171,7 +175,7 @@ impl Opening {
             }
             Ok(Some(_)) => {
                 self.peer = format!("{} through the proxy {}", self.route.endpoint.authority(), self.peer);
-                Ok(StepOutcome::Continue(begin_tls_or_upgrade(&self.route, tunnel.0, io)))
+                Ok(StepOutcome::Continue(begin_tls_or_upgrade(&self.route, socket, io)))
             }
             Err(refused) => {
                 let mut why = failed(&refused.text);
@@ -184,11 +188,9 @@ impl Opening {
         }
     }
 
-    fn handshake(&self, (handshake, since): (Handshake<Socket>, Instant), io: &mut LoopIo<'_>) -> StepResult {
+    fn handshake(&self, handshake: Handshake<Socket>, since: Instant, io: &mut LoopIo<'_>) -> StepResult {
         match handshake.advance(io.now.wall) {
-            Ok(tls::Progress::Waiting(handshake)) => {
-                Ok(StepOutcome::Wait(OpeningStep::Tls(Box::new((handshake, since)))))
-            }
+            Ok(tls::Progress::Waiting(handshake)) => Ok(StepOutcome::Wait(OpeningStep::Tls(handshake, since))),
             Ok(tls::Progress::Done(stream)) => {
                 Ok(StepOutcome::Continue(begin_upgrade(&self.route, Stream::Tls(Box::new(stream)), io)))
             }
@@ -202,9 +204,9 @@ impl Opening {
         }
     }
 
-    fn upgrade(&self, mut upgrading: Box<Upgrading>, io: &mut LoopIo<'_>) -> StepResult {
+    fn upgrade(&self, mut upgrading: Upgrading, io: &mut LoopIo<'_>) -> StepResult {
         let failed = |why: &str| self.failed(Phase::Upgrade, why);
-        let Upgrading { stream, exchange, key } = &mut *upgrading;
+        let Upgrading { stream, exchange, key } = &mut upgrading;
         let progress = exchange.advance(stream);
         if self.is_blocked(Phase::Upgrade, progress, exchange)? {
             return Ok(StepOutcome::Wait(OpeningStep::Upgrade(upgrading)));
@@ -295,7 +297,7 @@ fn begin_handshake(socket: Socket, route: &Route, io: &mut LoopIo<'_>) -> StepRe
     let connector = io.connectors.get(&route.tls).map_err(|why| Disconnect::new(Phase::Tls, why))?;
     *io.handshakes -= 1;
     let handshake = connector.handshake(&route.endpoint.host, socket);
-    Ok(StepOutcome::Continue(OpeningStep::Tls(Box::new((handshake, io.now.mono)))))
+    Ok(StepOutcome::Continue(OpeningStep::Tls(handshake, io.now.mono)))
 }
 
 fn begin_upgrade(route: &Route, stream: Stream, io: &mut LoopIo<'_>) -> OpeningStep {
@@ -309,7 +311,7 @@ fn begin_upgrade(route: &Route, stream: Stream, io: &mut LoopIo<'_>) -> OpeningS
         key: &key,
         headers: &route.headers(),
     });
-    OpeningStep::Upgrade(Box::new(Upgrading { stream, exchange: Exchange::new(request), key }))
+    OpeningStep::Upgrade(Upgrading { stream, exchange: Exchange::new(request), key })
 }
 
 /// Decides by the status of a refused upgrade how to go on.

@@ -1,9 +1,12 @@
-//! Recognises a peer that speaks another protocol than the expected one, by the first bytes that it sent.
+//! Recognises another protocol than the expected one by its first bytes, and quotes foreign text in errors.
 
 use crate::model::text::escape;
 
-/// Bytes of the first line that an error text quotes.
-const QUOTED_BYTES: usize = 40;
+/// Upper bound on the quoted bytes of another protocol's first line.
+const MAX_FIRST_LINE: usize = 40;
+
+/// Upper bound on other quoted text, in characters.
+const MAX_QUOTED: usize = 200;
 
 /// A protocol that a wrong port, scheme or proxy leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +33,14 @@ pub fn recognise(start: &[u8]) -> Protocol {
 /// Returns the first line for an error text: escaped, cut after 40 bytes, without a character that the cut split.
 pub fn first_line(start: &[u8]) -> String {
     let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
-    let text = String::from_utf8_lossy(&line[..line.len().min(QUOTED_BYTES)]);
+    let text = String::from_utf8_lossy(&line[..line.len().min(MAX_FIRST_LINE)]);
     escape(text.trim_end_matches('\u{fffd}')).into_owned()
+}
+
+/// Returns text for an error: escaped, cut after 200 characters.
+pub fn quote(text: &str) -> String {
+    let end = text.char_indices().nth(MAX_QUOTED).map_or(text.len(), |(end, _)| end);
+    escape(&text[..end]).into_owned()
 }
 
 #[cfg(test)]

@@ -102,7 +102,8 @@ impl Endpoint {
     #[must_use]
     pub fn host_header(&self) -> String {
         let host = bracketed(self.host.split('%').next().unwrap_or_default());
-        if self.port == self.default_port() { host } else { format!("{host}:{}", self.port) }
+        let default_port = if self.secure { 443 } else { 80 };
+        if self.port == default_port { host } else { format!("{host}:{}", self.port) }
     }
 
     /// Returns the Authorization header for the URI's user information (RFC 7617).
@@ -122,10 +123,6 @@ impl Endpoint {
     #[must_use]
     pub fn has_credentials(&self) -> bool {
         self.userinfo.is_some() || self.secret.is_some() || redact_query(&self.target) != self.target
-    }
-
-    fn default_port(&self) -> u16 {
-        if self.secure { 443 } else { 80 }
     }
 }
 

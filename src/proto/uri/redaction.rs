@@ -36,7 +36,11 @@ pub(super) fn redact_query(target: &str) -> String {
     for (i, parameter) in query.split('&').enumerate() {
         redacted.push(if i == 0 { '?' } else { '&' });
         match parameter.split_once('=') {
-            Some((name, value)) if is_secret_parameter(name) && !value.is_empty() => {
+            // The server uses the decoded name.
+            Some((name, value))
+                if !value.is_empty()
+                    && (is_secret(name) || percent_decode(name).is_some_and(|name| is_secret(&name))) =>
+            {
                 redacted.push_str(name);
                 redacted.push_str("=redacted");
             }
@@ -44,11 +48,6 @@ pub(super) fn redact_query(target: &str) -> String {
         }
     }
     redacted
-}
-
-/// Also checks the decoded name, which is the one that the server uses.
-fn is_secret_parameter(name: &str) -> bool {
-    is_secret(name) || percent_decode(name).is_some_and(|name| is_secret(&name))
 }
 
 /// Returns true if a parameter or header with this name carries a credential.

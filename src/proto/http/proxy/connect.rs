@@ -3,8 +3,7 @@
 use std::fmt;
 
 use super::Proxy;
-use crate::model::text::escape;
-use crate::proto::http::foreign::{self, Protocol};
+use crate::proto::http::foreign::{self, Protocol, quote};
 use crate::proto::http::head::{self, Fields, HeadError, ResponseHead};
 use crate::proto::uri::authority::{basic, bracketed};
 
@@ -71,15 +70,15 @@ impl Proxy {
             502..=504 => ": it cannot reach the server".into(),
             _ => String::new(),
         };
-        let text = format!("the proxy answered {status}{space}{}{advice}", escape(head.reason));
+        let text = format!("the proxy answered {status}{space}{}{advice}", quote(head.reason));
         TunnelRefused { status: Some(status), text }
     }
 
     fn authentication_advice(&self, fields: &Fields<'_>) -> String {
         let schemes: Vec<_> =
-            fields.lines("Proxy-Authenticate").filter_map(|line| line.split_whitespace().next()).collect();
+            fields.lines("Proxy-Authenticate").iter().filter_map(|line| line.split_whitespace().next()).collect();
         if !schemes.is_empty() && !schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("Basic")) {
-            return format!(": it requires {}, but only Basic is supported", escape(&schemes.join(", ")));
+            return format!(": it requires {}, but only Basic is supported", quote(&schemes.join(", ")));
         }
         if self.has_credentials() {
             return ": it rejects the user name and password".into();

@@ -1,6 +1,7 @@
 //! The client's side: writes the request, and checks the response.
 
 use super::{UpgradeRefused, accept_key, refused};
+use crate::proto::http::foreign::quote;
 use crate::proto::http::head::{self, Fields, ResponseHead};
 use crate::proto::http::retry_after;
 use std::time::SystemTime;
@@ -74,14 +75,14 @@ fn check_granted(head: &ResponseHead<'_>, key: &str) -> Result<(), UpgradeRefuse
 
 /// Returns the first member of a list without its parameters, for an error text.
 fn first_name(fields: &Fields<'_>, header: &str) -> Option<String> {
-    fields.members(header).next().map(|member| refused::quotable(member.split(';').next().unwrap_or_default().trim()))
+    fields.members(header).first().map(|member| quote(member.split(';').next().unwrap_or_default().trim()))
 }
 
 fn refused_by_status(head: &ResponseHead<'_>, body: &[u8], wall: SystemTime) -> UpgradeRefused {
     let is_chunked = head.fields.has_member("Transfer-Encoding", "chunked");
     UpgradeRefused::Status {
         code: head.status,
-        reason: refused::quotable(head.reason),
+        reason: quote(head.reason),
         retry_after: head.fields.value("Retry-After").and_then(|text| retry_after::parse(text, wall)),
         location: head.fields.value("Location").map(str::to_owned),
         body: refused::first_text_line(body, is_chunked),

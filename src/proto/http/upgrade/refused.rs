@@ -1,13 +1,9 @@
 //! The reasons why an upgrade fails, each in one line that names the way out.
 
-use crate::model::text::escape;
-use crate::proto::http::foreign::{self, Protocol};
+use crate::proto::http::foreign::{self, Protocol, quote};
 use crate::proto::http::head::HeadError;
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
-
-/// Upper bound on a quoted text, in characters.
-const MAX_QUOTED: usize = 200;
 
 /// Upper bound on the part of a body in which a line of text is searched, in bytes.
 const MAX_BODY: usize = 4096;
@@ -158,7 +154,7 @@ fn without_secrets(location: &str) -> String {
     let start = address.find("://").map_or(0, |at| at + 3);
     let host_end = address[start..].find('/').map_or(address.len(), |at| start + at);
     let host = address[start..host_end].rfind('@').map_or(start, |at| start + at + 1);
-    quotable(&format!("{}{}", &address[..start], &address[host..]))
+    quote(&format!("{}{}", &address[..start], &address[host..]))
 }
 
 /// Returns the first line of a body that has text in it. Tags of HTML are left out, so that the title of an error page
@@ -175,13 +171,7 @@ pub(super) fn first_text_line(body: &[u8], is_chunked: bool) -> String {
             bare.push(c);
         }
     }
-    quotable(bare.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default())
-}
-
-/// Returns foreign text for a log line: escaped, at most 200 characters of it.
-pub(super) fn quotable(text: &str) -> String {
-    let end = text.char_indices().nth(MAX_QUOTED).map_or(text.len(), |(end, _)| end);
-    escape(&text[..end]).into_owned()
+    quote(bare.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -265,7 +255,7 @@ mod tests {
         ] {
             assert_eq!(first_text_line(body.as_bytes(), false), expected);
         }
-        assert_eq!(first_text_line("ä".repeat(300).as_bytes(), false), "ä".repeat(MAX_QUOTED));
+        assert_eq!(first_text_line("ä".repeat(300).as_bytes(), false), "ä".repeat(200));
         assert_eq!(first_text_line(b"\xff", false), "\u{fffd}");
     }
 }
