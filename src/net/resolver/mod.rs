@@ -59,7 +59,7 @@ impl LookupDriver {
     /// Dropping it closes its sockets.
     ///
     /// # Errors
-    /// Where the lookup has failed: one line that begins with `resolve HOST: ` and names the server. Returned once.
+    /// If the lookup has failed: one line that begins with `resolve HOST: ` and names the server. Returned once.
     pub fn advance(
         &mut self,
         registry: &Registry,

@@ -82,8 +82,12 @@ impl HappyEyeballs {
                 self.is_done = true;
                 return AttemptAction::Won(number);
             }
-            AttemptInput::Connected(_) => {}
-            AttemptInput::Failed(number, why) => self.fail(number, why, now),
+            AttemptInput::Failed(number, why) if self.is_running(number) => {
+                self.attempts[number].failure = Some(why);
+                // RFC 8305 section 5: a failure starts the next attempt at once.
+                self.next_at = now;
+            }
+            AttemptInput::Connected(_) | AttemptInput::Failed(..) => {}
         }
         self.advance(now)
     }
@@ -146,14 +150,6 @@ impl HappyEyeballs {
 
     fn is_running(&self, number: usize) -> bool {
         self.attempts.get(number).is_some_and(|attempt| attempt.failure.is_none())
-    }
-
-    fn fail(&mut self, number: usize, why: String, now: Instant) {
-        if self.is_running(number) {
-            self.attempts[number].failure = Some(why);
-            // RFC 8305 section 5: a failure starts the next attempt at once.
-            self.next_at = now;
-        }
     }
 
     fn advance(&mut self, now: Instant) -> AttemptAction {

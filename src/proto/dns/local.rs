@@ -10,7 +10,7 @@ use super::{HostQuery, interleave};
 /// `hosts` returns the addresses of a name in `/etc/hosts`, in the file's order.
 ///
 /// # Errors
-/// Where no server could help: the host is neither a name nor an address, or an address of the other family.
+/// If no server could help: the host is neither a name nor an address, or an address of the other family.
 #[must_use]
 pub fn resolve_locally(
     query: HostQuery<'_>,
@@ -23,7 +23,9 @@ pub fn resolve_locally(
         found
     };
     let refused = |why: String| Some(Err(format!("resolve {host}: {why}")));
-    if is_localhost(host) {
+    // RFC 6761 section 6.3: always loopback, also without `/etc/hosts` and without a server.
+    let last_label = host.rsplit('.').next().unwrap_or_default();
+    if last_label.eq_ignore_ascii_case("localhost") {
         return Some(Ok(wanted(vec![
             (Ipv6Addr::LOCALHOST, query.port).into(),
             (Ipv4Addr::LOCALHOST, query.port).into(),
@@ -39,12 +41,6 @@ pub fn resolve_locally(
     }
     let found = wanted(hosts(host));
     (!found.is_empty()).then(|| Ok(interleave(found)))
-}
-
-/// RFC 6761 section 6.3: always loopback, also without `/etc/hosts` and without a server.
-fn is_localhost(host: &str) -> bool {
-    let last = host.rsplit('.').next().unwrap_or_default();
-    last.eq_ignore_ascii_case("localhost")
 }
 
 /// Explains why this is neither an address nor a name; `None` for a name.

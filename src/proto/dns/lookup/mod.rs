@@ -12,7 +12,7 @@ use crate::model::time::earliest;
 
 use question::{DnsServerError, DnsServers, Question, QuestionOutcome};
 
-/// How long IPv4 addresses wait for IPv6 ones: the Resolution Delay, RFC 8305 section 3.
+/// Time that IPv4 addresses wait for IPv6 ones: the Resolution Delay, RFC 8305 section 3.
 pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 /// Lower bound on the time that one try has, however many servers there are.
 const MIN_TRY: Duration = Duration::from_millis(500);
