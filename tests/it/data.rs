@@ -1,4 +1,4 @@
-//! What is shown of what arrives: how often, how many, and what it came to.
+//! Options that select messages (--every, --count, --history), statistics, and alerts.
 
 use crate::client::{greet, json_lines, sample, sending, statistics, watch, watched};
 use crate::support::program::{Finished, Run, wsmon};
@@ -17,18 +17,18 @@ fn with_alert(cpu: f64) -> String {
 }
 
 #[test]
-fn every_so_often_the_latest_sample_is_shown_and_saved() {
-    let scratch = TempDir::new();
+fn every_shows_and_saves_the_latest_sample_of_each_interval() {
+    let dir = TempDir::new();
     let server = sending((1..=5).map(|n| sample(n.into())));
-    let finished = watched(&server, &format!("-n 2 --every 0.5 -f jsonl --save-data {}", scratch.path("data")));
+    let finished = watched(&server, &format!("-n 2 --every 0.5 -f jsonl --save-data {}", dir.path("data")));
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert_eq!(usages(&finished.stdout), [1.0, 5.0]);
-    assert_eq!(finished.stdout, scratch.read("data"));
+    assert_eq!(finished.stdout, dir.read("data"));
     assert!(finished.took >= Duration::from_millis(500), "{finished:?}");
 }
 
 #[test]
-fn what_is_no_sample_is_shown_at_once_whatever_every_says() {
+fn every_does_not_delay_messages_other_than_samples() {
     let server = sending([sample(1.0), sample(2.0), r#"{"type": "status", "connected_clients": 1}"#.to_owned()]);
     let finished = watched(&server, "-n 2 --every 1h -f jsonl");
     assert_eq!(finished.code, Some(0), "{finished:?}");
@@ -37,23 +37,23 @@ fn what_is_no_sample_is_shown_at_once_whatever_every_says() {
 }
 
 #[test]
-fn a_sample_that_waits_is_shown_at_the_end() {
+fn a_sample_that_every_holds_back_is_shown_at_the_end() {
     let finished = watched(&sending([sample(1.0), sample(2.0), sample(3.0)]), "-d 0.3 --every 1h -f jsonl");
     assert_eq!((finished.code, usages(&finished.stdout)), (Some(0), vec![1.0, 3.0]), "{finished:?}");
 }
 
 #[test]
-fn a_sample_that_brings_an_alert_takes_the_place_of_an_older_one_that_waits() {
+fn a_sample_with_an_alert_replaces_an_older_one_that_every_holds_back() {
     let server = sending([sample(1.0), sample(2.0), with_alert(3.0)]);
     let finished = watched(&server, "-d 0.3 --every 1h -f jsonl");
     assert_eq!(usages(&finished.stdout), [1.0, 3.0], "{finished:?}");
 }
 
 #[test]
-fn every_shows_at_most_one_sample_in_its_time() {
+fn every_shows_at_most_one_sample_in_each_interval() {
     let server = Server::start(|mut peer| {
         greet(&mut peer);
-        // As many as pings in a second: at 20 a second.
+        // Each ping, 20 a second, is followed by a sample.
         for n in 0..20 {
             peer.expect(PING);
             peer.text(sample(n.into()));
@@ -62,12 +62,12 @@ fn every_shows_at_most_one_sample_in_its_time() {
     });
     let finished = watched(&server, "-d 1.2 --every 0.4 --ping-interval 0.05 -f jsonl");
     let shown = usages(&finished.stdout);
-    // At 0, 0.4, 0.8 and 1.2 s, and what waits at the end.
+    // At 0, 0.4, 0.8 and 1.2 s, and the one held back at the end.
     assert!((2..=5).contains(&shown.len()) && shown.is_sorted(), "{finished:?}");
 }
 
 #[test]
-fn a_count_is_of_content_and_of_each_server() {
+fn a_count_holds_for_each_server_and_leaves_out_greetings() {
     let few = sending((0..9).map(|n| sample(n.into())));
     let many = sending((10..90).map(|n| sample(n.into())));
     let mut command = wsmon(["-u", &format!("a={}", few.uri()), "-u", &format!("b={}", many.uri())]);
@@ -94,7 +94,7 @@ fn greetings_keep_alives_and_server_errors_are_not_counted() {
 }
 
 #[test]
-fn the_history_gives_the_spread_of_each_metric() {
+fn the_history_gives_a_summary_of_each_metric() {
     let message = |cpu: f64| {
         sample(cpu).replacen("\"data\": {", "\"data\": {\"memory\": {\"percentage\": 50.0, \"used\": 1024}, ", 1)
     };
@@ -135,7 +135,7 @@ fn the_statistics_count_messages_and_their_bytes() {
 }
 
 #[test]
-fn a_server_that_was_never_reached_has_no_times() {
+fn a_server_that_was_never_reached_has_no_times_in_the_statistics() {
     let finished = crate::support::program::run(["-u", "x=ws://127.0.0.1:1", "--no-reconnect", "-s", "-f", "jsonl"]);
     let statistics = statistics(&finished);
     assert_eq!((&statistics["connection_start"], &statistics["uptime_seconds"]), (&Value::Null, &Value::Null));
@@ -156,7 +156,7 @@ fn alerts(finished: &Finished) -> Vec<&str> {
 }
 
 #[test]
-fn a_flood_is_shown_whole_and_in_order_while_the_reader_reads() {
+fn a_flood_is_shown_completely_and_in_order_to_a_reader_that_reads() {
     const MOST: u32 = 20_000;
     let server = sending((0..MOST).map(|n| format!("{{\"type\":\"n\",\"n\":{n}}}")));
     let run = watch(&server, &format!("-q -f jsonl -s -n {MOST} --when-full wait"));

@@ -1,4 +1,4 @@
-//! Holds the manual and the README against what the program itself says.
+//! Compares the manual and the README with the program.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
@@ -29,7 +29,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("UTF-8")
 }
 
-/// `-f` and `--format`, as the lines of the help begin with them.
+/// Returns the options of the help: `-f`, `--format` and so on.
 fn options() -> BTreeSet<String> {
     let help = wsmon(&["--help"]);
     let lines = text(&help.stdout).lines().filter(|line| line.starts_with("  -"));
@@ -39,7 +39,7 @@ fn options() -> BTreeSet<String> {
     options
 }
 
-/// What stands after each macro of this name in the manual.
+/// Returns the text after each macro of this name in the manual.
 fn after<'a>(name: &'a str, source: &'a str) -> impl Iterator<Item = &'a str> {
     source.lines().filter(|line| line.starts_with('.')).flat_map(move |line| {
         let words: Vec<_> = line.trim_start_matches('.').split(' ').collect();
@@ -48,7 +48,7 @@ fn after<'a>(name: &'a str, source: &'a str) -> impl Iterator<Item = &'a str> {
     })
 }
 
-/// Every word that looks like an option, in text, examples and tables.
+/// Returns every word that looks like an option, in text, examples and tables.
 fn spelled_out(source: &str) -> BTreeSet<String> {
     let words = source.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
     let long = |word: &&str| word.strip_prefix("--").is_some_and(|name| name.starts_with(char::is_alphabetic));
@@ -96,7 +96,7 @@ fn the_synopsis_joins_the_switches_that_have_a_letter() {
     assert_eq!(joined.chars().collect::<BTreeSet<_>>(), letters);
 }
 
-/// The names in the items of a section of the manual.
+/// Returns the names in the items of a section of the manual.
 fn items(name: &str) -> BTreeSet<&'static str> {
     let items = section(name).lines().filter_map(|line| line.strip_prefix(".It Cm "));
     items.filter_map(|line| line.split(' ').next()).collect()
@@ -129,7 +129,7 @@ fn help_errors_and_readme_name_every_format_and_every_dialect() {
     }
 }
 
-/// The rows of a table below this heading, cell by cell. A row without a member belongs to the one above.
+/// Returns the rows of the table below this heading, cell by cell. A row without a member belongs to the one above.
 fn table(heading: &str) -> Vec<Vec<&'static str>> {
     let (_, rest) = section("EVENTS").split_once(&format!(".Ss {heading}\n")).expect(heading);
     let rows = rest.split(".El").next().unwrap_or(rest).lines().filter_map(|line| line.strip_prefix(".It "));
@@ -164,7 +164,7 @@ fn the_manual_lists_every_member_of_a_sample_in_its_unit() {
 }
 
 #[test]
-fn the_manual_says_of_every_member_which_server_sends_it() {
+fn the_manual_names_the_servers_that_send_each_member() {
     let servers = ["monitoring", "sysmedic", "fastpluggy", "pmdaemon", "neurograph"];
     for row in table("Samples").iter().chain(&table("Other kinds")) {
         assert_eq!(row.len(), 4, "{row:?}");
@@ -189,7 +189,7 @@ fn the_manual_names_every_variable() {
 }
 
 #[test]
-fn manual_and_readme_tell_the_same_exit_statuses() {
+fn manual_and_readme_list_the_same_exit_statuses() {
     for status in ["0", "1", "2", "3", "128 + n"] {
         assert!(section("EXIT STATUS").contains(&format!("\n.It {status}\n")), "{status}");
         assert!(README.contains(&format!("\n| {status} |")), "{status}");
@@ -197,7 +197,7 @@ fn manual_and_readme_tell_the_same_exit_statuses() {
 }
 
 #[test]
-fn a_mistake_is_answered_on_stderr_with_status_2_and_help_on_stdout_with_0() {
+fn a_usage_error_goes_to_stderr_with_status_2_and_help_to_stdout_with_0() {
     let mistake = wsmon(&["--nonsense"]);
     assert_eq!(mistake.status.code(), Some(2));
     assert_eq!(text(&mistake.stdout), "");

@@ -1,11 +1,11 @@
-//! What the exit status says, line by line of the manual.
+//! Exit statuses, in the order of the manual.
 
 use crate::client::{WELCOME, greet, sample, sending, watch, watched};
 use crate::support::program::{Finished, Run, wsmon};
 use crate::support::server::Server;
 use std::time::Duration;
 
-/// A server that says so much and then closes with this code.
+/// Starts a server that sends these messages and then closes with this code.
 fn closing(code: u16, messages: Vec<String>) -> Server {
     Server::start(move |mut peer| {
         peer.upgrade();
@@ -20,7 +20,7 @@ fn assert_status(finished: &Finished, status: i32) {
 }
 
 #[test]
-fn a_count_that_is_reached_is_0_whatever_else_happens() {
+fn a_count_that_is_reached_is_0_even_if_the_server_fails_afterwards() {
     let server = closing(1011, vec![sample(1.0), sample(2.0)]);
     for options in ["-n 2", "-n 2 --no-reconnect", "-n 2 -d 10", "-n 1 --max-reconnects 0"] {
         assert_status(&watched(&server, options), 0);
@@ -35,7 +35,7 @@ fn a_count_that_is_not_reached_when_the_duration_ends_is_1() {
 }
 
 #[test]
-fn a_duration_in_which_something_came_is_0_and_one_in_which_nothing_came_is_1() {
+fn a_duration_with_a_message_is_0_and_one_without_is_1() {
     let finished = watched(&sending([sample(1.0)]), "-d 0.3");
     assert_status(&finished, 0);
     assert!((0.3..3.0).contains(&finished.took.as_secs_f64()), "{finished:?}");
@@ -45,7 +45,7 @@ fn a_duration_in_which_something_came_is_0_and_one_in_which_nothing_came_is_1() 
 }
 
 #[test]
-fn a_signal_after_something_came_is_0_and_before_that_1() {
+fn a_signal_after_a_message_is_0_and_before_one_1() {
     for (messages, status) in [(vec![sample(1.0)], 0), (vec![], 1)] {
         for signal in ["INT", "TERM"] {
             let server = sending(&messages);
@@ -70,14 +70,14 @@ fn every_server_given_up_is_1() {
 }
 
 #[test]
-fn one_connection_that_ended_well_is_0_where_nothing_more_was_asked_for() {
+fn one_connection_that_ended_normally_is_0_without_a_count_or_duration() {
     for code in [1000, 1001] {
         assert_status(&watched(&closing(code, vec![sample(1.0)]), "--no-reconnect"), 0);
     }
 }
 
 #[test]
-fn one_connection_that_ended_otherwise_is_1() {
+fn one_connection_that_ended_abnormally_is_1() {
     let greeting = vec![WELCOME.to_owned()];
     for (code, messages, options) in [
         (1011, vec![sample(1.0)], "--no-reconnect"),
@@ -110,9 +110,9 @@ fn with_several_servers_one_that_delivered_suffices() {
 
 #[test]
 fn a_gap_in_the_saved_data_is_3() {
-    let scratch = crate::support::temp_dir::TempDir::new();
-    let data = scratch.path("data");
-    // A file that may not grow beyond 512 bytes, and whoever tries gets an error.
+    let dir = crate::support::temp_dir::TempDir::new();
+    let data = dir.path("data");
+    // Files may not grow beyond 512 bytes; SIGXFSZ is ignored, so that a write returns an error.
     let script = "trap '' XFSZ; ulimit -f 1; exec \"$@\"";
     let server = sending((0..20).map(|n| sample(n.into())));
     let mut command = std::process::Command::new("sh");

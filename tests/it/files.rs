@@ -3,9 +3,9 @@
 use crate::client::{json_lines, log_lines, sample, sending, watch, watched};
 use crate::support::temp_dir::TempDir;
 
-/// Samples whose CPU usage counts up.
-fn counting(most: u32) -> Vec<String> {
-    (0..most).map(|n| sample(n.into())).collect()
+/// Returns samples with ascending CPU usage.
+fn counting(max: u32) -> Vec<String> {
+    (0..max).map(|n| sample(n.into())).collect()
 }
 
 fn usages(text: &str) -> Vec<f64> {
@@ -20,17 +20,17 @@ fn saved_lines_are_those_of_the_format_jsonl() {
     );
     messages.push(sample(6.0));
     let server = sending(&messages);
-    let scratch = TempDir::new();
-    let finished = watched(&server, &format!("-n 8 -f jsonl --save-data {}", scratch.path("data")));
+    let dir = TempDir::new();
+    let finished = watched(&server, &format!("-n 8 -f jsonl --save-data {}", dir.path("data")));
     assert_eq!(finished.code, Some(0), "{finished:?}");
-    assert_eq!(finished.stdout, scratch.read("data"));
+    assert_eq!(finished.stdout, dir.read("data"));
     assert_eq!(finished.stdout.lines().count(), 11);
     assert_eq!(json_lines(&finished.stdout)[6]["text"], "no JSON");
-    // Whatever else is printed.
-    let other = watched(&server, &format!("-n 8 -f compact --save-data {}", scratch.path("other")));
+    // With any format on stdout.
+    let other = watched(&server, &format!("-n 8 -f compact --save-data {}", dir.path("other")));
     assert_eq!(other.code, Some(0), "{other:?}");
     let without_time = |name: &str| -> Vec<_> {
-        let mut lines = json_lines(&scratch.read(name));
+        let mut lines = json_lines(&dir.read(name));
         lines.iter_mut().for_each(|line| _ = line.as_object_mut().unwrap().remove("received_at"));
         lines
     };
@@ -38,12 +38,12 @@ fn saved_lines_are_those_of_the_format_jsonl() {
 }
 
 #[test]
-fn data_is_appended_and_a_torn_line_gets_its_end_first() {
-    let scratch = TempDir::new();
-    let data = scratch.write("data", "{\"whole\":1}\n{\"to");
+fn data_is_appended_and_an_incomplete_line_is_ended_first() {
+    let dir = TempDir::new();
+    let data = dir.write("data", "{\"whole\":1}\n{\"to");
     let finished = watched(&sending(counting(2)), &format!("-n 2 --save-data {data}"));
     assert_eq!(finished.code, Some(0), "{finished:?}");
-    let text = scratch.read("data");
+    let text = dir.read("data");
     let rest = text.strip_prefix("{\"whole\":1}\n{\"to\n").unwrap_or_else(|| panic!("{text}"));
     assert_eq!(usages(rest), [0.0, 1.0]);
     let why = format!("WARN {data}: ended in the middle of a line; added the missing line feed");
@@ -52,16 +52,16 @@ fn data_is_appended_and_a_torn_line_gets_its_end_first() {
 
 #[test]
 fn many_rotations_within_a_second_lose_nothing() {
-    let scratch = TempDir::new();
-    let data = scratch.path("data");
+    let dir = TempDir::new();
+    let data = dir.path("data");
     let options = format!("-q -n 1000 -s -f jsonl --save-data {data} --rotate-size 2K --rotate-keep 1000");
     let finished = watched(&sending(counting(1000)), &options);
     assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{}", finished.stdout);
-    let old = (1..).take_while(|n| scratch.has(&format!("data.{n}"))).count();
+    let old = (1..).take_while(|n| dir.has(&format!("data.{n}"))).count();
     assert!(old > 50, "{old}");
     let mut found = Vec::new();
     for n in (0..=old).rev() {
-        let text = scratch.read(&if n == 0 { "data".to_owned() } else { format!("data.{n}") });
+        let text = dir.read(&if n == 0 { "data".to_owned() } else { format!("data.{n}") });
         assert!(text.len() <= 2048 && text.ends_with('\n'), "{n}: {}", text.len());
         found.extend(usages(&text));
     }
@@ -71,20 +71,20 @@ fn many_rotations_within_a_second_lose_nothing() {
 }
 
 #[test]
-fn no_more_old_files_are_kept_than_asked_for() {
-    let scratch = TempDir::new();
-    let data = scratch.path("data");
+fn old_files_beyond_the_number_to_keep_are_removed() {
+    let dir = TempDir::new();
+    let data = dir.path("data");
     let options = format!("-n 200 --save-data {data} --rotate-size 1K --rotate-keep 2");
     assert_eq!(watched(&sending(counting(200)), &options).code, Some(0));
-    let found: Vec<_> = ["data.2", "data.1", "data"].iter().flat_map(|name| usages(&scratch.read(name))).collect();
+    let found: Vec<_> = ["data.2", "data.1", "data"].iter().flat_map(|name| usages(&dir.read(name))).collect();
     let newest: Vec<_> = (0..200).map(f64::from).skip(200 - found.len()).collect();
-    assert!(found == newest && !scratch.has("data.3"), "{found:?}");
+    assert!(found == newest && !dir.has("data.3"), "{found:?}");
 }
 
 #[test]
 fn two_programs_do_not_write_to_one_file() {
-    let scratch = TempDir::new();
-    let options = format!("--save-data {}", scratch.path("data"));
+    let dir = TempDir::new();
+    let options = format!("--save-data {}", dir.path("data"));
     let server = sending(counting(1));
     let first = watch(&server, &options);
     first.wait_stdout("CPU:   0.0%\n");
@@ -94,26 +94,26 @@ fn two_programs_do_not_write_to_one_file() {
 }
 
 #[test]
-fn the_log_goes_to_its_file_and_what_a_run_dies_of_to_stderr_as_well() {
-    let scratch = TempDir::new();
-    let log = scratch.path("log");
+fn the_log_goes_to_its_file_and_a_fatal_error_to_stderr_as_well() {
+    let dir = TempDir::new();
+    let log = dir.path("log");
     let server = sending(counting(1));
     let finished = watched(&server, &format!("-n 1 --log-file {log}"));
     assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{finished:?}");
-    let text = scratch.read("log");
+    let text = dir.read("log");
     assert_eq!(log_lines(&text, &["INFO x: connect"]).len(), 2, "{text}");
     drop(server);
     let run = crate::support::program::run(["-u", "x=ws://127.0.0.1:1", "--no-reconnect", "--log-file", &log]);
     assert_eq!(run.code, Some(1), "{run:?}");
     let why = "ERROR x: connect to 127.0.0.1:1: connection refused; giving up";
     assert_eq!(log_lines(&run.stderr, &[""]), [why, "ERROR nothing was received"]);
-    let all = scratch.read("log");
+    let all = dir.read("log");
     assert!(all.starts_with(&text), "appended: {all}");
     assert_eq!(log_lines(&all, &["ERROR"]).len(), 2, "{all}");
 }
 
 #[test]
-fn data_can_be_thrown_away() {
+fn data_can_be_saved_to_dev_null() {
     let finished = watched(&sending(counting(1)), "-n 1 --save-data /dev/null --log-file /dev/null");
     assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{finished:?}");
 }

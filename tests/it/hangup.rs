@@ -9,7 +9,7 @@ use std::fs;
 use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
 
-/// A server that sends a sample each time the test wants one.
+/// Starts a server that sends a sample for each value that the test passes to it.
 fn on_demand() -> (Server, Sender<f64>) {
     let (wanted, wishes) = channel();
     let wishes = Mutex::new(wishes);
@@ -25,7 +25,7 @@ fn on_demand() -> (Server, Sender<f64>) {
 }
 
 #[test]
-fn a_hangup_without_files_ends_the_run_in_good_order() {
+fn a_hangup_without_files_ends_the_run_normally() {
     let (server, wanted) = on_demand();
     let run = watch(&server, "-s");
     wanted.send(1.0).unwrap();
@@ -37,18 +37,18 @@ fn a_hangup_without_files_ends_the_run_in_good_order() {
 }
 
 #[test]
-fn a_hangup_makes_new_files_where_the_old_ones_were_moved_away() {
+fn a_hangup_creates_new_files_after_the_old_ones_were_moved() {
     let (server, wanted) = on_demand();
-    let scratch = TempDir::new();
-    let (data, log) = (scratch.path("data"), scratch.path("log"));
+    let dir = TempDir::new();
+    let (data, log) = (dir.path("data"), dir.path("log"));
     let run = watch(&server, &format!("-v --save-data {data} --log-file {log}"));
     wanted.send(1.0).unwrap();
     run.wait_stdout("CPU:   1.0%\n");
-    fs::rename(&data, scratch.path("data.moved")).unwrap();
-    fs::rename(&log, scratch.path("log.moved")).unwrap();
+    fs::rename(&data, dir.path("data.moved")).unwrap();
+    fs::rename(&log, dir.path("log.moved")).unwrap();
     run.signal("HUP");
     let made = std::time::Instant::now();
-    while !(scratch.has("data") && scratch.has("log") && scratch.read("log").contains("reopened")) {
+    while !(dir.has("data") && dir.has("log") && dir.read("log").contains("reopened")) {
         assert!(made.elapsed() < PATIENCE, "no new files");
         std::thread::yield_now();
     }
@@ -58,11 +58,11 @@ fn a_hangup_makes_new_files_where_the_old_ones_were_moved_away() {
     let finished = run.finish();
     assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{finished:?}");
     let usage = |name: &str| -> Vec<_> {
-        let lines = json_lines(&scratch.read(name));
+        let lines = json_lines(&dir.read(name));
         lines.iter().filter_map(|line| line["data"]["processor"]["usage_percent"].as_f64()).collect()
     };
     assert_eq!((usage("data.moved"), usage("data")), (vec![1.0], vec![2.0]));
-    assert!(scratch.read("log.moved").contains("connected"));
+    assert!(dir.read("log.moved").contains("connected"));
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! A program with nothing to do does nothing.
+//! An idle program does not wake up.
 
 use crate::client::{greet, sample, watch};
 use crate::support::server::Server;
 use std::time::Duration;
 
-/// How often the process has gone to sleep, see proc(5): each wake-up is one more.
+/// Returns the number of voluntary context switches, see proc(5): each wake-up adds one.
 fn sleeps(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
@@ -12,7 +12,7 @@ fn sleeps(pid: u32) -> u64 {
 }
 
 #[test]
-fn without_traffic_the_program_sleeps() {
+fn without_traffic_the_program_does_not_wake_up() {
     let server = Server::start(|mut peer| {
         greet(&mut peer);
         peer.text(sample(1.0));
@@ -29,7 +29,7 @@ fn without_traffic_the_program_sleeps() {
     runs[1].wait_stdout("CPU: ");
     runs[1].wait_stderr("retrying in");
     silent.wait_accepted(1);
-    // What follows the connection has half a second to settle.
+    // Half a second for the work after the upgrade.
     std::thread::sleep(Duration::from_millis(500));
     let before = runs.each_ref().map(|run| sleeps(run.pid()));
     for run in &runs {

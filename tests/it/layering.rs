@@ -1,10 +1,10 @@
-//! The shape of the sources: which folder may import which, and what must stand in a few files only.
+//! Rules for the sources: imports between folders, circles, and words that only certain files may contain.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// One folder of src: what it may import from the crate, and words that its code must not hold.
+/// One folder of src: the folders that it may import, and words that its code must not contain.
 struct Ring {
     folder: &'static str,
     may_import: &'static [&'static str],
@@ -18,7 +18,7 @@ const THREADS: &[&str] = &["thread::", "std::thread", "park_timeout", "async fn"
 const PRINTING: &[&str] = &["print!", "println!", "dbg!", "io::stdout", "io::stderr"];
 const ENDINGS: &[&str] = &[".unwrap()", ".expect(", "panic!(", "unreachable!(", "todo!(", "unimplemented!("];
 
-/// From the innermost ring outwards. The files of src itself, lib.rs and main.rs, are bound by nothing.
+/// From the innermost ring outwards. There are no rules for the files of src itself, lib.rs and main.rs.
 const RINGS: [Ring; 8] = [
     Ring { folder: "model", may_import: &[], may_not_say: &[CLOCK, SOCKETS, FILES, THREADS, PRINTING, ENDINGS] },
     Ring {
@@ -35,13 +35,13 @@ const RINGS: [Ring; 8] = [
         may_not_say: &[THREADS, PRINTING, ENDINGS],
     },
     Ring { folder: "demo", may_import: &["model", "proto", "net"], may_not_say: &[CLOCK, THREADS, PRINTING, ENDINGS] },
-    // The command uses the library by its public interface.
+    // The command uses the library through its public interface.
     Ring { folder: "cli", may_import: &[], may_not_say: &[CLOCK, THREADS, ENDINGS] },
 ];
 
 /// A source file without comments and tests.
 struct Source {
-    /// Below src, with slashes.
+    /// The path below src, with slashes.
     path: String,
     code: String,
 }
@@ -60,7 +60,7 @@ impl Source {
         parts
     }
 
-    /// Each `crate::…` and `super::…` in its code as an absolute path, with one path for each name in braces.
+    /// Returns each `crate::…` and `super::…` as an absolute path, with one path for each name in braces.
     fn imports(&self) -> Vec<Vec<String>> {
         let mut found = Vec::new();
         for (start, root) in ["crate::", "super::"].iter().flat_map(|root| self.code.match_indices(*root)) {
@@ -78,7 +78,7 @@ impl Source {
     }
 }
 
-/// Reads the path that `text` begins with, which may have braces, and adds what it names.
+/// Reads the path at the beginning of `text`, which may have braces, and adds the paths that it names.
 fn paths(mut base: Vec<String>, text: &str, found: &mut Vec<Vec<String>>) {
     let word: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     if let Some(inner) = text.strip_prefix('{') {
@@ -135,23 +135,23 @@ fn sources() -> Vec<Source> {
     found
 }
 
-/// Tests stand last in a file.
+/// Removes comments and the tests, which stand last in a file.
 fn code(text: &str) -> String {
     let text = text.split("\n#[cfg(test)]\nmod tests").next().unwrap();
     text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
 }
 
-/// Where these words stand, among the files that are chosen.
-fn standing(words: &[&str], among: impl Fn(&str) -> bool) -> Vec<String> {
+/// Finds these words in the selected files. Returns `path: word` for each.
+fn find_words(words: &[&str], is_selected: impl Fn(&str) -> bool) -> Vec<String> {
     let mut found = Vec::new();
-    for Source { path, code } in sources().iter().filter(|source| among(&source.path)) {
+    for Source { path, code } in sources().iter().filter(|source| is_selected(&source.path)) {
         found.extend(words.iter().filter(|word| code.contains(**word)).map(|word| format!("{path}: {word}")));
     }
     found
 }
 
 #[test]
-fn every_folder_has_a_row_and_imports_only_what_stands_there() {
+fn every_folder_has_a_row_and_imports_only_the_folders_in_it() {
     let mut wrong = Vec::new();
     for source in sources().iter().filter(|source| !source.folder().is_empty()) {
         let ring = RINGS.iter().find(|ring| ring.folder == source.folder()).expect("a row for each folder");
@@ -166,16 +166,16 @@ fn every_folder_has_a_row_and_imports_only_what_stands_there() {
 }
 
 #[test]
-fn no_folder_says_what_its_ring_must_not() {
+fn no_folder_contains_words_that_its_ring_forbids() {
     let mut wrong = Vec::new();
     for ring in &RINGS {
         let words: Vec<&str> = ring.may_not_say.iter().flat_map(|words| words.iter().copied()).collect();
-        wrong.extend(standing(&words, |path| path.starts_with(ring.folder)));
+        wrong.extend(find_words(&words, |path| path.starts_with(ring.folder)));
     }
     assert_eq!(wrong, [""; 0]);
 }
 
-/// A module and those below it are one unit here: the upper one names the lower ones, which share its types.
+/// A module and those below it count as one unit: the upper one names the lower ones, which share its types.
 #[test]
 fn no_files_import_each_other_in_a_circle() {
     let sources = sources();
@@ -194,7 +194,7 @@ fn no_files_import_each_other_in_a_circle() {
         }
     }
     assert!(imports.len() > 50, "only {} files import anything", imports.len());
-    // Whoever imports nothing that is left, or is imported by nothing that is left, is in no circle.
+    // A file that imports none of the remaining files is in no circle. Removing it may free others.
     while let Some(&outer) = imports.keys().find(|path| !imports[*path].iter().any(|to| imports.contains_key(to))) {
         imports.remove(outer);
     }
@@ -203,17 +203,17 @@ fn no_files_import_each_other_in_a_circle() {
 
 #[test]
 fn one_file_reads_the_clock() {
-    assert_eq!(standing(CLOCK, |path| path != "monitor/event_loop.rs"), [""; 0]);
+    assert_eq!(find_words(CLOCK, |path| path != "monitor/event_loop.rs"), [""; 0]);
 }
 
 #[test]
 fn unsafe_code_is_forbidden() {
     let manifest = include_str!("../../Cargo.toml");
     assert!(manifest.contains("\n[lints.rust]\nunsafe_code = \"forbid\"\n"));
-    assert_eq!(standing(&["unsafe {", "unsafe fn", "unsafe impl"], |_| true), [""; 0]);
+    assert_eq!(find_words(&["unsafe {", "unsafe fn", "unsafe impl"], |_| true), [""; 0]);
 }
 
 #[test]
-fn one_file_knows_the_feature_tls() {
-    assert_eq!(standing(&["feature = \"tls\""], |path| path != "net/tls/mod.rs"), [""; 0]);
+fn one_file_names_the_feature_tls() {
+    assert_eq!(find_words(&["feature = \"tls\""], |path| path != "net/tls/mod.rs"), [""; 0]);
 }

@@ -1,14 +1,14 @@
-//! Connections that end: no storm of new ones, an end where one was asked for, and one line that says why.
+//! Lost connections: backoff, limits on reconnections, and one log line with the reason.
 
 use crate::client::{greet, log_lines, sample, statistics, watch, watched};
 use crate::support::program::{Run, run};
 use crate::support::server::{CLOSE, Peer, Server};
 use std::time::Duration;
 
-/// How a connection ends; None: with a Close frame that has no code.
+/// The code of the Close frame; `None` = a Close frame without one.
 const ENDINGS: [Option<u16>; 5] = [Some(1000), Some(1001), None, Some(1008), Some(1011)];
 
-/// A server that says so many things and ends every connection so.
+/// Starts a server that sends this many messages and then closes, on every connection.
 fn ending(code: Option<u16>, messages: usize) -> Server {
     Server::start(move |mut peer| {
         peer.upgrade();
@@ -27,8 +27,8 @@ fn close(peer: &mut Peer, code: Option<u16>) {
 }
 
 #[test]
-fn a_server_that_closes_at_once_is_not_stormed() {
-    // At the same time, since each takes its two seconds.
+fn a_server_that_closes_at_once_is_dialled_with_backoff() {
+    // In parallel, since each takes two seconds.
     let mut runs = Vec::new();
     for code in ENDINGS {
         for messages in 0..=2 {
@@ -40,9 +40,9 @@ fn a_server_that_closes_at_once_is_not_stormed() {
     for (code, messages, server, run) in runs {
         let finished = run.finish();
         assert_eq!(finished.code, Some(i32::from(messages < 2)), "{finished:?}");
-        // A useful session that ended as servers do is followed by one more within a second.
-        let most = if messages == 2 { 2 } else { 1 };
-        assert!(server.accepted() <= most, "{code:?} after {messages}: {}: {finished:?}", server.accepted());
+        // The ordinary end of a useful session is followed by one fast reconnect.
+        let max = if messages == 2 { 2 } else { 1 };
+        assert!(server.accepted() <= max, "{code:?} after {messages}: {}: {finished:?}", server.accepted());
     }
 }
 
@@ -50,12 +50,12 @@ fn a_server_that_closes_at_once_is_not_stormed() {
 fn waits_between_attempts_grow() {
     let server = ending(Some(1011), 0);
     let finished = watched(&server, "-d 2 --reconnect-interval 0.2");
-    // Half of 0.2, 0.4, 0.8, 1.6 s at least: 0.1, 0.3, 0.7 s after the first.
+    // The waits are at least half of 0.2, 0.4 and 0.8 s: dials at 0.1, 0.3 and 0.7 s after the first.
     assert!((3..=5).contains(&server.accepted()), "{}: {finished:?}", server.accepted());
 }
 
 #[test]
-fn without_reconnection_the_first_end_is_the_last() {
+fn with_no_reconnect_the_run_ends_with_the_first_connection() {
     for code in ENDINGS {
         for option in ["--no-reconnect", "--max-reconnects 0"] {
             let server = ending(code, 1);
@@ -66,7 +66,7 @@ fn without_reconnection_the_first_end_is_the_last() {
 }
 
 #[test]
-fn two_reconnections_are_two() {
+fn a_limit_of_two_reconnections_allows_three_dials() {
     let mut runs = Vec::new();
     for code in ENDINGS {
         let server = ending(code, 1);
@@ -95,7 +95,7 @@ fn useful_sessions_do_not_use_up_the_reconnections() {
 }
 
 #[test]
-fn the_code_and_the_reason_of_the_server_are_told() {
+fn the_server_s_close_code_and_reason_are_logged() {
     for (code, reason, why) in [
         (1000, "", "closed by the server with 1000 (normal)"),
         (1001, "restart", "closed by the server with 1001 (going away): restart"),
@@ -116,7 +116,7 @@ fn the_code_and_the_reason_of_the_server_are_told() {
 }
 
 #[test]
-fn an_eof_and_a_reset_are_told_and_followed_by_a_new_connection() {
+fn an_eof_and_a_reset_are_logged_and_followed_by_a_reconnection() {
     type End = fn(Peer);
     let table: [(End, &str); 2] = [
         (drop, "the server closed the connection without a Close frame"),
@@ -152,7 +152,7 @@ fn a_message_cut_off_by_an_eof_is_not_shown() {
 }
 
 #[test]
-fn the_same_failure_again_is_said_once_and_its_end_told_with_a_count() {
+fn a_repeated_failure_is_logged_once_and_its_end_with_a_count() {
     let finished = run(["-u", "x=ws://127.0.0.1:1", "--max-reconnects", "3", "--reconnect-interval", "0.1"]);
     assert_eq!(finished.code, Some(1), "{finished:?}");
     let said = log_lines(&finished.stderr, &["INFO", "WARN", "ERROR x"]);
@@ -180,7 +180,7 @@ fn the_same_failure_again_is_said_once_and_its_end_told_with_a_count() {
 }
 
 #[test]
-fn a_restart_of_a_server_that_is_of_use_is_its_normal_life() {
+fn a_restart_of_a_useful_server_is_no_warning() {
     let server = Server::start(|mut peer| {
         greet(&mut peer);
         peer.text(sample(peer.number() as f64));

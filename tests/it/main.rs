@@ -1,5 +1,4 @@
-//! The program as a whole: the real binary, real sockets, real signals, and servers that do as they
-//! are told.
+//! The program as a whole: the real binary with real sockets and signals, and scripted servers.
 
 #[path = "../support/mod.rs"]
 mod support;

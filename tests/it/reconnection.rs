@@ -1,4 +1,4 @@
-//! Connections that are alive to the eye of TCP only: pings, silence, and the timers behind them.
+//! Pings, stale connections, and their timers: connections that look alive to TCP only.
 
 use crate::client::{greet, json_lines, log_lines, sample, statistics, watch, watched};
 use crate::support::server::{CLOSE, PING, Server};
@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 #[test]
-fn a_server_that_answers_no_ping_is_left() {
+fn a_server_that_answers_no_ping_is_disconnected() {
     let server = Server::start(|mut peer| {
         greet(&mut peer);
         if peer.number() == 1 {
@@ -23,7 +23,7 @@ fn a_server_that_answers_no_ping_is_left() {
 }
 
 #[test]
-fn any_frame_is_as_good_as_a_pong() {
+fn any_frame_counts_as_a_pong() {
     let server = Server::start(|mut peer| {
         greet(&mut peer);
         for n in 0..6 {
@@ -37,7 +37,7 @@ fn any_frame_is_as_good_as_a_pong() {
 }
 
 #[test]
-fn a_server_that_answers_pings_and_says_nothing_is_left_as_well() {
+fn a_server_that_answers_pings_but_sends_no_messages_is_disconnected() {
     let server = Server::start(|mut peer| {
         greet(&mut peer);
         if peer.number() == 2 {
@@ -57,11 +57,11 @@ fn a_server_that_answers_pings_and_says_nothing_is_left_as_well() {
 }
 
 #[test]
-fn a_server_that_takes_nothing_is_left_although_it_goes_on_talking() {
+fn a_server_that_does_not_read_is_disconnected_although_it_sends() {
     let server = Server::start(move |mut peer| {
         greet(&mut peer);
         if peer.number() == 1 {
-            // Each is answered, until the answers have filled every buffer on their way.
+            // Each ping is answered until the pongs have filled every buffer.
             let pings = [[0x89, 125].to_vec(), vec![b'x'; 125]].concat().repeat(500);
             while peer.try_raw(&pings) {}
             return;
@@ -76,7 +76,7 @@ fn a_server_that_takes_nothing_is_left_although_it_goes_on_talking() {
 }
 
 #[test]
-fn after_many_reconnections_there_is_one_ping_an_interval() {
+fn after_many_reconnections_there_is_one_ping_in_each_interval() {
     let (counted, counts) = channel();
     let server = Server::start(move |mut peer| {
         greet(&mut peer);
@@ -105,7 +105,7 @@ fn after_many_reconnections_there_is_one_ping_an_interval() {
 }
 
 #[test]
-fn a_connection_that_ended_leaves_no_descriptor_behind() {
+fn a_lost_connection_leaks_no_descriptor() {
     let server = Server::start(|mut peer| {
         greet(&mut peer);
         peer.text(sample(peer.number() as f64));
@@ -122,7 +122,7 @@ fn a_connection_that_ended_leaves_no_descriptor_behind() {
 }
 
 #[test]
-fn pings_carry_a_number_of_their_own_and_no_other_frame_is_sent_unasked() {
+fn pings_have_unique_numbers_and_no_other_frame_is_sent_unprompted() {
     let server = Server::start(|mut peer| {
         let request = peer.request().to_owned();
         assert!(request.starts_with("GET / HTTP/1.1\r\n"), "{request}");
@@ -152,7 +152,7 @@ fn port_of(request: &str) -> &str {
 }
 
 #[test]
-fn what_was_received_before_and_after_a_reconnection_counts_together() {
+fn messages_before_and_after_a_reconnection_are_counted_together() {
     let server = Server::start(|mut peer| {
         greet(&mut peer);
         peer.text(sample(peer.number() as f64));

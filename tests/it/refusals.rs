@@ -1,14 +1,14 @@
-//! Servers that do not upgrade: each says why in one line, and is dialled again or not.
+//! Refused upgrades: the log line with the reason, and whether the server is dialled again.
 
 use crate::client::{greet, log_lines, sample, watch, watched};
 use crate::support::program::Finished;
 use crate::support::server::{Peer, Server};
 use std::time::{Duration, Instant};
 
-/// What a server does instead of upgrading.
+/// A server's script instead of the upgrade.
 type Script = fn(&mut Peer);
 
-/// The reason that the log gives, after phase and address; it stands there once.
+/// Returns the reason in the log, after phase and address; it must occur once.
 fn reason(finished: &Finished, server: &Server) -> String {
     let lead = format!("x: upgrade at 127.0.0.1:{}: ", server.port());
     let said = log_lines(&finished.stderr, &["WARN", "ERROR"]);
@@ -22,7 +22,7 @@ fn answering(status: &'static str, headers: &'static [&'static str], body: &'sta
 }
 
 #[test]
-fn what_no_new_attempt_can_change_ends_the_run_at_once() {
+fn a_permanent_refusal_ends_the_run_at_once() {
     for (status, why) in [
         ("401 Unauthorized", "answered 401 Unauthorized: the server requires credentials"),
         ("403 Forbidden", "answered 403 Forbidden: check credentials and path"),
@@ -44,7 +44,7 @@ fn what_no_new_attempt_can_change_ends_the_run_at_once() {
 }
 
 #[test]
-fn what_may_pass_is_tried_again() {
+fn a_temporary_refusal_is_retried() {
     let table: [(Script, &str); 10] = [
         (
             |peer| peer.answer("200 OK", &[], "<title>Hi</title>"),
@@ -116,7 +116,7 @@ fn what_may_pass_is_tried_again() {
 }
 
 #[test]
-fn a_server_that_says_when_to_come_back_is_left_alone_until_then() {
+fn retry_after_is_waited_for() {
     let server = Server::start(|mut peer| {
         if peer.number() == 1 {
             return peer.answer("429 Slow", &["Retry-After: 1"], "");
@@ -133,7 +133,7 @@ fn a_server_that_says_when_to_come_back_is_left_alone_until_then() {
 }
 
 #[test]
-fn a_server_that_was_of_use_may_say_404_for_a_while() {
+fn a_404_of_a_server_that_was_useful_is_retried() {
     let server = Server::start(|mut peer| match peer.number() {
         2 => peer.answer("404 Not Found", &[], ""),
         _ => {
@@ -146,7 +146,7 @@ fn a_server_that_was_of_use_may_say_404_for_a_while() {
 }
 
 #[test]
-fn a_server_that_never_answers_is_given_the_time_of_the_option() {
+fn a_server_that_never_answers_ends_with_the_connect_timeout() {
     let server = Server::start(|mut peer| peer.wait_gone());
     let finished = watched(&server, "--connect-timeout 0.3 --no-reconnect");
     assert_eq!(finished.code, Some(1), "{finished:?}");
@@ -155,7 +155,7 @@ fn a_server_that_never_answers_is_given_the_time_of_the_option() {
 }
 
 #[test]
-fn a_port_where_nobody_listens_is_named_with_the_phase_in_one_line() {
+fn a_refused_port_is_logged_with_the_phase_in_one_line() {
     let port = sending_nothing().port();
     let finished = crate::support::program::run(["-u", &format!("x=ws://127.0.0.1:{port}"), "--no-reconnect"]);
     assert_eq!(finished.code, Some(1), "{finished:?}");

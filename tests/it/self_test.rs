@@ -1,4 +1,4 @@
-//! The tests' own server and process helper, with tungstenite as the client.
+//! Tests of the tests' own server and process helper, with tungstenite as the client.
 
 use crate::support::PATIENCE;
 use crate::support::program::{Run, run};
@@ -13,7 +13,7 @@ use tungstenite::protocol::Role;
 use tungstenite::{Error, Message, WebSocket};
 use wsmon::internal::upgrade::{self, UpgradeRefused};
 
-/// The blocking client that the real one is not.
+/// Connects a blocking client.
 fn connect(server: &Server) -> Result<WebSocket<TcpStream>, UpgradeRefused> {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -72,7 +72,7 @@ fn a_granted_upgrade_carries_frames_both_ways() {
 }
 
 #[test]
-fn every_way_to_refuse_an_upgrade_can_be_played() {
+fn every_kind_of_refused_upgrade_can_be_scripted() {
     let limited = refused(|mut peer| peer.answer("429 Too Many", &["Retry-After: 7"], "slow down"));
     assert_eq!(limited, "answered 429 Too Many: too many connections or requests, retry after 7 s (\"slow down\")");
     let garbage = refused(|mut peer| peer.raw("SSH-2.0-x\r\n"));
@@ -86,7 +86,7 @@ fn every_way_to_refuse_an_upgrade_can_be_played() {
 }
 
 #[test]
-fn a_dripping_upgrade_is_granted_in_the_end() {
+fn an_upgrade_sent_byte_by_byte_is_granted() {
     let server = Server::start(|mut peer| {
         let granted = peer.granted();
         peer.drip(granted);
@@ -116,7 +116,7 @@ fn frames_that_break_the_protocol_can_be_sent() {
 }
 
 #[test]
-fn a_connection_ends_with_eof_or_rst_as_the_script_wants_it() {
+fn a_script_can_end_a_connection_with_eof_or_rst() {
     let server = Server::start(|mut peer| {
         peer.upgrade();
         match peer.number() {
@@ -130,7 +130,7 @@ fn a_connection_ends_with_eof_or_rst_as_the_script_wants_it() {
     });
     let end = || {
         let mut socket = connect(&server).unwrap();
-        // So that there is something unread when the server closes.
+        // Unread data makes the server's close a reset.
         let _ = socket.send(Message::text("unread"));
         std::iter::from_fn(|| Some(socket.read())).find_map(Result::err).unwrap()
     };
@@ -143,7 +143,7 @@ fn a_connection_ends_with_eof_or_rst_as_the_script_wants_it() {
 }
 
 #[test]
-fn a_server_can_come_back_on_its_port() {
+fn a_server_can_be_restarted_on_its_port() {
     let first = Server::start(|mut peer| peer.upgrade());
     connect(&first).unwrap();
     let (uri, port) = (first.uri(), first.port());
@@ -162,7 +162,7 @@ fn a_script_that_fails_fails_the_test() {
 }
 
 #[test]
-fn a_recording_is_played_back_frame_by_frame() {
+fn a_recording_is_replayed_frame_by_frame() {
     let text = r#"
         {"t": 0.0, "dir": "in", "opcode": "text", "payload": "é"}
         {"t": 0.01, "dir": "out", "opcode": "text", "payload": "not played"}
@@ -195,7 +195,7 @@ fn a_recording_is_played_back_frame_by_frame() {
 }
 
 #[test]
-fn a_flood_lasts_until_the_client_has_gone_and_can_be_answered_meanwhile() {
+fn a_flood_lasts_until_the_client_disconnects_and_can_be_answered_meanwhile() {
     let (seen, read) = channel();
     let server = Server::start(move |mut peer| {
         peer.upgrade();
@@ -244,7 +244,7 @@ fn a_process_can_be_watched_signalled_and_waited_for() {
 }
 
 #[test]
-fn a_process_that_a_signal_ends_says_so() {
+fn the_signal_that_ended_a_process_is_reported() {
     let run = Run::start(Command::new("sleep").arg("60"));
     assert!(run.pid() > 0);
     run.signal("TERM");
@@ -252,7 +252,7 @@ fn a_process_that_a_signal_ends_says_so() {
 }
 
 #[test]
-fn below_http_a_script_has_the_socket_itself() {
+fn a_script_can_use_the_socket_below_http() {
     let server = Server::start(|peer| peer.stream().write_all(b"no HTTP").unwrap());
     let mut said = Vec::new();
     TcpStream::connect(("127.0.0.1", server.port())).unwrap().read_to_end(&mut said).unwrap();

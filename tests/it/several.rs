@@ -35,7 +35,7 @@ fn every_line_begins_with_the_label_of_its_server() {
 }
 
 #[test]
-fn without_a_label_a_server_goes_by_host_and_port() {
+fn without_a_label_a_server_is_named_by_host_and_port() {
     let (a, b) = (sending([sample(1.0)]), sending([sample(2.0)]));
     let bare = b.uri().replace("ws://", "");
     let finished = Run::start(&mut wsmon(["-n", "1", "-u", &a.uri(), "-u", &bare])).finish();
@@ -43,7 +43,7 @@ fn without_a_label_a_server_goes_by_host_and_port() {
         let label = format!("127.0.0.1:{}: CPU: ", server.port());
         assert_eq!(finished.stdout.matches(&label).count(), 1, "{finished:?}");
     }
-    // Twice the same server must be told apart.
+    // Two entries of one server need different labels.
     let finished = Run::start(&mut wsmon(["-n", "1", "-u", &a.uri(), "-u", &a.uri()])).finish();
     let label = format!("127.0.0.1:{}", a.port());
     for label in [format!("{label}: CPU: "), format!("{label}#2: CPU: ")] {
@@ -52,7 +52,7 @@ fn without_a_label_a_server_goes_by_host_and_port() {
 }
 
 #[test]
-fn dead_servers_do_not_disturb_one_that_lives() {
+fn dead_servers_do_not_delay_a_healthy_one() {
     let good = sending((0..50).map(|n| sample(n.into())));
     let mute = Server::start(|mut peer| peer.wait_gone());
     let rude = Server::start(|mut peer| {
@@ -91,7 +91,7 @@ fn more_servers_than_are_dialled_at_a_time_are_all_watched() {
 }
 
 #[test]
-fn a_want_of_descriptors_is_said_with_the_way_out_and_survived() {
+fn a_lack_of_descriptors_is_logged_with_a_remedy_and_survived() {
     let server = sending([sample(1.0)]);
     let script = "ulimit -n 20; exec \"$@\"";
     let mut command = std::process::Command::new("sh");
@@ -130,7 +130,7 @@ fn servers_that_are_given_up_do_not_end_the_run_of_the_others() {
 
 #[test]
 fn a_file_that_holds_the_uri_is_read_before_each_connection() {
-    let scratch = TempDir::new();
+    let dir = TempDir::new();
     let (moved, moves) = channel();
     let moves = Mutex::new(moves);
     let old = Server::start(move |mut peer| {
@@ -139,18 +139,18 @@ fn a_file_that_holds_the_uri_is_read_before_each_connection() {
         moves.lock().unwrap().recv().unwrap();
     });
     let new = sending([sample(2.0)]);
-    let file = scratch.write("uri", &format!("{}\nwhatever\n", old.uri()));
+    let file = dir.write("uri", &format!("{}\nwhatever\n", old.uri()));
     let run = watch(&[("x", format!("@{file}"))], "-n 2 --reconnect-interval 0.1");
     run.wait_stdout("CPU:   1.0%\n");
-    scratch.write("uri", &format!("  {}  \r\n", new.uri()));
+    dir.write("uri", &format!("  {}  \r\n", new.uri()));
     moved.send(()).unwrap();
     let finished = run.finish();
     assert_eq!((finished.code, old.accepted(), new.accepted()), (Some(0), 1, 1), "{finished:?}");
 }
 
 #[test]
-fn a_file_that_is_gone_or_wrong_for_a_while_is_waited_for() {
-    let scratch = TempDir::new();
+fn a_uri_file_that_is_missing_or_invalid_is_read_again_later() {
+    let dir = TempDir::new();
     let server = Server::start(|mut peer| {
         greet(&mut peer);
         peer.text(sample(peer.number() as f64));
@@ -159,15 +159,15 @@ fn a_file_that_is_gone_or_wrong_for_a_while_is_waited_for() {
         }
     });
     let uri = server.uri();
-    let file = scratch.write("uri", &uri);
+    let file = dir.write("uri", &uri);
     let (label, place) = ("x", format!("@{file}"));
     let (at, run) = (server.port(), watch(&[(label, place)], "-n 2 --reconnect-interval 0.3 --reconnect-cap 0.3"));
     run.wait_stdout("CPU:   1.0%\n");
     std::fs::remove_file(&file).unwrap();
     run.wait_stderr(&format!("WARN x: read {file}: no such file or directory; retrying in"));
-    scratch.write("uri", "ws://h:0");
+    dir.write("uri", "ws://h:0");
     run.wait_stderr("WARN x: invalid URI ws://h:0: the port \"0\" is not a number from 1 to 65535; retrying in");
-    scratch.write("uri", &uri);
+    dir.write("uri", &uri);
     let finished = run.finish();
     assert_eq!((finished.code, server.accepted()), (Some(0), 2), "{at}: {finished:?}");
 }

@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGUSR1. SIGHUP stands with the files that it is about.
+//! SIGINT, SIGTERM and SIGUSR1. SIGHUP is in hangup.rs.
 
 use crate::client::{greet, json_lines, sample, statistics, watch};
 use crate::support::server::{CLOSE, Server};
@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-/// A server that sends a sample, then waits for a Close frame and tells its code.
+/// Starts a server that sends a sample, then waits for a Close frame and reports its code.
 fn expecting_close(answers: bool) -> (Server, Receiver<u16>) {
     let (seen, codes) = channel();
     let server = Server::start(move |mut peer| {
@@ -23,7 +23,7 @@ fn expecting_close(answers: bool) -> (Server, Receiver<u16>) {
 }
 
 #[test]
-fn a_signal_to_stop_says_goodbye_and_prints_the_statistics() {
+fn a_signal_to_stop_closes_the_connection_and_prints_the_statistics() {
     for signal in ["INT", "TERM"] {
         let (server, codes) = expecting_close(true);
         let run = watch(&server, "-s -f jsonl");
@@ -56,7 +56,7 @@ fn a_server_that_does_not_answer_the_close_is_waited_for_a_second_and_no_longer(
 }
 
 #[test]
-fn the_end_of_a_duration_and_of_a_count_says_goodbye_too() {
+fn the_end_of_a_duration_or_count_closes_the_connection() {
     for options in ["-n 1", "-d 0.2"] {
         let (server, codes) = expecting_close(true);
         assert_eq!(watch(&server, options).finish().code, Some(0));
@@ -72,7 +72,7 @@ fn a_second_signal_ends_the_program_at_once_with_128_and_its_number() {
         run.wait_stdout("CPU:   5.0%\n");
         run.signal("INT");
         codes.recv().unwrap();
-        // Signals within a few milliseconds are one: timeout(1) sends each of its own twice.
+        // Signals within a few milliseconds count as one: timeout(1) sends each of its signals twice.
         while run.is_running() {
             run.signal(signal);
         }
@@ -81,7 +81,7 @@ fn a_second_signal_ends_the_program_at_once_with_128_and_its_number() {
 }
 
 #[test]
-fn usr1_tells_the_statistics_on_stderr_and_goes_on() {
+fn usr1_prints_the_statistics_on_stderr_and_continues() {
     let server = Server::start(|mut peer| {
         greet(&mut peer);
         peer.text(sample(5.0));
@@ -100,7 +100,7 @@ fn usr1_tells_the_statistics_on_stderr_and_goes_on() {
 }
 
 #[test]
-fn usr1_before_anything_came_has_something_to_tell() {
+fn usr1_prints_statistics_before_the_first_message() {
     let server = Server::start(|mut peer| peer.wait_gone());
     let run = watch(&server, "-q -f jsonl");
     server.wait_accepted(1);

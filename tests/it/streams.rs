@@ -1,4 +1,4 @@
-//! What stdout and stderr carry, and what happens when nobody takes it.
+//! Output on stdout and stderr, and readers that stall or close them.
 
 use crate::client::{command, greet, json_lines, log_lines, sample, sending, statistics, watch, watched};
 use crate::support::program::{Run, run};
@@ -10,7 +10,7 @@ use std::os::fd::AsRawFd;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-/// A server that sends ten samples, and ten more once it is told to.
+/// Starts a server that sends ten samples, and ten more when the test wants them.
 fn in_two_parts() -> (Server, std::sync::mpsc::Sender<()>) {
     let (go, going) = channel();
     let going = std::sync::Mutex::new(going);
@@ -26,7 +26,7 @@ fn in_two_parts() -> (Server, std::sync::mpsc::Sender<()>) {
 }
 
 #[test]
-fn stdout_carries_what_the_server_said_and_stderr_what_the_client_says() {
+fn stdout_has_the_server_s_messages_and_stderr_the_client_s_log() {
     let finished = watched(&sending([sample(1.0)]), "-n 1");
     assert_eq!(finished.stdout, "[CONN] Connected to monitoring server\nCPU:   1.0%\n");
     let said = log_lines(&finished.stderr, &[""]);
@@ -60,14 +60,14 @@ fn a_reader_that_closes_stdout_ends_the_run_quietly() {
         reader.read_line(&mut line).unwrap();
     }
     drop(reader);
-    // The server says nothing more: that the reader has gone is noticed all the same.
+    // The closed pipe is noticed although the server sends nothing more.
     let finished = run.finish();
     assert_eq!((finished.code, finished.signal), (Some(0), None), "{finished:?}");
     assert_eq!(log_lines(&finished.stderr, &["WARN", "ERROR"]), [""; 0], "{finished:?}");
 }
 
 #[test]
-fn a_reader_that_wants_the_greeting_alone_gets_it_and_no_complaint() {
+fn a_reader_that_takes_only_the_greeting_ends_the_run_quietly() {
     let server = sending([""; 0]);
     let (reader, writer) = std::io::pipe().unwrap();
     let run = Run::start(command(&server, "").stdout(writer));
@@ -82,14 +82,14 @@ fn a_reader_that_wants_the_greeting_alone_gets_it_and_no_complaint() {
 #[test]
 fn with_data_to_save_the_run_goes_on_without_a_reader() {
     let (server, go) = in_two_parts();
-    let scratch = TempDir::new();
+    let dir = TempDir::new();
     let (reader, writer) = std::io::pipe().unwrap();
-    let run = Run::start(command(&server, &format!("-n 20 --save-data {}", scratch.path("data"))).stdout(writer));
+    let run = Run::start(command(&server, &format!("-n 20 --save-data {}", dir.path("data"))).stdout(writer));
     BufReader::new(reader).read_line(&mut String::new()).unwrap();
     go.send(()).unwrap();
     let finished = run.finish();
     assert_eq!(finished.code, Some(0), "{finished:?}");
-    assert_eq!(json_lines(&scratch.read("data")).len(), 21);
+    assert_eq!(json_lines(&dir.read("data")).len(), 21);
     assert_eq!(log_lines(&finished.stderr, &["WARN", "ERROR"]), [""; 0], "{finished:?}");
 }
 
@@ -112,7 +112,7 @@ fn a_full_disk_behind_stdout_ends_a_run_that_would_go_on() {
 }
 
 #[test]
-fn a_reader_that_stalls_delays_no_ping_and_what_it_misses_is_counted() {
+fn a_reader_that_stalls_delays_no_ping_and_dropped_output_is_counted() {
     const MESSAGES: u64 = 3000;
     let (pinged, pings) = channel();
     let server = Server::start(move |mut peer| {
@@ -138,7 +138,7 @@ fn a_reader_that_stalls_delays_no_ping_and_what_it_misses_is_counted() {
     let missing: u64 = lines.iter().filter(|l| l["type"] == "dropped").map(|l| l["count"].as_u64().unwrap()).sum();
     let shown = lines.iter().filter(|line| line["type"] == "large").count() as u64;
     assert!(missing > 1000, "{missing}");
-    // The greeting came first and may have left.
+    // The greeting came first and may have been written.
     let greetings = lines.iter().filter(|line| line["type"] == "connection").count() as u64;
     assert_eq!(shown + greetings + missing, MESSAGES + 1);
     assert_eq!(lines.last().unwrap()["stats"]["dropped"], missing);
@@ -154,11 +154,11 @@ fn a_reader_that_still_stalls_at_the_end_costs_a_second_or_two() {
             while peer.try_raw(&frame) {}
         });
         let (reader, mut writer) = std::io::pipe().unwrap();
-        // That is all it takes, see pipe(7).
+        // The capacity of the pipe, see pipe(7).
         writer.write_all(&[b'\n'; 64 << 10]).unwrap();
         let options = format!("--log-level off -f jsonl --queue 10K --when-full {when_full} --save-data /dev/null");
         let run = Run::start(command(&server, &options).stdout(writer));
-        // The handlers of signals stand before the first dial.
+        // The signal handlers are installed before the first dial.
         server.wait_accepted(1);
         let received =
             |told: &str| json_lines(told.rsplit_once('\n')?.0).last()?["stats"]["messages_received"].as_u64();
@@ -196,7 +196,7 @@ fn waiting_for_a_slow_reader_loses_nothing() {
 }
 
 #[test]
-fn stdout_and_stderr_in_one_place_keep_their_order() {
+fn stdout_and_stderr_in_one_file_keep_their_order() {
     let (reader, writer) = std::io::pipe().unwrap();
     let server = sending([sample(1.0)]);
     let run = Run::start(command(&server, "-n 1").stdout(writer.try_clone().unwrap()).stderr(writer));
@@ -210,8 +210,8 @@ fn stdout_and_stderr_in_one_place_keep_their_order() {
 #[test]
 fn stdout_may_be_a_file_or_a_socket_which_stays_blocking() {
     let server = sending((0..500).map(|n| sample(n.into())));
-    let scratch = TempDir::new();
-    let file = File::create(scratch.path("out")).unwrap();
+    let dir = TempDir::new();
+    let file = File::create(dir.path("out")).unwrap();
     assert_eq!(Run::start(command(&server, "-n 500").stdout(file)).finish().code, Some(0));
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
     let kept = theirs.try_clone().unwrap();
@@ -220,15 +220,15 @@ fn stdout_may_be_a_file_or_a_socket_which_stays_blocking() {
     let mut text = String::new();
     (0..501).for_each(|_| assert_ne!(reader.read_line(&mut text).unwrap(), 0));
     assert_eq!(run.finish().code, Some(0));
-    assert_eq!(text, scratch.read("out"));
-    // O_NONBLOCK belongs to the open file, which others share: see proc(5), fdinfo.
+    assert_eq!(text, dir.read("out"));
+    // O_NONBLOCK belongs to the open file description, which other processes share: see proc(5), fdinfo.
     let about = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", kept.as_raw_fd())).unwrap();
     let flags = about.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim();
     assert_eq!(u32::from_str_radix(flags, 8).unwrap() & 0o4000, 0, "{about}");
 }
 
 #[test]
-fn quiet_leaves_out_what_goes_well_and_verbose_adds_details() {
+fn quiet_logs_only_problems_and_verbose_adds_details() {
     let server = sending([sample(1.0), "no JSON".to_owned()]);
     assert_eq!(watched(&server, "-q -n 2").stderr, "");
     let verbose = watched(&server, "-v -n 2");
@@ -254,7 +254,7 @@ fn the_statistics_are_the_last_thing_on_stdout() {
 }
 
 #[test]
-fn a_terminal_is_not_needed_and_colours_come_only_when_asked_for() {
+fn without_a_terminal_there_are_colours_only_on_request() {
     let server = sending([sample(95.0)]);
     for (options, line) in [
         ("-n 1", "CPU:  95.0%"),

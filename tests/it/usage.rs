@@ -1,4 +1,4 @@
-//! Command lines and files that cannot be used: said in words, with a status, before anything is dialled.
+//! Invalid command lines and files: an error text and a status before the first dial.
 
 use crate::client::sending;
 use crate::support::program::{Finished, Run, run, wsmon};
@@ -6,7 +6,7 @@ use crate::support::temp_dir::TempDir;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// The run ended with this status, and told why on stderr alone.
+/// Asserts that the run ended with this status, and with the reason on stderr only.
 fn assert_refused(finished: &Finished, code: i32, why: &str) {
     assert_eq!(finished.code, Some(code), "{finished:?}");
     assert_eq!(finished.stdout, "", "{finished:?}");
@@ -15,7 +15,7 @@ fn assert_refused(finished: &Finished, code: i32, why: &str) {
 }
 
 #[test]
-fn each_wrong_part_of_a_uri_is_named() {
+fn each_invalid_part_of_a_uri_is_named() {
     for (uri, why) in [
         ("", "the host is missing"),
         ("ws://", "the host is missing"),
@@ -40,14 +40,14 @@ fn each_wrong_part_of_a_uri_is_named() {
 }
 
 #[test]
-fn a_wrong_uri_is_shown_without_its_password() {
+fn an_invalid_uri_is_shown_without_its_password() {
     let finished = run(["-u", "ws://me:hunter2@h:0/?token=hunter2"]);
     assert_refused(&finished, 2, "ws://h:0/?token=redacted");
     assert!(!finished.stderr.contains("hunter2"), "{finished:?}");
 }
 
 #[test]
-fn a_wrong_variable_is_named() {
+fn an_invalid_environment_variable_is_named() {
     for (name, value) in
         [("MONITORING_WEBSOCKET_URI", "ws://h:0"), ("MONITORING_FORMAT", "xml"), ("MONITORING_LOG_LEVEL", "loud")]
     {
@@ -61,7 +61,7 @@ fn a_wrong_variable_is_named() {
 }
 
 #[test]
-fn a_command_line_that_makes_no_sense_is_answered_with_what_would() {
+fn an_invalid_command_line_is_answered_with_a_valid_one() {
     for (words, why) in [
         (&["--nonsense"][..], "unknown option --nonsense"),
         (&["-x"], "unknown option -x"),
@@ -92,17 +92,17 @@ fn a_command_line_that_makes_no_sense_is_answered_with_what_would() {
 }
 
 #[test]
-fn a_word_that_is_not_utf_8_is_refused() {
+fn an_argument_that_is_not_utf_8_is_refused() {
     for words in [&[OsStr::from_bytes(b"--\xff")][..], &[OsStr::new("--uri"), OsStr::from_bytes(b"ws://h\xff")]] {
         assert_refused(&run(words), 2, "not UTF-8");
     }
 }
 
 #[test]
-fn a_file_that_cannot_be_opened_ends_the_run_before_anything_is_dialled() {
+fn a_file_that_cannot_be_opened_ends_the_run_before_the_first_dial() {
     let server = sending([""; 0]);
-    let scratch = TempDir::new();
-    let (directory, missing) = (scratch.path(""), scratch.path("missing/file"));
+    let dir = TempDir::new();
+    let (directory, missing) = (dir.path(""), dir.path("missing/file"));
     for (option, file) in [
         ("--save-data", &directory),
         ("--save-data", &missing),
@@ -119,13 +119,13 @@ fn a_file_that_cannot_be_opened_ends_the_run_before_anything_is_dialled() {
 }
 
 #[test]
-fn a_uri_file_that_cannot_be_read_is_a_local_failure_and_one_that_holds_none_a_mistake() {
-    let scratch = TempDir::new();
+fn a_uri_file_that_cannot_be_read_is_a_local_failure_and_one_without_a_uri_a_usage_error() {
+    let dir = TempDir::new();
     for (file, code, why) in [
-        (scratch.path("missing"), 3, "no such file or directory"),
-        (scratch.path(""), 3, "is a directory"),
-        (scratch.write("empty", ""), 2, "the host is missing"),
-        (scratch.write("wrong", "ws://h:0/\n"), 2, "the port \"0\""),
+        (dir.path("missing"), 3, "no such file or directory"),
+        (dir.path(""), 3, "is a directory"),
+        (dir.write("empty", ""), 2, "the host is missing"),
+        (dir.write("wrong", "ws://h:0/\n"), 2, "the port \"0\""),
     ] {
         for label in ["", "router="] {
             assert_refused(&run(["-u", &format!("{label}@{file}")]), code, why);
@@ -148,7 +148,7 @@ fn a_build_without_the_demo_says_so() {
 }
 
 #[test]
-fn an_unknown_host_is_named_with_the_phase_in_one_line() {
+fn an_unknown_host_is_logged_with_the_phase_in_one_line() {
     let finished = run(["-u", "x=ws://nonexistent.invalid:8765", "--no-reconnect"]);
     assert_eq!((finished.code, &*finished.stdout), (Some(1), ""), "{finished:?}");
     let said: Vec<_> = finished.stderr.lines().filter(|line| line.contains("resolve nonexistent.invalid: ")).collect();
