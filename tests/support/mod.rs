@@ -1,8 +1,8 @@
-//! What the integration tests stand on: a WebSocket server that does as it is told, down to the byte
-//! ([`server`]), recordings of real servers to play back ([`recording`]), the program itself as a
-//! child process ([`program`]), and directories that go away again ([`scratch`]).
+//! Shared parts of the integration tests: a WebSocket server that is scripted down to the byte ([`server`]), recordings
+//! of real servers to replay ([`recording`]), the program as a child process ([`program`]), and temporary directories
+//! ([`temp_dir`]).
 //!
-//! Every wait has a bound of [`PATIENCE`] and ends early; nothing sleeps.
+//! Every wait is bounded by [`PATIENCE`] and ends with the event that it waits for; nothing sleeps.
 
 pub mod program;
 pub mod recording;
@@ -11,5 +11,5 @@ pub mod temp_dir;
 
 use std::time::Duration;
 
-/// How long a test waits for what must happen. Far above what it takes on a busy machine.
+/// Upper bound on a test's wait for an event. It leaves ample time for a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,4 +1,4 @@
-//! The program itself, as a child process with a bounded life.
+//! The program as a child process with a time limit.
 
 use super::PATIENCE;
 use std::io::Read;
@@ -8,13 +8,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What cargo has built, or what WSMON_BIN names, such as the static binary.
+/// The path of the program: that of WSMON_BIN, such as the static binary, or else the one that cargo has built.
 pub fn binary() -> std::ffi::OsString {
     std::env::var_os("WSMON_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_wsmon").into())
 }
 
-/// `wsmon` with these arguments and an empty environment; stdout and stderr go to the test. Change
-/// what differs before [`Run::start`].
+/// Builds `wsmon` with these arguments, an empty environment, and stdout and stderr captured. A test may change the
+/// command before [`Run::start`].
 pub fn wsmon<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(binary());
     command.args(arguments).env_clear();
@@ -22,12 +22,12 @@ pub fn wsmon<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) 
     command
 }
 
-/// Runs it to its end.
+/// Runs `wsmon` to its end.
 pub fn run<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Finished {
     Run::start(&mut wsmon(arguments)).finish()
 }
 
-/// What a run has left.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Finished {
     /// The exit status; `None` if a signal ended it.
@@ -44,7 +44,7 @@ struct Captured {
     ended: bool,
 }
 
-/// What one stream has carried so far, filled by a thread.
+/// The text of one stream so far, read by a thread.
 #[derive(Clone, Default)]
 struct Capture(Arc<(Mutex<Captured>, Condvar)>);
 
@@ -72,7 +72,7 @@ impl Capture {
         self.0.1.notify_all();
     }
 
-    /// Waits until `done`, the end, or the end of patience, and tells what there is then.
+    /// Waits until `done` returns true, the stream ends or [`PATIENCE`] is over; returns the text so far.
     fn until(&self, done: impl Fn(&str) -> bool) -> String {
         let text = |captured: &Captured| String::from_utf8_lossy(&captured.bytes).into_owned();
         let captured = self.0.0.lock().unwrap();
@@ -91,7 +91,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Starts it. A stream that the command does not pipe stays empty here.
+    /// Starts a command. A stream that it does not pipe stays empty here.
     pub fn start(command: &mut Command) -> Run {
         let mut child = command.spawn().unwrap();
         let (stdout, stderr) = (Capture::of(child.stdout.take()), Capture::of(child.stderr.take()));
@@ -122,7 +122,7 @@ impl Run {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for the end; a run that does not end in time fails the test.
+    /// Waits for the end. Fails the test if the run does not end in time.
     pub fn finish(mut self) -> Finished {
         let (stdout, stderr) = (self.stdout.until(|_| false), self.stderr.until(|_| false));
         let Some(status) = self.status() else { panic!("still running:\n{stdout}\n--- stderr:\n{stderr}") };
@@ -130,7 +130,7 @@ impl Run {
         Finished { code: status.code(), signal: status.signal(), stdout, stderr, took }
     }
 
-    /// A child that has closed its streams is about to end; one without pipes is asked again and again.
+    /// Waits for the exit status. A child that has closed its streams is about to end; one without pipes is polled.
     fn status(&mut self) -> Option<ExitStatus> {
         let asked = Instant::now();
         while asked.elapsed() < PATIENCE * 2 {
@@ -152,7 +152,7 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        // Already ended is no error here.
+        // Killing a process that has ended is no error here.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,5 +1,5 @@
-//! Recorded sessions: one JSON object per line with `t` (seconds since the upgrade), `dir` (`in` is
-//! what the server sent), `opcode` (a name), and `payload` (text) or `payload_b64`.
+//! Recorded sessions: one JSON object per line with `t` (seconds since the upgrade), `dir` (`in` is a frame of the
+//! server), `opcode` (a name), and `payload` (text) or `payload_b64`.
 
 use super::server::{BINARY, CLOSE, PING, PONG, Peer, TEXT};
 use serde_json::Value;
@@ -23,7 +23,7 @@ pub fn read(path: &str) -> Vec<Recorded> {
     parse(&text)
 }
 
-/// The lines of a recording.
+/// Parses the lines of a recording.
 pub fn parse(text: &str) -> Vec<Recorded> {
     text.lines()
         .filter(|line| !line.trim().is_empty())
@@ -54,7 +54,7 @@ fn payload(line: &Value, opcode: u8) -> Vec<u8> {
     }
     let text = line["payload"].as_str().unwrap_or_default().as_bytes();
     match line["code"].as_u64() {
-        // Some recordings keep a Close as code and reason.
+        // Some recordings store a Close as code and reason.
         Some(code) if opcode == CLOSE => {
             let reason = line["reason"].as_str().unwrap_or_default().as_bytes();
             let reason = if reason.is_empty() { text } else { reason };
@@ -65,16 +65,16 @@ fn payload(line: &Value, opcode: u8) -> Vec<u8> {
 }
 
 impl Peer {
-    /// Sends what the server of a recording sent, at once. Pongs are left out: they answer pings that
-    /// this client may not send.
+    /// Sends the server's frames of a recording at once. Pongs are left out: they answer pings that this client may not
+    /// send.
     pub fn replay(&mut self, recording: &[Recorded]) {
         self.replay_from(recording, |_| {});
     }
 
-    /// The same at the pace of the recording, `speed` times as fast.
+    /// Sends them at the pace of the recording, `speed` times as fast.
     pub fn replay_timed(&mut self, recording: &[Recorded], speed: f64) {
         let start = Instant::now();
-        // The one sleep: here the pace is what is played, not something to wait for.
+        // The only sleep: the pace is part of the recording, not a wait for an event.
         self.replay_from(recording, |at| thread::sleep(at.div_f64(speed).saturating_sub(start.elapsed())));
     }
 

@@ -1,4 +1,4 @@
-//! A server for one test. Each connection runs the test's script on a thread of its own:
+//! A scripted server for one test. Each connection runs the script on a thread of its own:
 //!
 //! ```ignore
 //! let server = Server::start(|mut peer| {
@@ -8,8 +8,8 @@
 //!     peer.drain();
 //! });
 //! ```
-//! A connection ends with its script: EOF, unless the script called [`Peer::reset`]. A script that
-//! panics fails the test when the server is dropped.
+//! A connection ends with its script: with EOF, unless the script called [`Peer::reset`]. A script that panics fails the
+//! test when the server is dropped.
 
 use super::PATIENCE;
 use std::fmt;
@@ -41,7 +41,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// A test that has failed with the lock in its hands must not hide why.
+    /// Ignores poisoning: a script that panicked while it held the lock must not hide its own message.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -51,7 +51,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits until the state is as wanted.
+    /// Waits until `wanted` returns true.
     fn until(&self, what: &str, wanted: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let state = self.lock();
         let (state, wait) = self.changed.wait_timeout_while(state, PATIENCE, |state| !wanted(state)).unwrap();
@@ -60,7 +60,7 @@ impl Shared {
     }
 }
 
-/// Listens on loopback until it is dropped.
+/// A server that listens on loopback until it is dropped.
 pub struct Server {
     port: u16,
     shared: Arc<Shared>,
@@ -68,12 +68,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// On a free port.
+    /// Starts a server on a free port.
     pub fn start(script: impl Fn(Peer) + Send + Sync + 'static) -> Server {
         Server::start_on(0, script)
     }
 
-    /// On a given port, to come back where another server was.
+    /// Starts a server on the port of an earlier one.
     pub fn start_on(port: u16, script: impl Fn(Peer) + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -91,7 +91,7 @@ impl Server {
         format!("ws://127.0.0.1:{}", self.port)
     }
 
-    /// Connections so far: more than the script accounts for are a reconnect storm.
+    /// The number of connections so far.
     pub fn accepted(&self) -> usize {
         self.shared.lock().accepted
     }
@@ -110,7 +110,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.shared.change(|state| state.over = true);
-        // Wakes the thread that accepts; once it has ended, the port is free.
+        // Wakes the accepting thread; once it has ended, the port is free.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
         let _ = self.accepting.take().map(JoinHandle::join);
         let panics = std::mem::take(&mut self.shared.lock().panics);
@@ -134,7 +134,8 @@ fn accept<S: Fn(Peer) + Send + Sync + 'static>(listener: &TcpListener, shared: &
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
             stream.set_write_timeout(Some(PATIENCE)).unwrap();
             stream.set_nodelay(true).unwrap();
-            // A client that sees the end of a script that failed must not be able to end the test before it is told.
+            // The failure is stored before the connection is dropped: otherwise a client that sees the end of the
+            // connection could end the test before the failure is known.
             let last = stream.try_clone().unwrap();
             let peer = Peer { stream, number, request: String::new(), reset: false };
             let panic = catch_unwind(AssertUnwindSafe(|| script(peer))).err();
@@ -152,7 +153,7 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }
 
-/// A frame as the client sent it, unmasked.
+/// A frame of the client, unmasked.
 #[derive(Clone, PartialEq)]
 pub struct Frame {
     pub fin: bool,
@@ -166,7 +167,7 @@ impl Frame {
         std::str::from_utf8(&self.payload).unwrap()
     }
 
-    /// Code and reason of a Close frame; 1005 where it has none (RFC 6455 section 7.1.5).
+    /// The code and reason of a Close frame; 1005 without a code, RFC 6455 section 7.1.5.
     pub fn close(&self) -> (u16, &str) {
         match self.payload.split_at_checked(2) {
             Some((code, reason)) => (u16::from_be_bytes([code[0], code[1]]), std::str::from_utf8(reason).unwrap()),
@@ -181,7 +182,7 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// The server's end of one connection. Whatever the client has broken off panics here.
+/// The server's end of one connection. Its methods panic if the client has closed the connection.
 pub struct Peer {
     stream: TcpStream,
     number: usize,
@@ -190,7 +191,7 @@ pub struct Peer {
 }
 
 impl Drop for Peer {
-    /// EOF. Data that nobody has read would turn it into RST.
+    /// Ends the connection with EOF. Unread data is read first, for it would turn EOF into RST.
     fn drop(&mut self) {
         let wanted = !self.reset && !thread::panicking();
         if wanted && self.stream.shutdown(Shutdown::Write).is_ok() && self.stream.set_nonblocking(true).is_ok() {
@@ -201,12 +202,12 @@ impl Drop for Peer {
 
 /// Before the upgrade.
 impl Peer {
-    /// Which connection of this server it is, from 1.
+    /// The number of this connection to the server, from 1.
     pub fn number(&self) -> usize {
         self.number
     }
 
-    /// Reads the request; its head is returned, and again by every later call.
+    /// Reads the request, once, and returns its head.
     pub fn request(&mut self) -> &str {
         while !self.request.ends_with("\r\n\r\n") {
             let mut byte = [0];
@@ -216,7 +217,7 @@ impl Peer {
         &self.request
     }
 
-    /// The 101 that the request deserves, for scripts that send it in their own way.
+    /// Returns the 101 response to the request, for scripts that send it themselves.
     pub fn granted(&mut self) -> String {
         wsmon::internal::upgrade::serve(self.request().as_bytes()).unwrap().unwrap().0
     }
@@ -238,7 +239,7 @@ impl Peer {
 
 /// Below HTTP.
 impl Peer {
-    /// The socket itself, for what is no WebSocket; it waits for [`PATIENCE`] at most.
+    /// Returns the socket, for other protocols; its reads and writes wait for [`PATIENCE`] at most.
     pub fn stream(&self) -> TcpStream {
         self.stream.try_clone().unwrap()
     }
@@ -246,34 +247,34 @@ impl Peer {
 
 /// Sending.
 impl Peer {
-    /// Any bytes.
+    /// Sends any bytes.
     pub fn raw(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).expect("a client that is there");
     }
 
-    /// Any bytes, if the client is still there to take them.
+    /// Sends any bytes; false if the client has closed the connection.
     pub fn try_raw(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).is_ok()
     }
 
-    /// The same bytes again and again until the client has gone; how often.
+    /// Sends the same bytes repeatedly until the client has closed the connection; returns the number of times.
     pub fn flood(&mut self, bytes: impl AsRef<[u8]>) -> u64 {
         (0..).take_while(|_| self.try_raw(&bytes)).count() as u64
     }
 
-    /// Any bytes, each in a packet of its own.
+    /// Sends any bytes, each in a packet of its own.
     pub fn drip(&mut self, bytes: impl AsRef<[u8]>) {
         bytes.as_ref().iter().for_each(|byte| self.raw([*byte]));
     }
 
-    /// Any frame; `opcode` may carry reserved bits (0x40 is RSV1).
+    /// Sends any frame; `opcode` may have reserved bits (0x40 is RSV1).
     pub fn frame(&mut self, fin: bool, opcode: u8, payload: impl AsRef<[u8]>) {
         let payload = payload.as_ref();
         let head = head(fin, opcode, payload.len() as u64);
         self.raw([&head, payload].concat());
     }
 
-    /// The head of a frame alone, for payloads that never come or come slowly.
+    /// Sends the head of a frame only, for payloads that never come or come slowly.
     pub fn announce(&mut self, opcode: u8, length: u64) {
         self.raw(head(true, opcode, length));
     }
@@ -290,7 +291,7 @@ impl Peer {
         self.frame(true, PING, payload);
     }
 
-    /// One text in fragments, with a ping before each but the first.
+    /// Sends one text in fragments, with a ping before each but the first.
     pub fn fragments(&mut self, pieces: &[&str]) {
         for (at, piece) in pieces.iter().enumerate() {
             if at > 0 {
@@ -301,7 +302,7 @@ impl Peer {
         }
     }
 
-    /// A Close frame. [`drain`](Peer::drain) then waits for the client's answer.
+    /// Sends a Close frame. [`drain`](Peer::drain) then waits for the client's answer.
     pub fn close(&mut self, code: u16, reason: &str) {
         self.frame(true, CLOSE, [&code.to_be_bytes(), reason.as_bytes()].concat());
     }
@@ -309,7 +310,7 @@ impl Peer {
 
 /// Receiving, and ends.
 impl Peer {
-    /// The next frame; `None` once the client has closed or reset the connection.
+    /// Reads the next frame; `None` once the client has closed or reset the connection.
     pub fn next(&mut self) -> Option<Frame> {
         let [first, second] = self.bytes()?;
         let length = match second & 0x7f {
@@ -325,7 +326,7 @@ impl Peer {
         Some(Frame { fin: first & 0x80 != 0, opcode: first & 0x0f, masked, payload })
     }
 
-    /// The next frame of one kind, passing over others.
+    /// Reads the next frame with this opcode and skips others.
     pub fn expect(&mut self, opcode: u8) -> Frame {
         loop {
             let frame = self.next().unwrap_or_else(|| panic!("the client left before opcode {opcode}"));
@@ -335,12 +336,12 @@ impl Peer {
         }
     }
 
-    /// All frames until the client has gone. Holds the connection open, and silent, until then.
+    /// Reads all frames until the client has closed the connection, and sends nothing.
     pub fn drain(&mut self) -> Vec<Frame> {
         std::iter::from_fn(|| self.next()).collect()
     }
 
-    /// Holds the connection as a healthy server does, answering pings and the client's Close, until the client goes.
+    /// Holds the connection as a healthy server does: answers pings and the Close, until the client closes it.
     pub fn hold(&mut self) {
         while let Some(frame) = self.next() {
             match frame.opcode {
@@ -351,25 +352,25 @@ impl Peer {
         }
     }
 
-    /// A client that is about to go does not wait for every answer.
+    /// Sends an answer. Errors are ignored: a client that is closing does not wait for every answer.
     fn answer_with(&mut self, opcode: u8, payload: &[u8]) {
         let head = head(true, opcode, payload.len() as u64);
         let _gone = self.try_raw([&head, payload].concat());
     }
 
-    /// Waits until the client has gone, without reading frames: for clients that never get an upgrade.
+    /// Waits until the client has closed the connection, without reading frames: for clients that are not upgraded.
     pub fn wait_gone(&mut self) {
         let mut rest = [0; 1024];
         while self.stream.read(&mut rest).is_ok_and(|length| length > 0) {}
     }
 
-    /// EOF for the client, while its frames can still be read.
+    /// Sends EOF to the client; its frames can still be read.
     pub fn end(&mut self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
 
-    /// RST: that is what Linux sends when a socket is closed that holds unread data. Before the upgrade
-    /// the request is that, after it the client's pong.
+    /// Ends the connection with RST, which Linux sends when a socket with unread data is closed: before the upgrade the
+    /// request, after it the client's pong.
     pub fn reset(mut self) {
         if !self.request.is_empty() {
             self.ping("reset");
@@ -377,16 +378,16 @@ impl Peer {
         self.reset_on_data();
     }
 
-    /// The same, on whatever the client sends next by itself.
+    /// Ends the connection with RST once the client has sent data.
     pub fn reset_on_data(mut self) {
         self.reset = true;
         self.stream.peek(&mut [0]).expect("something to leave unread");
     }
 
-    /// The connection once more, for another thread that reads what the client sends.
+    /// Returns a second handle of the connection, for another thread that reads the client's frames.
     pub fn reader(&self) -> Peer {
         let stream = self.stream.try_clone().unwrap();
-        // The end of the connection is the other one's affair.
+        // Only the first handle ends the connection.
         Peer { stream, number: self.number, request: self.request.clone(), reset: true }
     }
 
@@ -405,7 +406,7 @@ impl Peer {
     }
 }
 
-/// A text frame, for scripts that put their bytes together themselves.
+/// Encodes a text frame, for scripts that send raw bytes.
 pub fn text_frame(text: impl AsRef<[u8]>) -> Vec<u8> {
     let text = text.as_ref();
     [&head(true, TEXT, text.len() as u64), text].concat()

@@ -1,14 +1,14 @@
-//! A directory for one test.
+//! Temporary directories.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Removed when it is dropped, unless the test has failed: then it may tell why.
+/// A directory for one test, removed when it is dropped. It is kept if the test has failed, for inspection.
 pub struct TempDir(PathBuf);
 
 impl TempDir {
-    /// An empty one.
+    /// Creates an empty directory.
     pub fn new() -> TempDir {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -17,12 +17,12 @@ impl TempDir {
         TempDir(path)
     }
 
-    /// The path of something in it.
+    /// The path of an entry.
     pub fn path(&self, name: &str) -> String {
         self.0.join(name).to_str().unwrap().to_owned()
     }
 
-    /// A file in it with this text; its path.
+    /// Writes a file with this text; returns its path.
     pub fn write(&self, name: &str, text: &str) -> String {
         fs::write(self.0.join(name), text).unwrap();
         self.path(name)
@@ -32,7 +32,7 @@ impl TempDir {
         fs::read_to_string(self.0.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// Whether there is something of this name.
+    /// True if there is an entry with this name.
     pub fn has(&self, name: &str) -> bool {
         self.0.join(name).exists()
     }
@@ -41,7 +41,7 @@ impl TempDir {
 impl Drop for TempDir {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            // What is left lies in the target directory.
+            // On an error the directory is left in the target directory.
             let _ = fs::remove_dir_all(&self.0);
         }
     }

@@ -185,6 +185,7 @@ fn list(addresses: &[SocketAddr]) -> String {
 mod tests {
     use super::AttemptAction::{Lost, Nothing, Start, Won};
     use super::*;
+    use crate::testing::random::Random;
     use AttemptInput::{Added, Connected, Failed, NoMore, Tick};
 
     /// A race with a simulated clock in milliseconds.
@@ -340,23 +341,19 @@ mod tests {
     fn over_random_histories_each_address_is_tried_once_until_one_wins_or_all_have_lost() {
         let all = list(&["[::1]:1", "[::2]:1", "1.1.1.1:1", "2.2.2.2:1"]);
         for seed in 0..2000u64 {
-            let mut state = seed;
-            let mut below = |n: u64| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (state >> 33) % n
-            };
+            let mut random = Random::new(seed);
             let mut sim = AttemptSim::new(&[], true);
             let (mut started, mut end) = (Vec::new(), None);
             for _ in 0..60 {
-                let number = below(4) as usize;
-                let input = match below(8) {
+                let number = random.below(4);
+                let input = match random.below(8) {
                     0 => Connected(number),
                     1..4 => refused(number),
                     4 | 5 => Added(vec![all[number]]),
                     6 => NoMore,
                     _ => Tick,
                 };
-                sim.now = sim.due().unwrap_or(sim.now).min(sim.now + below(200));
+                sim.now = sim.due().unwrap_or(sim.now).min(sim.now + random.below(200) as u64);
                 match sim.handle(input) {
                     Nothing => {}
                     Start(number, address) => {

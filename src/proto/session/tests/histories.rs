@@ -1,19 +1,17 @@
 //! Random histories, and the invariants that hold in each of them.
 
 use super::*;
+use crate::testing::random::Random;
 
 const HISTORIES: u64 = 3000;
 const INPUTS: u64 = 200;
 
-/// George Marsaglia's xorshift64.
-struct Random(u64);
+/// Draws the parts of a history.
+struct RandomHistory(Random);
 
-impl Random {
+impl RandomHistory {
     fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % n
+        self.0.below(n as usize) as u64
     }
 
     fn jitter(&mut self) -> f64 {
@@ -21,7 +19,7 @@ impl Random {
     }
 
     fn of<T: Clone>(&mut self, list: &[T]) -> T {
-        list[self.below(list.len() as u64) as usize].clone()
+        self.0.pick(list).clone()
     }
 
     fn policy(&mut self) -> Policy {
@@ -76,9 +74,9 @@ impl Random {
     }
 }
 
-fn histories(mut check: impl FnMut(&mut Random, &mut SessionSim)) {
+fn histories(mut check: impl FnMut(&mut RandomHistory, &mut SessionSim)) {
     for seed in 1..=HISTORIES {
-        let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut random = RandomHistory(Random::new(seed));
         let policy = random.policy();
         let mut sim = SessionSim::with(|_| ());
         let now = Now { mono: sim.start, wall: UNIX_EPOCH };
@@ -89,7 +87,7 @@ fn histories(mut check: impl FnMut(&mut Random, &mut SessionSim)) {
 }
 
 /// Passes one random input; returns its transcript.
-fn step(random: &mut Random, sim: &mut SessionSim) -> Vec<(f64, String, Action)> {
+fn step(random: &mut RandomHistory, sim: &mut SessionSim) -> Vec<(f64, String, Action)> {
     random.advance(sim);
     sim.jitter = random.jitter();
     let why = random.why();

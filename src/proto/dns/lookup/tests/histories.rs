@@ -1,18 +1,15 @@
 //! Random histories: every lookup ends exactly once.
 
 use super::*;
+use crate::testing::random::Random;
 
 /// A server that answers at random times with random replies.
 fn random_server(seed: u64) -> DnsServer {
-    let mut state = seed;
+    let mut random = Random::new(seed);
     Box::new(move |query| {
-        let mut below = |n: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % n
-        };
-        let after = [0, 1, 30, 60, 4999, 5000, 5001, 12_000][below(8) as usize];
+        let after = [0, 1, 30, 60, 4999, 5000, 5001, 12_000][random.below(8)];
         let reply = Reply::to(&query.message);
-        let reply = match below(9) {
+        let reply = match random.below(9) {
             0 => return None,
             1 => reply.truncated(),
             2 => reply.code(3),
