@@ -18,6 +18,7 @@ use crate::model::event::{ClientState, Message};
 use crate::model::sample::Sample;
 use crate::model::stats::Statistics;
 use crate::model::time::{Now, earliest};
+use crate::monitor::clock_jumps::ClockJumps;
 use crate::monitor::peer::Peer;
 use crate::monitor::random::Random;
 use crate::monitor::server::Server;
@@ -35,10 +36,6 @@ const MAX_DIALS: usize = 64;
 const MAX_HANDSHAKES: usize = 8;
 /// A poll that returns this long after its timeout may have missed events: the process was not running.
 const LATE: Duration = Duration::from_millis(100);
-/// The clocks may differ this much about the length of a turn; more is a jump of one of them.
-const CLOCK_JUMP: Duration = Duration::from_secs(5);
-/// Jumps that follow another one within this time are ignored, since each makes all peers ping.
-const JUMPS_APART: Duration = Duration::from_secs(60);
 /// The token of the [`Stopper`]; those of peers count up from 0.
 const STOP: Token = Token(usize::MAX);
 /// The first of 64 tokens for the program's own descriptors, below [`STOP`].
@@ -81,7 +78,7 @@ pub struct Monitor {
     peers: Vec<Peer>,
     clock: Now,
     started: Instant,
-    jumped_at: Option<Instant>,
+    clock_jumps: ClockJumps,
     random: Random,
     resolver_files: ResolverFiles,
     connectors: Pool,
@@ -124,7 +121,7 @@ impl Monitor {
             peers: Vec::new(),
             clock,
             started: clock.mono,
-            jumped_at: None,
+            clock_jumps: ClockJumps::default(),
             random: Random::new(),
             resolver_files: ResolverFiles::default(),
             connectors: Pool::default(),
@@ -165,7 +162,12 @@ impl Monitor {
         self.own_events.clear();
         let before = self.clock;
         self.wait(max_wait)?;
-        self.notice_clock_jump(before);
+        if let Some(jump) = self.clock_jumps.detect(before, self.clock) {
+            // After a suspend the servers may be gone without a sign of it.
+            let jump = humantime::format_duration(Duration::from_secs(jump.as_secs()));
+            log::debug!("the clock jumped by {jump}: pinging every server");
+            self.peers.iter_mut().for_each(|peer| peer.command(Input::ClockJumped));
+        }
         if self.stop.swap(false, Ordering::Relaxed) {
             self.stop();
         }
@@ -402,26 +404,6 @@ impl Monitor {
             }
         }
         Ok(self.events.iter().count() < MAX_EVENTS)
-    }
-
-    /// Makes all peers ping if the clocks disagree about the length of the turn: after a suspend, or a step of the
-    /// wall clock, the servers may be gone without a sign of it.
-    fn notice_clock_jump(&mut self, before: Now) {
-        let mono = self.clock.mono - before.mono;
-        let jump = self
-            .clock
-            .wall
-            .duration_since(before.wall)
-            .map_or_else(|error| error.duration() + mono, |wall| wall.abs_diff(mono));
-        let recent = self.jumped_at.is_some_and(|at| self.clock.mono - at < JUMPS_APART);
-        if jump > CLOCK_JUMP && !recent {
-            self.jumped_at = Some(self.clock.mono);
-            log::debug!(
-                "the clock jumped by {}: pinging every server",
-                humantime::format_duration(Duration::from_secs(jump.as_secs()))
-            );
-            self.peers.iter_mut().for_each(|peer| peer.command(Input::ClockJumped));
-        }
     }
 
     fn free_handshakes(&self) -> usize {

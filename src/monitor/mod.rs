@@ -1,5 +1,6 @@
 //! The event loop, one peer for each server that it watches, and the two interfaces of the library: Monitor and Watch.
 
+pub mod clock_jumps;
 pub mod connection_log;
 pub mod credentials;
 pub mod event_loop;
