@@ -76,7 +76,15 @@ mod tests {
     fn selected(list: &str, kind: &str, events: &[Event<'_>]) -> Option<Vec<&'static str>> {
         let server: Arc<str> = "a".into();
         let received_at = SystemTime::UNIX_EPOCH;
-        let message = Message { server: &server, id: 0, received_at, at: Instant::now(), kind, raw: Raw::None, events };
+        let message = Message {
+            server: &server,
+            id: 0,
+            received_at,
+            received_mono: Instant::now(),
+            kind,
+            raw: Raw::None,
+            events,
+        };
         let selected = Filter::read(list).unwrap().select(&message)?;
         Some(selected.iter().map(|event| event.kind_name().unwrap_or("-")).collect())
     }

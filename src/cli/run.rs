@@ -165,7 +165,7 @@ impl Run {
     fn receive(&mut self, wait: Option<Duration>) -> Result<(), Failure> {
         let Run { monitor, view, output, .. } = self;
         let on_message = &mut |message: &wsmon::Message<'_>| {
-            output.write_log(wsmon::Now { mono: message.at, wall: message.received_at });
+            output.write_log(wsmon::Now { mono: message.received_mono, wall: message.received_at });
             view.show(message, &mut |text| output.print(text));
         };
         monitor.turn(wait, on_message).map_err(|error| Failure::io("epoll", &error))

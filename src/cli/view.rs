@@ -80,7 +80,7 @@ impl View {
         if message.events.iter().any(|event| matches!(event, Event::Sample(_))) {
             // It is newer than the sample that is held.
             server.held = None;
-            server.sample_shown_at = Some(message.at);
+            server.sample_shown_at = Some(message.received_mono);
         }
         text.clear();
         let counts = format_message(text, message, options);
@@ -92,7 +92,7 @@ impl View {
         if let Some(data) = data {
             text.clear();
             (data_format.write)(text, message, &options.style);
-            data.write_line(text.trim_end_matches('\n'), message.at);
+            data.write_line(text.trim_end_matches('\n'), message.received_mono);
         }
         text.shrink_to(KEPT_CAPACITY);
     }
@@ -101,7 +101,7 @@ impl View {
     fn hold(&mut self, message: &Message<'_>, every: Duration, print: &mut dyn FnMut(&str)) {
         let View { options, data, data_format, servers, .. } = self;
         let server = &mut servers[message.id];
-        let due_at = server.sample_shown_at.map_or(message.at, |at| at + every);
+        let due_at = server.sample_shown_at.map_or(message.received_mono, |at| at + every);
         let empty = || HeldSample { text: String::new(), counts: false, data_line: String::new(), due_at };
         let held = server.held.get_or_insert_with(empty);
         held.text.clear();
@@ -111,8 +111,8 @@ impl View {
             (data_format.write)(&mut held.data_line, message, &options.style);
             held.data_line.truncate(held.data_line.trim_end_matches('\n').len());
         }
-        if due_at <= message.at {
-            self.release(message.at, false, print);
+        if due_at <= message.received_mono {
+            self.release(message.received_mono, false, print);
         }
     }
 
@@ -177,7 +177,8 @@ mod tests {
     fn show(view: &mut View, events: &[Event<'_>], out: &mut String) {
         let server: Arc<str> = "a".into();
         let (received_at, raw) = (SystemTime::UNIX_EPOCH, Raw::Json("{}"));
-        let message = Message { server: &server, id: 0, received_at, at: Instant::now(), kind: "x.y", raw, events };
+        let message =
+            Message { server: &server, id: 0, received_at, received_mono: Instant::now(), kind: "x.y", raw, events };
         view.show(&message, &mut |text| out.push_str(text));
     }
 

@@ -175,7 +175,15 @@ mod tests {
         let mut out = String::new();
         (format.write)(
             &mut out,
-            &Message { server: &server, id: 0, received_at, at: std::time::Instant::now(), kind: "", raw, events },
+            &Message {
+                server: &server,
+                id: 0,
+                received_at,
+                received_mono: std::time::Instant::now(),
+                kind: "",
+                raw,
+                events,
+            },
             &style,
         );
         out

@@ -273,7 +273,7 @@ pub struct Message<'a> {
     /// The time of receipt by this machine's clock.
     pub received_at: SystemTime,
     /// The time of receipt by the monotonic clock.
-    pub at: Instant,
+    pub received_mono: Instant,
     /// The message's type or channel, for filters; empty if it has none.
     pub kind: &'a str,
     /// The message as received.

@@ -25,7 +25,7 @@ fn printed(format: &str, recording: &str, options: DialectOptions) -> String {
             server: &server,
             id: 0,
             received_at: SystemTime::UNIX_EPOCH,
-            at: now,
+            received_mono: now,
             kind: &decoded.kind,
             raw: decoded.raw(),
             events: &decoded.events,
