@@ -37,7 +37,7 @@ const SETTLED_AFTER: Duration = Duration::from_secs(30);
 /// while !monitor.is_done() {
 ///     monitor.turn(None, &mut |message| {
 ///         board.update(message);
-///         let cpu = board.aggregate(Aggregate::Max, Quantity::Metric(Metric::Cpu), message.at);
+///         let cpu = board.aggregate(Aggregate::Max, Quantity::Metric(Metric::Cpu), message.received_mono);
 ///         highest = highest.max(cpu.unwrap_or_default());
 ///     })?;
 /// }
@@ -143,7 +143,7 @@ impl Board {
                 Event::Sample(sample) => row.update_sample(sample, message),
                 Event::Processes(processes) => row.update_processes(processes),
                 Event::Alert(alert) => row.update_alert(alert),
-                Event::State(change) => row.update_state(change, message.at),
+                Event::State(change) => row.update_state(change, message.received_mono),
                 _ => {}
             }
         }
@@ -332,7 +332,7 @@ impl BoardRow {
         {
             self.host = cut(host).into();
         }
-        self.sample_at = Some((message.at, message.received_at));
+        self.sample_at = Some((message.received_mono, message.received_at));
     }
 
     fn update_state(&mut self, change: &Change, at: Instant) {

@@ -24,7 +24,15 @@ impl At {
         let server: Arc<str> = format!("s{id}").into();
         let wall = Duration::from_millis(1_767_323_045_678) + Duration::from_secs_f64(self.1);
         let received_at = SystemTime::UNIX_EPOCH + wall;
-        board.update(&Message { server: &server, id, received_at, at: self.now(), kind: "", raw: Raw::None, events });
+        board.update(&Message {
+            server: &server,
+            id,
+            received_at,
+            received_mono: self.now(),
+            kind: "",
+            raw: Raw::None,
+            events,
+        });
     }
 }
 
