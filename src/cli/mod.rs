@@ -11,6 +11,9 @@ mod output;
 mod plan;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+#[path = "../testing/random.rs"]
+mod random;
 mod run;
 mod setup;
 mod signals;

@@ -73,23 +73,20 @@ pub fn seeds() -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::random::Random;
 
     #[test]
     fn the_properties_hold_for_command_lines_with_misplaced_words() {
         let words: Vec<Vec<u8>> = seeds().iter().flat_map(|line| line.split(|b| *b == 0).map(<[u8]>::to_vec)).collect();
-        let mut random = 1_u64;
-        let mut below = |n: usize| {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (random >> 33) as usize % n
-        };
+        let mut random = Random::new(1);
         seeds().iter().for_each(|line| run(line));
         for _ in 0..4000 {
             let mut line: Vec<_> =
-                (0..=below(5)).map(|_| words[below(words.len())].clone()).collect::<Vec<_>>().join(&0);
-            let at = below(line.len().max(1));
-            match below(4) {
+                (0..=random.below(5)).map(|_| random.pick(&words).clone()).collect::<Vec<_>>().join(&0);
+            let at = random.below(line.len());
+            match random.below(4) {
                 0 => line.truncate(at),
-                1 if at < line.len() => line[at] = below(256) as u8,
+                1 if at < line.len() => line[at] = random.below(256) as u8,
                 2 => drop(line.splice(at..at, *b"\xe2\x80\xae")),
                 _ => {}
             }

@@ -120,6 +120,7 @@ pub fn time_of_day(stamp: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::random::Random;
 
     fn text(push: impl FnOnce(&mut String)) -> String {
         let mut out = String::new();
@@ -129,7 +130,7 @@ mod tests {
 
     #[test]
     fn fixed_point_is_what_the_standard_library_writes() {
-        let mut seed = 42_u64;
+        let mut generator = Random::new(42);
         let check = |value: f64| {
             assert_eq!(text(|out| push_fixed(out, value, 5, 1)), format!("{value:5.1}"));
             assert_eq!(text(|out| push_fixed(out, value, 3, 0)), format!("{value:3.0}"));
@@ -141,8 +142,7 @@ mod tests {
         check(f64::NAN);
         check(f64::INFINITY);
         for i in 0..50_000_u32 {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let random = (seed >> 11) as f64 / (1_u64 << 53) as f64;
+            let random = (generator.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
             check(random * 110.0 - 5.0);
             check(random * 1e9);
             let tie = f64::from(i) / 20.0;

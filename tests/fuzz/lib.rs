@@ -1,4 +1,4 @@
-//! What the targets share: their seeds, and the part of the binary that reads the command line, which is not in the
+//! Shared by the targets: their seeds, and the part of the binary that reads the command line, which is not in the
 //! library.
 
 use std::path::Path;
@@ -12,16 +12,17 @@ pub mod cli {
     pub mod logging;
     pub mod plan;
     pub mod properties;
-    #[path = "stream/queue/mod.rs"]
-    pub mod queue;
+    pub mod stream {
+        pub mod queue;
+    }
     pub mod units;
 }
 
-/// Writes a target's seeds into the folder `$SEEDS`, if there is one: before libFuzzer reads its folders.
+/// Writes a target's seeds into the folder `$SEEDS`, if it is set, before libFuzzer reads its folders.
 ///
 /// # Panics
-/// Where that fails, or there is no such target.
-pub fn plant(name: &str) {
+/// If that fails.
+pub fn write_seeds(name: &str) {
     let Some(folder) = env::var_os("SEEDS") else { return };
     let target = wsmon::testing::fuzz::TARGETS.iter().find(|target| target.name == name);
     let seeds = target.map_or(cli::properties::seeds as fn() -> _, |target| target.seeds);

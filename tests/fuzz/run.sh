@@ -2,16 +2,16 @@
 # Runs the fuzz targets, one after the other, on one core.
 #
 #   tests/fuzz/run.sh                     all of them, 400 s each: an hour in total
-#   tests/fuzz/run.sh SECONDS [TARGET…]   for so long each, or only these
+#   tests/fuzz/run.sh SECONDS [TARGET…]   SECONDS for each, or for these only
 #
-# A stable toolchain and cargo-fuzz (`cargo install cargo-fuzz`) are enough: there is no unsafe code of ours for a
-# sanitizer to look at, and overflow checks and debug assertions are on. With a nightly one, SANITIZER=address
-# watches what the libraries do. The seeds are made from tests/recordings; what is found on the way stays in
-# tests/fuzz/corpus, an input that breaks a law in tests/fuzz/artifacts. To look at one again:
+# A stable toolchain and cargo-fuzz (`cargo install cargo-fuzz`) are enough: wsmon has no unsafe code for a sanitizer to
+# check, and overflow checks and debug assertions are on. With a nightly toolchain, SANITIZER=address checks the
+# libraries. The seeds are made from tests/recordings. New inputs are kept in tests/fuzz/corpus, inputs that break a
+# property in tests/fuzz/artifacts. To run one again:
 #
 #   RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz -s none TARGET FILE
 #
-# The laws stand in src/testing/fuzz and src/cli/properties.rs; `cargo test` runs each target for a moment.
+# The properties are in src/testing/fuzz and src/cli/properties.rs; `cargo test` runs each target for a moment.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")"

@@ -233,6 +233,8 @@ mod tests {
 
     use super::*;
     use crate::model::json::{is_json, repair};
+    use crate::testing::random::Random;
+    use crate::testing::recordings;
 
     fn laid_out(text: &str, layout: Layout) -> String {
         let mut out = String::new();
@@ -309,36 +311,23 @@ mod tests {
         }
     }
 
-    /// A repeatable generator of unusual messages.
-    struct Random(u64);
-
+    /// Unusual messages.
     impl Random {
-        fn below(&mut self, n: u64) -> u64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            self.0 % n
-        }
-
-        fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-            from[self.below(from.len() as u64) as usize]
-        }
-
         fn string(&mut self) -> String {
             let parts =
                 ["a", "é", "\u{7f}", "\u{90}", "\u{202e}", "\\n", "\\\"", "\\\\", "\\u00e9", "\\ud83d\\ude00", "☃{[,:"];
             let more = ["\\ud800", "\\udfff", "\\u001b", "NaN", " ", "\u{2028}", "\u{61c}", "\u{c3}", "\u{d7}"];
             let inner: String =
-                (0..self.below(6)).map(|_| self.pick([&parts[..], &more].concat().as_slice())).collect();
+                (0..self.below(6)).map(|_| *self.pick([&parts[..], &more].concat().as_slice())).collect();
             format!("\"{inner}\"")
         }
 
         fn json(&mut self, depth: u64) -> String {
-            let blank = self.pick(&["", " ", "\n\t"]);
+            let blank = *self.pick(&["", " ", "\n\t"]);
             match self.below(if depth > 15 { 3 } else { 5 }) {
                 0 => self.string(),
-                1 => self.pick(&["0", "-1.50", "1E+3", "1e400", "12345678901234567890123"]).into(),
-                2 => self.pick(&["true", "null", "NaN", "-Infinity", "Infinity", "{}", "[ ]"]).into(),
+                1 => self.pick(&["0", "-1.50", "1E+3", "1e400", "12345678901234567890123"]).to_string(),
+                2 => self.pick(&["true", "null", "NaN", "-Infinity", "Infinity", "{}", "[ ]"]).to_string(),
                 3 => {
                     let inner: Vec<_> = (0..self.below(5)).map(|_| self.json(depth + 1)).collect();
                     format!("[{blank}{}{blank}]", inner.join(&format!("{blank},")))
@@ -354,7 +343,7 @@ mod tests {
 
     #[test]
     fn random_messages_keep_their_value_in_both_layouts() {
-        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let mut random = Random::new(1);
         for _ in 0..2000 {
             check(&random.json(0));
         }
@@ -362,20 +351,11 @@ mod tests {
 
     #[test]
     fn recorded_messages_keep_their_value_in_both_layouts() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings/monitoring");
         let mut checked = 0;
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_none_or(|extension| extension != "jsonl") {
-                continue;
-            }
-            for line in std::fs::read_to_string(path).unwrap().lines() {
-                let frame: Value = serde_json::from_str(line).unwrap();
-                let payload = frame["payload"].as_str().unwrap_or_default();
-                if is_json(&repair(payload).unwrap_or_else(|| payload.into())) {
-                    check(payload);
-                    checked += 1;
-                }
+        for text in recordings::all("monitoring").iter().flat_map(|recording| recordings::texts(recording)) {
+            if is_json(&repair(&text).unwrap_or_else(|| text.clone())) {
+                check(&text);
+                checked += 1;
             }
         }
         assert!(checked > 10, "{checked}");

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_are_told_apart_by_their_beginnings_and_never_fill_the_memory() {
+    fn long_names_are_distinguished_by_their_beginnings_and_the_state_is_bounded() {
         let (mut alerts, mut events) = (Alerts::default(), Vec::new());
         for i in 0..1000 {
             let name = format!("{i}{}", "\u{e9}".repeat(5000));

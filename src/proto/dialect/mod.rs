@@ -26,7 +26,7 @@ use crate::proto::uri::Endpoint;
 pub use alerts::Alerts;
 pub use generic::DIALECT as GENERIC;
 
-/// How one kind of server speaks.
+/// One kind of server: its messages, requests and timers.
 #[derive(Debug)]
 pub struct Dialect {
     /// Name for `--dialect`.
@@ -52,7 +52,7 @@ pub struct Dialect {
     pub prepare_dial: fn(&mut Endpoint, &mut DialectContext<'_>),
     /// Returns the texts to send once the connection is open and the dialect is known, before any request.
     pub greet: fn(&mut DialectContext<'_>) -> Vec<String>,
-    /// How requests are written and answered.
+    /// Form of requests and of their answers.
     pub requests: RequestSpec,
     /// Time of the next `tick`; asked only while the connection is open.
     pub deadline: fn(&DialectState) -> Option<Instant>,
@@ -134,11 +134,11 @@ pub struct DialectContext<'c> {
     pub alerts: &'c mut Alerts,
     /// Requests in flight. They end with the connection.
     pub requests: &'c mut Requests,
-    /// What the dialect itself remembers.
+    /// Memory of the dialects.
     pub state: &'c mut DialectState,
 }
 
-/// What the dialects remember from one message to the next: a field for each, which only that dialect uses.
+/// Memory of the dialects from one message to the next: a field for each, which only that dialect uses.
 ///
 /// Every part is bounded, and its fields say what survives a reconnection.
 #[derive(Debug, Default)]

@@ -16,7 +16,7 @@ pub struct Request {
     pub json: Option<String>,
 }
 
-/// How a dialect writes requests and recognises their answers.
+/// A dialect's form of requests and of their answers.
 #[derive(Debug)]
 pub struct RequestSpec {
     /// Writes a request; `id` is unique on this connection.

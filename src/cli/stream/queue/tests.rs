@@ -1,4 +1,5 @@
 use super::*;
+use crate::cli::random::Random;
 
 /// Takes `room` bytes, at most `max_write` per call, and interrupts every third call.
 struct SlowWriter {
@@ -207,25 +208,17 @@ fn a_steady_stream_does_not_allocate() {
     assert_eq!(q.bytes.capacity(), capacity);
 }
 
-/// A xorshift generator with a fixed seed: the same histories in every run.
-fn next(seed: &mut u64) -> usize {
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    (*seed >> 16) as usize
-}
-
 #[test]
 fn over_random_histories_no_message_is_torn_and_none_goes_uncounted() {
-    let mut seed = 0x9e37_79b9_7f4a_7c15;
+    let mut random = Random::new(1);
     for _ in 0..300 {
         let mut q = queue(64, WhenFull::Drop, Some(marker));
         let mut writer = SlowWriter::with_room(0);
         let pushed = 200;
         for n in 0..pushed {
-            push(&mut q, &format!("<{n}{}>\n<again>", "x".repeat(next(&mut seed) % 20)));
-            writer.room = next(&mut seed) % 40;
-            writer.max_write = 1 + next(&mut seed) % 30;
+            push(&mut q, &format!("<{n}{}>\n<again>", "x".repeat(random.below(20))));
+            writer.room = random.below(40);
+            writer.max_write = 1 + random.below(30);
             q.write_to(&mut writer).unwrap();
         }
         writer.room = usize::MAX;

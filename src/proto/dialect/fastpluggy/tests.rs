@@ -58,7 +58,7 @@ fn the_log_of_tasks_bears_levels_and_their_results_come_from_the_meta_data() {
 }
 
 #[test]
-fn what_others_send_through_the_server_is_shown_with_its_type_and_meta_data() {
+fn messages_of_other_clients_are_shown_with_their_type_and_metadata() {
     let lines = recorded("rest_messages_alpha");
     for expected in [
         "greeting Welcome alpha!",
@@ -115,7 +115,7 @@ fn an_error_keeps_its_words_and_its_level() {
 }
 
 #[test]
-fn what_lacks_the_envelope_or_is_nested_too_deeply_is_shown_as_it_came() {
+fn a_message_without_envelope_or_nested_too_deeply_is_shown_as_it_came() {
     for text in [r#"{"type":"x","content":1}"#, r#"{"type":"x","content":1,"meta":5}"#, "[1]", "5", "{}"] {
         let kind = json::message_type(text).unwrap_or_default();
         assert_eq!(shown(text), format!("unknown {kind} {text}"));

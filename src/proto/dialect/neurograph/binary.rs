@@ -37,7 +37,8 @@ fn try_unpack(bytes: &[u8], limit: usize) -> Result<Binary, String> {
         }
         // Raw deflate has no header: it is taken for that only if JSON comes out.
         _ => {
-            let json = decompress_to_vec_with_limit(bytes, limit).ok().and_then(json_of);
+            let text = decompress_to_vec_with_limit(bytes, limit).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let json = text.filter(|text| text.starts_with(['{', '[']) && json::is_readable(text));
             return json.map(Binary::Text).ok_or_else(|| first_bytes(bytes));
         }
     })
@@ -129,11 +130,6 @@ fn inflated(result: Result<Vec<u8>, DecompressError>, limit: usize) -> Result<Ve
 fn text_of(bytes: Vec<u8>) -> Result<Binary, String> {
     let len = bytes.len();
     String::from_utf8(bytes).map(Binary::Text).map_err(|_| format!("{len} bytes unpacked, which are no text"))
-}
-
-fn json_of(bytes: Vec<u8>) -> Option<String> {
-    let text = String::from_utf8(bytes).ok().filter(|text| text.starts_with(['{', '[']))?;
-    json::is_readable(&text).then_some(text)
 }
 
 /// Describes an unknown format by its first bytes.

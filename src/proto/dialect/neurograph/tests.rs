@@ -215,7 +215,7 @@ fn answered(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_is_sent_is_what_the_real_server_accepted() {
+fn requests_are_written_as_the_real_server_accepted_them() {
     let options = |channels: &[&str]| DialectOptions {
         subscribe: channels.iter().map(|name| (*name).into()).collect(),
         ..DialectOptions::default()

@@ -167,7 +167,7 @@ fn update_one<'a>(process: Process<'a>, before: Option<&str>, context: &mut Dial
     Event::Processes(Processes { list: vec![process], changes, first: false }).into()
 }
 
-/// Writes the documented subscription, if the options ask for one. The real server sends everything to everybody.
+/// Writes the documented subscription, if the options ask for one. The real server sends everything to all clients.
 fn greet(context: &mut DialectContext<'_>) -> Vec<String> {
     let options = context.options;
     if options.subscribe.is_empty() && options.process.is_empty() && options.interval.is_none() {

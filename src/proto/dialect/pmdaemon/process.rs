@@ -8,7 +8,8 @@ use crate::model::json::Node;
 
 /// Reads a process. `None` if it has neither name nor id.
 pub fn read<'a>(node: &Node<'a>) -> Option<Process<'a>> {
-    let id = identity(node);
+    // A UUID in the real server, a number in the documentation.
+    let id = text(node, "id").or_else(|| integer(node, "id").map(|id| id.to_string().into()));
     let name = text(node, "name").or_else(|| id.clone())?;
     let (cpu, memory) = usage(node);
     Some(Process {
@@ -18,7 +19,7 @@ pub fn read<'a>(node: &Node<'a>) -> Option<Process<'a>> {
         pid: integer(node, "pid"),
         // In the real server `uptime` is the time of the start, or of the server's start if that was later.
         started_at: text(node, "uptime"),
-        uptime: milliseconds(node, "uptime"),
+        uptime: node.number("uptime").and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok()),
         restarts: integer(node, "restarts"),
         cpu,
         memory,
@@ -29,21 +30,12 @@ pub fn read<'a>(node: &Node<'a>) -> Option<Process<'a>> {
     })
 }
 
-/// Reads the id: a UUID in the real server, a number in the documentation.
-fn identity<'a>(node: &Node<'a>) -> Option<Cow<'a, str>> {
-    text(node, "id").or_else(|| integer(node, "id").map(|id| id.to_string().into()))
-}
-
 /// Reads CPU and memory. The real server measures neither and sends 0 for both.
 fn usage(node: &Node<'_>) -> (Option<f64>, Option<f64>) {
     let either = |real, documented| node.number(real).or_else(|| node.number(documented));
     let (cpu, memory) = (either("cpu_usage", "cpu"), either("memory_usage", "memory"));
     let nothing = |value: Option<f64>| value.is_none_or(|value| value == 0.0);
     if nothing(cpu) && nothing(memory) { (None, None) } else { (cpu, memory) }
-}
-
-fn milliseconds(node: &Node<'_>, key: &str) -> Option<Duration> {
-    Duration::try_from_secs_f64(node.number(key)? / 1000.0).ok()
 }
 
 pub fn integer(node: &Node<'_>, key: &str) -> Option<i64> {

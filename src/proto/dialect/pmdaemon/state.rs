@@ -35,7 +35,8 @@ impl PmdaemonState {
         }
         for gone in before {
             if !gone.state.is_empty() {
-                changes.push(vanished(*gone));
+                let (to, detail) = (Cow::Borrowed(""), Cow::Borrowed(""));
+                changes.push(ProcessChange { name: gone.name, from: gone.state, to, detail });
             }
         }
         changes
@@ -120,10 +121,6 @@ fn detail(old: Option<&Process<'static>>, new: &Process<'_>, runs_on: bool) -> S
         _ => {}
     }
     parts.join(", ")
-}
-
-fn vanished<'a>(gone: Process<'static>) -> ProcessChange<'a> {
-    ProcessChange { name: gone.name, from: gone.state, to: Cow::Borrowed(""), detail: Cow::Borrowed("") }
 }
 
 fn own(text: &str) -> Cow<'static, str> {

@@ -133,7 +133,7 @@ fn processes_appear_vanish_and_come_back_under_another_id() {
 }
 
 #[test]
-fn processes_of_one_name_are_told_apart_by_their_ids() {
+fn processes_of_one_name_are_distinguished_by_their_ids() {
     let mut context = OwnedContext::default();
     let twins = |one: &str, two: &str| {
         list(&format!(r#"{{"id":"1","name":"a","state":"{one}"}},{{"id":"2","name":"a","state":"{two}"}}"#))
@@ -189,7 +189,7 @@ fn a_recorded_system_update_is_a_sample_without_rest() {
 }
 
 #[test]
-fn what_the_source_declares_is_read_though_it_is_never_sent() {
+fn types_of_the_source_are_read_though_they_are_never_sent() {
     let mut context = OwnedContext::default();
     changes(&list(&process("a", "online", "")), &mut context);
     let update = format!(r#"{{"type":"ProcessUpdate","process":{}}}"#, process("a", "stopping", ""));
@@ -223,7 +223,7 @@ fn odd_shapes_are_shown_as_they_came_and_make_nothing_vanish() {
 }
 
 #[test]
-fn nothing_is_sent_unless_something_is_wanted() {
+fn a_subscription_is_sent_only_if_an_option_asks_for_it() {
     let greet = |options: DialectOptions| greet(&mut OwnedContext::with(options).lend());
     assert_eq!(greet(DialectOptions { verbose: true, token: Some("x".into()), ..DialectOptions::default() }), [""; 0]);
     let whole = DialectOptions {

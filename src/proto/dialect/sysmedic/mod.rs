@@ -251,14 +251,11 @@ fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>>
 /// Finds the first member of one of these names, however their words are joined: `primary_cause` is also
 /// `PrimaryCause`.
 fn member<'n, 'a>(node: &'n Node<'a>, names: &[&str]) -> Option<&'n Node<'a>> {
-    names.iter().find_map(|name| node.members().iter().find(|(key, _)| is_called(key, name)).map(|(_, value)| value))
-}
-
-fn is_called(key: &str, name: &str) -> bool {
     fn letters(name: &str) -> impl Iterator<Item = u8> {
         name.bytes().filter(|b| *b != b'_').map(|b| b.to_ascii_lowercase())
     }
-    letters(key).eq(letters(name))
+    let find = |name| node.members().iter().find(|(key, _)| letters(key).eq(letters(name)));
+    names.iter().find_map(|name| find(name).map(|(_, value)| value))
 }
 
 #[cfg(test)]
