@@ -3,7 +3,6 @@
 use argh::FromArgs;
 
 /// One option of the table.
-#[derive(Debug, PartialEq)]
 pub struct OptionRow {
     pub short: Option<char>,
     /// With its dashes.
@@ -13,13 +12,16 @@ pub struct OptionRow {
     pub repeatable: bool,
     /// The description in the help. `{formats}`, `{dialects}` and `{kinds}` stand for the names in those tables.
     about: &'static str,
+    /// The value that was given, where an option has at most one.
+    text: fn(&Args) -> Option<&str>,
 }
 
-/// Makes [`Args`], which argh parses, and [`OPTIONS`] from one list. Each entry has the help as its doc comment, then
-/// `switch` or `option` as argh means it, the field, which gives the long name, and its type; a `Vec` is repeatable.
+/// Makes [`Args`], which argh parses, and [`OPTIONS`] from one list. An entry has the description for the help as its doc
+/// comment, then `switch` or `option` as argh means them, the field, whose name becomes the long name, and its type. A
+/// `Vec` makes the option repeatable.
 ///
-/// The rows are needed besides argh's struct because argh can tell neither the names of values nor, without its names
-/// and descriptions being stored a second time, which option takes a value. Its own help is left empty for that reason.
+/// argh's own help does not show the names of values, so [`help`] is written from the rows and argh's is left empty
+/// (`hidden_help`). argh could list its options too (`ArgsInfo`), but would store every description twice.
 macro_rules! options {
     ($(
         $(#[doc = $about:tt])+
@@ -50,9 +52,10 @@ macro_rules! options {
                 value: optional!($($value)?),
                 repeatable: is_vec!($type),
                 about: concat!($($about),+),
+                text: text!($type $field),
             },)+
-            OptionRow { short: Some('V'), long: "--version", value: None, repeatable: false, about: "print the version" },
-            OptionRow { short: Some('h'), long: "--help", value: None, repeatable: false, about: "print this help" },
+            answered('V', "--version", "print the version"),
+            answered('h', "--help", "print this help"),
         ];
     };
 }
@@ -73,6 +76,20 @@ macro_rules! is_vec {
     ($other:ident) => {
         false
     };
+}
+
+macro_rules! text {
+    (Option $field:ident) => {
+        |args| args.$field.as_deref()
+    };
+    ($other:ident $field:ident) => {
+        |_| None
+    };
+}
+
+/// A switch that [`crate::cli::argv::read`] answers before argh parses anything.
+const fn answered(short: char, long: &'static str, about: &'static str) -> OptionRow {
+    OptionRow { short: Some(short), long, value: None, repeatable: false, about, text: |_| None }
 }
 
 /// Replaces `_` by `-`, as argh does in the name of a field.
@@ -251,6 +268,13 @@ pub fn find(is: &dyn Fn(&OptionRow) -> bool) -> Option<&'static OptionRow> {
     OPTIONS.iter().find(|row| is(row))
 }
 
+impl Args {
+    /// The value of the option with this long name, where it has at most one.
+    pub fn text(&self, long: &str) -> Option<&str> {
+        find(&|row| row.long == long).and_then(|row| (row.text)(self))
+    }
+}
+
 /// Parses the words that [`crate::cli::argv::read`] returns.
 pub fn parse(words: &[String]) -> Result<Args, String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -318,12 +342,37 @@ pub fn help() -> String {
 
 /// The description of an option with the names that it refers to.
 fn about(row: &OptionRow) -> String {
-    let formats = wsmon::FORMATS.iter().map(|format| format.name);
-    let dialects = wsmon::dialects().map(|(name, _)| name);
-    row.about
-        .replace("{formats}", &formats.collect::<Vec<_>>().join(", "))
-        .replace("{dialects}", &dialects.collect::<Vec<_>>().join(", "))
-        .replace("{kinds}", &wsmon::Event::KINDS.join(", "))
+    let mut about = String::new();
+    for part in row.about.split(['{', '}']) {
+        match part {
+            "formats" => about.push_str(&formats()),
+            "dialects" => about.push_str(&dialects()),
+            "kinds" => about.push_str(&join(&mut wsmon::Event::KINDS.iter().copied())),
+            text => about.push_str(text),
+        }
+    }
+    about
+}
+
+/// The names of the formats, separated by commas.
+pub fn formats() -> String {
+    join(&mut wsmon::FORMATS.iter().map(|format| format.name))
+}
+
+/// The names of the dialects, separated by commas.
+pub fn dialects() -> String {
+    join(&mut wsmon::dialects().map(|(name, _)| name))
+}
+
+fn join(names: &mut dyn Iterator<Item = &'static str>) -> String {
+    let mut text = String::new();
+    for name in names {
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(name);
+    }
+    text
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl Failure {
     /// The rest is unchanged: it may be a path.
     pub fn words(error: &io::Error) -> String {
         let text = error.to_string();
-        let text = text.split(" (os error").next().unwrap_or_default();
+        let text = &text[..text.find(" (os error").unwrap_or(text.len())];
         match text.split_at_checked(1) {
             Some((first, rest)) if rest.starts_with(|c: char| c.is_ascii_lowercase()) => {
                 first.to_ascii_lowercase() + rest

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 
-use wsmon::{Monitor, SettingsError, Style};
+use wsmon::{Monitor, Server, SettingsError, Style};
 
 use super::file::Appender;
 use super::plan::{Exit, Plan};
@@ -20,26 +20,23 @@ pub fn open(path: &Option<PathBuf>, option: &str, plan: &Plan) -> Result<Option<
     }
 }
 
-/// Adds the servers of the plan. Reads the files that they name, so that a wrong one is reported before any connection.
+/// Adds the servers of the plan.
 pub fn add_servers(monitor: &mut Monitor, plan: &Plan) -> Result<(), Failure> {
-    let with_source = |error: &dyn Display| Failure::from(Exit::usage(&format!("{}: {error}", plan.uris_from)));
-    let failure = |error: SettingsError| match error {
-        SettingsError::File(..) => Failure::local(error.to_string()),
-        SettingsError::Uri(_) => with_source(&error),
-        _ => Exit::usage(&error.to_string()).into(),
-    };
-    let mut servers = Vec::new();
     for uri in &plan.uris {
-        servers.push(plan.server.clone().place(uri).map_err(failure)?);
+        add(monitor, plan, plan.server.clone().place(uri))?;
     }
-    if servers.is_empty() {
-        servers.push(plan.server.clone());
+    if plan.uris.is_empty() { add(monitor, plan, Ok(plan.server.clone())) } else { Ok(()) }
+}
+
+/// Adds a server. Reads the files that it names, so that a wrong one is reported before any connection.
+fn add(monitor: &mut Monitor, plan: &Plan, server: Result<Server, SettingsError>) -> Result<(), Failure> {
+    let usage = |error: &dyn Display| Failure::from(Exit::usage(&format!("{}: {error}", plan.uris_from)));
+    match server.and_then(|server| server.check().map(|()| server)) {
+        Ok(server) => monitor.add(server).map(drop).map_err(|error| usage(&error)),
+        Err(error @ SettingsError::File(..)) => Err(Failure::local(error.to_string())),
+        Err(error @ SettingsError::Uri(_)) => Err(usage(&error)),
+        Err(error) => Err(Exit::usage(&error.to_string()).into()),
     }
-    for server in servers {
-        server.check().map_err(failure)?;
-        monitor.add(server).map_err(|error| with_source(&error))?;
-    }
-    Ok(())
 }
 
 /// The style of the output, for stdout as it is.

@@ -37,7 +37,7 @@ fn locale_is_utf_8(env: Env) -> bool {
     let mut names = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
     let locale = names.find_map(|name| text(env, name).filter(|value| !value.is_empty()));
     let locale = locale.unwrap_or_default().to_ascii_lowercase();
-    locale.contains("utf-8") || locale.contains("utf8")
+    locale.split(['.', '@']).any(|part| matches!(part, "utf-8" | "utf8"))
 }
 
 fn text(env: Env, name: &str) -> Option<String> {

@@ -122,6 +122,29 @@ impl Exit {
 /// Looks up an environment variable.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
+/// An option with one value: its name, the variable that replaces it, and the part of the plan that it changes. The
+/// error is the reason alone.
+type Setter = (&'static str, Option<&'static str>, fn(&mut Plan, &str) -> Result<(), String>);
+
+/// The options that do not concern one server.
+const SETTERS: &[Setter] = &[
+    ("--format", Some("$MONITORING_FORMAT"), |plan, text| put(&mut plan.format, format_name(text))),
+    ("--every", None, |plan, text| put(&mut plan.every, units::duration_or_none(text))),
+    ("--only", None, |plan, text| put(&mut plan.only, Filter::read(text).map(Some))),
+    ("--color", None, |plan, text| put(&mut plan.color, when(text))),
+    ("--save-data", None, |plan, text| put(&mut plan.save_data, file(text).map(Some))),
+    ("--rotate-size", None, |plan, text| put(&mut plan.rotate_size, units::size_or_none(text))),
+    ("--rotate-keep", None, |plan, text| put(&mut plan.rotate_keep, units::number(text))),
+    ("--queue", None, |plan, text| put(&mut plan.queue, units::memory_size(text))),
+    ("--when-full", None, |plan, text| put(&mut plan.when_full, when_full(text))),
+    ("--duration", None, |plan, text| put(&mut plan.duration, units::duration_or_none(text))),
+    ("--count", None, |plan, text| put(&mut plan.count, units::positive_number(text).map(Some))),
+    ("--log-file", Some("$MONITORING_LOG_FILE"), |plan, text| put(&mut plan.log_file, file(text).map(Some))),
+];
+
+const LOG_LEVEL: Setter =
+    ("--log-level", Some("$MONITORING_LOG_LEVEL"), |plan, text| put(&mut plan.log_level, log_level(text)));
+
 const VERSION: &str = concat!("wsmon ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// Makes the plan from the words after the program's name.
@@ -132,38 +155,40 @@ pub fn plan(argv: &mut dyn Iterator<Item = OsString>, env: Env) -> Result<Box<Pl
         Ok(Invocation::Run(words)) => args::parse(&words),
         Err(why) => Err(why),
     };
-    args.and_then(|args| read(&args, env)).map(Box::new).map_err(|why| Exit::usage(&why))
+    let mut plan = Box::<Plan>::default();
+    match args.and_then(|args| read(&mut plan, &args, env)) {
+        Ok(()) => Ok(plan),
+        Err(why) => Err(Exit::usage(&why)),
+    }
 }
 
-/// Reads every option and variable. The error is the first mistake.
-fn read(args: &Args, env: Env) -> Result<Plan, String> {
-    let mut plan = Plan::default();
-    read_uris(&mut plan, args, env)?;
-    plan.server = server::apply(plan.server, args)?;
-    if args.token_file.is_none()
-        && let Some(token) = variable("$MONITORING_TOKEN", env)?
-    {
-        refuse_shared_credential(&plan, "$MONITORING_TOKEN")?;
-        plan.server = plan.server.token(token);
+/// Reads every option and variable into the plan. The error is the first mistake.
+fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
+    read_uris(plan, args, env)?;
+    for setter in SETTERS {
+        read_option(plan, setter, args.text(setter.0), env)?;
     }
+    let level = args.log_level.as_deref().or(args.quiet.then_some("warning")).or(args.verbose.then_some("debug"));
+    read_option(plan, &LOG_LEVEL, level, env)?;
+    if args.no_color {
+        plan.color = When::Never;
+    }
+    plan.glyphs = match (args.ascii, args.unicode) {
+        (true, _) => Glyphs::Ascii,
+        (_, true) => Glyphs::Unicode,
+        _ => Glyphs::Auto,
+    };
+    (plan.fsync, plan.stats, plan.insecure) = (args.fsync, args.stats, args.insecure);
     plan.has_requests = !args.request.is_empty();
     plan.no_reconnect = args.no_reconnect || args.max_reconnects.as_deref().map(units::number) == Some(Ok(0));
-    plan.insecure = args.insecure;
-    read_output(&mut plan, args, env)?;
-    read_option("--save-data", &args.save_data, &mut plan.save_data, |text| file(text).map(Some))?;
-    read_option("--rotate-size", &args.rotate_size, &mut plan.rotate_size, units::size_or_none)?;
-    read_option("--rotate-keep", &args.rotate_keep, &mut plan.rotate_keep, units::number)?;
-    plan.fsync = args.fsync;
-    read_option("--queue", &args.queue, &mut plan.queue, units::memory_size)?;
-    read_option("--when-full", &args.when_full, &mut plan.when_full, when_full)?;
-    read_option("--duration", &args.duration, &mut plan.duration, units::duration_or_none)?;
-    read_option("--count", &args.count, &mut plan.count, |text| units::positive_number(text).map(Some))?;
-    plan.stats = args.stats;
-    read_log_level(&mut plan, args, env)?;
-    let (name, text) = option_or_variable("--log-file", &args.log_file, "$MONITORING_LOG_FILE", env)?;
-    read_option(name, &text, &mut plan.log_file, |text| file(text).map(Some))?;
-    plan.server = plan.server.verbose(plan.log_level >= LevelFilter::Debug);
-    Ok(plan)
+    let mut server = server::apply(Server::default(), args)?.verbose(plan.log_level >= LevelFilter::Debug);
+    let token = if args.token_file.is_none() { variable("$MONITORING_TOKEN", env)? } else { None };
+    if let Some(token) = token {
+        refuse_shared_credential(plan, "$MONITORING_TOKEN")?;
+        server = server.token(token);
+    }
+    plan.server = server;
+    Ok(())
 }
 
 /// Reads the places of servers, and refuses options that would send one credential to several of them.
@@ -202,64 +227,28 @@ fn refuse_shared_credential(plan: &Plan, option: &str) -> Result<(), String> {
     Err(format!("{option} would be sent to all of the servers: watch one server at a time with it"))
 }
 
-fn read_output(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
-    let (name, text) = option_or_variable("--format", &args.format, "$MONITORING_FORMAT", env)?;
-    read_option(name, &text, &mut plan.format, format_name)?;
-    read_option("--every", &args.every, &mut plan.every, units::duration_or_none)?;
-    read_option("--only", &args.only, &mut plan.only, |text| Filter::read(text).map(Some))?;
-    read_option("--color", &args.color, &mut plan.color, when)?;
-    if args.no_color {
-        plan.color = When::Never;
-    }
-    plan.glyphs = match (args.ascii, args.unicode) {
-        (true, _) => Glyphs::Ascii,
-        (_, true) => Glyphs::Unicode,
-        _ => Glyphs::Auto,
-    };
-    Ok(())
-}
-
-/// Reads `--log-level`, else `-v` or `-q`, else the variable: the command line beats the environment.
-fn read_log_level(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
-    let (name, text) = match (args.quiet, args.verbose) {
-        (false, false) => option_or_variable("--log-level", &args.log_level, "$MONITORING_LOG_LEVEL", env)?,
-        (quiet, _) => {
-            plan.log_level = if quiet { LevelFilter::Warn } else { LevelFilter::Debug };
-            ("--log-level", args.log_level.clone())
-        }
-    };
-    read_option(name, &text, &mut plan.log_level, log_level)
-}
-
-/// Reads the option's text, if there is one, into `place`.
-fn read_option<T>(
-    name: &str,
-    text: &Option<String>,
-    place: &mut T,
-    read: fn(&str) -> Result<T, String>,
-) -> Result<(), String> {
+/// Reads the option's text, else its variable.
+fn read_option(plan: &mut Plan, setter: &Setter, text: Option<&str>, env: Env) -> Result<(), String> {
+    let (option, variable_name, set) = *setter;
     if let Some(text) = text {
-        *place = read(text).map_err(|why| value_error(name, text, &why))?;
+        return set(plan, text).map_err(|why| value_error(option, text, &why));
     }
-    Ok(())
+    let Some(name) = variable_name else { return Ok(()) };
+    match variable(name, env)? {
+        Some(text) => set(plan, &text).map_err(|why| value_error(name, &text, &why)),
+        None => Ok(()),
+    }
 }
 
-/// The option's text, else that of its variable, each with the name to report.
-fn option_or_variable<'n>(
-    name: &'n str,
-    text: &Option<String>,
-    name_of_variable: &'n str,
-    env: Env,
-) -> Result<(&'n str, Option<String>), String> {
-    match text {
-        Some(text) => Ok((name, Some(text.clone()))),
-        None => Ok((name_of_variable, variable(name_of_variable, env)?)),
-    }
+/// Stores a value that could be read.
+fn put<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *place = value?;
+    Ok(())
 }
 
 /// Looks up a variable, whose name is written with its `$`. An empty one is `None`.
 fn variable(name: &str, env: Env) -> Result<Option<String>, String> {
-    match env(name.trim_start_matches('$')).map(OsString::into_string) {
+    match env(&name[1..]).map(OsString::into_string) {
         Some(Ok(value)) => Ok(Some(value).filter(|value| !value.is_empty())),
         Some(Err(_)) => Err(format!("{name} is not UTF-8")),
         None => Ok(None),
@@ -278,8 +267,7 @@ fn file(text: &str) -> Result<PathBuf, String> {
 }
 
 fn format_name(text: &str) -> Result<&'static str, String> {
-    let names: Vec<_> = wsmon::FORMATS.iter().map(|format| format.name).collect();
-    wsmon::format(text).map(|format| format.name).ok_or_else(|| choose_from(&names))
+    wsmon::format(text).map(|format| format.name).ok_or_else(|| choose_from(&args::formats()))
 }
 
 fn when(text: &str) -> Result<When, String> {
@@ -287,7 +275,7 @@ fn when(text: &str) -> Result<When, String> {
         "auto" => Ok(When::Auto),
         "always" => Ok(When::Always),
         "never" => Ok(When::Never),
-        _ => Err(choose_from(&["auto", "always", "never"])),
+        _ => Err(choose_from("auto, always, never")),
     }
 }
 
@@ -295,18 +283,17 @@ fn when_full(text: &str) -> Result<WhenFull, String> {
     match text {
         "drop" => Ok(WhenFull::Drop),
         "wait" => Ok(WhenFull::Wait),
-        _ => Err(choose_from(&["drop", "wait"])),
+        _ => Err(choose_from("drop, wait")),
     }
 }
 
 /// Reads the level names of the original client and those of this log; `critical` shows errors only.
 fn log_level(text: &str) -> Result<LevelFilter, String> {
-    const NAMES: &[&str] = &["trace", "debug", "info", "warning", "error", "critical", "off"];
-    logging::parse_level(text).ok_or_else(|| choose_from(NAMES))
+    logging::parse_level(text).ok_or_else(|| choose_from("trace, debug, info, warning, error, critical, off"))
 }
 
-fn choose_from(names: &[&str]) -> String {
-    format!("choose from {}", names.join(", "))
+fn choose_from(names: &str) -> String {
+    format!("choose from {names}")
 }
 
 #[cfg(test)]

@@ -6,95 +6,63 @@ use std::time::Duration;
 use wsmon::{Family, Server, SettingsError, Stale};
 
 use super::{choose_from, file, value_error};
-use crate::cli::args::Args;
+use crate::cli::args::{self, Args};
 use crate::cli::units;
 
-/// An option with one value: its name, its text among the arguments, and the setting that it changes. The error is the
-/// reason alone.
-type Setter = (&'static str, fn(&Args) -> &Option<String>, fn(Server, &str) -> Result<Server, String>);
+/// An option with one value: its name and the setting that it changes. The error is the reason alone.
+type Setter = (&'static str, fn(Server, &str) -> Result<Server, String>);
 
 /// In the order in which they are applied: `--reconnect-interval` may raise the cap that `--reconnect-cap` sets.
 const SETTERS: &[Setter] = &[
-    ("--dialect", |args| &args.dialect, dialect),
-    (
-        "--reconnect-interval",
-        |args| &args.reconnect_interval,
-        |server, text| Ok(server.reconnect_interval(units::positive_duration(text)?)),
-    ),
-    (
-        "--reconnect-cap",
-        |args| &args.reconnect_cap,
-        |server, text| Ok(server.reconnect_cap(units::positive_duration(text)?)),
-    ),
-    (
-        "--max-reconnects",
-        |args| &args.max_reconnects,
-        |server, text| {
-            // A larger number than fits is as good as no limit.
-            Ok(server.max_reconnects(Some(u32::try_from(units::number(text)?).unwrap_or(u32::MAX))))
-        },
-    ),
-    (
-        "--connect-timeout",
-        |args| &args.connect_timeout,
-        |server, text| Ok(server.connect_timeout(units::positive_duration(text)?)),
-    ),
-    (
-        "--ping-interval",
-        |args| &args.ping_interval,
-        |server, text| Ok(server.ping_interval(units::duration_or_none(text)?)),
-    ),
-    (
-        "--ping-timeout",
-        |args| &args.ping_timeout,
-        |server, text| Ok(server.ping_timeout(units::positive_duration(text)?)),
-    ),
-    ("--stale-after", |args| &args.stale_after, |server, text| Ok(server.stale_after(stale(text)?))),
-    ("--max-message", |args| &args.max_message, |server, text| Ok(server.max_message(units::memory_size(text)?))),
-    ("--token-file", |args| &args.token_file, |server, text| Ok(server.token_file(file(text)?))),
-    ("--ca-file", |args| &args.ca_file, |server, text| Ok(server.ca_file(file(text)?))),
-    ("--tls-name", |args| &args.tls_name, |server, text| Ok(server.tls_name(text))),
-    ("--subscribe", |args| &args.subscribe, |server, text| Ok(server.subscribe(list(text)?))),
-    ("--process", |args| &args.process, |server, text| Ok(server.processes(list(text)?))),
-    ("--interval", |args| &args.interval, |server, text| Ok(server.interval(some_duration(text)?))),
-    ("--request-every", |args| &args.request_every, |server, text| Ok(server.request_every(some_duration(text)?))),
-    (
-        "--request-timeout",
-        |args| &args.request_timeout,
-        |server, text| Ok(server.request_timeout(units::positive_duration(text)?)),
-    ),
-    (
-        "--heartbeat-reply",
-        |args| &args.heartbeat_reply,
-        |server, text| Ok(server.heartbeat_reply(Some(text.to_owned()))),
-    ),
+    ("--dialect", dialect),
+    ("--reconnect-interval", |server, text| set(server, units::positive_duration(text), Server::reconnect_interval)),
+    ("--reconnect-cap", |server, text| set(server, units::positive_duration(text), Server::reconnect_cap)),
+    ("--max-reconnects", |server, text| set(server, max_reconnects(text), Server::max_reconnects)),
+    ("--connect-timeout", |server, text| set(server, units::positive_duration(text), Server::connect_timeout)),
+    ("--ping-interval", |server, text| set(server, units::duration_or_none(text), Server::ping_interval)),
+    ("--ping-timeout", |server, text| set(server, units::positive_duration(text), Server::ping_timeout)),
+    ("--stale-after", |server, text| set(server, stale(text), Server::stale_after)),
+    ("--max-message", |server, text| set(server, units::memory_size(text), Server::max_message)),
+    ("--token-file", |server, text| set(server, file(text), Server::token_file)),
+    ("--ca-file", |server, text| set(server, file(text), Server::ca_file)),
+    ("--tls-name", |server, text| Ok(server.tls_name(text))),
+    ("--subscribe", |server, text| set(server, list(text), Server::subscribe)),
+    ("--process", |server, text| set(server, list(text), Server::processes)),
+    ("--interval", |server, text| set(server, some_duration(text), Server::interval)),
+    ("--request-every", |server, text| set(server, some_duration(text), Server::request_every)),
+    ("--request-timeout", |server, text| set(server, units::positive_duration(text), Server::request_timeout)),
+    ("--heartbeat-reply", |server, text| Ok(server.heartbeat_reply(Some(text.to_owned())))),
 ];
 
-/// Returns `server` with the options in `args` applied.
+/// Applies the options in `args`. Settings of options that are not given stay as they are.
 pub fn apply(mut server: Server, args: &Args) -> Result<Server, String> {
-    for (name, text, set) in SETTERS {
-        if let Some(text) = text(args) {
-            server = set(server, text).map_err(|why| value_error(name, text, &why))?;
+    for (name, setter) in SETTERS {
+        if let Some(text) = args.text(name) {
+            server = setter(server, text).map_err(|why| value_error(name, text, &why))?;
         }
     }
     server = apply_unquoted(server, args).map_err(|error| error.to_string())?;
-    for text in &args.send {
-        server = server.send(text);
-    }
     if args.no_reconnect {
         server = server.max_reconnects(Some(0));
+    }
+    for text in &args.send {
+        server = server.send(text);
     }
     server = match (&args.cert, &args.key) {
         (Some(cert), Some(key)) => server.certificate(read_file("--cert", cert)?, read_file("--key", key)?),
         (None, None) => server,
         _ => return Err("--cert and --key are given together: the certificate, and its private key".to_owned()),
     };
-    let family = match (args.ipv4, args.ipv6) {
-        (true, _) => Family::V4,
-        (_, true) => Family::V6,
-        _ => Family::Both,
-    };
-    Ok(server.insecure(args.insecure).family(family).history(args.history))
+    if args.ipv4 || args.ipv6 {
+        server = server.family(if args.ipv4 { Family::V4 } else { Family::V6 });
+    }
+    if args.insecure {
+        server = server.insecure(true);
+    }
+    if args.history {
+        server = server.history(true);
+    }
+    Ok(server)
 }
 
 /// Applies the options whose values may hold secrets: the errors do not quote them.
@@ -114,9 +82,18 @@ fn apply_unquoted(mut server: Server, args: &Args) -> Result<Server, SettingsErr
     }
 }
 
+/// Changes a setting, if its value could be read.
+fn set<T>(server: Server, value: Result<T, String>, setter: fn(Server, T) -> Server) -> Result<Server, String> {
+    Ok(setter(server, value?))
+}
+
 fn dialect(server: Server, name: &str) -> Result<Server, String> {
-    let names: Vec<_> = std::iter::once("auto").chain(wsmon::dialects().map(|(name, _)| name)).collect();
-    server.dialect(name).map_err(|_| choose_from(&names))
+    server.dialect(name).map_err(|_| choose_from(&format!("auto, {}", args::dialects())))
+}
+
+/// A larger number than fits is as good as no limit.
+fn max_reconnects(text: &str) -> Result<Option<u32>, String> {
+    Ok(Some(u32::try_from(units::number(text)?).unwrap_or(u32::MAX)))
 }
 
 fn stale(text: &str) -> Result<Stale, String> {
