@@ -44,7 +44,7 @@ const ALL_SERVERS: &str = "*";
 ///     let mut changes = Vec::new();
 ///     monitor.turn(wait, &mut |message| {
 ///         board.update(message);
-///         changes.extend(rules.step(message.at, &mut board));
+///         changes.extend(rules.step(message.received_mono, &mut board));
 ///     })?;
 ///     changes.extend(rules.step(monitor.now().mono, &mut board));
 ///     for change in changes {

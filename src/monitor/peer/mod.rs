@@ -6,7 +6,7 @@
 //! - the conversation says what messages mean and what to answer (`proto/dialect/conversation.rs`);
 //! - the report keeps what the program may ask for later, and writes the log (`report.rs`).
 //!
-//! What arrives goes through them in `receive.rs`.
+//! `receive.rs` takes frames from the link through the conversation to the program.
 
 mod link;
 mod receive;
