@@ -105,7 +105,7 @@ impl Metered {
         }
     }
 
-    /// Begins a turn: renews the allowance and takes the block, unless the own one still holds unread bytes.
+    /// Begins a turn: renews the allowance and takes the block, unless the present one still holds unread bytes.
     pub fn begin_turn(&mut self, block: &mut Vec<u8>) {
         (self.allowance, self.is_spent) = (TURN_BYTES - self.unread.len(), false);
         if self.block.is_empty() {

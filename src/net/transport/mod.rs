@@ -306,7 +306,7 @@ fn caused_by_server(mut why: Box<Disconnect>) -> Box<Disconnect> {
     why
 }
 
-/// Explains a read error. If the server broke the protocol, it gets a Close frame with the reason.
+/// Explains a read error. If the server broke the protocol, it gets a Close frame with the matching code.
 fn read_failed(socket: &mut WebSocket<Metered>, error: &Error) -> Box<Disconnect> {
     let session = |text: &str| Disconnect::new(Phase::Session, text);
     match error {

@@ -16,11 +16,11 @@ pub struct Route {
     pub endpoint: Box<Endpoint>,
     /// The proxy chosen for this endpoint.
     pub proxy: Option<Box<Proxy>>,
-    /// Chooses again after a redirect.
+    /// Chooses the proxy again after a redirect.
     pub choice: ProxyChoice,
     pub tls: tls::TlsSettings,
     pub family: Family,
-    /// Time for all steps together; a share of it is for the lookup.
+    /// Time limit for all steps together.
     pub within: Duration,
     /// The user's headers, credentials among them.
     pub own_headers: Vec<(String, String)>,
@@ -57,7 +57,7 @@ impl Route {
         Ok(())
     }
 
-    /// Adds to a failed connection that it was the proxy's, if there is one.
+    /// Names the proxy in the error of a connection that failed, if there is one.
     pub fn name_proxy(&self, mut why: Box<Disconnect>) -> Box<Disconnect> {
         if self.proxy.is_some() {
             why.text.insert_str(0, "proxy: ");
