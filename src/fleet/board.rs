@@ -142,7 +142,7 @@ impl Board {
             match event {
                 Event::Sample(sample) => row.update_sample(sample, message),
                 Event::Processes(processes) => row.update_processes(processes),
-                Event::Alert(alert) => row.update_alert(alert),
+                Event::Alert(alert) if alert.rule.is_none() => row.update_alert(alert),
                 Event::State(change) => row.update_state(change, message.received_mono),
                 _ => {}
             }
@@ -398,9 +398,9 @@ fn update_process(known: &mut Vec<BoardProcess>, process: &Process<'_>, expected
     };
     let known = &mut known[at];
     if !process.state.is_empty() {
-        let is = |names: &[&str]| names.iter().any(|name| process.state.eq_ignore_ascii_case(name));
-        known.running = is(&["online", "running", "started", "healthy"]);
-        known.failed = is(&["errored", "error", "crashed", "failed", "unhealthy"]);
+        let is = |states: &[&str]| states.iter().any(|state| process.state.eq_ignore_ascii_case(state));
+        known.running = is(&Process::RUNNING);
+        known.failed = is(&Process::FAILED);
     }
     known.cpu = process.cpu.or(known.cpu);
     known.memory = process.memory.or(known.memory);

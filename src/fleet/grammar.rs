@@ -8,6 +8,7 @@
 //! ```
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fleet::quantity::{Aggregate, Quantity, Subject};
@@ -52,7 +53,7 @@ pub struct Rule {
     /// True for a RANGE without NAME, which is no error for servers that do not send the metric.
     pub unnamed: bool,
     /// `NAME=RANGE[/D]`.
-    text: Box<str>,
+    pub(in crate::fleet) text: Arc<str>,
 }
 
 impl Rule {

@@ -6,8 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::model::decimal;
 use crate::model::metric::Unit;
-use crate::model::number;
 
 /// A closed interval. Values outside are alarms; with `@`, values inside.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,7 +84,7 @@ impl Range {
     pub fn perfdata(&self) -> String {
         let mut out = String::new();
         if !self.inside && self.low == f64::NEG_INFINITY && self.high.is_finite() {
-            number::push_plain(&mut out, self.high);
+            decimal::push_decimal(&mut out, self.high);
         } else {
             out = self.to_string();
         }
@@ -100,12 +100,12 @@ impl fmt::Display for Range {
             None => out.push_str("~:"),
             Some(0.0) if self.high.is_finite() => {}
             Some(low) => {
-                number::push_plain(&mut out, low);
+                decimal::push_decimal(&mut out, low);
                 out.push(':');
             }
         }
         if let Some(high) = self.high() {
-            number::push_plain(&mut out, high);
+            decimal::push_decimal(&mut out, high);
         }
         f.write_str(&out)
     }
@@ -131,7 +131,7 @@ fn bound(text: &str, unit: Unit) -> Result<f64, String> {
     let (value, example) = match unit {
         Unit::Bytes | Unit::BytesPerSecond => (bytes(text), "a size such as 65536, 512M or 2G"),
         Unit::Seconds => (seconds(text)?, "a time such as 60, 500ms, 10m or 2d"),
-        _ => (number::parse(text), "a number such as 80 or 7.5"),
+        _ => (decimal::parse(text), "a number such as 80 or 7.5"),
     };
     match value {
         Some(value) if value.is_finite() => Ok(value),
@@ -153,12 +153,12 @@ fn bytes(text: &str) -> Option<f64> {
         "t" | "tb" | "tib" => 4,
         _ => return None,
     };
-    Some(number::parse(number.trim_end())? * f64::from(1024_u32).powi(exponent))
+    Some(decimal::parse(number.trim_end())? * f64::from(1024_u32).powi(exponent))
 }
 
 /// Parses a number of seconds, or a sum such as `1h 30m`. Returns `Ok(None)` for anything else.
 fn seconds(text: &str) -> Result<Option<f64>, String> {
-    if let Some(seconds) = number::parse(text) {
+    if let Some(seconds) = decimal::parse(text) {
         return Ok(Some(seconds));
     }
     let (sign, mut rest) = text.strip_prefix('-').map_or((1.0, text), |rest| (-1.0, rest));
@@ -168,7 +168,7 @@ fn seconds(text: &str) -> Result<Option<f64>, String> {
         let (number, tail) = rest.split_at(end);
         let end = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(end);
-        let Some(number) = number::parse(number.trim()) else { return Ok(None) };
+        let Some(number) = decimal::parse(number.trim()) else { return Ok(None) };
         let scale = match unit {
             "ms" | "msec" | "millis" => 0.001,
             "s" | "sec" | "secs" | "second" | "seconds" => 1.0,

@@ -78,6 +78,7 @@ pub fn alert(component: &str, phase: AlertPhase) -> Event<'static> {
         value: None,
         threshold: None,
         phase,
+        rule: None,
     })
 }
 

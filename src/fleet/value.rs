@@ -1,73 +1,43 @@
 //! Values with units, for the texts of alerts.
 
 use std::fmt::Write;
+use std::time::Duration;
 
+use crate::model::decimal::push_decimal;
 use crate::model::metric::Unit;
-use crate::model::number::push_plain;
+use crate::model::number::{push_age, push_bytes, push_fixed, push_short};
 
 /// Appends a value with its unit: `95.0%`, `1.2 GB`, `5m 3s`, `0.52`.
 pub fn push_value(out: &mut String, unit: Unit, value: f64) {
-    // Writing to a String cannot fail.
-    let _ = match unit {
-        Unit::Percent => write!(out, "{value:.1}%"),
-        Unit::Load => write!(out, "{value:.2}"),
-        Unit::Megahertz => write!(out, "{value:.0} MHz"),
-        Unit::Bytes => write_bytes(out, value, ""),
-        Unit::BytesPerSecond => write_bytes(out, value, "/s"),
-        Unit::Seconds => {
-            push_seconds(out, value);
-            Ok(())
-        }
-        Unit::Celsius => push_short(out, value, " C"),
-        Unit::Watt => push_short(out, value, " W"),
-        Unit::Count => push_short(out, value, ""),
-    };
-}
-
-/// Appends one decimal, or none if it is 0.
-fn push_short(out: &mut String, value: f64, unit: &str) -> std::fmt::Result {
-    write!(out, "{value:.1}")?;
-    if out.ends_with(".0") {
-        out.truncate(out.len() - 2);
+    match unit {
+        Unit::Percent => push_fixed(out, value, 0, 1),
+        Unit::Bytes | Unit::BytesPerSecond => push_bytes(out, value),
+        // Writing to a String cannot fail.
+        Unit::Load => drop(write!(out, "{value:.2}")),
+        Unit::Seconds => push_seconds(out, value),
+        Unit::Megahertz => push_fixed(out, value, 0, 0),
+        Unit::Celsius | Unit::Watt | Unit::Count => push_short(out, value),
     }
-    out.push_str(unit);
-    Ok(())
-}
-
-/// Appends a size in powers of 1024.
-fn write_bytes(out: &mut String, bytes: f64, suffix: &str) -> std::fmt::Result {
-    const UNITS: [&str; 5] = ["B", "KB", "MB", "GB", "TB"];
-    let (mut value, mut unit) = (bytes, 0);
-    while value.abs() >= 1023.95 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    write!(out, "{value:.1} {}{suffix}", UNITS[unit])
+    out.push_str(match unit {
+        Unit::Percent => "%",
+        Unit::BytesPerSecond => "/s",
+        Unit::Megahertz => " MHz",
+        Unit::Celsius => " C",
+        Unit::Watt => " W",
+        Unit::Bytes | Unit::Load | Unit::Seconds | Unit::Count => "",
+    });
 }
 
 /// Appends seconds with up to three decimals below a minute, else the two largest units.
 fn push_seconds(out: &mut String, seconds: f64) {
     if seconds.abs() < 60.0 {
-        push_plain(out, (seconds * 1000.0).round() / 1000.0);
+        push_decimal(out, (seconds * 1000.0).round() / 1000.0);
         out.push('s');
         return;
     }
-    if seconds < 0.0 {
-        out.push('-');
-    }
+    out.push_str(if seconds < 0.0 { "-" } else { "" });
     // The cast saturates.
-    let mut left = seconds.abs() as u64;
-    let mut written = 0;
-    for (size, unit) in [(86_400, 'd'), (3600, 'h'), (60, 'm'), (1, 's')] {
-        if written > 0 || left >= size {
-            let _ = write!(out, "{}{}{unit}", if written > 0 { " " } else { "" }, left / size);
-            left %= size;
-            written += 1;
-        }
-        if written == 2 {
-            return;
-        }
-    }
+    push_age(out, Duration::from_secs(seconds.abs() as u64));
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use super::event_lines::push_events;
 use super::lines::Tags;
-use super::{Format, number, stats};
+use super::{Format, stats};
 use crate::format::style::{Level, Style};
 use crate::model::metric::Metric;
+use crate::model::number;
 use crate::model::sample::Sample;
 
 pub const FORMAT: Format = Format {

@@ -4,11 +4,12 @@
 use super::event_lines::{alert_color, push_alert, push_as_unknown, push_event};
 use super::lines::{Lines, Tags};
 use super::value::push_value;
-use super::{Format, number, stats};
+use super::{Format, stats};
 use crate::format::style::{RULER, Style, TITLE};
 use crate::model::event::{Event, Message, Raw};
 use crate::model::json::{Node, repair};
 use crate::model::metric::{METRICS, Metric, Section, TEXTS, Text};
+use crate::model::number;
 use crate::model::sample::Sample;
 use crate::model::sample::read::other_members;
 

@@ -3,10 +3,11 @@
 use anstyle::AnsiColor;
 
 use super::lines::{Lines, Tags, push_tag};
-use super::{number, processes};
+use super::processes;
 use crate::format::style::{Level, NOTICE, Style};
 use crate::model::event::{Alert, AlertPhase, Event, LogLine, Message, Raw, Unknown};
 use crate::model::json;
+use crate::model::number;
 use crate::model::sample::Sample;
 
 /// Upper bound on a text in a line, in characters, unless [`Tags::full`].

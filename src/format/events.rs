@@ -4,6 +4,7 @@
 
 use super::{Format, json, stats};
 use crate::format::style::Style;
+use crate::model::decimal::Decimal;
 use crate::model::event::{Alert, AlertPhase, Event, Message, Process, ProcessChange, Processes, Raw};
 use crate::model::json::{Layout, Writer};
 use crate::model::metric::{METRICS, Metric, TEXTS, Text};
@@ -91,7 +92,7 @@ fn push_list(json: &mut Writer<'_>, values: impl Iterator<Item = Option<f64>>) {
     for value in values {
         json.element();
         match value.filter(|value| value.is_finite()) {
-            Some(value) => push_number(json, value),
+            Some(value) => json.literal(Decimal(value)),
             None => json.literal("null"),
         }
     }
@@ -152,6 +153,7 @@ fn push_alert(json: &mut Writer<'_>, alert: &Alert<'_>) {
         AlertPhase::Changes => "changes",
         AlertPhase::Ends => "ends",
     });
+    optional(json, "rule", alert.rule.as_deref());
 }
 
 /// Writes a text unless it is empty.
@@ -174,17 +176,7 @@ fn integer(json: &mut Writer<'_>, name: &str, value: Option<i64>) {
 /// Writes a number; nothing if it is absent, NaN or infinite.
 fn number(json: &mut Writer<'_>, name: &str, value: Option<f64>) {
     if let Some(value) = value.filter(|value| value.is_finite()) {
-        push_number(json.member(name), value);
-    }
-}
-
-/// Writes a number with the fewest digits that parse to the same value, and without `.0`.
-fn push_number(json: &mut Writer<'_>, value: f64) {
-    const EXACT: f64 = 9e15;
-    if value.abs() < EXACT && value.fract() == 0.0 {
-        json.literal(value as i64);
-    } else {
-        json.number(value);
+        json.member(name).literal(Decimal(value));
     }
 }
 
@@ -238,33 +230,9 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_the_fewest_digits() {
-        let written = |value| {
-            let mut out = String::new();
-            push_number(&mut Writer::new(&mut out, Layout::Line), value);
-            assert_eq!(serde_json::from_str::<f64>(&out).unwrap(), value);
-            out
-        };
-        for (value, text) in [
-            (0.0, "0"),
-            (-0.0, "0"),
-            (-20.0, "-20"),
-            (1.7369727, "1.7369727"),
-            (0.1 + 0.2, "0.30000000000000004"),
-            (25276510208.0, "25276510208"),
-            (1e300, "1e+300"),
-            (1e-7, "1e-7"),
-        ] {
-            assert_eq!(written(value), text);
-        }
-        assert_eq!(
-            line(Event::Alert(Alert {
-                value: Some(f64::INFINITY),
-                threshold: None,
-                ..alert("", "", "", AlertPhase::Ends)
-            })),
-            r#""alert","metric":"usage_percent","phase":"ends""#
-        );
+    fn infinite_numbers_and_absent_ones_are_left_out() {
+        let alert = Alert { value: Some(f64::INFINITY), threshold: None, ..alert("", "", "", AlertPhase::Ends) };
+        assert_eq!(line(Event::Alert(alert)), r#""alert","metric":"usage_percent","phase":"ends""#);
     }
 
     #[test]
@@ -275,6 +243,12 @@ mod tests {
         {
             assert_eq!(line(Event::Alert(alert("memory", "WARNING", "high", phase))), format!("{whole}\"{name}\""));
         }
+    }
+
+    #[test]
+    fn an_alert_of_ours_has_its_rule() {
+        let alert = Alert { rule: Some("cpu=90/5m".into()), ..alert("cpu", "OK", "", AlertPhase::Ends) };
+        assert!(line(Event::Alert(alert)).ends_with(r#""phase":"ends","rule":"cpu=90/5m""#));
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use data_encoding::BASE64;
 
-use super::{Format, number, stats};
+use super::{Format, stats};
 use crate::format::style::Style;
 use crate::model::event::{Message, Raw};
 use crate::model::json::{Layout, Writer, has_member, relayout};
+use crate::model::number;
 
 pub const JSON: Format = Format {
     name: "json",

@@ -2,10 +2,10 @@
 
 use anstyle::AnsiColor;
 
-use super::number;
 use crate::format::style::Style;
 use crate::model::event::{Message, Raw};
 use crate::model::json;
+use crate::model::number;
 
 /// The marks of a format before each kind of event, in Unicode and in ASCII.
 pub struct Tags {

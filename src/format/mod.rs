@@ -7,7 +7,6 @@ mod event_lines;
 mod events;
 mod json;
 mod lines;
-mod number;
 mod processes;
 mod simple;
 mod stats;
@@ -216,6 +215,7 @@ mod tests {
             value: Some(96.2),
             threshold: Some(95.0),
             phase,
+            rule: None,
         }
     }
 

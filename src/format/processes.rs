@@ -5,9 +5,9 @@ use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use super::lines::{Lines, Tags, push_tag};
-use super::number;
 use crate::format::style::{Level, Style};
 use crate::model::event::{Message, Process, Processes};
+use crate::model::number;
 
 /// A column of the table.
 struct Column {

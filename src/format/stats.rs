@@ -4,11 +4,11 @@ use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use super::lines::Lines;
-use super::number;
 use super::value::push_value;
 use crate::format::style::{Level, RULER, Style};
 use crate::model::json::{Layout, Writer};
 use crate::model::metric::{METRICS, Unit};
+use crate::model::number;
 use crate::model::stats::{PastError, Saved, Statistics, Summary};
 
 /// Appends the statistics as text. With several servers the totals come first, then each server's own with its label.

@@ -4,6 +4,7 @@ use std::fmt::{Display, Write};
 
 use anstyle::{AnsiColor, Reset};
 
+use crate::model::event::Process;
 use crate::model::text::push_escaped;
 
 /// The appearance of output.
@@ -69,8 +70,8 @@ impl Level {
     pub(crate) fn of_state(name: &str) -> Option<Level> {
         let is = |names| is_among(name, names);
         match name {
-            _ if is(&["online", "running", "started", "healthy"]) => Some(Level::Normal),
-            _ if is(&["errored", "error", "crashed", "failed", "unhealthy"]) => Some(Level::Critical),
+            _ if is(&Process::RUNNING) => Some(Level::Normal),
+            _ if is(&Process::FAILED) => Some(Level::Critical),
             _ if is(&["starting", "stopping", "stopped", "restarting", "gone"]) => Some(Level::Warning),
             _ => None,
         }

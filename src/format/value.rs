@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::number;
 use crate::format::style::{Level, Style};
 use crate::model::metric::Unit;
+use crate::model::number;
 
 /// The width of a bar in characters.
 pub const BAR_WIDTH: usize = 20;

@@ -50,18 +50,26 @@ pub struct MetricRow {
     pub section: Section,
     /// The unit of the values.
     pub unit: Unit,
+    /// One sentence that says what is measured.
+    pub about: &'static str,
 }
 
 macro_rules! metrics {
-    ($($(#[$doc:meta])* $id:ident $name:literal $label:literal $section:ident $unit:ident;)*) => {
+    ($($(#[doc = $doc:literal])* $id:ident $name:literal $label:literal $section:ident $unit:ident;)*) => {
         /// A number that a sample can carry.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum Metric { $($(#[$doc])* $id,)* }
+        pub enum Metric { $($(#[doc = $doc])* $id,)* }
 
         /// Every metric, in the order of [`Metric`].
         pub static METRICS: &[MetricRow] = &[
-            $(MetricRow { name: $name, label: $label, section: Section::$section, unit: Unit::$unit },)*
+            $(MetricRow {
+                name: $name,
+                label: $label,
+                section: Section::$section,
+                unit: Unit::$unit,
+                about: concat!($($doc),*).trim_ascii(),
+            },)*
         ];
 
         impl Metric {
@@ -202,6 +210,14 @@ texts! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_metric_has_a_sentence_about_it() {
+        assert_eq!(METRICS[0].about, "Processor use, all cores together.");
+        for row in METRICS {
+            assert!(row.about.ends_with('.') && row.about.trim() == row.about, "{row:?}");
+        }
+    }
 
     #[test]
     fn names_are_unique_and_in_snake_case() {

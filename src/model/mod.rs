@@ -1,6 +1,7 @@
 //! The types that all other folders share: events, samples, statistics, errors, and text and JSON as servers send them.
 //! Imports no other folder.
 
+pub mod decimal;
 pub mod error;
 pub mod event;
 pub mod json;

@@ -1,126 +1,251 @@
-//! Decimal numbers: parsing as the Monitoring Plugins do, and the shortest form.
+//! Numbers as text: percentages, sizes, durations, times.
 
 use std::fmt::Write;
+use std::time::{Duration, SystemTime};
 
-use super::json;
-
-/// Parses a decimal number as the Monitoring Plugins do: a sign, digits with a point anywhere, an exponent.
+/// Appends a number as `{:width$.decimals$}` does, but several times faster for most values.
 ///
-/// Returns `None` for anything else and for a number beyond f64. The text is rewritten as JSON and parsed by serde_json:
-/// `str::parse::<f64>` would add 12 KB to a binary that has no other use for it.
-#[must_use]
-pub fn parse(text: &str) -> Option<f64> {
-    let (negative, digits) = match text.as_bytes() {
-        [b'-', ..] => (true, &text[1..]),
-        [b'+', ..] => (false, &text[1..]),
-        _ => (false, text),
-    };
-    let (mantissa, exponent) = digits.split_at(digits.find(['e', 'E']).unwrap_or(digits.len()));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let are_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    if whole.len() + fraction.len() == 0 || !are_digits(whole) || !are_digits(fraction) {
-        return None;
+/// Values with more than one decimal, from 1e9 on, or so close to a tie that scaling could change the rounding, are left
+/// to the standard library.
+pub fn push_fixed(out: &mut String, value: f64, width: usize, decimals: usize) {
+    let scaled = value.abs() * if decimals == 0 { 1.0 } else { 10.0 };
+    let whole = scaled as u64;
+    let fraction = scaled - whole as f64;
+    if decimals > 1 || scaled.is_nan() || scaled >= 1e9 || (fraction - 0.5).abs() < 1e-6 {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{value:width$.decimals$}");
+        return;
     }
-    let whole = whole.trim_start_matches('0');
-    let spelled = format!(
-        "{}{}.{}{exponent}",
-        if negative { "-" } else { "" },
-        if whole.is_empty() { "0" } else { whole },
-        if fraction.is_empty() { "0" } else { fraction },
-    );
-    serde_json::from_str(&spelled).ok()
+    let mut digits = whole + u64::from(fraction > 0.5);
+    let mut text = [b' '; 24];
+    let mut at = text.len();
+    let mut push_front = |b: u8| {
+        at -= 1;
+        text[at] = b;
+    };
+    if decimals == 1 {
+        push_front(b'0' + (digits % 10) as u8);
+        push_front(b'.');
+        digits /= 10;
+    }
+    loop {
+        push_front(b'0' + (digits % 10) as u8);
+        digits /= 10;
+        if digits == 0 {
+            break;
+        }
+    }
+    if value.is_sign_negative() {
+        push_front(b'-');
+    }
+    let start = at.min(text.len().saturating_sub(width));
+    out.push_str(std::str::from_utf8(&text[start..]).unwrap_or_default());
 }
 
-/// Appends a finite number with the fewest digits that parse to the same value, and without `.0`.
-pub fn push_plain(out: &mut String, value: f64) {
-    /// Below this, integers are exact.
-    const EXACT: f64 = 9e15;
-    if value.abs() < EXACT && value.fract() == 0.0 {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{}", value as i64);
-    } else {
-        json::push_number(out, value);
+/// Appends a number with one decimal, or none if the decimal is 0.
+pub fn push_short(out: &mut String, value: f64) {
+    push_fixed(out, value, 0, 1);
+    if out.ends_with(".0") {
+        out.truncate(out.len() - 2);
     }
+}
+
+/// Appends a number of bytes like `9.4 GB`, in units of 1024 with one decimal. The reference client's notation, except
+/// that 1048575 is `1.0 MB` and not `1024.0 KB`.
+pub fn push_bytes(out: &mut String, bytes: f64) {
+    const UNITS: [&str; 5] = [" B", " KB", " MB", " GB", " TB"];
+    let mut value = bytes;
+    let mut unit = 0;
+    while value.abs() >= 1023.95 && unit < UNITS.len() - 1 {
+        value /= 1024.0;
+        unit += 1;
+    }
+    push_fixed(out, value, 0, 1);
+    out.push_str(UNITS[unit]);
+}
+
+/// Appends a duration like `2d 4h 32m 5s`, rounded down to seconds.
+pub fn push_duration(out: &mut String, duration: Duration) {
+    let mut left = duration.as_secs();
+    let mut lead = "";
+    for &(size, unit) in &[(86400, 'd'), (3600, 'h'), (60, 'm'), (1, 's')] {
+        let count = left / size;
+        left %= size;
+        if count > 0 || !lead.is_empty() || size == 1 {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{lead}{count}{unit}");
+            lead = " ";
+        }
+    }
+}
+
+/// Appends the two largest units of a duration, like `3h 12m`.
+pub fn push_age(out: &mut String, duration: Duration) {
+    let start = out.len();
+    push_duration(out, duration);
+    if let Some((end, _)) = out[start..].match_indices(' ').nth(1) {
+        out.truncate(start + end);
+    }
+}
+
+/// Parses an RFC 3339 time. Without `Z` or an offset it is taken as UTC.
+pub fn parse_timestamp(stamp: &str) -> Option<SystemTime> {
+    const SECONDS: usize = "2026-01-02T03:04:05".len();
+    let (local, offset) = match stamp.get(SECONDS..)?.find(['+', '-']) {
+        Some(at) => stamp.split_at(SECONDS + at),
+        None => (stamp, "+00:00"),
+    };
+    let (hours, minutes) = offset[1..].split_once(':')?;
+    let ahead =
+        Duration::from_secs((hours.parse::<u64>().ok()?.min(24) * 60 + minutes.parse::<u64>().ok()?.min(60)) * 60);
+    let local = humantime::parse_rfc3339_weak(local).ok()?;
+    if offset.starts_with('+') { local.checked_sub(ahead) } else { local.checked_add(ahead) }
+}
+
+/// Appends a time in UTC as RFC 3339 with milliseconds. Times before 1970 or after 9999 are clamped.
+pub fn push_timestamp(out: &mut String, at: SystemTime) {
+    let latest = SystemTime::UNIX_EPOCH + Duration::from_millis(253_402_300_799_999);
+    let at = at.clamp(SystemTime::UNIX_EPOCH, latest);
+    // Formatting cannot fail within these bounds.
+    let _ = write!(out, "{}", humantime::format_rfc3339_millis(at));
+}
+
+/// Returns the `HH:MM:SS` of a time stamp like `2026-01-02T03:04:05`; a fraction or an offset may follow.
+pub fn time_of_day(stamp: &str) -> Option<&str> {
+    let time = stamp.get(stamp.find('T')? + 1..)?.get(..8)?;
+    let fits = |(b, pattern)| if pattern == b':' { b == b':' } else { u8::is_ascii_digit(&b) };
+    time.bytes().zip(*b"00:00:00").all(fits).then_some(time)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::random::Random;
+
+    fn text(push: impl FnOnce(&mut String)) -> String {
+        let mut out = String::new();
+        push(&mut out);
+        out
+    }
 
     #[test]
-    fn a_number_is_read_as_the_plugins_read_it() {
-        for (text, value) in [
-            ("80", 80.0),
-            ("-7.25", -7.25),
-            ("+5", 5.0),
-            (".5", 0.5),
-            ("5.", 5.0),
-            ("007", 7.0),
-            ("0", 0.0),
-            ("00.10", 0.1),
-            ("1e3", 1000.0),
-            ("2E-3", 0.002),
-            ("1e308", 1e308),
-            ("0.1", 0.1),
-            ("1797693134862315700000", 1_797_693_134_862_315_700_000.0),
-        ] {
-            assert_eq!(parse(text), Some(value), "{text}");
+    fn fixed_point_is_what_the_standard_library_writes() {
+        let mut generator = Random::new(42);
+        let check = |value: f64| {
+            assert_eq!(text(|out| push_fixed(out, value, 5, 1)), format!("{value:5.1}"));
+            assert_eq!(text(|out| push_fixed(out, value, 3, 0)), format!("{value:3.0}"));
+        };
+        for value in [0.0, -0.0, 2.5, 3.5, 0.25, 79.95, 99.95, -0.04, 1e15, 1e300, 999_999_999.95, 1e8 - 0.05] {
+            check(value);
+            check(-value);
+        }
+        check(f64::NAN);
+        check(f64::INFINITY);
+        for i in 0..50_000_u32 {
+            let random = (generator.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+            check(random * 110.0 - 5.0);
+            check(random * 1e9);
+            let tie = f64::from(i) / 20.0;
+            check(tie);
+            check(tie.next_up());
+            check(tie.next_down());
         }
     }
 
     #[test]
-    fn what_is_no_number_is_none() {
-        for text in [
+    fn sizes_change_their_unit_before_they_reach_1024() {
+        for (bytes, expected) in [
+            (0.0, "0.0 B"),
+            (1023.0, "1023.0 B"),
+            (1024.0, "1.0 KB"),
+            (1_048_575.0, "1.0 MB"),
+            (25_276_510_208.0, "23.5 GB"),
+            (1e18, "909494.7 TB"),
+            (-2048.0, "-2.0 KB"),
+        ] {
+            assert_eq!(text(|out| push_bytes(out, bytes)), expected);
+        }
+    }
+
+    #[test]
+    fn durations_are_right_at_every_boundary() {
+        for (seconds, expected) in [
+            (0.9, "0s"),
+            (59.99, "59s"),
+            (60.0, "1m 0s"),
+            (119.9, "1m 59s"),
+            (3599.0, "59m 59s"),
+            (5400.0, "1h 30m 0s"),
+            (7199.0, "1h 59m 59s"),
+            (86400.0, "1d 0h 0m 0s"),
+            (189_125.0, "2d 4h 32m 5s"),
+        ] {
+            assert_eq!(text(|out| push_duration(out, Duration::from_secs_f64(seconds))), expected);
+        }
+    }
+
+    #[test]
+    fn times_are_utc_with_milliseconds_and_clamped() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
+        assert_eq!(text(|out| push_timestamp(out, at)), "2026-01-02T03:04:05.678Z");
+        let before = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+        assert_eq!(text(|out| push_timestamp(out, before)), "1970-01-01T00:00:00.000Z");
+        let late = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40);
+        assert_eq!(text(|out| push_timestamp(out, late)), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn an_age_has_two_units_at_most() {
+        for (seconds, expected) in
+            [(0, "0s"), (42, "42s"), (303, "5m 3s"), (11_520, "3h 12m"), (86_400, "1d 0h"), (864_999, "10d 0h")]
+        {
+            assert_eq!(text(|out| push_age(out, Duration::from_secs(seconds))), expected);
+        }
+    }
+
+    #[test]
+    fn times_are_read_with_and_without_fraction_and_offset() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_nanos(1_767_323_045_678_901_234);
+        for stamp in [
+            "2026-01-02T03:04:05.678901234Z",
+            "2026-01-02T03:04:05.678901234",
+            "2026-01-02T03:04:05.678901234+00:00",
+            "2026-01-01T23:34:05.678901234-03:30",
+            "2026-01-02T04:04:05.678901234+01:00",
+        ] {
+            assert_eq!(parse_timestamp(stamp), Some(at), "{stamp}");
+        }
+        assert_eq!(
+            text(|out| push_timestamp(out, parse_timestamp("2026-01-02T03:04:05").unwrap())),
+            "2026-01-02T03:04:05.000Z"
+        );
+    }
+
+    #[test]
+    fn malformed_times_are_rejected() {
+        for stamp in [
             "",
-            "-",
-            "+",
-            ".",
-            "-.",
-            "a",
-            "1a",
-            "--5",
-            "+-5",
-            "1.2.3",
-            "1e",
-            "e5",
-            "1e+",
-            "0x10",
-            "inf",
-            "nan",
-            "NaN",
-            "1_0",
-            "1,0",
-            "1 0",
-            " 1",
-            "1 ",
-            "\u{663}",
-            "1e309",
-            "-1e999",
-            "1e99999999999999999999",
-            "1\n",
-            "\"1\"",
+            "Tuesday",
+            "1767323045",
+            "2026-01-02",
+            "2026-13-02T03:04:05Z",
+            "2026-01-02T03:04:05+",
+            "2026-01-02T03:04:05+1",
+            "2026-01-02T03:04:05+é:00",
+            "2026-01-02T03:04:05-99999999999999999999:00",
+            "2026-01-02T03:04:0é",
+            "é026-01-02T03:04:05é+01:00",
         ] {
-            assert_eq!(parse(text), None, "{text}");
+            assert_eq!(parse_timestamp(stamp), None, "{stamp}");
         }
     }
 
     #[test]
-    fn numbers_have_the_fewest_digits_and_are_read_back() {
-        for (value, text) in [
-            (0.0, "0"),
-            (-0.0, "0"),
-            (-20.0, "-20"),
-            (0.124, "0.124"),
-            (12.4 / 100.0, "0.124"),
-            (0.1 + 0.2, "0.30000000000000004"),
-            (25_276_510_208.0, "25276510208"),
-            (1e300, "1e+300"),
-            (1e-7, "1e-7"),
-        ] {
-            let mut out = String::new();
-            push_plain(&mut out, value);
-            assert_eq!(out, text);
-            assert_eq!(parse(&out), Some(value));
+    fn only_a_time_stamp_has_a_time_of_day() {
+        assert_eq!(time_of_day("2026-11-20T06:15:54.976600"), Some("06:15:54"));
+        assert_eq!(time_of_day("2026-11-20T06:15:54+01:00"), Some("06:15:54"));
+        for stamp in ["", "Tuesday", "2026-11-20T6:15:54", "06:15:54", "2026T06:15", "T06:15:5é", "T0é:15:54"] {
+            assert_eq!(time_of_day(stamp), None, "{stamp}");
         }
     }
 }

@@ -300,6 +300,7 @@ impl LevelChange {
             value: Some(self.value),
             threshold: self.rule.range.crossed(self.value).filter(|_| self.to != Level::Ok),
             phase: self.phase(),
+            rule: Some(Arc::clone(&self.rule.text)),
         })
     }
 }

@@ -52,6 +52,8 @@ pub struct Alert<'a> {
     pub threshold: Option<f64>,
     /// The change that this event reports.
     pub phase: AlertPhase,
+    /// The rule of an alert that [`crate::Rules`] have raised, such as `cpu=90/5m`; `None` for an alert of the server.
+    pub rule: Option<Arc<str>>,
 }
 
 /// A change of an alert.
@@ -105,6 +107,13 @@ pub struct Process<'a> {
     pub namespace: Option<Cow<'a, str>>,
     /// The port assigned to it.
     pub port: Option<i64>,
+}
+
+impl Process<'_> {
+    /// The states of a process that runs, in lower case.
+    pub(crate) const RUNNING: [&'static str; 4] = ["online", "running", "started", "healthy"];
+    /// The states of a process that has failed, in lower case.
+    pub(crate) const FAILED: [&'static str; 5] = ["errored", "error", "crashed", "failed", "unhealthy"];
 }
 
 /// A change of one process.

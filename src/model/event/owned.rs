@@ -35,6 +35,7 @@ impl Alert<'_> {
             value: self.value,
             threshold: self.threshold,
             phase: self.phase,
+            rule: self.rule,
         }
     }
 }

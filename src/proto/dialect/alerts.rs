@@ -78,6 +78,7 @@ impl ActiveAlert {
             value: None,
             threshold: None,
             phase: AlertPhase::Ends,
+            rule: None,
         }
     }
 }
@@ -95,6 +96,7 @@ mod tests {
             value: None,
             threshold: None,
             phase: AlertPhase::Begins,
+            rule: None,
         }
     }
 

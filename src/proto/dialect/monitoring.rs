@@ -181,6 +181,7 @@ fn read_alert<'a>(node: &Node<'a>) -> Alert<'a> {
         value: node.number("value"),
         threshold: node.number("threshold"),
         phase: AlertPhase::Begins,
+        rule: None,
     }
 }
 

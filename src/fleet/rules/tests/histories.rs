@@ -1,37 +1,35 @@
 //! Random histories, and what holds in every one of them.
 
 use super::*;
+use crate::testing::random::Random;
 
 const HISTORIES: u64 = 400;
-const STEPS: u64 = 150;
+const STEPS: usize = 150;
 
-/// George Marsaglia's xorshift64.
-struct Random(u64);
+/// Draws rules and events.
+struct RandomHistory(Random);
 
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % n
+impl RandomHistory {
+    fn below(&mut self, n: usize) -> usize {
+        self.0.below(n)
     }
 
     fn list(&mut self) -> String {
         let names = ["cpu", "up", "age", "alerts", "cpu.mean", "up.sum", "age.max", "age.sum", "cpu.min"];
         let ranges = ["50", "20:80", "@30:60", "1:", "~:2", "0", "@~:"];
         let holds = ["", "/0", "/1", "/30", "/5m"];
-        let mut pick = |list: &[&'static str]| list[self.below(list.len() as u64) as usize];
+        let mut pick = |list: &[&'static str]| *self.0.pick(list);
         (0..4).map(|_| format!("{}={}{}", pick(&names), pick(&ranges), pick(&holds))).collect::<Vec<_>>().join(",")
     }
 
     /// Applies a random event.
     fn happen(&mut self, sim: &mut Sim) {
-        let id = self.below(3) as usize;
+        let id = self.below(3);
         match self.below(12) {
             0..=5 => drop(sim.send(id, &[("cpu", self.below(100) as f64)])),
             6 => drop(sim.say(id, &[connected()])),
             7 => drop(sim.say(id, &[lost("reset")])),
-            8 => drop(sim.say(id, &[alert("a", [AlertPhase::Begins, AlertPhase::Ends][self.below(2) as usize])])),
+            8 => drop(sim.say(id, &[alert("a", [AlertPhase::Begins, AlertPhase::Ends][self.below(2)])])),
             9 if self.below(5) == 0 => {
                 sim.board.remove(id);
                 sim.step();
@@ -45,9 +43,9 @@ impl Random {
 #[derive(Default)]
 struct Levels(Vec<(Arc<str>, Subject, Level)>);
 
-fn histories(mut check: impl FnMut(&mut Random, &mut Sim)) {
+fn histories(mut check: impl FnMut(&mut RandomHistory, &mut Sim)) {
     for seed in 1..=HISTORIES {
-        let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut random = RandomHistory(Random::new(seed));
         let (warnings, criticals) = (random.list(), random.list());
         let mut sim = Sim::new(&warnings, &criticals);
         check(&mut random, &mut sim);
@@ -95,7 +93,7 @@ fn changes_of_a_level_are_consecutive_and_agree_with_the_value() {
     histories(|random, sim| {
         let mut levels = Levels::default();
         for _ in 0..STEPS {
-            let id = random.below(3) as usize;
+            let id = random.below(3);
             let at = sim.at();
             at.say(&mut sim.board, id, &[sample(&[("cpu", random.below(100) as f64)])]);
             match random.below(8) {
@@ -137,9 +135,9 @@ impl Levels {
 #[test]
 fn without_holds_the_level_is_that_of_the_value() {
     for seed in 1..=HISTORIES {
-        let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut random = RandomHistory(Random::new(seed));
         let ranges = ["cpu=50", "cpu=20:80", "cpu=@30:60", "cpu=1:", "cpu=~:2", "cpu=0"];
-        let mut pick = || ranges[random.below(ranges.len() as u64) as usize];
+        let mut pick = || *random.0.pick(&ranges);
         let mut sim = Sim::connected(pick(), pick());
         for _ in 0..STEPS {
             let value = random.below(100) as f64;

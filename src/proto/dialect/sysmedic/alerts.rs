@@ -46,6 +46,7 @@ pub fn alert<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<
         value: data.number("value"),
         threshold: data.number("threshold"),
         phase: AlertPhase::Begins,
+        rule: None,
     };
     Some(Event::Alert(alert).into())
 }
@@ -132,6 +133,7 @@ fn read<'a>(id: i64, row: &Node<'a>, phase: AlertPhase) -> Alert<'a> {
         value: None,
         threshold: None,
         phase,
+        rule: None,
     }
 }
 

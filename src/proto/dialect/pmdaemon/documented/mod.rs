@@ -122,6 +122,7 @@ fn warning<'a>(name: &Cow<'a, str>, metric: &'static str, message: String) -> Al
         value: None,
         threshold: None,
         phase: AlertPhase::Begins,
+        rule: None,
     }
 }
 

@@ -1,0 +1,137 @@
+//! Decimal numbers: parsing as the Monitoring Plugins do, and the shortest form.
+
+use std::fmt::{self, Write};
+
+/// Parses a decimal number as the Monitoring Plugins do: a sign, digits with a point anywhere, an exponent.
+///
+/// Returns `None` for anything else and for a number beyond f64. The text is rewritten as JSON and parsed by serde_json:
+/// `str::parse::<f64>` would add 12 KB to a binary that has no other use for it.
+#[must_use]
+pub fn parse(text: &str) -> Option<f64> {
+    let (negative, digits) = match text.as_bytes() {
+        [b'-', ..] => (true, &text[1..]),
+        [b'+', ..] => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let (mantissa, exponent) = digits.split_at(digits.find(['e', 'E']).unwrap_or(digits.len()));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let are_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if whole.len() + fraction.len() == 0 || !are_digits(whole) || !are_digits(fraction) {
+        return None;
+    }
+    let whole = whole.trim_start_matches('0');
+    let spelled = format!(
+        "{}{}.{}{exponent}",
+        if negative { "-" } else { "" },
+        if whole.is_empty() { "0" } else { whole },
+        if fraction.is_empty() { "0" } else { fraction },
+    );
+    serde_json::from_str(&spelled).ok()
+}
+
+/// Displays a finite number with the fewest digits that parse to the same value, and without `.0`.
+#[derive(Clone, Copy, Debug)]
+pub struct Decimal(pub f64);
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Below this, integers are exact.
+        const EXACT: f64 = 9e15;
+        if self.0.abs() < EXACT && self.0.fract() == 0.0 {
+            return write!(f, "{}", self.0 as i64);
+        }
+        match serde_json::Number::from_f64(self.0) {
+            Some(number) => write!(f, "{number}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Appends a finite number as [`Decimal`] displays it.
+pub fn push_decimal(out: &mut String, value: f64) {
+    // Writing to a String cannot fail.
+    let _ = write!(out, "{}", Decimal(value));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_read_as_the_plugins_read_it() {
+        for (text, value) in [
+            ("80", 80.0),
+            ("-7.25", -7.25),
+            ("+5", 5.0),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("007", 7.0),
+            ("0", 0.0),
+            ("00.10", 0.1),
+            ("1e3", 1000.0),
+            ("2E-3", 0.002),
+            ("1e308", 1e308),
+            ("0.1", 0.1),
+            ("1797693134862315700000", 1_797_693_134_862_315_700_000.0),
+        ] {
+            assert_eq!(parse(text), Some(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_none() {
+        for text in [
+            "",
+            "-",
+            "+",
+            ".",
+            "-.",
+            "a",
+            "1a",
+            "--5",
+            "+-5",
+            "1.2.3",
+            "1e",
+            "e5",
+            "1e+",
+            "0x10",
+            "inf",
+            "nan",
+            "NaN",
+            "1_0",
+            "1,0",
+            "1 0",
+            " 1",
+            "1 ",
+            "\u{663}",
+            "1e309",
+            "-1e999",
+            "1e99999999999999999999",
+            "1\n",
+            "\"1\"",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_the_fewest_digits_and_are_read_back() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (-20.0, "-20"),
+            (0.124, "0.124"),
+            (1.7369727, "1.7369727"),
+            (12.4 / 100.0, "0.124"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (25_276_510_208.0, "25276510208"),
+            (1e300, "1e+300"),
+            (1e-7, "1e-7"),
+        ] {
+            let mut out = String::new();
+            push_decimal(&mut out, value);
+            assert_eq!(out, text);
+            assert_eq!(parse(&out), Some(value));
+        }
+    }
+}
