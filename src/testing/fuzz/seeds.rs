@@ -4,7 +4,7 @@ use super::conversation::RECORD;
 use super::harmless::KEY;
 use crate::proto::dns::message::{RecordType, encode_query};
 use crate::proto::http::upgrade::accept_key;
-use crate::testing::recordings::{self, SYSTEMS};
+use crate::testing::recordings::{self, systems};
 
 /// Bound on a message: longer ones only slow a fuzzer down.
 const MAX_MESSAGE: usize = 4000;
@@ -25,7 +25,7 @@ fn recorded(system: &str) -> Vec<Vec<Vec<u8>>> {
 /// Whole sessions, in a given and in a recognised dialect, with all options and with none.
 pub fn sessions() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
-    for (dialect, system) in (1..).zip(SYSTEMS) {
+    for (dialect, system) in (1..).zip(systems()) {
         for (i, session) in recorded(system).iter().enumerate() {
             let mut records = session.iter().take(3).cloned().collect::<Vec<_>>();
             records.push(vec![1 + (i % 4) as u8]);
@@ -38,7 +38,7 @@ pub fn sessions() -> Vec<Vec<u8>> {
 
 /// One message of each length and system.
 pub fn messages() -> Vec<Vec<u8>> {
-    let all = SYSTEMS.into_iter().flat_map(recorded).flatten();
+    let all = systems().flat_map(recorded).flatten();
     let mut seeds: Vec<_> = all.filter(|message| std::str::from_utf8(message).is_ok()).collect();
     seeds.sort_by_key(Vec::len);
     seeds.dedup_by_key(|message| message.len() / 16);
