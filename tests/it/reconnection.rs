@@ -109,9 +109,11 @@ fn a_lost_connection_leaks_no_descriptor() {
     let server = Server::start(|mut peer| {
         greet(&mut peer);
         peer.text(sample(peer.number() as f64));
-        peer.expect(PING);
-        peer.close(1000, "");
-        peer.hold();
+        // The test may end before the last client pings.
+        if peer.next().is_some_and(|frame| frame.opcode == PING) {
+            peer.close(1000, "");
+            peer.hold();
+        }
     });
     let run = watch(&server, "--ping-interval 0.1 --reconnect-interval 0.1");
     let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", run.pid())).unwrap().count();
