@@ -4,7 +4,8 @@ use argh::FromArgs;
 
 /// One option of the table.
 pub struct OptionRow {
-    pub short: Option<char>,
+    /// The letters that may stand for `long`.
+    pub shorts: &'static [char],
     /// With its dashes.
     pub long: &'static str,
     /// The name of the value in the help; `None` for a switch.
@@ -25,14 +26,14 @@ pub struct OptionRow {
 macro_rules! options {
     ($(
         $(#[doc = $about:tt])+
-        $kind:ident $field:ident: $type:ident $(<$item:ident>)? $(, short $short:tt)? $(, value $value:tt)?;
+        $kind:ident $field:ident: $type:ident $(<$item:ident>)? $(, short $($short:literal)+)? $(, value $value:tt)?;
     )+) => {
         /// Watches servers that send JSON over WebSocket and prints what they say.
         #[derive(FromArgs)]
         #[argh(help_triggers("-h", "--help"))]
         pub struct Args {
             $(
-                #[argh($kind, hidden_help $(, short = $short)?)]
+                #[argh($kind, hidden_help)]
                 pub $field: $type $(<$item>)?,
             )+
         }
@@ -40,7 +41,7 @@ macro_rules! options {
         /// Every option, in the order of the help.
         pub static OPTIONS: &[OptionRow] = &[
             $(OptionRow {
-                short: optional!($($short)?),
+                shorts: &[$($($short),+)?],
                 long: {
                     const NAME: &str = concat!("--", stringify!($field));
                     const DASHED: [u8; NAME.len()] = dashed(NAME);
@@ -54,8 +55,8 @@ macro_rules! options {
                 about: concat!($($about),+),
                 text: text!($type $field),
             },)+
-            answered('V', "--version", "print the version"),
-            answered('h', "--help", "print this help"),
+            answered(&['V'], "--version", "print the version"),
+            answered(&['h'], "--help", "print this help"),
         ];
     };
 }
@@ -88,8 +89,8 @@ macro_rules! text {
 }
 
 /// A switch that [`crate::cli::argv::read`] answers before argh parses anything.
-const fn answered(short: char, long: &'static str, about: &'static str) -> OptionRow {
-    OptionRow { short: Some(short), long, value: None, repeatable: false, about, text: |_| None }
+const fn answered(shorts: &'static [char], long: &'static str, about: &'static str) -> OptionRow {
+    OptionRow { shorts, long, value: None, repeatable: false, about, text: |_| None }
 }
 
 /// Replaces `_` by `-`, as argh does in the name of a field.
@@ -105,8 +106,8 @@ const fn dashed<const N: usize>(name: &str) -> [u8; N] {
 
 options! {
     /// server to watch: ws://HOST[:PORT][/PATH] or HOST[:PORT][/PATH], NAME= before it is a label,
-    /// @FILE reads it from a file; repeatable (default $MONITORING_WEBSOCKET_URI, else
-    /// ws://localhost:8765)
+    /// @FILE reads it from a file; repeatable, and may stand without -u (default
+    /// $MONITORING_WEBSOCKET_URI, else ws://localhost:8765)
     option uri: Vec<String>, short 'u', value "URI";
 
     /// auto, {dialects} (default auto: recognised by the URI and the first messages)
@@ -140,7 +141,7 @@ options! {
     option max_message: Option<String>, value "BYTES";
 
     /// header of the request: 'NAME: VALUE', or @FILE with one per line; repeatable
-    option header: Vec<String>, value "HEADER";
+    option header: Vec<String>, short 'H', value "HEADER";
 
     /// read the token or secret from FILE, again before every connection (default
     /// $MONITORING_TOKEN, which is the token itself)
@@ -159,7 +160,7 @@ options! {
     option tls_name: Option<String>, value "NAME";
 
     /// accept any certificate: whoever is in between can read and change everything
-    switch insecure: bool;
+    switch insecure: bool, short 'k';
 
     /// HTTP proxy (default $https_proxy, $http_proxy, $all_proxy, unless $no_proxy)
     option proxy: Option<String>, value "URL";
@@ -238,7 +239,7 @@ options! {
     switch history: bool;
 
     /// stop after this time (default 0: no limit)
-    option duration: Option<String>, short 'd', value "D";
+    option duration: Option<String>, short 'd' 't', value "D";
 
     /// stop after N messages of content, from each server
     option count: Option<String>, short 'n', value "N";
@@ -282,7 +283,7 @@ pub fn parse(words: &[String]) -> Result<Args, String> {
 }
 
 const HELP_HEAD: &str = "\
-Usage: wsmon [OPTIONS]
+Usage: wsmon [OPTIONS] [URI ...]
 
 Watches servers that send JSON over WebSocket and prints what they say.
 
@@ -306,10 +307,7 @@ const INDENT: usize = 20;
 pub fn help() -> String {
     let mut help = HELP_HEAD.to_owned();
     for row in OPTIONS {
-        let mut line = match row.short {
-            Some(short) => format!("  -{short}, {}", row.long),
-            None => format!("  {}", row.long),
-        };
+        let mut line = names(row);
         if let Some(value) = row.value {
             line.push(' ');
             line.push_str(value);
@@ -338,6 +336,15 @@ pub fn help() -> String {
     }
     help.push_str(HELP_NOTES);
     help
+}
+
+/// The names of an option as the help begins its line: `  -f, --format`.
+fn names(row: &OptionRow) -> String {
+    let mut names = String::from("  ");
+    for short in row.shorts {
+        names.extend(['-', *short, ',', ' ']);
+    }
+    names + row.long
 }
 
 /// The description of an option with the names that it refers to.
@@ -394,10 +401,7 @@ mod tests {
     fn help_lists_every_option_with_its_value_in_80_columns() {
         let help = help();
         for row in OPTIONS {
-            let names = match row.short {
-                Some(short) => format!("  -{short}, {}", row.long),
-                None => format!("  {}", row.long),
-            };
+            let names = names(row);
             let listed = help.lines().any(|line| match row.value {
                 Some(value) => line == format!("{names} {value}"),
                 None => line.starts_with(&names),

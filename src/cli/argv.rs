@@ -20,16 +20,19 @@ pub enum Invocation {
 const EXCLUSIVE: [[&str; 2]; 4] =
     [["--color", "--no-color"], ["--ascii", "--unicode"], ["--verbose", "--quiet"], ["--ipv4", "--ipv6"]];
 
+/// The option that stands before a word which is no option.
+const SERVER: &str = "--uri";
+
 /// Reads the words after the program's name. Reading ends at `--help` or `--version`: a mistake behind them is not
 /// an error.
 pub fn read(words: Words) -> Result<Invocation, String> {
     let mut given = GivenOptions(Vec::new());
     while let Some(word) = next_word(words)? {
         if word == "--" {
-            match next_word(words)? {
-                Some(word) => return Err(unexpected(&word)),
-                None => break,
+            while let Some(server) = next_word(words)? {
+                given.0.push((SERVER, Some(server)));
             }
+            break;
         }
         given.add_word(&word, words)?;
         if given.has("--help") {
@@ -48,10 +51,14 @@ type Words<'a> = &'a mut dyn Iterator<Item = OsString>;
 struct GivenOptions(Vec<(&'static str, Option<String>)>);
 
 impl GivenOptions {
-    /// Adds the option or options in `word`. A value that is not in it is taken from `words`.
+    /// Adds the option or options in `word`, or the server. A value that is not in it is taken from `words`.
     fn add_word(&mut self, word: &str, words: Words) -> Result<(), String> {
         match word.strip_prefix('-') {
-            None | Some("") => Err(unexpected(word)),
+            None => {
+                self.0.push((SERVER, Some(word.to_owned())));
+                Ok(())
+            }
+            Some("") => Err("unexpected argument '-': standard input is not read".to_owned()),
             Some(letters) if !letters.starts_with('-') => self.add_short(letters, words),
             Some(_) => self.add_long(word, words),
         }
@@ -76,7 +83,7 @@ impl GivenOptions {
     /// Reads `-s`, `-sv`, `-f x`, `-fx`, `-f=x` or `-svfx`, without the dash.
     fn add_short(&mut self, letters: &str, words: Words) -> Result<(), String> {
         for (at, letter) in letters.char_indices() {
-            let Some(row) = find(&|row| row.short == Some(letter)) else {
+            let Some(row) = find(&|row| row.shorts.contains(&letter)) else {
                 return Err(format!("unknown option -{letter}"));
             };
             if row.value.is_none() {
@@ -130,10 +137,6 @@ fn next_word(words: Words) -> Result<Option<String>, String> {
 fn next_value(row: &OptionRow, words: Words) -> Result<String, String> {
     let missing = || format!("{} needs a value: {0} {}", row.long, row.value.unwrap_or_default());
     next_word(words)?.ok_or_else(missing)
-}
-
-fn unexpected(word: &str) -> String {
-    format!("unexpected argument {}, did you mean --uri ws://…?", quote(word))
 }
 
 /// Quotes a word, unless it may be a URI with a password or token: error texts end up in logs.
@@ -268,20 +271,22 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_without_option_gets_a_hint_at_uri() {
-        for line in ["host:1", "-- host:1", "-s host:1"] {
-            let why = invocation(line).unwrap_err();
-            assert_eq!(why, "unexpected argument 'host:1', did you mean --uri ws://…?");
+    fn a_word_that_is_no_option_is_a_server() {
+        let expected = words("-u a -s -u b=h:1 -f json");
+        for line in ["a -s b=h:1 -f json", "a --stats -u b=h:1 -fjson", "-u a -s b=h:1 -f=json"] {
+            assert_eq!(words(line), expected, "{line}");
         }
-        assert!(invocation("-").is_err());
+        assert_eq!(words("-s -- -x --help -"), ["--stats", "--uri", "-x", "--uri", "--help", "--uri", "-"]);
         assert_eq!(words("-s --"), ["--stats"]);
+        assert!(invocation("h -").unwrap_err().contains("standard input is not read"));
+        assert_eq!(read(&mut ["".into()].into_iter()), Ok(Invocation::Run(vec!["--uri".into(), "".into()])));
     }
 
     #[test]
-    fn a_secret_in_a_uri_without_option_is_not_shown() {
-        for line in ["ws://user:hunter2@host/", "ws://host/?token=hunter2"] {
-            assert!(!invocation(line).unwrap_err().contains("hunter2"), "{line}");
-        }
+    fn a_letter_of_other_programs_is_the_same_option() {
+        assert_eq!(words("-t 5 -H A:b -k"), words("-d 5 --header A:b --insecure"));
+        assert_eq!(words("-d 5 -t 6"), ["--duration", "6"]);
+        assert_eq!(words("-kst5"), words("-k -s -d 5"));
     }
 
     #[test]

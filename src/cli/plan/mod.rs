@@ -198,7 +198,7 @@ fn read_uris(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     if args.demo {
         plan.uris_from = "--demo";
         if !plan.uris.is_empty() {
-            return Err("--demo watches a server of its own: leave out --uri".to_owned());
+            return Err("--demo watches a server of its own: leave out the other servers".to_owned());
         }
     } else if plan.uris.is_empty()
         && let Some(uri) = variable("$MONITORING_WEBSOCKET_URI", env)?

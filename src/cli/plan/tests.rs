@@ -167,7 +167,7 @@ fn spellings(row: &OptionRow, value: &str) -> Vec<String> {
     if row.value.is_some() {
         lines.push(format!("{long}={value}"));
     }
-    if let Some(short) = row.short {
+    for short in row.shorts {
         lines.extend([format!("-{short} {value}"), format!("-{short}{value}")]);
     }
     lines
@@ -316,13 +316,15 @@ fn the_log_level_is_option_then_switch_then_variable() {
 
 #[test]
 fn servers_stand_in_the_order_given() {
-    assert_eq!(good("-u b=h:1 --uri=@list -u a").uris, ["b=h:1", "@list", "a"]);
+    for line in ["-u b=h:1 --uri=@list -u a", "b=h:1 -s @list a", "b=h:1 -u @list -- a"] {
+        assert_eq!(good(line).uris, ["b=h:1", "@list", "a"], "{line}");
+    }
 }
 
 #[test]
 fn the_demo_takes_no_uri_and_ignores_the_variable() {
-    let why = usage(read("--demo -u ws://h"));
-    assert_eq!(why, "wsmon: --demo watches a server of its own: leave out --uri");
+    let why = usage(read("--demo ws://h"));
+    assert_eq!(why, "wsmon: --demo watches a server of its own: leave out the other servers");
     let plan = read_with(&[("MONITORING_WEBSOCKET_URI", "ws://h")], "--demo").unwrap();
     assert!(plan.uris.is_empty() && plan.demo);
 }
@@ -356,7 +358,7 @@ fn help_and_version_are_answers_and_no_errors() {
     let version = concat!("wsmon ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(read("-sV"), Err(Exit::Asked(version.to_owned())));
     let Err(Exit::Asked(help)) = read("--help") else { panic!("no help") };
-    assert!(help.starts_with("Usage: wsmon [OPTIONS]\n"), "{help}");
+    assert!(help.starts_with("Usage: wsmon [OPTIONS] [URI ...]\n"), "{help}");
 }
 
 #[test]

@@ -34,11 +34,12 @@ pub struct Endpoint {
     pub dialect: Option<&'static str>,
     /// True if the bare form has no port, so that the dialect may choose it.
     pub any_port: bool,
-    /// True if the bare form has no path, so that the dialect may choose it.
+    /// True if the bare form, or the one whose scheme is a dialect, has no path, so that the dialect may choose it.
     pub any_path: bool,
 }
 
-/// A scheme and the defaults that it implies.
+/// A scheme and the defaults that it implies. The name of a dialect with an `s` at its end is the same with TLS.
+#[derive(Clone, Copy)]
 struct Scheme {
     name: &'static str,
     secure: bool,
@@ -51,8 +52,26 @@ static SCHEMES: &[Scheme] = &[
     Scheme { name: "ws", secure: false, port: 80, unix: false, dialect: None },
     Scheme { name: "wss", secure: true, port: 443, unix: false, dialect: None },
     Scheme { name: "ws+unix", secure: false, port: 80, unix: true, dialect: None },
-    Scheme { name: "sysmedic", secure: false, port: 8060, unix: false, dialect: Some("sysmedic") },
+    dialect("monitoring", 8765),
+    dialect("sysmedic", 8060),
+    dialect("fastpluggy", 8000),
+    dialect("pmdaemon", 9615),
+    dialect("neurograph", 8000),
 ];
+
+const fn dialect(name: &'static str, port: u16) -> Scheme {
+    Scheme { name, secure: false, port, unix: false, dialect: Some(name) }
+}
+
+/// Finds a scheme by its name, in any case.
+fn scheme_named(name: &str) -> Option<Scheme> {
+    let find = |name: &str| SCHEMES.iter().find(|scheme| scheme.name.eq_ignore_ascii_case(name)).copied();
+    let with_tls = || {
+        let scheme = find(name.strip_suffix(['s', 'S'])?)?;
+        scheme.dialect.map(|_| Scheme { secure: true, ..scheme })
+    };
+    find(name).or_else(with_tls)
+}
 
 /// A URI that cannot be used. Displays it without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,11 +95,11 @@ impl fmt::Display for InvalidUri {
 impl std::error::Error for InvalidUri {}
 
 /// The defaults of the bare form `HOST[:PORT][/PATH]`; a dialect may have another port.
-static BARE: Scheme = Scheme { name: "", secure: false, port: 8765, unix: false, dialect: None };
+const BARE: Scheme = Scheme { name: "", secure: false, port: 8765, unix: false, dialect: None };
 
 impl Endpoint {
-    /// Parses `ws://HOST[:PORT][/PATH][?QUERY]`, the same with `wss`, `ws+unix:///SOCKET[:/PATH]`, or the bare form
-    /// `HOST[:PORT][/PATH]`, whose default port is 8765. Boxed, since it is large and moved often.
+    /// Parses `ws://HOST[:PORT][/PATH][?QUERY]`, the same with `wss` or the name of a dialect, `ws+unix:///SOCKET[:/PATH]`,
+    /// or the bare form `HOST[:PORT][/PATH]`, whose default port is 8765. Boxed, since it is large and moved often.
     ///
     /// # Errors
     /// Names the part that is wrong and the way out.
@@ -133,7 +152,8 @@ impl fmt::Display for Endpoint {
             return write!(f, "ws+unix://{}:{}", unix::encode(path), redact_query(&self.target));
         }
         let scheme = match (self.dialect, self.secure) {
-            (Some(dialect), _) => dialect,
+            (Some(dialect), true) => &format!("{dialect}s"),
+            (Some(dialect), false) => dialect,
             (None, true) => "wss",
             (None, false) => "ws",
         };
@@ -177,12 +197,12 @@ fn parse(uri: &str) -> Result<Box<Endpoint>, String> {
         secret: None,
         dialect: scheme.dialect,
         any_port: scheme.name.is_empty() && port.is_none(),
-        any_path: scheme.name.is_empty() && target.is_empty(),
+        any_path: (scheme.name.is_empty() || scheme.dialect.is_some()) && target.is_empty(),
     });
     match (userinfo, scheme.dialect) {
         (None, _) => {}
-        (Some(secret), Some(_)) => endpoint.secret = Some(decode_secret(secret)?),
-        (Some(userinfo), None) => endpoint.userinfo = Some(split_userinfo(userinfo)?),
+        (Some(secret), Some("sysmedic")) => endpoint.secret = Some(decode_secret(secret)?),
+        (Some(userinfo), _) => endpoint.userinfo = Some(split_userinfo(userinfo)?),
     }
     Ok(endpoint)
 }
@@ -199,10 +219,9 @@ fn host_and_port(authority: &str) -> Result<(String, Option<u16>), String> {
     Ok((host, port))
 }
 
-fn split_scheme(uri: &str) -> Result<(&'static Scheme, &str), String> {
-    let Some((name, rest)) = uri.split_once("://") else { return Ok((&BARE, uri)) };
-    let scheme = SCHEMES.iter().find(|scheme| scheme.name.eq_ignore_ascii_case(name));
-    match (scheme, name.to_ascii_lowercase().as_str()) {
+fn split_scheme(uri: &str) -> Result<(Scheme, &str), String> {
+    let Some((name, rest)) = uri.split_once("://") else { return Ok((BARE, uri)) };
+    match (scheme_named(name), name.to_ascii_lowercase().as_str()) {
         (Some(scheme), _) => Ok((scheme, rest)),
         (None, "http") => Err("the scheme is http: write ws://".into()),
         (None, "https") => Err("the scheme is https: write wss://".into()),
@@ -361,6 +380,37 @@ mod tests {
         }
         assert!(Endpoint::parse("sysmedic://@h/").unwrap_err().to_string().contains("empty"));
         assert_eq!(Endpoint::parse("sysmedic://h/").unwrap().secret, None);
+    }
+
+    #[test]
+    fn each_dialect_but_the_generic_one_is_a_scheme_with_its_port_and_with_an_s_for_tls() {
+        for dialect in crate::proto::dialect::DIALECTS {
+            let name = dialect.name;
+            for (scheme, secure) in [(name.to_owned(), false), (format!("{name}s"), true), (name.to_uppercase(), false)]
+            {
+                let parsed = Endpoint::parse(&format!("{scheme}://me:pass@h"));
+                let Ok(endpoint) = parsed else {
+                    assert_eq!(name, "generic");
+                    continue;
+                };
+                let expected = (Some(name), secure, dialect.port, true);
+                assert_eq!((endpoint.dialect, endpoint.secure, endpoint.port, endpoint.any_path), expected, "{scheme}");
+                let shown = endpoint.to_string();
+                assert_eq!(shown, format!("{}://h:{}/", scheme.to_lowercase(), dialect.port));
+                assert_eq!(Endpoint::parse(&shown).unwrap().to_string(), shown);
+                let credentials = (endpoint.userinfo.is_some(), endpoint.secret.is_some());
+                assert_eq!(credentials, (name != "sysmedic", name == "sysmedic"), "{scheme}");
+            }
+        }
+        let endpoint = Endpoint::parse("pmdaemon://h:1/p?a=b").unwrap();
+        assert_eq!((endpoint.port, &*endpoint.target, endpoint.any_path), (1, "/p?a=b", false));
+        for uri in ["generics://h", "wsss://h", "ws+unixs:///x", "pmdaemonss://h", "s://h"] {
+            assert!(Endpoint::parse(uri).unwrap_err().to_string().contains("unknown scheme"), "{uri}");
+        }
+        for uri in ["pmdaemons://u:hunter2@h:0/", "neurograph://h:0/?token=hunter2"] {
+            let text = Endpoint::parse(uri).unwrap_err().to_string();
+            assert!(text.contains(uri.split(':').next().unwrap()) && !text.contains("hunter2"), "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Removes the secrets from URIs.
 
-use super::SCHEMES;
 use super::authority::percent_decode;
+use super::scheme_named;
 
 /// Returns a URI without its secrets, escaped; works on invalid ones too.
 ///
@@ -25,8 +25,7 @@ pub fn redact(uri: &str) -> String {
 
 /// Returns true for known schemes: anything else may be part of a password.
 fn is_scheme(name: &str) -> bool {
-    SCHEMES.iter().any(|scheme| scheme.name.eq_ignore_ascii_case(name))
-        || ["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(name))
+    scheme_named(name).is_some() || ["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// Replaces the values of query parameters that carry credentials.

@@ -7,7 +7,7 @@ use crate::proto::uri::{Endpoint, redact};
 /// A secret that must not be shown. Inputs that contain it themselves are skipped.
 const SECRET: &str = "hUnTeR2xYz";
 
-const SCHEMES: [&str; 7] = ["ws://", "wss://", "ws+unix://", "sysmedic://", "", "WS://", "foo://"];
+const SCHEMES: [&str; 8] = ["ws://", "wss://", "ws+unix://", "sysmedic://", "pmdaemons://", "", "WS://", "foo://"];
 const PARAMETERS: [&str; 5] = ["token", "api_key", "Secret", "x-auth", "password"];
 
 /// Checks the input as a URI, and with a secret put in each place for secrets.
