@@ -54,7 +54,8 @@ impl Link {
         let credentials = Credentials::read(settings, conversation).map_err(|error| error.to_string())?;
         let Credentials { mut endpoint, token, headers: mut own_headers } = (*credentials).clone();
         self.credentials = Some(credentials);
-        log.connecting(label, &endpoint);
+        let (level, text) = log.connecting(&endpoint);
+        log::log!(level, "{}: {text}", escape(label));
         self.endpoint = Some(endpoint.clone());
         let proxy = settings.proxy.proxy(&endpoint, &environment)?;
         let cleartext = !endpoint.secure && !endpoint.is_local();

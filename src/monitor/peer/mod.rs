@@ -166,7 +166,9 @@ impl Peer {
 
     /// The upgrade has succeeded: sends the user's texts, then what the dialect begins with.
     fn opened(&mut self, io: &mut LoopIo<'_>) {
-        self.report.opened(&self.label, io.now);
+        self.report.opened(io.now);
+        let line = self.report.log.connected(io.now);
+        self.log(line);
         self.handle(io, Input::Opened);
         let mut outgoing = self.conversation.opened(io.now.mono);
         outgoing.send.splice(0..0, self.settings.greetings.iter().cloned());
@@ -177,8 +179,7 @@ impl Peer {
         if self.session.client_state() == ClientState::Reconnecting {
             self.report.counters.reconnect_attempts += 1;
         }
-        let route = self.link.route(&self.label, &self.settings, &mut self.conversation, &self.report.log, io.now);
-        match route {
+        match self.link.route(&self.label, &self.settings, &mut self.conversation, &self.report.log, io.now) {
             Ok(route) => {
                 self.link.transport.dial(route, io);
                 self.ready = true;
@@ -246,12 +247,17 @@ impl Peer {
         let (after, retry_in) = (self.session.client_state(), self.session.retry_in(io.now));
         let stopped = self.session.is_done() && after == ClientState::Disconnected;
         if !stopped {
-            self.report.log.lost(&self.label, &why, retry_in, self.session.is_routine());
+            let line = self.report.log.lost(&why, retry_in, self.session.is_routine(), io.now);
+            self.log(line);
         }
         if before != after || retry_in.is_some() {
             self.report_state(io, before, if wanted { "" } else { &why.text });
         }
         self.report.disconnected(io.now, why, wanted);
+    }
+
+    fn log(&self, (level, text): (log::Level, String)) {
+        log::log!(level, "{}: {text}", escape(&self.label));
     }
 
     /// Describes a fault that the session has found.

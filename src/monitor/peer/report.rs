@@ -32,11 +32,10 @@ pub struct Report {
 
 impl Report {
     /// Records that a connection has opened.
-    pub fn opened(&mut self, label: &str, now: Now) {
+    pub fn opened(&mut self, now: Now) {
         self.counters.connections += 1;
         self.counters.connection_start = Some(now.wall);
         (self.opened_at, self.closed_at) = (Some(now.mono), None);
-        self.log.connected(label);
     }
 
     /// Records that an open connection has ended.
