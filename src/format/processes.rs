@@ -233,8 +233,8 @@ mod tests {
             assert_eq!(written(format, Raw::None, &[processes(vec![], false)], PLAIN), "");
         }
         let colored = written("simple", Raw::None, &event, COLOR);
-        assert!(colored.starts_with("[PROC] web: online → \x1b[91merrored\x1b[0m (exit code 3)\n"), "{colored}");
-        assert!(colored.contains("new: \x1b[92monline\x1b[0m\n") && colored.contains("→ \x1b[93mgone\x1b[0m\n"));
+        assert!(colored.starts_with("[PROC] web: online → \x1b[31merrored\x1b[0m (exit code 3)\n"), "{colored}");
+        assert!(colored.contains("new: \x1b[32monline\x1b[0m\n") && colored.contains("→ \x1b[33mgone\x1b[0m\n"));
     }
 
     #[test]
@@ -251,7 +251,7 @@ mod tests {
         let labelled = written("detailed", Raw::None, &[processes(vec![], true)], LABELS);
         assert!(labelled.lines().zip(expected.lines()).all(|(line, plain)| line == format!("nas\\x1b: {plain}")));
         let colored = written("detailed", Raw::None, &[processes(vec![], true)], COLOR);
-        assert!(colored.contains("\n\x1b[91m  web   errored"), "{colored}");
+        assert!(colored.contains("\n\x1b[31m  web   errored"), "{colored}");
     }
 
     #[test]

@@ -59,7 +59,7 @@ mod tests {
         assert_eq!(sample("simple", SAMPLE, ASCII), line);
         assert_eq!(sample("simple", SAMPLE, LABELS), format!("nas\\x1b: {line}"));
         assert_eq!(sample("simple", GPU, PLAIN), "CPU:  50.0% | RAM:  80.0% | Disk:  85.0% | GPU:  37.0%\n");
-        let colored = "CPU: \x1b[92m 50.0\x1b[0m% | RAM: \x1b[93m 80.0\x1b[0m% | Disk: \x1b[93m 85.0\x1b[0m% | GPU: \x1b[92m 37.0\x1b[0m%\n";
+        let colored = "CPU: \x1b[32m 50.0\x1b[0m% | RAM: \x1b[33m 80.0\x1b[0m% | Disk: \x1b[33m 85.0\x1b[0m% | GPU: \x1b[32m 37.0\x1b[0m%\n";
         assert_eq!(sample("simple", GPU, COLOR), colored);
     }
 
@@ -67,7 +67,7 @@ mod tests {
     fn a_value_that_rounds_up_to_a_threshold_has_its_colour() {
         let text =
             r#"{"data":{"processor":{"usage_percent":79.95},"memory":{"percentage":89.95},"disk":{"percentage":150}}}"#;
-        let colored = "CPU: \x1b[93m 80.0\x1b[0m% | RAM: \x1b[91m 90.0\x1b[0m% | Disk: \x1b[91m150.0\x1b[0m%\n";
+        let colored = "CPU: \x1b[33m 80.0\x1b[0m% | RAM: \x1b[31m 90.0\x1b[0m% | Disk: \x1b[31m150.0\x1b[0m%\n";
         assert_eq!(sample("simple", text, COLOR), colored);
     }
 
@@ -106,9 +106,9 @@ mod tests {
     fn other_events_have_their_colours_over_the_whole_line() {
         let out = written("simple", Raw::None, &events(), COLOR);
         let starts: Vec<_> = out.lines().map(|line| &line[..9]).collect();
-        let (blue, red, yellow, green) = ("\x1b[94m[CON", "\x1b[91m[ERR", "\x1b[93m[ALE", "\x1b[92m[ALE");
-        assert_eq!(starts, [blue, red, red, yellow, "\x1b[91m[ALE", green, "[ANSWER] ", "mystery {"]);
-        assert!(out.starts_with("\x1b[94m[CONN] Connected to monitoring server\x1b[0m\n"));
+        let (blue, red, yellow, green) = ("\x1b[34m[CON", "\x1b[31m[ERR", "\x1b[33m[ALE", "\x1b[32m[ALE");
+        assert_eq!(starts, [blue, red, red, yellow, "\x1b[31m[ALE", green, "[ANSWER] ", "mystery {"]);
+        assert!(out.starts_with("\x1b[34m[CONN] Connected to monitoring server\x1b[0m\n"));
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
         }
         let whole = written("detailed", Raw::None, &[log("error", uuid, "x")], PLAIN);
         assert_eq!(whole, format!("[03:04:05Z] LOG: ERROR {uuid}: x\n"));
-        for (level, start) in [("ERROR", "\x1b[91mERROR\x1b[0m "), ("warn", "\x1b[93mWARN\x1b[0m "), ("INFO", "INFO ")]
+        for (level, start) in [("ERROR", "\x1b[31mERROR\x1b[0m "), ("warn", "\x1b[33mWARN\x1b[0m "), ("INFO", "INFO ")]
         {
             let line = written("simple", Raw::None, &[log(level, "", "x")], COLOR);
             assert_eq!(line, format!("[LOG] {start}x\n"));

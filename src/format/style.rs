@@ -18,12 +18,13 @@ pub struct Style {
     pub labels: bool,
 }
 
-/// The colour of notices.
-pub(crate) const NOTICE: AnsiColor = AnsiColor::BrightBlue;
+/// The colour of notices. All colours are those of 31 to 36: the reference client's bright ones, 91 to 96, cannot be seen
+/// on a white background.
+pub(crate) const NOTICE: AnsiColor = AnsiColor::Blue;
 /// The colour of the titles of sections.
-pub(crate) const TITLE: AnsiColor = AnsiColor::BrightMagenta;
+pub(crate) const TITLE: AnsiColor = AnsiColor::Magenta;
 /// The colour of headings and rulers.
-pub(crate) const RULER: AnsiColor = AnsiColor::BrightCyan;
+pub(crate) const RULER: AnsiColor = AnsiColor::Cyan;
 
 /// The severity of a value, an alert, a log line or a process's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,9 +88,9 @@ impl Level {
 
     pub(crate) fn color(self) -> AnsiColor {
         match self {
-            Level::Normal => AnsiColor::BrightGreen,
-            Level::Warning => AnsiColor::BrightYellow,
-            Level::Critical => AnsiColor::BrightRed,
+            Level::Normal => AnsiColor::Green,
+            Level::Warning => AnsiColor::Yellow,
+            Level::Critical => AnsiColor::Red,
         }
     }
 }
@@ -152,14 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_the_bytes_of_the_reference_client() {
+    fn colours_can_be_read_on_a_white_and_on_a_black_background() {
         for (color, bytes) in [
-            (Level::Critical.color(), "\x1b[91mx\x1b[0m"),
-            (Level::Warning.color(), "\x1b[93mx\x1b[0m"),
-            (Level::Normal.color(), "\x1b[92mx\x1b[0m"),
-            (NOTICE, "\x1b[94mx\x1b[0m"),
-            (TITLE, "\x1b[95mx\x1b[0m"),
-            (RULER, "\x1b[96mx\x1b[0m"),
+            (Level::Critical.color(), "\x1b[31mx\x1b[0m"),
+            (Level::Warning.color(), "\x1b[33mx\x1b[0m"),
+            (Level::Normal.color(), "\x1b[32mx\x1b[0m"),
+            (NOTICE, "\x1b[34mx\x1b[0m"),
+            (TITLE, "\x1b[35mx\x1b[0m"),
+            (RULER, "\x1b[36mx\x1b[0m"),
         ] {
             let mut out = String::new();
             Style { color: true, ..Style::default() }.paint(&mut out, color, |out| out.push('x'));

@@ -259,7 +259,7 @@ fn without_a_terminal_there_are_colours_only_on_request() {
     for (options, line) in [
         ("-n 1", "CPU:  95.0%"),
         ("-n 1 --no-color", "CPU:  95.0%"),
-        ("-n 1 --color always", "CPU: \x1b[91m 95.0\x1b[0m%"),
+        ("-n 1 --color always", "CPU: \x1b[31m 95.0\x1b[0m%"),
     ] {
         let finished = watched(&server, options);
         assert_eq!(finished.stdout.lines().last(), Some(line), "{finished:?}");
