@@ -37,8 +37,8 @@ main() {
     watch jsonl --format jsonl --stats
     watch asking --dialect pmdaemon --subscribe processes --interval 1 --request 'get_info={"process":"web-api"}' --stats
     expect simple.err 'recognised as pmdaemon'
-    expect simple '^\[PROC\] web-api: online$'
-    expect simple '^\[PROC\] sleeper: online$'
+    expect simple '^\[PROC\] [^ ]+Z web-api: online$'
+    expect simple '^\[PROC\] [^ ]+Z sleeper: online$'
     expect simple '^CPU: +[0-9.]+% \| RAM: +[0-9.]+%'
     expect named '^ *NAME +STATE +PID +AGE +RESTARTS +PORT'
     expect named '^ *web-api +online +[0-9]+ +[^ ]+.* 0 +'"$((port + 1))"
@@ -52,30 +52,30 @@ main() {
 
     step "what REST does to a process"
     rest POST web-api/stop
-    expect simple '^\[PROC\] web-api: online → stopped$'
+    expect simple '^\[PROC\] [^ ]+Z web-api: online → stopped$'
     expect named 'web-api: online → stopped'
     expect compact 'web-api: online -> stopped'
     expect events '"changes":\[\{"name":"web-api","from":"online","to":"stopped"'
     rest POST web-api/restart
-    expect simple '^\[PROC\] web-api: stopped → online'
+    expect simple '^\[PROC\] [^ ]+Z web-api: stopped → online'
     rest POST sleeper/restart
-    expect simple '^\[PROC\] sleeper: online → online|^\[PROC\] sleeper: .*restart'
+    expect simple '^\[PROC\] [^ ]+Z sleeper: online → online|^\[PROC\] [^ ]+Z sleeper: .*restart'
     rest DELETE sleeper
-    expect simple '^\[PROC\] sleeper: online → gone$'
+    expect simple '^\[PROC\] [^ ]+Z sleeper: online → gone$'
 
     step "a stall of some ten seconds, and the burst after it"
     # A child of the web server itself, so that it waits for it in vain.
     rest POST stubborn/restart
-    expect simple '^\[PROC\] stubborn: .*restart'
+    expect simple '^\[PROC\] [^ ]+Z stubborn: .*restart'
     rest POST stubborn/stop &
     local stopping=$!
     sleep 1
     watch late --verbose
     expect late.err ': connected' 2
     # Its first message comes when the stall is over.
-    expect late '^\[PROC\] stubborn: ' 20
+    expect late '^\[PROC\] [^ ]+Z stubborn: ' 20
     wait "$stopping"
-    expect simple '^\[PROC\] stubborn: online → stopped'
+    expect simple '^\[PROC\] [^ ]+Z stubborn: online → stopped'
     for name in simple late; do refuse "$name.err" 'WARN|ERROR'; done
     stop_client late
 
@@ -87,7 +87,7 @@ main() {
     expect simple.err ': connected' 10 2
     expect simple '^CPU: ' 10 $((samples + 1))
     # What is another since the last list: PMDaemon has forgotten what it was asked to start by REST.
-    expect simple '^\[PROC\] web-api: online → stopped$' 10 2
+    expect simple '^\[PROC\] [^ ]+Z web-api: online → stopped$' 10 2
 
     step "the ends"
     for name in simple named compact events jsonl asking; do stop_client "$name"; done

@@ -198,6 +198,9 @@ options! {
     /// {formats} (default $MONITORING_FORMAT, else simple)
     option format: Option<String>, short 'f', value "NAME";
 
+    /// begin every line of simple and compact with the time of receipt
+    switch time: bool;
+
     /// show and save at most one sample per server in this time, the latest (default 0: each)
     option every: Option<String>, value "D";
 

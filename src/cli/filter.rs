@@ -37,7 +37,8 @@ impl Filter {
         }
     }
 
-    fn names(&self, name: &str) -> bool {
+    /// Returns true if the name was given.
+    pub fn names(&self, name: &str) -> bool {
         self.0.iter().any(|named| named == name)
     }
 }
@@ -68,8 +69,15 @@ mod tests {
     use wsmon::{LogLine, Notice, Raw, Unknown};
 
     fn events() -> [Event<'static>; 4] {
-        let log = |text: &'static str| Event::Log(LogLine { level: "".into(), source: "".into(), text: text.into() });
-        [log("a"), Event::Notice(Notice { text: "n".into(), greeting: true }), log("b"), Event::KeepAlive]
+        let log = |text: &'static str| {
+            Event::Log(LogLine { level: "".into(), source: "".into(), text: text.into(), ..LogLine::default() })
+        };
+        [
+            log("a"),
+            Event::Notice(Notice { text: "n".into(), greeting: true, ..Notice::default() }),
+            log("b"),
+            Event::KeepAlive,
+        ]
     }
 
     /// The kinds of the events that are selected from a message of type `kind`.

@@ -20,8 +20,12 @@ use super::{Failure, setup};
 use crate::cli::exit_status::{self, End, RunOutcome};
 use crate::cli::stream::queue::{QueueLimits, WhenFull};
 
-/// Upper bound on the time for closing the connections, and on the time for writing the last output.
+/// Upper bound on the time for writing the last output.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
+
+/// Upper bound on the time for closing the connections. Each session gives up after a second by itself, and its change
+/// of state is part of the output: this must be longer.
+const LAST_CLOSE: Duration = Duration::from_millis(1100);
 
 /// Descriptors in the monitor's poll that belong to the command.
 enum Source {
@@ -78,6 +82,7 @@ impl Run {
             log::warn!("--insecure: certificates are not checked, anyone on the path can read and change everything");
         }
         setup::add_servers(&mut monitor, &plan)?;
+        setup::warn_of_useless_options(&plan);
         let format = wsmon::format(plan.format).unwrap_or(&wsmon::FORMATS[0]);
         let limits = QueueLimits { bytes: plan.queue, when_full: plan.when_full, marker: format.gap };
         let tokens = [Source::Stdout.token(), Source::Stderr.token()];
@@ -85,7 +90,7 @@ impl Run {
             .map_err(|error| Failure::io("stdout", &error))?;
         let options = ViewOptions {
             format,
-            style: setup::style(&plan, monitor.len()),
+            style: setup::style(&plan, &monitor),
             every: plan.every,
             filter: plan.only.take(),
             count: plan.count,
@@ -256,7 +261,7 @@ impl Run {
         let mut statistics = self.monitor.statistics();
         statistics.dropped = self.output.dropped();
         statistics.saved = self.view.data.as_ref().map(|data| wsmon::Saved {
-            messages: data.written().lines,
+            messages: self.view.saved(),
             file: data.path().to_owned(),
             bytes: data.written().bytes,
         });
@@ -275,7 +280,7 @@ impl Run {
         let clean = exit_status::is_clean(&self.monitor, self.plan.no_reconnect);
         self.monitor.stop();
         // Without a reader there is nothing to wait for: the Close frames are sent, and no answer is read.
-        let patience = if end == End::Closed { Duration::ZERO } else { LAST_FLUSH };
+        let patience = if end == End::Closed { Duration::ZERO } else { LAST_CLOSE };
         let give_up_at = self.monitor.clock().mono + patience;
         while !self.monitor.is_done() {
             self.turn(Some(give_up_at))?;

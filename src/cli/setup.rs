@@ -39,14 +39,35 @@ fn add(monitor: &mut Monitor, plan: &Plan, server: Result<Server, SettingsError>
     }
 }
 
+/// Warns of options that the format makes useless.
+pub fn warn_of_useless_options(plan: &Plan) {
+    if plan.time && !["simple", "compact"].contains(&plan.format) {
+        log::warn!("--time has no effect: {} has times of its own, simple and compact have not", plan.format);
+    }
+    if plan.format == "json" && plan.only.as_ref().is_some_and(|only| only.names("state")) {
+        log::warn!("--only state has no effect: json shows messages alone, jsonl and events show changes of state too");
+    }
+}
+
+/// Upper bound on the width of labels, so that one long label does not push all lines out of view.
+const MAX_LABEL_WIDTH: usize = 48;
+
 /// The style of the output, for stdout as it is.
-pub fn style(plan: &Plan, servers: usize) -> Style {
+pub fn style(plan: &Plan, monitor: &Monitor) -> Style {
     use std::io::IsTerminal as _;
     let terminal = io::stdout().is_terminal();
     let env = &|name: &str| std::env::var_os(name);
+    let ascii = !terminal::unicode(plan.glyphs, terminal, env);
+    let labels = monitor.len() > 1;
+    let width = |id| {
+        let label = wsmon::escape(monitor.label(id));
+        label.chars().count()
+    };
     Style {
         color: terminal::colored(plan.color, terminal, env),
-        ascii: !terminal::unicode(plan.glyphs, terminal, env),
-        labels: servers > 1,
+        ascii,
+        labels,
+        label_width: (0..monitor.len()).map(width).max().filter(|_| labels).unwrap_or_default().min(MAX_LABEL_WIDTH),
+        time: plan.time,
     }
 }

@@ -31,6 +31,8 @@ pub struct View {
     pub data: Option<Appender>,
     data_format: &'static Format,
     servers: Vec<ServerView>,
+    /// Messages saved; lines about connections are not counted.
+    saved: u64,
     /// The message being formatted; reused to save allocations.
     text: String,
 }
@@ -58,14 +60,17 @@ impl View {
     pub fn new(options: ViewOptions, data: Option<Appender>, servers: usize) -> Self {
         let data_format = wsmon::format("jsonl").unwrap_or(options.format);
         let servers = (0..servers).map(|_| ServerView::default()).collect();
-        View { options, data, data_format, servers, text: String::new() }
+        View { options, data, data_format, servers, saved: 0, text: String::new() }
     }
 
     /// Shows and saves a message, or holds it. Each text for stdout, one or more whole lines, goes to `print`.
     pub fn show(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
+        if matches!(message.raw, Raw::None) {
+            return self.show_state(message, print);
+        }
         let server = &mut self.servers[message.id];
         server.received += u64::from(message.is_content());
-        if matches!(message.raw, Raw::None) || self.count_reached(message.id) {
+        if self.count_reached(message.id) {
             return;
         }
         match self.options.every {
@@ -74,8 +79,33 @@ impl View {
         }
     }
 
+    /// Shows and saves a change of a connection. It never counts, and it is shown after the count is reached too, so
+    /// that the last one tells how the connection ended.
+    ///
+    /// Formats for people show it only where `--only` names it: the log tells them of it. Those for programs have a
+    /// line for a gap.
+    fn show_state(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
+        let View { options, data, data_format, text, .. } = self;
+        let shown = match &options.filter {
+            Some(filter) => filter.select(message).is_some(),
+            None => options.format.gap.is_some(),
+        };
+        text.clear();
+        if shown {
+            (options.format.write)(text, message, &options.style);
+        }
+        if !text.is_empty() {
+            print(text);
+        }
+        if let Some(data) = data {
+            text.clear();
+            (data_format.write)(text, message, &options.style);
+            data.write_line(text.trim_end_matches('\n'), message.received_mono);
+        }
+    }
+
     fn show_now(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
-        let View { options, data, data_format, servers, text } = self;
+        let View { options, data, data_format, servers, saved, text } = self;
         let server = &mut servers[message.id];
         if message.events.iter().any(|event| matches!(event, Event::Sample(_))) {
             // It is newer than the sample that is held.
@@ -92,7 +122,7 @@ impl View {
         if let Some(data) = data {
             text.clear();
             (data_format.write)(text, message, &options.style);
-            data.write_line(text.trim_end_matches('\n'), message.received_mono);
+            *saved += u64::from(data.write_line(text.trim_end_matches('\n'), message.received_mono));
         }
         text.shrink_to(KEPT_CAPACITY);
     }
@@ -126,7 +156,7 @@ impl View {
                 print(&held.text);
             }
             if let Some(data) = &mut self.data {
-                data.write_line(&held.data_line, now);
+                self.saved += u64::from(data.write_line(&held.data_line, now));
             }
         }
     }
@@ -139,6 +169,11 @@ impl View {
     /// Returns true if as many messages of the server were shown as `--count` asks for.
     pub fn count_reached(&self, id: usize) -> bool {
         self.options.count.is_some_and(|count| self.servers[id].shown >= count)
+    }
+
+    /// Returns the number of messages written to the saved data.
+    pub fn saved(&self) -> u64 {
+        self.saved
     }
 
     /// Returns the highest number of messages with content received from one server, and shown of one server.
@@ -170,7 +205,7 @@ mod tests {
     use wsmon::{LogLine, Notice, Processes};
 
     fn log(text: &str) -> Event<'_> {
-        Event::Log(LogLine { level: "".into(), source: "".into(), text: text.into() })
+        Event::Log(LogLine { level: "".into(), source: "".into(), text: text.into(), ..LogLine::default() })
     }
 
     /// Shows a message of the type `x.y` of the only server; appends the output to `out`.
@@ -195,16 +230,59 @@ mod tests {
         let data = Appender::open(dir.file("data"), None, 0).unwrap();
         let mut view = view("simple", "log", Some(2), Some(data));
         let mut out = String::new();
-        let notice = || Event::Notice(Notice { text: "n".into(), greeting: false });
+        let notice = || Event::Notice(Notice { text: "n".into(), greeting: false, ..Notice::default() });
         for events in [&[notice()][..], &[notice(), log("1")], &[], &[log("2")]] {
             assert!(!view.count_reached(0));
             show(&mut view, events, &mut out);
         }
         assert!(view.count_reached(0));
-        assert_eq!(out, "[LOG] 1\n[LOG] 2\n");
+        assert_eq!(out, "[LOG] 1970-01-01T00:00:00Z 1\n[LOG] 1970-01-01T00:00:00Z 2\n");
         assert_eq!(view.max_counts(), (3, 2));
         let saved = view.data.as_ref().map(|data| data.written().lines);
         assert_eq!(saved, Some(4));
+    }
+
+    #[test]
+    fn changes_of_state_are_shown_to_programs_and_where_they_are_named_and_never_count() {
+        use wsmon::{Change, ClientState::*};
+        let to = |from, to| Event::State(Change { from, to, why: String::new(), retry_in: None, attempts: 0 });
+        let server: Arc<str> = "a".into();
+        for (format, filter, lines) in [
+            ("simple", "", 1),
+            ("compact", "", 1),
+            ("detailed", "", 1),
+            ("json", "", 1),
+            ("jsonl", "", 4),
+            ("events", "", 4),
+            ("simple", "state", 3),
+            ("detailed", "state,log", 4),
+            ("json", "state", 0),
+            ("jsonl", "log", 1),
+            ("events", "state", 3),
+        ] {
+            let dir = TempDir::new();
+            let data = Appender::open(dir.file("data"), None, 0).unwrap();
+            let (mut view, mut out) = (view(format, filter, Some(1), Some(data)), String::new());
+            for event in [to(Disconnected, Connecting), to(Connecting, Connected)] {
+                show_state(&mut view, &server, event, &mut out);
+            }
+            assert!(!view.count_reached(0));
+            show(&mut view, &[log("1")], &mut out);
+            // After the count is reached, no message is shown or saved, but the end of the connection is.
+            view.servers[0].shown = 1;
+            show(&mut view, &[log("2")], &mut out);
+            show_state(&mut view, &server, to(Connected, Disconnected), &mut out);
+            assert_eq!(out.lines().count(), lines, "{format} {filter}: {out}");
+            assert_eq!((view.saved(), view.max_counts().1), (1, 1));
+            assert_eq!(view.data.as_ref().map(|data| data.written().lines), Some(4));
+        }
+    }
+
+    fn show_state(view: &mut View, server: &Arc<str>, event: Event<'_>, out: &mut String) {
+        let (received_at, events) = (SystemTime::UNIX_EPOCH, &[event][..]);
+        let message =
+            Message { server, id: 0, received_at, received_mono: Instant::now(), kind: "", raw: Raw::None, events };
+        view.show(&message, &mut |text| out.push_str(text));
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub fn hosted(host: &str, values: &[(&str, f64)]) -> Event<'static> {
 }
 
 pub fn state(from: ClientState, to: ClientState, why: &str) -> Event<'static> {
-    Event::State(Change { from, to, why: why.to_owned(), retry_in: None })
+    Event::State(Change { from, to, why: why.to_owned(), retry_in: None, attempts: 0 })
 }
 
 pub fn connected() -> Event<'static> {
@@ -66,7 +66,7 @@ pub fn lost(why: &str) -> Event<'static> {
 }
 
 pub fn log() -> Event<'static> {
-    Event::Log(LogLine { level: "".into(), source: "".into(), text: "".into() })
+    Event::Log(LogLine { level: "".into(), source: "".into(), text: "".into(), ..LogLine::default() })
 }
 
 pub fn alert(component: &str, phase: AlertPhase) -> Event<'static> {
@@ -79,6 +79,7 @@ pub fn alert(component: &str, phase: AlertPhase) -> Event<'static> {
         threshold: None,
         phase,
         rule: None,
+        ..Alert::default()
     })
 }
 
@@ -94,5 +95,10 @@ pub fn processes<'a>(list: &[Process<'a>], gone: &[&'a str]) -> Event<'a> {
         to: "".into(),
         detail: "".into(),
     };
-    Event::Processes(Processes { list: list.to_vec(), changes: gone.iter().map(change).collect(), first: false })
+    Event::Processes(Processes {
+        list: list.to_vec(),
+        changes: gone.iter().map(change).collect(),
+        first: false,
+        ..Processes::default()
+    })
 }

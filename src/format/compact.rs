@@ -1,9 +1,10 @@
 //! The format `compact`, a short line for each message: `[14:30:25] │ CPU: 45% │ RAM: 63%(8.2/13G) │ DSK: 29% │ GPU: 15%/ 45%`.
 
-use super::event_lines::push_events;
-use super::lines::Tags;
+use super::event_lines::{push_events, push_load};
+use super::lines::{Clock, Tags, push_receipt};
 use super::{Format, stats};
 use crate::format::style::{Level, Style};
+use crate::model::event::Message;
 use crate::model::metric::Metric;
 use crate::model::number;
 use crate::model::sample::Sample;
@@ -24,17 +25,26 @@ const TAGS: Tags = Tags {
     unknown: [""; 2],
     log: ["[LOG] "; 2],
     process: ["[PROC] "; 2],
+    state: ["[STATE] "; 2],
+    clock: Clock::Receipt,
     full: false,
 };
 
 const GIB: f64 = (1_u64 << 30) as f64;
 
 /// Appends the reference client's line, byte for byte, without the values that are missing. Returns false if all are.
-fn push_sample(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
+///
+/// The line of a single server has the server's own time of day. Those of several servers have the time of receipt in
+/// UTC, as every other line: their clocks may be in different zones.
+fn push_sample(out: &mut String, sample: &Sample<'_>, message: &Message<'_>, style: Style) -> bool {
     let start = out.len();
-    if let Some(clock) = sample.at.as_deref().and_then(number::time_of_day) {
+    let own = sample.at.as_deref().filter(|_| !style.labels).and_then(number::time_of_day);
+    if own.is_some() || !style.time {
         out.push('[');
-        out.push_str(clock);
+        match own {
+            Some(clock) => out.push_str(clock),
+            None => push_receipt(out, message.received_at),
+        }
         out.push(']');
     }
     let mut has_values = false;
@@ -53,7 +63,7 @@ fn push_sample(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
 }
 
 fn push_cpu(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
-    push_percent(out, "CPU:", sample.get(Metric::Cpu), style)
+    push_load(out, sample) || push_percent(out, "CPU:", sample.get(Metric::Cpu), style)
 }
 
 fn push_memory(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
@@ -105,7 +115,8 @@ mod tests {
     fn a_complete_message_is_the_line_of_the_reference_client() {
         let line = "[06:35:14] │ CPU: 45% │ RAM: 63%(9.4/15G) │ DSK: 28%\n";
         assert_eq!(sample("compact", SAMPLE, PLAIN), line);
-        assert_eq!(sample("compact", SAMPLE, LABELS), format!("nas\\x1b: {line}"));
+        let received = line.replace("[06:35:14]", "[03:04:05Z]");
+        assert_eq!(sample("compact", SAMPLE, LABELS), format!("nas\\x1b: {received}"));
         assert_eq!(sample("compact", SAMPLE, ASCII), line.replace('│', "|"));
         let line = "[06:28:57] │ CPU: 50% │ RAM: 80%(1.3/24G) │ DSK: 85% │ GPU: 37%/ 38%\n";
         assert_eq!(sample("compact", GPU, PLAIN), line);
@@ -117,7 +128,7 @@ mod tests {
     fn ties_round_to_even_and_a_value_that_rounds_up_to_a_threshold_has_its_colour() {
         let text =
             r#"{"data":{"processor":{"usage_percent":79.6},"memory":{"percentage":2.5},"disk":{"percentage":89.5}}}"#;
-        let colored = "CPU:\x1b[33m 80%\x1b[0m │ RAM:\x1b[32m  2%\x1b[0m │ DSK:\x1b[31m 90%\x1b[0m\n";
+        let colored = "[03:04:05Z] │ CPU:\x1b[33m 80%\x1b[0m │ RAM:\x1b[32m  2%\x1b[0m │ DSK:\x1b[31m 90%\x1b[0m\n";
         assert_eq!(sample("compact", text, COLOR), colored);
     }
 
@@ -131,32 +142,35 @@ mod tests {
             (r#""gpu":{"gpu_usage_percent":7}"#, "GPU:  7%"),
         ] {
             let text = format!(r#"{{"timestamp":"Tuesday","data":{{{data}}}}}"#);
-            assert_eq!(sample("compact", &text, PLAIN), format!("{line}\n"));
+            assert_eq!(sample("compact", &text, PLAIN), format!("[03:04:05Z] │ {line}\n"));
         }
     }
 
     #[test]
     fn a_sample_without_values_is_shown_as_received() {
         let text = r#"{"timestamp":"2026-11-20T06:35:14","data":{}}"#;
-        assert_eq!(sample("compact", text, PLAIN), format!("{text}\n"));
+        assert_eq!(sample("compact", text, PLAIN), format!("03:04:05Z {text}\n"));
     }
 
     #[test]
     fn other_events_have_a_mark_each() {
         let marks = |style| -> Vec<String> {
-            written("compact", Raw::None, &events(), style).lines().map(|line| line.chars().take(3).collect()).collect()
+            written("compact", Raw::None, &events(), style)
+                .lines()
+                .map(|line| line.replace("03:04:05Z ", "").chars().take(3).collect())
+                .collect()
         };
         assert_eq!(marks(PLAIN), ["► C", "✗ I", "✗ w", "! W", "! C", "! m", "← s", "mys"]);
         assert_eq!(marks(ASCII), ["> C", "x I", "x w", "! W", "! C", "! m", "<- ", "mys"]);
         let colored = written("compact", Raw::None, &events(), COLOR);
-        assert!(colored.starts_with("\x1b[34m► Connected to monitoring server\x1b[0m\n"));
+        assert!(colored.starts_with("\x1b[34m► 03:04:05Z Connected to monitoring server\x1b[0m\n"));
     }
 
     #[test]
     fn no_text_of_a_server_can_forge_a_line_or_reach_the_terminal() {
         for style in [PLAIN, ASCII, LABELS] {
             let out = written("compact", Raw::None, &hostile_events(), style);
-            assert_eq!(out.lines().count(), 10);
+            assert_eq!(out.lines().count(), 11);
             assert!(!out.chars().any(|c| c != '\n' && crate::model::text::is_hostile(c)), "{out:?}");
             assert!(!style.ascii || out.is_ascii());
         }

@@ -2,7 +2,7 @@
 //! `Other`.
 
 use super::event_lines::{alert_color, push_alert, push_as_unknown, push_event};
-use super::lines::{Lines, Tags};
+use super::lines::{Clock, Lines, Tags};
 use super::value::push_value;
 use super::{Format, stats};
 use crate::format::style::{RULER, Style, TITLE};
@@ -29,6 +29,8 @@ const TAGS: Tags = Tags {
     unknown: ["UNKNOWN: "; 2],
     log: ["LOG: "; 2],
     process: ["PROCESS: "; 2],
+    state: ["STATE: "; 2],
+    clock: Clock::BeforeMark,
     full: true,
 };
 

@@ -2,11 +2,12 @@
 
 use anstyle::AnsiColor;
 
-use super::lines::{Lines, Tags, push_tag};
+use super::lines::{LineHead, Lines, Tags};
 use super::processes;
 use crate::format::style::{Level, NOTICE, Style};
-use crate::model::event::{Alert, AlertPhase, Event, LogLine, Message, Raw, Unknown};
+use crate::model::event::{Alert, AlertPhase, Change, ClientState, Event, LogLine, Message, Raw, Unknown};
 use crate::model::json;
+use crate::model::metric::Metric;
 use crate::model::number;
 use crate::model::sample::Sample;
 
@@ -25,15 +26,16 @@ pub fn push_events(
     message: &Message<'_>,
     style: Style,
     tags: &Tags,
-    push_sample: fn(&mut String, &Sample<'_>, Style) -> bool,
+    push_sample: fn(&mut String, &Sample<'_>, &Message<'_>, Style) -> bool,
 ) {
     let mut lines = Lines::new(out, message, style);
+    lines.time = style.time.then_some(message.received_at);
     for event in message.events {
         match event {
             Event::Sample(sample) => {
                 let start = lines.out.len();
                 let mut has_values = false;
-                lines.line(|out| has_values = push_sample(out, sample, style));
+                lines.line(|out| has_values = push_sample(out, sample, message, style));
                 if !has_values {
                     lines.out.truncate(start);
                     push_as_unknown(&mut lines, message, tags);
@@ -44,10 +46,11 @@ pub fn push_events(
     }
 }
 
-/// Appends the lines of an event that is not a sample; none for keep-alives and changes of state.
+/// Appends the lines of an event that is not a sample; none for keep-alives.
 pub fn push_event(lines: &mut Lines<'_>, event: &Event<'_>, message: &Message<'_>, tags: &Tags) {
     let style = lines.style;
-    let tag = |out: &mut String, tag| push_tag(out, message, style, tags, tag);
+    let head = LineHead { message, tags, at: event.at() };
+    let tag = |out: &mut String, tag| head.push(out, style, tag);
     match event {
         Event::Notice(notice) => lines.colored(NOTICE, |out| {
             tag(out, tags.notice);
@@ -79,9 +82,22 @@ pub fn push_event(lines: &mut Lines<'_>, event: &Event<'_>, message: &Message<'_
             tag(out, tags.log);
             push_log(out, log, style, tags.full);
         }),
-        Event::Processes(processes) => processes::push(lines, message, processes, tags),
-        Event::Sample(_) | Event::KeepAlive | Event::State(_) => {}
+        Event::Processes(processes) => processes::push(lines, processes, head),
+        Event::State(change) => lines.line(|out| {
+            tag(out, tags.state);
+            push_state(out, change, style, tags.full);
+        }),
+        Event::Sample(_) | Event::KeepAlive => {}
     }
+}
+
+/// Appends the load average of a sample without processor use, `Load: 1.54`. Returns false if there is none, or if the
+/// processor use is known.
+pub fn push_load(out: &mut String, sample: &Sample<'_>) -> bool {
+    let Some(load) = sample.get(Metric::Load1).filter(|_| sample.get(Metric::Cpu).is_none()) else { return false };
+    out.push_str("Load: ");
+    number::push_fixed(out, load, 0, 2);
+    true
 }
 
 /// Appends the message as received, like one of an unknown type.
@@ -122,6 +138,19 @@ pub fn push_alert(out: &mut String, alert: &Alert<'_>, style: Style) {
     style.push_escaped(out, subject);
     push_number(out, " ", alert.value);
     push_number(out, " threshold ", alert.threshold);
+}
+
+fn push_state(out: &mut String, change: &Change, style: Style, full: bool) {
+    let text = change.to_string();
+    // The wait and the cause may be of any colour: only the state itself tells good from bad.
+    let (state, rest) = text.split_at(change.to.name().len());
+    let level = match change.to {
+        ClientState::Connected => Level::Normal,
+        ClientState::Disconnected | ClientState::Connecting | ClientState::Reconnecting => Level::Warning,
+        ClientState::Error => Level::Critical,
+    };
+    style.paint(out, level.color(), |out| out.push_str(state));
+    push_text(out, rest, style, full);
 }
 
 fn push_number(out: &mut String, lead: &str, number: Option<f64>) {

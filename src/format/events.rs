@@ -63,7 +63,11 @@ fn push_members(json: &mut Writer<'_>, event: &Event<'_>, message: &Message<'_>)
             text(json, "type", &unknown.kind);
             json.member("text").string(&unknown.text);
         }
-        Event::KeepAlive | Event::State(_) => {}
+        Event::State(change) => super::json::push_state(json, change),
+        Event::KeepAlive => {}
+    }
+    if !matches!(event, Event::Sample(_)) {
+        optional(json, "at", event.at());
     }
 }
 
@@ -286,6 +290,19 @@ mod tests {
     }
 
     #[test]
+    fn events_have_the_servers_time_stamp_as_it_came() {
+        for at in ["2026-11-20T06:35:14.872567", "2026-11-20T02:56:43.95662846-03:30", "Tuesday\n"] {
+            for event in stamped(Some(at)) {
+                let line: Value = serde_json::from_str(&written("events", Raw::None, &[event], PLAIN)).unwrap();
+                assert_eq!(line["at"], at, "{line}");
+            }
+        }
+        for event in stamped(None) {
+            assert!(!written("events", Raw::None, &[event], PLAIN).contains("\"at\":"));
+        }
+    }
+
+    #[test]
     fn every_kind_that_is_written_has_its_name_among_the_kinds() {
         let mut all = events();
         all.extend(hostile_events());
@@ -300,7 +317,7 @@ mod tests {
 
     #[test]
     fn an_answer_carries_its_message() {
-        let answer = || Event::Answer(Answer { kind: "status".into(), text: "a=1".into() });
+        let answer = || Event::Answer(Answer { kind: "status".into(), text: "a=1".into(), ..Answer::default() });
         let out = written("events", Raw::Json(r#"{"type": "status", "a": NaN}"#), &[answer()], PLAIN);
         assert!(out.ends_with(",\"text\":\"a=1\",\"answer\":{\"type\":\"status\",\"a\":null}}\n"), "{out}");
         let out = written("events", Raw::Json("{}"), &[answer(), answer()], PLAIN);

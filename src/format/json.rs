@@ -4,8 +4,8 @@ use data_encoding::BASE64;
 
 use super::{Format, stats};
 use crate::format::style::Style;
-use crate::model::event::{Message, Raw};
-use crate::model::json::{Layout, Writer, has_member, relayout};
+use crate::model::event::{Change, Event, Message, Raw};
+use crate::model::json::{self, Layout, Writer, has_member, relayout};
 use crate::model::number;
 
 pub const JSON: Format = Format {
@@ -19,13 +19,21 @@ pub const JSON: Format = Format {
 pub const JSONL: Format = Format {
     name: "jsonl",
     about: "one line of JSON for each message, with the time and the server",
-    write: |out, message, _| push_object(out, message, Layout::Line),
+    write: |out, message, _| match message.events {
+        [Event::State(change)] => write_state(out, message, change),
+        _ => push_object(out, message, Layout::Line),
+    },
     stats: |out, statistics, _| stats::push_json(out, statistics, Layout::Line),
     gap: Some(gap),
 };
 
 /// Members added by the client. A message that has one of them is wrapped, so that no server can forge them.
 const OURS: [&str; 2] = ["received_at", "server"];
+
+/// The member that tells the client's own lines, and its value in those about the connection. A message with that value
+/// is wrapped too.
+const TYPE: &str = "type";
+const STATE: &str = "state";
 
 /// Appends the message itself; with labels, or if it is not JSON, the object of `jsonl`. Indented.
 fn write_indented(out: &mut String, message: &Message<'_>, style: &Style) {
@@ -50,6 +58,31 @@ pub fn open(json: &mut Writer<'_>, message: &Message<'_>) {
     json.open('{');
     json.member(OURS[0]).string(&received);
     json.member(OURS[1]).string(message.server);
+}
+
+/// Appends a change of the connection's state, as a line of the type `state`.
+fn write_state(out: &mut String, message: &Message<'_>, change: &Change) {
+    let mut json = Writer::new(out, Layout::Line);
+    open(&mut json, message);
+    json.member(TYPE).string(STATE);
+    push_state(&mut json, change);
+    json.close('}');
+    out.push('\n');
+}
+
+/// Writes the members of a change of state, which `events` shares. What does not apply is left out.
+pub fn push_state(json: &mut Writer<'_>, change: &Change) {
+    json.member("from").string(change.from.name());
+    json.member("to").string(change.to.name());
+    if !change.why.is_empty() {
+        json.member("why").string(&change.why);
+    }
+    if let Some(wait) = change.retry_in {
+        json.member("retry_in").number(wait.as_millis() as f64 / 1000.0);
+    }
+    if change.attempts > 0 {
+        json.member("attempts").literal(change.attempts);
+    }
 }
 
 /// Appends the message as an object with the client's members before its own. A message that is not an object, or that
@@ -80,7 +113,7 @@ fn push_object(out: &mut String, message: &Message<'_>, layout: Layout) {
 }
 
 fn can_be_extended(text: &str) -> bool {
-    text.trim_ascii_start().starts_with('{') && !has_member(text, &OURS)
+    text.trim_ascii_start().starts_with('{') && !has_member(text, &OURS) && !json::has_text(text, TYPE, STATE)
 }
 
 #[cfg(test)]
@@ -106,6 +139,18 @@ mod tests {
             [r#"{"server":"x"}"#, r#"{"a":1,"\u0073erver":"x"}"#, r#"{"received_at":null}"#, "[1,2]", "null", "5"]
         {
             assert_eq!(line(Raw::Json(text)), format!("{HEAD}\"value\":{text}}}\n"));
+        }
+        for text in [
+            r#"{"type":"state","to":"connected"}"#,
+            r#"{"type":"x","a":"state","type":"state"}"#,
+            r#"{"typ\u0065":"st\u0061te"}"#,
+            r#"{"type":"a\\","type":"state"}"#,
+        ] {
+            let line = line(Raw::Json(text));
+            assert!(line.starts_with(&format!("{HEAD}\"value\":{{")), "{line}");
+        }
+        for text in [r#"{"type":"status","state":"state"}"#, r#"{"data":{"type":"state"}}"#, r#"{"a":"\\","type":5}"#] {
+            assert_eq!(line(Raw::Json(text)), format!("{HEAD}{}\n", &text[1..]));
         }
         let text = r#"{"data":{"server":"server"},"type":"server"}"#;
         assert_eq!(line(Raw::Json(text)), format!("{HEAD}{}\n", &text[1..]));

@@ -1,4 +1,6 @@
-//! The line writer of the formats for people: labels, colours, and marks before each kind of event.
+//! The line writer of the formats for people: times, labels, colours, and marks before each kind of event.
+
+use std::time::SystemTime;
 
 use anstyle::AnsiColor;
 
@@ -16,21 +18,37 @@ pub struct Tags {
     pub unknown: [&'static str; 2],
     pub log: [&'static str; 2],
     pub process: [&'static str; 2],
-    /// If true, the time stands before the mark, and nothing is left out or truncated.
+    pub state: [&'static str; 2],
+    pub clock: Clock,
+    /// If true, nothing is left out or truncated.
     pub full: bool,
+}
+
+/// The time in a line about an event that is not a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// The server's time of day, else that of receipt in UTC, before the mark.
+    BeforeMark,
+    /// Date and time of the event in UTC: the server's where it is known to be UTC, else that of receipt.
+    Event,
+    /// The time of day of receipt, in UTC.
+    Receipt,
 }
 
 /// Appends lines, each with the server's label if there is one.
 pub struct Lines<'o> {
     pub out: &'o mut String,
     pub label: Option<&'o str>,
+    /// The time before each line.
+    pub time: Option<SystemTime>,
     pub style: Style,
 }
 
 impl<'o> Lines<'o> {
-    /// Writes lines about a message, with its server's label if the style has labels.
+    /// Writes lines about a message, with its server's label if the style has labels, and with its time of receipt if
+    /// the style and the format have that.
     pub fn new(out: &'o mut String, message: &Message<'o>, style: Style) -> Self {
-        Lines { out, label: style.labels.then_some(&**message.server), style }
+        Lines { out, label: style.labels.then_some(&**message.server), time: None, style }
     }
 
     /// Appends a line.
@@ -61,32 +79,74 @@ impl<'o> Lines<'o> {
     }
 
     fn push_label(&mut self) {
+        if let Some(time) = self.time {
+            number::push_timestamp(self.out, time);
+            self.out.push(' ');
+        }
         if let Some(label) = self.label {
+            let start = self.out.len();
             self.style.push_escaped(self.out, label);
             self.out.push_str(": ");
+            let padding = self.style.label_width.saturating_sub(self.out[start..].chars().count() - ": ".len());
+            self.out.extend(std::iter::repeat_n(' ', padding));
         }
     }
 }
 
-/// Appends the mark of an event, with the time before it if `tags.full`.
-pub fn push_tag(out: &mut String, message: &Message<'_>, style: Style, tags: &Tags, tag: [&'static str; 2]) {
-    if tags.full {
-        push_time_of_day(out, message);
+/// The mark and the time of a line about an event.
+#[derive(Clone, Copy)]
+pub struct LineHead<'m> {
+    pub message: &'m Message<'m>,
+    pub tags: &'m Tags,
+    /// The server's time stamp of the event.
+    pub at: Option<&'m str>,
+}
+
+impl LineHead<'_> {
+    /// Appends one of the marks, and the time. The time of receipt is not repeated if the line begins with it.
+    pub fn push(self, out: &mut String, style: Style, tag: [&'static str; 2]) {
+        let mark = style.glyph(tag[0], tag[1]);
+        let received_at = self.message.received_at;
+        match self.tags.clock {
+            Clock::BeforeMark => {
+                push_time_of_day(out, self.message);
+                out.push_str(mark);
+                return;
+            }
+            Clock::Event => {
+                out.push_str(mark);
+                match self.at.and_then(number::parse_zoned) {
+                    Some(at) => number::push_seconds(out, at),
+                    None if style.time => return,
+                    None => number::push_seconds(out, received_at),
+                }
+            }
+            Clock::Receipt => {
+                out.push_str(mark);
+                if style.time {
+                    return;
+                }
+                push_receipt(out, received_at);
+            }
+        }
+        out.push(' ');
     }
-    out.push_str(style.glyph(tag[0], tag[1]));
 }
 
 /// Appends the time of day of the message's own time stamp; if it has none, the time of receipt in UTC, marked by a Z.
 fn push_time_of_day(out: &mut String, message: &Message<'_>) {
     let stamp = if let Raw::Json(text) = message.raw { json::member(text, "timestamp") } else { None };
     out.push('[');
-    if let Some(time) = stamp.as_deref().and_then(number::time_of_day) {
-        out.push_str(time);
-    } else {
-        let mut received = String::new();
-        number::push_timestamp(&mut received, message.received_at);
-        out.push_str(number::time_of_day(&received).unwrap_or_default());
-        out.push('Z');
+    match stamp.as_deref().and_then(number::time_of_day) {
+        Some(time) => out.push_str(time),
+        None => push_receipt(out, message.received_at),
     }
     out.push_str("] ");
+}
+
+/// Appends a time of day in UTC: `03:04:05Z`.
+pub fn push_receipt(out: &mut String, received_at: SystemTime) {
+    let mut received = String::new();
+    number::push_seconds(&mut received, received_at);
+    out.push_str(received.split('T').nth(1).unwrap_or_default());
 }

@@ -94,14 +94,15 @@ mod tests {
 
     use super::*;
     use crate::model::event::{
-        Alert, AlertPhase, Answer, Event, LogLine, Notice, Process, ProcessChange, Processes, Raw, ServerError, Unknown,
+        Alert, AlertPhase, Answer, Change, ClientState, Event, LogLine, Notice, Process, ProcessChange, Processes, Raw,
+        ServerError, Unknown,
     };
     use crate::model::json::repair;
     use crate::model::metric::{Metric, Text};
     use crate::model::sample::field::{Field, FieldRule};
     use crate::model::sample::read::read_sample;
 
-    pub const PLAIN: Style = Style { color: false, ascii: false, labels: false };
+    pub const PLAIN: Style = Style { color: false, ascii: false, labels: false, label_width: 0, time: false };
     pub const COLOR: Style = Style { color: true, ..PLAIN };
     pub const ASCII: Style = Style { ascii: true, ..PLAIN };
     pub const LABELS: Style = Style { labels: true, ..PLAIN };
@@ -215,12 +216,12 @@ mod tests {
             value: Some(96.2),
             threshold: Some(95.0),
             phase,
-            rule: None,
+            ..Alert::default()
         }
     }
 
     pub fn log<'a>(level: &'a str, source: &'a str, text: &'a str) -> Event<'a> {
-        Event::Log(LogLine { level: level.into(), source: source.into(), text: text.into() })
+        Event::Log(LogLine { level: level.into(), source: source.into(), text: text.into(), ..LogLine::default() })
     }
 
     pub fn change<'a>(name: &'a str, from: &'a str, to: &'a str, detail: &'a str) -> ProcessChange<'a> {
@@ -246,39 +247,78 @@ mod tests {
         };
         let idle =
             Process { name: "idle".into(), uptime: Some(Duration::from_millis(7_890_500)), ..Process::default() };
-        Event::Processes(Processes { list: vec![web, idle], changes, first })
+        Event::Processes(Processes { list: vec![web, idle], changes, first, ..Processes::default() })
     }
 
     /// One event of each kind that is shown, and some that are not.
     pub fn events() -> Vec<Event<'static>> {
         let warning = "High memory usage: 85.5% (threshold: 80.0%)";
         vec![
-            Event::Notice(Notice { text: "Connected to monitoring server".into(), greeting: true }),
+            Event::Notice(Notice {
+                text: "Connected to monitoring server".into(),
+                greeting: true,
+                ..Notice::default()
+            }),
             Event::KeepAlive,
-            Event::Error(ServerError { text: "Invalid message".into(), severity: None }),
-            Event::Error(ServerError { text: "slow".into(), severity: Some("warning".into()) }),
+            Event::Error(ServerError { text: "Invalid message".into(), severity: None, ..ServerError::default() }),
+            Event::Error(ServerError {
+                text: "slow".into(),
+                severity: Some("warning".into()),
+                ..ServerError::default()
+            }),
             Event::Alert(alert("memory", "WARNING", warning, AlertPhase::Begins)),
             Event::Alert(alert("disk", "CRITICAL", "", AlertPhase::Changes)),
             Event::Alert(alert("memory", "", "", AlertPhase::Ends)),
-            Event::Answer(Answer { kind: "status".into(), text: "connected_clients=1".into() }),
+            Event::Answer(Answer { kind: "status".into(), text: "connected_clients=1".into(), ..Answer::default() }),
             event("mystery", "{\"type\":\"mystery\"}"),
         ]
+    }
+
+    /// One event of each kind that has a time stamp, with this one; each is one line.
+    pub fn stamped(at: Option<&'static str>) -> Vec<Event<'static>> {
+        let at = || at.map(Cow::Borrowed);
+        vec![
+            Event::Notice(Notice { text: "n".into(), at: at(), ..Notice::default() }),
+            Event::Error(ServerError { text: "e".into(), at: at(), ..ServerError::default() }),
+            Event::Alert(Alert { message: "a".into(), at: at(), ..Alert::default() }),
+            Event::Answer(Answer { kind: "k".into(), at: at(), ..Answer::default() }),
+            Event::Log(LogLine { text: "l".into(), at: at(), ..LogLine::default() }),
+            Event::Processes(Processes { changes: vec![change("p", "a", "b", "")], at: at(), ..Processes::default() }),
+        ]
+    }
+
+    /// A change of state with this cause.
+    pub fn state(to: ClientState, why: &str) -> Event<'static> {
+        let retry_in = (to == ClientState::Reconnecting).then_some(Duration::from_micros(4_600_900));
+        let attempts = u32::from(retry_in.is_some());
+        Event::State(Change { from: ClientState::Connected, to, why: why.into(), retry_in, attempts })
     }
 
     /// Events of every kind with hostile text in every place.
     pub fn hostile_events() -> Vec<Event<'static>> {
         let bad = "a\n[CONN] é\x1b[2J\0\u{9b}\u{202e}\u{2028}\x7f";
         vec![
-            Event::Notice(Notice { text: bad.into(), greeting: false }),
-            Event::Error(ServerError { text: bad.into(), severity: Some(bad.into()) }),
+            Event::Notice(Notice { text: bad.into(), greeting: false, ..Notice::default() }),
+            Event::Error(ServerError { text: bad.into(), severity: Some(bad.into()), ..ServerError::default() }),
             Event::Alert(alert(bad, bad, bad, AlertPhase::Begins)),
             Event::Alert(alert(bad, bad, "", AlertPhase::Changes)),
             Event::Alert(alert(bad, "", "", AlertPhase::Ends)),
-            Event::Answer(Answer { kind: bad.into(), text: bad.into() }),
+            Event::Answer(Answer { kind: bad.into(), text: bad.into(), ..Answer::default() }),
             event(bad, bad),
             log(bad, bad, bad),
-            Event::Processes(Processes { list: vec![hostile_process(bad)], changes: vec![], first: true }),
-            Event::Processes(Processes { list: vec![], changes: vec![change(bad, bad, bad, bad)], first: false }),
+            Event::Processes(Processes {
+                list: vec![hostile_process(bad)],
+                changes: vec![],
+                first: true,
+                ..Processes::default()
+            }),
+            Event::Processes(Processes {
+                list: vec![],
+                changes: vec![change(bad, bad, bad, bad)],
+                first: false,
+                ..Processes::default()
+            }),
+            state(ClientState::Reconnecting, bad),
         ]
     }
 
@@ -302,15 +342,24 @@ mod tests {
     }
 
     #[test]
-    fn no_format_shows_changes_of_state_and_only_json_shows_keep_alives() {
-        let change = crate::model::event::Change {
-            from: Default::default(),
-            to: Default::default(),
-            why: String::new(),
-            retry_in: None,
-        };
+    fn every_format_but_json_shows_changes_of_state_and_only_json_shows_keep_alives() {
+        let why = "connect to 127.0.0.1:1: connection refused";
+        let text = format!("reconnecting in 4.6 s: {why}");
+        let head = r#"{"received_at":"2026-01-02T03:04:05.678Z","server":"nas\u001b","#;
+        let members = format!(r#""from":"connected","to":"reconnecting","why":"{why}","retry_in":4.6,"attempts":1}}"#);
+        for (format, line) in [
+            ("simple", format!("[STATE] 2026-01-02T03:04:05Z {text}\n")),
+            ("compact", format!("[STATE] 03:04:05Z {text}\n")),
+            ("detailed", format!("[03:04:05Z] STATE: {text}\n")),
+            ("json", String::new()),
+            ("jsonl", format!("{head}\"type\":\"state\",{members}\n")),
+            ("events", format!("{head}\"kind\":\"state\",{members}\n")),
+        ] {
+            assert_eq!(written(format, Raw::None, &[state(ClientState::Reconnecting, why)], PLAIN), line);
+        }
+        let last = written("events", Raw::None, &[state(ClientState::Disconnected, "")], PLAIN);
+        assert_eq!(last, format!("{head}\"kind\":\"state\",\"from\":\"connected\",\"to\":\"disconnected\"}}\n"));
         for format in FORMATS {
-            assert_eq!(written(format.name, Raw::None, &[Event::State(change.clone())], PLAIN), "");
             let pong = written(format.name, Raw::Json("{}"), &[Event::KeepAlive], PLAIN);
             assert_eq!(pong.is_empty(), !format.name.starts_with("json"), "{}", format.name);
         }

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
-use super::lines::{Lines, Tags, push_tag};
+use super::lines::{LineHead, Lines};
 use crate::format::style::{Level, Style};
-use crate::model::event::{Message, Process, Processes};
+use crate::model::event::{Process, Processes};
 use crate::model::number;
 
 /// A column of the table.
@@ -39,26 +39,26 @@ const MAX_CELL_WIDTH: usize = 36;
 /// Tolerance for a server's clock that is ahead of ours. A start further in the future is shown as received.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
-/// Appends the list as a table and the changes if `tags.full`; else the changes only, or for the first list a line for
+/// Appends the list as a table and the changes if the format shows all; else the changes only, or for the first list a line for
 /// each process.
-pub fn push(lines: &mut Lines<'_>, message: &Message<'_>, processes: &Processes<'_>, tags: &Tags) {
-    if tags.full {
-        push_list(lines, message, processes, tags);
+pub fn push(lines: &mut Lines<'_>, processes: &Processes<'_>, head: LineHead<'_>) {
+    if head.tags.full {
+        push_list(lines, processes, head);
     }
-    match (processes.first, tags.full) {
+    match (processes.first, head.tags.full) {
         (false, _) => {
             for change in &processes.changes {
-                push_change(lines, message, tags, [&change.name, &change.from, &change.to, &change.detail]);
+                push_change(lines, head, [&change.name, &change.from, &change.to, &change.detail]);
             }
         }
         (true, false) if processes.list.is_empty() => {
-            push_line(lines, message, tags, &|out| out.push_str("no processes"));
+            push_line(lines, head, &|out| out.push_str("no processes"));
         }
         (true, false) => {
             for process in &processes.list {
                 // As if the process were new.
                 let state = if process.state.is_empty() { "listed" } else { &process.state };
-                push_change(lines, message, tags, [&process.name, "", state, process.error.as_deref().unwrap_or("")]);
+                push_change(lines, head, [&process.name, "", state, process.error.as_deref().unwrap_or("")]);
             }
         }
         (true, true) => {}
@@ -66,9 +66,9 @@ pub fn push(lines: &mut Lines<'_>, message: &Message<'_>, processes: &Processes<
 }
 
 /// Appends a change: name, previous and current state, and details.
-fn push_change(lines: &mut Lines<'_>, message: &Message<'_>, tags: &Tags, [name, from, to, detail]: [&str; 4]) {
+fn push_change(lines: &mut Lines<'_>, head: LineHead<'_>, [name, from, to, detail]: [&str; 4]) {
     let style = lines.style;
-    push_line(lines, message, tags, &|out| {
+    push_line(lines, head, &|out| {
         style.push_escaped(out, name);
         out.push_str(": ");
         // A restart, or a repeated report, does not change the state.
@@ -92,26 +92,26 @@ fn push_state(out: &mut String, state: &str, style: Style) {
     }
 }
 
-fn push_line(lines: &mut Lines<'_>, message: &Message<'_>, tags: &Tags, write: &dyn Fn(&mut String)) {
+fn push_line(lines: &mut Lines<'_>, head: LineHead<'_>, write: &dyn Fn(&mut String)) {
     let style = lines.style;
     lines.line(|out| {
-        push_tag(out, message, style, tags, tags.process);
+        head.push(out, style, head.tags.process);
         write(out);
     });
 }
 
 /// Appends the list as a table; nothing if the message has changes but no list.
-fn push_list(lines: &mut Lines<'_>, message: &Message<'_>, processes: &Processes<'_>, tags: &Tags) {
+fn push_list(lines: &mut Lines<'_>, processes: &Processes<'_>, head: LineHead<'_>) {
     let list = &processes.list;
     match list.len() {
-        0 if processes.changes.is_empty() => push_line(lines, message, tags, &|out| out.push_str("none")),
+        0 if processes.changes.is_empty() => push_line(lines, head, &|out| out.push_str("none")),
         0 => {}
         count => {
-            push_line(lines, message, tags, &|out| {
+            push_line(lines, head, &|out| {
                 // Writing to a String cannot fail.
                 let _ = write!(out, "{count} listed");
             });
-            push_table(lines, list, message.received_at);
+            push_table(lines, list, head.message.received_at);
         }
     }
 }
@@ -198,8 +198,11 @@ mod tests {
     use super::*;
     use crate::model::event::{Event, Raw};
 
+    /// The time of receipt in the formats with one line for each event.
+    const TIMES: [(&str, &str); 2] = [("simple", "2026-01-02T03:04:05Z"), ("compact", "03:04:05Z")];
+
     fn listed(list: Vec<Process<'_>>, first: bool) -> Event<'_> {
-        Event::Processes(Processes { list, changes: vec![], first })
+        Event::Processes(Processes { list, changes: vec![], first, ..Processes::default() })
     }
 
     fn process(name: &str) -> Process<'_> {
@@ -209,10 +212,11 @@ mod tests {
     #[test]
     fn the_first_list_is_a_line_for_each_process() {
         let event = [processes(vec![change("web", "", "errored", "")], true)];
-        let lines = "[PROC] web: errored (no such file)\n[PROC] idle: listed\n";
-        for format in ["simple", "compact"] {
-            assert_eq!(written(format, Raw::None, &event, PLAIN), lines);
-            assert_eq!(written(format, Raw::None, &[listed(vec![], true)], PLAIN), "[PROC] no processes\n");
+        let lines = "[PROC] TIME web: errored (no such file)\n[PROC] TIME idle: listed\n";
+        for (format, time) in TIMES {
+            assert_eq!(written(format, Raw::None, &event, PLAIN), lines.replace("TIME", time));
+            let none = written(format, Raw::None, &[listed(vec![], true)], PLAIN);
+            assert_eq!(none, format!("[PROC] {time} no processes\n"));
         }
     }
 
@@ -225,15 +229,19 @@ mod tests {
                 change("old", "stopped", "", ""),
             ]
         };
-        let lines = "[PROC] web: online → errored (exit code 3)\n[PROC] new: online\n[PROC] old: stopped → gone\n";
+        let lines = "[PROC] TIME web: online → errored (exit code 3)\n[PROC] TIME new: online\n[PROC] TIME old: stopped → gone\n";
         let event = [processes(changes(), false)];
-        for format in ["simple", "compact"] {
+        for (format, time) in TIMES {
+            let lines = lines.replace("TIME", time);
             assert_eq!(written(format, Raw::None, &event, PLAIN), lines);
             assert_eq!(written(format, Raw::None, &event, ASCII), lines.replace('→', "->"));
             assert_eq!(written(format, Raw::None, &[processes(vec![], false)], PLAIN), "");
         }
         let colored = written("simple", Raw::None, &event, COLOR);
-        assert!(colored.starts_with("[PROC] web: online → \x1b[31merrored\x1b[0m (exit code 3)\n"), "{colored}");
+        assert!(
+            colored.starts_with("[PROC] 2026-01-02T03:04:05Z web: online → \x1b[31merrored\x1b[0m (exit code 3)\n"),
+            "{colored}"
+        );
         assert!(colored.contains("new: \x1b[32monline\x1b[0m\n") && colored.contains("→ \x1b[33mgone\x1b[0m\n"));
     }
 
@@ -257,7 +265,12 @@ mod tests {
     #[test]
     fn detailed_shows_an_empty_list_but_not_a_missing_one() {
         assert_eq!(written("detailed", Raw::None, &[listed(vec![], false)], PLAIN), "[03:04:05Z] PROCESS: none\n");
-        let told = Processes { list: vec![], changes: vec![change("a", "", "started", "")], first: false };
+        let told = Processes {
+            list: vec![],
+            changes: vec![change("a", "", "started", "")],
+            first: false,
+            ..Processes::default()
+        };
         let out = written("detailed", Raw::None, &[Event::Processes(told)], PLAIN);
         assert_eq!(out, "[03:04:05Z] PROCESS: a: started\n");
     }

@@ -13,12 +13,12 @@ use crate::model::stats::{PastError, Saved, Statistics, Summary};
 
 /// Appends the statistics as text. With several servers the totals come first, then each server's own with its label.
 pub fn push_text(out: &mut String, statistics: &Statistics, style: &Style) {
-    let mut lines = Lines { out, label: None, style: *style };
+    let mut lines = Lines { out, label: None, time: None, style: *style };
     lines.line(|_| {});
     lines.colored(RULER, |out| out.push_str("=== Client Statistics ==="));
     push_block(&mut lines, statistics);
     for (label, server) in &statistics.servers {
-        let mut lines = Lines { out: &mut *lines.out, label: Some(label), style: *style };
+        let mut lines = Lines { out: &mut *lines.out, label: Some(label), time: None, style: *style };
         push_block(&mut lines, server);
     }
 }

@@ -16,6 +16,10 @@ pub struct Style {
     pub ascii: bool,
     /// Begin each line with the server's label; `json` writes it as a member.
     pub labels: bool,
+    /// Pad labels to this many characters, so that the columns of several servers stand below each other.
+    pub label_width: usize,
+    /// Begin each line of `simple` and `compact` with the time of receipt, as RFC 3339 in UTC.
+    pub time: bool,
 }
 
 /// The colour of notices. All colours are those of 31 to 36: the reference client's bright ones, 91 to 96, cannot be seen

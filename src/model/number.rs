@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
+use crate::model::time::has_zone;
+
 /// Appends a number as `{:width$.decimals$}` does, but several times faster for most values.
 ///
 /// Values with more than one decimal, from 1e9 on, or so close to a tie that scaling could change the rounding, are left
@@ -102,12 +104,24 @@ pub fn parse_timestamp(stamp: &str) -> Option<SystemTime> {
     if offset.starts_with('+') { local.checked_sub(ahead) } else { local.checked_add(ahead) }
 }
 
+/// Parses an RFC 3339 time that says how far it is from UTC; `None` for any other.
+pub fn parse_zoned(stamp: &str) -> Option<SystemTime> {
+    if has_zone(stamp) { parse_timestamp(stamp) } else { None }
+}
+
 /// Appends a time in UTC as RFC 3339 with milliseconds. Times before 1970 or after 9999 are clamped.
 pub fn push_timestamp(out: &mut String, at: SystemTime) {
-    let latest = SystemTime::UNIX_EPOCH + Duration::from_millis(253_402_300_799_999);
-    let at = at.clamp(SystemTime::UNIX_EPOCH, latest);
     // Formatting cannot fail within these bounds.
-    let _ = write!(out, "{}", humantime::format_rfc3339_millis(at));
+    let _ = write!(out, "{}", humantime::format_rfc3339_millis(clamped(at)));
+}
+
+/// Appends a time like [`push_timestamp`], without the fraction of the second.
+pub fn push_seconds(out: &mut String, at: SystemTime) {
+    let _ = write!(out, "{}", humantime::format_rfc3339_seconds(clamped(at)));
+}
+
+fn clamped(at: SystemTime) -> SystemTime {
+    at.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::from_millis(253_402_300_799_999))
 }
 
 /// Returns the `HH:MM:SS` of a time stamp like `2026-01-02T03:04:05`; a fraction or an offset may follow.

@@ -12,6 +12,11 @@ pub struct Now {
     pub wall: SystemTime,
 }
 
+/// Returns true if an RFC 3339 time stamp says how far its clock is from UTC, by `Z` or by an offset.
+pub fn has_zone(stamp: &str) -> bool {
+    stamp.get("2026-01-02T03:04:05".len()..).is_some_and(|rest| rest.contains(['Z', 'z', '+', '-']))
+}
+
 /// Returns the earlier of two deadlines; `None` stands for no deadline.
 pub fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {

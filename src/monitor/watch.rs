@@ -85,7 +85,7 @@ pub struct OwnedMessage {
 #[derive(Clone, Debug)]
 pub enum Next {
     /// An event.
-    Event(OwnedMessage),
+    Event(Box<OwnedMessage>),
     /// No event within the time.
     Nothing,
     /// No event will come any more.
@@ -190,7 +190,7 @@ impl Watch {
         let mut left = None;
         loop {
             if let Some(message) = self.pending.pop_front() {
-                return Next::Event(message);
+                return Next::Event(Box::new(message));
             } else if self.failure.is_some() || self.monitor.is_done() {
                 return Next::Ended;
             } else if left == Some(Duration::ZERO) {
@@ -226,7 +226,7 @@ impl Iterator for Watch {
     /// Waits for the next event; `None` if no event will come any more.
     fn next(&mut self) -> Option<OwnedMessage> {
         match self.next_until(None) {
-            Next::Event(message) => Some(message),
+            Next::Event(message) => Some(*message),
             Next::Nothing | Next::Ended => None,
         }
     }

@@ -48,10 +48,37 @@ pub fn greet(peer: &mut Peer) {
     peer.text(WELCOME);
 }
 
-/// Parses each line as JSON.
+/// The text without the time that stands after the mark of each line that is not a sample.
+pub fn without_times(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let words: Vec<_> = line.split(' ').filter(|word| !is_time(word)).collect();
+        out.push_str(&words.join(" "));
+        out.push('\n');
+    }
+    out
+}
+
+/// Returns true for `2026-01-02T03:04:05Z` and `03:04:05Z`.
+pub fn is_time(word: &str) -> bool {
+    let shape: String = word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    ["0000-00-00T00:00:00Z", "00:00:00Z"].contains(&&*shape)
+}
+
+/// Parses each line as JSON, but those about the connection.
 pub fn json_lines(text: &str) -> Vec<Value> {
+    all_json_lines(text).into_iter().filter(|line| !is_state(line)).collect()
+}
+
+/// Each line as JSON.
+pub fn all_json_lines(text: &str) -> Vec<Value> {
     let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     text.lines().map(parse).collect()
+}
+
+/// Returns true for a line of `jsonl` or `events` about the connection.
+pub fn is_state(line: &Value) -> bool {
+    line["type"] == "state" || line["kind"] == "state"
 }
 
 /// Returns the statistics at the end of the output of `-s -f jsonl`.

@@ -24,7 +24,7 @@ fn saved_lines_are_those_of_the_format_jsonl() {
     let finished = watched(&server, &format!("-n 8 -f jsonl --save-data {}", dir.path("data")));
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert_eq!(finished.stdout, dir.read("data"));
-    assert_eq!(finished.stdout.lines().count(), 11);
+    assert_eq!(json_lines(&finished.stdout).len(), 11);
     assert_eq!(json_lines(&finished.stdout)[6]["text"], "no JSON");
     // With any format on stdout.
     let other = watched(&server, &format!("-n 8 -f compact --save-data {}", dir.path("other")));

@@ -20,5 +20,6 @@ mod refusals;
 mod self_test;
 mod several;
 mod signals;
+mod state;
 mod streams;
 mod usage;

@@ -74,7 +74,7 @@ fn five_thousand_levels_are_shown_in_every_format_that_shows_unknown_messages() 
 fn ten_megabytes_are_shown_if_the_limit_allows_them() {
     let large = format!(r#"{{"type":"large","data":"{}"}}"#, "x".repeat(10 << 20));
     let server = sending([large.clone(), sample(1.0)]);
-    let finished = watched(&server, "--max-message 16M -n 2 -f jsonl -s");
+    let finished = watched(&server, "--max-message 16M --queue 16M -n 2 -f jsonl -s");
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     assert!(finished.stdout.contains(&large[1..]), "{}", finished.stderr);
     assert_eq!(statistics(&finished)["dropped"], 0);

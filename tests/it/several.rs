@@ -23,7 +23,7 @@ fn every_line_begins_with_the_label_of_its_server() {
         let finished = watch(&servers, &format!("-n 1 -f {format}")).finish();
         assert_eq!(finished.code, Some(0), "{finished:?}");
         for line in finished.stdout.lines() {
-            assert!(line.starts_with("router: ") || line.starts_with("nas-2: "), "{line:?}");
+            assert!(line.starts_with("router: ") || line.starts_with("nas-2:  "), "{line:?}");
         }
         for (label, value) in [("router: ", " 1"), ("nas-2: ", " 2")] {
             let own = finished.stdout.lines().filter(|line| line.starts_with(label) && line.contains(value));
@@ -46,7 +46,8 @@ fn without_a_label_a_server_is_named_by_host_and_port() {
     // Two entries of one server need different labels.
     let finished = Run::start(&mut wsmon(["-n", "1", "-u", &a.uri(), "-u", &a.uri()])).finish();
     let label = format!("127.0.0.1:{}", a.port());
-    for label in [format!("{label}: CPU: "), format!("{label}#2: CPU: ")] {
+    // Labels are padded to the longest.
+    for label in [format!("{label}:   CPU: "), format!("{label}#2: CPU: ")] {
         assert_eq!(finished.stdout.matches(&label).count(), 1, "{finished:?}");
     }
 }
@@ -121,7 +122,7 @@ fn servers_that_are_given_up_do_not_end_the_run_of_the_others() {
     });
     let servers = [("closed", closed.uri()), ("good", good.uri())];
     let run = watch(&servers, "--reconnect-interval 0.1");
-    run.wait_stdout("good: CPU:   2.0%\n");
+    run.wait_stdout("good:   CPU:   2.0%\n");
     run.signal("INT");
     let finished = run.finish();
     assert_eq!((finished.code, closed.accepted()), (Some(0), 1), "{finished:?}");

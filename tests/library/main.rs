@@ -35,7 +35,7 @@ fn watch_once(uri: &str) -> Watch {
 /// Returns the next event, which must come in time.
 fn next_event(watch: &mut Watch) -> OwnedMessage {
     match watch.next_within(PATIENCE) {
-        Next::Event(message) => message,
+        Next::Event(message) => *message,
         other => panic!("{other:?}, {}", watch.state()),
     }
 }

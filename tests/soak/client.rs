@@ -115,6 +115,7 @@ fn printed(stdout: ChildStdout, length_of: fn(u32, u32) -> usize) -> Result<Prin
         let value: Value = serde_json::from_str(&line).map_err(|error| format!("{error}: {line}"))?;
         match value["type"].as_str() {
             Some("statistics") => printed.statistics = value,
+            Some("state") => {}
             Some("dropped") => printed.dropped += value["count"].as_u64().unwrap_or(0),
             _ => {
                 let number = |key: &str| value[key].as_u64().and_then(|n| u32::try_from(n).ok());

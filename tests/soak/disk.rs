@@ -51,7 +51,8 @@ fn whole(text: &str, stderr: &str) -> Outcome {
     let missing: u32 = said.parse()?;
     let number = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?["n"].as_u64();
     let numbers: Vec<_> = text.lines().filter_map(number).collect();
-    let torn = text.lines().count() - numbers.len();
+    let states = text.lines().filter(|line| line.contains(r#""type":"state""#)).count();
+    let torn = text.lines().count() - numbers.len() - states;
     let gaps: Vec<_> = numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1).collect();
     println!("{} lines, {torn} torn, gaps {gaps:?}, {missing} said to be missing", numbers.len());
     match gaps[..] {

@@ -113,7 +113,7 @@ fn odd_messages_leave_every_format_harmless_and_the_session_going_on() {
 fn odd_messages_become_one_line_of_json_each_with_every_dialect() {
     for dialect in ["monitoring", "sysmedic", "fastpluggy", "pmdaemon", "neurograph", "generic"] {
         let (sent, stdout) = shown("jsonl", dialect);
-        let lines: Vec<_> = stdout.lines().collect();
+        let lines: Vec<_> = stdout.lines().filter(|line| !line.contains(r#""type":"state""#)).collect();
         assert_eq!(lines.len(), sent, "{dialect}");
         for line in lines {
             let number_beyond = line.contains("e400");

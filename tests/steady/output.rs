@@ -114,7 +114,7 @@ fn account(text: &str) -> (Vec<u64>, u64, u32) {
         if line["type"] == "dropped" {
             dropped += line["count"].as_u64().unwrap();
             markers += 1;
-        } else {
+        } else if line["type"] != "state" {
             numbers.push(line["n"].as_u64().unwrap());
         }
     }
@@ -272,7 +272,9 @@ fn one_pipe_for_both_streams_keeps_their_order_and_every_line_whole() {
             assert!(expected.is_empty(), "{} messages after their connection's end", expected.len());
         } else if line.starts_with('{') {
             let line: Value = serde_json::from_str(&line).unwrap();
-            assert_eq!(line["n"].as_u64(), expected.pop());
+            if line["type"] != "state" {
+                assert_eq!(line["n"].as_u64(), expected.pop());
+            }
         }
         if connections == 2 && expected.is_empty() {
             break;

@@ -147,18 +147,24 @@ impl Appender {
         self.repaired
     }
 
-    /// Appends `line` and a line feed; `line` must not contain one. Failures go to `take_reports`.
-    pub fn write_line(&mut self, line: &str, now: Instant) {
+    /// Appends `line` and a line feed; `line` must not contain one. Returns true if it was written. Failures go to
+    /// `take_reports`.
+    pub fn write_line(&mut self, line: &str, now: Instant) -> bool {
         if self.outage.as_ref().and_then(|outage| outage.retry_at).is_some_and(|at| now < at) {
-            return self.count_lost(now, None);
+            self.count_lost(now, None);
+            return false;
         }
         match self.try_line(line, now) {
             Ok(()) => {
                 if let Some(Outage { lost, .. }) = self.outage.take() {
                     self.reports.push(Report::Recovered { lost });
                 }
+                true
             }
-            Err(error) => self.count_lost(now, Some(error)),
+            Err(error) => {
+                self.count_lost(now, Some(error));
+                false
+            }
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Plan {
     pub insecure: bool,
     /// The name of a row of [`wsmon::FORMATS`].
     pub format: &'static str,
+    /// The time of receipt before every line of the formats for people.
+    pub time: bool,
     /// `None`: every sample.
     pub every: Option<Duration>,
     /// `None`: everything.
@@ -68,6 +70,7 @@ impl Default for Plan {
             no_reconnect: false,
             insecure: false,
             format: "simple",
+            time: false,
             every: None,
             only: None,
             color: When::Auto,
@@ -178,7 +181,7 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
         (_, true) => Glyphs::Unicode,
         _ => Glyphs::Auto,
     };
-    (plan.fsync, plan.stats, plan.insecure) = (args.fsync, args.stats, args.insecure);
+    (plan.fsync, plan.stats, plan.insecure, plan.time) = (args.fsync, args.stats, args.insecure, args.time);
     plan.has_requests = !args.request.is_empty();
     plan.no_reconnect = args.no_reconnect || args.max_reconnects.as_deref().map(units::number) == Some(Ok(0));
     let mut server = server::apply(Server::default(), args)?.verbose(plan.log_level >= LevelFilter::Debug);

@@ -36,6 +36,7 @@ fn secs(n: u64) -> Duration {
 #[test]
 fn the_defaults_are_those_of_the_contract() {
     let defaults = Plan {
+        time: false,
         uris: Vec::new(),
         uris_from: "--uri",
         demo: false,
@@ -116,6 +117,7 @@ const CASES: &[Case] = &[
     ("--only", "sample,logs", |plan| plan.only = Filter::read("sample,logs").ok()),
     ("--color", "always", |plan| plan.color = When::Always),
     ("--no-color", "", |plan| plan.color = When::Never),
+    ("--time", "", |plan| plan.time = true),
     ("--ascii", "", |plan| plan.glyphs = Glyphs::Ascii),
     ("--unicode", "", |plan| plan.glyphs = Glyphs::Unicode),
     ("--save-data", "x.log", |plan| plan.save_data = Some("x.log".into())),

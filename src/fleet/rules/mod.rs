@@ -301,6 +301,7 @@ impl LevelChange {
             threshold: self.rule.range.crossed(self.value).filter(|_| self.to != Level::Ok),
             phase: self.phase(),
             rule: Some(Arc::clone(&self.rule.text)),
+            ..Alert::default()
         })
     }
 }

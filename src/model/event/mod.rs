@@ -36,7 +36,7 @@ pub enum Event<'a> {
 }
 
 /// An alert. There is an event when it begins, changes its level and ends.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Alert<'a> {
     /// The component that it concerns: `memory`, `disk`, …; empty if unknown.
     pub component: Cow<'a, str>,
@@ -54,12 +54,15 @@ pub struct Alert<'a> {
     pub phase: AlertPhase,
     /// The rule of an alert that [`crate::Rules`] have raised, such as `cpu=90/5m`; `None` for an alert of the server.
     pub rule: Option<Arc<str>>,
+    /// The server's time stamp of it, as the server writes it; UTC if it ends in `Z`.
+    pub at: Option<Cow<'a, str>>,
 }
 
 /// A change of an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AlertPhase {
     /// The alert is new.
+    #[default]
     Begins,
     /// The alert has another level than before.
     Changes,
@@ -76,6 +79,8 @@ pub struct Processes<'a> {
     pub changes: Vec<ProcessChange<'a>>,
     /// True for the first list of a connection, which is shown in full.
     pub first: bool,
+    /// The server's time stamp of it, as the server writes it; UTC if it ends in `Z`.
+    pub at: Option<Cow<'a, str>>,
 }
 
 /// One process. Values that the server does not send or measure are absent.
@@ -130,7 +135,7 @@ pub struct ProcessChange<'a> {
 }
 
 /// A line of a log.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LogLine<'a> {
     /// The level in the server's words; empty if unknown.
     pub level: Cow<'a, str>,
@@ -138,33 +143,41 @@ pub struct LogLine<'a> {
     pub source: Cow<'a, str>,
     /// The text of the line.
     pub text: Cow<'a, str>,
+    /// The server's time stamp of it, as the server writes it; UTC if it ends in `Z`.
+    pub at: Option<Cow<'a, str>>,
 }
 
 /// A statement of the server about itself or the connection.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Notice<'a> {
     /// The text.
     pub text: Cow<'a, str>,
     /// True if every connection begins with it. It then does not count as content.
     pub greeting: bool,
+    /// The server's time stamp of it, as the server writes it; UTC if it ends in `Z`.
+    pub at: Option<Cow<'a, str>>,
 }
 
 /// The answer to a request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer<'a> {
     /// The message's type.
     pub kind: Cow<'a, str>,
     /// The members on one line, for people.
     pub text: String,
+    /// The server's time stamp of it, as the server writes it; UTC if it ends in `Z`.
+    pub at: Option<Cow<'a, str>>,
 }
 
 /// An error that the server reports about itself. It does not end the connection.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServerError<'a> {
     /// The text.
     pub text: Cow<'a, str>,
     /// The severity in the server's words.
     pub severity: Option<Cow<'a, str>>,
+    /// The server's time stamp of it, as the server writes it; UTC if it ends in `Z`.
+    pub at: Option<Cow<'a, str>>,
 }
 
 /// A message of a type that the dialect does not know, or that could not be decoded.
@@ -226,6 +239,9 @@ pub struct Change {
     pub why: String,
     /// The time until the next dial, if one is scheduled.
     pub retry_in: Option<Duration>,
+    /// Reconnections in a row without a useful session, with the next one: 1 after the first failure. 0 if neither a
+    /// reconnection follows nor the server was given up.
+    pub attempts: u32,
 }
 
 impl Change {
@@ -299,12 +315,28 @@ impl Message<'_> {
     }
 }
 
+impl<'a> Event<'a> {
+    /// Returns the place of the time stamp that the message as a whole may give, where the event has none of its own.
+    pub(crate) fn missing_at(&mut self) -> Option<&mut Option<Cow<'a, str>>> {
+        let at = match self {
+            Event::Alert(Alert { at, .. })
+            | Event::Processes(Processes { at, .. })
+            | Event::Log(LogLine { at, .. })
+            | Event::Notice(Notice { at, .. })
+            | Event::Answer(Answer { at, .. })
+            | Event::Error(ServerError { at, .. }) => at,
+            Event::Sample(_) | Event::KeepAlive | Event::Unknown(_) | Event::State(_) => return None,
+        };
+        at.is_none().then_some(at)
+    }
+}
+
 impl Event<'_> {
     /// The names of the kinds that `events` writes and `--only` takes, in the order in which users read them.
-    pub const KINDS: [&'static str; 8] =
-        ["sample", "processes", "alert", "log", "notice", "answer", "error", "unknown"];
+    pub const KINDS: [&'static str; 9] =
+        ["sample", "processes", "alert", "log", "notice", "answer", "error", "state", "unknown"];
 
-    /// Returns the name of the event's kind, one of [`Event::KINDS`]; `None` for keep-alives and changes of state.
+    /// Returns the name of the event's kind, one of [`Event::KINDS`]; `None` for keep-alives.
     #[must_use]
     pub fn kind_name(&self) -> Option<&'static str> {
         match self {
@@ -316,7 +348,23 @@ impl Event<'_> {
             Event::Answer(_) => Some("answer"),
             Event::Error(_) => Some("error"),
             Event::Unknown(_) => Some("unknown"),
-            Event::KeepAlive | Event::State(_) => None,
+            Event::State(_) => Some("state"),
+            Event::KeepAlive => None,
+        }
+    }
+
+    /// Returns the server's time stamp of the event, as the server writes it; `None` if it has none.
+    #[must_use]
+    pub fn at(&self) -> Option<&str> {
+        match self {
+            Event::Sample(sample) => sample.at.as_deref(),
+            Event::Alert(Alert { at, .. })
+            | Event::Processes(Processes { at, .. })
+            | Event::Log(LogLine { at, .. })
+            | Event::Notice(Notice { at, .. })
+            | Event::Answer(Answer { at, .. })
+            | Event::Error(ServerError { at, .. }) => at.as_deref(),
+            Event::KeepAlive | Event::Unknown(_) | Event::State(_) => None,
         }
     }
 
@@ -344,7 +392,8 @@ mod tests {
     fn a_change_is_written_as_one_line() {
         use ClientState::{Connected, Connecting, Disconnected, Error, Reconnecting};
         let change = |from, to, why: &str, retry_in: Option<u64>| {
-            let change = Change { from, to, why: why.into(), retry_in: retry_in.map(Duration::from_millis) };
+            let change =
+                Change { from, to, why: why.into(), retry_in: retry_in.map(Duration::from_millis), attempts: 0 };
             (change.to_string(), change.connected(), change.disconnected(), change.is_last())
         };
         for (change, line, connected, disconnected, last) in [

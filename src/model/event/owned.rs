@@ -13,11 +13,17 @@ impl Event<'_> {
             Event::Alert(alert) => Event::Alert(alert.into_owned()),
             Event::Processes(processes) => Event::Processes(processes.into_owned()),
             Event::Log(line) => Event::Log(line.into_owned()),
-            Event::Notice(notice) => Event::Notice(Notice { text: owned(notice.text), greeting: notice.greeting }),
-            Event::Answer(answer) => Event::Answer(Answer { kind: owned(answer.kind), text: answer.text }),
-            Event::Error(error) => {
-                Event::Error(ServerError { text: owned(error.text), severity: error.severity.map(owned) })
+            Event::Notice(notice) => {
+                Event::Notice(Notice { text: owned(notice.text), greeting: notice.greeting, at: notice.at.map(owned) })
             }
+            Event::Answer(answer) => {
+                Event::Answer(Answer { kind: owned(answer.kind), text: answer.text, at: answer.at.map(owned) })
+            }
+            Event::Error(error) => Event::Error(ServerError {
+                text: owned(error.text),
+                severity: error.severity.map(owned),
+                at: error.at.map(owned),
+            }),
             Event::KeepAlive => Event::KeepAlive,
             Event::Unknown(unknown) => Event::Unknown(Unknown { kind: owned(unknown.kind), text: owned(unknown.text) }),
             Event::State(change) => Event::State(change),
@@ -36,13 +42,14 @@ impl Alert<'_> {
             threshold: self.threshold,
             phase: self.phase,
             rule: self.rule,
+            at: self.at.map(owned),
         }
     }
 }
 
 impl LogLine<'_> {
     fn into_owned(self) -> LogLine<'static> {
-        LogLine { level: owned(self.level), source: owned(self.source), text: owned(self.text) }
+        LogLine { level: owned(self.level), source: owned(self.source), text: owned(self.text), at: self.at.map(owned) }
     }
 }
 
@@ -52,6 +59,7 @@ impl Processes<'_> {
             list: self.list.into_iter().map(Process::into_owned).collect(),
             changes: self.changes.into_iter().map(ProcessChange::into_owned).collect(),
             first: self.first,
+            at: self.at.map(owned),
         }
     }
 }

@@ -42,6 +42,19 @@ pub fn has_member(text: &str, names: &[&str]) -> bool {
     possible && has(text).or_else(|_| has(&repair(text).unwrap_or_default())).unwrap_or(true)
 }
 
+/// Returns true if any member of that name in the message's object is this text, with or without escapes in their
+/// spelling.
+///
+/// Also true if the text is not JSON even after its repair: callers wrap the message then.
+#[must_use]
+pub fn has_text(text: &str, name: &str, value: &str) -> bool {
+    // A text that does not occur in quotes must be spelled with escapes.
+    let possible = text.contains('\\') || contains_quoted(text, value);
+    let is = |node: &Node<'_>| node.as_text() == Some(value);
+    let has = |text: &str| find_members(text, &[name]).map(|found| found.iter().any(|(_, node)| is(node)));
+    possible && has(text).or_else(|_| has(&repair(text).unwrap_or_default())).unwrap_or(true)
+}
+
 /// Parses a JSON number.
 #[must_use]
 pub fn number(text: &str) -> Option<f64> {
@@ -105,11 +118,16 @@ struct NotAnObject;
 
 /// Finds the first member of one of these names.
 fn find_member<'a>(text: &'a str, names: &[&str]) -> Result<Option<Node<'a>>, NotAnObject> {
+    Ok(find_members(text, names)?.into_iter().next().map(|(_, value)| value))
+}
+
+/// Finds every member of one of these names.
+fn find_members<'a>(text: &'a str, names: &[&str]) -> Result<Vec<(Cow<'a, str>, Node<'a>)>, NotAnObject> {
     if !text.trim_ascii_start().starts_with('{') {
         return Err(NotAnObject);
     }
-    match Node::parse_member(text, names) {
-        Ok(Node::Map(mut members)) => Ok(members.pop().map(|(_, value)| value)),
+    match Node::parse_members(text, names) {
+        Ok(Node::Map(members)) => Ok(members),
         _ => Err(NotAnObject),
     }
 }

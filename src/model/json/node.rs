@@ -33,8 +33,8 @@ impl<'a> Node<'a> {
         Node::read(text, None)
     }
 
-    /// Parses an object but keeps only the first member of one of these names. Text after the object is not checked.
-    pub(super) fn parse_member(text: &'a str, names: &[&str]) -> serde_json::Result<Self> {
+    /// Parses an object but keeps only the members of these names. Text after the object is not checked.
+    pub(super) fn parse_members(text: &'a str, names: &[&str]) -> serde_json::Result<Self> {
         Node::read(text, Some(names))
     }
 
@@ -193,7 +193,7 @@ impl<'de> Deserialize<'de> for Node<'de> {
 
 /// Builds a [`Node`].
 struct NodeVisitor<'k> {
-    /// If set, only the first member of one of these names is kept of an object.
+    /// If set, only the members of these names are kept of an object.
     only: Option<&'k [&'k str]>,
 }
 
@@ -245,7 +245,7 @@ impl<'de> Visitor<'de> for NodeVisitor<'_> {
         while let Some(key) = map.next_key::<Node<'de>>()? {
             // A JSON key is always a string.
             let key = key.into_text().unwrap_or_default();
-            if self.only.is_none_or(|names| members.is_empty() && names.contains(&&*key)) {
+            if self.only.is_none_or(|names| names.contains(&&*key)) {
                 members.push((key, map.next_value()?));
             } else {
                 map.next_value::<IgnoredAny>()?;

@@ -280,7 +280,13 @@ impl Peer {
     /// Reports the connection's state to the program; `why` is empty where there is no error.
     fn report_state(&self, io: &mut LoopIo<'_>, from: ClientState, why: &str) {
         let to = self.session.client_state();
-        let change = Change { from, to, why: why.to_owned(), retry_in: self.session.retry_in(io.now) };
+        let change = Change {
+            from,
+            to,
+            why: why.to_owned(),
+            retry_in: self.session.retry_in(io.now),
+            attempts: self.session.attempts(),
+        };
         self.deliver(io, "", Raw::None, &[Event::State(change)]);
     }
 

@@ -78,7 +78,7 @@ impl ActiveAlert {
             value: None,
             threshold: None,
             phase: AlertPhase::Ends,
-            rule: None,
+            ..Alert::default()
         }
     }
 }
@@ -96,7 +96,7 @@ mod tests {
             value: None,
             threshold: None,
             phase: AlertPhase::Begins,
-            rule: None,
+            ..Alert::default()
         }
     }
 

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::event::{Answer, Event, Notice, Unknown};
 use crate::model::json::{self, Node};
+use crate::model::time::has_zone;
 use crate::proto::dialect::requests::{Request, RequestSpec, Requests};
 use crate::proto::uri::Endpoint;
 
@@ -63,6 +64,9 @@ pub struct Dialect {
     /// Those of `--subscribe`, `--process`, `--interval`, `--heartbeat-reply` and `--token-file` that this dialect
     /// uses; the others are ignored with a warning.
     pub options: &'static [&'static str],
+    /// Reads the time stamp of a message of a type. Servers differ in what theirs are worth: `None` if it is not the true
+    /// time.
+    pub stamp: for<'a> fn(kind: &str, stamp: Cow<'a, str>) -> Option<Cow<'a, str>>,
     /// Unpacks a binary message that is not JSON as it stands, to at most `limit` bytes. `None` if this kind of server
     /// sends none.
     pub unpack: Option<fn(&[u8], limit: usize) -> Binary>,
@@ -99,6 +103,7 @@ pub const PLAIN: Dialect = Dialect {
     tick: |_| TimerOutcome::default(),
     advice: &[],
     options: &[],
+    stamp: |_, stamp| Some(stamp),
     unpack: None,
 };
 
@@ -273,7 +278,25 @@ impl Dialect {
             }
         }
         outcome.kind = kind;
+        self.fill_stamps(text, &mut outcome);
         Ok(outcome)
+    }
+
+    /// Gives the message's time stamp to the events that have none of their own.
+    fn fill_stamps<'a>(&self, text: &'a str, outcome: &mut Outcome<'a>) {
+        /// Bound on a time stamp that is copied to every event, in bytes.
+        const MAX_STAMP: usize = 64;
+        let Outcome { events, kind, .. } = outcome;
+        let mut stamp = None;
+        for at in events.iter_mut().filter_map(Event::missing_at) {
+            let read = || {
+                (self.stamp)(
+                    kind,
+                    json::member(text, "timestamp").filter(|stamp| (1..=MAX_STAMP).contains(&stamp.len()))?,
+                )
+            };
+            at.clone_from(stamp.get_or_insert_with(read));
+        }
     }
 }
 
@@ -338,7 +361,7 @@ pub fn unknown<'a>(kind: Cow<'a, str>, text: &'a str) -> Outcome<'a> {
 
 /// Shows a remark of the server about itself or the connection; every connection begins with a greeting.
 fn notice(text: Cow<'_, str>, greeting: bool) -> Outcome<'_> {
-    Event::Notice(Notice { text, greeting }).into()
+    Event::Notice(Notice { text, greeting, ..Notice::default() }).into()
 }
 
 /// Shows the description of a binary message that is not text.
@@ -369,12 +392,18 @@ fn answer<'a>(node: &Node<'a>) -> Answer<'a> {
         [(key, data)] if key == "data" => data,
         _ => &content,
     };
-    Answer { kind: node.text_or("type", ""), text: content.to_string() }
+    Answer { kind: node.text_or("type", ""), text: content.to_string(), ..Answer::default() }
 }
 
 /// Handles a message that is only ever an answer.
 fn answered<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     Some(Event::Answer(answer(node)).into())
+}
+
+/// Completes the time stamp of a server that writes UTC without saying so.
+fn utc<'a>(_: &str, stamp: Cow<'a, str>) -> Option<Cow<'a, str>> {
+    let is_naive = !has_zone(&stamp) && humantime::parse_rfc3339_weak(&stamp).is_ok();
+    Some(if is_naive { format!("{stamp}Z").into() } else { stamp })
 }
 
 /// Appends several texts.

@@ -182,6 +182,7 @@ fn read_alert<'a>(node: &Node<'a>) -> Alert<'a> {
         threshold: node.number("threshold"),
         phase: AlertPhase::Begins,
         rule: None,
+        at: node.text("timestamp").cloned(),
     }
 }
 
@@ -191,7 +192,7 @@ fn connection<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome
 
 fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let text = node.first_text(&["message", "error"]);
-    Some(Event::Error(ServerError { text, severity: node.text("severity").cloned() }).into())
+    Some(Event::Error(ServerError { text, severity: node.text("severity").cloned(), ..ServerError::default() }).into())
 }
 
 #[cfg(test)]

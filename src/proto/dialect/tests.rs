@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::testing::dialect::OwnedContext;
+use crate::testing::recordings::{all, texts};
 
 #[test]
 fn names_and_types_are_unique() {
@@ -69,4 +70,44 @@ fn a_request_is_one_object_with_its_members_beside_the_type() {
     assert_eq!(request(Some(" { } ")), r#"{"type":"x\""}"#);
     assert_eq!(request(Some(" [1] ")), r#"{"type":"x\"","data":[1]}"#);
     assert_eq!(request(Some(r#"{"a":{"b":1}}"#)), r#"{"type":"x\"","a":{"b":1}}"#);
+}
+
+/// Naive stamps of fastpluggy and neurograph are UTC; the greetings of sysmedic write the local time with a Z.
+#[test]
+fn every_event_of_a_recorded_message_with_a_time_stamp_has_it() {
+    let mut stamped = 0;
+    for (dialect, recording) in DIALECTS.iter().flat_map(|dialect| {
+        let recordings = if dialect.name == "generic" { Vec::new() } else { all(dialect.name) };
+        recordings.into_iter().map(move |recording| (dialect, recording))
+    }) {
+        let mut context = OwnedContext::default();
+        for text in texts(&recording) {
+            let Ok(mut outcome) = dialect.read(&text, &mut context.lend()) else { continue };
+            let lies = dialect.name == "sysmedic" && ["welcome", "config"].contains(&&*outcome.kind);
+            let has_stamp = json::member(&text, "timestamp").is_some() && !lies;
+            for event in &mut outcome.events {
+                let Some(at) = event.at() else {
+                    let missing = event.missing_at().is_some();
+                    assert!(!(missing && has_stamp), "{recording}: {text}");
+                    continue;
+                };
+                stamped += 1;
+                let is_sample = matches!(event, Event::Sample(_));
+                let known = is_sample || dialect.name == "monitoring" || has_zone(at);
+                assert!(known && at.len() <= 40, "{recording}: {at}");
+            }
+        }
+    }
+    assert!(stamped > 500, "{stamped}");
+}
+
+#[test]
+fn a_time_stamp_that_is_endless_or_none_is_not_given_to_events() {
+    for stamp in [format!("\"{}\"", "9".repeat(100_000)), "5".into(), "null".into(), "{}".into(), "\"\"".into()] {
+        let text = format!(r#"{{"type":"error","message":"x","timestamp":{stamp}}}"#);
+        for dialect in DIALECTS {
+            let outcome = dialect.read(&text, &mut OwnedContext::default().lend()).unwrap();
+            assert!(outcome.events.iter().all(|event| event.at().is_none()), "{}", dialect.name);
+        }
+    }
 }

@@ -205,6 +205,15 @@ impl Session {
         }
     }
 
+    /// Reconnections in a row without a useful session, with the one that follows. 0 unless one follows or the server
+    /// was given up.
+    pub fn attempts(&self) -> u32 {
+        match self.state {
+            State::Waiting { .. } | State::Done { given_up: true } => self.attempts,
+            _ => 0,
+        }
+    }
+
     /// True from the dial until the connection is open or lost.
     pub fn is_opening(&self) -> bool {
         matches!(self.state, State::Opening { .. })

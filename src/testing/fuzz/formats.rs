@@ -67,7 +67,7 @@ fn for_people(format: &Format, plain: &str, message: &Message<'_>, style: Style)
 
 fn without_colors(text: &str) -> String {
     let mut out = text.replace("\x1b[0m", "");
-    for color in 91..=97 {
+    for color in 31..=36 {
         out = out.replace(&format!("\x1b[{color}m"), "");
     }
     out

@@ -12,7 +12,9 @@ mod tests;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable, beside_type, keep_alive, notice, unknown};
+use super::{
+    Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable, beside_type, keep_alive, notice, unknown, utc,
+};
 use crate::model::event::{Event, LogLine, ServerError};
 use crate::model::json::{self, Layout, Node, Writer};
 use crate::proto::dialect::requests::{Request, RequestSpec};
@@ -26,6 +28,7 @@ pub static DIALECT: Dialect = Dialect {
     path: "/ws",
     // A JSON ping comes every 30 s, by default.
     stale_default: Some(Duration::from_secs(75)),
+    stamp: utc,
     recognises,
     handlers: &[
         ("system.client_connected", Handler::Tree(connected)),
@@ -79,7 +82,7 @@ fn ping<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome
 fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let text = node.get("content").map_or_else(|| node.to_string().into(), words);
     let severity = node.get("meta").and_then(|meta| meta.text("level")).cloned();
-    Some(Event::Error(ServerError { text, severity }).into())
+    Some(Event::Error(ServerError { text, severity, ..ServerError::default() }).into())
 }
 
 fn admin_message<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
@@ -117,7 +120,7 @@ fn log<'a>(plugin: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta: 
     let source = task.cloned().unwrap_or_else(|| plugin.to_owned().into());
     let rest = rest(meta, &["task_id", "level", "event"]);
     let text = if rest.is_empty() { words(content) } else { format!("{content}{rest}").into() };
-    Event::Log(LogLine { level: meta.text_or("level", ""), source, text }).into()
+    Event::Log(LogLine { level: meta.text_or("level", ""), source, text, ..LogLine::default() }).into()
 }
 
 /// Shows the result of a task. Only the metadata say if it succeeded.
@@ -137,7 +140,8 @@ fn result<'a>(kind: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta:
     let text = format!("{function}{space}{outcome}: {content}{colon}{error}{rest}");
     let bad = outcome == "failed" || !error.is_empty();
     let level = meta.text_or("level", if bad { "ERROR" } else { "INFO" });
-    Event::Log(LogLine { level, source: task.cloned().unwrap_or_default(), text: text.into() }).into()
+    Event::Log(LogLine { level, source: task.cloned().unwrap_or_default(), text: text.into(), ..LogLine::default() })
+        .into()
 }
 
 /// Writes `custom_event: Something happened (severity=high)`.

@@ -52,7 +52,7 @@ fn log<'a>(kind: &str, data: &Node<'a>) -> Option<LogLine<'a>> {
     let level = data.text("level").cloned();
     let level = level.or_else(|| Some(Cow::Owned(kind.strip_prefix("log.")?.to_uppercase())));
     let source = data.text_or("service", "");
-    Some(LogLine { level: level.unwrap_or_default(), source, text })
+    Some(LogLine { level: level.unwrap_or_default(), source, text, ..LogLine::default() })
 }
 
 /// Writes anything else on one line: the channel, the event's type, the data, and the other members.
@@ -68,7 +68,7 @@ fn notice<'a>(node: &Node<'a>) -> Event<'a> {
             separator = " ";
         }
     }
-    Event::Notice(Notice { text: text.into(), greeting: false })
+    Event::Notice(Notice { text: text.into(), greeting: false, ..Notice::default() })
 }
 
 /// Writes a value without its nulls, which the server sends for values that it does not have.

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::{
     Dialect, DialectContext, DialectOptions, Handler, Outcome, TimerOutcome, Undecodable, answer, beside_type,
-    keep_alive, push_all, unknown,
+    keep_alive, push_all, unknown, utc,
 };
 use crate::model::event::{Answer, Event, ServerError};
 use crate::model::json::{self, Node};
@@ -33,6 +33,7 @@ pub static DIALECT: Dialect = Dialect {
     port: 8000,
     path: "/ws",
     stale_default: Some(Duration::from_secs(75)),
+    stamp: utc,
     recognises,
     kind,
     handlers: &[
@@ -239,8 +240,8 @@ fn reconnection_token<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Re
 
 /// Makes an answer that borrows nothing from the text.
 fn owned_answer(text: &str) -> Result<Event<'static>, Undecodable> {
-    let Answer { kind, text } = answer(&Node::parse(text)?);
-    Ok(Event::Answer(Answer { kind: kind.into_owned().into(), text }))
+    let Answer { kind, text, .. } = answer(&Node::parse(text)?);
+    Ok(Event::Answer(Answer { kind: kind.into_owned().into(), text, ..Answer::default() }))
 }
 
 /// Handles the documented farewell, which the real server never sends: it makes the token and keeps it.
@@ -285,7 +286,7 @@ fn error<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcom
         Some(wait) => format!("{words} (retry after {wait:.2} s)").into(),
         None => words,
     };
-    let mut outcome = Outcome::from(Event::Error(ServerError { text, severity: None }));
+    let mut outcome = Outcome::from(Event::Error(ServerError { text, severity: None, ..ServerError::default() }));
     outcome.own_answer = own;
     Some(outcome)
 }

@@ -135,7 +135,7 @@ fn process_list<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option
     let changes = context.state.pmdaemon.replace(&list);
     let warn = (first && nodes.len() > MAX_PROCESSES)
         .then(|| format!("{} processes are too many to watch: only the first {MAX_PROCESSES} are shown", nodes.len()));
-    let mut outcome = Outcome::from(Event::Processes(Processes { list, changes, first }));
+    let mut outcome = Outcome::from(Event::Processes(Processes { list, changes, first, ..Processes::default() }));
     outcome.warn = warn;
     Some(outcome)
 }
@@ -145,7 +145,10 @@ fn process_update<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Opti
 }
 
 fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
-    Some(Event::Error(ServerError { text: node.first_text(&["message"]), severity: None }).into())
+    Some(
+        Event::Error(ServerError { text: node.first_text(&["message"]), severity: None, ..ServerError::default() })
+            .into(),
+    )
 }
 
 fn processes<'a>(nodes: &[Node<'a>]) -> Vec<Process<'a>> {
@@ -164,7 +167,7 @@ fn processes<'a>(nodes: &[Node<'a>]) -> Vec<Process<'a>> {
 fn update_one<'a>(process: Process<'a>, before: Option<&str>, context: &mut DialectContext<'_>) -> Outcome<'a> {
     let mut changes = Vec::new();
     context.state.pmdaemon.update(&process, before, &mut changes);
-    Event::Processes(Processes { list: vec![process], changes, first: false }).into()
+    Event::Processes(Processes { list: vec![process], changes, first: false, ..Processes::default() }).into()
 }
 
 /// Writes the documented subscription, if the options ask for one. The real server sends everything to all clients.

@@ -46,7 +46,7 @@ pub fn alert<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<
         value: data.number("value"),
         threshold: data.number("threshold"),
         phase: AlertPhase::Begins,
-        rule: None,
+        ..Alert::default()
     };
     Some(Event::Alert(alert).into())
 }
@@ -134,6 +134,7 @@ fn read<'a>(id: i64, row: &Node<'a>, phase: AlertPhase) -> Alert<'a> {
         threshold: None,
         phase,
         rule: None,
+        at: first_text(row, &[if over { "resolved_at" } else { "timestamp" }]).map(|at| at.to_owned().into()),
     }
 }
 

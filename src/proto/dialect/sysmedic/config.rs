@@ -10,7 +10,7 @@ const REDACTED: &str = "redacted";
 /// Handles `config`, the second message of version 1.0.6 and undocumented: `data` is a string of YAML with
 /// `email.password` and `websocket.secret` in cleartext. It is redacted in any shape, even if it is not JSON.
 pub fn config<'a>(text: &'a str, _: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
-    let notice = Notice { text: "configuration (redacted)".into(), greeting: true };
+    let notice = Notice { text: "configuration (redacted)".into(), greeting: true, ..Notice::default() };
     Ok(redacted(Event::Notice(notice), redact("config", text)))
 }
 
@@ -32,7 +32,7 @@ pub fn response<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<O
     }
     let kind = json::message_type(text).unwrap_or_default();
     let safe = redact(&kind, text);
-    Ok(redacted(Event::Answer(Answer { kind, text: REDACTED.into() }), safe))
+    Ok(redacted(Event::Answer(Answer { kind, text: REDACTED.into(), ..Answer::default() }), safe))
 }
 
 fn redacted<'a>(event: Event<'a>, text: String) -> Outcome<'a> {

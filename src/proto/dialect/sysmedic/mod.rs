@@ -62,6 +62,8 @@ pub static DIALECT: Dialect = Dialect {
         (404, "SysMedic listens at /ws"),
     ],
     options: &["--token-file"],
+    // The greetings have the local time of day with a literal Z.
+    stamp: |kind, stamp| (!["welcome", "config"].contains(&kind)).then_some(stamp),
     ..PLAIN
 };
 
@@ -132,6 +134,9 @@ fn render(request: &Request, id: &str) -> String {
 /// Unit of the network: the server divides bytes by 1024 twice.
 const MIB: f64 = 1024.0 * 1024.0;
 
+/// Metrics that the known servers send as 0 and do not measure. Another value is taken as it is.
+const UNMEASURED: [Metric; 2] = [Metric::Cpu, Metric::Network];
+
 static LOADS: &[Metric] = &[Metric::Load1, Metric::Load5, Metric::Load15];
 
 /// Fields of all three servers. `alerts` and `system` are the daemon's, whose time stamps are numbers.
@@ -184,11 +189,16 @@ fn network(text: &str) -> Option<f64> {
 }
 
 fn system_update<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
-    let reading = read_sample(text, MESSAGE)?;
+    let mut reading = read_sample(text, MESSAGE)?;
     if let Some(error) = failure(text, &reading.sample) {
         return Ok(Event::Error(error).into());
     }
     let warn = unmeasured(&reading.sample, context);
+    for metric in UNMEASURED {
+        if reading.sample.get(metric) == Some(0.0) {
+            reading.sample.put(metric, f64::NAN);
+        }
+    }
     let mut outcome = Outcome::from(Event::Sample(reading.sample));
     outcome.warn = warn;
     if let Some(list) = reading.alerts {
@@ -205,7 +215,7 @@ fn failure<'a>(text: &'a str, sample: &Sample<'_>) -> Option<ServerError<'a>> {
     let node = Node::parse(text).ok()?;
     let data = node.get("data")?;
     let text = data.text("error").or_else(|| data.text("summary"))?.clone();
-    Some(ServerError { text, severity: None })
+    Some(ServerError { text, severity: None, ..ServerError::default() })
 }
 
 /// Warns once that zeros are not measurements. Up to 1.0.6 every sample is the first of a new monitor, which has no
@@ -245,7 +255,7 @@ fn response<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'
 fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let data = node.get("data").unwrap_or(node);
     let text = data.first_text(&["error", "message"]);
-    Some(Event::Error(ServerError { text, severity: None }).into())
+    Some(Event::Error(ServerError { text, severity: None, ..ServerError::default() }).into())
 }
 
 /// Finds the first member of one of these names, however their words are joined: `primary_cause` is also

@@ -35,7 +35,7 @@ pub fn process_metrics<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) ->
     for process in &list {
         context.state.pmdaemon.update(process, None, &mut changes);
     }
-    Some(Event::Processes(Processes { list, changes, first }).into())
+    Some(Event::Processes(Processes { list, changes, first, ..Processes::default() }).into())
 }
 
 pub fn process_event<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
@@ -84,7 +84,7 @@ pub fn log_message<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Ou
         None => name,
     };
     let level = data.text("level").or_else(|| data.text("stream")).cloned().unwrap_or_default();
-    Some(Event::Log(LogLine { level, source, text: line }).into())
+    Some(Event::Log(LogLine { level, source, text: line, ..LogLine::default() }).into())
 }
 
 fn data<'n, 'a>(node: &'n Node<'a>) -> &'n Node<'a> {
@@ -110,7 +110,8 @@ fn changed<'a>(
     let from = context.state.pmdaemon.state_of(name).to_owned().into();
     context.state.pmdaemon.update(&process, None, &mut Vec::new());
     let change = ProcessChange { name: name.clone(), from, to: state.into(), detail: detail.into() };
-    Event::Processes(Processes { list: vec![process], changes: vec![change], first: false }).into()
+    Event::Processes(Processes { list: vec![process], changes: vec![change], first: false, ..Processes::default() })
+        .into()
 }
 
 fn warning<'a>(name: &Cow<'a, str>, metric: &'static str, message: String) -> Alert<'a> {
@@ -122,7 +123,7 @@ fn warning<'a>(name: &Cow<'a, str>, metric: &'static str, message: String) -> Al
         value: None,
         threshold: None,
         phase: AlertPhase::Begins,
-        rule: None,
+        ..Alert::default()
     }
 }
 

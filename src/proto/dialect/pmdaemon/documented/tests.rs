@@ -89,7 +89,7 @@ fn documented_events_are_changes_with_their_details() {
     assert_eq!(changes(&event("restarted", "null"), &mut context), ["new-api: errored>online restarted"]);
     assert_eq!(changes(&event("stopped", "{}"), &mut context), ["new-api: online>stopped stopped"]);
     let scaled = &events(&event("scaled", r#"{"to":3}"#), &mut context)[0];
-    assert!(matches!(scaled, Event::Notice(Notice { text, greeting: false }) if text == "new-api: scaled to=3"));
+    assert!(matches!(scaled, Event::Notice(Notice { text, greeting: false, .. }) if text == "new-api: scaled to=3"));
 }
 
 #[test]
