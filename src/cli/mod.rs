@@ -41,9 +41,9 @@ pub fn main() -> ExitCode {
 }
 
 /// Startup error. Boxed to keep `Result` small.
-pub struct Failure(Box<FailureKind>);
+pub struct Failure(Box<StartError>);
 
-enum FailureKind {
+enum StartError {
     /// The command line asks for help, or is wrong.
     Exit(plan::Exit),
     /// A local resource, such as a file, cannot be used.
@@ -52,14 +52,14 @@ enum FailureKind {
 
 impl From<plan::Exit> for Failure {
     fn from(exit: plan::Exit) -> Self {
-        Failure(Box::new(FailureKind::Exit(exit)))
+        Failure(Box::new(StartError::Exit(exit)))
     }
 }
 
 impl Failure {
     /// A local resource, such as a file, cannot be used.
     pub fn local(text: String) -> Self {
-        Failure(Box::new(FailureKind::Local(text)))
+        Failure(Box::new(StartError::Local(text)))
     }
 
     /// An I/O error on the local file or stream `what`.
@@ -83,9 +83,9 @@ impl Failure {
     /// Prints help or error and returns the exit status. A closed stdout is no error, a full disk is.
     fn report(&self) -> ExitCode {
         let (result, code) = match &*self.0 {
-            FailureKind::Exit(plan::Exit::Asked(text)) => (print(io::stdout(), text), 0),
-            FailureKind::Exit(plan::Exit::Usage(text)) => (print(io::stderr(), text), 2),
-            FailureKind::Local(text) => (print(io::stderr(), &format!("wsmon: {text}\n")), 3),
+            StartError::Exit(plan::Exit::Asked(text)) => (print(io::stdout(), text), 0),
+            StartError::Exit(plan::Exit::Usage(text)) => (print(io::stderr(), text), 2),
+            StartError::Local(text) => (print(io::stderr(), &format!("wsmon: {text}\n")), 3),
         };
         match result {
             Err(error) if code == 0 && error.kind() != io::ErrorKind::BrokenPipe => {

@@ -3,7 +3,7 @@
 use super::event_lines::{push_events, push_load};
 use super::lines::{Clock, Tags, push_receipt};
 use super::{Format, stats};
-use crate::format::style::{Level, Style};
+use crate::format::style::{Severity, Style};
 use crate::model::event::Message;
 use crate::model::metric::Metric;
 use crate::model::number;
@@ -99,7 +99,7 @@ fn push_gpu(out: &mut String, sample: &Sample<'_>, style: Style) -> bool {
 fn push_percent(out: &mut String, name: &str, percent: Option<f64>, style: Style) -> bool {
     let Some(percent) = percent else { return false };
     out.push_str(name);
-    style.paint(out, Level::of_percent(percent, 0).color(), |out| {
+    style.paint(out, Severity::of_percent(percent, 0).color(), |out| {
         number::push_fixed(out, percent, 3, 0);
         out.push('%');
     });

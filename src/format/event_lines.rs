@@ -4,7 +4,7 @@ use anstyle::AnsiColor;
 
 use super::lines::{LineHead, Lines, Tags};
 use super::processes;
-use crate::format::style::{Level, NOTICE, Style};
+use crate::format::style::{NOTICE, Severity, Style};
 use crate::model::event::{Alert, AlertPhase, Change, ClientState, Event, LogLine, Message, Raw, Unknown};
 use crate::model::json;
 use crate::model::metric::Metric;
@@ -56,7 +56,7 @@ pub fn push_event(lines: &mut Lines<'_>, event: &Event<'_>, message: &Message<'_
             tag(out, tags.notice);
             push_text(out, &notice.text, style, tags.full);
         }),
-        Event::Error(error) => lines.colored(Level::Critical.color(), |out| {
+        Event::Error(error) => lines.colored(Severity::Critical.color(), |out| {
             tag(out, tags.error);
             if let Some(severity) = &error.severity {
                 style.push_escaped(out, severity);
@@ -110,8 +110,8 @@ pub fn push_as_unknown(lines: &mut Lines<'_>, message: &Message<'_>, tags: &Tags
 /// The colour of an alert: by its level, and green when it ends.
 pub fn alert_color(alert: &Alert<'_>) -> AnsiColor {
     match alert.phase {
-        AlertPhase::Ends => Level::Normal.color(),
-        AlertPhase::Begins | AlertPhase::Changes => Level::of_alert(&alert.level).color(),
+        AlertPhase::Ends => Severity::Normal.color(),
+        AlertPhase::Begins | AlertPhase::Changes => Severity::of_alert(&alert.level).color(),
     }
 }
 
@@ -145,9 +145,9 @@ fn push_state(out: &mut String, change: &Change, style: Style, full: bool) {
     // The wait and the cause may be of any colour: only the state itself tells good from bad.
     let (state, rest) = text.split_at(change.to.name().len());
     let level = match change.to {
-        ClientState::Connected => Level::Normal,
-        ClientState::Disconnected | ClientState::Connecting | ClientState::Reconnecting => Level::Warning,
-        ClientState::Error => Level::Critical,
+        ClientState::Connected => Severity::Normal,
+        ClientState::Disconnected | ClientState::Connecting | ClientState::Reconnecting => Severity::Warning,
+        ClientState::Error => Severity::Critical,
     };
     style.paint(out, level.color(), |out| out.push_str(state));
     push_text(out, rest, style, full);
@@ -163,8 +163,8 @@ fn push_number(out: &mut String, lead: &str, number: Option<f64>) {
 fn push_log(out: &mut String, log: &LogLine<'_>, style: Style, full: bool) {
     if !log.level.is_empty() {
         let name = log.level.to_ascii_uppercase();
-        match Level::of_log(&name) {
-            Level::Normal => style.push_escaped(out, &name),
+        match Severity::of_log(&name) {
+            Severity::Normal => style.push_escaped(out, &name),
             level => style.paint(out, level.color(), |out| style.push_escaped(out, &name)),
         }
         out.push(' ');

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use super::lines::{LineHead, Lines};
-use crate::format::style::{Level, Style};
+use crate::format::style::{Severity, Style};
 use crate::model::event::{Process, Processes};
 use crate::model::number;
 
@@ -86,7 +86,7 @@ fn push_change(lines: &mut Lines<'_>, head: LineHead<'_>, [name, from, to, detai
 }
 
 fn push_state(out: &mut String, state: &str, style: Style) {
-    match Level::of_state(state) {
+    match Severity::of_state(state) {
         Some(level) => style.paint(out, level.color(), |out| style.push_escaped(out, state)),
         None => style.push_escaped(out, state),
     }
@@ -132,8 +132,8 @@ fn push_table(lines: &mut Lines<'_>, list: &[Process<'_>], now: SystemTime) {
     lines.line(|out| push_row(out, &columns, &|column| column.head.to_owned()));
     for process in list {
         let row = |out: &mut String| push_row(out, &columns, &|column| (column.cell)(process, now, style));
-        match Level::of_state(&process.state) {
-            Some(Level::Critical) => lines.colored(Level::Critical.color(), row),
+        match Severity::of_state(&process.state) {
+            Some(Severity::Critical) => lines.colored(Severity::Critical.color(), row),
             _ => lines.line(row),
         }
     }

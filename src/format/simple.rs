@@ -3,7 +3,7 @@
 use super::event_lines::{push_events, push_load};
 use super::lines::{Clock, Tags};
 use super::{Format, stats};
-use crate::format::style::{Level, Style};
+use crate::format::style::{Severity, Style};
 use crate::model::event::Message;
 use crate::model::metric::Metric;
 use crate::model::number;
@@ -42,7 +42,7 @@ fn push_sample(out: &mut String, sample: &Sample<'_>, _: &Message<'_>, style: St
         if let Some(percent) = sample.get(metric) {
             out.push_str(separator);
             out.push_str(name);
-            style.paint(out, Level::of_percent(percent, 1).color(), |out| number::push_fixed(out, percent, 5, 1));
+            style.paint(out, Severity::of_percent(percent, 1).color(), |out| number::push_fixed(out, percent, 5, 1));
             out.push('%');
             separator = " | ";
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::lines::Lines;
 use super::value::push_value;
-use crate::format::style::{Level, RULER, Style};
+use crate::format::style::{RULER, Severity, Style};
 use crate::model::json::{Layout, Writer};
 use crate::model::metric::{METRICS, Unit};
 use crate::model::number;
@@ -81,7 +81,7 @@ fn push_block(lines: &mut Lines<'_>, statistics: &Statistics) {
 
 fn push_error(lines: &mut Lines<'_>, error: &PastError) {
     let style = lines.style;
-    lines.colored(Level::Critical.color(), |out| {
+    lines.colored(Severity::Critical.color(), |out| {
         out.push_str("  ");
         number::push_timestamp(out, error.at);
         out.push(' ');

@@ -32,69 +32,71 @@ pub(crate) const RULER: AnsiColor = AnsiColor::Cyan;
 
 /// The severity of a value, an alert, a log line or a process's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Level {
+pub(crate) enum Severity {
     Normal,
     Warning,
     Critical,
 }
 
-impl Level {
+impl Severity {
     /// Returns the level of a percentage that is displayed with `decimals` digits, 0 or 1. The displayed value decides: one
     /// that rounds up to a threshold has reached it.
-    pub(crate) fn of_percent(percent: f64, decimals: usize) -> Level {
+    pub(crate) fn of_percent(percent: f64, decimals: usize) -> Severity {
         // Ties round to even, and both thresholds are even.
         let half = if decimals == 0 { 0.5 } else { 0.05 };
         match percent {
-            _ if percent >= 90.0 - half => Level::Critical,
-            _ if percent >= 80.0 - half => Level::Warning,
-            _ => Level::Normal,
+            _ if percent >= 90.0 - half => Severity::Critical,
+            _ if percent >= 80.0 - half => Severity::Warning,
+            _ => Severity::Normal,
         }
     }
 
     /// Returns the level of an alert by the server's name for it; an unknown name is a warning.
-    pub(crate) fn of_alert(name: &str) -> Level {
+    pub(crate) fn of_alert(name: &str) -> Severity {
         let is = |names| is_among(name, names);
         match name {
-            _ if is(&["info", "ok", "notice", "debug", "light"]) => Level::Normal,
-            _ if is(&["critical", "error", "emergency", "fatal", "severe", "heavy", "high"]) => Level::Critical,
-            _ => Level::Warning,
+            _ if is(&["info", "ok", "notice", "debug", "light"]) => Severity::Normal,
+            _ if is(&["critical", "error", "emergency", "fatal", "severe", "heavy", "high"]) => Severity::Critical,
+            _ => Severity::Warning,
         }
     }
 
     /// Returns the level of a log line by its own name for it; an unknown name is normal.
-    pub(crate) fn of_log(name: &str) -> Level {
+    pub(crate) fn of_log(name: &str) -> Severity {
         let is = |names| is_among(name, names);
         match name {
-            _ if is(&["error", "err", "critical", "fatal", "alert", "emergency", "panic", "severe"]) => Level::Critical,
-            _ if is(&["warning", "warn"]) => Level::Warning,
-            _ => Level::Normal,
+            _ if is(&["error", "err", "critical", "fatal", "alert", "emergency", "panic", "severe"]) => {
+                Severity::Critical
+            }
+            _ if is(&["warning", "warn"]) => Severity::Warning,
+            _ => Severity::Normal,
         }
     }
 
     /// Returns the level of a process's state; `None` for an unknown name.
-    pub(crate) fn of_state(name: &str) -> Option<Level> {
+    pub(crate) fn of_state(name: &str) -> Option<Severity> {
         let is = |names| is_among(name, names);
         match name {
-            _ if is(&Process::RUNNING) => Some(Level::Normal),
-            _ if is(&Process::FAILED) => Some(Level::Critical),
-            _ if is(&["starting", "stopping", "stopped", "restarting", "gone"]) => Some(Level::Warning),
+            _ if is(&Process::RUNNING) => Some(Severity::Normal),
+            _ if is(&Process::FAILED) => Some(Severity::Critical),
+            _ if is(&["starting", "stopping", "stopped", "restarting", "gone"]) => Some(Severity::Warning),
             _ => None,
         }
     }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Level::Normal => "normal",
-            Level::Warning => "warning",
-            Level::Critical => "critical",
+            Severity::Normal => "normal",
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
         }
     }
 
     pub(crate) fn color(self) -> AnsiColor {
         match self {
-            Level::Normal => AnsiColor::Green,
-            Level::Warning => AnsiColor::Yellow,
-            Level::Critical => AnsiColor::Red,
+            Severity::Normal => AnsiColor::Green,
+            Severity::Warning => AnsiColor::Yellow,
+            Severity::Critical => AnsiColor::Red,
         }
     }
 }
@@ -159,9 +161,9 @@ mod tests {
     #[test]
     fn colours_can_be_read_on_a_white_and_on_a_black_background() {
         for (color, bytes) in [
-            (Level::Critical.color(), "\x1b[31mx\x1b[0m"),
-            (Level::Warning.color(), "\x1b[33mx\x1b[0m"),
-            (Level::Normal.color(), "\x1b[32mx\x1b[0m"),
+            (Severity::Critical.color(), "\x1b[31mx\x1b[0m"),
+            (Severity::Warning.color(), "\x1b[33mx\x1b[0m"),
+            (Severity::Normal.color(), "\x1b[32mx\x1b[0m"),
             (NOTICE, "\x1b[34mx\x1b[0m"),
             (TITLE, "\x1b[35mx\x1b[0m"),
             (RULER, "\x1b[36mx\x1b[0m"),
@@ -179,15 +181,15 @@ mod tests {
                 let border = threshold - half;
                 for value in [border.next_down().next_down(), border.next_down(), border, border.next_up()] {
                     let displayed: f64 = format!("{value:.decimals$}").parse().unwrap();
-                    assert_eq!(Level::of_percent(value, decimals), Level::of_percent(displayed, 1), "{value}");
+                    assert_eq!(Severity::of_percent(value, decimals), Severity::of_percent(displayed, 1), "{value}");
                 }
             }
         }
-        assert_eq!(Level::of_percent(79.95, 1), Level::Warning);
-        assert_eq!(Level::of_percent(79.6, 1), Level::Normal);
-        assert_eq!(Level::of_percent(79.6, 0), Level::Warning);
-        assert_eq!(Level::of_percent(150.0, 1), Level::Critical);
-        assert_eq!(Level::of_percent(-20.0, 1), Level::Normal);
+        assert_eq!(Severity::of_percent(79.95, 1), Severity::Warning);
+        assert_eq!(Severity::of_percent(79.6, 1), Severity::Normal);
+        assert_eq!(Severity::of_percent(79.6, 0), Severity::Warning);
+        assert_eq!(Severity::of_percent(150.0, 1), Severity::Critical);
+        assert_eq!(Severity::of_percent(-20.0, 1), Severity::Normal);
     }
 
     #[test]

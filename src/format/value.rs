@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::format::style::{Level, Style};
+use crate::format::style::{Severity, Style};
 use crate::model::metric::Unit;
 use crate::model::number;
 
@@ -39,7 +39,7 @@ pub fn push_value(out: &mut String, unit: Unit, value: f64, style: Style) {
 }
 
 fn push_gauge(out: &mut String, percent: f64, style: Style) {
-    let level = Level::of_percent(percent, 1);
+    let level = Severity::of_percent(percent, 1);
     style.paint(out, level.color(), |out| number::push_fixed(out, percent, 5, 1));
     out.push_str("% [");
     // Truncated as the reference client does. The cast saturates, so no value makes the bar longer.

@@ -20,7 +20,7 @@ use crate::model::stats::Statistics;
 use crate::model::time::{Now, earliest};
 use crate::monitor::clock_jumps::ClockJumps;
 use crate::monitor::peer::Peer;
-use crate::monitor::random::Random;
+use crate::monitor::random::RandomSource;
 use crate::monitor::server::Server;
 use crate::net::resolver::ResolverFiles;
 use crate::net::tls::Pool;
@@ -79,7 +79,7 @@ pub struct Monitor {
     clock: Now,
     started: Instant,
     clock_jumps: ClockJumps,
-    random: Random,
+    random: RandomSource,
     resolver_files: ResolverFiles,
     connectors: Pool,
     /// Memory that all sockets are read through, one after the other.
@@ -122,7 +122,7 @@ impl Monitor {
             clock,
             started: clock.mono,
             clock_jumps: ClockJumps::default(),
-            random: Random::new(),
+            random: RandomSource::new(),
             resolver_files: ResolverFiles::default(),
             connectors: Pool::default(),
             block: Vec::new(),

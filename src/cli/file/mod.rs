@@ -18,7 +18,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// An event in the life of the file, reported once. `Display` is meant to follow "PATH: ".
 #[derive(Debug)]
-pub enum Report {
+pub enum FileReport {
     /// A write failed; lines are lost until `Recovered`.
     Lost { error: io::Error },
     /// Lines are written again.
@@ -31,7 +31,7 @@ pub enum Report {
     NotRecreated { error: io::Error },
 }
 
-impl Report {
+impl FileReport {
     /// The log level. A recovery is a warning, so that whoever sees the error sees its end too.
     pub fn level(&self) -> log::Level {
         match self {
@@ -41,7 +41,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for FileReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = RETRY_AFTER.as_secs();
         let words = super::Failure::words;
@@ -101,7 +101,7 @@ pub struct Appender {
     moved_away: bool,
     lost: u64,
     written: Written,
-    reports: Vec<Report>,
+    reports: Vec<FileReport>,
 }
 
 impl Appender {
@@ -157,7 +157,7 @@ impl Appender {
         match self.try_line(line, now) {
             Ok(()) => {
                 if let Some(Outage { lost, .. }) = self.outage.take() {
-                    self.reports.push(Report::Recovered { lost });
+                    self.reports.push(FileReport::Recovered { lost });
                 }
                 true
             }
@@ -169,7 +169,7 @@ impl Appender {
     }
 
     /// Returns the reports since the last call.
-    pub fn take_reports(&mut self) -> Vec<Report> {
+    pub fn take_reports(&mut self) -> Vec<FileReport> {
         std::mem::take(&mut self.reports)
     }
 
@@ -203,7 +203,7 @@ impl Appender {
         match self.append(line) {
             Err(_) if !self.target.is_at(&self.path) => {
                 self.recreate()?;
-                self.reports.push(Report::Recreated);
+                self.reports.push(FileReport::Recreated);
                 self.append(line)
             }
             result => result,
@@ -235,7 +235,7 @@ impl Appender {
         let Some(error) = error else { return };
         outage.retry_at = Some(now + RETRY_AFTER);
         if first {
-            self.reports.push(Report::Lost { error });
+            self.reports.push(FileReport::Lost { error });
         }
     }
 
@@ -249,12 +249,12 @@ impl Appender {
         }
         if !self.target.is_at(&self.path) {
             match self.recreate() {
-                Ok(()) => self.reports.push(Report::Recreated),
+                Ok(()) => self.reports.push(FileReport::Recreated),
                 Err(error) if self.target.is_unlinked() => return Err(error),
                 Err(_) if self.moved_away => {}
                 Err(error) => {
                     self.moved_away = true;
-                    self.reports.push(Report::NotRecreated { error });
+                    self.reports.push(FileReport::NotRecreated { error });
                 }
             }
         }
@@ -273,7 +273,7 @@ impl Appender {
             Ok(()) => self.rotate_at = None,
             Err(error) => {
                 if self.rotate_at.is_none() {
-                    self.reports.push(Report::RotationFailed { error });
+                    self.reports.push(FileReport::RotationFailed { error });
                 }
                 self.rotate_at = Some(now + RETRY_AFTER);
             }

@@ -228,7 +228,7 @@ fn without_its_directory_lines_are_lost_until_it_is_back() {
     let mut appender = open(&path);
     fs::remove_dir_all(dir.file("d")).unwrap();
     appender.write_line("lost", now);
-    assert!(matches!(appender.take_reports().first(), Some(Report::Lost { .. })));
+    assert!(matches!(appender.take_reports().first(), Some(FileReport::Lost { .. })));
     fs::create_dir(dir.file("d")).unwrap();
     appender.reopen().unwrap();
     appender.write_line("back", now);

@@ -127,10 +127,10 @@ pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// An option with one value: its name, the variable that replaces it, and the part of the plan that it changes. The
 /// error is the reason alone.
-type Setter = (&'static str, Option<&'static str>, fn(&mut Plan, &str) -> Result<(), String>);
+type PlanSetter = (&'static str, Option<&'static str>, fn(&mut Plan, &str) -> Result<(), String>);
 
 /// The options that do not concern one server.
-const SETTERS: &[Setter] = &[
+const SETTERS: &[PlanSetter] = &[
     ("--format", Some("$MONITORING_FORMAT"), |plan, text| put(&mut plan.format, format_name(text))),
     ("--every", None, |plan, text| put(&mut plan.every, units::duration_or_none(text))),
     ("--only", None, |plan, text| put(&mut plan.only, Filter::read(text).map(Some))),
@@ -145,7 +145,7 @@ const SETTERS: &[Setter] = &[
     ("--log-file", Some("$MONITORING_LOG_FILE"), |plan, text| put(&mut plan.log_file, file(text).map(Some))),
 ];
 
-const LOG_LEVEL: Setter =
+const LOG_LEVEL: PlanSetter =
     ("--log-level", Some("$MONITORING_LOG_LEVEL"), |plan, text| put(&mut plan.log_level, log_level(text)));
 
 const VERSION: &str = concat!("wsmon ", env!("CARGO_PKG_VERSION"), "\n");
@@ -231,7 +231,7 @@ fn refuse_shared_credential(plan: &Plan, option: &str) -> Result<(), String> {
 }
 
 /// Reads the option's text, else its variable.
-fn read_option(plan: &mut Plan, setter: &Setter, text: Option<&str>, env: Env) -> Result<(), String> {
+fn read_option(plan: &mut Plan, setter: &PlanSetter, text: Option<&str>, env: Env) -> Result<(), String> {
     let (option, variable_name, set) = *setter;
     if let Some(text) = text {
         return set(plan, text).map_err(|why| value_error(option, text, &why));

@@ -10,10 +10,10 @@ use crate::cli::args::{self, Args};
 use crate::cli::units;
 
 /// An option with one value: its name and the setting that it changes. The error is the reason alone.
-type Setter = (&'static str, fn(Server, &str) -> Result<Server, String>);
+type ServerSetter = (&'static str, fn(Server, &str) -> Result<Server, String>);
 
 /// In the order in which they are applied: `--reconnect-interval` may raise the cap that `--reconnect-cap` sets.
-const SETTERS: &[Setter] = &[
+const SETTERS: &[ServerSetter] = &[
     ("--dialect", dialect),
     ("--reconnect-interval", |server, text| set(server, units::positive_duration(text), Server::reconnect_interval)),
     ("--reconnect-cap", |server, text| set(server, units::positive_duration(text), Server::reconnect_cap)),
