@@ -50,6 +50,8 @@ pub enum Retry {
     Usual,
     /// Dial again, but not sooner than the server asked for, e.g. by Retry-After.
     After(Duration),
+    /// Dial again after the longest backoff.
+    AtCap,
     /// Dial again only if this server has sent a useful message before.
     FinalUnlessUseful,
     /// Do not dial again.

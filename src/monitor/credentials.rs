@@ -1,8 +1,12 @@
 //! The credentials of one connection, and their removal from texts that quote them.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
 use crate::monitor::server::Settings;
-use crate::monitor::sources::SettingsError;
+use crate::monitor::sources::{Address, Header, SettingsError, Token};
 use crate::proto::dialect::conversation::Conversation;
+use crate::proto::http::header;
 use crate::proto::http::proxy::Proxy;
 use crate::proto::uri::authority::percent_decode;
 use crate::proto::uri::{Endpoint, is_secret, percent_encode};
@@ -17,6 +21,35 @@ pub struct Credentials {
 
 /// Secrets shorter than this, in bytes, are not replaced: they occur in any text by chance.
 const MIN_SECRET_LEN: usize = 4;
+
+/// Device, inode, length and time of the latest change of a file; `None` if it cannot be accessed.
+pub type FileStamp = Option<(u64, u64, u64, i64, i64)>;
+
+/// Returns the files that hold credentials: the URI's, the token's and those of headers.
+pub fn files(settings: &Settings) -> Vec<&Path> {
+    let mut files = Vec::new();
+    if let Address::File(path) = &settings.address {
+        files.push(path.as_path());
+    }
+    if let Some(Token::File(path)) = &settings.token {
+        files.push(path);
+    }
+    for header in &settings.headers {
+        if let Header::File(path) = header {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// Returns the stamps of these files, without opening them: a FIFO would block.
+pub fn stamps(settings: &Settings) -> Vec<FileStamp> {
+    let stamp = |path: &&Path| {
+        let file = std::fs::metadata(path).ok()?;
+        Some((file.dev(), file.ino(), file.len(), file.ctime(), file.ctime_nsec()))
+    };
+    files(settings).iter().map(stamp).collect()
+}
 
 /// Headers whose values are no secrets and may be quoted in errors.
 const PUBLIC_HEADERS: [&str; 4] = ["accept-language", "host", "origin", "user-agent"];
@@ -36,6 +69,18 @@ impl Credentials {
             header.read(&mut headers)?;
         }
         Ok(Box::new(Credentials { endpoint, token, headers }))
+    }
+
+    /// Returns true if there is any.
+    pub fn are_given(&self) -> bool {
+        let Credentials { endpoint, token, headers } = self;
+        token.is_some() || endpoint.has_credentials() || headers.iter().any(|(name, _)| header::is_credential(name))
+    }
+
+    /// Returns true if one of them comes from a file. A URI in a file counts only if it has a credential.
+    pub fn come_from_files(&self, settings: &Settings) -> bool {
+        let has_address = matches!(settings.address, Address::File(_));
+        files(settings).len() > usize::from(has_address) || has_address && self.endpoint.has_credentials()
     }
 
     /// Replaces these credentials and the proxy's in a text of the other side: servers quote requests in error pages.

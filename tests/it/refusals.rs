@@ -24,8 +24,14 @@ fn answering(status: &'static str, headers: &'static [&'static str], body: &'sta
 #[test]
 fn a_permanent_refusal_ends_the_run_at_once() {
     for (status, why) in [
-        ("401 Unauthorized", "answered 401 Unauthorized: the server requires credentials"),
-        ("403 Forbidden", "answered 403 Forbidden: check credentials and path"),
+        (
+            "401 Unauthorized",
+            "answered 401 Unauthorized: the server requires credentials; no credential was sent: see --token-file and --header",
+        ),
+        (
+            "403 Forbidden",
+            "answered 403 Forbidden: check credentials and path; no credential was sent: see --token-file and --header",
+        ),
         ("404 Not Found", "answered 404 Not Found: check the path"),
         (
             "400 Bad Request",

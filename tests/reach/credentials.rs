@@ -96,23 +96,59 @@ fn rotating(path: std::path::PathBuf, content: &'static str, wanted: &'static st
     })
 }
 
+/// A wait that no test waits for: what comes earlier comes because a file has changed.
+const FAR: [&str; 2] = ["--reconnect-interval", "1h"];
+
 #[test]
 fn a_rotated_credential_is_read_again_after_a_refusal() {
     let token = file("rotated-token", "old");
     let server = rotating(token.clone(), "new\n", "Bearer new\r\n");
-    let finished = watch(&server.uri(), &["--token-file", text(&token)]);
+    let finished = watch(&server.uri(), &["--token-file", text(&token), FAR[0], FAR[1]]);
     assert_shows_sample(&finished);
-    assert_contains(&finished.stderr, &["answered 401", "retrying"]);
+    let change = format!("; check the credential in {}; retrying in ", text(&token));
+    assert_contains(&finished.stderr, &["answered 401", &change, "INFO", "a file with credentials has changed"]);
 
     let headers = file("rotated-header", "X-Key: old");
     let server = rotating(headers.clone(), "X-Key: new", "X-Key: new\r\n");
-    assert_shows_sample(&watch(&server.uri(), &["--header", &format!("@{}", text(&headers))]));
+    assert_shows_sample(&watch(&server.uri(), &["--header", &format!("@{}", text(&headers)), FAR[0], FAR[1]]));
 
     let uri = file("rotated-uri", "");
     let server = rotating(uri.clone(), "", "/?token=new ");
     let with = |token: &str| format!("ws://127.0.0.1:{}/?token={token}", server.port());
     std::fs::write(&uri, with("new")).unwrap();
-    assert_shows_sample(&watch(&format!("@{}", text(&uri)), &[]));
+    assert_shows_sample(&watch(&format!("@{}", text(&uri)), &FAR));
+}
+
+/// As a mounted secret changes: by a symbolic link to another directory. Refusals meanwhile are logged once.
+#[test]
+fn a_credential_is_tried_again_when_its_file_is_replaced_or_appears() {
+    let dir = crate::support::temp_dir::TempDir::new();
+    let (server, requests) = recording_refusals("Bearer third");
+    let link = dir.path("token");
+    std::os::unix::fs::symlink(dir.write("first", "first"), &link).unwrap();
+    let mut command = command(&server.uri(), &["--token-file", &link, FAR[0], FAR[1]]);
+    let run = Run::start(&mut command);
+    assert_contains(&requests.recv().unwrap(), &["Bearer first"]);
+    for next in ["second", "third"] {
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(dir.write(next, next), &link).unwrap();
+        assert_contains(&requests.recv().unwrap(), &["Bearer ", next]);
+    }
+    let finished = run.finish();
+    assert_shows_sample(&finished);
+    assert_eq!(finished.stderr.matches("answered 401").count(), 1, "{finished:#?}");
+}
+
+/// Returns a server that refuses all but one credential with 401, and the requests that it gets.
+fn recording_refusals(wanted: &'static str) -> (Server, Receiver<String>) {
+    let (sender, receiver) = channel();
+    let server = Server::start(move |mut peer: Peer| {
+        let request = peer.request().to_owned();
+        let is_wanted = request.contains(wanted);
+        sender.send(request).unwrap();
+        if is_wanted { send_sample(peer) } else { peer.answer("401 Unauthorized", &[], "") }
+    });
+    (server, receiver)
 }
 
 #[test]
@@ -135,10 +171,44 @@ fn a_credential_is_read_again_for_every_connection() {
 }
 
 #[test]
-fn a_credential_that_stays_refused_is_given_up() {
+fn a_refusal_is_final_unless_the_credential_comes_from_a_file() {
+    for status in ["401 Unauthorized", "403 Forbidden"] {
+        let server = Server::start(move |mut peer| peer.answer(status, &[], ""));
+        let answered = format!("answered {status}");
+        let hint = "; no credential was sent: see --token-file and --header; giving up";
+        assert_gave_up(&watch(&server.uri(), &[]), &[&answered, hint]);
+        let plain = file("plain-uri", server.uri());
+        assert_gave_up(&watch(&format!("@{}", text(&plain)), &[]), &[&answered, hint]);
+        let with_user = format!("ws://user:pass@127.0.0.1:{}", server.port());
+        for (uri, options) in [(&with_user, [].as_slice()), (&server.uri(), &["--header", "X-Key: x"])] {
+            let finished = watch(uri, options);
+            assert_gave_up(&finished, &[&answered]);
+            assert!(!finished.stderr.contains("no credential"), "{finished:#?}");
+        }
+        assert_eq!(server.accepted(), 4);
+        let secret_uri = file("secret-uri", format!("ws://user:hunter2@127.0.0.1:{}", server.port()));
+        let (token, headers) = (file("refused-token", "old"), file("refused-headers", "X-Mine: old"));
+        for (uri, options) in [
+            (format!("@{}", text(&secret_uri)), vec![]),
+            (server.uri(), vec!["--token-file", text(&token)]),
+            (server.uri(), vec!["--header", &format!("@{}", text(&headers))]),
+        ] {
+            let options = [options, vec!["-d", "0.5", "--reconnect-cap", "0.1"]].concat();
+            let before = server.accepted();
+            let finished = watch(&uri, &options);
+            assert!(server.accepted() > before + 1, "retried: {finished:#?}");
+            assert_eq!(finished.stderr.matches("answered ").count(), 1, "logged once: {finished:#?}");
+            assert!(!finished.stderr.contains("hunter2"), "{finished:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_refused_credential_from_a_file_ends_a_run_that_does_not_reconnect() {
     let server = Server::start(|mut peer| peer.answer("401 Unauthorized", &[], ""));
-    let token = file("refused-token", "old");
-    assert_gave_up(&watch(&server.uri(), &["--token-file", text(&token)]), &["answered 401 Unauthorized"]);
+    let token = file("refused-once", "old");
+    let finished = watch(&server.uri(), &["--token-file", text(&token), "--no-reconnect"]);
+    assert_gave_up(&finished, &["answered 401 Unauthorized"]);
     assert_eq!(server.accepted(), 1);
 }
 

@@ -1,16 +1,21 @@
 //! The connection to one server, and the way to it: address, credentials, proxy.
 
+use std::time::{Duration, Instant};
+
 use crate::model::error::{Disconnect, Phase, Retry};
 use crate::model::text::escape;
 use crate::model::time::Now;
 use crate::monitor::connection_log::ConnectionLog;
-use crate::monitor::credentials::Credentials;
+use crate::monitor::credentials::{self, Credentials, FileStamp};
 use crate::monitor::server::Settings;
 use crate::net::transport::route::Route;
 use crate::net::transport::{ConnectionLimits, SEND_BYTES, Transport, environment};
 use crate::proto::dialect::conversation::Conversation;
-use crate::proto::http::header;
 use crate::proto::uri::Endpoint;
+
+/// Time between two looks at the files that hold a refused credential. It also bounds the dials that a file which
+/// changes all the time can cause.
+const CHECK_FILES_EVERY: Duration = Duration::from_secs(1);
 
 /// A connection, and what its latest dial went out with.
 pub struct Link {
@@ -19,6 +24,10 @@ pub struct Link {
     endpoint: Option<Box<Endpoint>>,
     /// Credentials of the latest dial.
     credentials: Option<Box<Credentials>>,
+    /// The files that hold them, as they were before the latest dial read them.
+    stamps: Vec<FileStamp>,
+    /// Set after a refusal: time to see if one of these files has changed.
+    pub check_files_at: Option<Instant>,
     /// The warning about credentials in cleartext is given once per server.
     warned: bool,
 }
@@ -35,7 +44,7 @@ impl Link {
             send_bytes: settings.echo.unwrap_or(SEND_BYTES),
             write_timeout: settings.policy.ping_timeout,
         });
-        Link { transport, endpoint, credentials: None, warned: false }
+        Link { transport, endpoint, credentials: None, stamps: Vec::new(), check_files_at: None, warned: false }
     }
 
     pub fn endpoint(&self) -> Option<&Endpoint> {
@@ -51,7 +60,9 @@ impl Link {
         log: &ConnectionLog,
         now: Now,
     ) -> Result<Box<Route>, String> {
+        (self.stamps, self.check_files_at) = (credentials::stamps(settings), None);
         let credentials = Credentials::read(settings, conversation).map_err(|error| error.to_string())?;
+        let credential = credentials.are_given();
         let Credentials { mut endpoint, token, headers: mut own_headers } = (*credentials).clone();
         self.credentials = Some(credentials);
         let (level, text) = log.connecting(&endpoint);
@@ -59,7 +70,6 @@ impl Link {
         self.endpoint = Some(endpoint.clone());
         let proxy = settings.proxy.proxy(&endpoint, &environment)?;
         let cleartext = !endpoint.secure && !endpoint.is_local();
-        let credential = token.is_some() || own_headers.iter().any(|(name, _)| header::is_credential(name));
         match token {
             Some(token) if !conversation.takes_token() => {
                 own_headers.push(("Authorization".into(), format!("Bearer {token}")));
@@ -75,24 +85,47 @@ impl Link {
         Ok(Box::new(Route { endpoint, proxy, choice, tls, family, within, own_headers }))
     }
 
-    /// Adds what an HTTP status of the server means in its dialect. A status of a proxy says nothing of the server.
+    /// Adds what an HTTP status of the server means in its dialect, and what can be done about a refused credential. A
+    /// status of a proxy says nothing of the server.
     pub fn explain(
         &self,
         mut why: Box<Disconnect>,
         settings: &Settings,
-        conversation: &mut Conversation,
+        conversation: &Conversation,
     ) -> Box<Disconnect> {
-        if why.phase != Phase::Upgrade {
+        let (Phase::Upgrade, Some(status), Some(credentials)) = (why.phase, why.status, &self.credentials) else {
             return why;
-        }
-        // 401 and 403 are final, unless a secret in a file has been renewed since this dial read it.
-        if matches!(why.status, Some(401 | 403)) && Credentials::read(settings, conversation).ok() != self.credentials {
-            why.retry = Retry::Usual;
-        }
-        if let Some(advice) = why.status.and_then(|status| conversation.advice(status)) {
+        };
+        let is_refusal = matches!(status, 401 | 403);
+        // A dialect's advice on 401 is about a credential that was sent.
+        let missing = is_refusal && !credentials.are_given();
+        let advice = conversation.advice(status).filter(|_| !missing || status != 401);
+        if let Some(advice) = advice {
             why.text = format!("{}; {advice}", why.text);
         }
+        if is_refusal && credentials.come_from_files(settings) {
+            why.retry = Retry::AtCap;
+            let files = credentials::files(settings);
+            let names: Vec<_> = files.iter().map(|path| escape(&path.to_string_lossy()).into_owned()).collect();
+            why.text = format!("{}; check the credential in {}", why.text, names.join(", "));
+        } else if missing && advice.is_none() {
+            why.text = format!("{}; no credential was sent: see --token-file and --header", why.text);
+        }
         why
+    }
+
+    /// Begins to watch the files of the credentials, if there are any and they may be the cause.
+    pub fn watch_files(&mut self, why: &Disconnect, now: Now) {
+        let is_refusal = why.phase == Phase::Upgrade && matches!(why.status, Some(401 | 403));
+        if !self.stamps.is_empty() && (is_refusal || why.phase == Phase::Address) {
+            self.check_files_at = Some(now.mono + CHECK_FILES_EVERY);
+        }
+    }
+
+    /// Returns true if one of the files has changed since the latest dial; to be called when the check is due.
+    pub fn files_have_changed(&mut self, settings: &Settings, now: Now) -> bool {
+        self.check_files_at = Some(now.mono + CHECK_FILES_EVERY);
+        credentials::stamps(settings) != self.stamps
     }
 
     /// Removes our credentials from an error's text: the other side may have quoted them.

@@ -98,7 +98,7 @@ impl Peer {
                 }
                 if paused { Ok(()) } else { self.read_frames(io) }
             }
-            Err(why) => Err(self.link.explain(why, &self.settings, &mut self.conversation)),
+            Err(why) => Err(self.link.explain(why, &self.settings, &self.conversation)),
         };
         self.link.transport.flush(io.now);
         if let Err(why) = outcome {
@@ -126,6 +126,12 @@ impl Peer {
             let outgoing = self.conversation.tick(io.now.mono);
             self.carry_out(io, outgoing);
         }
+        if self.file_check_at().is_some_and(|at| io.now.mono >= at)
+            && self.link.files_have_changed(&self.settings, io.now)
+        {
+            log::info!("{}: a file with credentials has changed", escape(&self.label));
+            self.handle(io, Input::Reconnect);
+        }
         if self.session.retry_in(io.now) == Some(Duration::ZERO) {
             if *dials == 0 {
                 return;
@@ -146,6 +152,7 @@ impl Peer {
             return Some(now.mono);
         }
         let session = self.session.deadline().filter(|_| may_dial || self.session.retry_in(now).is_none());
+        let session = earliest(session, self.file_check_at());
         earliest(session, earliest(self.link.transport.deadline(), self.conversation_deadline(paused)))
     }
 
@@ -162,6 +169,11 @@ impl Peer {
     /// Returns when the conversation is due. A paused connection has none: answers that are not read cannot be late.
     fn conversation_deadline(&self, paused: bool) -> Option<Instant> {
         self.conversation.deadline().filter(|_| self.session.is_open() && !paused)
+    }
+
+    /// Returns when to look for a change of the files with credentials; only while waiting for the next dial.
+    fn file_check_at(&self) -> Option<Instant> {
+        self.link.check_files_at.filter(|_| self.session.is_waiting())
     }
 
     /// The upgrade has succeeded: sends the user's texts, then what the dialect begins with.
@@ -246,6 +258,7 @@ impl Peer {
         self.session.handle(io.now, Input::Lost { why: &why, jitter });
         let (after, retry_in) = (self.session.client_state(), self.session.retry_in(io.now));
         let stopped = self.session.is_done() && after == ClientState::Disconnected;
+        self.link.watch_files(&why, io.now);
         if !stopped {
             let line = self.report.log.lost(&why, retry_in, self.session.is_routine(), io.now);
             self.log(line);

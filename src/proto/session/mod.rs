@@ -214,6 +214,11 @@ impl Session {
         }
     }
 
+    /// True while waiting for the next dial.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting { .. })
+    }
+
     /// True from the dial until the connection is open or lost.
     pub fn is_opening(&self) -> bool {
         matches!(self.state, State::Opening { .. })
@@ -385,7 +390,8 @@ impl Session {
         let wait = if routine {
             policy::routine_wait(jitter)
         } else {
-            let wait = self.policy.backoff(self.failures, jitter);
+            let failures = if why.retry == Retry::AtCap { u32::MAX } else { self.failures };
+            let wait = self.policy.backoff(failures, jitter);
             self.failures = self.failures.saturating_add(1);
             wait
         };

@@ -208,6 +208,17 @@ fn retry_after_is_honoured_up_to_an_hour() {
 }
 
 #[test]
+fn a_refused_credential_that_may_change_is_retried_at_the_cap_until_the_limit() {
+    let mut sim = SessionSim::with(|policy| policy.max_reconnects = Some(3));
+    for dial in 0..3 {
+        sim.tick().refused_for(Retry::AtCap);
+        assert_eq!(sim.due(), Some(f64::from(dial + 1) * 60.0));
+    }
+    sim.tick().refused_for(Retry::AtCap);
+    assert!(sim.session.is_done());
+}
+
+#[test]
 fn reconnect_ends_a_wait() {
     let mut sim = SessionSim::new();
     sim.tick().refused().at(1.0).input(Input::Reconnect).tick().expect(&[
