@@ -241,9 +241,10 @@ pub use proto::dns::Family;
 pub use proto::session::Stale;
 pub use proto::uri::InvalidUri;
 
-/// Internals that the tests under tests/ need. They are not part of the public interface and may change at any time.
+/// Internals that the command and the tests under tests/ need. They are not part of the public interface and may change at any time.
 #[doc(hidden)]
 pub mod internal {
+    pub use crate::monitor::event_loop::timestamp;
     pub use crate::net::tls;
     pub use crate::proto::http::upgrade;
 }

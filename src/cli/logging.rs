@@ -1,11 +1,10 @@
 //! The log: records go into a bounded buffer, which the loop drains into stderr's queue or the log file.
 //!
 //! env_logger would write to stderr itself and block on its reader. Here it only filters records by level and target. The
-//! loop drains the buffer at least once per turn and puts the time of the turn on the lines.
+//! loop drains the buffer at least once per turn. A line bears the time at which it was made: a turn may take long.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use env_logger::{Builder, Logger};
 use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
@@ -30,13 +29,16 @@ pub fn parse_level(name: &str) -> Option<LevelFilter> {
     })
 }
 
+/// Returns the present time as the log writes it: `2026-01-02T03:04:05.678Z`.
+pub type Stamp = fn() -> String;
+
 /// Installs a logger that writes records of `level` and above into the returned buffer.
 ///
 /// # Errors
 /// A logger has been installed before.
-pub fn install(level: LevelFilter) -> Result<LogBuffer, SetLoggerError> {
+pub fn install(level: LevelFilter, stamp: Stamp) -> Result<LogBuffer, SetLoggerError> {
     let buffer = LogBuffer::default();
-    log::set_boxed_logger(Box::new(logger(level, &buffer)))?;
+    log::set_boxed_logger(Box::new(logger(level, stamp, &buffer)))?;
     log::set_max_level(level);
     Ok(buffer)
 }
@@ -47,36 +49,37 @@ pub struct LogBuffer(Arc<Mutex<Buffered>>);
 
 #[derive(Default)]
 struct Buffered {
-    /// One `LEVEL text` per line, each with a line feed.
+    /// One `STAMP LEVEL text` per line, each with a line feed.
     lines: String,
     dropped: u64,
+    /// Time of the latest line that was dropped.
+    dropped_at: String,
 }
 
 impl LogBuffer {
     /// Passes each line to `each` as `2026-01-02T03:04:05.678Z LEVEL text`, without a line feed, and empties the buffer.
-    /// `wall` is the time of the turn.
     ///
     /// The lines are taken out first, so that `each` may log: such records wait for the next drain.
-    pub fn drain(&self, wall: SystemTime, mut each: impl FnMut(&str, Level)) {
-        let Buffered { lines, dropped } = mem::take(&mut *self.lock());
-        if lines.is_empty() && dropped == 0 {
-            return;
-        }
-        let time = humantime::format_rfc3339_millis(wall);
+    pub fn drain(&self, mut each: impl FnMut(&str, Level)) {
+        let Buffered { lines, dropped, dropped_at } = mem::take(&mut *self.lock());
         for line in lines.lines() {
-            let level = Level::iter().find(|level| line.starts_with(level.as_str())).unwrap_or(Level::Info);
-            each(&format!("{time} {line}"), level);
+            let word = line.split(' ').nth(1).unwrap_or_default();
+            each(line, Level::iter().find(|level| word == level.as_str()).unwrap_or(Level::Info));
         }
         if dropped > 0 {
-            each(&format!("{time} WARN {dropped} log lines dropped, too many at once"), Level::Warn);
+            each(&format!("{dropped_at} WARN {dropped} log lines dropped, too many at once"), Level::Warn);
         }
     }
 
-    fn push(&self, line: &str) {
+    fn push(&self, stamp: String, level: Level, text: &str) {
         let mut buffered = self.lock();
-        match buffered.lines.len() + line.len() <= MAX_BYTES {
-            true => buffered.lines.push_str(line),
-            false => buffered.dropped += 1,
+        if buffered.lines.len() + stamp.len() + text.len() + 8 > MAX_BYTES {
+            buffered.dropped += 1;
+            buffered.dropped_at = stamp;
+            return;
+        }
+        for part in [&stamp, " ", level.as_str(), " ", text, "\n"] {
+            buffered.lines.push_str(part);
         }
     }
 
@@ -89,6 +92,7 @@ impl LogBuffer {
 /// The logger: filters by env_logger, writes into the buffer.
 struct BufferedLogger {
     filter: Logger,
+    stamp: Stamp,
     buffer: LogBuffer,
 }
 
@@ -101,24 +105,28 @@ impl Log for BufferedLogger {
         if self.enabled(record.metadata()) {
             // Escaped, a record is one line, and text of a server that it quotes cannot control the terminal.
             let text = record.args().to_string();
-            self.buffer.push(&format!("{} {}\n", record.level(), wsmon::escape(&text)));
+            self.buffer.push((self.stamp)(), record.level(), &wsmon::escape(&text));
         }
     }
 
     fn flush(&self) {}
 }
 
-fn logger(level: LevelFilter, buffer: &LogBuffer) -> BufferedLogger {
+fn logger(level: LevelFilter, stamp: Stamp, buffer: &LogBuffer) -> BufferedLogger {
     // The format is never used. Naming one keeps env_logger's default format out of the binary.
     let filter = Builder::new().filter(Some(TARGET), level).format(|_, _| Ok(())).build();
-    BufferedLogger { filter, buffer: buffer.clone() }
+    BufferedLogger { filter, stamp, buffer: buffer.clone() }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
     use super::*;
+
+    const STAMP: Stamp = || "2026-01-02T03:04:05.678Z".to_owned();
+
+    fn logger(level: LevelFilter, buffer: &LogBuffer) -> BufferedLogger {
+        super::logger(level, STAMP, buffer)
+    }
 
     fn record(logger: &BufferedLogger, target: &str, level: Level, text: &str) {
         logger.log(&Record::builder().target(target).level(level).args(format_args!("{text}")).build());
@@ -126,8 +134,7 @@ mod tests {
 
     fn drained(buffer: &LogBuffer) -> Vec<(String, Level)> {
         let mut lines = Vec::new();
-        let wall = UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
-        buffer.drain(wall, |line, level| lines.push((line.to_owned(), level)));
+        buffer.drain(|line, level| lines.push((line.to_owned(), level)));
         lines
     }
 
@@ -203,7 +210,7 @@ mod tests {
         let buffer = LogBuffer::default();
         let logger = logger(LevelFilter::Info, &buffer);
         record(&logger, "wsmon", Level::Info, "one");
-        buffer.drain(UNIX_EPOCH, |_, _| record(&logger, "wsmon", Level::Info, "two"));
+        buffer.drain(|_, _| record(&logger, "wsmon", Level::Info, "two"));
         assert_eq!(texts(&buffer), ["INFO two"]);
     }
 }

@@ -60,7 +60,7 @@ impl Output {
     /// Writes the buffered log lines to the log file, or queues them for stderr; errors go to stderr in any case.
     pub fn write_log(&mut self, now: Now) {
         let Output { stdout, stderr, log, log_file, .. } = self;
-        log.drain(now.wall, |line, level| {
+        log.drain(|line, level| {
             if let Some(file) = log_file {
                 file.write_line(line, now.mono);
             }

@@ -44,7 +44,8 @@ impl Source {
 
 /// Runs the plan to its end and returns the exit status.
 pub fn run(plan: Box<Plan>) -> Result<u8, Failure> {
-    let log = logging::install(plan.log_level).map_err(|error| Failure::local(error.to_string()))?;
+    let log = logging::install(plan.log_level, wsmon::internal::timestamp)
+        .map_err(|error| Failure::local(error.to_string()))?;
     let mut run = Run::new(plan, log)?;
     let end = run.watch()?;
     run.finish(end)

@@ -51,6 +51,14 @@ pub fn memory_size(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Reads the limit of a message: at most 1 GiB, and not 0.
+pub fn message_size(text: &str) -> Result<usize, String> {
+    match memory_size(text)? {
+        bytes if bytes > 1 << 30 => Err("must be at most 1G".to_owned()),
+        bytes => Ok(bytes),
+    }
+}
+
 /// Reads a size; 0 is `None`, "never".
 pub fn size_or_none(text: &str) -> Result<Option<u64>, String> {
     Ok(Some(size(text)?).filter(|&bytes| bytes > 0))
@@ -207,6 +215,9 @@ mod tests {
             assert!(size(text).is_err(), "{text}");
         }
         assert!(memory_size("0").is_err());
+        assert_eq!(message_size("1G"), Ok(1 << 30));
+        assert_eq!(message_size("1073741825"), Err("must be at most 1G".to_owned()));
+        assert!(message_size("0").is_err());
         assert_eq!(size_or_none("0"), Ok(None));
     }
 

@@ -172,9 +172,10 @@ fn read(path: &str) -> String {
     read_to_string(path).unwrap_or_default()
 }
 
-/// Formats a time as UTC with a `Z`. The real server sends local time without a zone, which is ambiguous.
+/// Formats a time as UTC with a `Z`. The real server sends local time without a zone, which is ambiguous. A clock before
+/// 1970, for which humantime panics, is taken as 1970.
 fn timestamp(wall: SystemTime) -> String {
-    humantime::format_rfc3339_micros(wall).to_string()
+    humantime::format_rfc3339_micros(wall.max(SystemTime::UNIX_EPOCH)).to_string()
 }
 
 /// Writes a JSON object with the spacing of Python's json.dumps. Absent values are left out.
@@ -243,6 +244,11 @@ mod tests {
 
     fn wall() -> SystemTime {
         UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456)
+    }
+
+    #[test]
+    fn a_clock_before_1970_is_taken_as_1970() {
+        assert_eq!(timestamp(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00.000000Z");
     }
 
     #[test]

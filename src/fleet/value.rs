@@ -1,6 +1,5 @@
 //! Values with units, for the texts of alerts.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use crate::model::decimal::push_decimal;
@@ -12,8 +11,7 @@ pub fn push_value(out: &mut String, unit: Unit, value: f64) {
     match unit {
         Unit::Percent => push_fixed(out, value, 0, 1),
         Unit::Bytes | Unit::BytesPerSecond => push_bytes(out, value),
-        // Writing to a String cannot fail.
-        Unit::Load => drop(write!(out, "{value:.2}")),
+        Unit::Load => push_fixed(out, value, 0, 2),
         Unit::Seconds => push_seconds(out, value),
         Unit::Megahertz => push_fixed(out, value, 0, 0),
         Unit::Celsius | Unit::Watt | Unit::Count => push_short(out, value),

@@ -1,6 +1,5 @@
 //! A metric's value with its unit, for people.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use crate::format::style::{Severity, Style};
@@ -19,8 +18,7 @@ pub fn push_value(out: &mut String, unit: Unit, value: f64, style: Style) {
             number::push_bytes(out, value);
             out.push_str("/s");
         }
-        // Writing to a String cannot fail.
-        Unit::Load => drop(write!(out, "{value:.2}")),
+        Unit::Load => number::push_fixed(out, value, 0, 2),
         // The cast saturates: a negative number becomes 0.
         Unit::Seconds => number::push_duration(out, Duration::from_secs(value as u64)),
         Unit::Megahertz => {

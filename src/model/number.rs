@@ -5,11 +5,20 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::time::has_zone;
 
-/// Appends a number as `{:width$.decimals$}` does, but several times faster for most values.
+/// Below this a number is written in full; from it on as `1e15`, since 1e308 would have 309 digits.
+const EXPONENT_FROM: f64 = 1e15;
+
+/// Appends a number as `{:width$.decimals$}` does, but several times faster for most values; from 1e15 on with an
+/// exponent.
 ///
 /// Values with more than one decimal, from 1e9 on, or so close to a tie that scaling could change the rounding, are left
 /// to the standard library.
 pub fn push_fixed(out: &mut String, value: f64, width: usize, decimals: usize) {
+    if value.is_finite() && value.abs() >= EXPONENT_FROM {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{:>width$}", exponential(value));
+        return;
+    }
     let scaled = value.abs() * if decimals == 0 { 1.0 } else { 10.0 };
     let whole = scaled as u64;
     let fraction = scaled - whole as f64;
@@ -42,6 +51,20 @@ pub fn push_fixed(out: &mut String, value: f64, width: usize, decimals: usize) {
     }
     let start = at.min(text.len().saturating_sub(width));
     out.push_str(std::str::from_utf8(&text[start..]).unwrap_or_default());
+}
+
+/// Returns a number from [`EXPONENT_FROM`] on in its shortest form with an exponent: `1.5e15`.
+fn exponential(value: f64) -> String {
+    let mut text = String::new();
+    super::json::push_number(&mut text, value);
+    // From 1e16 on it has an exponent already; below it is like `-1234567890123456.5`.
+    let Some((whole, fraction)) = text.split_once('.').filter(|_| !text.contains('e')) else {
+        return text.replace("e+", "e");
+    };
+    let (first, rest) = whole.split_at(whole.len() - 15);
+    let rest = format!("{rest}{fraction}");
+    let rest = rest.trim_end_matches('0');
+    format!("{first}{}{rest}e15", if rest.is_empty() { "" } else { "." })
 }
 
 /// Appends a number with one decimal, or none if the decimal is 0.
@@ -149,7 +172,8 @@ mod tests {
             assert_eq!(text(|out| push_fixed(out, value, 5, 1)), format!("{value:5.1}"));
             assert_eq!(text(|out| push_fixed(out, value, 3, 0)), format!("{value:3.0}"));
         };
-        for value in [0.0, -0.0, 2.5, 3.5, 0.25, 79.95, 99.95, -0.04, 1e15, 1e300, 999_999_999.95, 1e8 - 0.05] {
+        for value in [0.0, -0.0, 2.5, 3.5, 0.25, 79.95, 99.95, -0.04, 1e15_f64.next_down(), 999_999_999.95, 1e8 - 0.05]
+        {
             check(value);
             check(-value);
         }
@@ -163,6 +187,31 @@ mod tests {
             check(tie);
             check(tie.next_up());
             check(tie.next_down());
+        }
+    }
+
+    #[test]
+    fn large_numbers_have_an_exponent_and_keep_their_value() {
+        for (value, expected) in [
+            (1e15, " 1e15"),
+            (-1e15, "-1e15"),
+            (1.5e15, "1.5e15"),
+            (1_234_567_890_123_456.0, "1.234567890123456e15"),
+            (9.2e18, "9.2e18"),
+            (f64::MAX, "1.7976931348623157e308"),
+        ] {
+            assert_eq!(text(|out| push_fixed(out, value, 5, 1)), expected);
+            assert_eq!(expected.trim().parse(), Ok(value));
+        }
+        let mut random = Random::new(3);
+        for _ in 0..20_000 {
+            let value = f64::from_bits(random.next_u64());
+            let short = text(|out| push_short(out, value));
+            assert!(short.len() <= 24, "{short}");
+            if value.is_finite() && value.abs() >= EXPONENT_FROM {
+                assert!(short.contains('e') && short.parse() == Ok(value), "{short}");
+            }
+            assert!(text(|out| push_bytes(out, value)).len() <= 28);
         }
     }
 

@@ -295,9 +295,10 @@ impl Monitor {
         Statistics::total(servers)
     }
 
-    /// Returns the latest samples, oldest first: at most 1000, and none unless [`Server::history`] was set.
-    pub fn history(&self, id: usize) -> impl ExactSizeIterator<Item = &Sample<'static>> {
-        self.peers[id].report.history.iter()
+    /// Returns the metrics of the latest samples, oldest first: at most 1000, and none unless [`Server::history`] was
+    /// set. Texts, time stamps and the use of single cores are not kept.
+    pub fn history(&self, id: usize) -> impl ExactSizeIterator<Item = Sample<'static>> {
+        self.peers[id].report.history.iter().map(|numbers| Sample::from_numbers(*numbers))
     }
 
     /// Returns the latest sample, also without a history. Each call decodes its message again.
@@ -461,6 +462,13 @@ impl fmt::Display for DuplicateLabel {
 }
 
 impl std::error::Error for DuplicateLabel {}
+
+/// Returns the present time as RFC 3339 in UTC with milliseconds.
+pub fn timestamp() -> String {
+    let mut out = String::new();
+    crate::model::number::push_timestamp(&mut out, SystemTime::now());
+    out
+}
 
 fn read_clock() -> Now {
     Now { mono: Instant::now(), wall: SystemTime::now() }

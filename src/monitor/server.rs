@@ -174,10 +174,10 @@ impl Server {
         self
     }
 
-    /// Limits a message, in bytes; a larger one ends the connection.
+    /// Limits a message, in bytes; a larger one ends the connection. More than 1 GiB is taken as 1 GiB.
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
-        self.settings.max_message = bytes;
+        self.settings.max_message = bytes.min(1 << 30);
         self
     }
 
@@ -190,7 +190,7 @@ impl Server {
         self
     }
 
-    /// Keeps the last 1000 samples; the statistics then summarise each metric.
+    /// Keeps the metrics of the last 1000 samples, at most 256 KiB; the statistics then summarise each metric.
     #[must_use]
     pub fn history(mut self, keep: bool) -> Self {
         self.settings.history = keep;

@@ -150,8 +150,8 @@ impl Watch {
         self.monitor.statistics()
     }
 
-    /// Returns the latest samples, oldest first: at most 1000, and none unless [`Server::history`] was set.
-    pub fn history(&self) -> impl ExactSizeIterator<Item = &Sample<'static>> {
+    /// Returns the metrics of the latest samples, as [`Monitor::history`] does.
+    pub fn history(&self) -> impl ExactSizeIterator<Item = Sample<'static>> {
         self.monitor.history(SERVER)
     }
 

@@ -22,7 +22,7 @@ const SETTERS: &[ServerSetter] = &[
     ("--ping-interval", |server, text| set(server, units::duration_or_none(text), Server::ping_interval)),
     ("--ping-timeout", |server, text| set(server, units::positive_duration(text), Server::ping_timeout)),
     ("--stale-after", |server, text| set(server, stale(text), Server::stale_after)),
-    ("--max-message", |server, text| set(server, units::memory_size(text), Server::max_message)),
+    ("--max-message", |server, text| set(server, units::message_size(text), Server::max_message)),
     ("--token-file", |server, text| set(server, file(text), Server::token_file)),
     ("--ca-file", |server, text| set(server, file(text), Server::ca_file)),
     ("--tls-name", |server, text| Ok(server.tls_name(text))),

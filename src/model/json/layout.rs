@@ -5,7 +5,7 @@
 
 use std::fmt::{Display, Write};
 
-use super::{Surrogates, is_word, surrogates};
+use super::{Surrogates, is_not_finite, is_unreadable, is_word, surrogates};
 use crate::model::text;
 
 /// White space between the tokens.
@@ -166,7 +166,13 @@ impl<'o> Writer<'o> {
         self.begin_value();
         let len = text.bytes().position(|b| !is_word(b)).unwrap_or(text.len());
         let word = &text[..len];
-        self.out.push_str(if matches!(word, "NaN" | "Infinity" | "-Infinity") { "null" } else { word });
+        let is_null = match self.layout {
+            // JSON readers refuse numbers beyond f64, and with them the whole line.
+            Layout::Line => is_unreadable(word),
+            // The digits are the server's.
+            Layout::Indented => is_not_finite(word),
+        };
+        self.out.push_str(if is_null { "null" } else { word });
         len
     }
 
@@ -260,9 +266,20 @@ mod tests {
     #[test]
     fn both_layouts_keep_order_duplicates_and_the_spelling_of_numbers() {
         let text = " {\"b\" : 1e400,\n\"a\":[ 1.50 , -0, [ ] ],\"b\":{},\"c\":{ \"d\":\"x, {y}\"} } ";
-        assert_eq!(laid_out(text, Layout::Line), r#"{"b":1e400,"a":[1.50,-0,[]],"b":{},"c":{"d":"x, {y}"}}"#);
+        assert_eq!(laid_out(text, Layout::Line), r#"{"b":null,"a":[1.50,-0,[]],"b":{},"c":{"d":"x, {y}"}}"#);
         let indented = "{\n  \"b\": 1e400,\n  \"a\": [\n    1.50,\n    -0,\n    []\n  ],\n  \"b\": {},\n  \"c\": {\n    \"d\": \"x, {y}\"\n  }\n}";
         assert_eq!(laid_out(text, Layout::Indented), indented);
+    }
+
+    #[test]
+    fn a_line_has_no_number_that_a_reader_refuses() {
+        let long = format!("1{}", "0".repeat(400));
+        for number in ["1e400", "-1E+999", "1.5e309", &long] {
+            assert_eq!(laid_out(&format!("[{number},1]"), Layout::Line), "[null,1]");
+        }
+        for number in ["1e308", "-1.7976931348623157E+308", "1e-400", "0.10", "12345678901234567890123"] {
+            assert_eq!(laid_out(number, Layout::Line), number);
+        }
     }
 
     #[test]

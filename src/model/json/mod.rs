@@ -161,9 +161,17 @@ fn string_len(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
+/// Returns true for a word that stands for a number but that JSON readers refuse: not finite, or beyond f64.
 fn is_unreadable(word: &str) -> bool {
+    /// A shorter number without an exponent is within f64.
+    const MAX_DIGITS: usize = 300;
+    let is_number = word.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    let may_overflow = is_number && (word.len() > MAX_DIGITS || word.contains(['e', 'E']));
+    is_not_finite(word) || may_overflow && number(word).is_none() && is_json(word)
+}
+
+fn is_not_finite(word: &str) -> bool {
     matches!(word, "NaN" | "Infinity" | "-Infinity")
-        || (word.starts_with(|c: char| c == '-' || c.is_ascii_digit()) && number(word).is_none() && is_json(word))
 }
 
 fn push_repaired_string(out: &mut String, string: &str) {

@@ -10,10 +10,13 @@ use crate::model::metric::{Metric, Text};
 
 use field::Field;
 
+/// The value of each metric, in the order of [`Metric::ALL`]; NaN for those that are absent.
+pub(crate) type Numbers = [f64; Metric::ALL.len()];
+
 /// One reading of a host's metrics. Values that the server did not send are absent.
 #[derive(Clone)]
 pub struct Sample<'a> {
-    numbers: [f64; Metric::ALL.len()],
+    numbers: Numbers,
     texts: [Option<Cow<'a, str>>; Text::ALL.len()],
     /// The server's own time stamp, as it wrote it.
     pub at: Option<Cow<'a, str>>,
@@ -32,6 +35,15 @@ impl<'a> Sample<'a> {
             per_core: Vec::new(),
             rules,
         }
+    }
+
+    /// A sample with metrics alone.
+    pub(crate) fn from_numbers(numbers: Numbers) -> Self {
+        Sample { numbers, ..Sample::new(&[]) }
+    }
+
+    pub(crate) fn numbers(&self) -> &Numbers {
+        &self.numbers
     }
 
     /// Returns the metric's value in the unit of its row; `None` if the server did not send one.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::model::error::Disconnect;
 use crate::model::event::Event;
 use crate::model::metric::Metric;
-use crate::model::sample::Sample;
+use crate::model::sample::Numbers;
 use crate::model::stats::{PastError, Statistics, Summary};
 use crate::model::time::Now;
 use crate::monitor::connection_log::ConnectionLog;
@@ -20,7 +20,8 @@ pub struct Report {
     /// Counters that grow; [`Report::statistics`] fills in the rest.
     pub counters: Statistics,
     pub log: ConnectionLog,
-    pub history: VecDeque<Sample<'static>>,
+    /// Metrics of the latest samples. Numbers alone, so that [`MAX_HISTORY`] is a bound in bytes too.
+    pub history: VecDeque<Numbers>,
     pub last_disconnect: Option<Box<Disconnect>>,
     /// The text of the message with the latest sample. It is copied: a slice of the socket's buffer would keep all of
     /// the buffer alive.
@@ -62,7 +63,7 @@ impl Report {
         self.counters.bytes_sent += bytes as u64;
     }
 
-    /// Keeps the message's text if it holds a sample, and the sample itself where a history is wanted.
+    /// Keeps the message's text if it holds a sample, and the sample's metrics where a history is wanted.
     pub fn keep_samples(&mut self, text: &str, events: &[Event<'_>], history: bool) {
         for event in events {
             let Event::Sample(sample) = event else { continue };
@@ -72,7 +73,7 @@ impl Report {
                 if self.history.len() == MAX_HISTORY {
                     self.history.pop_front();
                 }
-                self.history.push_back((**sample).clone().into_owned());
+                self.history.push_back(*sample.numbers());
             }
         }
     }
@@ -92,7 +93,8 @@ impl Report {
         let mut summaries = Vec::new();
         for metric in Metric::ALL {
             let mut summary = Summary::default();
-            self.history.iter().filter_map(|sample| sample.get(*metric)).for_each(|value| summary.add(value));
+            let values = self.history.iter().map(|numbers| numbers[*metric as usize]);
+            values.filter(|value| !value.is_nan()).for_each(|value| summary.add(value));
             if summary.samples > 0 {
                 summaries.push((metric.row().name, summary));
             }

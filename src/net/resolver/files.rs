@@ -11,8 +11,8 @@ use crate::proto::dns::conf::{self, Conf};
 
 /// Upper bound on the bytes read of a resolv.conf.
 const CONF_BYTES: u64 = 64 << 10;
-/// Upper bound on a line of a hosts file; the rest of a longer one counts as the next line.
-const LINE_BYTES: u64 = 4096;
+/// Upper bound on a line of a hosts file; a longer one is skipped.
+const LINE_BYTES: usize = 4096;
 /// Upper bound on the hosts whose addresses are cached.
 const MAX_HOSTS: usize = 256;
 /// Upper bound on the addresses of one host.
@@ -102,12 +102,18 @@ fn find_host(path: &Path, host: &str) -> Vec<SocketAddr> {
     let mut found = Vec::new();
     let Ok(file) = File::open(path) else { return found };
     let (mut reader, mut line) = (BufReader::new(file), Vec::new());
+    // True while the rest of an overlong line is skipped: its end must not be taken for a line.
+    let mut skipping = false;
     while found.len() < MAX_ADDRESSES {
         line.clear();
-        match reader.by_ref().take(LINE_BYTES).read_until(b'\n', &mut line) {
-            Ok(1..) => found.extend(conf::parse_hosts_line(&String::from_utf8_lossy(&line), host, 0, &interface_index)),
-            Ok(0) | Err(_) => break,
+        if !matches!(reader.by_ref().take(LINE_BYTES as u64).read_until(b'\n', &mut line), Ok(1..)) {
+            break;
         }
+        let cut = line.len() == LINE_BYTES && !line.ends_with(b"\n");
+        if !cut && !skipping {
+            found.extend(conf::parse_hosts_line(&String::from_utf8_lossy(&line), host, 0, &interface_index));
+        }
+        skipping = cut;
     }
     found
 }

@@ -56,6 +56,19 @@ fn a_hosts_file_of_blocked_names_is_searched_to_its_end() {
 }
 
 #[test]
+fn no_part_of_an_overlong_line_is_taken_for_a_line() {
+    let dir = TestFiles::new();
+    for len in (4080..4110).chain(8180..8210) {
+        let text = format!("{}10.0.0.7 router\n10.0.0.8 other\n", "# ".repeat(len / 2) + &"#"[..len % 2]);
+        let text = text + &format!("10.0.0.9 other {}\n", "x".repeat(len));
+        let mut files = dir.resolver_files("", &text, 53);
+        assert!(hosts(&mut files, "router").is_empty(), "{len}");
+        let expected = if len + 16 <= 4096 { &["10.0.0.8:9", "10.0.0.9:9"][..] } else { &["10.0.0.8:9"] };
+        assert_eq!(hosts(&mut files, "other"), expected, "{len}");
+    }
+}
+
+#[test]
 fn only_regular_files_are_opened() {
     let dir = TestFiles::new();
     let (fifo, folder) = (dir.0.file("fifo"), dir.0.path().to_owned());

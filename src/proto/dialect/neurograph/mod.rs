@@ -21,6 +21,7 @@ use super::{
 };
 use crate::model::event::{Answer, Event, ServerError};
 use crate::model::json::{self, Node};
+use crate::model::number;
 use crate::proto::dialect::requests::RequestSpec;
 use crate::proto::uri::{Endpoint, percent_encode};
 
@@ -283,7 +284,12 @@ fn error<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcom
     let own =
         context.state.neurograph.refused(&words, retry_at) || retry_at.is_some_and(|at| context.requests.postpone(at));
     let text = match wait {
-        Some(wait) => format!("{words} (retry after {wait:.2} s)").into(),
+        Some(wait) => {
+            let mut text = format!("{words} (retry after ");
+            number::push_fixed(&mut text, wait, 0, 2);
+            text.push_str(" s)");
+            text.into()
+        }
         None => words,
     };
     let mut outcome = Outcome::from(Event::Error(ServerError { text, severity: None, ..ServerError::default() }));
