@@ -214,6 +214,7 @@ mod proto;
 pub mod testing;
 
 pub use fleet::board::{Board, BoardProcess, BoardRow};
+pub use fleet::exposition::push_exposition;
 pub use fleet::grammar::{Level, Rule, RuleError, Threshold, Thresholds};
 pub use fleet::quantity::{Aggregate, Quantity, Subject};
 pub use fleet::range::Range;

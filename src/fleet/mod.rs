@@ -3,6 +3,7 @@
 //! All of it is pure: times are arguments, and nothing is opened, printed or waited for.
 
 pub mod board;
+pub mod exposition;
 pub mod grammar;
 pub mod quantity;
 pub mod range;

@@ -115,6 +115,12 @@ impl Summary {
         }
     }
 
+    /// Returns the sum of the values.
+    #[must_use]
+    pub fn sum(&self) -> f64 {
+        self.sum
+    }
+
     /// Returns the arithmetic mean; `None` if there are no values.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
