@@ -220,6 +220,7 @@ pub use fleet::quantity::{Aggregate, Quantity, Subject};
 pub use fleet::range::Range;
 pub use fleet::rules::{LevelChange, Rules};
 pub use format::style::Style;
+pub use format::template::Template;
 pub use format::{FORMATS, Format, format};
 pub use mio;
 pub use model::error::{Disconnect, Fault, Phase, Retry};

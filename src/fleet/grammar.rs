@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::fleet::quantity::{Aggregate, Quantity, Subject};
 use crate::fleet::range::{Range, duration};
 use crate::model::spelling::closest;
-use crate::model::text::escape;
+use crate::model::text::excerpt;
 
 /// The names that a RANGE without NAME applies to.
 const UNNAMED: [&str; 4] = ["cpu", "memory", "disk", "gpu"];
@@ -165,7 +165,7 @@ impl Thresholds {
         let mut added = self.clone();
         for item in list.split(',') {
             let item = item.trim();
-            added.add_item(level, item).map_err(|why| RuleError { item: shortened(item), why })?;
+            added.add_item(level, item).map_err(|why| RuleError { item: excerpt(item), why })?;
         }
         *self = added;
         Ok(())
@@ -226,9 +226,9 @@ fn rule(subject: Subject, text: &str) -> Result<Rule, String> {
         Some((range, hold)) => (range.trim(), Some(hold.trim())),
         None => (text.trim(), None),
     };
-    let range_read = Range::parse(range, subject.quantity.unit()).map_err(|why| shortened(&why))?;
+    let range_read = Range::parse(range, subject.quantity.unit()).map_err(|why| excerpt(&why))?;
     let (text, hold) = match hold {
-        Some(hold) => (format!("{subject}={range}/{hold}"), duration(hold).map_err(|why| shortened(&why))?),
+        Some(hold) => (format!("{subject}={range}/{hold}"), duration(hold).map_err(|why| excerpt(&why))?),
         None => (format!("{subject}={range}"), Duration::ZERO),
     };
     Ok(Rule { range: range_read, hold, unnamed: false, text: text.into() })
@@ -240,7 +240,7 @@ fn subject(text: &str) -> Result<Subject, String> {
         None => (text, None),
     };
     let Some(quantity) = Quantity::named(name) else {
-        let name_shown = shortened(name);
+        let name_shown = excerpt(name);
         return Err(match closest(name, Quantity::names()) {
             _ if name.is_empty() => "a name is missing before '='".to_owned(),
             Some(meant) => format!("no metric is called '{name_shown}', did you mean {meant}?"),
@@ -256,16 +256,7 @@ fn subject(text: &str) -> Result<Subject, String> {
 
 fn aggregate_named(name: &str) -> Result<Aggregate, String> {
     let known = Aggregate::ALL.into_iter().find(|aggregate| aggregate.name() == name);
-    known.ok_or_else(|| format!("'.{}' is not known: choose from .mean, .max, .min, .sum", shortened(name)))
-}
-
-/// Escapes and truncates a text for an error.
-fn shortened(text: &str) -> String {
-    /// In bytes.
-    const LONGEST: usize = 160;
-    let end = (0..=LONGEST.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
-    let dots = if end < text.len() { "..." } else { "" };
-    format!("{}{dots}", escape(&text[..end]))
+    known.ok_or_else(|| format!("'.{}' is not known: choose from .mean, .max, .min, .sum", excerpt(name)))
 }
 
 #[cfg(test)]

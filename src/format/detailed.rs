@@ -16,8 +16,10 @@ use crate::model::sample::read::other_members;
 pub const FORMAT: Format = Format {
     name: "detailed",
     about: "several lines with all that the server sent",
+    head: None,
     write,
     stats: stats::push_text,
+    stats_apart: false,
     gap: None,
 };
 

@@ -5,7 +5,7 @@
 use super::{Format, json, stats};
 use crate::format::style::Style;
 use crate::model::decimal::Decimal;
-use crate::model::event::{Alert, AlertPhase, Event, Message, Process, ProcessChange, Processes, Raw};
+use crate::model::event::{Alert, Event, Message, Process, ProcessChange, Processes, Raw};
 use crate::model::json::{Layout, Writer};
 use crate::model::metric::{METRICS, Metric, TEXTS, Text};
 use crate::model::sample::Sample;
@@ -13,8 +13,10 @@ use crate::model::sample::Sample;
 pub const FORMAT: Format = Format {
     name: "events",
     about: "one line of JSON for each event, in a form common to all servers",
+    head: None,
     write,
     stats: |out, statistics, _| stats::push_json(out, statistics, Layout::Line),
+    stats_apart: false,
     gap: Some(json::gap),
 };
 
@@ -152,11 +154,7 @@ fn push_alert(json: &mut Writer<'_>, alert: &Alert<'_>) {
     text(json, "message", &alert.message);
     number(json, "value", alert.value);
     number(json, "threshold", alert.threshold);
-    json.member("phase").string(match alert.phase {
-        AlertPhase::Begins => "begins",
-        AlertPhase::Changes => "changes",
-        AlertPhase::Ends => "ends",
-    });
+    json.member("phase").string(alert.phase.name());
     optional(json, "rule", alert.rule.as_deref());
 }
 
@@ -190,7 +188,7 @@ mod tests {
 
     use super::super::tests::*;
     use super::*;
-    use crate::model::event::Answer;
+    use crate::model::event::{AlertPhase, Answer};
 
     const HEAD: &str = r#"{"received_at":"2026-01-02T03:04:05.678Z","server":"nas\u001b","kind":"#;
 

@@ -11,19 +11,23 @@ use crate::model::number;
 pub const JSON: Format = Format {
     name: "json",
     about: "the message itself, indented",
+    head: None,
     write: write_indented,
     stats: |out, statistics, _| stats::push_json(out, statistics, Layout::Indented),
+    stats_apart: false,
     gap: Some(gap),
 };
 
 pub const JSONL: Format = Format {
     name: "jsonl",
     about: "one line of JSON for each message, with the time and the server",
+    head: None,
     write: |out, message, _| match message.events {
         [Event::State(change)] => write_state(out, message, change),
         _ => push_object(out, message, Layout::Line),
     },
     stats: |out, statistics, _| stats::push_json(out, statistics, Layout::Line),
+    stats_apart: false,
     gap: Some(gap),
 };
 

@@ -2,15 +2,18 @@
 //! unknown format and the tests read the table.
 
 mod compact;
+mod csv;
 mod detailed;
 mod event_lines;
 mod events;
+mod influx;
 mod json;
 mod lines;
 mod processes;
 mod simple;
 mod stats;
 pub mod style;
+pub mod template;
 mod value;
 
 use crate::format::style::Style;
@@ -27,11 +30,13 @@ use crate::model::stats::Statistics;
 /// static TABS: Format = Format {
 ///     name: "tabs",
 ///     about: "server and processor use, separated by tabs",
+///     head: Some(|out| out.push_str("server\tcpu\n")),
 ///     write,
 ///     stats: |out, statistics, _| {
 ///         let (messages, disconnections) = (statistics.messages_received, statistics.total_disconnections);
 ///         out.push_str(&format!("{messages} messages, {disconnections} disconnections\n"));
 ///     },
+///     stats_apart: false,
 ///     gap: None,
 /// };
 ///
@@ -50,11 +55,14 @@ use crate::model::stats::Statistics;
 /// let mut monitor = Monitor::new()?;
 /// monitor.add(Server::new(uri)?.label("nas").max_reconnects(Some(0)))?;
 /// let (mut out, style) = (String::new(), Style::default());
+/// if let Some(head) = TABS.head {
+///     head(&mut out);
+/// }
 /// while !monitor.is_done() {
 ///     monitor.turn(None, &mut |message| (TABS.write)(&mut out, message, &style))?;
 /// }
 /// (TABS.stats)(&mut out, &monitor.statistics(), &style);
-/// assert_eq!(out, "nas\t60\nnas\t70\n3 messages, 1 disconnections\n");
+/// assert_eq!(out, "server\tcpu\nnas\t60\nnas\t70\n3 messages, 1 disconnections\n");
 /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -67,18 +75,30 @@ pub struct Format {
     pub name: &'static str,
     /// A short description.
     pub about: &'static str,
+    /// Appends a header, for the beginning of a file or stream; `None` if the format has none.
+    pub head: Option<fn(&mut String)>,
     /// Appends the lines of one message; nothing if it has nothing to show. They are printed as a whole, or dropped as a
     /// whole if the reader is too slow.
     pub write: fn(&mut String, &Message<'_>, &Style),
     /// Appends the statistics.
     pub stats: fn(&mut String, &Statistics, &Style),
+    /// True if a consumer of the output cannot bear statistics in it: the command writes them to stderr.
+    pub stats_apart: bool,
     /// Returns the line that replaces this many dropped messages; `None` if the format has no such line.
     pub gap: Option<fn(u64) -> String>,
 }
 
 /// Every format, in the order in which `--help` lists them.
-pub static FORMATS: &[Format] =
-    &[simple::FORMAT, detailed::FORMAT, compact::FORMAT, json::JSON, json::JSONL, events::FORMAT];
+pub static FORMATS: &[Format] = &[
+    simple::FORMAT,
+    detailed::FORMAT,
+    compact::FORMAT,
+    json::JSON,
+    json::JSONL,
+    events::FORMAT,
+    csv::FORMAT,
+    influx::FORMAT,
+];
 
 /// Returns the format of that name in [`FORMATS`].
 #[must_use]

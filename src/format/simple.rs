@@ -12,8 +12,10 @@ use crate::model::sample::Sample;
 pub const FORMAT: Format = Format {
     name: "simple",
     about: "one line of percentages for each message",
+    head: None,
     write: |out, message, style| push_events(out, message, *style, &TAGS, push_sample),
     stats: stats::push_text,
+    stats_apart: false,
     gap: None,
 };
 

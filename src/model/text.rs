@@ -67,6 +67,16 @@ pub fn push_escaped(out: &mut String, text: &str, ascii: bool) {
     push_replacing(out, text, |b| ascii && !b.is_ascii(), push_escape);
 }
 
+/// Escapes a text for an error, truncated to the length of a line.
+#[must_use]
+pub fn excerpt(text: &str) -> String {
+    /// In bytes.
+    const LONGEST: usize = 160;
+    let end = (0..=LONGEST.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
+    let dots = if end < text.len() { "..." } else { "" };
+    format!("{}{dots}", escape(&text[..end]))
+}
+
 fn push_escape(out: &mut String, c: char) {
     match c {
         '\n' => out.push_str("\\n"),

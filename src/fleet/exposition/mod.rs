@@ -13,7 +13,7 @@ use crate::fleet::board::{Board, BoardProcess, BoardRow};
 use crate::model::decimal::push_decimal;
 use crate::model::metric::{METRICS, Metric, Unit};
 use crate::model::stats::Statistics;
-use crate::model::text::{escape, is_hostile};
+use crate::model::text::{escape, push_replacing};
 
 /// One server with all that its series need.
 struct Server<'b> {
@@ -222,14 +222,16 @@ impl Unique {
 /// visible first, as in all output.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
+    push_replacing(
+        &mut out,
+        text,
+        |b| matches!(b, b'\\' | b'"'),
+        |out, c| match c {
             '\\' => out.push_str("\\\\"),
             '"' => out.push_str("\\\""),
             '\n' => out.push_str("\\n"),
-            _ if is_hostile(c) => out.push_str(&escape(c.encode_utf8(&mut [0; 4])).replace('\\', "\\\\")),
-            _ => out.push(c),
-        }
-    }
+            _ => out.push_str(&escape(c.encode_utf8(&mut [0; 4])).replace('\\', "\\\\")),
+        },
+    );
     out
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::*;
 use crate::fleet::tests::{At, alert, connected, hosted, lost, process, processes, sample};
 use crate::model::event::{AlertPhase, Process};
+use crate::model::text::is_hostile;
 
 fn written(board: &Board) -> String {
     let mut statistics = Statistics { connections: 2, messages_received: 3, ..Statistics::default() };

@@ -70,6 +70,18 @@ pub enum AlertPhase {
     Ends,
 }
 
+impl AlertPhase {
+    /// Returns `begins`, `changes` or `ends`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            AlertPhase::Begins => "begins",
+            AlertPhase::Changes => "changes",
+            AlertPhase::Ends => "ends",
+        }
+    }
+}
+
 /// A list of processes, and the changes since the previous one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Processes<'a> {
