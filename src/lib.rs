@@ -14,7 +14,9 @@
 //! | handle messages by their kind | [`Event`] |
 //! | follow the connection | [`Event::State`], [`ClientState`], [`Disconnect`], [`Statistics`] |
 //! | stop from a signal handler or another thread | [`Stopper`] |
-//! | write the lines of the command | [`format()`], [`Format`] |
+//! | write the lines of the command | [`format()`], [`Format`], [`Template`] |
+//! | keep the latest values of each server, as Prometheus reads them too | [`Board`], [`push_exposition`] |
+//! | compare values with thresholds, over time and over servers | [`Thresholds`], [`Rules`], [`LevelChange`] |
 //!
 //! # Examples
 //!
@@ -159,6 +161,58 @@
 //!     })?;
 //! }
 //! # assert_eq!(messages, 2);
+//! # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Thresholds over a fleet. A change of a level is an event like a server's own alerts, which any format can write:
+//!
+//! ```
+//! use wsmon::{Board, Level, Message, Monitor, Raw, Rules, Server, Style, Thresholds};
+//!
+//! let (web, db) = ("ws://10.0.0.2:8765", "ws://10.0.0.3:8765");
+//! # let (web, db) = (&*doc::serve(3), &*doc::serve(1));
+//! # let mut all = String::new();
+//! let mut thresholds = Thresholds::default();
+//! thresholds.add_warnings("cpu=75,memory=80")?;
+//! // 90 % for five minutes, and at least two servers that are connected:
+//! thresholds.add_criticals("cpu=90/5m,up.sum=2:")?;
+//! let (mut rules, mut board) = (Rules::new(thresholds), Board::default());
+//!
+//! let mut monitor = Monitor::new()?;
+//! for (label, uri) in [("web", web), ("db", db)] {
+//!     let id = monitor.add(Server::new(uri)?.label(label).max_reconnects(Some(0)))?;
+//!     board.add(id, label);
+//! }
+//! let format = wsmon::format("simple").ok_or("no such format")?;
+//! let style = Style { labels: true, ..Style::default() };
+//! while !monitor.is_done() {
+//!     let wait = rules.deadline().map(|at| at.saturating_duration_since(monitor.clock().mono));
+//!     let mut changes = Vec::new();
+//!     monitor.turn(wait, &mut |message| {
+//!         board.update(message);
+//!         changes.extend(rules.step(message.received_mono, &mut board));
+//!     })?;
+//!     changes.extend(rules.step(monitor.now().mono, &mut board));
+//!     for change in &changes {
+//!         let mut lines = String::new();
+//!         let message = Message {
+//!             server: &change.server,
+//!             id: change.id.unwrap_or(usize::MAX),
+//!             received_at: monitor.now().wall,
+//!             received_mono: monitor.now().mono,
+//!             kind: "",
+//!             raw: Raw::None,
+//!             events: &[change.event()],
+//!         };
+//!         (format.write)(&mut lines, &message, &style);
+//!         print!("{lines}"); // web: [ALERT] … WARNING cpu 80.0% (75)
+//! #       all.push_str(&lines);
+//!     }
+//! }
+//! assert_eq!(rules.fleet_level(), Level::Critical);
+//! # assert!(all.contains(" WARNING cpu 80.0% (75)\n"), "{all}");
+//! # assert!(all.contains("*: [ALERT] ") && all.contains(" CRITICAL up.sum "), "{all}");
 //! # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

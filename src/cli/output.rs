@@ -1,5 +1,6 @@
 //! Outputs of the command: stdout, stderr, and the log in a file or on stderr.
 
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 
@@ -27,6 +28,12 @@ pub struct Output {
     pub log_file: Option<Appender>,
     failed: bool,
     drop_reported: bool,
+}
+
+/// Returns true if stdout is a regular file with content: a format's header already stands in it.
+pub fn continues_file() -> bool {
+    let file = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+    file.and_then(|file| file.metadata()).is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0)
 }
 
 impl Output {

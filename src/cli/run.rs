@@ -12,7 +12,7 @@ use wsmon::{Monitor, Statistics};
 use super::demo::{self, Demo};
 use super::file::Appender;
 use super::logging::{self, LogBuffer};
-use super::output::Output;
+use super::output::{self, Output};
 use super::plan::{Exit, Plan};
 use super::signals::{Signal, Signals};
 use super::view::{View, ViewOptions};
@@ -87,8 +87,13 @@ impl Run {
         let format = wsmon::format(plan.format).unwrap_or(&wsmon::FORMATS[0]);
         let limits = QueueLimits { bytes: plan.queue, when_full: plan.when_full, marker: format.gap };
         let tokens = [Source::Stdout.token(), Source::Stderr.token()];
-        let output = Output::open(monitor.registry(), tokens, limits, log, log_file)
+        let mut output = Output::open(monitor.registry(), tokens, limits, log, log_file)
             .map_err(|error| Failure::io("stdout", &error))?;
+        if let Some(push_head) = format.head.filter(|_| !output::continues_file()) {
+            let mut head = String::new();
+            push_head(&mut head);
+            output.print(&head);
+        }
         let options = ViewOptions {
             format,
             style: setup::style(&plan, &monitor),
@@ -304,7 +309,10 @@ impl Run {
         self.log_outcome(&outcome);
         if self.plan.stats {
             let text = self.statistics_text();
-            self.output.print(&text);
+            match self.view.options.format.stats_apart {
+                true => self.output.print_err(&text),
+                false => self.output.print(&text),
+            }
         }
         self.flush_to_the_end()?;
         Ok(if self.output.has_failed() { 3 } else { outcome.status() })

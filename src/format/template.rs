@@ -183,7 +183,7 @@ mod tests {
     use std::time::{Duration, Instant, SystemTime};
 
     use super::*;
-    use crate::model::event::{LogLine, Raw};
+    use crate::model::event::Raw;
 
     fn written(template: &str, values: &[(Metric, f64)], host: &str) -> String {
         let mut sample = Sample::new(&[]);
@@ -191,8 +191,7 @@ mod tests {
         if !host.is_empty() {
             sample.put_text(Text::Host, host.into());
         }
-        let log = LogLine { level: "".into(), source: "".into(), text: "x".into() };
-        let events = [Event::Log(log), Event::Sample(Box::new(sample))];
+        let events = [Event::KeepAlive, Event::Sample(Box::new(sample))];
         let server: Arc<str> = "web".into();
         let received_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
         let received_mono = Instant::now();

@@ -7,6 +7,7 @@ mod client;
 mod data;
 mod docs;
 mod exit_status;
+mod exports;
 mod files;
 mod foreign_text;
 mod hangup;

@@ -1,0 +1,34 @@
+//! Formats for other programs: csv with its header, and statistics that stay out of the output.
+
+use std::fs::OpenOptions;
+
+use crate::client::{command, sample, sending, watched};
+use crate::support::program::Run;
+use crate::support::temp_dir::TempDir;
+
+#[test]
+fn csv_that_is_appended_to_a_file_has_one_header() {
+    let dir = TempDir::new();
+    for usage in [1.5, 2.0] {
+        let server = sending([sample(usage)]);
+        let file = OpenOptions::new().create(true).append(true).open(dir.path("samples.csv")).expect("a new file");
+        let finished = Run::start(command(&server, "-f csv -n 1").stdout(file)).finish();
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+    }
+    let text = dir.read("samples.csv");
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(lines[0].starts_with("received_at,server,host,cpu,"), "{text}");
+    assert!(lines[1].contains("Z,x,,1.5,") && lines[2].contains("Z,x,,2,"), "{text}");
+}
+
+#[test]
+fn a_pipe_always_gets_the_header_and_statistics_go_to_stderr() {
+    for (format, first) in [("csv", "received_at,server,host,"), ("influx", "wsmon,server=x cpu=50 ")] {
+        let finished = watched(&sending([sample(50.0)]), &format!("-s -n 1 -f {format}"));
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        assert!(finished.stdout.starts_with(first), "{finished:?}");
+        assert!(!finished.stdout.contains("Statistics"), "{finished:?}");
+        assert!(finished.stderr.contains("=== Client Statistics ==="), "{finished:?}");
+    }
+}
