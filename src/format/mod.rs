@@ -10,6 +10,7 @@ mod influx;
 mod json;
 mod lines;
 mod processes;
+mod server_table;
 mod simple;
 mod stats;
 pub mod style;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use super::lines::Lines;
+use super::server_table;
 use super::value::push_value;
 use crate::format::style::{RULER, Severity, Style};
 use crate::model::json::{Layout, Writer};
@@ -11,15 +12,19 @@ use crate::model::metric::{METRICS, Unit};
 use crate::model::number;
 use crate::model::stats::{PastError, Saved, Statistics, Summary};
 
-/// Appends the statistics as text. With several servers the totals come first, then each server's own with its label.
+/// Appends the statistics as text. With several servers the totals come first, then a row for each server, then the
+/// histories of all with their labels.
 pub fn push_text(out: &mut String, statistics: &Statistics, style: &Style) {
     let mut lines = Lines { out, label: None, time: None, style: *style };
     lines.line(|_| {});
     lines.colored(RULER, |out| out.push_str("=== Client Statistics ==="));
     push_block(&mut lines, statistics);
+    server_table::push(&mut lines, &statistics.servers);
     for (label, server) in &statistics.servers {
         let mut lines = Lines { out: &mut *lines.out, label: Some(label), time: None, style: *style };
-        push_block(&mut lines, server);
+        for (name, summary) in server.history.iter().flatten() {
+            push_history(&mut lines, name, summary);
+        }
     }
 }
 
@@ -27,7 +32,12 @@ pub fn push_text(out: &mut String, statistics: &Statistics, style: &Style) {
 
 fn push_block(lines: &mut Lines<'_>, statistics: &Statistics) {
     let style = lines.style;
-    lines.entry("", "Server", |out| style.push_escaped(out, &statistics.uri));
+    match statistics.servers.len() {
+        0 => lines.entry("", "Server", |out| style.push_escaped(out, &statistics.uri)),
+        servers => lines.entry("", "Servers", |out| {
+            let _ = write!(out, "{servers}");
+        }),
+    }
     lines.entry("", "State", |out| out.push_str(statistics.current_state.name()));
     lines.entry("", "Messages", |out| {
         let _ = write!(out, "{} received, {} sent", statistics.messages_received, statistics.messages_sent);
@@ -271,12 +281,23 @@ memory_used: min 45.2 B, mean 45.2 B, max 45.2 B, last 45.2 B (samples: 1)
     }
 
     #[test]
-    fn several_servers_have_their_own_labelled_lines_below_the_totals() {
-        let total = Statistics::total(vec![("a".into(), one()), ("b".into(), one())]);
-        let mut out = String::new();
-        push_text(&mut out, &total, &Style::default());
-        assert!(out.contains("\nMessages: 10 received, 0 sent\n"), "{out}");
-        assert!(out.contains("\na: Messages: 5 received, 0 sent\n") && out.contains("\nb: Server: ws://nas:8765\n"));
+    fn several_servers_have_a_row_each_below_the_totals_and_labelled_histories() {
+        let given_up = Statistics { current_state: ClientState::Error, ..Statistics::default() };
+        let servers = vec![("router".into(), one()), ("a\x1b".into(), given_up)];
+        let (mut out, style) = (String::new(), Style { label_width: 6, ..Style::default() });
+        push_text(&mut out, &Statistics::total(servers.clone()), &style);
+        let (totals, rest) = out.split_once("\n\nSERVER").unwrap();
+        assert!(totals.contains("\nServers: 2\nState: error\nMessages: 5 received, 0 sent\n"), "{totals}");
+        let expected = "  STATE      RECEIVED    DATA  CONN  LOST  ERRORS     PING  LAST ERROR
+router  connected         5  3.8 KB     2     0       1  0.50 ms  refused\\x1b
+a\\x1b   error             0   0.0 B     0     0       0        -
+router: cpu: min 45.2%, mean 45.2%, max 45.2%, last 45.2% (samples: 1)
+router: memory_used: min 45.2 B, mean 45.2 B, max 45.2 B, last 45.2 B (samples: 1)
+";
+        assert_eq!(rest, expected);
+        let mut colored = String::new();
+        push_text(&mut colored, &Statistics::total(servers), &Style { color: true, ..style });
+        assert!(colored.contains("\x1b[31ma\\x1b   error  "), "{colored}");
     }
 
     #[test]

@@ -144,6 +144,22 @@ metrics! {
     Network "network" "Network" Host BytesPerSecond;
 }
 
+impl Metric {
+    /// Returns true for a property of the hardware, which is the same in every sample: its minimum and mean say nothing.
+    pub(crate) fn is_constant(self) -> bool {
+        matches!(
+            self,
+            Metric::LogicalCores
+                | Metric::Cores
+                | Metric::FrequencyMax
+                | Metric::MemoryTotal
+                | Metric::DiskTotal
+                | Metric::GpuMemoryTotal
+                | Metric::GpuPowerLimit
+        )
+    }
+}
+
 /// A row of [`TEXTS`].
 #[derive(Debug)]
 pub struct TextRow {

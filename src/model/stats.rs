@@ -51,7 +51,8 @@ pub struct Statistics {
     pub dropped: u64,
     /// Messages saved to a file; `None` if none are to be saved.
     pub saved: Option<Saved>,
-    /// A summary of each metric over the history, by its name in [`crate::METRICS`].
+    /// A summary of each metric over the history, by its name in [`crate::METRICS`]. Constants such as the memory's size
+    /// are left out.
     pub history: Option<Vec<(&'static str, Summary)>>,
     /// The statistics of each server by its label; empty for a single server.
     pub servers: Vec<(String, Statistics)>,

@@ -97,7 +97,11 @@ fn greetings_keep_alives_and_server_errors_are_not_counted() {
 #[test]
 fn the_history_gives_a_summary_of_each_metric() {
     let message = |cpu: f64| {
-        sample(cpu).replacen("\"data\": {", "\"data\": {\"memory\": {\"percentage\": 50.0, \"used\": 1024}, ", 1)
+        sample(cpu).replacen(
+            "\"data\": {",
+            "\"data\": {\"memory\": {\"percentage\": 50.0, \"used\": 1024, \"total\": 2048}, ",
+            1,
+        )
     };
     let server = sending([message(10.0), message(40.0), message(25.0)]);
     let finished = watched(&server, "-n 3 --history --stats -f jsonl");
@@ -107,6 +111,8 @@ fn the_history_gives_a_summary_of_each_metric() {
         assert_eq!(cpu[name], value, "{statistics}");
     }
     assert_eq!((&cpu["samples"], &statistics["history"]["memory"]["mean"]), (&3.into(), &50.0.into()));
+    // It is the same in every sample.
+    assert_eq!(statistics["history"]["memory_total"], Value::Null, "{statistics}");
     let text = watched(&server, "-n 3 --history --stats");
     let line = "\ncpu: min 10.0%, mean 25.0%, max 40.0%, last 25.0% (samples: 3)\n";
     assert!(text.stdout.contains(line), "{text:?}");

@@ -88,10 +88,10 @@ impl Report {
         }
     }
 
-    /// Summarises each metric that occurs in the history.
+    /// Summarises each metric that occurs in the history, but for constants.
     fn summaries(&self) -> Vec<(&'static str, Summary)> {
         let mut summaries = Vec::new();
-        for metric in Metric::ALL {
+        for metric in Metric::ALL.iter().filter(|metric| !metric.is_constant()) {
             let mut summary = Summary::default();
             let values = self.history.iter().map(|numbers| numbers[*metric as usize]);
             values.filter(|value| !value.is_nan()).for_each(|value| summary.add(value));
