@@ -93,9 +93,11 @@ pub struct Run {
 impl Run {
     /// Starts a command. A stream that it does not pipe stays empty here.
     pub fn start(command: &mut Command) -> Run {
+        // Before the start: a child may run for a while before this thread goes on.
+        let started = Instant::now();
         let mut child = command.spawn().unwrap();
         let (stdout, stderr) = (Capture::of(child.stdout.take()), Capture::of(child.stderr.take()));
-        Run { child, started: Instant::now(), stdout, stderr }
+        Run { child, started, stdout, stderr }
     }
 
     /// Waits until stdout contains a text; returns all of it so far.
