@@ -180,7 +180,8 @@ options! {
     /// period to ask for (pmdaemon)
     option interval: Option<String>, value "D";
 
-    /// send a request of the dialect on every connection; repeatable
+    /// send a request of the dialect on every connection; @FILE in place of JSON reads it from a file;
+    /// repeatable
     option request: Vec<String>, value "TYPE[=JSON]";
 
     /// send the requests again and again (default: once per connection)
@@ -189,7 +190,8 @@ options! {
     /// how long an answer may take (default 5)
     option request_timeout: Option<String>, value "D";
 
-    /// send TEXT unchanged when a connection opens; repeatable
+    /// send TEXT unchanged when a connection opens, or the content of @FILE; @@ begins a text with @;
+    /// repeatable
     option send: Vec<String>, value "TEXT";
 
     /// send TEXT for each JSON ping, %id stands for its ping id (fastpluggy)

@@ -70,8 +70,6 @@ impl Run {
         }
         let log_file = setup::open(&plan.log_file, "--log-file", &plan)?;
         let mut monitor = Monitor::new().map_err(|error| Failure::io("epoll", &error))?;
-        let signals = Signals::install(monitor.registry(), Source::Signals.token())
-            .map_err(|error| Failure::io("signals", &error))?;
         let mut demo = None;
         if plan.demo {
             let tokens = [Source::DemoListener.token(), Source::DemoClient.token()];
@@ -83,6 +81,8 @@ impl Run {
             log::warn!("--insecure: certificates are not checked, anyone on the path can read and change everything");
         }
         setup::add_servers(&mut monitor, &plan)?;
+        let signals = Signals::install(monitor.registry(), Source::Signals.token())
+            .map_err(|error| Failure::io("signals", &error))?;
         setup::warn_of_useless_options(&plan);
         let format = wsmon::format(plan.format).unwrap_or(&wsmon::FORMATS[0]);
         let limits = QueueLimits { bytes: plan.queue, when_full: plan.when_full, marker: format.gap };
@@ -103,7 +103,7 @@ impl Run {
             count_answers: plan.has_requests,
         };
         let view = View::new(options, data, monitor.len());
-        let ends_at = plan.duration.and_then(|duration| monitor.now().mono.checked_add(duration));
+        let ends_at = plan.duration.and_then(|duration| monitor.clock().mono.checked_add(duration));
         let mut run = Run { plan, monitor, view, output, signals, demo, ends_at };
         for file in run.files().filter(|file| file.repaired()) {
             log::warn!("{}: ended in the middle of a line; added the missing line feed", file.path().display());

@@ -20,22 +20,33 @@ pub fn open(path: &Option<PathBuf>, option: &str, plan: &Plan) -> Result<Option<
     }
 }
 
-/// Adds the servers of the plan.
+/// Adds the servers of the plan. Reads the files that they name, so that a wrong one is reported before any connection.
+/// It may wait for the end of a pipe, so no handler of a signal may be installed before.
 pub fn add_servers(monitor: &mut Monitor, plan: &Plan) -> Result<(), Failure> {
+    let template = plan.server.clone().load().map_err(|error| failure(plan, error))?;
     for uri in &plan.uris {
-        add(monitor, plan, plan.server.clone().place(uri))?;
+        add(monitor, plan, template.clone().place(uri))?;
     }
-    if plan.uris.is_empty() { add(monitor, plan, Ok(plan.server.clone())) } else { Ok(()) }
+    if plan.uris.is_empty() { add(monitor, plan, Ok(template)) } else { Ok(()) }
 }
 
-/// Adds a server. Reads the files that it names, so that a wrong one is reported before any connection.
 fn add(monitor: &mut Monitor, plan: &Plan, server: Result<Server, SettingsError>) -> Result<(), Failure> {
-    let usage = |error: &dyn Display| Failure::from(Exit::usage(&format!("{}: {error}", plan.uris_from)));
-    match server.and_then(|server| server.check().map(|()| server)) {
-        Ok(server) => monitor.add(server).map(drop).map_err(|error| usage(&error)),
-        Err(error @ SettingsError::File(..)) => Err(Failure::local(error.to_string())),
-        Err(error @ SettingsError::Uri(_)) => Err(usage(&error)),
-        Err(error) => Err(Exit::usage(&error.to_string()).into()),
+    let checked = server.and_then(|server| server.check_proxy().map(|()| server));
+    let server = checked.map_err(|error| failure(plan, error))?;
+    monitor.add(server).map(drop).map_err(|error| usage(plan.uris_from, &error))
+}
+
+fn usage(from: &str, error: &dyn Display) -> Failure {
+    Exit::usage(&format!("{from}: {error}")).into()
+}
+
+fn failure(plan: &Plan, error: SettingsError) -> Failure {
+    match error {
+        SettingsError::File(..) => Failure::local(error.to_string()),
+        SettingsError::Uri(_) => usage(plan.uris_from, &error),
+        // The only one that is not in a file.
+        SettingsError::Token(_) => usage("$MONITORING_TOKEN", &error),
+        _ => Exit::usage(&error.to_string()).into(),
     }
 }
 

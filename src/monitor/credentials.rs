@@ -4,19 +4,26 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::monitor::server::Settings;
-use crate::monitor::sources::{Address, Header, SettingsError, Token};
+use crate::monitor::sources::{self, SettingsError, Source};
 use crate::proto::dialect::conversation::Conversation;
+use crate::proto::dialect::requests::Request;
 use crate::proto::http::header;
 use crate::proto::http::proxy::Proxy;
 use crate::proto::uri::authority::percent_decode;
 use crate::proto::uri::{Endpoint, is_secret, percent_encode};
 
-/// Address, token and headers of one dial, as the files held them at that time.
+/// Address, token, headers and texts of one connection, as the files held them at the time of its dial.
 #[derive(Clone, PartialEq)]
 pub struct Credentials {
     pub endpoint: Box<Endpoint>,
     pub token: Option<String>,
     pub headers: Vec<(String, String)>,
+    /// Texts to send when the connection opens.
+    pub messages: Vec<String>,
+    /// Requests of the dialect.
+    pub requests: Vec<Request>,
+    /// Those of the texts to send, and of the JSON of requests, that stand in files.
+    pub secret_texts: Vec<String>,
 }
 
 /// Secrets shorter than this, in bytes, are not replaced: they occur in any text by chance.
@@ -25,21 +32,11 @@ const MIN_SECRET_LEN: usize = 4;
 /// Device, inode, length and time of the latest change of a file; `None` if it cannot be accessed.
 pub type FileStamp = Option<(u64, u64, u64, i64, i64)>;
 
-/// Returns the files that hold credentials: the URI's, the token's and those of headers.
+/// Returns the files that hold credentials of the upgrade: the URI's, the token's and those of headers.
 pub fn files(settings: &Settings) -> Vec<&Path> {
-    let mut files = Vec::new();
-    if let Address::File(path) = &settings.address {
-        files.push(path.as_path());
-    }
-    if let Some(Token::File(path)) = &settings.token {
-        files.push(path);
-    }
-    for header in &settings.headers {
-        if let Header::File(path) = header {
-            files.push(path);
-        }
-    }
-    files
+    let token = settings.token.as_ref().and_then(Source::path);
+    let headers = settings.headers.iter().filter_map(Source::path);
+    settings.address.path().into_iter().chain(token).chain(headers).collect()
 }
 
 /// Returns the stamps of these files, without opening them: a FIFO would block.
@@ -55,31 +52,40 @@ pub fn stamps(settings: &Settings) -> Vec<FileStamp> {
 const PUBLIC_HEADERS: [&str; 4] = ["accept-language", "host", "origin", "user-agent"];
 
 impl Credentials {
-    /// Reads address, token and headers anew, from files where they stand there. The conversation fills in the port
-    /// and path of its dialect.
+    /// Reads everything anew that stands in files. The conversation fills in the port and path of its dialect.
     pub fn read(settings: &Settings, conversation: &mut Conversation) -> Result<Box<Self>, SettingsError> {
-        let mut endpoint = settings.address.endpoint()?;
+        let mut endpoint = settings.address.read(sources::parse_address)?;
         conversation.apply_defaults(&mut endpoint);
         let token = match &settings.token {
-            Some(token) => Some(token.read()?),
+            Some(token) => Some(sources::read_token(token)?),
             None => None,
         };
         let mut headers = Vec::new();
         for header in &settings.headers {
-            header.read(&mut headers)?;
+            headers.append(&mut header.read(sources::parse_headers)?);
         }
-        Ok(Box::new(Credentials { endpoint, token, headers }))
+        let mut secret_texts = Vec::new();
+        let mut messages = Vec::new();
+        for message in &settings.messages {
+            messages.push(read_text(message, sources::parse_message, &mut secret_texts)?);
+        }
+        let mut requests = Vec::new();
+        for (kind, json) in &settings.requests {
+            let json = json.as_ref().map(|json| read_text(json, sources::parse_json, &mut secret_texts)).transpose()?;
+            requests.push(Request { kind: kind.clone(), json });
+        }
+        Ok(Box::new(Credentials { endpoint, token, headers, messages, requests, secret_texts }))
     }
 
-    /// Returns true if there is any.
+    /// Returns true if there is any for the upgrade.
     pub fn are_given(&self) -> bool {
-        let Credentials { endpoint, token, headers } = self;
+        let Credentials { endpoint, token, headers, .. } = self;
         token.is_some() || endpoint.has_credentials() || headers.iter().any(|(name, _)| header::is_credential(name))
     }
 
     /// Returns true if one of them comes from a file. A URI in a file counts only if it has a credential.
     pub fn come_from_files(&self, settings: &Settings) -> bool {
-        let has_address = matches!(settings.address, Address::File(_));
+        let has_address = settings.address.path().is_some();
         files(settings).len() > usize::from(has_address) || has_address && self.endpoint.has_credentials()
     }
 
@@ -96,8 +102,8 @@ impl Credentials {
     }
 
     fn secrets(&self) -> Vec<String> {
-        let Credentials { endpoint, token, headers } = self;
-        let mut secrets = Vec::new();
+        let Credentials { endpoint, token, headers, secret_texts, .. } = self;
+        let mut secrets = secret_texts.clone();
         if let Some(token) = token {
             add_encodings(token, &mut secrets);
         }
@@ -124,6 +130,19 @@ impl Credentials {
         }
         secrets
     }
+}
+
+/// Returns a text to send. One that stands in a file is a secret.
+fn read_text(
+    text: &Source<String>,
+    parse: fn(&str) -> Result<String, String>,
+    secrets: &mut Vec<String>,
+) -> Result<String, SettingsError> {
+    let read = text.read(parse)?;
+    if !matches!(text, Source::Given(_)) {
+        secrets.push(read.clone());
+    }
+    Ok(read)
 }
 
 /// Adds a secret as it is, percent-encoded, and percent-decoded.
@@ -154,6 +173,9 @@ mod tests {
             endpoint: Endpoint::parse(uri).unwrap(),
             token: token.map(str::to_owned),
             headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            messages: Vec::new(),
+            requests: Vec::new(),
+            secret_texts: Vec::new(),
         }
     }
 

@@ -5,18 +5,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::json;
-use crate::monitor::sources::{Address, Header, SettingsError, Token, parse_endpoint};
+use crate::monitor::sources::{self, SettingsError, Source, parse_endpoint};
 use crate::net::tls;
-use crate::proto::dialect::requests::{Request, RequestPlan};
+use crate::net::transport::environment;
+use crate::proto::dialect::requests::RequestPlan;
 use crate::proto::dialect::{self, Dialect, DialectOptions};
 use crate::proto::dns::Family;
 use crate::proto::http::header;
 use crate::proto::http::proxy::{Proxy, ProxyChoice};
 use crate::proto::session::{Policy, Stale};
+use crate::proto::uri::Endpoint;
 
 /// A server to watch. The defaults are those of the command line; [`Server::default`] is `ws://localhost:8765`.
 ///
-/// Files that a setting names are read before every connection. [`Server::check`] reads them at once.
+/// Files that a setting names are read before every connection. [`Server::load`] reads them at once.
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,20 +39,24 @@ pub struct Server {
 /// The settings of a server, which the builder fills. [`Default`] holds every default there is.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Settings {
-    pub(crate) address: Address,
+    pub(crate) address: Source<Box<Endpoint>>,
     pub(crate) label: Option<String>,
     pub(crate) policy: Policy,
     pub(crate) max_message: usize,
     /// Sends each message back and does nothing else with it, with at most so many bytes waiting to be sent.
     pub(crate) echo: Option<usize>,
     pub(crate) history: bool,
-    pub(crate) greetings: Vec<String>,
+    /// Texts to send when a connection opens.
+    pub(crate) messages: Vec<Source<String>>,
     /// `None`: recognised by the first messages.
     pub(crate) dialect: Option<&'static Dialect>,
     pub(crate) options: DialectOptions,
+    /// The timing of the requests. The requests themselves are filled in for each connection.
     pub(crate) request_plan: RequestPlan,
-    pub(crate) token: Option<Token>,
-    pub(crate) headers: Vec<Header>,
+    /// Types of requests, and their JSON.
+    pub(crate) requests: Vec<(String, Option<Source<String>>)>,
+    pub(crate) token: Option<Source<String>>,
+    pub(crate) headers: Vec<Source<Vec<(String, String)>>>,
     pub(crate) tls: tls::TlsSettings,
     pub(crate) proxy: ProxyChoice,
     pub(crate) family: Family,
@@ -59,16 +65,17 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            address: Address::default(),
+            address: Source::Given(sources::default_endpoint()),
             label: None,
             policy: Policy::default(),
             max_message: 4 << 20,
             echo: None,
             history: false,
-            greetings: Vec::new(),
+            messages: Vec::new(),
             dialect: None,
             options: DialectOptions::default(),
             request_plan: RequestPlan::default(),
+            requests: Vec::new(),
             token: None,
             headers: Vec::new(),
             tls: tls::TlsSettings::default(),
@@ -84,10 +91,11 @@ impl Server {
     /// # Errors
     /// If the URI is wrong: names the part.
     pub fn new(uri: &str) -> Result<Self, SettingsError> {
-        Ok(Server::default().at(Address::Endpoint(parse_endpoint(uri)?)))
+        Ok(Server::default().at(Source::Given(parse_endpoint(uri)?)))
     }
 
-    /// A server whose URI is the first line of a file. Reads it, and again before every connection.
+    /// A server whose URI stands in a file, alone but for empty lines and those that begin with `#`. Reads it, and again
+    /// before every connection.
     ///
     /// # Errors
     /// If the file cannot be read or holds no valid URI.
@@ -107,7 +115,7 @@ impl Server {
         };
         let server = match place.strip_prefix('@') {
             Some(path) => self.at_file(path.into())?,
-            None => self.at(Address::Endpoint(parse_endpoint(place)?)),
+            None => self.at(Source::Given(parse_endpoint(place)?)),
         };
         Ok(match label {
             Some(label) => server.label(label),
@@ -200,7 +208,15 @@ impl Server {
     /// Adds a text to send whenever the connection opens.
     #[must_use]
     pub fn send(mut self, text: impl Into<String>) -> Self {
-        self.settings.greetings.push(text.into());
+        self.settings.messages.push(Source::Given(text.into()));
+        self
+    }
+
+    /// Adds a file whose content is sent whenever the connection opens, without white space at both ends. It is treated
+    /// as a credential.
+    #[must_use]
+    pub fn send_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.messages.push(Source::File(path.into()));
         self
     }
 
@@ -252,8 +268,16 @@ impl Server {
         if json.is_some_and(|json| !json::is_json(json)) {
             return Err(SettingsError::Request(kind.to_owned()));
         }
-        self.settings.request_plan.requests.push(Request { kind: kind.to_owned(), json: json.map(str::to_owned) });
+        let json = json.map(|json| Source::Given(json.to_owned()));
+        self.settings.requests.push((kind.to_owned(), json));
         Ok(self)
+    }
+
+    /// Adds a request whose JSON stands in a file. It is treated as a credential.
+    #[must_use]
+    pub fn request_file(mut self, kind: &str, path: impl Into<PathBuf>) -> Self {
+        self.settings.requests.push((kind.to_owned(), Some(Source::File(path.into()))));
+        self
     }
 
     /// Repeats the requests with this period; `None` = once per connection.
@@ -270,17 +294,17 @@ impl Server {
         self
     }
 
-    /// Sets the credential.
+    /// Sets the credential. White space around it is ignored.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.settings.token = Some(Token::Text(token.into()));
+        self.settings.token = Some(Source::Given(token.into()));
         self
     }
 
     /// Sets the file that holds the credential.
     #[must_use]
     pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.settings.token = Some(Token::File(path.into()));
+        self.settings.token = Some(Source::File(path.into()));
         self
     }
 
@@ -290,10 +314,8 @@ impl Server {
     /// If it is not a header, or one of the upgrade's own.
     pub fn header(mut self, header: &str) -> Result<Self, SettingsError> {
         let header = match header.strip_prefix('@') {
-            Some(path) => Header::File(path.into()),
-            None => {
-                header::parse(header).map(|(name, value)| Header::Given(name, value)).map_err(SettingsError::Header)?
-            }
+            Some(path) => Source::File(path.into()),
+            None => Source::Given(vec![header::parse(header).map_err(SettingsError::Header)?]),
         };
         self.settings.headers.push(header);
         Ok(self)
@@ -334,7 +356,7 @@ impl Server {
     pub fn proxy(mut self, url: &str) -> Result<Self, SettingsError> {
         match Proxy::parse(url) {
             Ok(proxy) => self.settings.proxy = ProxyChoice::Given(proxy),
-            Err(why) => return Err(SettingsError::Proxy(why)),
+            Err(why) => return Err(SettingsError::Proxy(format!("--proxy: {why}"))),
         }
         Ok(self)
     }
@@ -346,22 +368,40 @@ impl Server {
         self
     }
 
-    /// Reads the files that are otherwise read at the first connection: headers, certificates, token.
+    /// Reads the files that are otherwise read at the first connection, and keeps the content of those that can be read
+    /// only once: pipes. It waits for the end of a pipe.
     ///
     /// # Errors
     /// If one of them cannot be used: names it and the way out.
-    pub fn check(&self) -> Result<(), SettingsError> {
-        let Settings { headers, tls, token, .. } = &*self.settings;
+    pub fn load(mut self) -> Result<Self, SettingsError> {
+        let Settings { headers, tls, token, messages, requests, .. } = &mut *self.settings;
         for header in headers {
-            header.read(&mut Vec::new())?;
+            header.load(sources::parse_headers)?;
         }
-        for path in tls.files() {
-            std::fs::File::open(path).map_err(|error| SettingsError::File(path.to_owned(), error))?;
+        for message in messages {
+            message.load(sources::parse_message)?;
         }
+        for json in requests.iter_mut().filter_map(|(_, json)| json.as_mut()) {
+            json.load(sources::parse_json)?;
+        }
+        tls.load().map_err(|(path, error)| SettingsError::File(path, error))?;
         if tls.is_special() {
             tls::Connector::build(tls).map_err(SettingsError::Tls)?;
         }
-        token.as_ref().map_or(Ok(()), |token| token.read().map(drop))
+        if let Some(token) = token {
+            token.load(sources::parse_token)?;
+            sources::read_token(token)?;
+        }
+        Ok(self)
+    }
+
+    /// Checks the variables of the environment that name a proxy for this server.
+    ///
+    /// # Errors
+    /// If one of them cannot be used: names it and the way out.
+    pub fn check_proxy(&self) -> Result<(), SettingsError> {
+        let endpoint = self.settings.address.read(sources::parse_address)?;
+        self.settings.proxy.proxy(&endpoint, &environment).map(drop).map_err(SettingsError::Proxy)
     }
 
     /// Shows messages that only developers need, and asks for them where the dialect can.
@@ -371,14 +411,14 @@ impl Server {
         self
     }
 
-    fn at(mut self, address: Address) -> Self {
+    fn at(mut self, address: Source<Box<Endpoint>>) -> Self {
         self.settings.address = address;
         self
     }
 
     fn at_file(self, path: PathBuf) -> Result<Self, SettingsError> {
-        let address = Address::File(path);
-        address.endpoint()?;
+        let mut address = Source::File(path);
+        address.load(sources::parse_address)?;
         Ok(self.at(address))
     }
 }
@@ -388,7 +428,11 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Settings { address, label, policy, .. } = self;
         let mut out = f.debug_struct("Server");
-        out.field("address", address).field("label", label).field("policy", policy).finish_non_exhaustive()
+        match address {
+            Source::Given(endpoint) | Source::Loaded(endpoint) => out.field("address", endpoint),
+            Source::File(path) => out.field("address", path),
+        };
+        out.field("label", label).field("policy", policy).finish_non_exhaustive()
     }
 }
 
@@ -448,7 +492,7 @@ mod tests {
             Server::default().header("@no/such/file").unwrap(),
             Server::default().ca_file("no/such/file"),
         ] {
-            let text = server.check().unwrap_err().to_string();
+            let text = server.load().unwrap_err().to_string();
             assert!(text.contains("no/such/file"), "{text}");
         }
     }

@@ -1,102 +1,137 @@
-//! Settings that stand in place or in a file: URI, token and headers; and the error of any setting.
+//! Settings that stand in place or in a file: URI, token, headers, messages; and the error of any setting.
 //!
 //! Files are read before every connection, so that a URI or credential can be replaced while the program runs.
 
 use std::fmt;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crate::model::json;
+use crate::model::settings_text::{only_item, trim};
 use crate::model::text::escape;
-use crate::net::tls;
+use crate::net::{file, tls};
 use crate::proto::dialect::DIALECTS;
 use crate::proto::http::header;
 use crate::proto::uri::{Endpoint, InvalidUri};
 
-/// A credential, or the file that holds it.
+/// Upper bound on a file in bytes.
+const MAX_FILE: usize = 64 << 10;
+
+/// A setting, or the file that holds it.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Token {
-    Text(String),
+pub(crate) enum Source<T> {
+    Given(T),
     File(PathBuf),
+    /// Read from a file that can be read only once.
+    Loaded(T),
 }
 
-/// Omits the credential.
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token")
-    }
-}
-
-impl Token {
-    /// Returns the credential without a trailing line feed; reads its file.
-    pub(crate) fn read(&self) -> Result<String, SettingsError> {
-        let token = match self {
-            Token::Text(text) => text.clone(),
-            Token::File(path) => read_small_file(path)?,
-        };
-        let token = token.trim_end_matches(['\r', '\n']);
-        if token.is_empty() || token.chars().any(char::is_control) {
-            return Err(SettingsError::Token);
-        }
-        Ok(token.to_owned())
-    }
-}
-
-/// A header of the request, or a file with one per line.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Header {
-    /// Name and value.
-    Given(String, String),
-    File(PathBuf),
-}
-
-/// Omits the value: it is often a credential.
-impl fmt::Debug for Header {
+/// Omits the setting: it may be a credential.
+impl<T> fmt::Debug for Source<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Header::Given(name, _) => f.debug_tuple("Given").field(name).finish_non_exhaustive(),
-            Header::File(path) => f.debug_tuple("File").field(path).finish(),
+            Source::Given(_) => f.write_str("Given"),
+            Source::Loaded(_) => f.write_str("Loaded"),
+            Source::File(path) => f.debug_tuple("File").field(path).finish(),
         }
     }
 }
 
-impl Header {
-    /// Appends the headers to `headers`; reads their file.
-    pub(crate) fn read(&self, headers: &mut Vec<(String, String)>) -> Result<(), SettingsError> {
+/// Reads a setting from the text of its file. The error is the reason alone.
+type Parse<T> = fn(&str) -> Result<T, String>;
+
+impl<T: Clone> Source<T> {
+    /// Returns the setting; reads its file.
+    pub(crate) fn read(&self, parse: Parse<T>) -> Result<T, SettingsError> {
         match self {
-            Header::Given(name, value) => headers.push((name.clone(), value.clone())),
-            Header::File(path) => {
-                let mut read = header::parse_lines(&read_small_file(path)?)
-                    .map_err(|why| SettingsError::Header(format!("{}: {why}", escape(&path.to_string_lossy()))))?;
-                headers.append(&mut read);
-            }
+            Source::Given(value) | Source::Loaded(value) => Ok(value.clone()),
+            Source::File(path) => Ok(read_file(path, false, parse)?.0),
+        }
+    }
+
+    /// Reads the file, which may be a pipe at the start; the content of a pipe takes its place.
+    pub(crate) fn load(&mut self, parse: Parse<T>) -> Result<(), SettingsError> {
+        if let Source::File(path) = self
+            && let (value, true) = read_file(path, true, parse)?
+        {
+            *self = Source::Loaded(value);
         }
         Ok(())
     }
-}
 
-/// A server's URI, parsed, or the file whose first line holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
-    Endpoint(Box<Endpoint>),
-    File(PathBuf),
-}
-
-/// `ws://localhost:8765`.
-impl Default for Address {
-    fn default() -> Self {
-        Address::Endpoint(Box::new(Endpoint {
-            secure: false,
-            host: "localhost".to_owned(),
-            port: 8765,
-            unix: None,
-            target: "/".to_owned(),
-            userinfo: None,
-            secret: None,
-            dialect: None,
-            any_port: false,
-            any_path: false,
-        }))
+    /// Returns the file that is read before every connection.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        if let Source::File(path) = self { Some(path) } else { None }
     }
+}
+
+/// Returns the setting in a file, and true if the file cannot be read again.
+fn read_file<T>(path: &Path, at_start: bool, parse: Parse<T>) -> Result<(T, bool), SettingsError> {
+    let content = file::read(path, MAX_FILE, at_start).map_err(|error| SettingsError::File(path.to_owned(), error))?;
+    let text = String::from_utf8(content.bytes).map_err(|_| "it is not UTF-8".to_owned());
+    let value = text.and_then(|text| parse(&text));
+    let value = value.map_err(|why| SettingsError::Content(format!("{}: {why}", escape(&path.to_string_lossy()))))?;
+    Ok((value, content.once))
+}
+
+/// Reads the token in a file.
+pub(crate) fn parse_token(text: &str) -> Result<String, String> {
+    check_token(only_item(text, "token")?)
+}
+
+/// Returns a token; reads its file.
+pub(crate) fn read_token(token: &Source<String>) -> Result<String, SettingsError> {
+    check_token(&token.read(parse_token)?).map_err(SettingsError::Token)
+}
+
+/// One that is given may have white space around it, which the file of a variable had.
+fn check_token(token: &str) -> Result<String, String> {
+    match trim(token) {
+        "" => Err("the token is empty".to_owned()),
+        token if token.chars().any(char::is_control) => Err("the token contains control characters".to_owned()),
+        token => Ok(token.to_owned()),
+    }
+}
+
+/// Reads the message in a file, which may have several lines.
+pub(crate) fn parse_message(text: &str) -> Result<String, String> {
+    match trim(text) {
+        "" => Err("no message is in it".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// Reads the JSON of a request in a file.
+pub(crate) fn parse_json(text: &str) -> Result<String, String> {
+    match trim(text) {
+        text if json::is_json(text) => Ok(text.to_owned()),
+        _ => Err("it does not hold JSON".to_owned()),
+    }
+}
+
+/// Reads the URI in a file.
+pub(crate) fn parse_address(text: &str) -> Result<Box<Endpoint>, String> {
+    parse_endpoint(only_item(text, "URI")?).map_err(|error| error.to_string())
+}
+
+/// Reads the headers in a file, one per line.
+pub(crate) fn parse_headers(text: &str) -> Result<Vec<(String, String)>, String> {
+    header::parse_lines(text)
+}
+
+/// The server of the documentation, `ws://localhost:8765`.
+pub(crate) fn default_endpoint() -> Box<Endpoint> {
+    Box::new(Endpoint {
+        secure: false,
+        host: "localhost".to_owned(),
+        port: 8765,
+        unix: None,
+        target: "/".to_owned(),
+        userinfo: None,
+        secret: None,
+        dialect: None,
+        any_port: false,
+        any_path: false,
+    })
 }
 
 /// A setting of a server that cannot be used.
@@ -107,11 +142,13 @@ pub enum SettingsError {
     Uri(InvalidUri),
     /// A file cannot be read.
     File(PathBuf, std::io::Error),
-    /// The token is empty or holds control characters.
-    Token,
+    /// The content of a file is wrong: names the file, and the line where there are several.
+    Content(String),
+    /// The token is empty or contains control characters.
+    Token(String),
     /// A header is wrong.
     Header(String),
-    /// The proxy's URL is wrong.
+    /// The proxy's URL is wrong: names the option or variable.
     Proxy(String),
     /// A file of certificates or keys cannot be used, or the TLS name is not valid.
     Tls(String),
@@ -129,9 +166,11 @@ impl fmt::Display for SettingsError {
                 let path = path.to_string_lossy();
                 write!(f, "read {}: {}", escape(&path), crate::model::error::reason(error))
             }
-            SettingsError::Token => f.write_str("the token is empty or holds control characters"),
-            SettingsError::Header(why) | SettingsError::Tls(why) => f.write_str(why),
-            SettingsError::Proxy(why) => write!(f, "--proxy: {why}"),
+            SettingsError::Content(why)
+            | SettingsError::Token(why)
+            | SettingsError::Header(why)
+            | SettingsError::Proxy(why)
+            | SettingsError::Tls(why) => f.write_str(why),
             SettingsError::Dialect(name) => {
                 let names: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name).collect();
                 write!(f, "no dialect {}: choose from auto, {}", escape(name), names.join(", "))
@@ -151,19 +190,6 @@ impl From<InvalidUri> for SettingsError {
     }
 }
 
-impl Address {
-    /// Returns the endpoint; reads its file.
-    pub(crate) fn endpoint(&self) -> Result<Box<Endpoint>, SettingsError> {
-        match self {
-            Address::Endpoint(endpoint) => Ok(endpoint.clone()),
-            Address::File(path) => {
-                let text = read_small_file(path)?;
-                Ok(parse_endpoint(text.lines().next().unwrap_or_default().trim())?)
-            }
-        }
-    }
-}
-
 /// Parses a URI. One that needs TLS is an error in a build without it.
 pub(crate) fn parse_endpoint(uri: &str) -> Result<Box<Endpoint>, InvalidUri> {
     let endpoint = Endpoint::parse(uri)?;
@@ -173,22 +199,12 @@ pub(crate) fn parse_endpoint(uri: &str) -> Result<Box<Endpoint>, InvalidUri> {
     Ok(endpoint)
 }
 
-/// Reads at most 64 KiB: the file may be a device that never ends.
-fn read_small_file(path: &Path) -> Result<String, SettingsError> {
-    let read = || {
-        let mut text = String::new();
-        std::fs::File::open(path)?.take(64 << 10).read_to_string(&mut text)?;
-        Ok(text)
-    };
-    read().map_err(|error| SettingsError::File(path.to_owned(), error))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_default_address_is_the_documented_uri() {
-        assert_eq!(Address::default(), Address::Endpoint(parse_endpoint("ws://localhost:8765").unwrap()));
+        assert_eq!(default_endpoint(), parse_endpoint("ws://localhost:8765").unwrap());
     }
 }

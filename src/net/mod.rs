@@ -1,5 +1,6 @@
 //! Connections, TLS and the resolver over non-blocking sockets.
 
+pub mod file;
 pub mod resolver;
 pub mod stream;
 pub mod tls;

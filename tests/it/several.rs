@@ -140,7 +140,7 @@ fn a_file_that_holds_the_uri_is_read_before_each_connection() {
         moves.lock().unwrap().recv().unwrap();
     });
     let new = sending([sample(2.0)]);
-    let file = dir.write("uri", &format!("{}\nwhatever\n", old.uri()));
+    let file = dir.write("uri", &format!("# now\n{}\n\n", old.uri()));
     let run = watch(&[("x", format!("@{file}"))], "-n 2 --reconnect-interval 0.1");
     run.wait_stdout("CPU:   1.0%\n");
     dir.write("uri", &format!("  {}  \r\n", new.uri()));
@@ -167,7 +167,8 @@ fn a_uri_file_that_is_missing_or_invalid_is_read_again_later() {
     std::fs::remove_file(&file).unwrap();
     run.wait_stderr(&format!("WARN x: read {file}: no such file or directory; retrying in"));
     dir.write("uri", "ws://h:0");
-    run.wait_stderr("WARN x: invalid URI ws://h:0: the port \"0\" is not a number from 1 to 65535; retrying in");
+    let invalid = "invalid URI ws://h:0: the port \"0\" is not a number from 1 to 65535; retrying in";
+    run.wait_stderr(&format!("WARN x: {file}: {invalid}"));
     dir.write("uri", &uri);
     let finished = run.finish();
     assert_eq!((finished.code, server.accepted()), (Some(0), 2), "{at}: {finished:?}");

@@ -126,7 +126,7 @@ fn a_uri_file_that_cannot_be_read_is_a_local_failure_and_one_without_a_uri_a_usa
     for (file, code, why) in [
         (dir.path("missing"), 3, "no such file or directory"),
         (dir.path(""), 3, "is a directory"),
-        (dir.write("empty", ""), 2, "the host is missing"),
+        (dir.write("empty", ""), 2, "no URI is in it"),
         (dir.write("wrong", "ws://h:0/\n"), 2, "the port \"0\""),
     ] {
         for label in ["", "router="] {

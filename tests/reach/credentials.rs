@@ -74,7 +74,12 @@ fn a_header_or_token_that_would_break_the_request_is_a_usage_error_without_the_s
         ("--header", &format!("@{}", text(&bad_header)), 2, "line 2: a header is NAME: VALUE"),
         ("--header", "@/no/such", 3, "/no/such: no such file"),
         ("--token-file", text(&control), 2, "control characters"),
-        ("--token-file", text(&empty), 2, "empty"),
+        ("--token-file", text(&empty), 2, "empty: no token is in it"),
+        ("--token-file", text(&bad_header), 2, "bad-header: line 2: only one token may stand in it"),
+        ("--send", &format!("@{}", text(&empty)), 2, "empty: no message is in it"),
+        ("--send", "@/no/such", 3, "/no/such: no such file"),
+        ("--request", &format!("x=@{}", text(&bad_header)), 2, "bad-header: it does not hold JSON"),
+        ("--request", "x=@/no/such", 3, "/no/such: no such file"),
         ("--token-file", "/no/such", 3, "/no/such: no such file"),
     ] {
         let finished = run(["-u", "ws://127.0.0.1:1", option, value]);
@@ -241,12 +246,19 @@ fn a_credential_for_several_servers_is_a_usage_error() {
         ("--header", "Authorization: x"),
         ("--token-file", text(&token)),
         ("--proxy", "http://user:x@127.0.0.1:1"),
-        ("--send", "x"),
+        ("--send", "@token"),
+        ("--request", "x=@token"),
+        ("--send", "@@x"),
     ] {
         let mut command = wsmon(["-u", "127.0.0.1:1", "-u", "127.0.0.1:2", "--no-reconnect", option, value]);
         let finished = Run::start(&mut command).finish();
-        let code = if option == "--send" { 1 } else { 2 };
+        let code = if value == "@@x" { 1 } else { 2 };
         assert_eq!(finished.code, Some(code), "{finished:#?}");
+    }
+    for bad in ["a\tb", "a\nb", "\u{1b}[2J"] {
+        let finished = Run::start(wsmon(["127.0.0.1:1"]).env("MONITORING_TOKEN", bad)).finish();
+        assert_eq!((finished.code, &*finished.stdout), (Some(2), ""), "{finished:#?}");
+        assert_contains(&finished.stderr, &["wsmon: $MONITORING_TOKEN: the token contains control characters"]);
     }
     let mut command = wsmon(["-u", "127.0.0.1:1", "-u", "127.0.0.1:2", "--no-reconnect"]);
     let finished = Run::start(command.env("MONITORING_TOKEN", "x")).finish();

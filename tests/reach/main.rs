@@ -10,6 +10,7 @@ mod config;
 mod support;
 
 mod credentials;
+mod files;
 mod front;
 mod names;
 mod proxies;

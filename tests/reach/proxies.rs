@@ -1,5 +1,6 @@
 //! HTTP CONNECT.
 
+use std::ffi::OsStr;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -200,7 +201,6 @@ fn the_environment_names_proxies_and_exceptions() {
     refused("ws://192.0.2.1", &[("https_proxy", &url)], "connect to 192.0.2.1:80");
     refused("ws://192.0.2.1", &[("HTTP_PROXY", &url), ("REQUEST_METHOD", "GET")], "connect to 192.0.2.1:80");
     refused("ws://127.0.0.1:1", &[("http_proxy", &url)], "connect to 127.0.0.1:1: connection refused");
-    refused("ws://192.0.2.1", &[("http_proxy", "socks5://h")], "http_proxy: SOCKS is not supported");
     assert_eq!(proxy.accepted(), 4);
     // The option overrides the environment, also for loopback.
     let finished = Run::start(
@@ -209,6 +209,23 @@ fn the_environment_names_proxies_and_exceptions() {
     );
     assert_shows_sample(&finished.finish());
     assert_eq!(proxy.accepted(), 5);
+}
+
+#[test]
+fn a_variable_that_cannot_be_used_is_a_usage_error_where_it_would_be_used() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let invalid = OsStr::from_bytes(b"http://p\xff");
+    for (variable, value, word) in [
+        ("http_proxy", OsStr::new("socks5://h"), "wsmon: http_proxy: SOCKS is not supported"),
+        ("http_proxy", invalid, "wsmon: http_proxy is not UTF-8"),
+        ("ALL_PROXY", invalid, "wsmon: ALL_PROXY is not UTF-8"),
+    ] {
+        let finished = Run::start(command("ws://192.0.2.1", &[]).env(variable, value)).finish();
+        assert_eq!((finished.code, &*finished.stdout), (Some(2), ""), "{finished:#?}");
+        assert_contains(&finished.stderr, &[word]);
+    }
+    let server = sample_server();
+    assert_shows_sample(&Run::start(command(&server.uri(), &[]).env("http_proxy", invalid)).finish());
 }
 
 #[test]

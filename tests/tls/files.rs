@@ -35,7 +35,8 @@ fn an_invalid_ca_file_is_named_with_what_is_wrong() {
         (certificate::file("cut.pem", cut), "malformed"),
         (certificate::file("half.pem", format!("{pem}{cut}")), "malformed"),
         (certificate::file("rubbish.pem", pem.replace("MII", "!!!")), "malformed"),
-        (PathBuf::from("/dev/zero"), "over 4 MiB"),
+        (certificate::file("large.pem", vec![b'x'; (4 << 20) + 1]), "more than 4194304 bytes"),
+        (PathBuf::from("/dev/zero"), "a device"),
     ] {
         let text = why(&with_ca(&path));
         assert!(text.starts_with("--ca-file /") && text.contains(word), "{word}: {text}");

@@ -212,6 +212,11 @@ fn read_uris(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     for (option, given) in [
         ("--token-file", args.token_file.is_some()),
         ("--header", !args.header.is_empty()),
+        ("--send @FILE", args.send.iter().any(|text| names_file(text))),
+        (
+            "--request TYPE=@FILE",
+            args.request.iter().any(|request| request.split_once('=').is_some_and(|(_, json)| names_file(json))),
+        ),
         ("--cert", args.cert.is_some()),
         ("the user information of --proxy", args.proxy.as_deref().is_some_and(|url| url.contains('@'))),
     ] {
@@ -220,6 +225,11 @@ fn read_uris(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Returns true for `@FILE`, but not for a text that begins with an `@`, which is written `@@`.
+fn names_file(text: &str) -> bool {
+    text.starts_with('@') && !text.starts_with("@@")
 }
 
 /// A credential must not be sent to the wrong server.
@@ -249,10 +259,14 @@ fn put<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
     Ok(())
 }
 
-/// Looks up a variable, whose name is written with its `$`. An empty one is `None`.
+/// Looks up a variable, whose name is written with its `$`, and removes a byte order mark and white space around its
+/// value. An empty one is `None`.
 fn variable(name: &str, env: Env) -> Result<Option<String>, String> {
     match env(&name[1..]).map(OsString::into_string) {
-        Some(Ok(value)) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Some(Ok(value)) => {
+            let value = value.trim_start_matches('\u{feff}').trim();
+            Ok(Some(value.to_owned()).filter(|value| !value.is_empty()))
+        }
         Some(Err(_)) => Err(format!("{name} is not UTF-8")),
         None => Ok(None),
     }

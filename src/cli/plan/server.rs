@@ -46,7 +46,11 @@ pub fn apply(mut server: Server, args: &Args) -> Result<Server, String> {
         server = server.max_reconnects(Some(0));
     }
     for text in &args.send {
-        server = server.send(text);
+        server = match text.strip_prefix('@') {
+            Some(text) if text.starts_with('@') => server.send(text),
+            Some(path) => server.send_file(path),
+            None => server.send(text),
+        };
     }
     server = match (&args.cert, &args.key) {
         (Some(cert), Some(key)) => server.certificate(read_file("--cert", cert)?, read_file("--key", key)?),
@@ -69,7 +73,10 @@ pub fn apply(mut server: Server, args: &Args) -> Result<Server, String> {
 fn apply_unquoted(mut server: Server, args: &Args) -> Result<Server, SettingsError> {
     for request in &args.request {
         server = match request.split_once('=') {
-            Some((kind, json)) => server.request(kind, Some(json))?,
+            Some((kind, json)) => match json.strip_prefix('@') {
+                Some(path) => server.request_file(kind, path),
+                None => server.request(kind, Some(json))?,
+            },
             None => server.request(request, None)?,
         };
     }

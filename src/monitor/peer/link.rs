@@ -8,6 +8,7 @@ use crate::model::time::Now;
 use crate::monitor::connection_log::ConnectionLog;
 use crate::monitor::credentials::{self, Credentials, FileStamp};
 use crate::monitor::server::Settings;
+use crate::monitor::sources::parse_address;
 use crate::net::transport::route::Route;
 use crate::net::transport::{ConnectionLimits, SEND_BYTES, Transport, environment};
 use crate::proto::dialect::conversation::Conversation;
@@ -35,7 +36,7 @@ pub struct Link {
 impl Link {
     /// Reads the address for the label and the statistics. A file that cannot be read is an error only when dialled.
     pub fn new(settings: &Settings, conversation: &mut Conversation) -> Self {
-        let mut endpoint = settings.address.endpoint().ok();
+        let mut endpoint = settings.address.read(parse_address).ok();
         if let Some(endpoint) = &mut endpoint {
             conversation.apply_defaults(endpoint);
         }
@@ -51,6 +52,11 @@ impl Link {
         self.endpoint.as_deref()
     }
 
+    /// Returns the user's texts for this connection, in their order.
+    pub fn messages(&self) -> &[String] {
+        self.credentials.as_ref().map_or(&[], |credentials| &credentials.messages)
+    }
+
     /// Makes the route of the next connection. Everything that stands in files is read again.
     pub fn route(
         &mut self,
@@ -62,8 +68,10 @@ impl Link {
     ) -> Result<Box<Route>, String> {
         (self.stamps, self.check_files_at) = (credentials::stamps(settings), None);
         let credentials = Credentials::read(settings, conversation).map_err(|error| error.to_string())?;
-        let credential = credentials.are_given();
-        let Credentials { mut endpoint, token, headers: mut own_headers } = (*credentials).clone();
+        let credential = credentials.are_given() || !credentials.secret_texts.is_empty();
+        conversation.set_requests(credentials.requests.clone());
+        let (mut endpoint, token) = (credentials.endpoint.clone(), credentials.token.clone());
+        let mut own_headers = credentials.headers.clone();
         self.credentials = Some(credentials);
         let (level, text) = log.connecting(&endpoint);
         log::log!(level, "{}: {text}", escape(label));

@@ -183,7 +183,7 @@ impl Peer {
         self.log(line);
         self.handle(io, Input::Opened);
         let mut outgoing = self.conversation.opened(io.now.mono);
-        outgoing.send.splice(0..0, self.settings.greetings.iter().cloned());
+        outgoing.send.splice(0..0, self.link.messages().iter().cloned());
         self.carry_out(io, outgoing);
     }
 

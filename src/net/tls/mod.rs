@@ -5,7 +5,10 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
+
+use crate::net::file;
 
 #[cfg(not(feature = "tls"))]
 #[path = "absent.rs"]
@@ -27,6 +30,9 @@ pub const AVAILABLE: bool = cfg!(feature = "tls");
 /// The error text of a build without TLS, after the thing that needs it.
 pub(crate) const MISSING: &str = "needs TLS, which this build does not have: build it with the feature `tls`";
 
+/// Upper bound on a file of certificates or keys in bytes: twenty times the system's bundle.
+const MAX_FILE: usize = 4 << 20;
+
 /// The certificates that a connection trusts, and the one that it presents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsSettings {
@@ -38,6 +44,8 @@ pub struct TlsSettings {
     pub key: Option<PathBuf>,
     /// Accepts any certificate: neither issuer nor name nor dates are checked.
     pub insecure: bool,
+    /// The content of those of the files that can be read only once.
+    pub read_once: Vec<(PathBuf, Arc<[u8]>)>,
     /// The name for SNI and for the check of the certificate, instead of the host's.
     pub name: Option<String>,
 }
@@ -150,6 +158,20 @@ impl TlsSettings {
 
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
         [&self.ca_file, &self.cert, &self.key].into_iter().flatten().map(PathBuf::as_path)
+    }
+
+    /// Reads every file once, to find wrong ones, and keeps the content of pipes.
+    pub(crate) fn load(&mut self) -> Result<(), (PathBuf, io::Error)> {
+        let mut read_once = Vec::new();
+        for path in self.files() {
+            match file::read(path, MAX_FILE, true) {
+                Ok(content) if content.once => read_once.push((path.to_owned(), content.bytes.into())),
+                Ok(_) => {}
+                Err(error) => return Err((path.to_owned(), error)),
+            }
+        }
+        self.read_once.append(&mut read_once);
+        Ok(())
     }
 
     fn stamps(&self) -> Vec<PemStamp> {

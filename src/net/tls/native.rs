@@ -52,7 +52,7 @@ impl Connector {
             .danger_accept_invalid_hostnames(settings.insecure);
         if let Some(path) = &settings.ca_file {
             builder.disable_built_in_roots(true);
-            for certificate in pem::certificates(path)? {
+            for certificate in pem::certificates(settings, path)? {
                 builder.add_root_certificate(certificate);
             }
         }

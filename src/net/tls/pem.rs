@@ -1,24 +1,20 @@
 //! Reads certificates and keys from PEM files. Errors name the command that converts formats native-tls cannot read.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use native_tls::{Certificate, Identity};
 
-use super::TlsSettings;
+use super::{MAX_FILE, TlsSettings};
 use crate::model::error::reason;
 use crate::model::text::escape;
-
-/// Upper bound on a file in bytes: twenty times the system's bundle.
-const MAX_FILE: u64 = 4 << 20;
+use crate::net::file;
 
 const BEGIN_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 const BEGIN_KEY: &str = "-----BEGIN PRIVATE KEY-----";
 
-/// Reads all certificates of `--ca-file`.
-pub fn certificates(path: &Path) -> Result<Vec<Certificate>, String> {
-    let text = read("--ca-file", path)?;
+/// Reads all certificates of `--ca-file`, which is `path`.
+pub fn certificates(settings: &TlsSettings, path: &Path) -> Result<Vec<Certificate>, String> {
+    let text = read(settings, "--ca-file", path)?;
     require_certificate("--ca-file", path, &text)?;
     let bundle = Certificate::stack_from_pem(text.as_bytes());
     bundle.map_err(|_| malformed("--ca-file", path, "certificate")).and_then(|bundle| {
@@ -34,9 +30,9 @@ pub fn identity(settings: &TlsSettings) -> Result<Option<Identity>, String> {
         (Some(cert), None) => (cert, "--cert", cert),
         (Some(cert), Some(key)) => (cert, "--key", key),
     };
-    let cert = read("--cert", cert_path)?;
+    let cert = read(settings, "--cert", cert_path)?;
     require_certificate("--cert", cert_path, &cert)?;
-    let key = read(key_option, key_path)?;
+    let key = read(settings, key_option, key_path)?;
     let key = private_key(&key).map_err(|error| key_error(error, settings.key.is_some(), key_path))?;
     // from_pkcs8 does not say which of both is malformed.
     if Certificate::stack_from_pem(cert.as_bytes()).is_err() {
@@ -63,14 +59,14 @@ pub fn build_error(settings: &TlsSettings, error: &native_tls::Error) -> String 
     }
 }
 
-fn read(option: &str, path: &Path) -> Result<String, String> {
-    let failed = |error: io::Error| format!("{}: {}", option_and_file(option, path), reason(&error));
-    let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(format!("{}: over 4 MiB, too large for a PEM file", option_and_file(option, path)));
+fn read(settings: &TlsSettings, option: &str, path: &Path) -> Result<String, String> {
+    if let Some((_, bytes)) = settings.read_once.iter().find(|(once, _)| once == path) {
+        return Ok(String::from_utf8_lossy(bytes).into_owned());
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    match file::read(path, MAX_FILE, false) {
+        Ok(content) => Ok(String::from_utf8_lossy(&content.bytes).into_owned()),
+        Err(error) => Err(format!("{}: {}", option_and_file(option, path), reason(&error))),
+    }
 }
 
 fn require_certificate(option: &str, path: &Path, text: &str) -> Result<(), String> {

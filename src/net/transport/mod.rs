@@ -43,9 +43,9 @@ pub struct LoopIo<'l> {
     pub on_message: &'l mut dyn FnMut(&crate::model::event::Message<'_>),
 }
 
-/// Returns a variable of the process's environment; `None` if it is not set or not UTF-8.
-pub fn environment(name: &str) -> Option<String> {
-    std::env::var_os(name)?.into_string().ok()
+/// Returns a variable of the process's environment; `None` if it is not set.
+pub fn environment(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name)
 }
 
 /// Upper bound on the bytes queued for one server.

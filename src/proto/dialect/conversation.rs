@@ -9,7 +9,7 @@ use crate::model::event::{Event, Raw};
 use crate::model::json;
 use crate::model::sample::Sample;
 use crate::model::time::earliest;
-use crate::proto::dialect::requests::{RequestPlan, Requests};
+use crate::proto::dialect::requests::{Request, RequestPlan, Requests};
 use crate::proto::dialect::{
     self, Alerts, Binary, Dialect, DialectContext, DialectOptions, DialectState, Outcome, Undecodable,
 };
@@ -124,6 +124,11 @@ impl Conversation {
         if self.known && endpoint.any_path {
             endpoint.target = self.dialect.path.to_owned();
         }
+    }
+
+    /// Sets the requests of the next connections.
+    pub fn set_requests(&mut self, requests: Vec<Request>) {
+        self.plan.requests = requests;
     }
 
     /// Completes the endpoint of the next dial with the secrets and ids of the dialect.

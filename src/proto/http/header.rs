@@ -1,5 +1,6 @@
 //! Parses the headers that the user adds to the upgrade request: `NAME: VALUE`, or a file of such lines.
 
+use crate::model::settings_text::items;
 use crate::model::text::escape;
 
 /// Parses `NAME: VALUE`.
@@ -28,13 +29,8 @@ pub fn parse(line: &str) -> Result<(String, String), String> {
 /// Like [`parse`], with the number of the line.
 pub fn parse_lines(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut headers = Vec::new();
-    for (i, line) in text.lines().enumerate() {
-        if !line.trim().is_empty() && !line.starts_with('#') {
-            match parse(line) {
-                Ok(header) => headers.push(header),
-                Err(why) => return Err(format!("line {}: {why}", i + 1)),
-            }
-        }
+    for (number, line) in items(text) {
+        headers.push(parse(line).map_err(|why| format!("line {number}: {why}"))?);
     }
     Ok(headers)
 }
@@ -82,7 +78,7 @@ mod tests {
     #[test]
     fn a_file_has_one_header_per_line() {
         assert_eq!(
-            parse_lines("A: b\n\n# no\r\nC: d\r\n"),
+            parse_lines("\u{feff}A: b\n\n # no\r\n\tC: d\r\n"),
             Ok(vec![("A".into(), "b".into()), ("C".into(), "d".into())])
         );
         assert!(parse_lines("A: b\nsecret\n").unwrap_err().starts_with("line 2: "));

@@ -1,7 +1,9 @@
 //! HTTP proxies: parsing their URLs, and choosing one by option or environment. [`connect`] opens the tunnel.
 
+use std::ffi::OsString;
 use std::fmt;
 
+use crate::model::settings_text::trim;
 use crate::proto::uri::Endpoint;
 use crate::proto::uri::authority::{basic, bracketed, check_host, check_port, is_loopback, split_port, split_userinfo};
 
@@ -12,7 +14,7 @@ mod no_proxy;
 const DEFAULT_PORT: u16 = 1080;
 
 /// Looks up a variable of the environment; `None` if it is not set.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// An HTTP proxy that opens tunnels with CONNECT.
 #[derive(Clone, PartialEq, Eq)]
@@ -97,8 +99,8 @@ impl Proxy {
         } else {
             &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
         };
-        let Some((name, url)) = first_set(names, env) else { return Ok(None) };
-        if let Some((_, list)) = first_set(&["no_proxy", "NO_PROXY"], env)
+        let Some((name, url)) = first_set(names, env)? else { return Ok(None) };
+        if let Some((_, list)) = first_set(&["no_proxy", "NO_PROXY"], env)?
             && no_proxy::excludes(&list, &endpoint.host, endpoint.port)
         {
             return Ok(None);
@@ -135,15 +137,17 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// Returns the first of these variables that is not empty.
-fn first_set<'a>(names: &[&'a str], env: Environment<'_>) -> Option<(&'a str, String)> {
+/// Returns the first of these variables that is not empty. One that is not UTF-8 is an error: a direct connection would
+/// not be what its author wanted.
+fn first_set<'a>(names: &[&'a str], env: Environment<'_>) -> Result<Option<(&'a str, String)>, String> {
     for name in names {
-        let value = env(name).unwrap_or_default();
-        if !value.trim().is_empty() {
-            return Some((name, value.trim().to_owned()));
+        let value = env(name).unwrap_or_default().into_string().map_err(|_| format!("{name} is not UTF-8"))?;
+        let value = trim(&value);
+        if !value.is_empty() {
+            return Ok(Some((name, value.to_owned())));
         }
     }
-    None
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -53,10 +53,30 @@ fn chosen(uri: &str, variables: &[&str]) -> Result<Option<String>, String> {
     // A build without TLS cannot parse wss://.
     let endpoint = Endpoint { secure: uri.contains("443"), ..*endpoint };
     let env = |name: &str| {
-        let value = |line: &str| line.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
+        let value = |line: &str| line.strip_prefix(name)?.strip_prefix('=').map(OsString::from);
         variables.iter().find_map(|line| value(line))
     };
     Proxy::from_environment(&endpoint, &env).map(|proxy| proxy.map(|proxy| proxy.to_string()))
+}
+
+#[test]
+fn a_variable_that_is_not_utf_8_is_an_error_where_it_would_be_used() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let read = |uri: &str, bad: &str| {
+        let env = |name: &str| match name {
+            name if name == bad => Some(OsString::from_vec(b"http://p\xff".to_vec())),
+            "http_proxy" => Some("http://p".into()),
+            _ => None,
+        };
+        Proxy::from_environment(&Endpoint::parse(uri).unwrap(), &env).map(|proxy| proxy.is_some())
+    };
+    for bad in ["http_proxy", "no_proxy", "NO_PROXY"] {
+        assert_eq!(read("ws://h", bad), Err(format!("{bad} is not UTF-8")));
+        assert_eq!(read("ws://127.0.0.1", bad), Ok(false));
+    }
+    // The one in small letters takes precedence.
+    assert_eq!(read("ws://h", "HTTP_PROXY"), Ok(true));
+    assert_eq!(read("ws://h", "https_proxy"), Ok(true));
 }
 
 #[test]
