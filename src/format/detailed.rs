@@ -1,7 +1,7 @@
 //! The format `detailed`: several lines for each message with everything that the server sent, by name or under
 //! `Other`.
 
-use super::event_lines::{alert_color, push_alert, push_as_unknown, push_event};
+use super::event_lines::{alert_color, push_alert, push_as_unknown, push_event, push_stored};
 use super::lines::{Clock, Lines, Tags};
 use super::value::push_value;
 use super::{Format, stats};
@@ -187,8 +187,11 @@ fn push_others(lines: &mut Lines<'_>, raw: Raw<'_>, sample: &Sample<'_>) {
 
 fn push_alerts(lines: &mut Lines<'_>, events: &[Event<'_>]) {
     let style = lines.style;
+    push_stored(lines, events, &|out, _| out.push_str("  "));
     for event in events {
-        if let Event::Alert(alert) = event {
+        if let Event::Alert(alert) = event
+            && !alert.stored
+        {
             lines.colored(alert_color(alert), |out| {
                 out.push_str("  ");
                 push_alert(out, alert, style);

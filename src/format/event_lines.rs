@@ -1,5 +1,7 @@
 //! Events as lines for people, one line each. Shared by the formats `simple`, `compact` and `detailed`.
 
+use std::fmt::Write;
+
 use anstyle::AnsiColor;
 
 use super::lines::{LineHead, Lines, Tags};
@@ -64,6 +66,12 @@ pub fn push_event(lines: &mut Lines<'_>, event: &Event<'_>, message: &Message<'_
             }
             push_text(out, &error.text, style, tags.full);
         }),
+        Event::Alert(alert) if alert.stored => {
+            // All of the message in one place: that of the first.
+            if stored_alerts(message.events).next().is_some_and(|first| std::ptr::eq(first, alert)) {
+                push_stored(lines, message.events, &|out, at| LineHead { at, ..head }.push(out, style, tags.alert));
+            }
+        }
         Event::Alert(alert) => lines.colored(alert_color(alert), |out| {
             tag(out, tags.alert);
             push_alert(out, alert, style);
@@ -115,29 +123,88 @@ pub fn alert_color(alert: &Alert<'_>) -> AnsiColor {
     }
 }
 
+/// Returns true for an alert whose level is lower than before.
+pub fn is_better(alert: &Alert<'_>) -> bool {
+    !alert.from.is_empty() && Severity::of_alert(&alert.level) < Severity::of_alert(&alert.from)
+}
+
+fn stored_alerts<'e>(events: &'e [Event<'_>]) -> impl DoubleEndedIterator<Item = &'e Alert<'e>> {
+    events.iter().filter_map(|event| match event {
+        Event::Alert(alert) if alert.stored => Some(alert),
+        _ => None,
+    })
+}
+
+/// Appends a line with the number of stored alerts, if there are any, and the newest of them. `lead` appends the
+/// beginning of a line about an alert with this time stamp.
+pub fn push_stored(lines: &mut Lines<'_>, events: &[Event<'_>], lead: &dyn Fn(&mut String, Option<&str>)) {
+    /// Most stored alerts that are shown one by one.
+    const NEWEST: usize = 3;
+    let count = stored_alerts(events).count();
+    let Some(worst) = stored_alerts(events).map(|alert| Severity::of_alert(&alert.level)).max() else { return };
+    lines.colored(worst.color(), |out| {
+        lead(out, None);
+        let (plural, end) = (if count == 1 { "" } else { "s" }, if count > NEWEST { ", the newest:" } else { ":" });
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{count} open alert{plural} of the last 24 h{end}");
+    });
+    let style = lines.style;
+    for alert in stored_alerts(events).rev().take(NEWEST) {
+        lines.colored(alert_color(alert), |out| {
+            lead(out, alert.at.as_deref());
+            push_alert(out, alert, style);
+        });
+    }
+}
+
 /// Appends the text of an alert: the server's description, or the watched metric with its value.
 pub fn push_alert(out: &mut String, alert: &Alert<'_>, style: Style) {
-    let subject = match (&*alert.component, &*alert.metric) {
-        ("", "") => "alert",
-        ("", metric) => metric,
-        (component, _) => component,
-    };
-    if alert.phase == AlertPhase::Ends {
-        style.push_escaped(out, subject);
-        out.push_str(": back to normal");
-        return;
-    }
-    if !alert.level.is_empty() {
+    let ends = alert.phase == AlertPhase::Ends;
+    if !ends && !alert.level.is_empty() {
         style.push_escaped(out, &alert.level);
         out.push(' ');
     }
-    if !alert.message.is_empty() {
-        style.push_escaped(out, &alert.message);
-        return;
+    if is_better(alert) {
+        out.push_str("(better than ");
+        style.push_escaped(out, &alert.from);
+        out.push_str(") ");
     }
-    style.push_escaped(out, subject);
-    push_number(out, " ", alert.value);
-    push_number(out, " threshold ", alert.threshold);
+    let has_message = !ends && !alert.message.is_empty();
+    if !has_message || alert.id.is_some() {
+        push_subject(out, alert, style);
+        out.push_str(if ends {
+            ": back to normal"
+        } else if has_message {
+            ": "
+        } else {
+            ""
+        });
+    }
+    if has_message {
+        style.push_escaped(out, &alert.message);
+    } else if !ends {
+        push_number(out, " ", alert.value);
+        push_number(out, " threshold ", alert.threshold);
+    }
+    if !ends && !alert.cause.is_empty() {
+        out.push_str("; cause: ");
+        style.push_escaped(out, &alert.cause);
+    }
+    if let Some(age) = alert.age {
+        out.push_str(if ends { " after " } else { "; " });
+        number::push_age(out, age);
+        out.push_str(if ends { "" } else { " ago" });
+    }
+}
+
+/// Appends the name by which the lines about an alert, from its beginning to its end, are told from those of others.
+fn push_subject(out: &mut String, alert: &Alert<'_>, style: Style) {
+    let name = [&*alert.component, &*alert.metric, "alert"].into_iter().find(|name| !name.is_empty());
+    style.push_escaped(out, name.unwrap_or_default());
+    if let Some(id) = alert.id {
+        // Writing to a String cannot fail.
+        let _ = write!(out, " #{id}");
+    }
 }
 
 fn push_state(out: &mut String, change: &Change, style: Style, full: bool) {
@@ -206,5 +273,117 @@ fn push_unknown(out: &mut String, kind: &str, text: &str, style: Style) {
         ("", "") => out.push_str("(empty message)"),
         _ if room > 0 => drop(style.push_truncated(out, text, room)),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::{ASCII, COLOR, LABELS, PLAIN, alert, sample_with, written};
+    use super::*;
+
+    fn numbered(id: i64, level: &'static str, phase: AlertPhase) -> Alert<'static> {
+        let at = Some("2026-01-01T23:04:05.5Z".into());
+        Alert {
+            id: Some(id),
+            cause: "root".into(),
+            at,
+            age: Some(Duration::from_secs(14_400)),
+            ..alert("user", level, "m", phase)
+        }
+    }
+
+    /// Open alerts of a first list; each with its number as message.
+    fn stored(count: i64) -> Vec<Event<'static>> {
+        let alert =
+            |id| Alert { stored: true, ..numbered(id, if id == 1 { "HEAVY" } else { "MEDIUM" }, AlertPhase::Begins) };
+        (1..=count).map(|id| Event::Alert(alert(id))).collect()
+    }
+
+    #[test]
+    fn the_beginning_the_change_and_the_end_of_an_alert_name_the_same_thing() {
+        let events = [
+            Event::Alert(numbered(7, "HEAVY", AlertPhase::Begins)),
+            Event::Alert(Alert { from: "HEAVY".into(), ..numbered(7, "LIGHT", AlertPhase::Changes) }),
+            Event::Alert(Alert { from: "LIGHT".into(), ..numbered(7, "HEAVY", AlertPhase::Changes) }),
+            Event::Alert(numbered(7, "HEAVY", AlertPhase::Ends)),
+        ];
+        let lines = "\
+            [ALERT] 2026-01-01T23:04:05Z HEAVY user #7: m; cause: root; 4h 0m ago\n\
+            [ALERT] 2026-01-01T23:04:05Z LIGHT (better than HEAVY) user #7: m; cause: root; 4h 0m ago\n\
+            [ALERT] 2026-01-01T23:04:05Z HEAVY user #7: m; cause: root; 4h 0m ago\n\
+            [ALERT] 2026-01-01T23:04:05Z user #7: back to normal after 4h 0m\n";
+        assert_eq!(written("simple", Raw::None, &events, PLAIN), lines);
+        let out = written("events", Raw::None, &events[1..2], PLAIN);
+        let members = r#""component":"user","id":7,"metric":"usage_percent","level":"LIGHT","from":"HEAVY","better":true,"message":"m","cause":"root","value":96.2,"threshold":95,"phase":"changes","age":14400,"at":"2026-01-01T23:04:05.5Z"}"#;
+        assert!(out.trim_end().ends_with(members), "{out}");
+        assert!(!written("events", Raw::None, &events[2..3], PLAIN).contains("better"));
+        let out = written("compact", Raw::None, &events[1..2], COLOR);
+        assert!(out.starts_with("\x1b[32m! 03:04:05Z LIGHT (better than HEAVY) user #7: m"), "{out}");
+    }
+
+    #[test]
+    fn of_two_levels_the_lower_one_is_better_and_an_unknown_one_says_nothing() {
+        for (from, level, better) in [
+            ("CRITICAL", "WARNING", true),
+            ("WARNING", "CRITICAL", false),
+            ("HEAVY", "MEDIUM", true),
+            ("HIGH", "MODERATE", true),
+            ("MODERATE", "LIGHT", true),
+            ("LIGHT", "INFO", false),
+            ("RED", "GREEN", false),
+            ("", "LIGHT", false),
+        ] {
+            let alert = Alert { from: from.into(), ..alert("a", level, "m", AlertPhase::Changes) };
+            assert_eq!(is_better(&alert), better, "{from} {level}");
+        }
+    }
+
+    #[test]
+    fn stored_alerts_are_one_line_and_the_newest_three() {
+        for (count, shown, head) in [
+            (1, 1, "1 open alert of the last 24 h:"),
+            (3, 3, "3 open alerts of the last 24 h:"),
+            (1400, 3, "1400 open alerts of the last 24 h, the newest:"),
+        ] {
+            let mut events = stored(count);
+            for format in ["simple", "compact", "detailed"] {
+                for style in [PLAIN, ASCII, LABELS, COLOR] {
+                    let out = written(format, Raw::None, &events, style);
+                    assert_eq!(out.lines().count(), 1 + shown, "{out}");
+                    assert!(out.lines().next().is_some_and(|line| line.contains(head)), "{out}");
+                }
+            }
+            assert_eq!(
+                written("events", Raw::None, &events, PLAIN).matches(r#""stored":true"#).count(),
+                count as usize
+            );
+            events.push(Event::Alert(numbered(5000, "HEAVY", AlertPhase::Begins)));
+            let out = written("simple", Raw::None, &events, PLAIN);
+            assert_eq!(out.lines().count(), 2 + shown, "a new alert is shown beside the stored ones: {out}");
+        }
+        let out = written("simple", Raw::None, &stored(5), PLAIN);
+        let numbers: Vec<_> =
+            out.lines().filter_map(|line| line.split([' ', ':']).find(|word| word.starts_with('#'))).collect();
+        assert_eq!(numbers, ["#5", "#4", "#3"]);
+        assert!(out.starts_with("[ALERT] 2026-01-02T03:04:05Z 5 open"), "{out}");
+        let colored = written("simple", Raw::None, &stored(5), COLOR);
+        assert!(colored.starts_with("\x1b[31m[ALERT] "), "the worst level: {colored}");
+    }
+
+    #[test]
+    fn stored_alerts_of_a_sample_stand_in_its_block() {
+        let mut alerts = stored(4);
+        alerts.push(Event::Alert(numbered(9, "HEAVY", AlertPhase::Ends)));
+        let out = sample_with("detailed", r#"{"data":{"disk":{"percentage":7}}}"#, &alerts, PLAIN);
+        let block = "\n\nAlerts:\n  4 open alerts of the last 24 h, the newest:\n  MEDIUM user #4: m; cause: root; 4h 0m ago\n  MEDIUM user #3: m";
+        assert!(
+            out.contains(block)
+                && out.ends_with(
+                    "\n  user #9: back to normal after 4h 0m\n==================================================\n"
+                ),
+            "{out}"
+        );
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Values that a server does not send are left out. The manual has a table of the members and their origin.
 
+use super::event_lines::is_better;
 use super::{Format, json, stats};
 use crate::format::style::Style;
 use crate::model::decimal::Decimal;
@@ -149,12 +150,18 @@ fn push_change(json: &mut Writer<'_>, change: &ProcessChange<'_>) {
 
 fn push_alert(json: &mut Writer<'_>, alert: &Alert<'_>) {
     text(json, "component", &alert.component);
+    integer(json, "id", alert.id);
     text(json, "metric", &alert.metric);
     text(json, "level", &alert.level);
+    text(json, "from", &alert.from);
+    flag(json, "better", is_better(alert));
     text(json, "message", &alert.message);
+    text(json, "cause", &alert.cause);
     number(json, "value", alert.value);
     number(json, "threshold", alert.threshold);
     json.member("phase").string(alert.phase.name());
+    flag(json, "stored", alert.stored);
+    number(json, "age", alert.age.map(|age| age.as_secs_f64()));
     optional(json, "rule", alert.rule.as_deref());
 }
 
@@ -166,6 +173,13 @@ fn text(json: &mut Writer<'_>, name: &str, value: &str) {
 fn optional(json: &mut Writer<'_>, name: &str, value: Option<&str>) {
     if let Some(value) = value {
         json.member(name).string(value);
+    }
+}
+
+/// Writes true; nothing if false.
+fn flag(json: &mut Writer<'_>, name: &str, value: bool) {
+    if value {
+        json.member(name).literal(value);
     }
 }
 

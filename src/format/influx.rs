@@ -58,7 +58,10 @@ fn push_process(out: &mut String, message: &Message<'_>, process: &Process<'_>) 
 }
 
 fn push_alert(out: &mut String, message: &Message<'_>, alert: &Alert<'_>) {
-    let tags = [("component", &*alert.component), ("metric", &*alert.metric), ("server", message.server)];
+    // Points of one time and the same tags would overwrite each other.
+    let id = alert.id.map(|id| id.to_string()).unwrap_or_default();
+    let tags =
+        [("component", &*alert.component), ("id", &*id), ("metric", &*alert.metric), ("server", &**message.server)];
     let mut line = Line::begin(out, "wsmon_alert", &tags);
     line.string("level", &alert.level);
     line.string("phase", alert.phase.name());

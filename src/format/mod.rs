@@ -322,7 +322,12 @@ mod tests {
             Event::Notice(Notice { text: bad.into(), greeting: false, ..Notice::default() }),
             Event::Error(ServerError { text: bad.into(), severity: Some(bad.into()), ..ServerError::default() }),
             Event::Alert(alert(bad, bad, bad, AlertPhase::Begins)),
-            Event::Alert(alert(bad, bad, "", AlertPhase::Changes)),
+            Event::Alert(Alert {
+                from: bad.into(),
+                cause: bad.into(),
+                id: Some(-1),
+                ..alert(bad, bad, "", AlertPhase::Changes)
+            }),
             Event::Alert(alert(bad, "", "", AlertPhase::Ends)),
             Event::Answer(Answer { kind: bad.into(), text: bad.into(), ..Answer::default() }),
             event(bad, bad),

@@ -31,7 +31,7 @@ pub(crate) const TITLE: AnsiColor = AnsiColor::Magenta;
 pub(crate) const RULER: AnsiColor = AnsiColor::Cyan;
 
 /// The severity of a value, an alert, a log line or a process's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Severity {
     Normal,
     Warning,

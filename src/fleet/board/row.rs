@@ -44,8 +44,8 @@ pub struct BoardRow {
     why: Box<str>,
     /// `None` before the first list of the connection.
     pub(super) processes: Option<Vec<BoardProcess>>,
-    /// Hashes of component and metric of the alerts in force. They survive a reconnection, because dialects report an
-    /// alert that continues only once.
+    /// Hashes of component, metric and number of the alerts in force. They survive a reconnection, because dialects
+    /// report an alert that continues only once.
     pub(super) alerts: Vec<u64>,
 }
 
@@ -234,7 +234,8 @@ impl BoardRow {
     }
 
     fn update_alert(&mut self, alert: &Alert<'_>) {
-        let key = hash(&[&alert.component, &alert.metric]);
+        let id = alert.id.map(|id| id.to_string()).unwrap_or_default();
+        let key = hash(&[&alert.component, &alert.metric, &id]);
         let known = self.alerts.iter().position(|&known| known == key);
         match (alert.phase, known) {
             (AlertPhase::Ends, Some(at)) => drop(self.alerts.remove(at)),

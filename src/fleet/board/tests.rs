@@ -3,7 +3,7 @@
 use super::row::{LONGEST_TEXT, MOST_ALERTS, hash};
 use super::*;
 use crate::fleet::tests::{At, alert, connected, hosted, log, lost, metric, process, processes, sample, state};
-use crate::model::event::{AlertPhase, ClientState, Event, Process};
+use crate::model::event::{Alert, AlertPhase, ClientState, Event, Process};
 
 /// Returns a board with one server, and the time.
 fn board() -> (Board, At) {
@@ -179,7 +179,15 @@ fn no_server_fills_the_memory() {
 }
 
 #[test]
-fn the_alerts_of_a_component_are_distinguished_by_their_metric() {
+fn the_alerts_of_a_component_are_distinguished_by_their_metric_and_number() {
     assert_ne!(hash(&["ab", "c"]), hash(&["a", "bc"]));
     assert_ne!(hash(&["a", ""]), hash(&["", "a"]));
+    let (mut board, at) = board();
+    at.say(&mut board, 0, &[connected()]);
+    let numbered = |id, phase| Event::Alert(Alert { component: "user".into(), id, phase, ..Alert::default() });
+    for id in [None, Some(1), Some(2)] {
+        at.say(&mut board, 0, &[numbered(id, AlertPhase::Begins)]);
+    }
+    at.say(&mut board, 0, &[numbered(Some(1), AlertPhase::Ends)]);
+    assert_eq!(value(&board, "alerts", at), Some(2.0));
 }

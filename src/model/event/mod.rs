@@ -40,18 +40,28 @@ pub enum Event<'a> {
 pub struct Alert<'a> {
     /// The component that it concerns: `memory`, `disk`, …; empty if unknown.
     pub component: Cow<'a, str>,
+    /// The server's number of the alert. A component has several alerts at a time if they have numbers.
+    pub id: Option<i64>,
     /// The metric of the component that is watched; empty if unknown.
     pub metric: Cow<'a, str>,
     /// The severity in upper case: `WARNING`, `CRITICAL`, or another word of the server.
     pub level: Cow<'a, str>,
+    /// The level before a change, as `level`; empty if the alert begins or ends.
+    pub from: Cow<'a, str>,
     /// The server's description; empty when the alert ends.
     pub message: Cow<'a, str>,
+    /// The cause in the server's words; empty if unknown.
+    pub cause: Cow<'a, str>,
     /// The value that caused the alert.
     pub value: Option<f64>,
     /// The limit that it crossed.
     pub threshold: Option<f64>,
     /// The change that this event reports.
     pub phase: AlertPhase,
+    /// True if it was in force already in the first list of alerts that this client received from the server.
+    pub stored: bool,
+    /// The time since it began, or from its beginning to its end, by the server's clock.
+    pub age: Option<Duration>,
     /// The rule of an alert that [`crate::Rules`] have raised, such as `cpu=90/5m`; `None` for an alert of the server.
     pub rule: Option<Arc<str>>,
     /// The server's time stamp of it, as the server writes it; UTC if it ends in `Z`.

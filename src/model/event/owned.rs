@@ -36,11 +36,16 @@ impl Alert<'_> {
         Alert {
             component: owned(self.component),
             metric: owned(self.metric),
+            id: self.id,
             level: owned(self.level),
+            from: owned(self.from),
             message: owned(self.message),
+            cause: owned(self.cause),
             value: self.value,
             threshold: self.threshold,
             phase: self.phase,
+            stored: self.stored,
+            age: self.age,
             rule: self.rule,
             at: self.at.map(owned),
         }

@@ -34,7 +34,8 @@ impl Alerts {
             }
             Some(active) => {
                 active.seen = true;
-                active.level = level.to_owned();
+                let from = std::mem::replace(&mut active.level, level.to_owned());
+                alert.from = from.into();
                 alert.phase = AlertPhase::Changes;
             }
             None => {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::{Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable, answered, beside_type, keep_alive, notice};
-use crate::model::event::{Alert, AlertPhase, Event, ServerError};
+use crate::model::event::{Alert, Event, ServerError};
 use crate::model::json::Node;
 use crate::model::metric::{Metric, Text};
 use crate::model::sample::Sample;
@@ -180,9 +180,8 @@ fn read_alert<'a>(node: &Node<'a>) -> Alert<'a> {
         message,
         value: node.number("value"),
         threshold: node.number("threshold"),
-        phase: AlertPhase::Begins,
-        rule: None,
         at: node.text("timestamp").cloned(),
+        ..Alert::default()
     }
 }
 
@@ -198,6 +197,7 @@ fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::event::AlertPhase;
     use crate::model::sample::read::other_members;
     use crate::testing::dialect::OwnedContext;
 

@@ -12,6 +12,7 @@ use super::{Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable, answe
 use crate::model::event::{Event, ServerError};
 use crate::model::json::{self, Node};
 use crate::model::metric::Metric;
+use crate::model::number;
 use crate::model::sample::Sample;
 use crate::model::sample::field::{Field, FieldRule};
 use crate::model::sample::read::read_sample;
@@ -199,10 +200,11 @@ fn system_update<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<
             reading.sample.put(metric, f64::NAN);
         }
     }
+    let now = reading.sample.at.as_deref().and_then(number::parse_zoned);
     let mut outcome = Outcome::from(Event::Sample(reading.sample));
     outcome.warn = warn;
     if let Some(list) = reading.alerts {
-        context.state.sysmedic.alerts.update(&list, &mut outcome.events);
+        context.state.sysmedic.alerts.update(&list, now, &mut outcome.events);
     }
     Ok(outcome)
 }

@@ -144,7 +144,8 @@ fn everything_that_a_daemon_sends_is_in_detailed() {
     assert!(!out.contains("Network: ") && !out.contains("timestamp"), "{out}");
     let out = printed("detailed", "sysmedic/daemon_users_alerts_TZ", DialectOptions::default());
     assert!(out.contains("  system.users.0.ProcessCount: 110\n"), "{out}");
-    assert!(out.contains("\n\nAlerts:\n  HEAVY System Status: Heavy Load; CPU: 0.0%"), "{out}");
+    let alerts = "\n\nAlerts:\n  10 open alerts of the last 24 h, the newest:\n  HEAVY system #10: System Status: Heavy Load; CPU: 100.0%";
+    assert!(out.contains(alerts), "{out}");
 }
 
 #[test]
@@ -252,11 +253,22 @@ fn values_that_are_never_measured_are_reported_once_and_only_with_verbose() {
 fn the_alerts_of_a_daemon_are_reported_once() {
     let out = printed("simple", "sysmedic/daemon_users_alerts_TZ", DialectOptions::default());
     let alerts: Vec<_> = out.lines().filter(|line| line.starts_with("[ALERT]")).collect();
-    assert_eq!(alerts.len(), 10);
+    assert_eq!(alerts.len(), 1 + 3);
+    assert_eq!(alerts[0], "[ALERT] 1970-01-01T00:00:00Z 10 open alerts of the last 24 h, the newest:");
     assert_eq!(
-        alerts[9],
-        "[ALERT] 2026-11-20T06:26:43Z HEAVY System Status: Heavy Load; CPU: 100.0%, Memory: 6.7%, Network: 0.0 MB/s; Top Users: - root: CPU 5.3%, Memory 1.8%, Processes: 118"
+        alerts[1],
+        "[ALERT] 2026-11-20T06:26:43Z HEAVY system #10: System Status: Heavy Load; CPU: 100.0%, Memory: 6.7%, Network: 0.0 MB/s; Top Users: - root: CPU 5.3%, Memory 1.8%, Processes: 118; cause: root:5.3%:1.8%:118; 7s ago"
     );
+    assert!(alerts[2].contains(" system #9: ") && alerts[3].contains(" system #8: "), "{alerts:?}");
+    let out = printed("events", "sysmedic/daemon_users_alerts_TZ", DialectOptions::default());
+    let alerts: Vec<_> = out.lines().filter(|line| line.contains(r#""kind":"alert""#)).collect();
+    assert_eq!(alerts.len(), 10);
+    for (line, id) in alerts.iter().zip(1..) {
+        let number = format!(r#""component":"system","id":{id},"level":"HEAVY","message":"System Status: Heavy Load"#);
+        assert!(line.contains(&number) && line.contains(r#""cause":"root:"#), "{line}");
+        assert!(line.contains(r#""phase":"begins","stored":true,"age":"#), "{line}");
+        assert!(line.contains(r#","at":"2026-11-20T02:56:"#), "{line}");
+    }
 }
 
 #[test]
