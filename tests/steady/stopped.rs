@@ -96,12 +96,12 @@ fn none_is_lost(connections: usize, every: Duration) {
             sleep(every);
         }
     });
-    let uris: Vec<_> = (1..connections).map(|n| format!("s{n}={}", server.uri())).collect();
+    let uris: Vec<_> = (1..connections).map(|n| format!("s{n:03}={}", server.uri())).collect();
     let mut options = vec!["--ping-interval", "1", "--ping-timeout", "1", "--stale-after", "2"];
     options.extend(uris.iter().flat_map(|uri| ["--uri", uri]));
-    let run = watch(&format!("s0={}", server.uri()), &options);
+    let run = watch(&format!("s000={}", server.uri()), &options);
     for n in 0..connections {
-        run.wait_stdout(&if connections > 1 { format!("s{n}: {SHOWN}") } else { SHOWN.to_owned() });
+        run.wait_stdout(&if connections > 1 { format!("s{n:03}: {SHOWN}") } else { SHOWN.to_owned() });
     }
     run.signal("STOP");
     sleep(Duration::from_secs(5));
