@@ -307,14 +307,17 @@ impl Run {
             lossy: self.output.has_failed() || self.view.data.as_ref().is_some_and(|data| data.lost() > 0),
         };
         self.log_outcome(&outcome);
+        let give_up_at = self.monitor.clock().mono + LAST_FLUSH;
         if self.plan.stats {
+            // Into an empty queue: in a full one the statistics would drop messages that they do not count.
+            self.flush_until(give_up_at)?;
             let text = self.statistics_text();
             match self.view.options.format.stats_apart {
                 true => self.output.print_err(&text),
                 false => self.output.print(&text),
             }
         }
-        self.flush_to_the_end()?;
+        self.flush_until(give_up_at)?;
         Ok(if self.output.has_failed() { 3 } else { outcome.status() })
     }
 
@@ -331,9 +334,8 @@ impl Run {
         }
     }
 
-    /// Writes all output, within [`LAST_FLUSH`]: a reader that takes longer does not get the rest.
-    fn flush_to_the_end(&mut self) -> Result<(), Failure> {
-        let give_up_at = self.monitor.clock().mono + LAST_FLUSH;
+    /// Writes all output until then; a reader that takes longer does not get the rest.
+    fn flush_until(&mut self, give_up_at: Instant) -> Result<(), Failure> {
         self.output.write_log(self.monitor.now());
         self.output.flush();
         // A failed flush has added a line to the log.
