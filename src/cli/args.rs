@@ -249,6 +249,9 @@ options! {
     /// stop after N messages of content, from each server
     option count: Option<String>, short 'n', value "N";
 
+    /// succeed only if so many servers delivered, or all (default 1)
+    option require: Option<String>, value "N";
+
     /// print statistics at the end
     switch stats: bool, short 's';
 

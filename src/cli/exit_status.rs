@@ -23,12 +23,16 @@ pub struct RunOutcome {
     pub count: Option<u64>,
     /// True if `--duration` was given.
     pub duration: bool,
-    /// Messages of content received from the server that sent the most.
-    pub received: u64,
-    /// Messages of content shown from the server of which the most were shown.
+    /// Servers that must have delivered, or reached the count.
+    pub required: usize,
+    /// Servers that delivered, see [`Monitor::nothing_delivered`].
+    pub delivered: usize,
+    /// Servers that delivered or sent any message, including greetings.
+    pub heard: usize,
+    /// Servers of which as many messages were shown as `--count` asks for.
+    pub complete: usize,
+    /// Messages shown of the server of which the most were shown.
     pub shown: u64,
-    /// True if any message was received, including greetings.
-    pub any_received: bool,
     /// True if a server closed with 1000 or 1001 and `--no-reconnect` was given.
     pub clean: bool,
     /// True if saved data has a gap or stdout failed.
@@ -43,21 +47,24 @@ impl RunOutcome {
 
     /// The reason of a failure in words; `None` on success.
     pub fn why(&self) -> Option<String> {
-        let reached = self.count.is_some_and(|count| self.shown >= count);
-        let success = reached
+        let delivered = self.delivered >= self.required;
+        let success = self.count.is_some() && self.complete >= self.required
             || match self.end {
-                End::Done => self.clean && self.count.is_none() && !self.duration && self.received > 0,
-                End::Duration => self.received > 0 && self.count.is_none(),
-                End::Signal => self.received > 0,
+                End::Done => self.clean && self.count.is_none() && !self.duration && delivered,
+                End::Duration => self.count.is_none() && delivered,
+                End::Signal => delivered,
                 // A greeting suffices: it is the line that `wsmon | head -n 1` reads.
-                End::Closed => self.any_received,
+                End::Closed => self.heard >= self.required,
             };
         if success {
             return None;
         }
+        let RunOutcome { required, delivered, complete, shown, .. } = self;
         Some(match self.count {
-            Some(count) => format!("only {} of {count} messages came", self.shown),
-            None if self.received == 0 => "nothing was received".to_owned(),
+            Some(count) if *complete > 0 => format!("only {complete} of {required} servers sent {count} messages"),
+            Some(count) => format!("only {shown} of {count} messages came"),
+            None if *delivered == 0 => "nothing was received".to_owned(),
+            None if delivered < required => format!("only {delivered} of {required} servers delivered"),
             None => "every connection ended".to_owned(),
         })
     }
@@ -76,17 +83,20 @@ mod tests {
         end: End::Done,
         count: None,
         duration: false,
-        received: 5,
+        required: 1,
+        delivered: 1,
+        heard: 1,
+        complete: 0,
         shown: 5,
-        any_received: true,
         clean: false,
         lossy: false,
     };
+    const ENDS: [End; 4] = [End::Done, End::Duration, End::Signal, End::Closed];
 
     #[test]
     fn a_count_that_is_reached_is_success_however_the_run_ended() {
-        for end in [End::Done, End::Duration, End::Signal, End::Closed] {
-            assert_eq!(RunOutcome { end, count: Some(5), ..RUN }.status(), 0, "{end:?}");
+        for end in ENDS {
+            assert_eq!(RunOutcome { end, count: Some(5), complete: 1, ..RUN }.status(), 0, "{end:?}");
         }
     }
 
@@ -99,10 +109,10 @@ mod tests {
 
     #[test]
     fn nothing_received_is_failure_however_the_run_ended() {
-        for end in [End::Done, End::Duration, End::Signal, End::Closed] {
-            let nothing = RunOutcome { end, received: 0, shown: 0, any_received: false, clean: true, ..RUN };
+        for end in ENDS {
+            let nothing = RunOutcome { end, delivered: 0, heard: 0, shown: 0, clean: true, ..RUN };
             assert_eq!(nothing.status(), 1, "{end:?}");
-            let greeting = RunOutcome { any_received: true, ..nothing };
+            let greeting = RunOutcome { heard: 1, ..nothing };
             assert_eq!(greeting.status(), u8::from(end != End::Closed), "{end:?}");
         }
     }
@@ -115,7 +125,33 @@ mod tests {
     }
 
     #[test]
+    fn as_many_servers_must_have_delivered_as_are_required_however_the_run_ended() {
+        for end in ENDS {
+            for (required, delivered) in [(1, 1), (1, 3), (2, 1), (2, 2), (3, 2), (3, 3), (2, 0)] {
+                let run = RunOutcome { end, required, delivered, heard: delivered, clean: true, ..RUN };
+                assert_eq!(run.status(), u8::from(delivered < required), "{run:?}");
+                let counted = RunOutcome { count: Some(5), complete: delivered, ..run };
+                assert_eq!(counted.status(), u8::from(delivered < required), "{counted:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_failure_says_what_is_missing() {
+        let missing = RunOutcome { end: End::Duration, required: 3, delivered: 2, ..RUN };
+        for (run, why) in [
+            (RunOutcome { delivered: 0, ..missing }, "nothing was received"),
+            (missing, "only 2 of 3 servers delivered"),
+            (RunOutcome { count: Some(9), ..missing }, "only 5 of 9 messages came"),
+            (RunOutcome { count: Some(5), complete: 1, ..missing }, "only 1 of 3 servers sent 5 messages"),
+            (RunOutcome { end: End::Done, required: 1, ..missing }, "every connection ended"),
+        ] {
+            assert_eq!(run.why().as_deref(), Some(why));
+        }
+    }
+
+    #[test]
     fn lost_data_outweighs_any_success() {
-        assert_eq!(RunOutcome { lossy: true, count: Some(5), ..RUN }.status(), 3);
+        assert_eq!(RunOutcome { lossy: true, count: Some(5), complete: 1, ..RUN }.status(), 3);
     }
 }

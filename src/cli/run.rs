@@ -295,17 +295,7 @@ impl Run {
             }
         }
         self.view.release(self.monitor.now().mono, true, &mut |text| self.output.print(text));
-        let (received, shown) = self.view.max_counts();
-        let outcome = RunOutcome {
-            end,
-            count: self.plan.count,
-            duration: self.ends_at.is_some(),
-            received,
-            shown,
-            any_received: self.monitor.statistics().messages_received > 0,
-            clean,
-            lossy: self.output.has_failed() || self.view.data.as_ref().is_some_and(|data| data.lost() > 0),
-        };
+        let outcome = self.outcome(end, clean);
         self.log_outcome(&outcome);
         let give_up_at = self.monitor.clock().mono + LAST_FLUSH;
         if self.plan.stats {
@@ -321,16 +311,50 @@ impl Run {
         Ok(if self.output.has_failed() { 3 } else { outcome.status() })
     }
 
-    fn log_outcome(&self, outcome: &RunOutcome) {
-        if self.monitor.len() > 1 {
-            for id in (0..self.monitor.len()).filter(|&id| self.monitor.state(id) == wsmon::ClientState::Error) {
-                if let Some(disconnect) = self.monitor.last_disconnect(id) {
-                    log::error!("{}: given up: {disconnect}", self.monitor.label(id));
+    fn outcome(&self, end: End, clean: bool) -> RunOutcome {
+        let servers = 0..self.monitor.len();
+        let count_of = |is: &dyn Fn(usize) -> bool| servers.clone().filter(|&id| is(id)).count();
+        let has_delivered = |id| self.monitor.nothing_delivered(id).is_none();
+        RunOutcome {
+            end,
+            count: self.plan.count,
+            duration: self.ends_at.is_some(),
+            required: self.plan.require.unwrap_or(self.monitor.len()),
+            delivered: count_of(&has_delivered),
+            heard: count_of(&|id| has_delivered(id) || self.monitor.statistics_of(id).messages_received > 0),
+            complete: count_of(&|id| self.view.count_reached(id)),
+            shown: servers.clone().map(|id| self.view.shown(id)).max().unwrap_or_default(),
+            clean,
+            lossy: self.output.has_failed() || self.view.data.as_ref().is_some_and(|data| data.lost() > 0),
+        }
+    }
+
+    /// Logs which servers were given up or delivered nothing, and what the run dies of. A run that its reader ended
+    /// says nothing.
+    fn log_outcome(&mut self, outcome: &RunOutcome) {
+        let why = outcome.why();
+        if why.is_none() && outcome.end == End::Closed {
+            return;
+        }
+        let level = if why.is_some() { log::Level::Error } else { log::Level::Warn };
+        for id in 0..self.monitor.len() {
+            let label = wsmon::escape(self.monitor.label(id));
+            let disconnect = self.monitor.last_disconnect(id);
+            match disconnect.filter(|_| self.monitor.state(id) == wsmon::ClientState::Error) {
+                // The line before the end has said it of a single server.
+                Some(_) if self.monitor.len() == 1 => {}
+                Some(disconnect) => log::error!("{label}: given up: {disconnect}"),
+                None => {
+                    if let Some(words) = self.monitor.nothing_delivered(id) {
+                        log::log!(level, "{label}: {words}");
+                    }
                 }
             }
+            // The buffer of the log is smaller than the lines of a thousand servers.
+            self.output.write_log(self.monitor.now());
         }
-        if let Some(reason) = outcome.why() {
-            log::error!("{reason}");
+        if let Some(why) = why {
+            log::error!("{why}");
         }
     }
 

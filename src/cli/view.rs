@@ -39,8 +39,6 @@ pub struct View {
 
 #[derive(Default)]
 struct ServerView {
-    /// Messages with content, as [`Message::is_content`] defines it.
-    received: u64,
     /// Messages that counted towards `count`.
     shown: u64,
     sample_shown_at: Option<Instant>,
@@ -68,8 +66,6 @@ impl View {
         if matches!(message.raw, Raw::None) {
             return self.show_state(message, print);
         }
-        let server = &mut self.servers[message.id];
-        server.received += u64::from(message.is_content());
         if self.count_reached(message.id) {
             return;
         }
@@ -176,10 +172,9 @@ impl View {
         self.saved
     }
 
-    /// Returns the highest number of messages with content received from one server, and shown of one server.
-    pub fn max_counts(&self) -> (u64, u64) {
-        let max = |of: fn(&ServerView) -> u64| self.servers.iter().map(of).max().unwrap_or_default();
-        (max(|server| server.received), max(|server| server.shown))
+    /// Returns the messages of the server that counted towards `--count`.
+    pub fn shown(&self, id: usize) -> u64 {
+        self.servers[id].shown
     }
 }
 
@@ -237,7 +232,7 @@ mod tests {
         }
         assert!(view.count_reached(0));
         assert_eq!(out, "[LOG] 1970-01-01T00:00:00Z 1\n[LOG] 1970-01-01T00:00:00Z 2\n");
-        assert_eq!(view.max_counts(), (3, 2));
+        assert_eq!(view.shown(0), 2);
         let saved = view.data.as_ref().map(|data| data.written().lines);
         assert_eq!(saved, Some(4));
     }
@@ -273,7 +268,7 @@ mod tests {
             show(&mut view, &[log("2")], &mut out);
             show_state(&mut view, &server, to(Connected, Disconnected), &mut out);
             assert_eq!(out.lines().count(), lines, "{format} {filter}: {out}");
-            assert_eq!((view.saved(), view.max_counts().1), (1, 1));
+            assert_eq!((view.saved(), view.shown(0)), (1, 1));
             assert_eq!(view.data.as_ref().map(|data| data.written().lines), Some(4));
         }
     }
@@ -301,7 +296,7 @@ mod tests {
         for (format, counted) in [("simple", 0), ("detailed", 1), ("jsonl", 1), ("events", 1)] {
             let mut view = view(format, "", None, None);
             show(&mut view, &unchanged, &mut String::new());
-            assert_eq!(view.max_counts(), (1, counted), "{format}");
+            assert_eq!(view.shown(0), counted, "{format}");
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::model::metric::{METRICS, Unit};
 use crate::model::number;
 use crate::model::stats::{PastError, Saved, Statistics, Summary};
 
-/// Appends the statistics as text. With several servers the totals come first, then a row for each server, then the
-/// histories of all with their labels.
+/// Appends the statistics as text. With several servers the totals come first, then a row for each server, then,
+/// with their labels, the reasons of those that delivered nothing and the histories.
 pub fn push_text(out: &mut String, statistics: &Statistics, style: &Style) {
     let mut lines = Lines { out, label: None, time: None, style: *style };
     lines.line(|_| {});
@@ -22,6 +22,7 @@ pub fn push_text(out: &mut String, statistics: &Statistics, style: &Style) {
     server_table::push(&mut lines, &statistics.servers);
     for (label, server) in &statistics.servers {
         let mut lines = Lines { out: &mut *lines.out, label: Some(label), time: None, style: *style };
+        push_undelivered(&mut lines, server);
         for (name, summary) in server.history.iter().flatten() {
             push_history(&mut lines, name, summary);
         }
@@ -58,6 +59,7 @@ fn push_block(lines: &mut Lines<'_>, statistics: &Statistics) {
     lines.entry("", "Connections", |out| {
         let _ = write!(out, "{}, {} lost", statistics.connections, statistics.total_disconnections);
     });
+    push_undelivered(lines, statistics);
     for &(name, count) in &[
         ("Reconnections", statistics.reconnect_attempts),
         ("Dropped", statistics.dropped),
@@ -86,6 +88,13 @@ fn push_block(lines: &mut Lines<'_>, statistics: &Statistics) {
     }
     for (name, summary) in statistics.history.iter().flatten() {
         push_history(lines, name, summary);
+    }
+}
+
+fn push_undelivered(lines: &mut Lines<'_>, server: &Statistics) {
+    let style = lines.style;
+    if let Some(why) = &server.nothing_delivered {
+        lines.entry("", "Nothing delivered", |out| style.push_escaped(out, why));
     }
 }
 
@@ -154,6 +163,7 @@ fn push_object(json: &mut Writer<'_>, statistics: &Statistics) {
     errors(json.member("error_history"), statistics.error_history.iter());
     seconds(json.member("run_seconds"), statistics.run);
     json.member("connections").literal(statistics.connections);
+    or_null(json.member("nothing_delivered"), statistics.nothing_delivered.as_deref(), |json, why| json.string(why));
     or_null(json.member("ping_ms"), Some(&statistics.ping_ms).filter(|ping| ping.samples > 0), |json, ping| {
         json.open('{');
         push_summary(json, ping);
@@ -281,6 +291,22 @@ memory_used: min 45.2 B, mean 45.2 B, max 45.2 B, last 45.2 B (samples: 1)
     }
 
     #[test]
+    fn a_server_that_delivered_nothing_has_the_reason() {
+        let silent =
+            Statistics { nothing_delivered: Some("never connected in 2 s\x1b".into()), ..Statistics::default() };
+        let (mut text, mut json) = (String::new(), String::new());
+        push_text(&mut text, &silent, &Style::default());
+        assert!(text.contains("\nNothing delivered: never connected in 2 s\\x1b\n"), "{text}");
+        push_json(&mut json, &silent, Layout::Line);
+        assert!(json.contains(r#""nothing_delivered":"never connected in 2 s\u001b""#), "{json}");
+        text.clear();
+        let total = Statistics::total(vec![("a".into(), silent), ("b".into(), one())]);
+        push_text(&mut text, &total, &Style::default());
+        assert_eq!(text.matches("othing delivered").count(), 1, "{text}");
+        assert!(text.contains("\na: Nothing delivered: never connected in 2 s\\x1b\n"), "{text}");
+    }
+
+    #[test]
     fn several_servers_have_a_row_each_below_the_totals_and_labelled_histories() {
         let given_up = Statistics { current_state: ClientState::Error, ..Statistics::default() };
         let servers = vec![("router".into(), one()), ("a\x1b".into(), given_up)];
@@ -309,7 +335,7 @@ router: memory_used: min 45.2 B, mean 45.2 B, max 45.2 B, last 45.2 B (samples: 
             r#""bytes_received":3891,"bytes_sent":0,"connection_start":"2026-01-02T03:04:05.678Z","#,
             r#""uptime_seconds":119.900,"reconnect_attempts":0,"total_disconnections":0,"current_state":"connected","#,
             r#""last_error":"refused\u001b","error_count":1,"error_history":[{"timestamp":"1970-01-01T00:00:00.000Z","#,
-            r#""error":"refused\u001b","type":"connect"}],"run_seconds":7199.000,"connections":2,"#,
+            r#""error":"refused\u001b","type":"connect"}],"run_seconds":7199.000,"connections":2,"nothing_delivered":null,"#,
             r#""ping_ms":{"min":0.25,"mean":0.5,"max":0.75},"undecoded":0,"dropped":0,"#,
             r#""saved":{"messages":5,"file":"data\n.log","bytes":2048},"history":{"#,
             r#""cpu":{"min":45.25,"mean":45.25,"max":45.25,"last":45.25,"samples":1},"#,

@@ -43,6 +43,8 @@ pub struct Statistics {
     pub run: Duration,
     /// Connections that were opened.
     pub connections: u64,
+    /// The reason why this server has delivered nothing, in one line; `None` if it has delivered, and in totals.
+    pub nothing_delivered: Option<String>,
     /// Round trips of pings, in milliseconds.
     pub ping_ms: Summary,
     /// Messages that could not be decoded.

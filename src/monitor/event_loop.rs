@@ -279,6 +279,15 @@ impl Monitor {
         &self.peers[id].label
     }
 
+    /// Returns why a server has delivered nothing so far, in one line: `never connected in 60 s, 14 attempts: …`. `None`
+    /// if it has delivered: a message of content, or, where the dialect speaks only when something happens
+    /// (fastpluggy, generic, neurograph without the channel metrics), a connection that is open or that the program
+    /// has closed.
+    #[must_use]
+    pub fn nothing_delivered(&self, id: usize) -> Option<String> {
+        self.peers[id].nothing_delivered(self.clock, self.started)
+    }
+
     /// Returns one server's statistics.
     #[must_use]
     pub fn statistics_of(&self, id: usize) -> Statistics {

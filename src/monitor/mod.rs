@@ -3,6 +3,7 @@
 pub mod clock_jumps;
 pub mod connection_log;
 pub mod credentials;
+pub mod delivery;
 pub mod event_loop;
 pub mod peer;
 pub mod random;

@@ -1,6 +1,6 @@
 //! Exit statuses, in the order of the manual.
 
-use crate::client::{WELCOME, greet, sample, sending, watch, watched};
+use crate::client::{WELCOME, greet, log_lines, sample, sending, watch, watched};
 use crate::support::program::{Finished, Run, wsmon};
 use crate::support::server::Server;
 use std::time::Duration;
@@ -123,4 +123,104 @@ fn a_gap_in_the_saved_data_is_3() {
     assert_status(&finished, 3);
     assert_eq!(finished.stdout.lines().count(), 21, "{finished:?}");
     assert_eq!(finished.stderr.matches("lines are lost").count(), 1, "{finished:?}");
+}
+
+/// Starts a run of these servers; options are separated by blanks.
+fn several(servers: &[(&str, String)], options: &str) -> Run {
+    let mut command = wsmon(options.split_whitespace());
+    command.args(servers.iter().map(|(label, uri)| format!("{label}={uri}")));
+    Run::start(&mut command)
+}
+
+#[test]
+fn a_server_that_delivered_nothing_has_a_line_at_the_end_of_a_successful_run() {
+    let (good, greets, silent) = (sending([sample(1.0)]), sending([""; 0]), Server::start(|mut peer| peer.wait_gone()));
+    let mute = Server::start(|mut peer| {
+        peer.upgrade();
+        peer.hold();
+    });
+    let servers = [
+        ("good", good.uri()),
+        ("gone", "ws://127.0.0.1:1".to_owned()),
+        ("greets", greets.uri()),
+        ("mute", mute.uri()),
+        ("silent", silent.uri()),
+    ];
+    let finished = several(&servers, "-d 1 --reconnect-interval 0.3 -q").finish();
+    assert_status(&finished, 0);
+    let warned = log_lines(&finished.stderr, &["WARN"]);
+    for (line, text) in warned[1..].iter().zip([
+        "gone: never connected in 1 s, ",
+        "greets: connected, but nothing beyond the greeting came in 1 s",
+        "mute: connected, but nothing came in 1 s",
+        &format!("silent: no answer to the upgrade after 1 s: upgrade at 127.0.0.1:{}", silent.port()),
+    ]) {
+        assert!(line.starts_with(&format!("WARN {text}")), "{line}: {finished:?}");
+    }
+    assert!(warned[1].ends_with(" attempts: connect to 127.0.0.1:1: connection refused"), "{finished:?}");
+    assert_eq!(warned.len(), 5, "{finished:?}");
+}
+
+#[test]
+fn as_many_servers_must_deliver_as_are_required() {
+    let (one, two, mute) = (sending([sample(1.0)]), sending([sample(2.0)]), sending([""; 0]));
+    let servers = [("one", one.uri()), ("two", two.uri()), ("mute", mute.uri())];
+    for (options, status) in [("1", 0), ("2", 0), ("3", 1), ("all", 1)] {
+        for count in ["", " -n 1"] {
+            let finished = several(&servers, &format!("-d 0.5 --require {options}{count}")).finish();
+            assert_status(&finished, status);
+            let level = if status == 0 { "WARN" } else { "ERROR" };
+            let said = format!("{level} mute: connected, but nothing beyond the greeting came in 0.5 s");
+            assert!(finished.stderr.contains(&said), "{finished:?}");
+        }
+    }
+    let finished = several(&servers, "-d 0.5 --require all").finish();
+    assert!(finished.stderr.ends_with("ERROR only 2 of 3 servers delivered\n"), "{finished:?}");
+    let finished = several(&servers[..2], "-n 1 --require all").finish();
+    assert_status(&finished, 0);
+}
+
+#[test]
+fn a_server_that_speaks_only_when_something_happens_delivers_while_it_is_connected() {
+    let open = || {
+        Server::start(|mut peer| {
+            peer.upgrade();
+            peer.hold();
+        })
+    };
+    let closing = Server::start(|mut peer| {
+        peer.upgrade();
+        peer.close(1001, "");
+        peer.drain();
+    });
+    for (options, status) in [
+        ("--dialect generic", 0),
+        ("--dialect fastpluggy", 0),
+        ("--dialect neurograph --subscribe logs", 0),
+        ("--dialect neurograph", 1),
+        ("--dialect neurograph --subscribe logs,metrics", 1),
+        ("--dialect monitoring", 1),
+        ("--dialect auto", 1),
+    ] {
+        let finished = watched(&open(), &format!("-d 0.3 {options}"));
+        assert_status(&finished, status);
+        assert_eq!(finished.stderr.contains("x: connected, but nothing came in 0.3 s"), status == 1, "{finished:?}");
+        let finished = watched(&closing, &format!("-d 0.3 {options}"));
+        assert_status(&finished, 1);
+        assert!(finished.stderr.contains("ERROR x: connected, but nothing came in 0.3 s: closed by"), "{finished:?}");
+    }
+}
+
+#[test]
+fn sigusr1_says_what_a_server_that_delivered_nothing_is_at() {
+    let mute = Server::start(|mut peer| peer.wait_gone());
+    for (format, text) in [
+        ("simple", "\nNothing delivered: no answer to the upgrade after "),
+        ("events", "\"nothing_delivered\":\"no answer to the upgrade after "),
+    ] {
+        let run = watch(&mute, &format!("-f {format}"));
+        run.wait_stderr("connecting to");
+        run.signal("USR1");
+        run.wait_stderr(text);
+    }
 }

@@ -54,6 +54,8 @@ pub struct Plan {
     pub duration: Option<Duration>,
     /// At least 1.
     pub count: Option<u64>,
+    /// Servers that must deliver, at least 1; `None`: all.
+    pub require: Option<usize>,
     pub stats: bool,
     pub log_level: LevelFilter,
     pub log_file: Option<PathBuf>,
@@ -83,6 +85,7 @@ impl Default for Plan {
             when_full: WhenFull::Drop,
             duration: None,
             count: None,
+            require: Some(1),
             stats: false,
             log_level: LevelFilter::Info,
             log_file: None,
@@ -142,6 +145,7 @@ const SETTERS: &[PlanSetter] = &[
     ("--when-full", None, |plan, text| put(&mut plan.when_full, when_full(text))),
     ("--duration", None, |plan, text| put(&mut plan.duration, units::duration_or_none(text))),
     ("--count", None, |plan, text| put(&mut plan.count, units::positive_number(text).map(Some))),
+    ("--require", None, |plan, text| put(&mut plan.require, required(text))),
     ("--log-file", Some("$MONITORING_LOG_FILE"), |plan, text| put(&mut plan.log_file, file(text).map(Some))),
 ];
 
@@ -170,6 +174,14 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     read_uris(plan, args, env)?;
     for setter in SETTERS {
         read_option(plan, setter, args.text(setter.0), env)?;
+    }
+    let servers = plan.uris.len().max(1);
+    if plan.require.is_some_and(|required| required > servers) {
+        let s = if servers == 1 { "" } else { "s" };
+        return Err(format!(
+            "--require '{}': this run has {servers} server{s}",
+            args.text("--require").unwrap_or_default()
+        ));
     }
     let level = args.log_level.as_deref().or(args.quiet.then_some("warning")).or(args.verbose.then_some("debug"));
     read_option(plan, &LOG_LEVEL, level, env)?;
@@ -307,6 +319,15 @@ fn when_full(text: &str) -> Result<WhenFull, String> {
 /// Reads the level names of the original client and those of this log; `critical` shows errors only.
 fn log_level(text: &str) -> Result<LevelFilter, String> {
     logging::parse_level(text).ok_or_else(|| choose_from("trace, debug, info, warning, error, critical, off"))
+}
+
+/// Reads a number of servers; `all` is `None`.
+fn required(text: &str) -> Result<Option<usize>, String> {
+    match text.trim().parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Err(_) if text.trim() != "all" => Err("not a number of servers, nor all".to_owned()),
+        number => Ok(number.ok()),
+    }
 }
 
 fn choose_from(names: &str) -> String {

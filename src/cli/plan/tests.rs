@@ -57,6 +57,7 @@ fn the_defaults_are_those_of_the_contract() {
         when_full: WhenFull::Drop,
         duration: None,
         count: None,
+        require: Some(1),
         stats: false,
         log_level: LevelFilter::Info,
         log_file: None,
@@ -129,6 +130,7 @@ const CASES: &[Case] = &[
     ("--history", "", |plan| set(plan, |server| server.history(true))),
     ("--duration", "60", |plan| plan.duration = Some(secs(60))),
     ("--count", "3", |plan| plan.count = Some(3)),
+    ("--require", "all", |plan| plan.require = None),
     ("--stats", "", |plan| plan.stats = true),
     ("--verbose", "", |plan| {
         plan.log_level = LevelFilter::Debug;
@@ -424,4 +426,23 @@ fn the_manual_has_every_command_line_of_the_original_client() {
 
 fn words(line: &str) -> String {
     line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_number_of_servers_that_there_are_not_cannot_be_required() {
+    for (line, required) in [("", Some(1)), ("a b --require 2", Some(2)), ("a b --require all", None)] {
+        assert_eq!(good(line).require, required, "{line}");
+    }
+    for (line, why) in [
+        ("a b --require 3", "--require '3': this run has 2 servers"),
+        ("--require 2", "--require '2': this run has 1 server"),
+        ("--demo --require 2", "--require '2': this run has 1 server"),
+        ("a --require 99999999999999999999", "--require '99999999999999999999': not a number of servers, nor all"),
+        ("a --require 0", "--require '0': must be at least 1"),
+        ("a --require -1", "--require '-1': not a number of servers, nor all"),
+        ("a --require ALL", "--require 'ALL': not a number of servers, nor all"),
+        ("a --require=", "--require '': not a number of servers, nor all"),
+    ] {
+        assert_eq!(usage(read(line)), format!("wsmon: {why}"), "{line}");
+    }
 }

@@ -20,6 +20,7 @@ use crate::model::event::{Change, ClientState, Event, Message, Raw};
 use crate::model::stats::Statistics;
 use crate::model::text::escape;
 use crate::model::time::{Now, earliest};
+use crate::monitor::delivery::Undelivered;
 use crate::monitor::server::{Server, Settings};
 use crate::net::transport::{LoopIo, SendError};
 use crate::proto::dialect::conversation::{Conversation, Outgoing};
@@ -162,8 +163,34 @@ impl Peer {
             uri: self.link.endpoint().map(ToString::to_string).unwrap_or_default(),
             current_state: self.session.client_state(),
             run: now.mono - started,
+            nothing_delivered: self.nothing_delivered(now, started),
             ..self.report.statistics(now, self.settings.history)
         }
+    }
+
+    /// Returns why the server has delivered nothing, in one line; `None` if it has delivered. A server that speaks only
+    /// when something happens delivers while it is connected.
+    pub fn nothing_delivered(&self, now: Now, started: Instant) -> Option<String> {
+        let Report { counters, last_disconnect, .. } = &self.report;
+        if self.report.has_content || self.report.is_up && self.conversation.is_quiet() {
+            return None;
+        }
+        let stopped = last_disconnect.as_ref().filter(|why| why.fault == Some(Fault::Stopped));
+        let unfinished = match self.session.is_opening() {
+            true => Some(self.link.transport.unfinished()),
+            false => stopped.map(|why| (why.phase, why.text.clone())),
+        };
+        let undelivered = Undelivered {
+            run: now.mono - started,
+            // The first dial is no reconnection.
+            attempts: counters.reconnect_attempts + 1,
+            connections: counters.connections,
+            messages: counters.messages_received,
+            has_server_errors: self.report.has_server_errors,
+            cause: counters.last_error.as_deref(),
+            unfinished,
+        };
+        Some(undelivered.to_string())
     }
 
     /// Returns when the conversation is due. A paused connection has none: answers that are not read cannot be late.

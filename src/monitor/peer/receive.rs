@@ -2,7 +2,7 @@
 
 use super::Peer;
 use crate::model::error::Disconnect;
-use crate::model::event::Raw;
+use crate::model::event::{Event, Raw};
 use crate::model::text::escape;
 use crate::net::transport::{Frame, LoopIo};
 use crate::proto::dialect::{self, Binary};
@@ -70,7 +70,9 @@ impl Peer {
             log::debug!("{}: a message of {} bytes could not be decoded", escape(&self.label), text.len());
         }
         self.report.keep_samples(&decoded.text, &decoded.events, self.settings.history);
+        self.report.has_server_errors |= decoded.events.iter().any(|event| matches!(event, Event::Error(_)));
         let useful = self.deliver(io, &decoded.kind, decoded.raw(), &decoded.events);
+        self.report.has_content |= useful;
         self.session.handle(io.now, Input::Delivered { useful });
         self.carry_out(io, outgoing);
     }
@@ -83,6 +85,7 @@ impl Peer {
             Binary::Description(words) => {
                 self.report.counters.undecoded += 1;
                 let useful = self.deliver(io, "binary", Raw::Binary(bytes), &dialect::undecoded_binary(&words).events);
+                self.report.has_content |= useful;
                 self.session.handle(io.now, Input::Delivered { useful });
             }
         }

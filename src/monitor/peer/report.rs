@@ -26,6 +26,12 @@ pub struct Report {
     /// The text of the message with the latest sample. It is copied: a slice of the socket's buffer would keep all of
     /// the buffer alive.
     pub last_sample: String,
+    /// True once a message of content has arrived.
+    pub has_content: bool,
+    /// True once the server has reported an error.
+    pub has_server_errors: bool,
+    /// True while a connection is open, and after the program has closed it.
+    pub is_up: bool,
     opened_at: Option<Instant>,
     /// End of the latest connection; `None` while one is open.
     closed_at: Option<Instant>,
@@ -36,7 +42,7 @@ impl Report {
     pub fn opened(&mut self, now: Now) {
         self.counters.connections += 1;
         self.counters.connection_start = Some(now.wall);
-        (self.opened_at, self.closed_at) = (Some(now.mono), None);
+        (self.opened_at, self.closed_at, self.is_up) = (Some(now.mono), None, true);
     }
 
     /// Records that an open connection has ended.
@@ -47,6 +53,7 @@ impl Report {
 
     /// Records why a connection ended or a dial failed; among the errors unless the program wanted it.
     pub fn disconnected(&mut self, now: Now, why: Box<Disconnect>, wanted: bool) {
+        self.is_up &= wanted;
         if !wanted {
             self.counters.record_error(PastError { at: now.wall, error: why.to_string(), kind: why.phase.name() });
         }

@@ -113,6 +113,11 @@ impl Conversation {
         if self.known { self.dialect.stale_default } else { Some(STALE_UNKNOWN) }
     }
 
+    /// True if the server sends content only when something happens; false until the dialect is known.
+    pub fn is_quiet(&self) -> bool {
+        self.known && (self.dialect.is_quiet)(&self.options)
+    }
+
     /// Fills in the port and path that the URI leaves to the dialect. A scheme may name the dialect.
     pub fn apply_defaults(&mut self, endpoint: &mut Endpoint) {
         if let Some(dialect) = endpoint.dialect.and_then(dialect::named) {

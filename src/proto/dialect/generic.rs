@@ -2,4 +2,5 @@
 
 use super::{Dialect, PLAIN};
 
-pub static DIALECT: Dialect = Dialect { name: "generic", about: "any JSON or text, as it comes", ..PLAIN };
+pub static DIALECT: Dialect =
+    Dialect { name: "generic", about: "any JSON or text, as it comes", is_quiet: |_| true, ..PLAIN };

@@ -35,6 +35,7 @@ pub static DIALECT: Dialect = Dialect {
     path: "/ws",
     stale_default: Some(Duration::from_secs(75)),
     stamp: utc,
+    is_quiet: |options| !options.subscribe.is_empty() && !options.subscribe.iter().any(|name| name == "metrics"),
     recognises,
     kind,
     handlers: &[
