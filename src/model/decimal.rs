@@ -5,7 +5,8 @@ use std::fmt::{self, Write};
 /// Parses a decimal number as the Monitoring Plugins do: a sign, digits with a point anywhere, an exponent.
 ///
 /// Returns `None` for anything else and for a number beyond f64. The text is rewritten as JSON and parsed by serde_json:
-/// `str::parse::<f64>` would add 12 KB to a binary that has no other use for it.
+/// `str::parse::<f64>` would add 12 KB to a binary that has no other use for it. Numbers of up to 15 digits without a
+/// large exponent are exact, others may differ in the last bit.
 #[must_use]
 pub fn parse(text: &str) -> Option<f64> {
     let (negative, digits) = match text.as_bytes() {
@@ -20,13 +21,11 @@ pub fn parse(text: &str) -> Option<f64> {
         return None;
     }
     let whole = whole.trim_start_matches('0');
-    let spelled = format!(
-        "{}{}.{}{exponent}",
-        if negative { "-" } else { "" },
-        if whole.is_empty() { "0" } else { whole },
-        if fraction.is_empty() { "0" } else { fraction },
-    );
-    serde_json::from_str(&spelled).ok()
+    let sign = if negative { "-" } else { "" };
+    let whole = if whole.is_empty() { "0" } else { whole };
+    // No `.0` is added: serde_json computes with the digits that it gets, and 1.0e30 is not exactly 1e30 to it.
+    let point = if fraction.is_empty() { "" } else { "." };
+    serde_json::from_str(&format!("{sign}{whole}{point}{fraction}{exponent}")).ok()
 }
 
 /// Displays a finite number with the fewest digits that parse to the same value, and without `.0`.
@@ -69,6 +68,7 @@ mod tests {
             ("0", 0.0),
             ("00.10", 0.1),
             ("1e3", 1000.0),
+            ("1e30", 1e30),
             ("2E-3", 0.002),
             ("1e308", 1e308),
             ("0.1", 0.1),

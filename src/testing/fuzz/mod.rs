@@ -13,6 +13,7 @@ mod http;
 mod json;
 #[cfg(test)]
 mod mutations;
+mod rules;
 mod seeds;
 mod uris;
 
@@ -37,6 +38,7 @@ pub static TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "layout", run: json::layout, seeds: seeds::messages },
     FuzzTarget { name: "escaping", run: escaping::run, seeds: seeds::texts },
     FuzzTarget { name: "http", run: http::run, seeds: seeds::http },
+    FuzzTarget { name: "rules", run: rules::run, seeds: seeds::rules },
 ];
 
 /// Runs the target of that name.

@@ -117,3 +117,15 @@ pub fn http() -> Vec<Vec<u8>> {
     ];
     [&*granted, &request].into_iter().chain(others).map(|text| text.as_bytes().to_vec()).collect()
 }
+
+/// Lists of rules with every kind of range, and templates.
+pub fn rules() -> Vec<Vec<u8>> {
+    let texts = [
+        "cpu=80,memory_available=1G:,uptime=10m:\n{server} wsmon.cpu {unix} {cpu}",
+        "temperature=~:75,up.sum=3:,cpu.mean=80/1h 30m\nupdate {server}.rrd\\t{{x}\\n{gpu}",
+        "@10:20/5m,failed=0,age=500ms:2d,network=-1e308:1.5k\n",
+        "80/30\n{time}{host}{os_release}",
+        "ping=@~:0.2,alerts=0:0,running.min=1:\n\\\\",
+    ];
+    texts.map(|text| text.as_bytes().to_vec()).into()
+}
