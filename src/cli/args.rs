@@ -105,8 +105,8 @@ const fn dashed<const N: usize>(name: &str) -> [u8; N] {
 }
 
 options! {
-    /// server to watch: ws://HOST[:PORT][/PATH] or HOST[:PORT][/PATH], NAME= before it is a label,
-    /// @FILE reads it from a file; repeatable, and may stand without -u (default
+    /// server to watch: @FILE reads it from a file, else ws://HOST[:PORT][/PATH] or
+    /// HOST[:PORT][/PATH]; NAME= before it is a label; repeatable, and may stand without -u (default
     /// $MONITORING_WEBSOCKET_URI, else ws://localhost:8765)
     option uri: Vec<String>, short 'u', value "URI";
 
@@ -140,7 +140,7 @@ options! {
     /// largest message accepted; a larger one ends the connection (default 4M)
     option max_message: Option<String>, value "BYTES";
 
-    /// header of the request: 'NAME: VALUE', or @FILE with one per line; repeatable
+    /// header of the request: @FILE with one per line, or 'NAME: VALUE'; repeatable
     option header: Vec<String>, short 'H', value "HEADER";
 
     /// read the token or secret from FILE, again before every connection (default

@@ -141,7 +141,7 @@ fn next_value(row: &OptionRow, words: Words) -> Result<String, String> {
 
 /// Quotes a word, unless it may be a URI with a password or token: error texts end up in logs.
 fn quote(word: &str) -> String {
-    match word.contains(['@', '?']) {
+    match word.contains(['@', '?', ' ', '\t', '\n']) {
         true => "(not shown, it may hold a secret)".to_owned(),
         false => format!("'{word}'"),
     }

@@ -1,4 +1,4 @@
-//! The credentials of one connection, and their removal from texts that quote them.
+//! The credentials of one connection, and everything else of it that no text may show.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -9,8 +9,8 @@ use crate::proto::dialect::conversation::Conversation;
 use crate::proto::dialect::requests::Request;
 use crate::proto::http::header;
 use crate::proto::http::proxy::Proxy;
-use crate::proto::uri::authority::percent_decode;
-use crate::proto::uri::{Endpoint, is_secret, percent_encode};
+use crate::proto::http::secrets::Secrets;
+use crate::proto::uri::{Endpoint, secret_parameters};
 
 /// Address, token, headers and texts of one connection, as the files held them at the time of its dial.
 #[derive(Clone, PartialEq)]
@@ -25,9 +25,6 @@ pub struct Credentials {
     /// Those of the texts to send, and of the JSON of requests, that stand in files.
     pub secret_texts: Vec<String>,
 }
-
-/// Secrets shorter than this, in bytes, are not replaced: they occur in any text by chance.
-const MIN_SECRET_LEN: usize = 4;
 
 /// Device, inode, length and time of the latest change of a file; `None` if it cannot be accessed.
 pub type FileStamp = Option<(u64, u64, u64, i64, i64)>;
@@ -89,45 +86,31 @@ impl Credentials {
         files(settings).len() > usize::from(has_address) || has_address && self.endpoint.has_credentials()
     }
 
-    /// Replaces these credentials and the proxy's in a text of the other side: servers quote requests in error pages.
-    pub fn redact(&self, proxy: Option<&Proxy>, text: &str) -> String {
-        let mut secrets = self.secrets();
+    /// Returns the texts of a connection that no error may show: these credentials, those of the proxy and the query in
+    /// which the dialect's are, and what is sent to the server.
+    pub fn secrets(&self, target: &str, proxy: Option<&Proxy>, settings: &Settings) -> Secrets {
+        let Credentials { endpoint, token, headers, messages, requests, .. } = self;
+        let mut secrets = Secrets::default();
+        for secret in [token, &endpoint.secret].into_iter().flatten() {
+            secrets.add(secret);
+        }
+        if let Some((user, password)) = &endpoint.userinfo {
+            secrets.add(user);
+            secrets.add(password);
+        }
+        for (name, value) in headers.iter().chain(&endpoint.authorization()) {
+            if !PUBLIC_HEADERS.iter().any(|public| name.eq_ignore_ascii_case(public)) {
+                secrets.add_header(value);
+            }
+        }
+        secret_parameters(&endpoint.target).for_each(|value| secrets.add(value));
+        secret_parameters(target).for_each(|value| secrets.add(value));
         if let Some(proxy) = proxy {
             proxy.add_secrets(&mut secrets);
         }
-        secrets.retain(|secret| secret.len() >= MIN_SECRET_LEN);
-        // The longest first: one secret may be a part of another.
-        secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
-        secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "redacted"))
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        let Credentials { endpoint, token, headers, secret_texts, .. } = self;
-        let mut secrets = secret_texts.clone();
-        if let Some(token) = token {
-            add_encodings(token, &mut secrets);
-        }
-        if let Some(secret) = &endpoint.secret {
-            add_encodings(secret, &mut secrets);
-        }
-        if let Some((user, password)) = &endpoint.userinfo {
-            secrets.push(user.clone());
-            secrets.push(password.clone());
-        }
-        for (name, value) in headers {
-            add_header(name, value, &mut secrets);
-        }
-        if let Some((name, value)) = endpoint.authorization() {
-            add_header(&name, &value, &mut secrets);
-        }
-        let query = endpoint.target.split_once('?').map_or("", |(_, query)| query);
-        for parameter in query.split('&') {
-            if let Some((name, value)) = parameter.split_once('=')
-                && is_secret(name)
-            {
-                add_encodings(value, &mut secrets);
-            }
-        }
+        messages.iter().for_each(|text| secrets.add_message(text));
+        requests.iter().flat_map(|request| &request.json).for_each(|json| secrets.add_message(json));
+        settings.options.heartbeat_reply.iter().for_each(|text| secrets.add_message(text));
         secrets
     }
 }
@@ -145,28 +128,10 @@ fn read_text(
     Ok(read)
 }
 
-/// Adds a secret as it is, percent-encoded, and percent-decoded.
-fn add_encodings(text: &str, secrets: &mut Vec<String>) {
-    secrets.push(text.to_owned());
-    secrets.push(percent_encode(text));
-    secrets.extend(percent_decode(text));
-}
-
-/// Adds a header's value and the parts of it that are secrets by themselves, as in `Bearer SECRET` or `id=SECRET`.
-fn add_header(name: &str, value: &str, secrets: &mut Vec<String>) {
-    if PUBLIC_HEADERS.iter().any(|public| name.eq_ignore_ascii_case(public)) {
-        return;
-    }
-    let last = value.rsplit([' ', '=']).next().unwrap_or_default();
-    let rest = value.split_once(' ').map_or("", |(_scheme, rest)| rest);
-    for secret in [value, last, rest] {
-        secrets.push(secret.to_owned());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::monitor::server::Server;
 
     fn credentials(uri: &str, token: Option<&str>, headers: &[(&str, &str)]) -> Credentials {
         Credentials {
@@ -179,29 +144,51 @@ mod tests {
         }
     }
 
+    fn hide(credentials: &Credentials, proxy: Option<&Proxy>, server: Server, text: &str) -> String {
+        credentials.secrets("/?added=bycode", proxy, &server.settings).hide(text)
+    }
+
     #[test]
-    fn secrets_that_a_server_quotes_are_redacted_in_every_encoding() {
-        let uri = credentials("ws://me@h/p?token=a%2Fbcd&x=plain", None, &[]);
+    fn secrets_that_a_server_quotes_are_hidden_in_every_encoding() {
+        let uri = credentials("ws://me@h/p?to%6ben=a%2Fbcd&x=plain&interval=5000", None, &[]);
         for (text, redacted) in [
-            ("no GET /p?token=a%2Fbcd&x=plain", "no GET /p?token=redacted&x=plain"),
-            ("no such token: a/bcd", "no such token: redacted"),
+            ("no GET /p?to%6ben=a%2Fbcd&x=plain", "no GET /p?to%6ben=redacted&x=redacted"),
+            ("no such token: a/bcd a%2fbcd interval 5000", "no such token: redacted redacted interval 5000"),
             ("Authorization: Basic bWU6", "Authorization: redacted"),
-            ("no bWU6", "no redacted"),
+            ("no bWU6 bycode", "no redacted redacted"),
             ("me", "me"),
         ] {
-            assert_eq!(uri.redact(None, text), redacted);
+            assert_eq!(hide(&uri, None, Server::default(), text), redacted);
         }
-        let headers =
-            [("Authorization", "Bearer abcdef"), ("Cookie", "id=ghijkl"), ("Host", "h.example"), ("X", "abc")];
+        let headers = [
+            ("Authorization", "Bearer abcdef"),
+            ("Cookie", "id=ghijkl; b=123456"),
+            ("Host", "h.example"),
+            ("X", "abc"),
+        ];
         let given = credentials("sysmedic://mnopqr@h", Some("st/uvw"), &headers);
         for (text, redacted) in [
             ("h.example: abcdef, Bearer abcdef", "h.example: redacted, redacted"),
-            ("id=ghijkl ghijkl", "redacted redacted"),
+            ("id=ghijkl ghijkl 123456", "id=redacted redacted redacted"),
             ("mnopqr st/uvw st%2Fuvw abc", "redacted redacted redacted abc"),
         ] {
-            assert_eq!(given.redact(None, text), redacted);
+            assert_eq!(hide(&given, None, Server::default(), text), redacted);
         }
         let proxy = Proxy::parse("http://user:pass@h").unwrap();
-        assert_eq!(given.redact(Some(&proxy), "user pass dXNlcjpwYXNz"), "redacted redacted redacted");
+        assert_eq!(
+            hide(&given, Some(&proxy), Server::default(), "user pass dXNlcjpwYXNz"),
+            "redacted redacted redacted"
+        );
+    }
+
+    #[test]
+    fn messages_to_the_server_are_hidden_where_it_quotes_them() {
+        let server = Server::default().heartbeat_reply(Some("ghijkl".into()));
+        let login = Request { kind: "login".into(), json: Some(r#"{"password":"m\"nopqr"}"#.into()) };
+        let (messages, requests) = (vec!["AUTH abcdef".into()], vec![login]);
+        let given = Credentials { messages, requests, ..credentials("h", None, &[]) };
+        let text = r#"AUTH abcdef; abcdef; ghijkl; login; {"password":"m\"nopqr"}; m&quot;nopqr; AUTH."#;
+        let shown = hide(&given, None, server, text);
+        assert_eq!(shown, "redacted; redacted; redacted; login; redacted; redacted; AUTH.");
     }
 }

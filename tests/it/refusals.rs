@@ -26,11 +26,12 @@ fn a_permanent_refusal_ends_the_run_at_once() {
     for (status, why) in [
         (
             "401 Unauthorized",
-            "answered 401 Unauthorized: the server requires credentials; no credential was sent: see --token-file and --header",
+            "answered 401 Unauthorized: it requires credentials; no credential was sent: see --token-file and --header",
         ),
         (
             "403 Forbidden",
-            "answered 403 Forbidden: check credentials and path; no credential was sent: see --token-file and --header",
+            "answered 403 Forbidden: check the credentials, the path and the Origin (--header 'Origin: ...'); no credential \
+             was sent: see --token-file and --header",
         ),
         ("404 Not Found", "answered 404 Not Found: check the path"),
         (
@@ -46,6 +47,27 @@ fn a_permanent_refusal_ends_the_run_at_once() {
         let finished = watched(&server, "--reconnect-interval 0.1");
         assert_eq!((finished.code, server.accepted()), (Some(1), 1), "{finished:?}");
         assert_eq!(reason(&finished, &server), why);
+    }
+}
+
+#[test]
+fn a_crooked_line_hides_neither_status_nor_advice() {
+    for (crooked, advice) in [
+        ("Server : x", "it requires credentials"),
+        ("no colon", "it requires credentials"),
+        ("X: \u{1b}[2J\0", "it requires credentials"),
+        ("WWW-Authenticate: NEGOTIATE,NTLM,BASIC realm=\"x\"", "it requires credentials"),
+        ("WWW-Authenticate: Digest realm=\"Basic\",\r\n NTLM", "it requires Digest, NTLM, but only Basic or Bearer"),
+    ] {
+        let answer = format!("HTTP/1.1  401 Unauthorized\r\n{crooked}\r\nContent-Length: 0\r\n\r\n");
+        let server = Server::start(move |mut peer| {
+            peer.request();
+            peer.raw(&answer);
+        });
+        let finished = watched(&server, "--reconnect-interval 0.1");
+        assert_eq!((finished.code, server.accepted()), (Some(1), 1), "{finished:?}");
+        let said = reason(&finished, &server);
+        assert!(said.starts_with("answered 401 Unauthorized: ") && said.contains(advice), "{said}");
     }
 }
 

@@ -18,14 +18,14 @@ fn connect(server: &Server) -> Result<WebSocket<TcpStream>, UpgradeRefused> {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let key = upgrade::key([3; 16]);
-    let request = upgrade::request(&upgrade::UpgradeRequest { host: "x", target: "/a", key: &key, headers: &[] });
-    stream.write_all(request.as_bytes()).unwrap();
+    let request = upgrade::UpgradeRequest { host: "x", target: "/a", key: &key, ..<_>::default() };
+    stream.write_all(upgrade::request(&request).as_bytes()).unwrap();
     let mut answer = Vec::new();
     loop {
         let mut piece = [0; 512];
         let length = stream.read(&mut piece).unwrap_or(0);
         answer.extend_from_slice(&piece[..length]);
-        match upgrade::read_response(&answer, &key, UNIX_EPOCH)? {
+        match upgrade::read_response(&answer, &request, UNIX_EPOCH)? {
             Some(consumed) => {
                 let rest = answer.split_off(consumed);
                 return Ok(WebSocket::from_partially_read(stream, rest, Role::Client, None));

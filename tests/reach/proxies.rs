@@ -86,7 +86,7 @@ fn credentials_that_a_proxy_does_not_accept_are_final() {
     assert_gave_up(&watch("ws://h.invalid/", &["--proxy", &at(&proxy)]), &["407", "it requires credentials"]);
     let url = format!("http://u:hunter2@127.0.0.1:{}", proxy.port());
     let finished = watch("ws://h.invalid/", &["--proxy", &url]);
-    assert_gave_up(&finished, &["407", "rejects the user name and password"]);
+    assert_gave_up(&finished, &["407", "does not accept these credentials"]);
     assert!(!finished.stderr.contains("hunter2"), "{}", finished.stderr);
     assert_eq!(proxy.accepted(), 2);
 }

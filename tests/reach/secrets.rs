@@ -2,8 +2,8 @@
 
 use crate::front::tunnel;
 use crate::support::program::{Run, wsmon};
-use crate::support::server::{Peer, Server};
-use crate::{SAMPLE, assert_contains, file, text};
+use crate::support::server::{Peer, Server, TEXT};
+use crate::{SAMPLE, assert_contains, file, text, watch};
 
 /// Secrets as given, and as encoded on the wire.
 const SECRETS: [&str; 5] = ["hunter2", "aHVudGVyM", "h%75nter2", "aHVudGVyMg", "opensesame"];
@@ -53,6 +53,44 @@ fn assert_no_secrets(everything: &str) {
         let line = everything.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret}");
     }
+}
+
+#[test]
+fn a_secret_is_hidden_in_any_encoding_and_where_its_quotation_is_cut() {
+    let quoted = [
+        "S3CR3T%2F%22%260123456789abcdefghijk",
+        "S3CR3T%2f%22%260123456789abcdefghijk",
+        "S3CR3T/&quot;&amp;0123456789abcdefghijk",
+        "S3CR3T\\/\\\"\\u00260123456789abcdefghijk",
+    ];
+    for echo in quoted {
+        for before in ["", "GET /ws?secret="] {
+            for kept in [echo.len(), 25] {
+                let answer = format!("{before}{}", &echo[..kept]);
+                let server = Server::start(move |mut peer| {
+                    peer.request();
+                    peer.raw(&answer);
+                });
+                let uri = format!("sysmedic://S3CR3T%2F%22%260123456789abcdefghijk@127.0.0.1:{}", server.port());
+                let finished = watch(&uri, &["--no-reconnect"]);
+                assert_contains(&finished.stderr, &["did not answer with HTTP", "redacted"]);
+                assert!(!finished.stderr.contains("S3C"), "{}", finished.stderr);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_sent_appears_in_no_reason() {
+    let server = Server::start(|mut peer| {
+        peer.upgrade();
+        let said = peer.expect(TEXT).text().to_owned();
+        peer.close(1008, &format!("not understood: {said}"));
+        peer.drain();
+    });
+    let finished = watch(&server.uri(), &["--no-reconnect", "--send", "AUTH opensesame"]);
+    assert_contains(&finished.stderr, &["1008", "not understood: redacted"]);
+    assert!(!finished.stderr.contains("opensesame"), "{}", finished.stderr);
 }
 
 #[test]

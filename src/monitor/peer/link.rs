@@ -12,6 +12,7 @@ use crate::monitor::sources::parse_address;
 use crate::net::transport::route::Route;
 use crate::net::transport::{ConnectionLimits, SEND_BYTES, Transport, environment};
 use crate::proto::dialect::conversation::Conversation;
+use crate::proto::http::secrets::Secrets;
 use crate::proto::uri::Endpoint;
 
 /// Time between two looks at the files that hold a refused credential. It also bounds the dials that a file which
@@ -29,6 +30,8 @@ pub struct Link {
     stamps: Vec<FileStamp>,
     /// Set after a refusal: time to see if one of these files has changed.
     pub check_files_at: Option<Instant>,
+    /// Texts of the latest dial that no error may show.
+    secrets: Secrets,
     /// The warning about credentials in cleartext is given once per server.
     warned: bool,
 }
@@ -45,7 +48,8 @@ impl Link {
             send_bytes: settings.echo.unwrap_or(SEND_BYTES),
             write_timeout: settings.policy.ping_timeout,
         });
-        Link { transport, endpoint, credentials: None, stamps: Vec::new(), check_files_at: None, warned: false }
+        let (stamps, secrets) = (Vec::new(), Secrets::default());
+        Link { transport, endpoint, credentials: None, stamps, check_files_at: None, secrets, warned: false }
     }
 
     pub fn endpoint(&self) -> Option<&Endpoint> {
@@ -72,7 +76,7 @@ impl Link {
         conversation.set_requests(credentials.requests.clone());
         let (mut endpoint, token) = (credentials.endpoint.clone(), credentials.token.clone());
         let mut own_headers = credentials.headers.clone();
-        self.credentials = Some(credentials);
+        let credentials = self.credentials.insert(credentials);
         let (level, text) = log.connecting(&endpoint);
         log::log!(level, "{}: {text}", escape(label));
         self.endpoint = Some(endpoint.clone());
@@ -88,9 +92,18 @@ impl Link {
         if cleartext && (credential || endpoint.has_credentials()) && !std::mem::replace(&mut self.warned, true) {
             log::warn!("{}: a credential goes over the network in cleartext: use wss:// where you can", escape(label));
         }
-        let Settings { tls, proxy: choice, family, policy, .. } = settings;
-        let (tls, choice, family, within) = (tls.clone(), choice.clone(), *family, policy.connect_timeout);
-        Ok(Box::new(Route { endpoint, proxy, choice, tls, family, within, own_headers }))
+        self.secrets = credentials.secrets(&endpoint.target, proxy.as_deref(), settings);
+        Ok(Box::new(Route {
+            endpoint,
+            proxy,
+            choice: settings.proxy.clone(),
+            tls: settings.tls.clone(),
+            family: settings.family,
+            within: settings.policy.connect_timeout,
+            own_headers,
+            subprotocols: Vec::new(),
+            secrets: self.secrets.clone(),
+        }))
     }
 
     /// Adds what an HTTP status of the server means in its dialect, and what can be done about a refused credential. A
@@ -136,12 +149,8 @@ impl Link {
         credentials::stamps(settings) != self.stamps
     }
 
-    /// Removes our credentials from an error's text: the other side may have quoted them.
-    pub fn redact(&self, mut why: Box<Disconnect>, settings: &Settings) -> Box<Disconnect> {
-        let Some(credentials) = &self.credentials else { return why };
-        // A proxy setting that cannot be read was not used for the dial either.
-        let proxy = settings.proxy.proxy(&credentials.endpoint, &environment).unwrap_or_default();
-        why.text = credentials.redact(proxy.as_deref(), &why.text);
-        why
+    /// Removes what we sent from a text of the other side, which may have quoted it.
+    pub fn redact(&self, text: &str) -> String {
+        self.secrets.hide(text)
     }
 }

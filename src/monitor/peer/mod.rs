@@ -230,7 +230,7 @@ impl Peer {
     /// Does what the conversation wants after a message or a deadline.
     fn carry_out(&mut self, io: &mut LoopIo<'_>, outgoing: Outgoing) {
         for line in &outgoing.warn {
-            log::warn!("{}: {}", escape(&self.label), escape(line));
+            log::warn!("{}: {}", escape(&self.label), escape(&self.link.redact(line)));
         }
         for text in &outgoing.send {
             if let Err(error) = self.send(io.now, text) {
@@ -270,8 +270,8 @@ impl Peer {
     /// The dial failed or the connection ended: tells the session, the statistics, the log and the program.
     ///
     /// An end that the program asked for is `wanted`: it is no error, and reported without a reason.
-    fn lost(&mut self, io: &mut LoopIo<'_>, why: Box<Disconnect>) {
-        let why = self.link.redact(why, &self.settings);
+    fn lost(&mut self, io: &mut LoopIo<'_>, mut why: Box<Disconnect>) {
+        why.text = self.link.redact(&why.text);
         let before = self.session.client_state();
         let closing = before == ClientState::Connected && !self.session.is_open();
         let wanted = closing || why.fault == Some(Fault::Stopped);

@@ -157,7 +157,10 @@ fn explain_alert(text: &str, name: &str, side: LocalSide) -> Option<String> {
 fn not_tls(start: &[u8]) -> String {
     match foreign::recognise(start) {
         Protocol::Http => "the server answered with plain HTTP instead of TLS: use ws://, or check the port".into(),
-        _ => format!("the server did not answer with TLS (\"{}\"): check the port", foreign::first_line(start)),
+        _ => format!(
+            "the server did not answer with TLS (\"{}\"): check the port",
+            foreign::first_line(start, <_>::default())
+        ),
     }
 }
 

@@ -166,7 +166,7 @@ impl Opening {
         if self.is_blocked(Phase::Proxy, progress, &exchange)? {
             return Ok(StepOutcome::Wait(OpeningStep::Tunnel(socket, exchange)));
         }
-        match proxy.read_response(&exchange.received) {
+        match proxy.read_response(&exchange.received, &self.route.secrets) {
             Ok(None) => Ok(StepOutcome::Continue(OpeningStep::Tunnel(socket, exchange))),
             // In TLS and in HTTP the client sends first, so these bytes cannot come from the server: the proxy made
             // them up, or lets someone else answer.
@@ -211,7 +211,9 @@ impl Opening {
         if self.is_blocked(Phase::Upgrade, progress, exchange)? {
             return Ok(StepOutcome::Wait(OpeningStep::Upgrade(upgrading)));
         }
-        let refused = match upgrade::read_response(&exchange.received, key, io.now.wall) {
+        let response =
+            self.route.with_request(key, |request| upgrade::read_response(&exchange.received, request, io.now.wall));
+        let refused = match response {
             Ok(None) => return Ok(StepOutcome::Continue(OpeningStep::Upgrade(upgrading))),
             Ok(Some(consumed)) => {
                 exchange.received = exchange.received.split_off(consumed);
@@ -305,12 +307,7 @@ fn begin_upgrade(route: &Route, stream: Stream, io: &mut LoopIo<'_>) -> OpeningS
     random[..8].copy_from_slice(&(io.random)().to_ne_bytes());
     random[8..].copy_from_slice(&(io.random)().to_ne_bytes());
     let key = upgrade::key(random);
-    let request = upgrade::request(&upgrade::UpgradeRequest {
-        host: &route.endpoint.host_header(),
-        target: &route.endpoint.target,
-        key: &key,
-        headers: &route.headers(),
-    });
+    let request = route.with_request(&key, upgrade::request);
     OpeningStep::Upgrade(Upgrading { stream, exchange: Exchange::new(request), key })
 }
 

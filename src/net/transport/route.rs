@@ -9,6 +9,8 @@ use crate::net::tls;
 use crate::proto::dns::Family;
 use crate::proto::http::proxy::{Proxy, ProxyChoice};
 use crate::proto::http::redirect;
+use crate::proto::http::secrets::Secrets;
+use crate::proto::http::upgrade::UpgradeRequest;
 use crate::proto::uri::Endpoint;
 
 /// Everything that opening a connection needs to know. A redirect changes it.
@@ -24,16 +26,33 @@ pub struct Route {
     pub within: Duration,
     /// The user's headers, credentials among them.
     pub own_headers: Vec<(String, String)>,
+    /// Subprotocols to offer.
+    pub subprotocols: Vec<String>,
+    /// Texts to hide in errors.
+    pub secrets: Secrets,
 }
 
 impl Route {
     /// Returns the headers of the upgrade request. The user's own Authorization wins over the URI's.
-    pub fn headers(&self) -> Vec<(String, String)> {
+    fn headers(&self) -> Vec<(String, String)> {
         let mut headers = self.own_headers.clone();
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Authorization")) {
             headers.extend(self.endpoint.authorization());
         }
         headers
+    }
+
+    /// Calls `f` with the upgrade request that has this key.
+    pub fn with_request<T>(&self, key: &str, f: impl FnOnce(&UpgradeRequest<'_>) -> T) -> T {
+        f(&UpgradeRequest {
+            host: &self.endpoint.host_header(),
+            target: &self.endpoint.target,
+            key,
+            subprotocols: &self.subprotocols,
+            headers: &self.headers(),
+            target_has_credentials: self.endpoint.has_credentials(),
+            secrets: &self.secrets,
+        })
     }
 
     /// Returns host and port of the TCP connection: the proxy's, or the server's.

@@ -1,6 +1,7 @@
 //! Recognises another protocol than the expected one by its first bytes, and quotes foreign text in errors.
 
 use crate::model::text::escape;
+use crate::proto::http::secrets::Secrets;
 
 /// Upper bound on the quoted bytes of another protocol's first line.
 const MAX_FIRST_LINE: usize = 40;
@@ -30,15 +31,17 @@ pub fn recognise(start: &[u8]) -> Protocol {
     }
 }
 
-/// Returns the first line for an error text: escaped, cut after 40 bytes, without a character that the cut split.
-pub fn first_line(start: &[u8]) -> String {
+/// Returns the first line for an error text: without secrets, cut after 40 bytes, escaped.
+pub fn first_line(start: &[u8], secrets: &Secrets) -> String {
     let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
-    let text = String::from_utf8_lossy(&line[..line.len().min(MAX_FIRST_LINE)]);
-    escape(text.trim_end_matches('\u{fffd}')).into_owned()
+    let text = secrets.hide(String::from_utf8_lossy(line).trim_end_matches('\u{fffd}'));
+    let end = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= MAX_FIRST_LINE).last();
+    escape(&text[..end.unwrap_or_default()]).into_owned()
 }
 
-/// Returns text for an error: escaped, cut after 200 characters.
-pub fn quote(text: &str) -> String {
+/// Returns text for an error: without secrets, cut after 200 characters, escaped.
+pub fn quote(text: &str, secrets: &Secrets) -> String {
+    let text = secrets.hide(text);
     let end = text.char_indices().nth(MAX_QUOTED).map_or(text.len(), |(end, _)| end);
     escape(&text[..end]).into_owned()
 }
@@ -73,8 +76,23 @@ mod tests {
             (b"\x1b[2J\xff", "\\x1b[2J"),
             (b"", ""),
         ] {
-            assert_eq!(first_line(start), quoted);
+            assert_eq!(first_line(start, <_>::default()), quoted);
         }
-        assert_eq!(first_line("ä".repeat(50).as_bytes()), "ä".repeat(20));
+        assert_eq!(first_line("ä".repeat(50).as_bytes(), <_>::default()), "ä".repeat(20));
+    }
+
+    #[test]
+    fn secrets_are_hidden_before_a_quotation_is_cut() {
+        let mut secrets = Secrets::default();
+        secrets.add("0123456789abcdef0123456789abcdef");
+        let text = format!("{}0123456789abcdef0123456789abcdef!", "x".repeat(30));
+        assert_eq!(first_line(text.as_bytes(), &secrets), format!("{}redacted!", "x".repeat(30)));
+        // What arrives so far may end anywhere.
+        for end in 0..text.len() {
+            let line = first_line(&text.as_bytes()[..end], &secrets);
+            assert!(!line.contains("0123"), "{line}");
+        }
+        let long = format!("{}0123456789abcdef0123456789abcdef", "x".repeat(190));
+        assert_eq!(quote(&long, &secrets), format!("{}redacted", "x".repeat(190)));
     }
 }

@@ -2,8 +2,12 @@
 //!
 //! The upgrade, a proxy's answer to CONNECT and the server of `--demo` read through it. Each call starts from the
 //! first byte: heads are short, and the caller keeps nothing but the bytes.
+//!
+//! A response is read although some of its lines are crooked: without a colon, folded, with blanks or umlauts in the
+//! name, with control characters in the value. Many devices send such lines, and the status beside them is what the
+//! user needs. [`Fields::crooked`] tells the caller of a field that must not be guessed.
 
-use httparse::{EMPTY_HEADER, Error, Header, Request, Response, Status};
+use httparse::{EMPTY_HEADER, Error, Header, ParserConfig, Request, Response, Status};
 
 /// Upper bound on a head, with the interim responses before it, in bytes.
 pub const MAX_HEAD: usize = 16 << 10;
@@ -13,24 +17,24 @@ pub const MAX_FIELDS: usize = 124;
 
 /// A response's status line and header fields.
 #[derive(Debug)]
-pub struct ResponseHead<'b> {
+pub struct ResponseHead {
     pub status: u16,
     /// Trimmed, not escaped; often empty.
-    pub reason: &'b str,
+    pub reason: String,
     /// False for HTTP/1.0.
     pub is_http_1_1: bool,
-    pub fields: Fields<'b>,
+    pub fields: Fields,
     /// Bytes up to the end of the head, interim responses included.
     pub len: usize,
 }
 
 /// A request's line and header fields.
 #[derive(Debug)]
-pub struct RequestHead<'b> {
-    pub method: &'b str,
+pub struct RequestHead {
+    pub method: String,
     /// False for HTTP/1.0.
     pub is_http_1_1: bool,
-    pub fields: Fields<'b>,
+    pub fields: Fields,
     /// Bytes up to the end of the head.
     pub len: usize,
 }
@@ -47,21 +51,29 @@ pub enum HeadError<'b> {
 /// Reads the first final response, or 101, from all bytes received so far; `None` until its head is complete.
 ///
 /// Interim responses (100, 102 to 199) are skipped (RFC 9110 section 15.2).
-pub fn read_response(buffer: &[u8]) -> Result<Option<ResponseHead<'_>>, HeadError<'_>> {
+pub fn read_response(buffer: &[u8]) -> Result<Option<ResponseHead>, HeadError<'_>> {
+    let readable = without_controls(&buffer[..buffer.len().min(MAX_HEAD + 1)]);
+    let mut config = ParserConfig::default();
+    config
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_multiple_spaces_in_response_status_delimiters(true)
+        .ignore_invalid_headers_in_responses(true);
     let mut len = 0;
     loop {
         let mut fields = [EMPTY_HEADER; MAX_FIELDS];
         let mut head = Response::new(&mut fields);
-        let parsed = head.parse(&buffer[len..]);
-        let Some(end) = end_of_head(parsed, buffer, len)? else { return Ok(None) };
+        let parsed = config.parse_response(&mut head, &readable[len..]);
+        let start = len;
+        let Some(end) = end_of_head(parsed, buffer, start)? else { return Ok(None) };
         len = end;
         let status = head.code.unwrap_or_default();
         if !matches!(status, 100 | 102..=199) {
             return Ok(Some(ResponseHead {
                 status,
-                reason: head.reason.unwrap_or_default().trim(),
+                reason: head.reason.unwrap_or_default().trim().to_owned(),
                 is_http_1_1: head.version == Some(1),
-                fields: Fields(head.headers.to_vec()),
+                fields: Fields::new(head.headers, &buffer[start..end]),
                 len,
             }));
         }
@@ -69,15 +81,15 @@ pub fn read_response(buffer: &[u8]) -> Result<Option<ResponseHead<'_>>, HeadErro
 }
 
 /// Reads a request's head from all bytes received so far; `None` until it is complete.
-pub fn read_request(buffer: &[u8]) -> Result<Option<RequestHead<'_>>, HeadError<'_>> {
+pub fn read_request(buffer: &[u8]) -> Result<Option<RequestHead>, HeadError<'_>> {
     let mut fields = [EMPTY_HEADER; MAX_FIELDS];
     let mut head = Request::new(&mut fields);
     let parsed = head.parse(buffer);
     let Some(len) = end_of_head(parsed, buffer, 0)? else { return Ok(None) };
     Ok(Some(RequestHead {
-        method: head.method.unwrap_or_default(),
+        method: head.method.unwrap_or_default().to_owned(),
         is_http_1_1: head.version == Some(1),
-        fields: Fields(head.headers.to_vec()),
+        fields: Fields::new(head.headers, &buffer[..len]),
         len,
     }))
 }
@@ -92,32 +104,63 @@ fn end_of_head(parsed: httparse::Result<usize>, buffer: &[u8], start: usize) -> 
     }
 }
 
+/// Replaces control characters by a byte that is not UTF-8: the parser refuses a whole head for a NUL or a carriage
+/// return inside a line, whatever it is configured to accept.
+fn without_controls(buffer: &[u8]) -> Vec<u8> {
+    let mut readable = buffer.to_vec();
+    for (at, byte) in readable.iter_mut().enumerate() {
+        let ends_a_line = *byte == b'\n' || *byte == b'\r' && matches!(buffer.get(at + 1), None | Some(b'\n'));
+        if is_control(*byte) && !ends_a_line {
+            *byte = 0xff;
+        }
+    }
+    readable
+}
+
+fn is_control(byte: u8) -> bool {
+    byte.is_ascii_control() && byte != b'\t'
+}
+
 /// The header fields of a head, in their order. Names are compared without regard to case; a value that is not UTF-8
 /// counts as absent.
 #[derive(Debug)]
-pub struct Fields<'b>(Vec<Header<'b>>);
+pub struct Fields {
+    fields: Vec<(String, String)>,
+    /// Names that a crooked line has or seems to have.
+    crooked: Vec<String>,
+}
 
-impl<'b> Fields<'b> {
-    /// Returns the trimmed value of each line with this name.
-    pub fn lines(&self, name: &str) -> Vec<&'b str> {
-        let mut lines = Vec::new();
-        for field in &self.0 {
-            if field.name.eq_ignore_ascii_case(name)
-                && let Ok(value) = std::str::from_utf8(field.value)
-            {
-                lines.push(value.trim());
+impl Fields {
+    fn new(parsed: &[Header<'_>], head: &[u8]) -> Self {
+        let mut fields = Vec::new();
+        for Header { name, value } in parsed {
+            if let Ok(value) = std::str::from_utf8(value) {
+                // A folded line continues after a line break and blanks.
+                fields
+                    .push(((*name).to_owned(), value.trim_matches([' ', '\t', '\r', '\n']).replace(['\r', '\n'], " ")));
             }
         }
-        lines
+        Fields { fields, crooked: crooked_names(head) }
+    }
+
+    /// Returns the first of these names that stands in a line which can be read in more than one way.
+    pub fn crooked<'n>(&self, names: &[&'n str]) -> Option<&'n str> {
+        names.iter().copied().find(|name| self.crooked.iter().any(|crooked| crooked.eq_ignore_ascii_case(name)))
+    }
+
+    /// Returns the trimmed value of each line with this name.
+    pub fn lines(&self, name: &str) -> Vec<&str> {
+        let named = self.fields.iter().filter(|(each, _)| each.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value.as_str()).collect()
     }
 
     /// Returns the value of a field that is not a list: its first line.
-    pub fn value(&self, name: &str) -> Option<&'b str> {
+    pub fn value(&self, name: &str) -> Option<&str> {
         self.lines(name).first().copied()
     }
 
     /// Returns the members of a field that is a list, over all its lines (RFC 9110 section 5.3), without empty ones.
-    pub fn members(&self, name: &str) -> Vec<&'b str> {
+    pub fn members(&self, name: &str) -> Vec<&str> {
         let mut members = Vec::new();
         for line in self.lines(name) {
             members.extend(line.split(',').map(str::trim).filter(|member| !member.is_empty()));
@@ -129,6 +172,40 @@ impl<'b> Fields<'b> {
     pub fn has_member(&self, name: &str, member: &str) -> bool {
         self.members(name).iter().any(|each| each.eq_ignore_ascii_case(member))
     }
+}
+
+/// Returns the names in the lines of a head that are not `NAME: VALUE`: the letters before the first other character,
+/// and the name of a field that is folded.
+fn crooked_names(head: &[u8]) -> Vec<String> {
+    let mut crooked = Vec::new();
+    let mut previous = String::new();
+    for line in head.split(|byte| *byte == b'\n').skip(1) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let colon = line.iter().position(|byte| *byte == b':');
+        if line.first().is_some_and(|first| matches!(first, b' ' | b'\t')) && !previous.is_empty() {
+            crooked.push(previous.clone());
+            // Some readers take it for a field of its own.
+            if colon.is_none() {
+                continue;
+            }
+        }
+        let (name, value) = line.split_at(colon.unwrap_or(line.len()));
+        let name = String::from_utf8_lossy(name).into_owned();
+        let is_token = !name.is_empty() && name.bytes().all(is_name_byte);
+        let is_text = std::str::from_utf8(value).is_ok() && !value.iter().copied().any(is_control);
+        if is_token && is_text && !value.is_empty() {
+            previous = name;
+        } else {
+            let mut words = name.split(|c: char| !c.is_ascii() || !is_name_byte(c as u8));
+            crooked.extend(words.find(|word| !word.is_empty()).map(str::to_owned));
+        }
+    }
+    crooked
+}
+
+/// Returns true for the characters of a token (RFC 9110 section 5.6.2).
+pub fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]
@@ -144,7 +221,7 @@ mod tests {
         }
         let followed = format!("{text}body");
         let head = read_response(followed.as_bytes()).unwrap().unwrap();
-        assert_eq!((head.status, head.reason, head.is_http_1_1, head.len), (404, "No", false, text.len()));
+        assert_eq!((head.status, &*head.reason, head.is_http_1_1, head.len), (404, "No", false, text.len()));
         assert_eq!(head.fields.value("a"), Some("c"));
     }
 
@@ -152,7 +229,7 @@ mod tests {
     fn fields_are_found_in_any_case_and_lists_over_all_their_lines() {
         let text = b"GET / HTTP/1.1\r\nA: x, ,Y\r\nb:  c \r\na: z\r\nC: \xff\r\nC: d\r\n\r\n";
         let head = read_request(text).unwrap().unwrap();
-        assert_eq!((head.method, head.is_http_1_1, head.len), ("GET", true, text.len()));
+        assert_eq!((&*head.method, head.is_http_1_1, head.len), ("GET", true, text.len()));
         assert_eq!(head.fields.members("a"), ["x", "Y", "z"]);
         assert!(head.fields.has_member("A", "y") && !head.fields.has_member("A", "c"));
         assert_eq!(

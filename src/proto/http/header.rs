@@ -2,6 +2,7 @@
 
 use crate::model::settings_text::items;
 use crate::model::text::escape;
+use crate::proto::http::head::is_name_byte;
 
 /// Parses `NAME: VALUE`.
 ///
@@ -9,8 +10,7 @@ use crate::model::text::escape;
 /// Names the fault, without the value.
 pub fn parse(line: &str) -> Result<(String, String), String> {
     let (name, value) = line.split_once(':').ok_or("a header is NAME: VALUE, and the colon is missing")?;
-    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if name.is_empty() || !name.bytes().all(is_token) {
+    if name.is_empty() || !name.bytes().all(is_name_byte) {
         return Err(format!("{:?} is not a header name", escape(name)));
     }
     if is_reserved(name) {

@@ -2,10 +2,12 @@
 //! No socket, clock or environment: the caller keeps the bytes that it has read and passes them again when there are
 //! more.
 
+mod challenge;
 pub mod foreign;
 pub mod head;
 pub mod header;
 pub mod proxy;
 pub mod redirect;
 mod retry_after;
+pub mod secrets;
 pub mod upgrade;

@@ -4,17 +4,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Returns the wait from `wall` on; a date in the past means zero. The session bounds it.
-pub(super) fn parse(text: &str, wall: SystemTime) -> Option<Duration> {
+/// Returns the wait; one until a date counts from `now`, and a date in the past means zero. The session bounds it.
+pub(super) fn parse(text: &str, now: SystemTime) -> Option<Duration> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
-    Some(date(text)?.duration_since(wall).unwrap_or_default())
+    Some(date(text)?.duration_since(now).unwrap_or_default())
 }
 
 /// Parses an IMF-fixdate, the one form that servers may send (RFC 9110 section 5.6.7):
 /// `Sun, 06 Nov 1994 08:49:37 GMT`. humantime parses only RFC 3339.
-fn date(text: &str) -> Option<SystemTime> {
+pub(super) fn date(text: &str) -> Option<SystemTime> {
     let (_weekday, text) = text.split_once(", ")?;
     let [day, month, year, time, "GMT"] = text.split(' ').collect::<Vec<_>>()[..] else { return None };
     let [hour, minute, second] = time.split(':').collect::<Vec<_>>()[..] else { return None };

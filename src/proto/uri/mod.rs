@@ -7,8 +7,8 @@ pub(crate) mod authority;
 mod redaction;
 mod unix;
 
-pub(crate) use redaction::is_secret;
 pub use redaction::redact;
+pub(crate) use redaction::{is_secret, secret_parameters};
 
 use authority::{basic, bracketed, check_host, check_port, percent_decode, split_port, split_userinfo};
 use redaction::redact_query;
@@ -141,11 +141,11 @@ impl Endpoint {
     /// Returns true if the URI carries a credential.
     #[must_use]
     pub fn has_credentials(&self) -> bool {
-        self.userinfo.is_some() || self.secret.is_some() || redact_query(&self.target) != self.target
+        self.userinfo.is_some() || self.secret.is_some() || redaction::has_credentials(&self.target)
     }
 }
 
-/// Displays the URI without user information and without the values of parameters that carry credentials.
+/// Displays the URI without user information and without the values of parameters that may carry credentials.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(path) = &self.unix {
@@ -417,7 +417,7 @@ mod tests {
     fn secrets_are_never_displayed() {
         let endpoint = Endpoint::parse("ws://us%65r:hun%40ter2@h:1/p?token=abc&x=1&Secret=def&api_key=ghi").unwrap();
         assert_eq!(endpoint.userinfo, Some(("user".into(), "hun@ter2".into())));
-        assert_eq!(endpoint.to_string(), "ws://h:1/p?token=redacted&x=1&Secret=redacted&api_key=redacted");
+        assert_eq!(endpoint.to_string(), "ws://h:1/p?token=redacted&x=redacted&Secret=redacted&api_key=redacted");
         for uri in [
             "foo://hunter2@h/",
             "ws://u:hunter2@h:0/",

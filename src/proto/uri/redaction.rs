@@ -28,25 +28,63 @@ fn is_scheme(name: &str) -> bool {
     scheme_named(name).is_some() || ["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Replaces the values of query parameters that carry credentials.
+/// Parameters whose values are shown. All others may be credentials: each server calls them by its own name.
+static HARMLESS: &[&str] = &[
+    "channel",
+    "channels",
+    "events",
+    "fields",
+    "format",
+    "interval",
+    "lang",
+    "limit",
+    "stream",
+    "topic",
+    "topics",
+    "transport",
+    "type",
+    "v",
+    "version",
+];
+
+/// Replaces the values of query parameters that may carry credentials, and parameters without a name.
 pub(super) fn redact_query(target: &str) -> String {
     let Some((path, query)) = target.split_once('?') else { return target.to_owned() };
     let mut redacted = path.to_owned();
     for (i, parameter) in query.split('&').enumerate() {
         redacted.push(if i == 0 { '?' } else { '&' });
-        match parameter.split_once('=') {
-            // The server uses the decoded name.
-            Some((name, value))
-                if !value.is_empty()
-                    && (is_secret(name) || percent_decode(name).is_some_and(|name| is_secret(&name))) =>
-            {
-                redacted.push_str(name);
-                redacted.push_str("=redacted");
+        match secret_value(parameter) {
+            Some(value) => {
+                redacted.push_str(&parameter[..parameter.len() - value.len()]);
+                redacted.push_str("redacted");
             }
-            _ => redacted.push_str(parameter),
+            None => redacted.push_str(parameter),
         }
     }
     redacted
+}
+
+/// Returns the values in a target's query that [`redact_query`] replaces, as they stand there.
+pub(crate) fn secret_parameters(target: &str) -> impl Iterator<Item = &str> {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').filter_map(secret_value)
+}
+
+/// Returns true if a parameter is a credential by its name.
+pub(super) fn has_credentials(target: &str) -> bool {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').any(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or_default();
+        !value.is_empty() && (is_secret(name) || percent_decode(name).is_some_and(|name| is_secret(&name)))
+    })
+}
+
+/// Returns a parameter's value unless it is empty or harmless by its name; all of a parameter without `=`.
+fn secret_value(parameter: &str) -> Option<&str> {
+    let (name, value) = parameter.split_once('=').unwrap_or((parameter, parameter));
+    // The server uses the decoded name.
+    let name = percent_decode(name).unwrap_or_default().to_ascii_lowercase();
+    (!value.is_empty() && !HARMLESS.contains(&&*name)).then_some(value)
 }
 
 /// Returns true if a parameter or header with this name carries a credential.

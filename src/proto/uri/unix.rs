@@ -70,7 +70,7 @@ mod tests {
         for (uri, socket, target, shown) in [
             ("ws+unix:///run/x.sock", "/run/x.sock", "/", "ws+unix:///run/x.sock:/"),
             ("WS+Unix:///run/x.sock:", "/run/x.sock", "/", "ws+unix:///run/x.sock:/"),
-            ("ws+unix:///x:/p/q?a=b:c", "/x", "/p/q?a=b:c", "ws+unix:///x:/p/q?a=b:c"),
+            ("ws+unix:///x:/p/q?v=b:c", "/x", "/p/q?v=b:c", "ws+unix:///x:/p/q?v=b:c"),
             ("ws+unix:///x:?token=hunter2", "/x", "/?token=hunter2", "ws+unix:///x:/?token=redacted"),
             ("ws+unix:///a%3Ab%20c%25:/", "/a:b c%", "/", "ws+unix:///a%3Ab%20c%25:/"),
             ("ws+unix:///\u{e9}", "/\u{e9}", "/", "ws+unix:///%C3%A9:/"),

@@ -29,6 +29,7 @@ pub fn assert_one_request(endpoint: &Endpoint) {
         target: &endpoint.target,
         key: KEY,
         headers: &headers,
+        ..<_>::default()
     });
     assert_eq!(text.find("\r\n\r\n"), Some(text.len() - 4), "{text:?}");
     assert_eq!(text.matches('\n').count(), 8 + headers.len(), "{text:?}");

@@ -21,7 +21,8 @@ pub fn run(data: &[u8]) {
 
 /// Reads the answer to the upgrade. Its end is found however it is cut into pieces.
 fn upgraded(answer: &[u8]) {
-    let read = |bytes: &[u8]| upgrade::read_response(bytes, KEY, UNIX_EPOCH);
+    let request = upgrade::UpgradeRequest { key: KEY, ..<_>::default() };
+    let read = |bytes: &[u8]| upgrade::read_response(bytes, &request, UNIX_EPOCH);
     match read(answer) {
         Ok(None) => assert!(answer.len() <= upgrade::MAX_HEAD),
         Ok(Some(consumed)) => {
@@ -35,11 +36,11 @@ fn upgraded(answer: &[u8]) {
 
 fn tunnelled(answer: &[u8]) {
     let proxy = Proxy::parse("http://us%65r:pass@h:1").expect("a valid URL");
-    match proxy.read_response(answer) {
+    match proxy.read_response(answer, <_>::default()) {
         Ok(None) => assert!(answer.len() <= upgrade::MAX_HEAD),
         Ok(Some(consumed)) => {
-            assert_eq!(proxy.read_response(&answer[..consumed]), Ok(Some(consumed)));
-            assert_eq!(proxy.read_response(&answer[..consumed - 1]), Ok(None));
+            assert_eq!(proxy.read_response(&answer[..consumed], <_>::default()), Ok(Some(consumed)));
+            assert_eq!(proxy.read_response(&answer[..consumed - 1], <_>::default()), Ok(None));
         }
         Err(refused) => assert_one_line(&refused.text),
     }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 
 use crate::model::settings_text::trim;
+use crate::proto::http::secrets::Secrets;
 use crate::proto::uri::Endpoint;
 use crate::proto::uri::authority::{basic, bracketed, check_host, check_port, is_loopback, split_port, split_userinfo};
 
@@ -115,11 +116,11 @@ impl Proxy {
     }
 
     /// Adds the texts that must be hidden: user name and password, plain and as sent.
-    pub(crate) fn add_secrets(&self, secrets: &mut Vec<String>) {
+    pub(crate) fn add_secrets(&self, secrets: &mut Secrets) {
         if let Some((user, password)) = &self.auth {
-            secrets.push(user.clone());
-            secrets.push(password.clone());
-            secrets.push(basic(user, password));
+            secrets.add(user);
+            secrets.add(password);
+            secrets.add(&basic(user, password));
         }
     }
 }

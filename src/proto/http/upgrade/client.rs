@@ -3,23 +3,41 @@
 use super::{UpgradeRefused, accept_key, refused};
 use crate::proto::http::foreign::quote;
 use crate::proto::http::head::{self, Fields, ResponseHead};
-use crate::proto::http::retry_after;
+use crate::proto::http::secrets::Secrets;
 use std::time::SystemTime;
 
 /// The variable parts of the request. They are written as they are: none of them may contain a line break.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct UpgradeRequest<'a> {
     /// The value of `Host`: an IPv6 address in brackets, the port unless it is the scheme's default.
     pub host: &'a str,
     /// Path and query, beginning with `/`.
     pub target: &'a str,
-    /// A key from [`key`](super::key); [`read_response`] needs the same one.
+    /// A key from [`key`](super::key).
     pub key: &'a str,
+    /// Subprotocols to offer.
+    pub subprotocols: &'a [String],
     /// Further headers. `User-Agent` and `Host` among them replace the default ones.
     pub headers: &'a [(String, String)],
+    /// True if the target carries credentials.
+    pub target_has_credentials: bool,
+    /// Texts to hide where an error quotes the response.
+    pub secrets: &'a Secrets,
 }
 
-/// Writes the request. It offers neither extensions nor subprotocols.
+impl<'a> UpgradeRequest<'a> {
+    /// Returns the scheme of the credentials that the request carries, empty if they are not in a header; `None` without
+    /// credentials.
+    pub(super) fn scheme(&self) -> Option<&'a str> {
+        let authorization = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("Authorization"));
+        match authorization {
+            Some((_, value)) => value.split(' ').next(),
+            None => self.target_has_credentials.then_some(""),
+        }
+    }
+}
+
+/// Writes the request. It offers no extensions.
 pub fn request(request: &UpgradeRequest<'_>) -> String {
     let given = |name: &str| request.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
     let mut text = format!("GET {} HTTP/1.1\r\n", request.target);
@@ -31,6 +49,9 @@ pub fn request(request: &UpgradeRequest<'_>) -> String {
     line("Connection", "Upgrade");
     line("Sec-WebSocket-Version", "13");
     line("Sec-WebSocket-Key", request.key);
+    if !request.subprotocols.is_empty() {
+        line("Sec-WebSocket-Protocol", &request.subprotocols.join(", "));
+    }
     if !given("User-Agent") {
         line("User-Agent", concat!("wsmon/", env!("CARGO_PKG_VERSION")));
     }
@@ -38,25 +59,37 @@ pub fn request(request: &UpgradeRequest<'_>) -> String {
     text + "\r\n"
 }
 
-/// Reads the response to a request with `key` from all bytes received so far: `None` until its head is complete, then
-/// the length of the head. The bytes after it are WebSocket frames. A date in Retry-After counts from `wall`.
+/// Reads the response to a request from all bytes received so far: `None` until its head is complete, then the length
+/// of the head. The bytes after it are WebSocket frames. A date in Retry-After counts from the response's own date, else
+/// from `wall`.
 ///
 /// # Errors
 /// If the upgrade is refused. That is final: later bytes would change nothing but the quoted line of the body.
-pub fn read_response(buffer: &[u8], key: &str, wall: SystemTime) -> Result<Option<usize>, UpgradeRefused> {
+pub fn read_response(
+    buffer: &[u8],
+    request: &UpgradeRequest<'_>,
+    wall: SystemTime,
+) -> Result<Option<usize>, UpgradeRefused> {
     match head::read_response(buffer) {
         Ok(None) => Ok(None),
-        Ok(Some(head)) if head.status == 101 => check_granted(&head, key).map(|()| Some(head.len)),
-        Ok(Some(head)) => Err(refused_by_status(&head, &buffer[head.len..], wall)),
-        Err(error) => Err(error.into()),
+        Ok(Some(head)) if head.status == 101 => check_granted(&head, request).map(|()| Some(head.len)),
+        Ok(Some(head)) => Err(refused::by_status(&head, &buffer[head.len..], request, wall)),
+        Err(error) => Err(UpgradeRefused::by_head(error, request.secrets)),
     }
 }
 
+/// Fields of a 101 that must be well-formed: two readers that read one in different ways would not agree on the frames.
+const STRICT: [&str; 5] =
+    ["Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"];
+
 /// Checks the conditions of RFC 6455 section 4.1 for a 101.
-fn check_granted(head: &ResponseHead<'_>, key: &str) -> Result<(), UpgradeRefused> {
+fn check_granted(head: &ResponseHead, request: &UpgradeRequest<'_>) -> Result<(), UpgradeRefused> {
     let fields = &head.fields;
     if !head.is_http_1_1 {
         return Err(UpgradeRefused::OldHttp);
+    }
+    if let Some(header) = fields.crooked(&STRICT) {
+        return Err(UpgradeRefused::Missing { header });
     }
     for &(header, required) in &[("Upgrade", "websocket"), ("Connection", "upgrade")] {
         if !fields.has_member(header, required) {
@@ -64,29 +97,23 @@ fn check_granted(head: &ResponseHead<'_>, key: &str) -> Result<(), UpgradeRefuse
         }
     }
     let header = "Sec-WebSocket-Accept";
-    if fields.value(header).ok_or(UpgradeRefused::Missing { header })? != accept_key(key) {
+    if fields.value(header).ok_or(UpgradeRefused::Missing { header })? != accept_key(request.key) {
         return Err(UpgradeRefused::WrongAccept);
     }
-    if let Some(name) = first_name(fields, "Sec-WebSocket-Extensions") {
+    if let Some(name) = first_name(fields, "Sec-WebSocket-Extensions", request.secrets) {
         return Err(UpgradeRefused::Extension { name });
     }
-    first_name(fields, "Sec-WebSocket-Protocol").map_or(Ok(()), |name| Err(UpgradeRefused::Subprotocol { name }))
+    let granted = fields.members("Sec-WebSocket-Protocol");
+    match granted[..] {
+        [] => Ok(()),
+        [name] if request.subprotocols.iter().any(|offered| offered == name) => Ok(()),
+        _ => Err(UpgradeRefused::Subprotocol { name: quote(&granted.join(", "), request.secrets) }),
+    }
 }
 
 /// Returns the first member of a list without its parameters, for an error text.
-fn first_name(fields: &Fields<'_>, header: &str) -> Option<String> {
-    fields.members(header).first().map(|member| quote(member.split(';').next().unwrap_or_default().trim()))
-}
-
-fn refused_by_status(head: &ResponseHead<'_>, body: &[u8], wall: SystemTime) -> UpgradeRefused {
-    let is_chunked = head.fields.has_member("Transfer-Encoding", "chunked");
-    UpgradeRefused::Status {
-        code: head.status,
-        reason: quote(head.reason),
-        retry_after: head.fields.value("Retry-After").and_then(|text| retry_after::parse(text, wall)),
-        location: head.fields.value("Location").map(str::to_owned),
-        body: refused::first_text_line(body, is_chunked),
-    }
+fn first_name(fields: &Fields, header: &str, secrets: &Secrets) -> Option<String> {
+    fields.members(header).first().map(|member| quote(member.split(';').next().unwrap_or_default().trim(), secrets))
 }
 
 #[cfg(test)]
@@ -105,12 +132,12 @@ mod tests {
     }
 
     fn read_now(text: &str) -> Result<Option<usize>, UpgradeRefused> {
-        read_response(text.as_bytes(), KEY, UNIX_EPOCH)
+        read_response(text.as_bytes(), &UpgradeRequest { key: KEY, ..UpgradeRequest::default() }, UNIX_EPOCH)
     }
 
     #[test]
     fn the_request_is_complete_and_offers_no_extension() {
-        let text = request(&UpgradeRequest { host: "[::1]:9", target: "/a?b=c", key: KEY, headers: &[] });
+        let text = request(&UpgradeRequest { host: "[::1]:9", target: "/a?b=c", key: KEY, ..<_>::default() });
         let version = env!("CARGO_PKG_VERSION");
         let expected = format!(
             "GET /a?b=c HTTP/1.1\r\nHost: [::1]:9\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -122,7 +149,7 @@ mod tests {
     #[test]
     fn the_callers_user_agent_and_host_replace_ours() {
         let headers = [("user-agent".into(), "curl/8".into()), ("host".into(), "x".into())];
-        let text = request(&UpgradeRequest { host: "h", target: "/", key: KEY, headers: &headers });
+        let text = request(&UpgradeRequest { host: "h", target: "/", key: KEY, headers: &headers, ..<_>::default() });
         assert!(text.ends_with("\r\nuser-agent: curl/8\r\nhost: x\r\n\r\n"), "{text}");
         assert!(!text.contains("wsmon") && !text.contains("Host: h"), "{text}");
     }
@@ -187,14 +214,112 @@ mod tests {
     }
 
     #[test]
+    fn one_offered_subprotocol_or_none_is_accepted() {
+        let offered = ["a.b".to_owned(), "C".to_owned()];
+        let request = UpgradeRequest { key: KEY, subprotocols: &offered, ..UpgradeRequest::default() };
+        assert!(super::request(&request).contains("\r\nSec-WebSocket-Protocol: a.b, C\r\n"));
+        for (granted, is_accepted) in [
+            ("Sec-WebSocket-Protocol: C", true),
+            ("Sec-WebSocket-Protocol: ", true),
+            ("X: y", true),
+            ("Sec-WebSocket-Protocol: c", false),
+            ("Sec-WebSocket-Protocol: a.b, C", false),
+            ("Sec-WebSocket-Protocol: a.b\r\nSec-WebSocket-Protocol: C", false),
+            ("Sec-WebSocket-Protocol: d", false),
+            ("Sec-WebSocket-Protocol : C", false),
+        ] {
+            let text = answer("HTTP/1.1 101 Go", &[UPGRADE, "Connection: Upgrade", ACCEPT, granted]);
+            let read = read_response(text.as_bytes(), &request, UNIX_EPOCH);
+            assert_eq!(read.is_ok(), is_accepted, "{granted}: {read:?}");
+        }
+    }
+
+    /// Each is a line of a device that real clients talk to.
+    const CROOKED: [&str; 12] = [
+        "Server : x",
+        "no colon",
+        ": no name",
+        " begins with a blank: x",
+        "\tTab: x",
+        "Folded: a\r\n b\r\n\tc",
+        "Two Words: x",
+        "N\u{e4}me: x",
+        "Value: a\u{1}b\u{1b}[m",
+        "Nul: \0",
+        "Return: a\rb",
+        "Umlaut: \u{e4}",
+    ];
+
+    #[test]
+    fn a_crooked_line_loses_neither_an_upgrade_nor_the_answer_that_refuses_it() {
+        for crooked in CROOKED {
+            for (before, after) in [(&[][..], &["A: b", crooked][..]), (&[crooked], &[])] {
+                let granted = [before, &[UPGRADE, "Connection: Upgrade", ACCEPT], after].concat();
+                let text = answer("HTTP/1.1  101  Go", &granted);
+                assert_eq!(read_now(&text), Ok(Some(text.len())), "{text:?}");
+                for end in 0..text.len() {
+                    assert_eq!(read_now(&text[..text.floor_char_boundary(end)]), Ok(None), "{text:?} {end}");
+                }
+                let refused = [before, &["Location: /x", "Retry-After: 7"], after].concat();
+                let text = answer("HTTP/1.1 429 N\u{e4}in\u{1}", &refused);
+                let Err(UpgradeRefused::Status { code: 429, retry_after, location, .. }) = read_now(&text) else {
+                    panic!("{text:?}: {:?}", read_now(&text))
+                };
+                assert_eq!((retry_after, location.as_deref()), (Some(Duration::from_secs(7)), Some("/x")));
+            }
+        }
+    }
+
+    #[test]
+    fn a_crooked_line_of_a_field_that_matters_is_refused_by_its_name() {
+        let lines =
+            [UPGRADE, "Connection: Upgrade", ACCEPT, "Sec-WebSocket-Protocol: x", "Sec-WebSocket-Extensions: x"];
+        for crooked in lines {
+            let (name, value) = crooked.split_once(": ").unwrap();
+            for line in [
+                format!("{name} : {value}"),
+                format!("{name}\t: {value}"),
+                format!("{name} {value}"),
+                format!(" {name}: {value}"),
+                format!("{name}: {value}\r\n "),
+                format!("{name}:\r\n\t{value}"),
+                format!("{name}: {value}\u{1}"),
+                format!("{name}: \0{value}"),
+                format!("{name}\u{e4}: {value}"),
+                format!("X: y\r\n {name}: {value}"),
+            ] {
+                let mut fields = vec!["A: b", &line];
+                fields.extend(lines[..3].iter().filter(|line| **line != crooked));
+                let error = read_now(&answer("HTTP/1.1 101 Go", &fields)).unwrap_err().to_string();
+                assert!(error.contains(&format!("a valid {name} header")), "{line:?}: {error}");
+            }
+        }
+        let text = answer("HTTP/1.1 302 Found", &["Location : /x", "Retry-After: 1"]);
+        let Err(UpgradeRefused::Status { location, .. }) = read_now(&text) else { panic!() };
+        assert_eq!(location, None);
+    }
+
+    #[test]
+    fn a_date_to_retry_after_counts_from_the_date_of_the_answer() {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let later = "Retry-After: Sun, 06 Nov 1994 08:49:42 GMT";
+        for (own, seconds) in [(format!("Date: {date}"), 5), ("Date: soon".to_owned(), 784_111_782)] {
+            let Err(UpgradeRefused::Status { retry_after, .. }) = read_now(&answer("HTTP/1.1 503 No", &[later, &own]))
+            else {
+                panic!()
+            };
+            assert_eq!(retry_after, Some(Duration::from_secs(seconds)), "{own}");
+        }
+    }
+
+    #[test]
     fn another_status_comes_with_reason_wait_location_and_body() {
         let text = answer("HTTP/1.1 429 Too Many", &["Retry-After: 7", "Location: /x"]) + "\r\nslow down\r\nmore";
         let expected = UpgradeRefused::Status {
             code: 429,
-            reason: "Too Many".into(),
             retry_after: Some(Duration::from_secs(7)),
             location: Some("/x".into()),
-            body: "slow down".into(),
+            text: "answered 429 Too Many: too many connections or requests, retry after 7 s (\"slow down\")".into(),
         };
         assert_eq!(read_now(&text), Err(expected));
         let old = read_now("HTTP/1.0 404 File not found\r\n\r\n");
@@ -204,7 +329,7 @@ mod tests {
     #[test]
     fn a_chunked_body_is_quoted_without_its_length() {
         let text = answer("HTTP/1.1 403 Forbidden", &["Transfer-Encoding: chunked"]) + "5\r\ngo on\r\n0\r\n\r\n";
-        assert!(matches!(read_now(&text), Err(UpgradeRefused::Status { body, .. }) if body == "go on"));
+        assert!(read_now(&text).unwrap_err().to_string().ends_with(" (\"go on\")"));
     }
 
     #[test]
@@ -215,7 +340,7 @@ mod tests {
             (b"\0\0\x12\x04", Protocol::Unknown),
             (b"{\"type\":", Protocol::Unknown),
         ] {
-            let read = read_response(bytes, KEY, UNIX_EPOCH);
+            let read = read_response(bytes, &UpgradeRequest::default(), UNIX_EPOCH);
             assert!(matches!(read, Err(UpgradeRefused::NotHttp { protocol, .. }) if protocol == expected), "{read:?}");
         }
     }

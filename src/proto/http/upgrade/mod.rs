@@ -41,10 +41,11 @@ mod tests {
     #[test]
     fn the_client_accepts_the_servers_answer_to_its_request() {
         let key = key([7; 16]);
-        let asked = request(&UpgradeRequest { host: "h", target: "/", key: &key, headers: &[] });
+        let ours = UpgradeRequest { host: "h", target: "/", key: &key, ..UpgradeRequest::default() };
+        let asked = request(&ours);
         let (answer, consumed) = serve(asked.as_bytes()).unwrap().unwrap();
         assert_eq!(consumed, asked.len());
-        let read = read_response(answer.as_bytes(), &key, std::time::UNIX_EPOCH);
+        let read = read_response(answer.as_bytes(), &ours, std::time::UNIX_EPOCH);
         assert_eq!(read, Ok(Some(answer.len())));
     }
 }

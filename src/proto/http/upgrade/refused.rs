@@ -1,9 +1,13 @@
 //! The reasons why an upgrade fails, each in one line that names the way out.
 
+use crate::proto::http::challenge::{self, Credentials};
 use crate::proto::http::foreign::{self, Protocol, quote};
-use crate::proto::http::head::HeadError;
+use crate::proto::http::head::{Fields, HeadError, ResponseHead};
+use crate::proto::http::retry_after;
+use crate::proto::http::secrets::Secrets;
+use crate::proto::http::upgrade::UpgradeRequest;
 use std::fmt::{self, Display, Formatter};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Upper bound on the part of a body in which a line of text is searched, in bytes.
 const MAX_BODY: usize = 4096;
@@ -15,15 +19,12 @@ pub enum UpgradeRefused {
     Status {
         /// The status code.
         code: u16,
-        /// The reason phrase, often empty.
-        reason: String,
         /// The wait that the server asks for, unbounded.
         retry_after: Option<Duration>,
-        /// `Location` as received. It may hold secrets: only `Display` may show it.
+        /// `Location` as received, unless its line is malformed. It may hold secrets: not to be shown.
         location: Option<String>,
-        /// The first line of text in the part of the body that arrived with the head, without HTML tags, at most
-        /// 200 characters.
-        body: String,
+        /// The status, advice, the wait, and the first line of text in the part of the body that arrived with the head.
+        text: String,
     },
     /// Another protocol than HTTP.
     NotHttp {
@@ -57,13 +58,14 @@ pub enum UpgradeRefused {
 
 impl std::error::Error for UpgradeRefused {}
 
-impl From<HeadError<'_>> for UpgradeRefused {
-    fn from(error: HeadError<'_>) -> Self {
+impl UpgradeRefused {
+    pub(super) fn by_head(error: HeadError<'_>, secrets: &Secrets) -> Self {
         match error {
             HeadError::TooLong => UpgradeRefused::TooLong,
-            HeadError::NotHttp(start) => {
-                UpgradeRefused::NotHttp { protocol: foreign::recognise(start), start: foreign::first_line(start) }
-            }
+            HeadError::NotHttp(start) => UpgradeRefused::NotHttp {
+                protocol: foreign::recognise(start),
+                start: foreign::first_line(start, secrets),
+            },
         }
     }
 }
@@ -71,10 +73,7 @@ impl From<HeadError<'_>> for UpgradeRefused {
 impl Display for UpgradeRefused {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            UpgradeRefused::Status { code, reason, retry_after, location, body } => {
-                status(f, *code, reason, *retry_after, location.as_deref())?;
-                if body.is_empty() { Ok(()) } else { write!(f, " (\"{body}\")") }
-            }
+            UpgradeRefused::Status { text, .. } => f.write_str(text),
             UpgradeRefused::NotHttp { protocol: Protocol::Tls, .. } => {
                 f.write_str("answered with TLS instead of HTTP: is this a TLS port? then use wss://")
             }
@@ -106,25 +105,49 @@ impl Display for UpgradeRefused {
     }
 }
 
-fn status(
-    f: &mut Formatter<'_>,
-    code: u16,
-    reason: &str,
-    retry_after: Option<Duration>,
-    location: Option<&str>,
-) -> fmt::Result {
-    write!(f, "answered {code}")?;
+/// Describes a response with another status than 101.
+pub(super) fn by_status(
+    head: &ResponseHead,
+    body: &[u8],
+    request: &UpgradeRequest<'_>,
+    wall: SystemTime,
+) -> UpgradeRefused {
+    let ResponseHead { status: code, reason, fields, .. } = head;
+    let value = |name| if fields.crooked(&[name]).is_none() { fields.value(name) } else { None };
+    let location = value("Location");
+    let now = value("Date").and_then(retry_after::date).unwrap_or(wall);
+    let retry_after = value("Retry-After").and_then(|text| retry_after::parse(text, now));
+    let mut text = format!("answered {code}");
     if !reason.is_empty() {
-        write!(f, " {reason}")?;
+        text += " ";
+        text += &quote(reason, request.secrets);
     }
-    match (code, location) {
-        (300..=399, Some(location)) => write!(f, ": moved to {}{NOT_FOLLOWED}", without_secrets(location))?,
-        _ => f.write_str(advice(code))?,
+    match (*code, location) {
+        (300..=399, Some(location)) => {
+            text += &format!(": moved to {}{NOT_FOLLOWED}", without_secrets(location, request.secrets));
+        }
+        (401, _) => text += &authentication_advice(fields, request),
+        (code, _) => text += advice(code),
     }
-    match retry_after {
-        Some(wait) => write!(f, ", retry after {} s", wait.as_secs()),
-        None => Ok(()),
+    if let Some(wait) = retry_after {
+        text += &format!(", retry after {} s", wait.as_secs());
     }
+    let line = first_text_line(body, fields.has_member("Transfer-Encoding", "chunked"), request.secrets);
+    if !line.is_empty() {
+        text += &format!(" (\"{line}\")");
+    }
+    UpgradeRefused::Status { code: *code, retry_after, location: location.map(str::to_owned), text }
+}
+
+fn authentication_advice(fields: &Fields, request: &UpgradeRequest<'_>) -> String {
+    let credentials = Credentials {
+        sent: request.scheme(),
+        supported: &["Basic", "Bearer"],
+        // The caller knows the options.
+        way_out: "",
+        secrets: request.secrets,
+    };
+    challenge::advice(fields, "WWW-Authenticate", &credentials)
 }
 
 /// The advice for a redirect that [`is_redirect`](crate::proto::http::redirect::is_redirect) excludes.
@@ -135,8 +158,7 @@ fn advice(code: u16) -> &'static str {
         200..=299 => " instead of upgrading: is this a WebSocket server?",
         300..=399 => NOT_FOLLOWED,
         400 => ": the server does not understand the upgrade: check address and scheme",
-        401 => ": the server requires credentials",
-        403 => ": check credentials and path",
+        403 => ": check the credentials, the path and the Origin (--header 'Origin: ...')",
         404 | 410 => ": check the path",
         407 => ": a proxy requires credentials",
         426 => ": the server did not see an upgrade to WebSocket: does a proxy in between remove it?",
@@ -149,17 +171,17 @@ fn advice(code: u16) -> &'static str {
 
 /// Returns an address without user information and query: many servers put the path and query of our request, tokens
 /// included, into their redirects.
-fn without_secrets(location: &str) -> String {
+fn without_secrets(location: &str, secrets: &Secrets) -> String {
     let (address, _) = location.split_at(location.find(['?', '#']).unwrap_or(location.len()));
     let start = address.find("://").map_or(0, |at| at + 3);
     let host_end = address[start..].find('/').map_or(address.len(), |at| start + at);
     let host = address[start..host_end].rfind('@').map_or(start, |at| start + at + 1);
-    quote(&format!("{}{}", &address[..start], &address[host..]))
+    quote(&format!("{}{}", &address[..start], &address[host..]), secrets)
 }
 
 /// Returns the first line of a body that has text in it. Tags of HTML are left out, so that the title of an error page
 /// remains, and so is the line with a chunk's length.
-pub(super) fn first_text_line(body: &[u8], is_chunked: bool) -> String {
+fn first_text_line(body: &[u8], is_chunked: bool, secrets: &Secrets) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(MAX_BODY)]);
     let text = if is_chunked { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
     let mut in_tag = false;
@@ -171,71 +193,84 @@ pub(super) fn first_text_line(body: &[u8], is_chunked: bool) -> String {
             bare.push(c);
         }
     }
-    quote(bare.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default())
+    quote(bare.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default(), secrets)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::http::head;
+    use std::time::UNIX_EPOCH;
 
-    fn answered(code: u16, reason: &str) -> UpgradeRefused {
-        UpgradeRefused::Status { code, reason: reason.into(), retry_after: None, location: None, body: String::new() }
+    fn answered(head: &str, request: &UpgradeRequest<'_>) -> String {
+        let text = format!("HTTP/1.1 {head}\r\n\r\n");
+        let head = head::read_response(text.as_bytes()).unwrap().unwrap();
+        by_status(&head, &[], request, UNIX_EPOCH).to_string()
     }
 
     #[test]
     fn each_status_says_what_to_do_about_it() {
-        for (code, reason, expected) in [
-            (200, "OK", "answered 200 OK instead of upgrading: is this a WebSocket server?"),
-            (304, "", "answered 304: only redirects with 301, 302, 307 and 308 are followed"),
-            (401, "Unauthorized", "answered 401 Unauthorized: the server requires credentials"),
-            (403, "Forbidden", "answered 403 Forbidden: check credentials and path"),
-            (404, "Not Found", "answered 404 Not Found: check the path"),
-            (418, "I'm a teapot", "answered 418 I'm a teapot"),
-            (429, "", "answered 429: too many connections or requests"),
+        for (head, expected) in [
+            ("200 OK", "answered 200 OK instead of upgrading: is this a WebSocket server?"),
+            ("304", "answered 304: only redirects with 301, 302, 307 and 308 are followed"),
+            ("404 Not Found", "answered 404 Not Found: check the path"),
+            ("418 I'm a teapot", "answered 418 I'm a teapot"),
+            ("429", "answered 429: too many connections or requests"),
+            (
+                "503 Busy\r\nRetry-After: 7",
+                "answered 503 Busy: the server is overloaded or restarting, retry after 7 s",
+            ),
         ] {
-            assert_eq!(answered(code, reason).to_string(), expected);
+            assert_eq!(answered(head, &UpgradeRequest::default()), expected);
         }
-        assert!(answered(426, "").to_string().contains("proxy"));
+        for (head, word) in [("426", "proxy"), ("403 Forbidden", "Origin"), ("403", "path")] {
+            assert!(answered(head, &UpgradeRequest::default()).contains(word), "{head}");
+        }
     }
 
     #[test]
-    fn the_wait_and_a_line_of_the_body_are_quoted() {
-        let refused = UpgradeRefused::Status {
-            code: 503,
-            reason: "Busy".into(),
-            retry_after: Some(Duration::from_secs(7)),
-            location: None,
-            body: "later".into(),
-        };
-        let expected = "answered 503 Busy: the server is overloaded or restarting, retry after 7 s (\"later\")";
-        assert_eq!(refused.to_string(), expected);
+    fn a_401_tells_what_became_of_the_credentials() {
+        let (bare, with_header) = (UpgradeRequest::default(), [("authorization".into(), "Bearer x".into())]);
+        let with_header = UpgradeRequest { headers: &with_header, ..bare };
+        let with_query = UpgradeRequest { target_has_credentials: true, ..bare };
+        for (head, request, word) in [
+            ("401 Unauthorized", &bare, "answered 401 Unauthorized: it requires credentials"),
+            ("401\r\nServer : x\r\nWWW-Authenticate: Basic", &bare, "requires credentials"),
+            ("401", &with_query, "does not accept these"),
+            ("401\r\nWWW-Authenticate: bearer", &with_header, "does not accept these"),
+            ("401\r\nWWW-Authenticate: Basic realm=x", &with_header, "does not accept Bearer, it requires Basic"),
+            (
+                "401\r\nWWW-Authenticate: NTLM,\r\n Digest realm=\"a, Basic\"",
+                &bare,
+                "it requires NTLM, Digest, but only",
+            ),
+        ] {
+            let text = answered(head, request);
+            assert!(text.contains(word), "{head}: {text}");
+        }
     }
 
     #[test]
     fn a_redirect_names_the_new_address_but_not_the_secrets_in_it() {
+        let mut secrets = Secrets::default();
+        secrets.add("hunter/2");
+        let request = UpgradeRequest { secrets: &secrets, ..UpgradeRequest::default() };
         for (location, shown) in [
             ("wss://h/new", "wss://h/new"),
             ("wss://me:secret@h/new?token=secret#secret", "wss://h/new"),
             ("/a@b?token=secret", "/a@b"),
-            ("\u{202e}x\u{1b}[m", "\\u{202e}x\\x1b[m"),
+            ("/a/hunter%2f2/b", "/a/redacted/b"),
+            ("\u{202e}x", "\\u{202e}x"),
             ("\u{2028}x\u{2029}", "\\u{2028}x\\u{2029}"),
         ] {
-            let location = Some(location.to_owned());
-            let refused = UpgradeRefused::Status {
-                code: 303,
-                reason: String::new(),
-                retry_after: None,
-                location,
-                body: String::new(),
-            };
             let expected = format!("answered 303: moved to {shown}{NOT_FOLLOWED}");
-            assert_eq!(refused.to_string(), expected);
+            assert_eq!(answered(&format!("303\r\nLocation: {location}"), &request), expected);
         }
     }
 
     #[test]
     fn another_protocol_is_quoted_with_a_guess() {
-        let refused = |start| UpgradeRefused::from(HeadError::NotHttp(start)).to_string();
+        let refused = |start| UpgradeRefused::by_head(HeadError::NotHttp(start), <_>::default()).to_string();
         let alert = refused(b"\x15\x03\x01\x00\x02\x02\x46");
         assert!(alert.ends_with("is this a TLS port? then use wss://"), "{alert}");
         assert_eq!(refused(b"SSH-2.0-x\r\nmore"), "answered as an SSH server (\"SSH-2.0-x\"): check the port");
@@ -253,9 +288,9 @@ mod tests {
             ("a\u{1b}b\u{9b}c\u{2067}", "a\\x1bb\\u{9b}c\\u{2067}"),
             ("<never closed", ""),
         ] {
-            assert_eq!(first_text_line(body.as_bytes(), false), expected);
+            assert_eq!(first_text_line(body.as_bytes(), false, <_>::default()), expected);
         }
-        assert_eq!(first_text_line("ä".repeat(300).as_bytes(), false), "ä".repeat(200));
-        assert_eq!(first_text_line(b"\xff", false), "\u{fffd}");
+        assert_eq!(first_text_line("ä".repeat(300).as_bytes(), false, <_>::default()), "ä".repeat(200));
+        assert_eq!(first_text_line(b"\xff", false, <_>::default()), "\u{fffd}");
     }
 }

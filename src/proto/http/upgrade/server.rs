@@ -18,7 +18,7 @@ pub fn serve(buffer: &[u8]) -> Result<Option<(String, usize)>, String> {
 }
 
 /// Checks the conditions of RFC 6455 section 4.2.1 and writes the 101.
-fn grant(head: &RequestHead<'_>) -> Result<String, String> {
+fn grant(head: &RequestHead) -> Result<String, String> {
     let fields = &head.fields;
     if head.method != "GET" {
         return Err(error("405 Method Not Allowed", "Allow: GET\r\n"));
