@@ -165,6 +165,12 @@ options! {
     /// HTTP proxy (default $https_proxy, $http_proxy, $all_proxy, unless $no_proxy)
     option proxy: Option<String>, value "URL";
 
+    /// follow at most N redirects in a row (default 5; 0: none)
+    option max_redirects: Option<String>, value "N";
+
+    /// subprotocols to offer, separated by commas
+    option subprotocol: Option<String>, value "LIST";
+
     /// IPv4 only
     switch ipv4: bool, short '4';
 

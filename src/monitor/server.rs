@@ -59,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) headers: Vec<Source<Vec<(String, String)>>>,
     pub(crate) tls: tls::TlsSettings,
     pub(crate) proxy: ProxyChoice,
+    pub(crate) max_redirects: u32,
+    pub(crate) subprotocols: Vec<String>,
     pub(crate) family: Family,
 }
 
@@ -80,6 +82,8 @@ impl Default for Settings {
             headers: Vec::new(),
             tls: tls::TlsSettings::default(),
             proxy: ProxyChoice::default(),
+            max_redirects: 5,
+            subprotocols: Vec::new(),
             family: Family::default(),
         }
     }
@@ -187,6 +191,24 @@ impl Server {
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.settings.max_message = bytes.min(1 << 30);
         self
+    }
+
+    /// Limits the redirects in a row that a connection follows; 0 = none.
+    #[must_use]
+    pub fn max_redirects(mut self, max: u32) -> Self {
+        self.settings.max_redirects = max;
+        self
+    }
+
+    /// Sets the subprotocols to offer; the server may choose one of them or none. Empty = none is offered.
+    ///
+    /// # Errors
+    /// If a name holds other characters than those of a token (RFC 9110), or stands there twice.
+    pub fn subprotocols(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, SettingsError> {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        header::check_subprotocols(&names).map_err(SettingsError::Header)?;
+        self.settings.subprotocols = names;
+        Ok(self)
     }
 
     /// Sends each message back unchanged and does nothing else with it; at most `max_waiting` bytes wait to be sent.

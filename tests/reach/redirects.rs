@@ -5,10 +5,11 @@ use std::sync::mpsc::{Receiver, channel};
 use crate::certificate::{self, CertificateSpec, authority};
 use crate::config::ServerConfig;
 use crate::front::tls;
-use crate::support::program::Run;
-use crate::support::server::Server;
+use crate::support::program::{Run, wsmon};
+use crate::support::server::{Server, TEXT};
 use crate::{
-    assert_contains, assert_gave_up, assert_shows_sample, command, file, sample_server, send_sample, text, watch,
+    SAMPLE, assert_contains, assert_gave_up, assert_shows_sample, command, file, sample_server, send_sample, text,
+    watch,
 };
 
 /// Returns a server that sends samples, and the requests that it gets.
@@ -102,7 +103,7 @@ fn neither_client_certificate_nor_tls_name_apply_to_another_server() {
 #[test]
 fn the_number_of_redirects_is_bounded() {
     let round = Server::start(|mut peer| peer.answer("307 Temporary Redirect", &["Location: /again"], ""));
-    assert_gave_up(&watch(&round.uri(), &[]), &["redirected more than 5 times"]);
+    assert_gave_up(&watch(&round.uri(), &[]), &["the limit is 5 in a row"]);
     assert_eq!(round.accepted(), 6);
     let fifth = Server::start(|mut peer| match peer.number() {
         1..=5 => peer.answer("308 Permanent Redirect", &["Location: /again"], ""),
@@ -128,7 +129,7 @@ fn tls_is_gained_by_a_redirect_and_never_lost() {
 #[test]
 fn an_invalid_redirect_is_explained() {
     for (headers, word) in [
-        (&[][..], "without a Location header"),
+        (&[][..], "without a valid Location header"),
         (&["Location: ftp://h/"], "neither ws, wss, http nor https"),
         (&["Location: ws://h:0/?token=hunter2"], "\"0\""),
     ] {
@@ -145,4 +146,45 @@ fn a_redirect_to_where_the_proxy_is_wrong_is_not_followed() {
     let first = redirecting(MOVED, "wss://h.invalid/".to_owned());
     let finished = Run::start(command(&first.uri(), &["--no-reconnect"]).env("https_proxy", "socks5://h")).finish();
     assert_gave_up(&finished, &["https_proxy: SOCKS is not supported"]);
+}
+
+#[test]
+fn another_host_gets_none_of_the_users_own_texts() {
+    let (sender, texts) = channel();
+    let server = Server::start(move |mut peer| {
+        peer.upgrade();
+        peer.text(r#"{"type":"app.ping","meta":{"ping_id":"7"}}"#);
+        peer.text(SAMPLE);
+        let frames = peer.drain();
+        sender.send(frames.iter().filter(|frame| frame.opcode == TEXT).count()).unwrap();
+    });
+    let first = redirecting(MOVED, format!("ws://localhost:{}/", server.port()));
+    for dialect in ["auto", "monitoring", "fastpluggy"] {
+        let mut command = wsmon(["-u", &first.uri(), "--dialect", dialect, "-d", "0.7"]);
+        command.args(["--send", "hunter2", "--request", "get_status={\"key\":\"hunter2\"}"]);
+        let finished = Run::start(command.args(["--heartbeat-reply", "hunter2"])).finish();
+        let withheld = "which does not get --send, --request and --heartbeat-reply";
+        assert_contains(&finished.stderr, &["INFO ", ": redirected to ws://localhost:", withheld]);
+        assert!(!finished.stderr.contains("hunter2"), "{}", finished.stderr);
+        assert_eq!(texts.recv().unwrap(), 0, "{dialect}");
+    }
+}
+
+#[test]
+fn as_many_redirects_are_followed_as_the_option_allows() {
+    let server = Server::start(|mut peer| match peer.number() {
+        1..=2 => peer.answer(MOVED, &["Location: /next?k=hunter2"], ""),
+        _ => send_sample(peer),
+    });
+    let finished = watch(&server.uri(), &["--max-redirects", "2"]);
+    assert_shows_sample(&finished);
+    assert_eq!(finished.stderr.matches(": redirected to ws://").count(), 2, "{}", finished.stderr);
+    for (max, number) in [("0", 1), ("1", 2)] {
+        let server = Server::start(|mut peer| peer.answer(MOVED, &["Location: /next?k=hunter2"], ""));
+        let finished = watch(&server.uri(), &["--max-redirects", max]);
+        let limit = format!("not followed, the limit is {max} in a row, see --max-redirects");
+        assert_gave_up(&finished, &["redirected to ws://127.0.0.1:", "/next?k=redacted: ", &limit]);
+        assert_eq!(server.accepted(), number);
+        assert!(!finished.stderr.contains("hunter2"), "{}", finished.stderr);
+    }
 }

@@ -47,6 +47,26 @@ fn a_101_may_arrive_byte_by_byte_or_together_with_frames() {
 }
 
 #[test]
+fn one_of_the_offered_subprotocols_or_none_is_accepted() {
+    for (line, is_accepted) in
+        [("X: y", true), ("Sec-WebSocket-Protocol: v2", true), ("Sec-WebSocket-Protocol: v3", false)]
+    {
+        let server = Server::start(move |mut peer| {
+            assert!(peer.request().contains("\r\nSec-WebSocket-Protocol: v1, v2\r\n"), "{}", peer.request());
+            let granted = peer.granted().replacen("\r\n", &format!("\r\n{line}\r\n"), 1);
+            peer.raw(granted);
+            peer.text(SAMPLE);
+            peer.drain();
+        });
+        let finished = watch(&server.uri(), &["--subprotocol", "v1,v2", "--no-reconnect"]);
+        match is_accepted {
+            true => assert_shows_sample(&finished),
+            false => assert_gave_up(&finished, &["\"v3\"", "which was not offered"]),
+        }
+    }
+}
+
+#[test]
 fn extensions_and_subprotocols_that_were_not_offered_are_refused() {
     for (line, word) in [
         ("Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover", "\"permessage-deflate\""),

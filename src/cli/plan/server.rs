@@ -17,12 +17,14 @@ const SETTERS: &[ServerSetter] = &[
     ("--dialect", dialect),
     ("--reconnect-interval", |server, text| set(server, units::positive_duration(text), Server::reconnect_interval)),
     ("--reconnect-cap", |server, text| set(server, units::positive_duration(text), Server::reconnect_cap)),
-    ("--max-reconnects", |server, text| set(server, max_reconnects(text), Server::max_reconnects)),
+    ("--max-reconnects", |server, text| set(server, max_count(text).map(Some), Server::max_reconnects)),
     ("--connect-timeout", |server, text| set(server, units::positive_duration(text), Server::connect_timeout)),
     ("--ping-interval", |server, text| set(server, units::duration_or_none(text), Server::ping_interval)),
     ("--ping-timeout", |server, text| set(server, units::positive_duration(text), Server::ping_timeout)),
     ("--stale-after", |server, text| set(server, stale(text), Server::stale_after)),
     ("--max-message", |server, text| set(server, units::message_size(text), Server::max_message)),
+    ("--max-redirects", |server, text| set(server, max_count(text), Server::max_redirects)),
+    ("--subprotocol", |server, text| server.subprotocols(list(text)?).map_err(|error| error.to_string())),
     ("--token-file", |server, text| set(server, file(text), Server::token_file)),
     ("--ca-file", |server, text| set(server, file(text), Server::ca_file)),
     ("--tls-name", |server, text| Ok(server.tls_name(text))),
@@ -99,8 +101,8 @@ fn dialect(server: Server, name: &str) -> Result<Server, String> {
 }
 
 /// A larger number than fits is as good as no limit.
-fn max_reconnects(text: &str) -> Result<Option<u32>, String> {
-    Ok(Some(u32::try_from(units::number(text)?).unwrap_or(u32::MAX)))
+fn max_count(text: &str) -> Result<u32, String> {
+    Ok(u32::try_from(units::number(text)?).unwrap_or(u32::MAX))
 }
 
 fn stale(text: &str) -> Result<Stale, String> {

@@ -84,6 +84,8 @@ const CASES: &[Case] = &[
         set(plan, |server| server.insecure(true));
     }),
     ("--proxy", "http://p/", |plan| set(plan, |server| server.proxy("http://p/").unwrap())),
+    ("--max-redirects", "0", |plan| set(plan, |server| server.max_redirects(0))),
+    ("--subprotocol", "a,b", |plan| set(plan, |server| server.subprotocols(["a", "b"]).unwrap())),
     ("--ipv4", "", |plan| set(plan, |server| server.family(Family::V4))),
     ("--ipv6", "", |plan| set(plan, |server| server.family(Family::V6))),
     ("--token-file", "t", |plan| set(plan, |server| server.token_file("t"))),
@@ -185,6 +187,7 @@ fn a_wrong_value_is_an_error_that_names_option_and_value() {
         "--save-data",
         "--log-file",
         "--token-file",
+        "--subprotocol",
         "--subscribe",
         "--process",
         "--request",
@@ -205,6 +208,7 @@ fn a_wrong_value_is_an_error_that_names_option_and_value() {
     }
     assert_eq!(usage(read("--save-data=")), "wsmon: --save-data '': no file is named");
     assert_eq!(usage(read("--only Alerts")), "wsmon: --only 'Alerts': did you mean alert?");
+    assert_eq!(usage(read("--subprotocol a,a")), "wsmon: --subprotocol 'a,a': a stands there twice");
 }
 
 #[test]

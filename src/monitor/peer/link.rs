@@ -34,6 +34,8 @@ pub struct Link {
     secrets: Secrets,
     /// The warning about credentials in cleartext is given once per server.
     warned: bool,
+    /// The warning about texts that are not sent to another host is given once per server.
+    withheld: bool,
 }
 
 impl Link {
@@ -49,7 +51,16 @@ impl Link {
             write_timeout: settings.policy.ping_timeout,
         });
         let (stamps, secrets) = (Vec::new(), Secrets::default());
-        Link { transport, endpoint, credentials: None, stamps, check_files_at: None, secrets, warned: false }
+        Link {
+            transport,
+            endpoint,
+            credentials: None,
+            stamps,
+            check_files_at: None,
+            secrets,
+            warned: false,
+            withheld: false,
+        }
     }
 
     pub fn endpoint(&self) -> Option<&Endpoint> {
@@ -58,7 +69,17 @@ impl Link {
 
     /// Returns the user's texts for this connection, in their order.
     pub fn messages(&self) -> &[String] {
+        if self.transport.is_elsewhere {
+            return &[];
+        }
         self.credentials.as_ref().map_or(&[], |credentials| &credentials.messages)
+    }
+
+    /// Returns true if texts are withheld from the host that a redirect has led to, and no call has returned true yet.
+    pub fn begins_to_withhold(&mut self, settings: &Settings) -> bool {
+        let Some(Credentials { messages, requests, .. }) = self.credentials.as_deref() else { return false };
+        let has_texts = !messages.is_empty() || !requests.is_empty() || settings.options.heartbeat_reply.is_some();
+        self.transport.is_elsewhere && has_texts && !std::mem::replace(&mut self.withheld, true)
     }
 
     /// Makes the route of the next connection. Everything that stands in files is read again.
@@ -101,7 +122,10 @@ impl Link {
             family: settings.family,
             within: settings.policy.connect_timeout,
             own_headers,
-            subprotocols: Vec::new(),
+            subprotocols: settings.subprotocols.clone(),
+            max_redirects: settings.max_redirects,
+            is_elsewhere: false,
+            log: (escape(label).into_owned(), level),
             secrets: self.secrets.clone(),
         }))
     }

@@ -209,7 +209,11 @@ impl Peer {
         let line = self.report.log.connected(io.now);
         self.log(line);
         self.handle(io, Input::Opened);
-        let mut outgoing = self.conversation.opened(io.now.mono);
+        let mut outgoing = self.conversation.opened(io.now.mono, self.link.transport.is_elsewhere);
+        if self.link.begins_to_withhold(&self.settings) {
+            let text = "redirected to another host, which does not get --send, --request and --heartbeat-reply";
+            outgoing.warn.push(text.to_owned());
+        }
         outgoing.send.splice(0..0, self.link.messages().iter().cloned());
         self.carry_out(io, outgoing);
     }

@@ -102,6 +102,8 @@ pub struct Transport {
     limits: ConnectionLimits,
     /// The time and the total of bytes written when a write last made progress; `None` while nothing is queued.
     stalled_since: Option<(Instant, u64)>,
+    /// True if a redirect has led the latest open connection to another host than the one asked for.
+    pub is_elsewhere: bool,
 }
 
 enum ConnectionStage {
@@ -115,7 +117,7 @@ enum ConnectionStage {
 impl Transport {
     /// Creates it without a connection.
     pub fn new(limits: ConnectionLimits) -> Self {
-        Transport { stage: ConnectionStage::Idle, limits, stalled_since: None }
+        Transport { stage: ConnectionStage::Idle, limits, stalled_since: None, is_elsewhere: false }
     }
 
     /// Begins a connection. The next `advance` reports an immediate failure.
@@ -135,6 +137,7 @@ impl Transport {
             ConnectionStage::Opening(mut opening) => match opening.advance(io)? {
                 None => ConnectionStage::Opening(opening),
                 Some(upgraded) => {
+                    self.is_elsewhere = upgraded.is_elsewhere;
                     self.stage = ConnectionStage::Open(upgraded.into_socket(&self.limits));
                     return Ok(true);
                 }

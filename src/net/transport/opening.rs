@@ -22,7 +22,7 @@ use crate::proto::uri::Endpoint;
 pub struct Opening {
     route: Box<Route>,
     /// Redirects followed so far.
-    redirects: usize,
+    redirects: u32,
     /// The peer for messages: an address, or the server with the proxy's address; empty until connected.
     peer: String,
     /// `None` while a step runs, and after a failure.
@@ -46,6 +46,8 @@ pub struct Upgrading {
     stream: Stream,
     exchange: Exchange,
     key: String,
+    /// True if a redirect has led to another host than the one asked for.
+    pub is_elsewhere: bool,
 }
 
 /// The outcome of running a step.
@@ -206,7 +208,7 @@ impl Opening {
 
     fn upgrade(&self, mut upgrading: Upgrading, io: &mut LoopIo<'_>) -> StepResult {
         let failed = |why: &str| self.failed(Phase::Upgrade, why);
-        let Upgrading { stream, exchange, key } = &mut upgrading;
+        let Upgrading { stream, exchange, key, .. } = &mut upgrading;
         let progress = exchange.advance(stream);
         if self.is_blocked(Phase::Upgrade, progress, exchange)? {
             return Ok(StepOutcome::Wait(OpeningStep::Upgrade(upgrading)));
@@ -224,7 +226,12 @@ impl Opening {
         let mut why;
         match refused {
             UpgradeRefused::Status { code, location, .. } if redirect::is_redirect(code) => {
-                match redirect::follow(&self.route.endpoint, location.as_deref(), self.redirects) {
+                match redirect::follow(
+                    &self.route.endpoint,
+                    location.as_deref(),
+                    self.redirects,
+                    self.route.max_redirects,
+                ) {
                     Ok(to) => return Ok(StepOutcome::Redirect(to)),
                     Err(text) => why = failed(&text),
                 }
@@ -308,7 +315,7 @@ fn begin_upgrade(route: &Route, stream: Stream, io: &mut LoopIo<'_>) -> OpeningS
     random[8..].copy_from_slice(&(io.random)().to_ne_bytes());
     let key = upgrade::key(random);
     let request = route.with_request(&key, upgrade::request);
-    OpeningStep::Upgrade(Upgrading { stream, exchange: Exchange::new(request), key })
+    OpeningStep::Upgrade(Upgrading { stream, exchange: Exchange::new(request), key, is_elsewhere: route.is_elsewhere })
 }
 
 /// Decides by the status of a refused upgrade how to go on.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::environment;
 use crate::model::error::{Disconnect, Phase};
-use crate::model::text::escape;
 use crate::net::tls;
 use crate::proto::dns::Family;
 use crate::proto::http::proxy::{Proxy, ProxyChoice};
@@ -28,6 +27,12 @@ pub struct Route {
     pub own_headers: Vec<(String, String)>,
     /// Subprotocols to offer.
     pub subprotocols: Vec<String>,
+    /// Limit of redirects in a row.
+    pub max_redirects: u32,
+    /// True once a redirect has led to another host.
+    pub is_elsewhere: bool,
+    /// The server's label, escaped, and the level at which redirects are logged.
+    pub log: (String, log::Level),
     /// Texts to hide in errors.
     pub secrets: Secrets,
 }
@@ -63,15 +68,18 @@ impl Route {
         }
     }
 
-    /// Changes to the target of a redirect. Another server gets no credentials and no client certificate, and
-    /// `--tls-name`, which names the first server, does not apply to it.
+    /// Changes to the target of a redirect. Another server gets no credentials, no subprotocols, which may hold some, and
+    /// no client certificate, and `--tls-name`, which names the first server, does not apply to it.
     pub fn redirect(&mut self, to: Box<Endpoint>) -> Result<(), Box<Disconnect>> {
         if !redirect::same_host(&self.endpoint, &to) {
             self.own_headers.retain(|(name, _)| name.eq_ignore_ascii_case("User-Agent"));
             (self.tls.cert, self.tls.key, self.tls.name) = (None, None, None);
+            self.subprotocols.clear();
+            self.is_elsewhere = true;
         }
         self.proxy = self.choice.proxy(&to, &environment).map_err(|why| Disconnect::new(Phase::Address, why))?;
-        log::debug!("{}: redirected to {}", escape(&self.endpoint.authority()), *to);
+        let (label, level) = &self.log;
+        log::log!(*level, "{label}: redirected to {}", self.secrets.hide(&to.to_string()));
         self.endpoint = to;
         Ok(())
     }

@@ -33,6 +33,10 @@ pub struct Conversation {
     state: DialectState,
     /// Set once the options that the dialect ignores have been reported.
     ignored_reported: bool,
+    /// True while connected to another host than the one asked for.
+    is_elsewhere: bool,
+    /// The option `heartbeat_reply`, while it is withheld from another host.
+    withheld_reply: Option<String>,
     /// Time of the hint at `--dialect`.
     hint_at: Option<Instant>,
     /// Time of the latest message.
@@ -88,6 +92,8 @@ impl Conversation {
             requests: Requests::default(),
             state: DialectState::default(),
             ignored_reported: false,
+            is_elsewhere: false,
+            withheld_reply: None,
             hint_at: None,
             decoded_at: None,
         }
@@ -164,9 +170,13 @@ impl Conversation {
         self.dialect.advice.iter().find(|(code, _)| *code == status).map(|(_, advice)| *advice)
     }
 
-    /// Starts anew on an open connection.
-    pub fn opened(&mut self, now: Instant) -> Outgoing {
+    /// Starts anew on an open connection. Where a redirect has led to another host, `is_elsewhere`, it gets none of the
+    /// user's own texts: they may hold credentials.
+    pub fn opened(&mut self, now: Instant, is_elsewhere: bool) -> Outgoing {
         self.requests.end();
+        if std::mem::replace(&mut self.is_elsewhere, is_elsewhere) != is_elsewhere {
+            std::mem::swap(&mut self.options.heartbeat_reply, &mut self.withheld_reply);
+        }
         self.state.opened();
         self.hint_at = (!self.known).then(|| now + HINT_AFTER);
         let mut outgoing = Outgoing::default();
@@ -258,7 +268,9 @@ impl Conversation {
             }
         }
         outgoing.send = (self.dialect.greet)(&mut self.context(now));
-        self.requests.begin(&self.plan, now);
+        if !self.is_elsewhere {
+            self.requests.begin(&self.plan, now);
+        }
         self.push_requests(now, outgoing);
     }
 

@@ -13,6 +13,9 @@ pub fn parse(line: &str) -> Result<(String, String), String> {
     if name.is_empty() || !name.bytes().all(is_name_byte) {
         return Err(format!("{:?} is not a header name", escape(name)));
     }
+    if name.eq_ignore_ascii_case("Sec-WebSocket-Protocol") {
+        return Err(format!("the header {name} belongs to the upgrade itself: see --subprotocol"));
+    }
     if is_reserved(name) {
         return Err(format!("the header {name} belongs to the upgrade itself and cannot be set"));
     }
@@ -33,6 +36,22 @@ pub fn parse_lines(text: &str) -> Result<Vec<(String, String)>, String> {
         headers.push(parse(line).map_err(|why| format!("line {number}: {why}"))?);
     }
     Ok(headers)
+}
+
+/// Checks names of subprotocols (RFC 6455 section 4.1, point 10).
+///
+/// # Errors
+/// Names the first that is wrong.
+pub fn check_subprotocols(names: &[String]) -> Result<(), String> {
+    for (at, name) in names.iter().enumerate() {
+        if name.is_empty() || !name.bytes().all(is_name_byte) {
+            return Err(format!("{:?} is not a name of letters, digits and !#$%&'*+-.^_`|~", escape(name)));
+        }
+        if names[..at].contains(name) {
+            return Err(format!("{name} stands there twice"));
+        }
+    }
+    Ok(())
 }
 
 /// Returns true if the value of this header is a credential.
@@ -82,5 +101,20 @@ mod tests {
             Ok(vec![("A".into(), "b".into()), ("C".into(), "d".into())])
         );
         assert!(parse_lines("A: b\nsecret\n").unwrap_err().starts_with("line 2: "));
+    }
+
+    #[test]
+    fn names_of_subprotocols_are_checked() {
+        let check =
+            |names: &[&str]| check_subprotocols(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(check(&["v1.json", "a"]), Ok(()));
+        for (names, word) in [
+            (&["a", ""][..], "\"\" is not"),
+            (&["a b"], "\"a b\" is not"),
+            (&["a\r\n"], "is not"),
+            (&["a", "A", "a"], "twice"),
+        ] {
+            assert!(check(names).unwrap_err().contains(word), "{names:?}");
+        }
     }
 }

@@ -87,7 +87,7 @@ impl FuzzSession {
         self.conversation.apply_defaults(&mut endpoint);
         self.conversation.prepare_dial(&mut endpoint, Some("t/?&\u{e9}".to_owned()), self.now);
         assert!(endpoint.target.starts_with('/') && endpoint.target.bytes().all(|b| b.is_ascii_graphic()));
-        let outgoing = self.conversation.opened(self.now);
+        let outgoing = self.conversation.opened(self.now, false);
         check_outgoing(&outgoing);
     }
 

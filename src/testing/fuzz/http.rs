@@ -63,7 +63,7 @@ fn redirected(location: &str) {
         ["ws://u:hunter2@h.example/a/b?c=d", "wss://u:hunter2@h.example:80/", "ws+unix:///x:/a", "sysmedic://hunter2@h"]
     {
         let Ok(from) = Endpoint::parse(from) else { continue };
-        match redirect::follow(&from, Some(location), 0) {
+        match redirect::follow(&from, Some(location), 0, 1) {
             Err(reason) => assert_one_line(&reason.chars().take(900).collect::<String>()),
             Ok(to) => {
                 assert!(to.secure || !from.secure, "{to}");

@@ -48,7 +48,7 @@ impl TestSession {
     }
 
     fn open(&mut self) -> &mut Self {
-        let outgoing = self.conversation.opened(self.now);
+        let outgoing = self.conversation.opened(self.now, false);
         self.note(outgoing);
         self
     }

@@ -245,7 +245,7 @@ fn requests_are_written_as_the_real_server_accepted_them() {
 fn a_recording_is_recognised_and_answered_in_a_conversation() {
     let mut conversation = Conversation::new(None, DialectOptions::default(), RequestPlan::default());
     let now = std::time::Instant::now();
-    conversation.opened(now);
+    conversation.opened(now, false);
     let (mut sent, mut warned) = (Vec::new(), Vec::new());
     for text in texts("neurograph/stock_anon_subscribe_all") {
         let outgoing = conversation.decode(&text, &mut None, now).outgoing;

@@ -309,7 +309,7 @@ fn answers(recording: &str, id: &str) -> Vec<String> {
     let requests = kinds.iter().map(|kind| Request { kind: (*kind).into(), json: None }).collect();
     let plan = RequestPlan { requests, ..RequestPlan::default() };
     let mut conversation = Conversation::new(Some(&DIALECT), DialectOptions::default(), plan);
-    let mut sent = conversation.opened(now).send;
+    let mut sent = conversation.opened(now, false).send;
     for text in texts(recording) {
         let sent_before = sent.len();
         let text = text.replace(id, "wsmon-").replace("wsmon-00", "wsmon-").replace("_1700000000", "");

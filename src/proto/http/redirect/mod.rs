@@ -3,9 +3,6 @@
 use crate::model::text::escape;
 use crate::proto::uri::{Endpoint, encode_target, find_forbidden, may_be_scheme};
 
-/// Upper bound on redirects in a row.
-pub const MAX_REDIRECTS: usize = 5;
-
 /// Returns true for the statuses that are followed. 303 is not: it leads to a page about the request, not to another
 /// WebSocket server.
 #[must_use]
@@ -13,18 +10,22 @@ pub fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 307 | 308)
 }
 
-/// Resolves the value of `Location` in a response of `from`, after `followed` redirects in a row.
+/// Resolves the value of `Location` in a response of `from`, after `followed` redirects in a row of at most `max`.
 ///
 /// Credentials of the URI are kept only if [`same_host`] holds; those in the location are ignored. The caller drops
 /// everything else that carries credentials.
 ///
 /// # Errors
 /// If the redirect is not followed; the text has no secrets.
-pub fn follow(from: &Endpoint, location: Option<&str>, followed: usize) -> Result<Box<Endpoint>, String> {
-    let location = location.ok_or("redirected without a Location header")?;
-    if followed >= MAX_REDIRECTS {
-        return Err(format!("redirected more than {MAX_REDIRECTS} times in a row: not followed any further"));
+pub fn follow(from: &Endpoint, location: Option<&str>, followed: u32, max: u32) -> Result<Box<Endpoint>, String> {
+    let to = resolve(from, location.ok_or("redirected without a valid Location header")?)?;
+    if followed >= max {
+        return Err(format!("redirected to {to}: not followed, the limit is {max} in a row, see --max-redirects"));
     }
+    Ok(to)
+}
+
+fn resolve(from: &Endpoint, location: &str) -> Result<Box<Endpoint>, String> {
     if let Some(c) = find_forbidden(location) {
         return Err(format!("redirected to an address that contains {c:?}"));
     }

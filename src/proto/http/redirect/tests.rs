@@ -42,7 +42,7 @@ fn a_location_is_resolved_against_the_address_that_sent_it() {
         ("ws+unix:///x.sock:/a", "http://g/c", "ws://g:80/c"),
         ("sysmedic://abc@h:1/", "/c", "sysmedic://h:1/c"),
     ] {
-        assert_eq!(follow(&endpoint(from), Some(location), 0).unwrap().to_string(), to, "{from} {location}");
+        assert_eq!(follow(&endpoint(from), Some(location), 0, 5).unwrap().to_string(), to, "{from} {location}");
     }
 }
 
@@ -55,11 +55,11 @@ fn tls_may_be_gained_and_is_never_lost() {
         ("wss://h/", "https://h:444/", "wss://h:444/"),
         ("ws+unix:///x.sock", "https://localhost/", "wss://localhost:443/"),
     ] {
-        let endpoint = follow(&endpoint(from), Some(location), 4).unwrap();
+        let endpoint = follow(&endpoint(from), Some(location), 4, 5).unwrap();
         assert_eq!(endpoint.to_string(), to);
     }
     for location in ["http://h/", "ws://h/", "HTTP://h:443/", "ws://g/"] {
-        let why = follow(&endpoint("wss://h/"), Some(location), 0).unwrap_err();
+        let why = follow(&endpoint("wss://h/"), Some(location), 0, 5).unwrap_err();
         assert!(why.contains("from wss to ws"), "{why}");
     }
 }
@@ -67,9 +67,14 @@ fn tls_may_be_gained_and_is_never_lost() {
 #[test]
 fn a_location_that_cannot_be_used_is_not_followed() {
     let from = endpoint("ws://h/");
-    assert!(follow(&from, None, 0).unwrap_err().contains("without a Location"));
-    assert!(follow(&from, Some("/"), MAX_REDIRECTS - 1).is_ok());
-    assert!(follow(&from, Some("/"), MAX_REDIRECTS).unwrap_err().contains("more than 5"));
+    assert!(follow(&from, None, 0, 5).unwrap_err().contains("without a valid Location"));
+    assert!(follow(&from, Some("/"), 4, 5).is_ok());
+    assert!(
+        follow(&from, Some("/x?k=v"), 5, 5)
+            .unwrap_err()
+            .contains("/x?k=redacted: not followed, the limit is 5 in a row")
+    );
+    assert!(follow(&from, Some("/"), 0, 0).unwrap_err().contains("--max-redirects"));
     for (location, word) in [
         ("ftp://h/", "ftp:"),
         ("javascript:alert(1)", "javascript:"),
@@ -83,7 +88,7 @@ fn a_location_that_cannot_be_used_is_not_followed() {
         ("/a\r\nX: y", "'\\r'"),
         ("http://h/\u{1b}[2J", "'\\u{1b}'"),
     ] {
-        let why = follow(&from, Some(location), 0).unwrap_err();
+        let why = follow(&from, Some(location), 0, 5).unwrap_err();
         assert!(why.starts_with("redirected") && why.contains(word), "{location}: {why}");
         assert!(!why.contains("hunter2") && !why.contains('\u{1b}'), "{why}");
     }
@@ -118,11 +123,11 @@ fn credentials_stay_with_the_host_and_port_that_they_are_for() {
         ("http://you:other@g/c", false),
     ] {
         let expected = if kept { from.userinfo.clone() } else { None };
-        assert_eq!(follow(&from, Some(location), 0).unwrap().userinfo, expected, "{location}");
+        assert_eq!(follow(&from, Some(location), 0, 5).unwrap().userinfo, expected, "{location}");
     }
     let from = endpoint("sysmedic://abc@h:1/");
-    assert_eq!(follow(&from, Some("http://h:1/c"), 0).unwrap().secret.as_deref(), Some("abc"));
-    assert_eq!(follow(&from, Some("http://g:1/c"), 0).unwrap().secret, None);
+    assert_eq!(follow(&from, Some("http://h:1/c"), 0, 5).unwrap().secret.as_deref(), Some("abc"));
+    assert_eq!(follow(&from, Some("http://g:1/c"), 0, 5).unwrap().secret, None);
 }
 
 #[test]
