@@ -2,7 +2,7 @@
 //! `Other`.
 
 use super::event_lines::{alert_color, push_alert, push_as_unknown, push_event, push_stored};
-use super::lines::{Clock, Lines, Tags};
+use super::lines::{Clock, Lines, Tags, first_line};
 use super::value::push_value;
 use super::{Format, stats};
 use crate::format::style::{RULER, Style, TITLE};
@@ -124,7 +124,8 @@ fn push_texts(lines: &mut Lines<'_>, section: Section, sample: &Sample<'_>) {
     let style = lines.style;
     for (&text, row) in Text::ALL.iter().zip(TEXTS).filter(|(_, row)| row.section == section) {
         if let Some(value) = sample.text(text) {
-            lines.entry("  ", row.label, |out| style.push_escaped(out, value));
+            lines.entry("  ", row.label, |out| style.push_escaped(out, first_line(value, true)));
+            lines.continuation("      ", value, None);
         }
     }
 }
@@ -180,8 +181,9 @@ fn push_others(lines: &mut Lines<'_>, raw: Raw<'_>, sample: &Sample<'_>) {
             out.push_str("  ");
             style.push_escaped(out, &path);
             out.push_str(": ");
-            style.push_escaped(out, &value);
+            style.push_escaped(out, first_line(&value, true));
         });
+        lines.continuation("      ", &value, None);
     }
 }
 

@@ -4,17 +4,15 @@ use std::fmt::Write;
 
 use anstyle::AnsiColor;
 
-use super::lines::{LineHead, Lines, Tags};
+use super::lines::{LineHead, Lines, MAX_TEXT, Tags, push_continuation, push_one_line, push_text};
+use super::notices::{push_notice, push_numbers};
 use super::processes;
-use crate::format::style::{NOTICE, Severity, Style};
+use crate::format::style::{Severity, Style};
 use crate::model::event::{Alert, AlertPhase, Change, ClientState, Event, LogLine, Message, Raw, Unknown};
 use crate::model::json;
 use crate::model::metric::Metric;
 use crate::model::number;
 use crate::model::sample::Sample;
-
-/// Upper bound on a text in a line, in characters, unless [`Tags::full`].
-const MAX_TEXT: usize = 1000;
 
 /// Upper bound on the source of a log line, in characters, unless [`Tags::full`].
 const MAX_SOURCE: usize = 32;
@@ -40,7 +38,9 @@ pub fn push_events(
                 lines.line(|out| has_values = push_sample(out, sample, message, style));
                 if !has_values {
                     lines.out.truncate(start);
-                    push_as_unknown(&mut lines, message, tags);
+                    if !push_numbers(&mut lines, sample, message, tags) {
+                        push_as_unknown(&mut lines, message, tags);
+                    }
                 }
             }
             other => push_event(&mut lines, other, message, tags),
@@ -54,18 +54,19 @@ pub fn push_event(lines: &mut Lines<'_>, event: &Event<'_>, message: &Message<'_
     let head = LineHead { message, tags, at: event.at() };
     let tag = |out: &mut String, tag| head.push(out, style, tag);
     match event {
-        Event::Notice(notice) => lines.colored(NOTICE, |out| {
-            tag(out, tags.notice);
-            push_text(out, &notice.text, style, tags.full);
-        }),
-        Event::Error(error) => lines.colored(Severity::Critical.color(), |out| {
-            tag(out, tags.error);
-            if let Some(severity) = &error.severity {
-                style.push_escaped(out, severity);
-                out.push_str(": ");
-            }
-            push_text(out, &error.text, style, tags.full);
-        }),
+        Event::Notice(notice) => push_notice(lines, notice, head),
+        Event::Error(error) => {
+            let red = Severity::Critical.color();
+            lines.colored(red, |out| {
+                tag(out, tags.error);
+                if let Some(severity) = &error.severity {
+                    style.push_escaped(out, severity);
+                    out.push_str(": ");
+                }
+                push_text(out, &error.text, style, tags.full);
+            });
+            push_continuation(lines, &error.text, tags.full, Some(red));
+        }
         Event::Alert(alert) if alert.stored => {
             // All of the message in one place: that of the first.
             if stored_alerts(message.events).next().is_some_and(|first| std::ptr::eq(first, alert)) {
@@ -76,20 +77,29 @@ pub fn push_event(lines: &mut Lines<'_>, event: &Event<'_>, message: &Message<'_
             tag(out, tags.alert);
             push_alert(out, alert, style);
         }),
-        Event::Answer(answer) => lines.line(|out| {
-            tag(out, tags.answer);
-            style.push_escaped(out, &answer.kind);
-            out.push(' ');
-            push_text(out, &answer.text, style, tags.full);
-        }),
+        Event::Answer(answer) => {
+            lines.line(|out| {
+                tag(out, tags.answer);
+                style.push_escaped(out, &answer.kind);
+                out.push(' ');
+                push_text(out, &answer.text, style, tags.full);
+            });
+            push_continuation(lines, &answer.text, tags.full, None);
+        }
         Event::Unknown(unknown) => lines.line(|out| {
             tag(out, tags.unknown);
             push_unknown(out, &unknown.kind, &unknown.text, style);
         }),
-        Event::Log(log) => lines.line(|out| {
-            tag(out, tags.log);
-            push_log(out, log, style, tags.full);
-        }),
+        Event::Log(log) => {
+            lines.line(|out| {
+                match log.task {
+                    Some(_) => head.push_named(out, style, "task"),
+                    None => tag(out, tags.log),
+                }
+                push_log(out, log, style, tags.full);
+            });
+            push_continuation(lines, &log.text, tags.full, None);
+        }
         Event::Processes(processes) => processes::push(lines, processes, head),
         Event::State(change) => lines.line(|out| {
             tag(out, tags.state);
@@ -217,7 +227,7 @@ fn push_state(out: &mut String, change: &Change, style: Style, full: bool) {
         ClientState::Error => Severity::Critical,
     };
     style.paint(out, level.color(), |out| out.push_str(state));
-    push_text(out, rest, style, full);
+    push_one_line(out, rest, style, full);
 }
 
 fn push_number(out: &mut String, lead: &str, number: Option<f64>) {
@@ -241,6 +251,11 @@ fn push_log(out: &mut String, log: &LogLine<'_>, style: Style, full: bool) {
         out.push_str(": ");
     }
     push_text(out, &log.text, style, full);
+    if !log.extra.is_empty() {
+        out.push_str(" (");
+        push_one_line(out, &log.extra, style, full);
+        out.push(')');
+    }
 }
 
 /// Shortens a UUID to its first group, and any other source to [`MAX_SOURCE`].
@@ -250,15 +265,6 @@ fn push_source(out: &mut String, source: &str, style: Style, full: bool) {
         _ if full => style.push_escaped(out, source),
         Some((group, _)) if is_uuid => out.push_str(group),
         _ => drop(style.push_truncated(out, source, MAX_SOURCE)),
-    }
-}
-
-/// Appends a server's text: all of it if `full`, else at most [`MAX_TEXT`].
-fn push_text(out: &mut String, text: &str, style: Style, full: bool) {
-    if full || text.len() <= MAX_TEXT {
-        style.push_escaped(out, text);
-    } else {
-        style.push_truncated(out, text, MAX_TEXT);
     }
 }
 

@@ -3,11 +3,11 @@
 //! Values that a server does not send are left out. The manual has a table of the members and their origin.
 
 use super::event_lines::is_better;
-use super::{Format, json, stats};
+use super::{Format, stats};
 use crate::format::style::Style;
 use crate::model::decimal::Decimal;
 use crate::model::event::{Alert, Event, Message, Process, ProcessChange, Processes, Raw};
-use crate::model::json::{Layout, Writer};
+use crate::model::json::{self, Layout, Node, Writer};
 use crate::model::metric::{METRICS, Metric, TEXTS, Text};
 use crate::model::sample::Sample;
 
@@ -18,7 +18,7 @@ pub const FORMAT: Format = Format {
     write,
     stats: |out, statistics, _| stats::push_json(out, statistics, Layout::Line),
     stats_apart: false,
-    gap: Some(json::gap),
+    gap: Some(super::json::gap),
 };
 
 /// Written as one list `load`, in the place of the first.
@@ -28,7 +28,7 @@ fn write(out: &mut String, message: &Message<'_>, _: &Style) {
     for event in message.events {
         let Some(kind) = event.kind_name() else { continue };
         let mut json = Writer::new(out, Layout::Line);
-        json::open(&mut json, message);
+        super::json::open(&mut json, message);
         json.member("kind").string(kind);
         push_members(&mut json, event, message);
         json.close('}');
@@ -45,10 +45,22 @@ fn push_members(json: &mut Writer<'_>, event: &Event<'_>, message: &Message<'_>)
             text(json, "level", &log.level);
             text(json, "source", &log.source);
             json.member("text").string(&log.text);
+            if let Some(task) = &log.task {
+                text(json, "function", &task.function);
+                if let Some(success) = task.success {
+                    json.member("success").literal(success);
+                }
+                text(json, "error", &task.error);
+            }
+            push_origin(json, &log.kind, &log.channel);
+            push_data(json, message, event, &log.kind, &log.channel);
         }
         Event::Notice(notice) => {
             json.member("text").string(&notice.text);
             json.member("greeting").literal(notice.greeting);
+            text(json, "level", &notice.level);
+            push_origin(json, &notice.kind, &notice.channel);
+            push_data(json, message, event, &notice.kind, &notice.channel);
         }
         Event::Answer(answer) => {
             text(json, "type", &answer.kind);
@@ -63,14 +75,47 @@ fn push_members(json: &mut Writer<'_>, event: &Event<'_>, message: &Message<'_>)
             optional(json, "severity", error.severity.as_deref());
         }
         Event::Unknown(unknown) => {
-            text(json, "type", &unknown.kind);
+            push_origin(json, &unknown.kind, "");
             json.member("text").string(&unknown.text);
+            push_data(json, message, event, &unknown.kind, "");
         }
         Event::State(change) => super::json::push_state(json, change),
         Event::KeepAlive => {}
     }
     if !matches!(event, Event::Sample(_)) {
         optional(json, "at", event.at());
+    }
+}
+
+fn push_origin(json: &mut Writer<'_>, kind: &str, channel: &str) {
+    text(json, "type", kind);
+    text(json, "channel", channel);
+}
+
+/// Writes as `data` the message's members but for those that stand beside it: the contents of a member `data` if that is
+/// the only one. A message of several events is not this event alone.
+fn push_data(json: &mut Writer<'_>, message: &Message<'_>, event: &Event<'_>, kind: &str, channel: &str) {
+    let (Raw::Json(message), [_]) = (message.raw, message.events) else { return };
+    let mut members = json::members(message);
+    members.retain(|(name, value)| {
+        let is = |text: &str| Node::parse(value).is_ok_and(|value| value.as_text() == Some(text));
+        !match &**name {
+            "type" | "event_type" => is(kind),
+            "channel" => is(channel),
+            "timestamp" => event.at().is_some(),
+            _ => false,
+        }
+    });
+    match &members[..] {
+        [] => {}
+        [(name, value)] if name == "data" => json.member("data").raw(value),
+        members => {
+            json.member("data").open('{');
+            for (name, value) in members {
+                json.member(name).raw(value);
+            }
+            json.close('}');
+        }
     }
 }
 
@@ -90,6 +135,13 @@ fn push_sample(json: &mut Writer<'_>, sample: &Sample<'_>) {
     optional(json, "at", sample.at.as_deref());
     if !sample.per_core.is_empty() {
         push_list(json.member("per_core"), sample.per_core.iter().map(|&core| Some(core)));
+    }
+    if !sample.extra.is_empty() {
+        json.member("extra").open('{');
+        for (name, value) in &sample.extra {
+            number(json, name, Some(*value));
+        }
+        json.close('}');
     }
 }
 
@@ -200,9 +252,9 @@ fn number(json: &mut Writer<'_>, name: &str, value: Option<f64>) {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::tests::*;
+    use super::super::tests::{event as unknown, *};
     use super::*;
-    use crate::model::event::{AlertPhase, Answer};
+    use crate::model::event::{AlertPhase, Answer, Notice};
 
     const HEAD: &str = r#"{"received_at":"2026-01-02T03:04:05.678Z","server":"nas\u001b","kind":"#;
 
@@ -241,7 +293,7 @@ mod tests {
     fn no_metric_has_the_name_of_another_member() {
         let names = METRICS.iter().map(|row| row.name).chain(TEXTS.iter().map(|row| row.name));
         for name in names {
-            assert!(!["received_at", "server", "kind", "load", "at", "per_core"].contains(&name), "{name}");
+            assert!(!["received_at", "server", "kind", "load", "at", "per_core", "extra"].contains(&name), "{name}");
         }
     }
 
@@ -334,6 +386,50 @@ mod tests {
         assert!(out.ends_with(",\"text\":\"a=1\",\"answer\":{\"type\":\"status\",\"a\":null}}\n"), "{out}");
         let out = written("events", Raw::Json("{}"), &[answer(), answer()], PLAIN);
         assert!(!out.contains("\"answer\":"), "{out}");
+    }
+
+    #[test]
+    fn data_is_what_does_not_stand_beside_it_as_the_server_wrote_it() {
+        let notice = |kind: &'static str, channel: &'static str, at: Option<&'static str>| {
+            let at = at.map(Into::into);
+            Event::Notice(Notice { kind: kind.into(), channel: channel.into(), at, ..Notice::default() })
+        };
+        for (event, raw, members) in [
+            (
+                notice("status.x", "status", Some("tZ")),
+                r#"{"channel":"status","timestamp":"t","event_type":"status.x","data":{"n":1.50, "b":[NaN]}}"#,
+                r#""type":"status.x","channel":"status","data":{"n":1.50,"b":[null]},"at":"tZ""#,
+            ),
+            (
+                notice("a", "c", None),
+                r#"{"channel":"c","type":"b","event_type":"a","timestamp":5,"data":1,"x":{}}"#,
+                r#""type":"a","channel":"c","data":{"type":"b","timestamp":5,"data":1,"x":{}}"#,
+            ),
+            (notice("a", "", None), r#"{"type":"a","channel":"c"}"#, r#""type":"a","data":{"channel":"c"}"#),
+            (notice("a", "", None), r#"{"type":"a"}"#, r#""type":"a""#),
+            (unknown("", "[1]"), "[1]", r#""text":"[1]""#),
+            (unknown("m", "…"), r#"{"type":"m","data":"d"}"#, r#""type":"m","text":"…","data":"d""#),
+        ] {
+            let out = written("events", Raw::Json(raw), std::slice::from_ref(&event), PLAIN);
+            assert!(out.ends_with(&format!("{members}}}\n")), "{out}");
+            let two = written("events", Raw::Json(raw), &[event, Event::KeepAlive], PLAIN);
+            assert!(!two.contains("\"data\""), "{two}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_no_metric_stand_under_the_servers_names() {
+        let mut sample = Sample::new(&[]);
+        sample.extra = vec![("cpu".into(), 5.0), ("a\n".into(), 0.25)];
+        let sample = [Event::Sample(Box::new(sample))];
+        let out = written("events", Raw::Json("{}"), &sample, PLAIN);
+        assert!(out.ends_with("\"sample\",\"extra\":{\"cpu\":5,\"a\\n\":0.25}}\n"), "{out}");
+        for (format, line) in [
+            ("simple", "[notice] 2026-01-02T03:04:05Z cpu=5 a\\n=0.25\n"),
+            ("compact", "[notice] 03:04:05Z cpu=5 a\\n=0.25\n"),
+        ] {
+            assert_eq!(written(format, Raw::Json("{}"), &sample, PLAIN), line);
+        }
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub enum Clock {
     Receipt,
 }
 
+/// Upper bound on a text in a line, in characters, unless [`Tags::full`].
+pub const MAX_TEXT: usize = 1000;
+
 /// Appends lines, each with the server's label if there is one.
 pub struct Lines<'o> {
     pub out: &'o mut String,
@@ -62,6 +65,24 @@ impl<'o> Lines<'o> {
     pub fn colored(&mut self, color: AnsiColor, write: impl FnOnce(&mut String)) {
         let style = self.style;
         self.line(|out| style.paint(out, color, write));
+    }
+
+    /// Appends the lines of a text after its first one, indented. [`first_line`] is the other part.
+    pub fn continuation(&mut self, indent: &str, text: &str, color: Option<AnsiColor>) {
+        /// Most lines of their own; each costs an indent and a label.
+        const MAX_LINES: usize = 1000;
+        let style = self.style;
+        let Some((_, rest)) = text.trim_end_matches(['\r', '\n']).split_once('\n') else { return };
+        for line in rest.splitn(MAX_LINES, '\n') {
+            let write = |out: &mut String| {
+                out.push_str(indent);
+                style.push_escaped(out, line.trim_end_matches('\r'));
+            };
+            match color {
+                Some(color) => self.colored(color, write),
+                None => self.line(write),
+            }
+        }
     }
 
     /// Appends a line with a name and a value.
@@ -93,6 +114,33 @@ impl<'o> Lines<'o> {
     }
 }
 
+/// Appends a server's text: its first line if `full`, else at most [`MAX_TEXT`] on one line.
+pub fn push_text(out: &mut String, text: &str, style: Style, full: bool) {
+    push_one_line(out, first_line(text, full), style, full);
+}
+
+/// Appends a server's text on one line, with escapes for line feeds: at most [`MAX_TEXT`] of it unless `full`.
+pub fn push_one_line(out: &mut String, text: &str, style: Style, full: bool) {
+    if full || text.len() <= MAX_TEXT {
+        style.push_escaped(out, text);
+    } else {
+        style.push_truncated(out, text, MAX_TEXT);
+    }
+}
+
+/// Appends the further lines of a text of which [`push_text`] has appended the first.
+pub fn push_continuation(lines: &mut Lines<'_>, text: &str, full: bool, color: Option<AnsiColor>) {
+    if full {
+        lines.continuation("    ", text, color);
+    }
+}
+
+/// Returns the first line of a text of several lines, where the format shows them all; else the whole text.
+pub fn first_line(text: &str, full: bool) -> &str {
+    let end = if full { text.find('\n') } else { None };
+    end.map_or(text, |end| text[..end].trim_end_matches('\r'))
+}
+
 /// The mark and the time of a line about an event.
 #[derive(Clone, Copy)]
 pub struct LineHead<'m> {
@@ -103,8 +151,14 @@ pub struct LineHead<'m> {
 }
 
 impl LineHead<'_> {
+    /// Appends a mark of this name, such as a channel's, and the time.
+    pub fn push_named(self, out: &mut String, style: Style, name: &str) {
+        let mark = if self.tags.full { format!("{name}: ") } else { format!("[{name}] ") };
+        self.push(out, style, [&mark; 2]);
+    }
+
     /// Appends one of the marks, and the time. The time of receipt is not repeated if the line begins with it.
-    pub fn push(self, out: &mut String, style: Style, tag: [&'static str; 2]) {
+    pub fn push(self, out: &mut String, style: Style, tag: [&str; 2]) {
         let mark = style.glyph(tag[0], tag[1]);
         let received_at = self.message.received_at;
         match self.tags.clock {

@@ -9,6 +9,7 @@ mod events;
 mod influx;
 mod json;
 mod lines;
+mod notices;
 mod processes;
 mod server_table;
 mod simple;
@@ -319,7 +320,13 @@ mod tests {
     pub fn hostile_events() -> Vec<Event<'static>> {
         let bad = "a\n[CONN] é\x1b[2J\0\u{9b}\u{202e}\u{2028}\x7f";
         vec![
-            Event::Notice(Notice { text: bad.into(), greeting: false, ..Notice::default() }),
+            Event::Notice(Notice {
+                text: bad.into(),
+                kind: bad.into(),
+                channel: bad.into(),
+                level: bad.into(),
+                ..Notice::default()
+            }),
             Event::Error(ServerError { text: bad.into(), severity: Some(bad.into()), ..ServerError::default() }),
             Event::Alert(alert(bad, bad, bad, AlertPhase::Begins)),
             Event::Alert(Alert {

@@ -65,7 +65,7 @@ impl Severity {
     pub(crate) fn of_log(name: &str) -> Severity {
         let is = |names| is_among(name, names);
         match name {
-            _ if is(&["error", "err", "critical", "fatal", "alert", "emergency", "panic", "severe"]) => {
+            _ if is(&["error", "err", "critical", "fatal", "alert", "emergency", "panic", "severe", "failed"]) => {
                 Severity::Critical
             }
             _ if is(&["warning", "warn"]) => Severity::Warning,
@@ -121,7 +121,7 @@ impl Style {
     }
 
     /// Returns `ascii` if the style is ASCII, else `unicode`.
-    pub(crate) fn glyph(self, unicode: &'static str, ascii: &'static str) -> &'static str {
+    pub(crate) fn glyph<'t>(self, unicode: &'t str, ascii: &'t str) -> &'t str {
         if self.ascii { ascii } else { unicode }
     }
 

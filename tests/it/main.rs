@@ -5,6 +5,7 @@ mod support;
 
 mod client;
 mod data;
+mod dialects;
 mod docs;
 mod exit_status;
 mod exports;

@@ -165,17 +165,42 @@ pub struct LogLine<'a> {
     pub source: Cow<'a, str>,
     /// The text of the line.
     pub text: Cow<'a, str>,
+    /// Its further members on one line, for people: `correlation_id=7`; often empty.
+    pub extra: String,
+    /// The message's type; empty if it has none.
+    pub kind: Cow<'a, str>,
+    /// The channel that it came on; empty if the server has none.
+    pub channel: Cow<'a, str>,
+    /// Set if the line is the result of a task, or news of its progress.
+    pub task: Option<Box<TaskResult<'a>>>,
     /// The server's time stamp of it, as the server writes it; UTC if it ends in `Z`.
     pub at: Option<Cow<'a, str>>,
 }
 
-/// A statement of the server about itself or the connection.
+/// The result of a task.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TaskResult<'a> {
+    /// The function that the task runs; empty if unknown.
+    pub function: Cow<'a, str>,
+    /// The outcome; `None` if the task goes on, or if it is unknown.
+    pub success: Option<bool>,
+    /// The error of a task that failed; empty if there is none.
+    pub error: Cow<'a, str>,
+}
+
+/// A statement of the server about itself or the connection, or a message of one of its channels or applications.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Notice<'a> {
     /// The text.
     pub text: Cow<'a, str>,
     /// True if every connection begins with it. It then does not count as content.
     pub greeting: bool,
+    /// The message's type; empty if it has none.
+    pub kind: Cow<'a, str>,
+    /// The channel that it came on; empty if the server has none.
+    pub channel: Cow<'a, str>,
+    /// The level, severity or status in the server's words; empty if unknown.
+    pub level: Cow<'a, str>,
     /// The server's time stamp of it, as the server writes it; UTC if it ends in `Z`.
     pub at: Option<Cow<'a, str>>,
 }
@@ -350,6 +375,14 @@ impl<'a> Event<'a> {
             Event::Sample(_) | Event::KeepAlive | Event::Unknown(_) | Event::State(_) => return None,
         };
         at.is_none().then_some(at)
+    }
+
+    /// Returns the place of the message's type, where the event has one that is still empty.
+    pub(crate) fn missing_kind(&mut self) -> Option<&mut Cow<'a, str>> {
+        match self {
+            Event::Log(LogLine { kind, .. }) | Event::Notice(Notice { kind, .. }) if kind.is_empty() => Some(kind),
+            _ => None,
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{Alert, Answer, Event, LogLine, Notice, Process, ProcessChange, Processes, ServerError, Unknown};
+use super::{
+    Alert, Answer, Event, LogLine, Notice, Process, ProcessChange, Processes, ServerError, TaskResult, Unknown,
+};
 
 impl Event<'_> {
     /// Copies all borrowed text.
@@ -13,9 +15,14 @@ impl Event<'_> {
             Event::Alert(alert) => Event::Alert(alert.into_owned()),
             Event::Processes(processes) => Event::Processes(processes.into_owned()),
             Event::Log(line) => Event::Log(line.into_owned()),
-            Event::Notice(notice) => {
-                Event::Notice(Notice { text: owned(notice.text), greeting: notice.greeting, at: notice.at.map(owned) })
-            }
+            Event::Notice(notice) => Event::Notice(Notice {
+                text: owned(notice.text),
+                greeting: notice.greeting,
+                kind: owned(notice.kind),
+                channel: owned(notice.channel),
+                level: owned(notice.level),
+                at: notice.at.map(owned),
+            }),
             Event::Answer(answer) => {
                 Event::Answer(Answer { kind: owned(answer.kind), text: answer.text, at: answer.at.map(owned) })
             }
@@ -54,7 +61,22 @@ impl Alert<'_> {
 
 impl LogLine<'_> {
     fn into_owned(self) -> LogLine<'static> {
-        LogLine { level: owned(self.level), source: owned(self.source), text: owned(self.text), at: self.at.map(owned) }
+        LogLine {
+            level: owned(self.level),
+            source: owned(self.source),
+            text: owned(self.text),
+            extra: self.extra,
+            kind: owned(self.kind),
+            channel: owned(self.channel),
+            task: self.task.map(|task| Box::new(task.into_owned())),
+            at: self.at.map(owned),
+        }
+    }
+}
+
+impl TaskResult<'_> {
+    fn into_owned(self) -> TaskResult<'static> {
+        TaskResult { function: owned(self.function), success: self.success, error: owned(self.error) }
     }
 }
 

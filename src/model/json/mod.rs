@@ -1,6 +1,7 @@
 //! JSON from servers: the type of a message, a small tree, the repair of invalid JSON, and writing.
 
 mod layout;
+mod members;
 mod node;
 mod redact;
 
@@ -9,6 +10,7 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 
 pub use layout::{Layout, Writer, push_string, relayout};
+pub use members::members;
 pub use node::Node;
 pub use redact::redact;
 

@@ -45,12 +45,12 @@ impl<'a> Redaction<'a> {
     }
 }
 
-fn is_punctuation(byte: u8) -> bool {
+pub(super) fn is_punctuation(byte: u8) -> bool {
     matches!(byte, b'{' | b'}' | b'[' | b']' | b',' | b':')
 }
 
 /// Returns the offset of the next punctuation mark; the whole length for a string, whose content does not count.
-fn next_punctuation(text: &str) -> usize {
+pub(super) fn next_punctuation(text: &str) -> usize {
     if text.starts_with('"') { text.len() } else { text.bytes().position(is_punctuation).unwrap_or(text.len()) }
 }
 

@@ -13,6 +13,9 @@ use field::Field;
 /// The value of each metric, in the order of [`Metric::ALL`]; NaN for those that are absent.
 pub(crate) type Numbers = [f64; Metric::ALL.len()];
 
+/// Upper bound on the length of [`Sample::extra`].
+pub(crate) const MAX_EXTRA: usize = 64;
+
 /// One reading of a host's metrics. Values that the server did not send are absent.
 #[derive(Clone)]
 pub struct Sample<'a> {
@@ -22,6 +25,8 @@ pub struct Sample<'a> {
     pub at: Option<Cow<'a, str>>,
     /// Use of each logical processor in per cent, in the server's order; NaN for absent readings.
     pub per_core: Vec<f64>,
+    /// Numbers by the server's own names, which [`Metric`] does not have; at most 64.
+    pub extra: Vec<(Cow<'a, str>, f64)>,
     /// The rows by which the sample was read; [`read::other_members`] lists what they do not cover.
     pub(crate) rules: &'static [Field],
 }
@@ -33,6 +38,7 @@ impl<'a> Sample<'a> {
             texts: [const { None }; Text::ALL.len()],
             at: None,
             per_core: Vec::new(),
+            extra: Vec::new(),
             rules,
         }
     }
@@ -59,7 +65,7 @@ impl<'a> Sample<'a> {
         self.texts[text as usize].as_deref()
     }
 
-    /// Returns true if the sample has no metric at all.
+    /// Returns true if the sample has no metric at all, [`Sample::extra`] not counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.numbers.iter().all(|value| value.is_nan())
@@ -81,6 +87,7 @@ impl<'a> Sample<'a> {
             texts: self.texts.map(|text| text.map(|text| Cow::Owned(text.into_owned()))),
             at: self.at.map(|at| Cow::Owned(at.into_owned())),
             per_core: self.per_core,
+            extra: self.extra.into_iter().map(|(name, value)| (Cow::Owned(name.into_owned()), value)).collect(),
             rules: self.rules,
         }
     }
@@ -95,6 +102,9 @@ impl fmt::Debug for Sample<'_> {
         }
         for &text in Text::ALL {
             self.text(text).map(|value| out.field(text.row().name, &value));
+        }
+        if !self.extra.is_empty() {
+            out.field("extra", &self.extra);
         }
         out.field("per_core", &self.per_core).field("at", &self.at).finish()
     }

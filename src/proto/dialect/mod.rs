@@ -281,6 +281,9 @@ impl Dialect {
             }
         }
         outcome.kind = kind;
+        for kind in outcome.events.iter_mut().filter_map(Event::missing_kind) {
+            kind.clone_from(&outcome.kind);
+        }
         self.fill_stamps(text, &mut outcome);
         Ok(outcome)
     }
@@ -407,6 +410,19 @@ fn answered<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'
 fn utc<'a>(_: &str, stamp: Cow<'a, str>) -> Option<Cow<'a, str>> {
     let is_naive = !has_zone(&stamp) && humantime::parse_rfc3339_weak(&stamp).is_ok();
     Some(if is_naive { format!("{stamp}Z").into() } else { stamp })
+}
+
+/// Finds the level of a notice: the first text of these names in one of the objects, or `error` if an error is told of.
+fn level<'a>(kind: &str, objects: &[&Node<'a>]) -> Cow<'a, str> {
+    let text = |key| objects.iter().find_map(|object| object.text(key)).cloned();
+    let has_error = || {
+        let is_set = |error: &Node<'_>| !matches!(error, Node::Null | Node::Bool(false)) && error.as_text() != Some("");
+        objects.iter().filter_map(|object| object.get("error")).any(is_set)
+    };
+    let bad =
+        ["error", "failed"].into_iter().find(|word| kind.ends_with(word)).or_else(|| has_error().then_some("error"));
+    let level = text("level").or(bad.map(Cow::Borrowed));
+    level.or_else(|| text("severity")).or_else(|| text("status")).unwrap_or_default()
 }
 
 /// Appends several texts.

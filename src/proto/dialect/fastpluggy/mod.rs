@@ -13,9 +13,9 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::{
-    Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable, beside_type, keep_alive, notice, unknown, utc,
+    Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable, beside_type, keep_alive, level, notice, unknown, utc,
 };
-use crate::model::event::{Event, LogLine, ServerError};
+use crate::model::event::{Event, LogLine, Notice, ServerError, TaskResult};
 use crate::model::json::{self, Layout, Node, Writer};
 use crate::proto::dialect::requests::{Request, RequestSpec};
 
@@ -89,10 +89,10 @@ fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>>
 fn admin_message<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let content = node.get("content")?;
     let meta = node.get("meta").unwrap_or(&Node::Null);
-    let level = meta.text("level").map_or("info", |level| &**level);
     let from = meta.text("from").map_or("admin", |from| &**from);
-    let text = format!("{level} from {from}: {content}{}", rest(meta, &["level", "from", "timestamp"]));
-    Some(notice(text.into(), false))
+    let text = format!("{from}: {content}{}", in_parentheses(&rest(meta, &["level", "from", "timestamp"]))).into();
+    let level = meta.text_or("level", "info");
+    Some(Event::Notice(Notice { text, level, ..Notice::default() }).into())
 }
 
 /// Handles any other type: a line of a task's log, a task's result, or a message of the application.
@@ -108,20 +108,24 @@ fn message<'a>(text: &'a str, _: &mut DialectContext<'_>) -> Result<Outcome<'a>,
         return Ok(unknown(kind, text));
     };
     let task = meta.text("task_id");
-    Ok(match kind.strip_suffix("logs") {
+    // The documentation has both `logs` and `log`.
+    Ok(match kind.strip_suffix("logs").or_else(|| kind.strip_suffix("log")) {
         Some("") => log("", task, content, meta),
         Some(plugin) if plugin.ends_with('.') => log(&plugin[..plugin.len() - 1], task, content, meta),
         _ if task.is_some() || matches!(meta.get("success"), Some(Node::Bool(_))) => result(&kind, task, content, meta),
-        _ => custom(&kind, content, meta),
+        _ => {
+            let text = format!("{content}{}", in_parentheses(&rest(meta, &[]))).into();
+            let level = level(&kind, &[meta, content]);
+            Event::Notice(Notice { text, level, ..Notice::default() }).into()
+        }
     })
 }
 
 /// Shows a line of a task's log, with the level names of Python's `logging`.
 fn log<'a>(plugin: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta: &Node<'a>) -> Outcome<'a> {
     let source = task.cloned().unwrap_or_else(|| plugin.to_owned().into());
-    let rest = rest(meta, &["task_id", "level", "event"]);
-    let text = if rest.is_empty() { words(content) } else { format!("{content}{rest}").into() };
-    Event::Log(LogLine { level: meta.text_or("level", ""), source, text, ..LogLine::default() }).into()
+    let (text, extra) = (words(content), rest(meta, &["task_id", "level", "event"]));
+    Event::Log(LogLine { level: meta.text_or("level", ""), source, text, extra, ..LogLine::default() }).into()
 }
 
 /// Shows the result of a task. Only the metadata say if it succeeded.
@@ -137,29 +141,28 @@ fn result<'a>(kind: &str, task: Option<&Cow<'a, str>>, content: &Node<'a>, meta:
     };
     let (function, space) = meta.text("function").map_or(("", ""), |function| (&**function, " "));
     let (colon, error) = meta.text("error").map_or(("", ""), |error| (": ", &**error));
-    let rest = rest(meta, &["task_id", "event", "function", "success", "error", "timestamp", "level"]);
-    let text = format!("{function}{space}{outcome}: {content}{colon}{error}{rest}");
+    let extra = rest(meta, &["task_id", "event", "function", "success", "error", "timestamp", "level"]);
+    let text = format!("{function}{space}{outcome}: {content}{colon}{error}").into();
     let bad = outcome == "failed" || !error.is_empty();
     let level = meta.text_or("level", if bad { "ERROR" } else { "INFO" });
-    Event::Log(LogLine { level, source: task.cloned().unwrap_or_default(), text: text.into(), ..LogLine::default() })
-        .into()
-}
-
-/// Writes `custom_event: Something happened (severity=high)`.
-fn custom<'a>(kind: &str, content: &Node<'a>, meta: &Node<'a>) -> Outcome<'a> {
-    let separator = if kind.is_empty() { "" } else { ": " };
-    let text = format!("{kind}{separator}{content}{}", rest(meta, &[]));
-    notice(text.into(), false)
+    let success = if let Some(Node::Bool(success)) = meta.get("success") { Some(*success) } else { None };
+    let result = TaskResult { function: meta.text_or("function", ""), success, error: meta.text_or("error", "") };
+    let (source, task) = (task.cloned().unwrap_or_default(), Some(Box::new(result)));
+    Event::Log(LogLine { level, source, text, extra, task, ..LogLine::default() }).into()
 }
 
 fn words<'a>(content: &Node<'a>) -> Cow<'a, str> {
     if let Node::Text(text) = content { text.clone() } else { content.to_string().into() }
 }
 
-/// Writes the metadata but for the members that are shown elsewhere, in parentheses.
+/// Writes the metadata but for the members that are shown elsewhere.
 fn rest(meta: &Node<'_>, shown: &[&str]) -> String {
-    let rest = meta.without(shown);
-    if rest.members().is_empty() { String::new() } else { format!(" ({rest})") }
+    meta.without(shown).to_string()
+}
+
+/// Appends something less important: `Something happened (severity=high)`.
+fn in_parentheses(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(" ({text})") }
 }
 
 /// Writes `{"type":…,"content":…}`. JSON that is an object of exactly `content` and `meta` gives both members.

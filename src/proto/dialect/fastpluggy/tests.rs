@@ -13,8 +13,14 @@ fn read(text: &str, context: &mut OwnedContext) -> Outcome<'static> {
 fn shown(text: &str) -> String {
     match &read(text, &mut OwnedContext::default()).events[..] {
         [Event::Notice(notice)] if notice.greeting => format!("greeting {}", notice.text),
-        [Event::Notice(notice)] => format!("notice {}", notice.text),
-        [Event::Log(line)] => format!("log {}|{}|{}", line.level, line.source, line.text),
+        [Event::Notice(notice)] => format!("notice [{}] <{}> {}", notice.kind, notice.level, notice.text),
+        [Event::Log(line)] => {
+            let task = line
+                .task
+                .as_ref()
+                .map_or_else(String::new, |task| format!("|{}|{:?}|{}", task.function, task.success, task.error));
+            format!("log {}|{}|{} ({}){task}", line.level, line.source, line.text, line.extra)
+        }
         [Event::Error(error)] => format!("error {}", error.text),
         [Event::KeepAlive] => "keep-alive".into(),
         [Event::Unknown(unknown)] => format!("unknown {} {}", unknown.kind, unknown.text),
@@ -38,21 +44,23 @@ fn the_log_of_tasks_bears_levels_and_their_results_come_from_the_meta_data() {
     let (first, second) = ("394ef5c6-6307-4d4b-993b-bb039cbacfff", "e445224b-d596-44f1-9fc7-555b6b9f508e");
     let expected = [
         "greeting Welcome tasks!".into(),
-        format!("log INFO|{first}|demo.collect_metrics task_started: Task started"),
-        format!("log INFO|{first}|collecting 3 interfaces"),
-        format!("log WARNING|{first}|eth1: link down"),
-        format!("log DEBUG|{first}|rx=12345 tx=678"),
-        format!("log INFO|{first}|done in 0.4s é"),
-        format!("log INFO|{first}|demo.collect_metrics succeeded: Task finished"),
-        format!("log |{first}|[END OF LOG]"),
-        format!("log INFO|{second}|demo.collect_metrics task_started: Task started"),
-        format!("log INFO|{second}|collecting 3 interfaces"),
+        format!("log INFO|{first}|demo.collect_metrics task_started: Task started ()|demo.collect_metrics|None|"),
+        format!("log INFO|{first}|collecting 3 interfaces ()"),
+        format!("log WARNING|{first}|eth1: link down ()"),
+        format!("log DEBUG|{first}|rx=12345 tx=678 ()"),
+        format!("log INFO|{first}|done in 0.4s é ()"),
+        format!("log INFO|{first}|demo.collect_metrics succeeded: Task finished ()|demo.collect_metrics|Some(true)|"),
+        format!("log |{first}|[END OF LOG] ()"),
+        format!("log INFO|{second}|demo.collect_metrics task_started: Task started ()|demo.collect_metrics|None|"),
+        format!("log INFO|{second}|collecting 3 interfaces ()"),
     ];
     let lines = recorded("task_messages");
     assert_eq!(lines[..expected.len()], expected);
     let end = [
-        format!("log ERROR|{second}|demo.collect_metrics failed: Task failed: TimeoutError: 5s"),
-        format!("log |{second}|[END OF LOG]"),
+        format!(
+            "log ERROR|{second}|demo.collect_metrics failed: Task failed: TimeoutError: 5s ()|demo.collect_metrics|Some(false)|TimeoutError: 5s"
+        ),
+        format!("log |{second}|[END OF LOG] ()"),
     ];
     assert!(lines.ends_with(&end), "{lines:#?}");
 }
@@ -62,16 +70,16 @@ fn messages_of_other_clients_are_shown_with_their_type_and_metadata() {
     let lines = recorded("rest_messages_alpha");
     for expected in [
         "greeting Welcome alpha!",
-        "notice custom_event: broadcast to all (event_id=12345 severity=high)",
-        "notice metrics: cpu=12.5 tags=[a, null, true] n=9007199254740993 (nested={k=[1, 2]})",
-        "notice nul: null",
-        "notice list: []",
-        "notice empty type",
-        "notice uni: Zürich ☃ 😀 \u{0} tab\t (ключ=1)",
-        "notice status: null",
-        "notice seq: 49 (i=49)",
-        "notice warning from admin: hello all",
-        "notice info from admin: hi",
+        "notice [custom_event] <high> broadcast to all (event_id=12345 severity=high)",
+        "notice [metrics] <> cpu=12.5 tags=[a, null, true] n=9007199254740993 (nested={k=[1, 2]})",
+        "notice [nul] <> null",
+        "notice [list] <> []",
+        "notice [] <> empty type",
+        "notice [uni] <> Zürich ☃ 😀 \u{0} tab\t (ключ=1)",
+        "notice [status] <> null",
+        "notice [seq] <> 49 (i=49)",
+        "notice [admin_message] <warning> admin: hello all",
+        "notice [admin_message] <info> admin: hi",
         "keep-alive",
     ] {
         assert!(lines.iter().any(|line| line == expected), "{expected}");
@@ -95,15 +103,17 @@ fn every_recording_begins_with_a_greeting_and_errors_are_no_content() {
 
 #[test]
 fn documented_types_are_known_without_their_prefix() {
-    assert_eq!(shown(&message("logs", r#""line""#, r#"{"task_id":"t","level":"INFO"}"#)), "log INFO|t|line");
+    assert_eq!(shown(&message("logs", r#""line""#, r#"{"task_id":"t","level":"INFO"}"#)), "log INFO|t|line ()");
+    assert_eq!(shown(&message("log", r#""line""#, r#"{"host":"h"}"#)), "log ||line (host=h)");
+    assert_eq!(shown(&message("app.log", r#""line""#, "{}")), "log |app|line ()");
     assert_eq!(shown(&message("backup.logs", r#"{"a":1}"#, r#"{"host":"h"}"#)), "log |backup|a=1 (host=h)");
-    assert_eq!(shown(&message("catalogs", r#""x""#, "{}")), "notice catalogs: x");
+    assert_eq!(shown(&message("catalogs", r#""x""#, "{}")), "notice [catalogs] <> x");
     let success = message("task_success", r#""Done""#, r#"{"task_id":"t"}"#);
-    assert_eq!(shown(&success), "log INFO|t|task_success: Done");
+    assert_eq!(shown(&success), "log INFO|t|task_success: Done ()||None|");
     let liar = message("tasks_worker.task_success", r#""Done""#, r#"{"task_id":"t","success":false,"error":"boom"}"#);
-    assert_eq!(shown(&liar), "log ERROR|t|failed: Done: boom");
+    assert_eq!(shown(&liar), "log ERROR|t|failed: Done: boom ()||Some(false)|boom");
     let nobody = message("job", r#""Done""#, r#"{"success":true,"retries":2}"#);
-    assert_eq!(shown(&nobody), "log INFO||succeeded: Done (retries=2)");
+    assert_eq!(shown(&nobody), "log INFO||succeeded: Done (retries=2)||Some(true)|");
 }
 
 #[test]

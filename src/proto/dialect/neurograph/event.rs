@@ -6,13 +6,15 @@ use std::borrow::Cow;
 use crate::model::event::{Event, LogLine, Notice};
 use crate::model::json::Node;
 use crate::model::metric::Metric;
+use crate::model::sample::MAX_EXTRA;
 use crate::model::sample::field::{Field, FieldRule};
 use crate::model::sample::read::read_sample;
-use crate::proto::dialect::{Outcome, Undecodable};
+use crate::proto::dialect::{Outcome, Undecodable, level, utc};
 
-static MESSAGE: &[Field] = &[
-    Field("channel", FieldRule::Envelope),
+/// The first row is left out for an event of another type, which is then shown under `Other`.
+static MESSAGE: [Field; 4] = [
     Field("event_type", FieldRule::Envelope),
+    Field("channel", FieldRule::Envelope),
     Field("timestamp", FieldRule::At),
     Field("data", FieldRule::Into(DATA)),
 ];
@@ -30,36 +32,64 @@ pub fn read<'a>(text: &'a str, node: Node<'a>) -> Result<Outcome<'a>, Undecodabl
     let name = |key| node.text(key).map_or("", |name| name);
     let data = node.get("data");
     let event = match (name("channel"), name("event_type"), data) {
-        ("metrics", "system_metrics", Some(Node::Map(_))) => {
-            match read_sample(text, MESSAGE)?.sample {
-                // The server as published counts connections and subscriptions only.
-                sample if sample.is_empty() => notice(&node),
-                sample => Event::Sample(sample),
+        ("metrics", kind, Some(data @ Node::Map(_))) => {
+            let rows = if kind == "system_metrics" { &MESSAGE[..] } else { &MESSAGE[1..] };
+            let mut sample = read_sample(text, rows)?.sample;
+            sample.extra = extra(data);
+            sample.at = sample.at.and_then(|at| utc(kind, at));
+            match sample.is_empty() && sample.extra.is_empty() {
+                true => notice(&node),
+                false => Event::Sample(sample),
             }
         }
-        ("logs", kind, Some(data)) => log(kind, data).map_or_else(|| notice(&node), Event::Log),
+        ("logs", kind, Some(data)) => log(&node, kind, data).map_or_else(|| notice(&node), Event::Log),
         _ => notice(&node),
     };
     Ok(event.into())
 }
 
+/// Lists the numbers that the table of metrics does not have. The server as published counts connections and
+/// subscriptions only.
+fn extra<'a>(data: &Node<'a>) -> Vec<(Cow<'a, str>, f64)> {
+    let mut numbers = Vec::new();
+    for (name, value) in data.members() {
+        if let Some(value) = value.as_f64().filter(|value| value.is_finite())
+            && !DATA.iter().any(|row| row.0 == name)
+            && numbers.len() < MAX_EXTRA
+        {
+            numbers.push((name.clone(), value));
+        }
+    }
+    numbers
+}
+
 /// Reads a line of the log; `None` if the event is not one.
-fn log<'a>(kind: &str, data: &Node<'a>) -> Option<LogLine<'a>> {
+fn log<'a>(node: &Node<'a>, kind: &str, data: &Node<'a>) -> Option<LogLine<'a>> {
     let text = match data {
         Node::Text(text) => text.clone(),
         _ => data.text("message")?.clone(),
     };
     let level = data.text("level").cloned();
     let level = level.or_else(|| Some(Cow::Owned(kind.strip_prefix("log.")?.to_uppercase())));
-    let source = data.text_or("service", "");
-    Some(LogLine { level: level.unwrap_or_default(), source, text, ..LogLine::default() })
+    let extra = match data {
+        Node::Map(_) => words(&data.without(&["message", "level", "service"])),
+        _ => String::new(),
+    };
+    let (level, source) = (level.unwrap_or_default(), data.text_or("service", ""));
+    let (kind, channel) = (event_type(node), node.text_or("channel", ""));
+    Some(LogLine { level, source, text, extra, kind, channel, ..LogLine::default() })
 }
 
-/// Writes anything else on one line: the channel, the event's type, the data, and the other members.
+/// Writes anything else on one line: the event's type, the data, and the other members. A channel that is no text
+/// stands before them.
 fn notice<'a>(node: &Node<'a>) -> Event<'a> {
-    let mut text = node.get("channel").map(Node::to_string).unwrap_or_default();
-    let mut separator = ": ";
+    let (kind, channel) = (event_type(node), node.text_or("channel", ""));
+    let mut text = String::new();
+    if channel.is_empty() {
+        text = format!("{}: ", node.get("channel").unwrap_or(&Node::Null));
+    }
     let beside = node.without(&["channel", "timestamp", "event_type", "data"]);
+    let mut separator = "";
     for part in &[node.get("event_type"), node.get("data"), Some(&beside)] {
         let words = part.map(words).unwrap_or_default();
         if !words.is_empty() {
@@ -68,7 +98,12 @@ fn notice<'a>(node: &Node<'a>) -> Event<'a> {
             separator = " ";
         }
     }
-    Event::Notice(Notice { text: text.into(), greeting: false, ..Notice::default() })
+    let level = level(&kind, &[node.get("data").unwrap_or(&Node::Null), node]);
+    Event::Notice(Notice { text: text.into(), kind, channel, level, ..Notice::default() })
+}
+
+fn event_type<'a>(node: &Node<'a>) -> Cow<'a, str> {
+    node.text("event_type").or_else(|| node.text("type")).cloned().unwrap_or_default()
 }
 
 /// Writes a value without its nulls, which the server sends for values that it does not have.

@@ -29,10 +29,12 @@ fn word(event: &Event<'_>) -> String {
     match event {
         Event::Sample(sample) => {
             let metrics = Metric::ALL.iter().filter_map(|metric| Some(format!(" {metric:?}={}", sample.get(*metric)?)));
-            format!("sample{}", metrics.collect::<String>())
+            let extra = sample.extra.iter().map(|(name, value)| format!(" {name}={value}"));
+            format!("sample{}{}", metrics.collect::<String>(), extra.collect::<String>())
         }
-        Event::Log(log) => format!("log {} {}: {}", log.level, log.source, log.text),
-        Event::Notice(notice) => format!("{} {}", if notice.greeting { "greeting" } else { "notice" }, notice.text),
+        Event::Log(log) => format!("log {} {}: {} ({})", log.level, log.source, log.text, log.extra),
+        Event::Notice(notice) if notice.greeting => format!("greeting {}", notice.text),
+        Event::Notice(notice) => format!("notice [{}] <{}> {}", notice.channel, notice.level, notice.text),
         Event::Answer(answer) => format!("answer {} {}", answer.kind, answer.text),
         Event::Error(error) => format!("error {}", error.text),
         Event::KeepAlive => "keep-alive".to_owned(),
@@ -83,41 +85,56 @@ fn an_event_of_any_shape_has_its_line() {
     for (text, expected) in [
         (
             r#"{"channel":"metrics","event_type":"system_metrics","data":{"cpu_percent":45.2,"memory_mb":1024,"events_per_sec":5000}}"#,
-            "sample Cpu=45.2 MemoryUsed=1073741824",
+            "sample Cpu=45.2 MemoryUsed=1073741824 events_per_sec=5000",
         ),
         (
             r#"{"channel":"metrics","event_type":"system_metrics","data":{"cpu_percent":null,"memory_mb":null,"total_connections":1}}"#,
-            "notice metrics: system_metrics total_connections=1",
+            "sample total_connections=1",
         ),
-        (r#"{"channel":"metrics","event_type":"system_metrics","data":null}"#, "notice metrics: system_metrics"),
-        (r#"{"channel":"metrics","event_type":"custom","data":{"a":1,"b":null}}"#, "notice metrics: custom a=1"),
+        (r#"{"channel":"metrics","event_type":"system_metrics","data":null}"#, "notice [metrics] <> system_metrics"),
+        (r#"{"channel":"metrics","event_type":"custom","data":{"a":1,"b":null}}"#, "sample a=1"),
         (
             r#"{"channel":"logs","timestamp":"t","event_type":"log.warning","data":{"level":"WARNING","message":"m","service":"api"}}"#,
-            "log WARNING api: m",
+            "log WARNING api: m ()",
         ),
-        (r#"{"channel":"logs","event_type":"log.error","data":{"message":"m"}}"#, "log ERROR : m"),
-        (r#"{"channel":"logs","data":"a string"}"#, "log  : a string"),
-        (r#"{"channel":"logs","data":{"level":"INFO"}}"#, "notice logs: level=INFO"),
+        (r#"{"channel":"logs","event_type":"log.error","data":{"message":"m"}}"#, "log ERROR : m ()"),
+        (r#"{"channel":"logs","data":"a string"}"#, "log  : a string ()"),
+        (
+            r#"{"channel":"logs","data":{"message":"m","correlation_id":"req_1","line":1,"x":null}}"#,
+            "log  : m (correlation_id=req_1 line=1)",
+        ),
+        (r#"{"channel":"logs","data":{"level":"INFO"}}"#, "notice [logs] <INFO> level=INFO"),
         (
             r#"{"channel":"status","event_type":"status.running","data":{"status":"running","mode":"dev"}}"#,
-            "notice status: status.running status=running mode=dev",
+            "notice [status] <running> status.running status=running mode=dev",
         ),
         (
             r#"{"channel":"actions","event_type":"action.executed","data":{"result":{"r":[1,null]},"error":null}}"#,
-            "notice actions: action.executed result={r=[1, null]}",
+            "notice [actions] <> action.executed result={r=[1, null]}",
         ),
-        (r#"{"channel":"metrics"}"#, "notice metrics"),
-        (r#"{"channel":"metrics","hello":"world","buffered_at":"t"}"#, "notice metrics: hello=world buffered_at=t"),
-        (r#"{"channel":"metrics","type":"error","message":"fake"}"#, "notice metrics: type=error message=fake"),
-        (r#"{"type":"error","message":"fake","channel":"metrics"}"#, "notice metrics: type=error message=fake"),
-        (r#"{"channel":"pong","data":1}"#, "notice pong: 1"),
-        (r#"{"channel":null,"data":"x"}"#, "notice null: x"),
-        (r#"{"channel":["a"],"event_type":5,"data":[1,[2]]}"#, "notice [a]: 5 [1, [2]]"),
+        (
+            r#"{"channel":"actions","event_type":"action.executed","data":{"status":"failed","error":"boom"}}"#,
+            "notice [actions] <error> action.executed status=failed error=boom",
+        ),
+        (r#"{"channel":"status","event_type":"status.error"}"#, "notice [status] <error> status.error"),
+        (r#"{"channel":"metrics"}"#, "notice [metrics] <> "),
+        (r#"{"channel":"metrics","hello":"world","buffered_at":"t"}"#, "notice [metrics] <> hello=world buffered_at=t"),
+        (
+            r#"{"channel":"metrics","type":"error","message":"fake"}"#,
+            "notice [metrics] <error> type=error message=fake",
+        ),
+        (
+            r#"{"type":"error","message":"fake","channel":"metrics"}"#,
+            "notice [metrics] <error> type=error message=fake",
+        ),
+        (r#"{"channel":"pong","data":1}"#, "notice [pong] <> 1"),
+        (r#"{"channel":null,"data":"x"}"#, "notice [] <> null: x"),
+        (r#"{"channel":["a"],"event_type":5,"data":[1,[2]]}"#, "notice [] <> [a]: 5 [1, [2]]"),
         (
             r#"{"channel":"metrics","data":{"cpu":NaN,"x":-Infinity,"big":123456789012345678901234567890}}"#,
-            "notice metrics: big=1.2345678901234568e+29",
+            "sample big=123456789012345680000000000000",
         ),
-        (r#"{"channel":"metrics","data":{"t":"\ud800"}}"#, "notice metrics: t=\u{fffd}"),
+        (r#"{"channel":"metrics","data":{"t":"\ud800"}}"#, "notice [metrics] <> t=\u{fffd}"),
     ] {
         assert_eq!(shown(text), expected, "{text}");
     }
@@ -187,12 +204,12 @@ fn a_recorded_session_is_shown_as_it_went() {
         [
             "greeting Connected as admin, client 097d2298-c91a-4d2c-9817-06f78394c6c1",
             "answer subscribed channels=[metrics, signals, actions, logs, status, connections]",
-            "sample Cpu=45.2 MemoryUsed=1073741824",
-            "notice signals: signal.input.text event_id=evt_1 event_type=signal.input.text is_novel=true priority=128 resonance_score=0.85 neighbors_count=5 text=привет",
-            "notice actions: action.executed action_id=act_1 action_type=TextResponseAction status=completed result={response=Hello!} execution_time_ms=15.25",
-            "log WARNING api: log line 1",
-            "notice status: status.running status=running uptime_seconds=3601 version=v0.60.1 mode=dev",
-            "notice connections: client.connected client_id=abc123 user_id=user_456 total_connections=1 ip=127.0.0.1",
+            "sample Cpu=45.2 MemoryUsed=1073741824 events_per_sec=5000 total_tokens=50000 total_connections=1",
+            "notice [signals] <> signal.input.text event_id=evt_1 event_type=signal.input.text is_novel=true priority=128 resonance_score=0.85 neighbors_count=5 text=привет",
+            "notice [actions] <completed> action.executed action_id=act_1 action_type=TextResponseAction status=completed result={response=Hello!} execution_time_ms=15.25",
+            "log WARNING api: log line 1 (correlation_id=req_1 line=1)",
+            "notice [status] <running> status.running status=running uptime_seconds=3601 version=v0.60.1 mode=dev",
+            "notice [connections] <> client.connected client_id=abc123 user_id=user_456 total_connections=1 ip=127.0.0.1",
         ]
     );
 }

@@ -1,0 +1,36 @@
+//! Servers of the other dialects, with the options that depend on what their messages mean.
+
+use crate::client::{json_lines, watched};
+use crate::support::recording;
+use crate::support::server::{Peer, Server, TEXT};
+
+/// Sends the texts of a recording and holds the connection until the client closes it.
+fn playing(name: &'static str) -> Server {
+    Server::start(move |mut peer| {
+        peer.upgrade();
+        play(&mut peer, name);
+        peer.hold();
+    })
+}
+
+fn play(peer: &mut Peer, name: &str) {
+    let frames = recording::read(&format!("tests/recordings/{name}.jsonl"));
+    for frame in frames.iter().filter(|frame| frame.from_server && frame.opcode == TEXT) {
+        peer.text(&frame.payload);
+    }
+}
+
+#[test]
+fn metrics_with_nothing_but_the_servers_own_numbers_are_samples_for_every_option() {
+    let name = "neurograph/stock_builtin_metrics_every_5s";
+    for (format, word) in
+        [("simple", "total_connections=1"), ("detailed", "total_connections: 1"), ("jsonl", "system_metrics")]
+    {
+        let finished = watched(&playing(name), &format!("--only sample -n 2 -f {format}"));
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        assert_eq!(finished.stdout.matches(word).count(), 2, "{finished:?}");
+    }
+    let finished = watched(&playing(name), "--only sample --every 1h -n 1 -f events");
+    let lines = json_lines(&finished.stdout);
+    assert!(lines.len() == 1 && lines[0]["extra"]["total_connections"] == 1, "{finished:?}");
+}
