@@ -200,7 +200,7 @@ impl Run {
         if let Some(demo) = &mut self.demo {
             demo.turn(now.mono, now.wall);
         }
-        self.view.release(now.mono, false, &mut |text| self.output.print(text));
+        self.view.release(now.mono, &mut |text| self.output.print(text));
     }
 
     /// Phase 5: logs what happened to the files, and writes the log, so that its lines bear the time of this turn.
@@ -294,7 +294,6 @@ impl Run {
                 break;
             }
         }
-        self.view.release(self.monitor.now().mono, true, &mut |text| self.output.print(text));
         let outcome = self.outcome(end, clean);
         self.log_outcome(&outcome);
         let give_up_at = self.monitor.clock().mono + LAST_FLUSH;

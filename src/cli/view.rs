@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use wsmon::{Event, Format, Message, Raw, Style};
+use wsmon::{Event, Format, Message, Processes, Raw, Style};
 
 use super::file::Appender;
 use crate::cli::filter::Filter;
@@ -15,7 +15,7 @@ const KEPT_CAPACITY: usize = 64 << 10;
 pub struct ViewOptions {
     pub format: &'static Format,
     pub style: Style,
-    /// Minimum time between two samples of one server; `None` shows all.
+    /// Minimum time between two samples, and between two lists of processes, of one server; `None` shows all.
     pub every: Option<Duration>,
     /// Events to show; `None` shows all. Does not apply to saved data.
     pub filter: Option<Filter>,
@@ -31,6 +31,8 @@ pub struct View {
     pub data: Option<Appender>,
     data_format: &'static Format,
     servers: Vec<ServerView>,
+    /// The earliest time at which a held message is due.
+    next_due_at: Option<Instant>,
     /// Messages saved; lines about connections are not counted.
     saved: u64,
     /// The message being formatted; reused to save allocations.
@@ -41,15 +43,24 @@ pub struct View {
 struct ServerView {
     /// Messages that counted towards `count`.
     shown: u64,
-    sample_shown_at: Option<Instant>,
-    held: Option<HeldSample>,
+    samples: Pace,
+    process_lists: Pace,
 }
 
-/// The latest sample that came too early for `--every`. A newer one replaces it.
-struct HeldSample {
+/// The pace of `--every` for one kind of event of one server.
+#[derive(Default)]
+struct Pace {
+    shown_at: Option<Instant>,
+    held: Option<HeldMessage>,
+}
+
+/// The latest message that came too early for `--every`. A newer one replaces it.
+struct HeldMessage {
     text: String,
     counts: bool,
+    /// For the saved data; empty if none is kept.
     data_line: String,
+    received_at: Instant,
     due_at: Instant,
 }
 
@@ -58,11 +69,13 @@ impl View {
     pub fn new(options: ViewOptions, data: Option<Appender>, servers: usize) -> Self {
         let data_format = wsmon::format("jsonl").unwrap_or(options.format);
         let servers = (0..servers).map(|_| ServerView::default()).collect();
-        View { options, data, data_format, servers, saved: 0, text: String::new() }
+        View { options, data, data_format, servers, next_due_at: None, saved: 0, text: String::new() }
     }
 
     /// Shows and saves a message, or holds it. Each text for stdout, one or more whole lines, goes to `print`.
     pub fn show(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
+        // What is due is older than this message, and goes out before it.
+        self.release(message.received_mono, print);
         if matches!(message.raw, Raw::None) {
             return self.show_state(message, print);
         }
@@ -70,8 +83,31 @@ impl View {
             return;
         }
         match self.options.every {
-            Some(every) if matches!(message.events, [Event::Sample(_)]) => self.hold(message, every, print),
+            Some(every) if message.events.iter().any(is_paced) => self.show_paced(message, every, print),
             _ => self.show_now(message, print),
+        }
+    }
+
+    /// Shows the parts of a message that `--every` does not delay, such as an alert, and holds the rest. Formats that
+    /// show whole messages, and the saved data, hold all of it: one line carries the sample too.
+    fn show_paced(&mut self, message: &Message<'_>, every: Duration, print: &mut dyn FnMut(&str)) {
+        let (urgent, paced) = split(message.events);
+        if urgent.is_empty() || self.options.format.whole {
+            return self.hold(message, every, print);
+        }
+        // A change of processes without a list is not paced at all.
+        if paced.is_empty() {
+            return self.show_now(message, print);
+        }
+        let View { options, servers, text, .. } = self;
+        text.clear();
+        let counts = format_message(text, &Message { events: &urgent, ..*message }, options);
+        if !text.is_empty() {
+            print(text);
+        }
+        servers[message.id].shown += u64::from(counts && (has_answer(&urgent) || !options.count_answers));
+        if !self.count_reached(message.id) {
+            self.hold(&Message { events: &paced, ..*message }, every, print);
         }
     }
 
@@ -101,20 +137,14 @@ impl View {
     }
 
     fn show_now(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
-        let View { options, data, data_format, servers, saved, text } = self;
+        let View { options, data, data_format, servers, saved, text, .. } = self;
         let server = &mut servers[message.id];
-        if message.events.iter().any(|event| matches!(event, Event::Sample(_))) {
-            // It is newer than the sample that is held.
-            server.held = None;
-            server.sample_shown_at = Some(message.received_mono);
-        }
         text.clear();
         let counts = format_message(text, message, options);
         if !text.is_empty() {
             print(text);
         }
-        let answer = message.events.iter().any(|event| matches!(event, Event::Answer(_)));
-        server.shown += u64::from(counts && (answer || !options.count_answers));
+        server.shown += u64::from(counts && (has_answer(message.events) || !options.count_answers));
         if let Some(data) = data {
             text.clear();
             (data_format.write)(text, message, &options.style);
@@ -123,13 +153,17 @@ impl View {
         text.shrink_to(KEPT_CAPACITY);
     }
 
-    /// Holds a sample until it is due. It is formatted here already, because a message does not outlive the call.
+    /// Holds a message until it is due, which may be at once. It is formatted here already, because a message does not
+    /// outlive the call.
     fn hold(&mut self, message: &Message<'_>, every: Duration, print: &mut dyn FnMut(&str)) {
         let View { options, data, data_format, servers, .. } = self;
-        let server = &mut servers[message.id];
-        let due_at = server.sample_shown_at.map_or(message.received_mono, |at| at + every);
-        let empty = || HeldSample { text: String::new(), counts: false, data_line: String::new(), due_at };
-        let held = server.held.get_or_insert_with(empty);
+        let received_at = message.received_mono;
+        let pace = servers[message.id].pace(message.events);
+        let due_at = pace.shown_at.map_or(received_at, |at| at + every);
+        let empty =
+            || HeldMessage { text: String::new(), counts: false, data_line: String::new(), received_at, due_at };
+        let held = pace.held.get_or_insert_with(empty);
+        held.received_at = received_at;
         held.text.clear();
         held.counts = format_message(&mut held.text, message, options) && !options.count_answers;
         if data.is_some() {
@@ -137,29 +171,43 @@ impl View {
             (data_format.write)(&mut held.data_line, message, &options.style);
             held.data_line.truncate(held.data_line.trim_end_matches('\n').len());
         }
-        if due_at <= message.received_mono {
-            self.release(message.received_mono, false, print);
-        }
+        self.next_due_at = earliest(self.next_due_at, Some(held.due_at));
+        self.release(received_at, print);
     }
 
-    /// Shows and saves the held samples that are due; with `all`, every one.
-    pub fn release(&mut self, now: Instant, all: bool, print: &mut dyn FnMut(&str)) {
-        for server in &mut self.servers {
-            let Some(held) = server.held.take_if(|held| all || held.due_at <= now) else { continue };
-            server.shown += u64::from(held.counts);
-            server.sample_shown_at = Some(now);
+    /// Shows and saves the held messages that are due, in the order of their receipt. What is not due when a run ends is
+    /// not shown: it came too early for another line.
+    pub fn release(&mut self, now: Instant, print: &mut dyn FnMut(&str)) {
+        if self.next_due_at.is_none_or(|at| at > now) {
+            return;
+        }
+        let View { servers, data, saved, .. } = self;
+        let mut due = Vec::new();
+        for server in servers.iter_mut() {
+            for pace in [&mut server.samples, &mut server.process_lists] {
+                if let Some(held) = pace.held.take_if(|held| held.due_at <= now) {
+                    pace.shown_at = Some(now);
+                    server.shown += u64::from(held.counts);
+                    due.push(held);
+                }
+            }
+        }
+        due.sort_by_key(|held| held.received_at);
+        for held in due {
             if !held.text.is_empty() {
                 print(&held.text);
             }
-            if let Some(data) = &mut self.data {
-                self.saved += u64::from(data.write_line(&held.data_line, now));
+            if let Some(data) = data {
+                *saved += u64::from(data.write_line(&held.data_line, now));
             }
         }
+        let held = servers.iter().flat_map(|server| [&server.samples.held, &server.process_lists.held]).flatten();
+        self.next_due_at = held.map(|held| held.due_at).min();
     }
 
     /// Returns the time at which `release` is due.
     pub fn deadline(&self) -> Option<Instant> {
-        self.servers.iter().filter_map(|server| Some(server.held.as_ref()?.due_at)).min()
+        self.next_due_at
     }
 
     /// Returns true if as many messages of the server were shown as `--count` asks for.
@@ -176,6 +224,47 @@ impl View {
     pub fn shown(&self, id: usize) -> u64 {
         self.servers[id].shown
     }
+}
+
+impl ServerView {
+    /// The pace of a message: a message with a sample and a list of processes is paced as a sample.
+    fn pace(&mut self, events: &[Event<'_>]) -> &mut Pace {
+        let is_sample = events.iter().any(|event| matches!(event, Event::Sample(_)));
+        if is_sample { &mut self.samples } else { &mut self.process_lists }
+    }
+}
+
+/// Returns true if `--every` applies to the event.
+fn is_paced(event: &Event<'_>) -> bool {
+    matches!(event, Event::Sample(_) | Event::Processes(_))
+}
+
+/// Splits the events into those that are shown at once and those that `--every` applies to. The changes of a list of
+/// processes belong to the former, the list itself to the latter.
+fn split<'a>(events: &[Event<'a>]) -> (Vec<Event<'a>>, Vec<Event<'a>>) {
+    let (mut urgent, mut paced) = (Vec::new(), Vec::new());
+    for event in events {
+        match event {
+            Event::Processes(processes) if !processes.first && !processes.changes.is_empty() => {
+                urgent.push(Event::Processes(Processes { list: Vec::new(), ..processes.clone() }));
+                if !processes.list.is_empty() {
+                    paced.push(Event::Processes(Processes { changes: Vec::new(), ..processes.clone() }));
+                }
+            }
+            event if is_paced(event) => paced.push(event.clone()),
+            event => urgent.push(event.clone()),
+        }
+    }
+    (urgent, paced)
+}
+
+fn has_answer(events: &[Event<'_>]) -> bool {
+    events.iter().any(|event| matches!(event, Event::Answer(_)))
+}
+
+/// Returns the earlier of two deadlines.
+fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
 }
 
 /// Appends the message in the format. Returns true if it counts: a message that leaves nothing to see does not, such as
@@ -197,7 +286,7 @@ mod tests {
     use crate::cli::temp_dir::TempDir;
     use std::sync::Arc;
     use std::time::SystemTime;
-    use wsmon::{LogLine, Notice, Processes};
+    use wsmon::{LogLine, Notice};
 
     fn log(text: &str) -> Event<'_> {
         Event::Log(LogLine { level: "".into(), source: "".into(), text: text.into(), ..LogLine::default() })
@@ -298,5 +387,87 @@ mod tests {
             show(&mut view, &unchanged, &mut String::new());
             assert_eq!(view.shown(0), counted, "{format}");
         }
+    }
+
+    /// Plays messages with their times in seconds to a view of two servers with `--every 10`; returns the output.
+    fn paced(format: &str, data: Option<Appender>, messages: &[(u64, usize, &[Event<'_>])], until: u64) -> String {
+        let mut view = view(format, "", None, data);
+        view.options.every = Some(Duration::from_secs(10));
+        view.options.style.labels = true;
+        view.servers.push(ServerView::default());
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let (mut out, servers): (_, [Arc<str>; 2]) = (String::new(), ["a".into(), "b".into()]);
+        for &(seconds, id, events) in messages {
+            while let Some(due) = view.deadline().filter(|due| *due < at(seconds)) {
+                view.release(due, &mut |text| out.push_str(text));
+            }
+            let received_at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            let (received_mono, raw) = (at(seconds), Raw::Json("{}"));
+            let message = Message { server: &servers[id], id, received_at, received_mono, kind: "", raw, events };
+            view.show(&message, &mut |text| out.push_str(text));
+        }
+        while let Some(due) = view.deadline().filter(|due| *due < at(until)) {
+            view.release(due, &mut |text| out.push_str(text));
+        }
+        out
+    }
+
+    fn seconds(out: &str) -> Vec<String> {
+        let line = |line: &str| {
+            let (_, rest) = line.split_once("T00:00:").unwrap_or_else(|| panic!("{line}"));
+            let server = if line.contains("\"server\":\"a\"") { "a" } else { "b" };
+            format!("{server}{}", &rest[..2])
+        };
+        out.lines().map(line).collect()
+    }
+
+    fn sample() -> Event<'static> {
+        Event::Sample(Box::new(wsmon::Sample::from_metrics([])))
+    }
+
+    #[test]
+    fn each_interval_has_at_most_one_sample_and_one_list_of_each_server_in_the_order_of_their_receipt() {
+        let list = || Event::Processes(Processes { first: true, ..Processes::default() });
+        let messages: Vec<(u64, usize, [Event<'_>; 1])> =
+            (0..35).flat_map(|t| [(t, 0, [sample()]), (t, 1, [sample()]), (t, 0, [list()])]).collect();
+        let messages: Vec<_> = messages.iter().map(|(t, id, events)| (*t, *id, &events[..])).collect();
+        let dir = TempDir::new();
+        let data = Appender::open(dir.file("data"), None, 0).unwrap();
+        let out = paced("events", Some(data), &messages, 39);
+        let expected = ["a00", "b00", "a00", "a10", "b10", "a10", "a20", "b20", "a20", "a30", "b30", "a30"];
+        // The interval that is not over at the end has had its line.
+        let shown = seconds(&out);
+        assert_eq!(shown.len(), expected.len(), "{shown:?}");
+        assert!(shown.is_sorted_by_key(|line| line[1..].to_owned()), "{shown:?}");
+        assert_eq!(std::fs::read_to_string(dir.file("data")).unwrap().lines().count(), expected.len());
+    }
+
+    #[test]
+    fn an_alert_is_shown_at_once_and_its_sample_waits() {
+        let alert = || Event::Alert(wsmon::Alert { message: "m".into(), ..wsmon::Alert::default() });
+        let messages: [(u64, usize, &[Event<'_>]); 3] =
+            [(0, 0, &[sample()]), (3, 0, &[sample(), alert()]), (12, 1, &[alert()])];
+        let out = paced("events", None, &messages, 20);
+        let kinds: Vec<_> = out.lines().map(|line| line.contains("\"kind\":\"alert\"")).collect();
+        assert_eq!(kinds, [false, true, false, true], "{out}");
+        assert_eq!(seconds(&out), ["a00", "a03", "a03", "b12"]);
+        // A message that is shown whole waits as a whole.
+        assert_eq!(seconds(&paced("jsonl", None, &messages, 20)), ["a00", "a03", "b12"]);
+    }
+
+    #[test]
+    fn changes_of_processes_are_shown_at_once_and_the_list_waits() {
+        let change = || wsmon::ProcessChange {
+            name: "w".into(),
+            from: "online".into(),
+            to: "errored".into(),
+            detail: "".into(),
+        };
+        let listed = || wsmon::Process { name: "w".into(), ..wsmon::Process::default() };
+        let list = |first, changes| Event::Processes(Processes { list: vec![listed()], changes, first, at: None });
+        let (found, changed) = (list(true, Vec::new()), list(false, vec![change()]));
+        let out = paced("events", None, &[(0, 0, &[found]), (4, 0, &[changed.clone()]), (5, 0, &[changed])], 9);
+        assert_eq!(seconds(&out), ["a00", "a04", "a05"], "{out}");
     }
 }

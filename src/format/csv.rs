@@ -16,6 +16,7 @@ pub const FORMAT: Format = Format {
     write,
     stats: stats::push_text,
     stats_apart: true,
+    whole: false,
     gap: None,
 };
 

@@ -20,6 +20,7 @@ pub const FORMAT: Format = Format {
     write,
     stats: stats::push_text,
     stats_apart: false,
+    whole: false,
     gap: None,
 };
 

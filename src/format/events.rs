@@ -18,6 +18,7 @@ pub const FORMAT: Format = Format {
     write,
     stats: |out, statistics, _| stats::push_json(out, statistics, Layout::Line),
     stats_apart: false,
+    whole: false,
     gap: Some(super::json::gap),
 };
 

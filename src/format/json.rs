@@ -15,6 +15,7 @@ pub const JSON: Format = Format {
     write: write_indented,
     stats: |out, statistics, _| stats::push_json(out, statistics, Layout::Indented),
     stats_apart: false,
+    whole: true,
     gap: Some(gap),
 };
 
@@ -28,6 +29,7 @@ pub const JSONL: Format = Format {
     },
     stats: |out, statistics, _| stats::push_json(out, statistics, Layout::Line),
     stats_apart: false,
+    whole: true,
     gap: Some(gap),
 };
 

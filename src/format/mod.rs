@@ -39,6 +39,7 @@ use crate::model::stats::Statistics;
 ///         out.push_str(&format!("{messages} messages, {disconnections} disconnections\n"));
 ///     },
 ///     stats_apart: false,
+///     whole: false,
 ///     gap: None,
 /// };
 ///
@@ -86,6 +87,8 @@ pub struct Format {
     pub stats: fn(&mut String, &Statistics, &Style),
     /// True if a consumer of the output cannot bear statistics in it: the command writes them to stderr.
     pub stats_apart: bool,
+    /// True if a message is shown whole, whatever its events are.
+    pub whole: bool,
     /// Returns the line that replaces this many dropped messages; `None` if the format has no such line.
     pub gap: Option<fn(u64) -> String>,
 }

@@ -16,6 +16,7 @@ pub const FORMAT: Format = Format {
     write: |out, message, style| push_events(out, message, *style, &TAGS, push_sample),
     stats: stats::push_text,
     stats_apart: false,
+    whole: false,
     gap: None,
 };
 

@@ -52,6 +52,22 @@ impl<'a> Sample<'a> {
         &self.numbers
     }
 
+    /// Makes a sample of metrics in their units, without texts: for tests of handlers, and for computed samples. NaN is
+    /// an absent value, and of two values of a metric the last one counts.
+    ///
+    /// ```
+    /// use wsmon::{Metric, Sample};
+    ///
+    /// let sample = Sample::from_metrics([(Metric::Cpu, 12.5)]);
+    /// assert_eq!(sample.get(Metric::Cpu), Some(12.5));
+    /// ```
+    #[must_use]
+    pub fn from_metrics(values: impl IntoIterator<Item = (Metric, f64)>) -> Sample<'static> {
+        let mut sample = Sample::new(&[]);
+        values.into_iter().for_each(|(metric, value)| sample.put(metric, value));
+        sample
+    }
+
     /// Returns the metric's value in the unit of its row; `None` if the server did not send one.
     #[must_use]
     pub fn get(&self, metric: Metric) -> Option<f64> {
