@@ -209,7 +209,8 @@ options! {
     /// begin every line of simple and compact with the time of receipt
     switch time: bool;
 
-    /// show and save at most one sample and one process list per server in this time, the latest (default 0: each)
+    /// show and save at most one sample and one process list per server in this time, the
+    /// latest (default 0: each)
     option every: Option<String>, value "D";
 
     /// show only these, separated by commas: {kinds}, or the servers' own types and channels
