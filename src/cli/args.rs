@@ -262,8 +262,8 @@ options! {
     /// print statistics at the end
     switch stats: bool, short 's';
 
-    /// log more: debug
-    switch verbose: bool, short 'v';
+    /// log more: debug; given twice also each step of connecting
+    switch verbose: u8, short 'v';
 
     /// log less: warnings and errors only
     switch quiet: bool, short 'q';

@@ -122,7 +122,9 @@ impl GivenOptions {
 }
 
 fn replaces(later: &str, earlier: &str) -> bool {
-    later == earlier || EXCLUSIVE.iter().any(|pair| pair.contains(&later) && pair.contains(&earlier))
+    // A switch may count how often it is given.
+    later == earlier && find(&|row| row.long == later).is_some_and(|row| row.value.is_some())
+        || later != earlier && EXCLUSIVE.iter().any(|pair| pair.contains(&later) && pair.contains(&earlier))
 }
 
 fn next_word(words: Words) -> Result<Option<String>, String> {
@@ -226,7 +228,7 @@ mod tests {
         assert_eq!(words("--every 1 -s --every=2"), ["--stats", "--every", "2"]);
         assert_eq!(words("-f json -fsimple"), ["--format", "simple"]);
         assert_eq!(words("-u a -u b"), ["--uri", "a", "--uri", "b"]);
-        assert_eq!(words("-vv"), ["--verbose"]);
+        assert_eq!(words("-vv"), ["--verbose", "--verbose"]);
     }
 
     #[test]

@@ -45,9 +45,6 @@ pub fn stamps(settings: &Settings) -> Vec<FileStamp> {
     files(settings).iter().map(stamp).collect()
 }
 
-/// Headers whose values are no secrets and may be quoted in errors.
-const PUBLIC_HEADERS: [&str; 4] = ["accept-language", "host", "origin", "user-agent"];
-
 impl Credentials {
     /// Reads everything anew that stands in files. The conversation fills in the port and path of its dialect.
     pub fn read(settings: &Settings, conversation: &mut Conversation) -> Result<Box<Self>, SettingsError> {
@@ -99,7 +96,7 @@ impl Credentials {
             secrets.add(password);
         }
         for (name, value) in headers.iter().chain(&endpoint.authorization()) {
-            if !PUBLIC_HEADERS.iter().any(|public| name.eq_ignore_ascii_case(public)) {
+            if !header::is_public(name) {
                 secrets.add_header(value);
             }
         }

@@ -18,6 +18,7 @@ mod redirects;
 mod secrets;
 mod stalls;
 mod tls;
+mod trace;
 mod unix;
 mod upgrade;
 

@@ -48,7 +48,10 @@ fn outputs(name: &str, uri: &str, options: &[&str], variables: &[(&str, &str)]) 
 
 #[track_caller]
 fn assert_no_secrets(everything: &str) {
-    assert_contains(everything, &["503", "connected", "redirected to ftp:", "1008", "error_history", "DEBUG"]);
+    assert_contains(
+        everything,
+        &["503", "connected", "redirected to ftp:", "1008", "error_history", "DEBUG", "TRACE", " > GET /ws?"],
+    );
     for secret in SECRETS {
         let line = everything.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret}");

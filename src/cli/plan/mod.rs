@@ -183,7 +183,13 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
             args.text("--require").unwrap_or_default()
         ));
     }
-    let level = args.log_level.as_deref().or(args.quiet.then_some("warning")).or(args.verbose.then_some("debug"));
+    let switch = match (args.quiet, args.verbose) {
+        (true, _) => Some("warning"),
+        (false, 0) => None,
+        (false, 1) => Some("debug"),
+        (false, _) => Some("trace"),
+    };
+    let level = args.log_level.as_deref().or(switch);
     read_option(plan, &LOG_LEVEL, level, env)?;
     if args.no_color {
         plan.color = When::Never;

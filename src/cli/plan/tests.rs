@@ -450,3 +450,19 @@ fn a_number_of_servers_that_there_are_not_cannot_be_required() {
         assert_eq!(usage(read(line)), format!("wsmon: {why}"), "{line}");
     }
 }
+
+#[test]
+fn verbose_counts_unless_quiet_comes_later() {
+    for (line, level) in [
+        ("-v", LevelFilter::Debug),
+        ("-vv", LevelFilter::Trace),
+        ("-v -s --verbose", LevelFilter::Trace),
+        ("-vvvv", LevelFilter::Trace),
+        ("-vv -q", LevelFilter::Warn),
+        ("-vv -q -v", LevelFilter::Debug),
+        ("-vv --log-level info", LevelFilter::Info),
+    ] {
+        assert_eq!(good(line).log_level, level, "{line}");
+    }
+    assert_eq!(good(&"-v ".repeat(1000)).log_level, LevelFilter::Trace);
+}

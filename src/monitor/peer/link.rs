@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::model::error::{Disconnect, Phase, Retry};
 use crate::model::text::escape;
 use crate::model::time::Now;
+use crate::model::trace;
 use crate::monitor::connection_log::ConnectionLog;
 use crate::monitor::credentials::{self, Credentials, FileStamp};
 use crate::monitor::server::Settings;
@@ -100,6 +101,7 @@ impl Link {
         let credentials = self.credentials.insert(credentials);
         let (level, text) = log.connecting(&endpoint);
         log::log!(level, "{}: {text}", escape(label));
+        trace::trace(&escape(label), format_args!("* dialect {}", conversation.dialect()));
         self.endpoint = Some(endpoint.clone());
         let proxy = settings.proxy.proxy(&endpoint, &environment)?;
         let cleartext = !endpoint.secure && !endpoint.is_local();

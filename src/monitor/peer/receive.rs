@@ -4,6 +4,7 @@ use super::Peer;
 use crate::model::error::Disconnect;
 use crate::model::event::{Event, Raw};
 use crate::model::text::escape;
+use crate::model::trace;
 use crate::net::transport::{Frame, LoopIo};
 use crate::proto::dialect::{self, Binary};
 use crate::proto::session::Input;
@@ -47,7 +48,9 @@ impl Peer {
                 Frame::Pong(Some(number)) => {
                     self.session.handle(io.now, Input::Pong(number));
                     if let Some(rtt) = self.session.take_rtt() {
-                        self.report.counters.ping_ms.add(rtt.as_secs_f64() * 1000.0);
+                        let millis = rtt.as_secs_f64() * 1000.0;
+                        self.report.counters.ping_ms.add(millis);
+                        trace::trace(&escape(&self.label), format_args!("* ping {number} answered in {millis:.2} ms"));
                     }
                 }
             }
@@ -62,7 +65,9 @@ impl Peer {
         let mut decoded = self.conversation.decode(text, &mut repaired, io.now.mono);
         let outgoing = std::mem::take(&mut decoded.outgoing);
         if decoded.recognised {
-            log::debug!("{}: recognised as {}", escape(&self.label), self.conversation.dialect());
+            let (label, dialect) = (escape(&self.label), self.conversation.dialect());
+            // The type is the server's own text, of any length: it is cut.
+            log::debug!("{label}: recognised as {dialect} by a message of type \"{:.60}\"", decoded.kind);
             self.session.set_stale_default(self.conversation.stale_default());
         }
         if !decoded.decoded {

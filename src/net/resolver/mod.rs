@@ -24,11 +24,15 @@ const MAX_REPLIES_PER_TURN: usize = 32;
 #[derive(Debug)]
 pub struct LookupDriver {
     stage: LookupStage,
+    source: &'static str,
     token: Token,
     sockets: Vec<(QueryId, DnsSocket)>,
     /// Set until the first `advance`, which is due at once.
     begun_at: Option<Instant>,
 }
+
+/// The source of addresses that name servers are asked for.
+pub const DNS: &str = "DNS";
 
 #[derive(Debug)]
 enum LookupStage {
@@ -46,11 +50,19 @@ impl LookupDriver {
         now: Instant,
         random: &mut dyn FnMut() -> u64,
     ) -> Self {
-        let stage = match resolve_locally(query, &files::interface_index, &mut |host| files.hosts(host, query.port)) {
-            Some(result) => LookupStage::Local(Some(result)),
-            None => LookupStage::Dns(Box::new(Lookup::begin(query, files.conf(), now, random))),
+        let mut source = "the host itself";
+        let hosts = &mut |host: &str| {
+            source = "/etc/hosts";
+            files.hosts(host, query.port)
         };
-        LookupDriver { stage, token, sockets: Vec::new(), begun_at: Some(now) }
+        let stage = match resolve_locally(query, &files::interface_index, hosts) {
+            Some(result) => LookupStage::Local(Some(result)),
+            None => {
+                source = DNS;
+                LookupStage::Dns(Box::new(Lookup::begin(query, files.conf(), now, random)))
+            }
+        };
+        LookupDriver { stage, source, token, sockets: Vec::new(), begun_at: Some(now) }
     }
 
     /// Advances without blocking. To be called right after `begin`, on every event of the token and at the deadline.
@@ -98,6 +110,11 @@ impl LookupDriver {
             LookupStage::Local(_) => None,
             LookupStage::Dns(lookup) => lookup.deadline(),
         }
+    }
+
+    /// Names the place that the addresses come from.
+    pub fn source(&self) -> &'static str {
+        self.source
     }
 
     /// Describes the pending lookup: `resolve HOST at SERVER, SERVER`.

@@ -43,6 +43,11 @@ impl<S: Read + Write> Handshake<S> {
 }
 
 impl<S: Read + Write> TlsStream<S> {
+    /// Describes the session.
+    pub fn describe(&self) -> String {
+        match self.0 {}
+    }
+
     /// Returns the stream under TLS.
     pub fn get_ref(&self) -> &S {
         match self.0 {}

@@ -22,12 +22,25 @@ pub struct LocalSide {
     pub has_ca_file: bool,
 }
 
+/// Upper bound on the bytes quoted of what is not TLS.
+const MAX_QUOTED: usize = 16;
+/// Upper bound on the bytes recorded: a ServerHello with the usual extensions.
+const MAX_START: usize = 160;
+/// The extension by which a server chooses a version above TLS 1.2.
+const SUPPORTED_VERSIONS: u8 = 43;
+
 /// The beginning of the bytes received during a handshake.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct HandshakeBytes {
-    start: [u8; 16],
+    start: [u8; MAX_START],
     len: usize,
     ended: bool,
+}
+
+impl Default for HandshakeBytes {
+    fn default() -> Self {
+        HandshakeBytes { start: [0; MAX_START], len: 0, ended: false }
+    }
 }
 
 impl HandshakeBytes {
@@ -38,6 +51,24 @@ impl HandshakeBytes {
         free[..len].copy_from_slice(&bytes[..len]);
         self.len += len;
         self.ended |= bytes.is_empty();
+    }
+
+    /// Returns the version that the ServerHello chooses (RFC 8446 section 4.1.3); `None` if the bytes do not begin with
+    /// one.
+    pub fn version(&self) -> Option<&'static str> {
+        let hello = &self.start[..self.len];
+        let (0x16, 2) = (*hello.first()?, *hello.get(5)?) else { return None };
+        // Record header of 5 bytes, handshake header of 4, version, random of 32; then the session id with its length,
+        // cipher, compression, length of the extensions.
+        let session_id = usize::from(*hello.get(43)?);
+        let mut extensions = hello.get(44 + session_id + 5..).unwrap_or_default();
+        while let [0, kind, 0, len, rest @ ..] = extensions {
+            if (*kind, *len) == (SUPPORTED_VERSIONS, 2) && rest.starts_with(&[3, 4]) {
+                return Some("TLS 1.3");
+            }
+            extensions = rest.get(usize::from(*len)..).unwrap_or_default();
+        }
+        (hello.get(9..11)? == [3, 3]).then_some("TLS 1.2")
     }
 
     fn is_foreign(&self) -> bool {
@@ -155,6 +186,7 @@ fn explain_alert(text: &str, name: &str, side: LocalSide) -> Option<String> {
 }
 
 fn not_tls(start: &[u8]) -> String {
+    let start = &start[..start.len().min(MAX_QUOTED)];
     match foreign::recognise(start) {
         Protocol::Http => "the server answered with plain HTTP instead of TLS: use ws://, or check the port".into(),
         _ => format!(

@@ -18,6 +18,8 @@ mod imp;
 mod imp;
 
 #[cfg(feature = "tls")]
+mod certificate;
+#[cfg(feature = "tls")]
 mod explain;
 #[cfg(feature = "tls")]
 mod pem;

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use native_tls::{HandshakeError, MidHandshakeTlsStream, Protocol, TlsConnector};
 
+use super::certificate::subject_and_expiry;
 use super::explain::{self, HandshakeBytes, LocalSide};
 use super::{Progress, TlsError, TlsErrorKind, TlsSettings, pem};
 use crate::proto::uri::authority::check_host;
@@ -120,6 +121,16 @@ impl<S: Read + Write> Handshake<S> {
 }
 
 impl<S: Read + Write> TlsStream<S> {
+    /// Describes the session: version, subject and expiry of the server's certificate, as far as they can be read.
+    pub fn describe(&self) -> String {
+        let version = copy_of(&self.stream.get_ref().received).version().unwrap_or("TLS");
+        let der = self.stream.peer_certificate().ok().flatten().and_then(|certificate| certificate.to_der().ok());
+        match der.as_deref().and_then(subject_and_expiry) {
+            Some((subject, expiry)) => format!("{version}, certificate of {subject:?} until {expiry}"),
+            None => format!("{version}, no readable certificate"),
+        }
+    }
+
     /// Returns the stream under TLS.
     pub fn get_ref(&self) -> &S {
         &self.stream.get_ref().stream

@@ -8,9 +8,11 @@ use mio::Interest;
 use mio::net::{TcpStream, UnixStream};
 
 use super::LoopIo;
+use super::route::Route;
+use super::trace::millis;
 use crate::model::error::{Disconnect, Phase, reason};
 use crate::model::time::earliest;
-use crate::net::resolver::LookupDriver;
+use crate::net::resolver::{DNS, LookupDriver};
 use crate::net::stream::Socket;
 use crate::proto::dns::HostQuery;
 use crate::proto::dns::happy_eyeballs::{AttemptAction, AttemptInput, HappyEyeballs};
@@ -28,6 +30,7 @@ struct OpenAttempt {
     number: usize,
     address: SocketAddr,
     stream: TcpStream,
+    begun_at: Instant,
 }
 
 /// A connected socket, and the address for messages.
@@ -35,9 +38,12 @@ pub type Connected = (Socket, String);
 
 impl Connecting {
     /// Begins the lookup.
-    pub fn begin(query: HostQuery<'_>, io: &mut LoopIo<'_>) -> Self {
+    pub fn begin(query: HostQuery<'_>, route: &Route, io: &mut LoopIo<'_>) -> Self {
         let now = io.now.mono;
         let lookup = LookupDriver::begin(query, io.resolver_files, io.token, now, io.random);
+        if lookup.source() == DNS {
+            route.trace(format_args!("{}", lookup.unfinished()));
+        }
         Connecting {
             lookup: Some(lookup),
             happy_eyeballs: HappyEyeballs::begin(Vec::new(), true, now),
@@ -46,15 +52,15 @@ impl Connecting {
     }
 
     /// Goes as far as possible without waiting.
-    pub fn advance(&mut self, io: &mut LoopIo<'_>) -> Result<Option<Connected>, Box<Disconnect>> {
+    pub fn advance(&mut self, route: &Route, io: &mut LoopIo<'_>) -> Result<Option<Connected>, Box<Disconnect>> {
         let mut inputs = Vec::new();
-        self.advance_lookup(io, &mut inputs)?;
+        self.advance_lookup(route, io, &mut inputs)?;
         for attempt in &self.attempts {
             inputs.extend(attempt.outcome());
         }
         inputs.push(AttemptInput::Tick);
         for input in inputs {
-            if let Some(connected) = self.handle(input, io)? {
+            if let Some(connected) = self.handle(input, route, io)? {
                 return Ok(Some(connected));
             }
         }
@@ -78,11 +84,18 @@ impl Connecting {
         (Phase::Connect, format!("connect to {failures}{semicolon}{pending}"))
     }
 
-    fn advance_lookup(&mut self, io: &mut LoopIo<'_>, inputs: &mut Vec<AttemptInput>) -> Result<(), Box<Disconnect>> {
+    fn advance_lookup(
+        &mut self,
+        route: &Route,
+        io: &mut LoopIo<'_>,
+        inputs: &mut Vec<AttemptInput>,
+    ) -> Result<(), Box<Disconnect>> {
         let Some(lookup) = &mut self.lookup else { return Ok(()) };
         let is_done = match lookup.advance(io.registry, io.now.mono, io.random) {
             Ok(found) => {
                 if let Some(found) = found {
+                    let addresses: Vec<_> = found.iter().map(SocketAddr::to_string).collect();
+                    route.trace(format_args!("addresses from {}: {}", lookup.source(), addresses.join(", ")));
                     inputs.push(AttemptInput::Added(found));
                 }
                 lookup.is_done()
@@ -99,9 +112,16 @@ impl Connecting {
     }
 
     /// Passes an input to Happy Eyeballs and carries out its actions until it waits.
-    fn handle(&mut self, input: AttemptInput, io: &mut LoopIo<'_>) -> Result<Option<Connected>, Box<Disconnect>> {
-        if let AttemptInput::Failed(number, _) = &input {
-            drop(self.remove(*number));
+    fn handle(
+        &mut self,
+        input: AttemptInput,
+        route: &Route,
+        io: &mut LoopIo<'_>,
+    ) -> Result<Option<Connected>, Box<Disconnect>> {
+        if let AttemptInput::Failed(number, why) = &input
+            && let Some(failed) = self.remove(*number)
+        {
+            route.trace(format_args!("{}: {why}", failed.address));
         }
         let mut next = self.happy_eyeballs.handle(io.now.mono, input);
         loop {
@@ -112,14 +132,22 @@ impl Connecting {
                     let won = self.remove(number);
                     // This closes the others.
                     self.attempts.clear();
-                    return Ok(won.map(|won| (Socket::Tcp(won.stream), won.address.to_string())));
+                    return Ok(won.map(|OpenAttempt { stream, address, begun_at, .. }| {
+                        route.trace(format_args!("connected to {address} in {}", millis(io.now.mono - begun_at)));
+                        (Socket::Tcp(stream), address.to_string())
+                    }));
                 }
                 AttemptAction::Start(number, address) => match connect(io, address) {
                     Ok(stream) => {
-                        self.attempts.push(OpenAttempt { number, address, stream });
+                        route.trace(format_args!("trying {address}"));
+                        self.attempts.push(OpenAttempt { number, address, stream, begun_at: io.now.mono });
                         self.happy_eyeballs.handle(io.now.mono, AttemptInput::Tick)
                     }
-                    Err(error) => self.happy_eyeballs.handle(io.now.mono, AttemptInput::Failed(number, reason(&error))),
+                    Err(error) => {
+                        let why = reason(&error);
+                        route.trace(format_args!("{address}: {why}"));
+                        self.happy_eyeballs.handle(io.now.mono, AttemptInput::Failed(number, why))
+                    }
                 },
             }
         }

@@ -7,6 +7,7 @@ mod connect;
 mod exchange;
 mod opening;
 pub mod route;
+mod trace;
 
 use std::io;
 use std::time::{Duration, Instant};

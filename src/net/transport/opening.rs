@@ -9,8 +9,10 @@ use tungstenite::protocol::{Role, WebSocketConfig};
 use super::connect::{self, Connecting};
 use super::exchange::{Exchange, ExchangeProgress};
 use super::route::Route;
+use super::trace::millis;
 use super::{ConnectionLimits, LoopIo};
 use crate::model::error::{Disconnect, Phase, Retry, reason};
+use crate::model::trace;
 use crate::net::stream::{Metered, Socket, Stream};
 use crate::net::tls::{self, Handshake, TlsError};
 use crate::proto::dns::HostQuery;
@@ -25,6 +27,7 @@ pub struct Opening {
     redirects: u32,
     /// The peer for messages: an address, or the server with the proxy's address; empty until connected.
     peer: String,
+    begun_at: Instant,
     /// `None` while a step runs, and after a failure.
     step: Option<OpeningStep>,
 }
@@ -65,7 +68,8 @@ type StepResult = Result<StepOutcome, Box<Disconnect>>;
 impl Opening {
     /// Begins the first step. Fails only if a Unix socket cannot be connected.
     pub fn begin(route: Box<Route>, io: &mut LoopIo<'_>) -> Result<Box<Self>, Box<Disconnect>> {
-        let mut opening = Box::new(Opening { route, redirects: 0, peer: String::new(), step: None });
+        let mut opening =
+            Box::new(Opening { route, redirects: 0, peer: String::new(), begun_at: io.now.mono, step: None });
         opening.start(io)?;
         Ok(opening)
     }
@@ -79,7 +83,10 @@ impl Opening {
                     break;
                 }
                 StepOutcome::Continue(step) => self.step = Some(step),
-                StepOutcome::Open(granted) => return Ok(Some(granted)),
+                StepOutcome::Open(granted) => {
+                    self.route.trace(format_args!("open {} after the dial", millis(io.now.mono - self.begun_at)));
+                    return Ok(Some(granted));
+                }
                 StepOutcome::Redirect(to) => {
                     self.route.redirect(to)?;
                     self.redirects += 1;
@@ -125,12 +132,16 @@ impl Opening {
         self.peer.clear();
         self.step = Some(if let Some(path) = &self.route.endpoint.unix {
             let (socket, path) = connect::unix(path, io)?;
+            self.route.trace(format_args!("connected to {path}"));
             self.peer = path;
             begin_tls_or_upgrade(&self.route, socket, io)
         } else {
             let (host, port) = self.route.next_hop();
             let query = HostQuery { host, port, family: self.route.family, within: self.route.within };
-            OpeningStep::Connecting(Box::new(Connecting::begin(query, io)))
+            if self.route.proxy.is_some() {
+                self.route.trace(format_args!("through the proxy {host}:{port}"));
+            }
+            OpeningStep::Connecting(Box::new(Connecting::begin(query, &self.route, io)))
         });
         Ok(())
     }
@@ -147,7 +158,7 @@ impl Opening {
     }
 
     fn connect(&mut self, mut connecting: Box<Connecting>, io: &mut LoopIo<'_>) -> StepResult {
-        let connected = connecting.advance(io).map_err(|why| self.route.name_proxy(why))?;
+        let connected = connecting.advance(&self.route, io).map_err(|why| self.route.name_proxy(why))?;
         let Some((socket, address)) = connected else {
             return Ok(StepOutcome::Wait(OpeningStep::Connecting(connecting)));
         };
@@ -155,6 +166,7 @@ impl Opening {
         Ok(StepOutcome::Continue(match &self.route.proxy {
             Some(proxy) => {
                 let request = proxy.connect_request(&self.route.endpoint.host, self.route.endpoint.port);
+                self.route.trace_request(&self.route.endpoint.host, &request);
                 OpeningStep::Tunnel(socket, Exchange::new(request))
             }
             None => begin_tls_or_upgrade(&self.route, socket, io),
@@ -168,7 +180,11 @@ impl Opening {
         if self.is_blocked(Phase::Proxy, progress, &exchange)? {
             return Ok(StepOutcome::Wait(OpeningStep::Tunnel(socket, exchange)));
         }
-        match proxy.read_response(&exchange.received, &self.route.secrets) {
+        let response = proxy.read_response(&exchange.received, &self.route.secrets);
+        if !matches!(response, Ok(None)) {
+            self.route.trace_response(&exchange.received);
+        }
+        match response {
             Ok(None) => Ok(StepOutcome::Continue(OpeningStep::Tunnel(socket, exchange))),
             // In TLS and in HTTP the client sends first, so these bytes cannot come from the server: the proxy made
             // them up, or lets someone else answer.
@@ -194,6 +210,9 @@ impl Opening {
         match handshake.advance(io.now.wall) {
             Ok(tls::Progress::Waiting(handshake)) => Ok(StepOutcome::Wait(OpeningStep::Tls(handshake, since))),
             Ok(tls::Progress::Done(stream)) => {
+                if trace::is_on() {
+                    self.route.trace(format_args!("{} in {}", stream.describe(), millis(io.now.mono - since)));
+                }
                 Ok(StepOutcome::Continue(begin_upgrade(&self.route, Stream::Tls(Box::new(stream)), io)))
             }
             Err(TlsError { text, kind }) => {
@@ -215,6 +234,9 @@ impl Opening {
         }
         let response =
             self.route.with_request(key, |request| upgrade::read_response(&exchange.received, request, io.now.wall));
+        if !matches!(response, Ok(None)) {
+            self.route.trace_response(&exchange.received);
+        }
         let refused = match response {
             Ok(None) => return Ok(StepOutcome::Continue(OpeningStep::Upgrade(upgrading))),
             Ok(Some(consumed)) => {
@@ -315,6 +337,7 @@ fn begin_upgrade(route: &Route, stream: Stream, io: &mut LoopIo<'_>) -> OpeningS
     random[8..].copy_from_slice(&(io.random)().to_ne_bytes());
     let key = upgrade::key(random);
     let request = route.with_request(&key, upgrade::request);
+    route.trace_request(&route.endpoint.target, &request);
     OpeningStep::Upgrade(Upgrading { stream, exchange: Exchange::new(request), key, is_elsewhere: route.is_elsewhere })
 }
 

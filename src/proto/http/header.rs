@@ -60,6 +60,21 @@ pub fn is_credential(name: &str) -> bool {
         || crate::proto::uri::is_secret(name)
 }
 
+/// Returns true if the value of this request header is no secret and may be quoted; any other may be one.
+pub fn is_public(name: &str) -> bool {
+    const PUBLIC: [&str; 8] = [
+        "accept-language",
+        "connection",
+        "host",
+        "origin",
+        "sec-websocket-key",
+        "sec-websocket-version",
+        "upgrade",
+        "user-agent",
+    ];
+    PUBLIC.iter().any(|public| name.eq_ignore_ascii_case(public))
+}
+
 /// Returns true for headers that the upgrade sets itself, and for those that would give the request a body.
 fn is_reserved(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
