@@ -202,7 +202,7 @@ fn a_refusal_is_final_unless_the_credential_comes_from_a_file() {
             let before = server.accepted();
             let finished = watch(&uri, &options);
             assert!(server.accepted() > before + 1, "retried: {finished:#?}");
-            assert_eq!(finished.stderr.matches("answered ").count(), 1, "logged once: {finished:#?}");
+            assert_eq!(finished.stderr.matches("; retrying in ").count(), 1, "logged once: {finished:#?}");
             assert!(!finished.stderr.contains("hunter2"), "{finished:#?}");
         }
     }
