@@ -74,6 +74,7 @@ fn push_members(json: &mut Writer<'_>, event: &Event<'_>, message: &Message<'_>)
         Event::Error(error) => {
             json.member("text").string(&error.text);
             optional(json, "severity", error.severity.as_deref());
+            number(json, "retry_after", error.retry_after.map(|wait| wait.as_secs_f64()));
         }
         Event::Unknown(unknown) => {
             push_origin(json, &unknown.kind, "");

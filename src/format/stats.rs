@@ -65,10 +65,14 @@ fn push_block(lines: &mut Lines<'_>, statistics: &Statistics) {
         ("Dropped", statistics.dropped),
         ("Undecoded", statistics.undecoded),
         ("Errors", statistics.error_count),
+        ("Rate limited", statistics.rate_limited),
     ] {
-        lines.entry("", name, |out| {
-            let _ = write!(out, "{count}");
-        });
+        // Only some servers have limits.
+        if name != "Rate limited" || count > 0 {
+            lines.entry("", name, |out| {
+                let _ = write!(out, "{count}");
+            });
+        }
     }
     statistics.error_history.iter().for_each(|error| push_error(lines, error));
     if statistics.ping_ms.samples > 0 {
@@ -170,6 +174,7 @@ fn push_object(json: &mut Writer<'_>, statistics: &Statistics) {
         json.close('}');
     });
     json.member("undecoded").literal(statistics.undecoded);
+    json.member("rate_limited").literal(statistics.rate_limited);
     json.member("dropped").literal(statistics.dropped);
     or_null(json.member("saved"), statistics.saved.as_ref(), saved);
     or_null(json.member("history"), statistics.history.as_deref(), history);
@@ -336,7 +341,7 @@ router: memory_used: min 45.2 B, mean 45.2 B, max 45.2 B, last 45.2 B (samples: 
             r#""uptime_seconds":119.900,"reconnect_attempts":0,"total_disconnections":0,"current_state":"connected","#,
             r#""last_error":"refused\u001b","error_count":1,"error_history":[{"timestamp":"1970-01-01T00:00:00.000Z","#,
             r#""error":"refused\u001b","type":"connect"}],"run_seconds":7199.000,"connections":2,"nothing_delivered":null,"#,
-            r#""ping_ms":{"min":0.25,"mean":0.5,"max":0.75},"undecoded":0,"dropped":0,"#,
+            r#""ping_ms":{"min":0.25,"mean":0.5,"max":0.75},"undecoded":0,"rate_limited":0,"dropped":0,"#,
             r#""saved":{"messages":5,"file":"data\n.log","bytes":2048},"history":{"#,
             r#""cpu":{"min":45.25,"mean":45.25,"max":45.25,"last":45.25,"samples":1},"#,
             r#""memory_used":{"min":45.25,"mean":45.25,"max":45.25,"last":45.25,"samples":1}}}}"#,

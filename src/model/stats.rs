@@ -49,6 +49,8 @@ pub struct Statistics {
     pub ping_ms: Summary,
     /// Messages that could not be decoded.
     pub undecoded: u64,
+    /// Requests that the server refused because of a limit of rate.
+    pub rate_limited: u64,
     /// Messages that were dropped because the reader of the output was too slow.
     pub dropped: u64,
     /// Messages saved to a file; `None` if none are to be saved.
@@ -182,6 +184,7 @@ impl Statistics {
         self.connections += server.connections;
         self.ping_ms.merge(&server.ping_ms);
         self.undecoded += server.undecoded;
+        self.rate_limited += server.rate_limited;
         self.dropped += server.dropped;
         if let Some(saved) = &server.saved {
             let sum = self.saved.get_or_insert_with(|| Saved { file: saved.file.clone(), ..Saved::default() });

@@ -223,6 +223,8 @@ pub struct ServerError<'a> {
     pub text: Cow<'a, str>,
     /// The severity in the server's words.
     pub severity: Option<Cow<'a, str>>,
+    /// Set if a limit of rate was the cause: the time after which the server would take the request.
+    pub retry_after: Option<Duration>,
     /// The server's time stamp of it, as the server writes it; UTC if it ends in `Z`.
     pub at: Option<Cow<'a, str>>,
 }

@@ -29,6 +29,7 @@ impl Event<'_> {
             Event::Error(error) => Event::Error(ServerError {
                 text: owned(error.text),
                 severity: error.severity.map(owned),
+                retry_after: error.retry_after,
                 at: error.at.map(owned),
             }),
             Event::KeepAlive => Event::KeepAlive,

@@ -74,6 +74,8 @@ impl Peer {
             self.report.counters.undecoded += 1;
             log::debug!("{}: a message of {} bytes could not be decoded", escape(&self.label), text.len());
         }
+        let is_limit = |event: &&Event<'_>| matches!(event, Event::Error(error) if error.retry_after.is_some());
+        self.report.counters.rate_limited += decoded.events.iter().filter(is_limit).count() as u64;
         self.report.keep_samples(&decoded.text, &decoded.events, self.settings.history);
         self.report.has_server_errors |= decoded.events.iter().any(|event| matches!(event, Event::Error(_)));
         let useful = self.deliver(io, &decoded.kind, decoded.raw(), &decoded.events);

@@ -61,6 +61,11 @@ pub struct Requests {
     /// Requests that the server refused for now, with the time to repeat them.
     postponed: Vec<(Instant, Request)>,
     next_round_at: Option<Instant>,
+    /// Set by a refusal for now, until there is nothing left to send: requests then go out one at a time, so that at most
+    /// one is refused for each wait.
+    limited: bool,
+    /// While `limited`: no request before this time.
+    hold_until: Option<Instant>,
     count: u64,
 }
 
@@ -71,6 +76,8 @@ struct InFlight {
     answer_by: Instant,
     /// Set once it was refused and repeated.
     retried: bool,
+    /// True if it was sent while the server limited the rate.
+    limited: bool,
 }
 
 /// Requests whose time has come or is over.
@@ -102,8 +109,14 @@ impl Requests {
         for flight in &self.in_flight {
             next = earliest(next, Some(flight.answer_by));
         }
+        if self.is_one_under_way() {
+            return next;
+        }
+        if self.waiting > 0 {
+            next = earliest(next, self.hold_until);
+        }
         for (until, _) in &self.postponed {
-            next = earliest(next, Some(*until));
+            next = earliest(next, Some(self.hold_until.map_or(*until, |hold| hold.max(*until))));
         }
         next
     }
@@ -121,7 +134,11 @@ impl Requests {
         if self.next_round_at.is_some_and(|at| now >= at) {
             self.begin_round(plan, now);
         }
-        while self.in_flight.len() < spec.max_in_flight {
+        if self.hold_until.is_some_and(|at| now < at) {
+            return due;
+        }
+        self.hold_until = None;
+        while self.in_flight.len() < spec.max_in_flight && !self.is_one_under_way() {
             let postponed = self.postponed.iter().position(|(until, _)| now >= *until);
             let request = match postponed {
                 Some(at) => self.postponed.remove(at).1,
@@ -135,6 +152,7 @@ impl Requests {
                 flight.retried = true;
             }
         }
+        self.limited &= !(self.in_flight.is_empty() && self.postponed.is_empty());
         due
     }
 
@@ -151,10 +169,15 @@ impl Requests {
         found.map(|at| self.in_flight.remove(at)).is_some()
     }
 
-    /// Reschedules the oldest request in flight after a refusal for now; false if it was already retried.
+    /// Reschedules the oldest request in flight after a refusal for now, and holds all others back until then. False if
+    /// it was already retried, or if the same one is to be repeated anyway.
     pub fn postpone(&mut self, until: Instant) -> bool {
-        let possible =
-            self.postponed.len() < MAX_POSTPONED && self.in_flight.first().is_some_and(|first| !first.retried);
+        let Some(first) = self.in_flight.first() else { return false };
+        self.limited = true;
+        self.hold_until = Some(self.hold_until.map_or(until, |hold| hold.max(until)));
+        let possible = self.postponed.len() < MAX_POSTPONED
+            && !first.retried
+            && !self.postponed.iter().any(|(_, request)| *request == first.request);
         if possible {
             self.postponed.push((until, self.in_flight.remove(0).request));
         }
@@ -164,6 +187,11 @@ impl Requests {
     /// True if any request waits for its answer.
     pub fn is_waiting(&self) -> bool {
         !self.in_flight.is_empty()
+    }
+
+    /// True if a request that was sent under a limit is still to be answered or given up.
+    fn is_one_under_way(&self) -> bool {
+        self.in_flight.iter().any(|flight| flight.limited)
     }
 
     /// Requests that the last round has not sent yet are part of this one, so that none is sent twice.
@@ -188,7 +216,7 @@ impl Requests {
         }
         due.send.push(text);
         if !spec.answers.is_empty() {
-            self.in_flight.push(InFlight { request, id, answer_by, retried: false });
+            self.in_flight.push(InFlight { request, id, answer_by, retried: false, limited: self.limited });
         }
     }
 }
@@ -272,6 +300,58 @@ mod tests {
         assert_eq!(requests.due(&BY_KIND, &plan, until).send, ["a"]);
         assert!(!requests.postpone(until), "refused twice: that is an answer");
         assert!(requests.complete(&BY_KIND, "error", None) && !requests.is_waiting());
+    }
+
+    /// A server with a bucket of 5 requests that is refilled by one every two seconds, and answers after `latency`.
+    /// Returns how many it accepted and refused in a minute.
+    fn accepted_and_refused(kinds: &[&str], every: Duration, latency: Duration) -> (u32, u32) {
+        let start = Instant::now();
+        let plan = RequestPlan { every: Some(every), ..plan(kinds, None) };
+        let (mut requests, mut bucket, mut filled_at) = (Requests::default(), 5.0, start);
+        let (mut on_the_way, mut accepted, mut refused) = (Vec::new(), 0, 0);
+        let (mut now, mut turns, mut hold_until) = (start, 0, start);
+        requests.begin(&plan, now);
+        while now < start + Duration::from_secs(60) {
+            for kind in requests.due(&BY_KIND, &plan, now).send {
+                assert!(now >= hold_until, "sent although the server asked to wait");
+                on_the_way.push((now + latency, kind));
+            }
+            let answer_at = on_the_way.first().map(|(at, _)| *at);
+            let next = earliest(requests.deadline(), answer_at).unwrap();
+            assert!(next > now || answer_at.is_some_and(|at| at <= now), "a stale deadline is a busy loop");
+            (now, turns) = (now.max(next), turns + 1);
+            if answer_at.is_none_or(|at| at > now) {
+                continue;
+            }
+            let (_, kind) = on_the_way.remove(0);
+            bucket = f64::min(5.0, bucket + (now - filled_at).as_secs_f64() / 2.0);
+            filled_at = now;
+            if bucket >= 1.0 {
+                (bucket, accepted) = (bucket - 1.0, accepted + 1);
+                assert!(requests.complete(&BY_KIND, &kind.to_uppercase(), None));
+            } else {
+                refused += 1;
+                hold_until = now + Duration::from_secs_f64((1.0 - bucket) * 2.0 + 0.001);
+                if !requests.postpone(hold_until) {
+                    requests.complete(&BY_KIND, "error", None);
+                }
+            }
+        }
+        assert!(turns < 10_000, "{turns}");
+        (accepted, refused)
+    }
+
+    #[test]
+    fn a_limit_of_rate_is_obeyed_whatever_the_period() {
+        for kinds in [&["a"][..], &["a", "b"], &["a", "b", "a", "b", "b"]] {
+            for (every, latency) in [(10, 0), (100, 0), (100, 1), (1000, 300), (3000, 20)] {
+                let [every, latency] = [every, latency].map(Duration::from_millis);
+                let (accepted, refused) = accepted_and_refused(kinds, every, latency);
+                assert!(accepted <= 35 && accepted >= 20, "{kinds:?} {every:?} {latency:?}: {accepted} {refused}");
+                // Those that were on the way already, and one for each that was accepted later.
+                assert!(refused <= 36 + kinds.len() as u32, "{kinds:?} {every:?} {latency:?}: {accepted} {refused}");
+            }
+        }
     }
 
     #[test]

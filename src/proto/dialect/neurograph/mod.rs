@@ -293,7 +293,8 @@ fn error<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcom
         }
         None => words,
     };
-    let mut outcome = Outcome::from(Event::Error(ServerError { text, severity: None, ..ServerError::default() }));
+    let retry_after = wait.map(NeurographState::retry_after);
+    let mut outcome = Outcome::from(Event::Error(ServerError { text, retry_after, ..ServerError::default() }));
     outcome.own_answer = own;
     Some(outcome)
 }

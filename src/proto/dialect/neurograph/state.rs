@@ -188,14 +188,15 @@ impl NeurographState {
         true
     }
 
-    /// Time to repeat a request that was refused with `retry_after` seconds, which may be any number.
+    /// Reads the seconds of a `retry_after`, which may be any number.
+    pub fn retry_after(seconds: f64) -> Duration {
+        let otherwise = if seconds > 0.0 { MAX_RETRY_AFTER } else { Duration::ZERO };
+        Duration::try_from_secs_f64(seconds).unwrap_or(otherwise).min(MAX_RETRY_AFTER)
+    }
+
+    /// Time to repeat a request that was refused with `retry_after` seconds.
     pub fn retry_at(seconds: f64, now: Instant) -> Instant {
-        let wait = Duration::try_from_secs_f64(seconds).unwrap_or(if seconds > 0.0 {
-            MAX_RETRY_AFTER
-        } else {
-            Duration::ZERO
-        });
-        now + wait.min(MAX_RETRY_AFTER) + RETRY_MARGIN
+        now + NeurographState::retry_after(seconds) + RETRY_MARGIN
     }
 
     /// Keeps a reconnection token for its lifetime in seconds.
