@@ -1,8 +1,10 @@
 //! Servers of the other dialects, with the options that depend on what their messages mean.
 
 use crate::client::{json_lines, watched};
+use crate::support::program::{Run, wsmon};
 use crate::support::recording;
 use crate::support::server::{Peer, Server, TEXT};
+use crate::support::temp_dir::TempDir;
 
 /// Sends the texts of a recording and holds the connection until the client closes it.
 fn playing(name: &'static str) -> Server {
@@ -33,4 +35,29 @@ fn metrics_with_nothing_but_the_servers_own_numbers_are_samples_for_every_option
     let finished = watched(&playing(name), "--only sample --every 1h -n 1 -f events");
     let lines = json_lines(&finished.stdout);
     assert!(lines.len() == 1 && lines[0]["extra"]["total_connections"] == 1, "{finished:?}");
+}
+
+#[test]
+fn a_server_that_turns_out_to_be_neurograph_is_dialled_again_with_the_token_in_the_uri() {
+    let server = Server::start(|mut peer| {
+        peer.upgrade();
+        let request = peer.request().to_owned();
+        let user = if request.contains("/ws?token=geheim%20%26 ") { "\"admin\"" } else { "null" };
+        peer.text(format!(r#"{{"type":"connected","client_id":"c","user_id":{user},"reconnected":false}}"#));
+        if user != "null" {
+            let subscribe = peer.expect(TEXT);
+            assert!(subscribe.text().contains("subscribe"), "{}", subscribe.text());
+            peer.text(r#"{"channel":"status","data":{"status":"running"}}"#);
+        }
+        peer.hold();
+    });
+    let directory = TempDir::new();
+    let token = directory.write("token", "geheim &\n");
+    let uri = format!("{}/ws", server.uri());
+    let mut command = wsmon(["-u", &uri, "--token-file", &token, "--no-reconnect", "-n", "1"]);
+    let finished = Run::start(&mut command).finish();
+    assert_eq!((finished.code, server.accepted()), (Some(0), 2), "{finished:?}");
+    assert!(finished.stdout.contains("Connected as admin"), "{finished:?}");
+    assert!(finished.stderr.contains("dialling again with the token in the URI"), "{finished:?}");
+    assert!(!format!("{finished:?}").contains("geheim"), "{finished:?}");
 }

@@ -105,13 +105,10 @@ impl Link {
         self.endpoint = Some(endpoint.clone());
         let proxy = settings.proxy.proxy(&endpoint, &environment)?;
         let cleartext = !endpoint.secure && !endpoint.is_local();
-        match token {
-            Some(token) if !conversation.takes_token() => {
-                own_headers.push(("Authorization".into(), format!("Bearer {token}")));
-                conversation.prepare_dial(&mut endpoint, None, now.mono);
-            }
-            token => conversation.prepare_dial(&mut endpoint, token, now.mono),
+        if let Some(token) = token.as_ref().filter(|_| !conversation.takes_token()) {
+            own_headers.push(("Authorization".into(), format!("Bearer {token}")));
         }
+        conversation.prepare_dial(&mut endpoint, token, now.mono);
         if cleartext && (credential || endpoint.has_credentials()) && !std::mem::replace(&mut self.warned, true) {
             log::warn!("{}: a credential goes over the network in cleartext: use wss:// where you can", escape(label));
         }

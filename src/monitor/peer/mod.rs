@@ -241,6 +241,10 @@ impl Peer {
                 log::warn!("{}: a message was not sent: {error}", escape(&self.label));
             }
         }
+        if let Some(why) = outgoing.redial {
+            log::info!("{}: {why}", escape(&self.label));
+            self.handle(io, Input::Reconnect);
+        }
         if let Some(why) = outgoing.hang_up {
             self.lost(io, Disconnect::fault(Phase::Session, Fault::Dialect, why));
         }

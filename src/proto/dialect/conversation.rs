@@ -71,6 +71,8 @@ pub struct Outgoing {
     pub warn: Vec<String>,
     /// Reason to drop the connection and dial again.
     pub hang_up: Option<String>,
+    /// Reason to close the connection and dial again at once, which is no fault of anyone.
+    pub redial: Option<&'static str>,
 }
 
 impl Decoded<'_> {
@@ -206,7 +208,11 @@ impl Conversation {
         let (outcome, json, decoded) = self.read(text, repaired, now);
         outgoing.send.extend(outcome.reply);
         outgoing.warn.extend(outcome.warn);
-        self.push_requests(now, &mut outgoing);
+        outgoing.redial = outcome.redial;
+        match outgoing.redial {
+            Some(_) => outgoing.send.clear(),
+            None => self.push_requests(now, &mut outgoing),
+        }
         Decoded {
             kind: outcome.kind,
             text: outcome.redacted.map_or(Cow::Borrowed(text), Cow::Owned),

@@ -173,6 +173,8 @@ pub struct Outcome<'a> {
     pub redacted: Option<String>,
     /// A line for the log, at warning level.
     pub warn: Option<String>,
+    /// Reason to end the connection and to dial again at once, before anything else is sent.
+    pub redial: Option<&'static str>,
     /// The message's type or channel. Set by [`Dialect::read`].
     pub kind: Cow<'a, str>,
     /// True if the message answers a request of the dialect itself, and so none of the user's.

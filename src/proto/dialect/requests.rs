@@ -347,7 +347,7 @@ mod tests {
             for (every, latency) in [(10, 0), (100, 0), (100, 1), (1000, 300), (3000, 20)] {
                 let [every, latency] = [every, latency].map(Duration::from_millis);
                 let (accepted, refused) = accepted_and_refused(kinds, every, latency);
-                assert!(accepted <= 35 && accepted >= 20, "{kinds:?} {every:?} {latency:?}: {accepted} {refused}");
+                assert!((20..=35).contains(&accepted), "{kinds:?} {every:?} {latency:?}: {accepted} {refused}");
                 // Those that were on the way already, and one for each that was accepted later.
                 assert!(refused <= 36 + kinds.len() as u32, "{kinds:?} {every:?} {latency:?}: {accepted} {refused}");
             }

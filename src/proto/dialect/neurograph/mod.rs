@@ -179,20 +179,19 @@ fn connected<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Ou
     if let Some(id) = node.get("client_id") {
         push_all(&mut text, &[", client ", &id.to_string()]);
     }
-    let warn = if user.is_none() { unused_token(context) } else { None };
     let mut outcome = greeting(text);
-    outcome.warn = warn;
+    let has_token = context.options.token.as_ref().is_some_and(|token| !token.is_empty());
+    if has_token && user.is_none() {
+        if context.state.neurograph.take_redial() {
+            outcome.redial = Some(
+                "recognised as neurograph, and the session is anonymous: dialling again with the token in the URI",
+            );
+        } else if context.state.neurograph.report_anonymous() {
+            outcome.warn =
+                Some("this session is anonymous: the server accepted the connection and ignored the token".to_owned());
+        }
+    }
     Some(outcome)
-}
-
-/// Warns once that a token was given and the session is anonymous all the same.
-fn unused_token(context: &mut DialectContext<'_>) -> Option<String> {
-    context.options.token.as_ref().filter(|token| !token.is_empty())?;
-    let why = match context.state.neurograph.report_anonymous()? {
-        true => "the server accepted the connection and ignored the token",
-        false => "the token was not in the URI, where this server expects it: set --dialect neurograph",
-    };
-    Some(format!("this session is anonymous: {why}"))
 }
 
 /// Handles the answer to `subscribe`, which also lists the denied channels. It is not an error even if all are denied.

@@ -95,6 +95,7 @@ impl TestSession {
     fn note(&mut self, outgoing: Outgoing) {
         self.seen.extend(outgoing.send.iter().map(|text| format!("send {text}")));
         self.seen.extend(outgoing.warn.iter().map(|text| format!("warn {text}")));
+        self.seen.extend(outgoing.redial.iter().map(|text| format!("redial: {text}")));
         self.seen.extend(outgoing.hang_up.iter().map(|text| format!("hang up: {text}")));
     }
 
@@ -228,10 +229,20 @@ fn an_anonymous_session_requests_no_token_and_an_unused_credential_is_reported_o
     let mut run = TestSession::in_dialect(None, Some("jwt"), &[]);
     assert_eq!(run.dial("ws://h/ws"), "/ws", "not known yet");
     let seen = run.open().greet(None, false).seen();
-    assert!(seen[0] == SUBSCRIBE && seen[1].contains("set --dialect neurograph") && seen.len() == 2, "{seen:?}");
+    assert!(seen[0].starts_with("redial: ") && seen.len() == 1, "nothing is sent on this connection: {seen:?}");
     run.end();
     assert_eq!(run.dial("ws://h/ws"), "/ws?token=jwt");
+    let seen = run.open().greet(None, false).seen();
+    assert!(seen[0] == SUBSCRIBE && seen[1].contains("ignored the token") && seen.len() == 2, "once: {seen:?}");
+    run.end();
+    run.dial("ws://h/ws");
     assert_eq!(run.open().greet(None, false).seen(), [SUBSCRIBE]);
+    for (token, user) in [(None, None), (Some(""), None), (Some("jwt"), Some("admin"))] {
+        let mut run = TestSession::in_dialect(None, token, &[]);
+        run.dial("ws://h/ws");
+        let seen = run.open().greet(user, false).seen();
+        assert!(seen[0] == SUBSCRIBE && !seen.iter().any(|line| line.starts_with("redial")), "{seen:?}");
+    }
     let mut run = TestSession::new(Some("jwt"), &[]);
     run.dial("ws://h/ws");
     assert!(run.open().greet(None, false).seen()[1].contains("ignored the token"));

@@ -56,6 +56,8 @@ pub struct NeurographState {
     denied: String,
     /// Set once it was reported that the token was not used. Survives.
     anonymous_reported: bool,
+    /// Set once a connection without the credential was given up for one with it. Survives.
+    redialled: bool,
     /// Made anew by each dial.
     dial: DialAttempt,
     /// Made anew by each connection.
@@ -219,9 +221,14 @@ impl NeurographState {
         is_new
     }
 
-    /// Tells if the credential was in the URI of this anonymous connection; `None` if that was reported before.
-    pub fn report_anonymous(&mut self) -> Option<bool> {
-        (!std::mem::replace(&mut self.anonymous_reported, true)).then_some(self.dial.credential)
+    /// Returns true once if the URI of this connection had no credential: the dialect was not known at the dial.
+    pub fn take_redial(&mut self) -> bool {
+        !self.dial.credential && !std::mem::replace(&mut self.redialled, true)
+    }
+
+    /// Returns true once, for the report of an anonymous session.
+    pub fn report_anonymous(&mut self) -> bool {
+        !std::mem::replace(&mut self.anonymous_reported, true)
     }
 
     /// Time of the next [`NeurographState::tick`].
