@@ -140,6 +140,9 @@ options! {
     /// largest message accepted; a larger one ends the connection (default 4M)
     option max_message: Option<String>, value "BYTES";
 
+    /// accept texts that are not UTF-8, with U+FFFD in place of what is wrong
+    switch lossy_utf8: bool;
+
     /// header of the request: @FILE with one per line, or 'NAME: VALUE'; repeatable
     option header: Vec<String>, short 'H', value "HEADER";
 

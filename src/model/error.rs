@@ -77,6 +77,8 @@ pub enum Fault {
     CloseTimeout,
     /// A frame violated RFC 6455.
     Protocol,
+    /// A text message was not UTF-8.
+    InvalidText,
     /// A message was larger than `--max-message`.
     TooLarge,
     /// The dialect found that the server no longer answers requests.

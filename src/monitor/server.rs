@@ -60,6 +60,7 @@ pub(crate) struct Settings {
     pub(crate) tls: tls::TlsSettings,
     pub(crate) proxy: ProxyChoice,
     pub(crate) max_redirects: u32,
+    pub(crate) lossy_utf8: bool,
     pub(crate) subprotocols: Vec<String>,
     pub(crate) family: Family,
 }
@@ -83,6 +84,7 @@ impl Default for Settings {
             tls: tls::TlsSettings::default(),
             proxy: ProxyChoice::default(),
             max_redirects: 5,
+            lossy_utf8: false,
             subprotocols: Vec::new(),
             family: Family::default(),
         }
@@ -190,6 +192,13 @@ impl Server {
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.settings.max_message = bytes.min(1 << 30);
+        self
+    }
+
+    /// Accepts texts that are not UTF-8, with U+FFFD in place of what is wrong. Otherwise one ends the connection.
+    #[must_use]
+    pub fn lossy_utf8(mut self, lossy: bool) -> Self {
+        self.settings.lossy_utf8 = lossy;
         self
     }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use mio::net::{TcpStream, UnixStream};
 
 use crate::net::tls::TlsStream;
+use crate::proto::frames::{Frames, InvalidText};
 
 /// Upper bound on the bytes that one turn reads from one socket.
 const TURN_BYTES: usize = 256 << 10;
@@ -90,6 +91,8 @@ pub struct Metered {
     is_spent: bool,
     received: u64,
     written: u64,
+    /// `None`: texts are left to the reader to check.
+    frames: Option<Frames>,
 }
 
 impl Metered {
@@ -102,12 +105,25 @@ impl Metered {
             is_spent: false,
             received: 0,
             written: 0,
+            frames: None,
+        }
+    }
+
+    /// A stream that checks the texts of a server, or with `lossy` accepts any, see [`Frames`]. `begun` holds the bytes
+    /// that came with the response to the upgrade.
+    pub fn with_frames(stream: Stream, begun: Vec<u8>, lossy: bool) -> Self {
+        Metered {
+            unread: 0..begun.len(),
+            received: begun.len() as u64,
+            block: begun,
+            frames: Some(Frames::new(lossy)),
+            ..Metered::new(stream)
         }
     }
 
     /// Begins a turn: renews the allowance and takes the block, unless the present one still holds unread bytes.
     pub fn begin_turn(&mut self, block: &mut Vec<u8>) {
-        (self.allowance, self.is_spent) = (TURN_BYTES - self.unread.len(), false);
+        (self.allowance, self.is_spent) = (TURN_BYTES.saturating_sub(self.unread.len()), false);
         if self.block.is_empty() {
             self.block = std::mem::take(block);
         }
@@ -119,6 +135,7 @@ impl Metered {
     /// Ends a turn: returns the block for other connections, unless it still holds unread bytes.
     pub fn end_turn(&mut self, block: &mut Vec<u8>) {
         if self.unread.is_empty() {
+            self.block.resize(BLOCK_BYTES, 0);
             *block = std::mem::take(&mut self.block);
         }
     }
@@ -126,6 +143,16 @@ impl Metered {
     /// Returns true if the turn's bytes are spent, so that more may be waiting.
     pub fn is_spent(&self) -> bool {
         self.is_spent
+    }
+
+    /// Returns the place at which a text was found not to be UTF-8. Reading fails there.
+    pub fn invalid_text(&self) -> Option<InvalidText> {
+        self.frames.as_ref().and_then(Frames::invalid)
+    }
+
+    /// Returns true if the next binary message was a text, which a lossy reader accepts; to be called once for each.
+    pub fn was_text(&mut self) -> bool {
+        self.frames.as_mut().is_some_and(Frames::was_text)
     }
 
     /// Bytes received since the upgrade.
@@ -141,7 +168,12 @@ impl Metered {
 
 impl Read for Metered {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.invalid_text().is_some() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         if self.unread.is_empty() {
+            // What came with the response to the upgrade is shorter.
+            self.block.resize(BLOCK_BYTES, 0);
             if self.allowance == 0 {
                 self.is_spent = true;
                 return Err(io::ErrorKind::WouldBlock.into());
@@ -154,7 +186,11 @@ impl Read for Metered {
         }
         let len = (&self.block[self.unread.clone()]).read(buffer)?;
         self.unread.start += len;
-        Ok(len)
+        let Some(frames) = &mut self.frames else { return Ok(len) };
+        match frames.take(&mut buffer[..len]) {
+            0 if len > 0 => Err(io::ErrorKind::InvalidData.into()),
+            passed => Ok(passed),
+        }
     }
 }
 

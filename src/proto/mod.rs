@@ -2,6 +2,7 @@
 
 pub mod dialect;
 pub mod dns;
+pub mod frames;
 pub mod http;
 pub mod session;
 pub mod uri;

@@ -1,7 +1,7 @@
 //! Malformed and unusual messages.
 
 use crate::client::{greet, json_lines, log_lines, sample, sending, statistics, watch, watched};
-use crate::support::server::{CLOSE, PONG, Peer, Server, TEXT};
+use crate::support::server::{CLOSE, PONG, Peer, Server, TEXT, text_frame};
 use serde_json::{Value, json};
 
 /// The actions of a server after its greeting.
@@ -143,8 +143,38 @@ fn a_text_that_is_not_utf_8_ends_the_connection_with_1007() {
     });
     let finished = watched(&server, "--no-reconnect");
     assert_eq!(finished.code, Some(1), "{finished:?}");
-    assert!(finished.stderr.contains("ERROR x: the server sent a text message that is not UTF-8; giving up"));
+    assert!(finished.stderr.contains(
+        "ERROR x: the server sent a text message that is not UTF-8 (byte 1: 0xff): see --lossy-utf8; giving up"
+    ));
     server.finish();
+}
+
+#[test]
+fn what_came_before_a_text_that_is_not_utf_8_is_shown_and_lossy_reading_shows_the_text_as_well() {
+    for pieces in
+        [&[&b"{\"a\": \"x\x99y\"}"[..]][..], &[b"{\"a\":", b" \"x\x99", b"y\"}"], &[b"{\"a\": \"x", b"\x99y\"}"]]
+    {
+        let pieces: Vec<Vec<u8>> = pieces.iter().map(|piece| piece.to_vec()).collect();
+        let server = Server::start(move |mut peer| {
+            // All of it in one write, with the response to the upgrade.
+            let mut bytes = peer.granted().into_bytes();
+            bytes.extend(text_frame(sample(1.0)));
+            for (at, piece) in pieces.iter().enumerate() {
+                let (first, last) = (at == 0, at + 1 == pieces.len());
+                bytes.extend([u8::from(first) | if last { 0x80 } else { 0 }, piece.len() as u8]);
+                bytes.extend(piece);
+            }
+            bytes.extend(text_frame(sample(2.0)));
+            peer.raw(bytes);
+            peer.drain();
+        });
+        let strict = watched(&server, "--no-reconnect");
+        assert_eq!((strict.code, strict.stdout.as_str()), (Some(1), "CPU:   1.0%\n"), "{strict:?}");
+        assert!(strict.stderr.contains("not UTF-8 (byte 8: 0x99): see --lossy-utf8"), "{strict:?}");
+        let lossy = watched(&server, "-n 3 -f jsonl --lossy-utf8");
+        let lines = json_lines(&lossy.stdout);
+        assert_eq!((lossy.code, &lines[1]["a"], lines.len()), (Some(0), &json!("x\u{fffd}y"), 3), "{lossy:?}");
+    }
 }
 
 #[test]

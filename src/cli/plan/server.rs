@@ -62,6 +62,9 @@ pub fn apply(mut server: Server, args: &Args) -> Result<Server, String> {
     if args.ipv4 || args.ipv6 {
         server = server.family(if args.ipv4 { Family::V4 } else { Family::V6 });
     }
+    if args.lossy_utf8 {
+        server = server.lossy_utf8(true);
+    }
     if args.insecure {
         server = server.insecure(true);
     }

@@ -49,6 +49,7 @@ impl Link {
         let transport = Transport::new(ConnectionLimits {
             max_message: settings.max_message,
             send_bytes: settings.echo.unwrap_or(SEND_BYTES),
+            lossy_utf8: settings.lossy_utf8,
             write_timeout: settings.policy.ping_timeout,
         });
         let (stamps, secrets) = (Vec::new(), Secrets::default());

@@ -23,6 +23,7 @@ use crate::model::time::Now;
 use crate::net::resolver::ResolverFiles;
 use crate::net::stream::Metered;
 use crate::net::tls::{Pool, TlsError};
+use crate::proto::frames::InvalidText;
 use opening::Opening;
 use route::Route;
 
@@ -63,6 +64,8 @@ pub struct ConnectionLimits {
     pub max_message: usize,
     /// Upper bound on queued bytes.
     pub send_bytes: usize,
+    /// Accepts texts that are not UTF-8.
+    pub lossy_utf8: bool,
     /// Time without progress after which a write fails.
     pub write_timeout: Duration,
 }
@@ -183,6 +186,7 @@ impl Transport {
         let ConnectionStage::Open(socket) = &mut self.stage else { return Ok(None) };
         let frame = match socket.read() {
             Ok(Message::Text(text)) => Frame::Text(text),
+            Ok(Message::Binary(bytes)) if socket.get_mut().was_text() => Frame::Text(lossy(&bytes)),
             Ok(Message::Binary(bytes)) => Frame::Binary(bytes),
             Ok(Message::Ping(_)) => Frame::Ping,
             Ok(Message::Pong(payload)) => Frame::Pong(payload.as_ref().try_into().ok().map(u64::from_be_bytes)),
@@ -313,6 +317,12 @@ fn caused_by_server(mut why: Box<Disconnect>) -> Box<Disconnect> {
 /// Explains a read error. If the server broke the protocol, it gets a Close frame with the matching code.
 fn read_failed(socket: &mut WebSocket<Metered>, error: &Error) -> Box<Disconnect> {
     let session = |text: &str| Disconnect::new(Phase::Session, text);
+    if let Some(InvalidText { at, byte }) = socket.get_ref().invalid_text() {
+        send_close(socket, CloseCode::Invalid);
+        let text =
+            format!("the server sent a text message that is not UTF-8 (byte {at}: 0x{byte:02x}): see --lossy-utf8");
+        return Disconnect::fault(Phase::Session, Fault::InvalidText, text);
+    }
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => session("closed"),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
@@ -329,7 +339,11 @@ fn read_failed(socket: &mut WebSocket<Metered>, error: &Error) -> Box<Disconnect
         }
         Error::Utf8(_) => {
             send_close(socket, CloseCode::Invalid);
-            Disconnect::fault(Phase::Session, Fault::Protocol, "the server sent a text message that is not UTF-8")
+            Disconnect::fault(
+                Phase::Session,
+                Fault::Protocol,
+                "the server sent a Close frame whose reason is not UTF-8",
+            )
         }
         error => {
             send_close(socket, CloseCode::Protocol);
@@ -341,6 +355,14 @@ fn read_failed(socket: &mut WebSocket<Metered>, error: &Error) -> Box<Disconnect
             let text = format!("the server broke the WebSocket protocol: {cause}");
             Disconnect::fault(Phase::Session, Fault::Protocol, text)
         }
+    }
+}
+
+/// Replaces what is not UTF-8 by U+FFFD.
+fn lossy(bytes: &Bytes) -> Utf8Bytes {
+    match Utf8Bytes::try_from(bytes.clone()) {
+        Ok(text) => text,
+        Err(_) => String::from_utf8_lossy(bytes).into_owned().into(),
     }
 }
 

@@ -310,8 +310,8 @@ impl Upgrading {
             .max_write_buffer_size(limits.send_bytes)
             .max_message_size(Some(limits.max_message))
             .max_frame_size(Some(limits.max_message));
-        let stream = Metered::new(self.stream);
-        Box::new(WebSocket::from_partially_read(stream, self.exchange.received, Role::Client, Some(config)))
+        let stream = Metered::with_frames(self.stream, self.exchange.received, limits.lossy_utf8);
+        Box::new(WebSocket::from_raw_socket(stream, Role::Client, Some(config)))
     }
 }
 

@@ -365,7 +365,8 @@ impl Session {
 
     fn lost(&mut self, now: Instant, why: &Disconnect, jitter: f64, ended: Ended) -> Action {
         self.staleness.record_end(matches!(why.fault, Some(Fault::Stale { .. })), ended.delivered);
-        self.reset_failures(ended, !why.ended_locally());
+        // A garbled text is rare and says nothing against the next connection.
+        self.reset_failures(ended, !why.ended_locally() || why.fault == Some(Fault::InvalidText));
         let ordinary = ended.is_useful() && why.is_ordinary() && !why.ended_locally();
         let routine = ordinary && (ended.lasted || !self.fast_retry_used);
         self.fast_retry_used |= routine && !ended.lasted;

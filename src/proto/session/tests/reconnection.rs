@@ -108,6 +108,20 @@ fn a_session_that_we_end_for_a_fault_does_not_reset_the_waits() {
 }
 
 #[test]
+fn a_text_that_is_not_utf_8_does_not_let_the_waits_of_a_useful_session_grow() {
+    let mut sim = SessionSim::new();
+    let why = Disconnect::fault(Phase::Session, Fault::InvalidText, "fault");
+    for input in [SAMPLE, SAMPLE, SAMPLE] {
+        sim.tick().input(Input::Opened).input(input).lost(&why);
+        assert_eq!(sim.due(), Some(sim.seconds() + 5.0));
+    }
+    for wait in [10.0, 20.0] {
+        sim.tick().input(Input::Opened).input(GREETING).lost(&why);
+        assert_eq!(sim.due(), Some(sim.seconds() + wait));
+    }
+}
+
+#[test]
 fn every_close_code_is_retried() {
     for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4000, 4999] {
         let mut sim = SessionSim::open();
