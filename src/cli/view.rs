@@ -251,6 +251,8 @@ fn split<'a>(events: &[Event<'a>]) -> (Vec<Event<'a>>, Vec<Event<'a>>) {
                     paced.push(Event::Processes(Processes { changes: Vec::new(), ..processes.clone() }));
                 }
             }
+            // Users beside a sample are a part of it.
+            Event::Users(_) => paced.push(event.clone()),
             event if is_paced(event) => paced.push(event.clone()),
             event => urgent.push(event.clone()),
         }

@@ -28,6 +28,7 @@ const TAGS: Tags = Tags {
     unknown: [""; 2],
     log: ["[LOG] "; 2],
     process: ["[PROC] "; 2],
+    users: ["[USERS] "; 2],
     state: ["[STATE] "; 2],
     clock: Clock::Receipt,
     full: false,
@@ -173,7 +174,7 @@ mod tests {
     fn no_text_of_a_server_can_forge_a_line_or_reach_the_terminal() {
         for style in [PLAIN, ASCII, LABELS] {
             let out = written("compact", Raw::None, &hostile_events(), style);
-            assert_eq!(out.lines().count(), 11);
+            assert_eq!(out.lines().count(), 12);
             assert!(!out.chars().any(|c| c != '\n' && crate::model::text::is_hostile(c)), "{out:?}");
             assert!(!style.ascii || out.is_ascii());
         }

@@ -1,10 +1,10 @@
 //! The format `detailed`: several lines for each message with everything that the server sent, by name or under
 //! `Other`.
 
-use super::event_lines::{alert_color, push_alert, push_as_unknown, push_event, push_stored};
+use super::event_lines::{alert_color, has_sample, push_alert, push_as_unknown, push_event, push_stored};
 use super::lines::{Clock, Lines, Tags, first_line};
 use super::value::push_value;
-use super::{Format, stats};
+use super::{Format, stats, users};
 use crate::format::style::{RULER, Style, TITLE};
 use crate::model::event::{Event, Message, Raw};
 use crate::model::json::{Node, repair};
@@ -32,6 +32,7 @@ const TAGS: Tags = Tags {
     unknown: ["UNKNOWN: "; 2],
     log: ["LOG: "; 2],
     process: ["PROCESS: "; 2],
+    users: ["USERS: "; 2],
     state: ["STATE: "; 2],
     clock: Clock::BeforeMark,
     full: true,
@@ -52,14 +53,14 @@ const PAIRS: [(Metric, Metric); 3] = [
     (Metric::GpuMemoryUsed, Metric::GpuMemoryTotal),
 ];
 
-/// Alerts that came in the same message as a sample are part of its block.
+/// Alerts and users that came in the same message as a sample are part of its block.
 fn write(out: &mut String, message: &Message<'_>, style: &Style) {
     let mut lines = Lines::new(out, message, *style);
-    let in_block = message.events.iter().any(|event| matches!(event, Event::Sample(_)));
+    let in_block = has_sample(message.events);
     for event in message.events {
         match event {
             Event::Sample(sample) => push_sample(&mut lines, message, sample),
-            Event::Alert(_) if in_block => {}
+            Event::Alert(_) | Event::Users(_) if in_block => {}
             other => push_event(&mut lines, other, message, &TAGS),
         }
     }
@@ -72,6 +73,7 @@ fn push_sample(lines: &mut Lines<'_>, message: &Message<'_>, sample: &Sample<'_>
     for &(section, title) in &SECTIONS {
         push_titled(lines, title, &|lines| push_section(lines, section, sample));
     }
+    push_titled(lines, "Users:", &|lines| push_users(lines, message.events));
     push_titled(lines, "Other:", &|lines| push_others(lines, message.raw, sample));
     push_titled(lines, "Alerts:", &|lines| push_alerts(lines, message.events));
     if lines.out.len() > head {
@@ -185,6 +187,14 @@ fn push_others(lines: &mut Lines<'_>, raw: Raw<'_>, sample: &Sample<'_>) {
             style.push_escaped(out, first_line(&value, true));
         });
         lines.continuation("      ", &value, None);
+    }
+}
+
+fn push_users(lines: &mut Lines<'_>, events: &[Event<'_>]) {
+    for event in events {
+        if let Event::Users(list) = event {
+            users::push_table(lines, list);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use anstyle::AnsiColor;
 
 use super::lines::{LineHead, Lines, MAX_TEXT, Tags, push_continuation, push_one_line, push_text};
 use super::notices::{push_notice, push_numbers};
-use super::processes;
+use super::{processes, users};
 use crate::format::style::{Severity, Style};
 use crate::model::event::{Alert, AlertPhase, Change, ClientState, Event, LogLine, Message, Raw, Unknown};
 use crate::model::json;
@@ -14,10 +14,10 @@ use crate::model::metric::Metric;
 use crate::model::number;
 use crate::model::sample::Sample;
 
-/// Upper bound on the source of a log line, in characters, unless [`Tags::full`].
-const MAX_SOURCE: usize = 32;
+/// Upper bound on the source of a log line and the name of a user, in characters, unless [`Tags::full`].
+pub const MAX_SOURCE: usize = 32;
 
-/// Appends one line for a sample, and one for each other event.
+/// Appends one line for a sample, and one for each other event, but none for the users that come with each sample.
 ///
 /// `push_sample` returns false if the sample has no value that the format shows. The message is then shown as received,
 /// like one of an unknown type.
@@ -43,9 +43,15 @@ pub fn push_events(
                     }
                 }
             }
+            Event::Users(_) if has_sample(message.events) => {}
             other => push_event(&mut lines, other, message, tags),
         }
     }
+}
+
+/// Returns true if one of the events is a sample.
+pub fn has_sample(events: &[Event<'_>]) -> bool {
+    events.iter().any(|event| matches!(event, Event::Sample(_)))
 }
 
 /// Appends the lines of an event that is not a sample; none for keep-alives.
@@ -101,6 +107,7 @@ pub fn push_event(lines: &mut Lines<'_>, event: &Event<'_>, message: &Message<'_
             push_continuation(lines, &log.text, tags.full, None);
         }
         Event::Processes(processes) => processes::push(lines, processes, head),
+        Event::Users(users) => users::push(lines, users, head),
         Event::State(change) => lines.line(|out| {
             tag(out, tags.state);
             push_state(out, change, style, tags.full);

@@ -6,7 +6,7 @@ use super::event_lines::is_better;
 use super::{Format, stats};
 use crate::format::style::Style;
 use crate::model::decimal::Decimal;
-use crate::model::event::{Alert, Event, Message, Process, ProcessChange, Processes, Raw};
+use crate::model::event::{Alert, Event, Message, Process, ProcessChange, Processes, Raw, Users};
 use crate::model::json::{self, Layout, Node, Writer};
 use crate::model::metric::{METRICS, Metric, TEXTS, Text};
 use crate::model::sample::Sample;
@@ -41,6 +41,7 @@ fn push_members(json: &mut Writer<'_>, event: &Event<'_>, message: &Message<'_>)
     match event {
         Event::Sample(sample) => push_sample(json, sample),
         Event::Processes(processes) => push_processes(json, processes),
+        Event::Users(users) => push_users(json, users),
         Event::Alert(alert) => push_alert(json, alert),
         Event::Log(log) => {
             text(json, "level", &log.level);
@@ -200,6 +201,24 @@ fn push_change(json: &mut Writer<'_>, change: &ProcessChange<'_>) {
     text(json, "to", &change.to);
     text(json, "detail", &change.detail);
     json.close('}');
+}
+
+fn push_users(json: &mut Writer<'_>, users: &Users<'_>) {
+    flag(json, "persistent", users.persistent);
+    json.member("users").open('[');
+    for user in &users.list {
+        json.element();
+        json.open('{');
+        text(json, "name", &user.name);
+        number(json, "cpu", user.cpu);
+        number(json, "memory", user.memory);
+        integer(json, "processes", user.processes);
+        text(json, "metric", &user.metric);
+        optional(json, "since", user.since.as_deref());
+        number(json, "duration", user.lasted.map(|lasted| lasted.as_secs_f64()));
+        json.close('}');
+    }
+    json.close(']');
 }
 
 fn push_alert(json: &mut Writer<'_>, alert: &Alert<'_>) {

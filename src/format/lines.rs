@@ -18,6 +18,7 @@ pub struct Tags {
     pub unknown: [&'static str; 2],
     pub log: [&'static str; 2],
     pub process: [&'static str; 2],
+    pub users: [&'static str; 2],
     pub state: [&'static str; 2],
     pub clock: Clock,
     /// If true, nothing is left out or truncated.

@@ -16,6 +16,7 @@ mod simple;
 mod stats;
 pub mod style;
 pub mod template;
+mod users;
 mod value;
 
 use crate::format::style::Style;
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
     use crate::model::event::{
         Alert, AlertPhase, Answer, Change, ClientState, Event, LogLine, Notice, Process, ProcessChange, Processes, Raw,
-        ServerError, Unknown,
+        ServerError, Unknown, User, Users,
     };
     use crate::model::json::repair;
     use crate::model::metric::{Metric, Text};
@@ -309,6 +310,7 @@ mod tests {
             Event::Answer(Answer { kind: "k".into(), at: at(), ..Answer::default() }),
             Event::Log(LogLine { text: "l".into(), at: at(), ..LogLine::default() }),
             Event::Processes(Processes { changes: vec![change("p", "a", "b", "")], at: at(), ..Processes::default() }),
+            Event::Users(Users { at: at(), ..Users::default() }),
         ]
     }
 
@@ -354,8 +356,13 @@ mod tests {
                 first: false,
                 ..Processes::default()
             }),
+            Event::Users(Users { list: vec![hostile_user(bad)], ..Users::default() }),
             state(ClientState::Reconnecting, bad),
         ]
+    }
+
+    fn hostile_user(bad: &str) -> User<'_> {
+        User { name: bad.into(), metric: bad.into(), since: Some(bad.into()), cpu: Some(f64::NAN), ..User::default() }
     }
 
     fn hostile_process(bad: &str) -> Process<'_> {

@@ -28,6 +28,7 @@ const TAGS: Tags = Tags {
     unknown: [""; 2],
     log: ["[LOG] "; 2],
     process: ["[PROC] "; 2],
+    users: ["[USERS] "; 2],
     state: ["[STATE] "; 2],
     clock: Clock::Event,
     full: false,
@@ -119,7 +120,7 @@ mod tests {
                 assert!(line.starts_with("2026-01-02T03:04:05.678Z nas\\x1b:    "), "{line}");
                 assert!(!line.contains("03:04:05Z"), "{line}");
             }
-            assert_eq!(out.matches(" 2026-11-20T06:35:14Z ").count(), if format == "simple" { 6 } else { 0 }, "{out}");
+            assert_eq!(out.matches(" 2026-11-20T06:35:14Z ").count(), if format == "simple" { 7 } else { 0 }, "{out}");
         }
         let out = sample("compact", SAMPLE, Style { time: true, ..PLAIN });
         assert!(out.starts_with("2026-01-02T03:04:05.678Z [06:35:14] │ "), "{out}");
@@ -212,7 +213,7 @@ mod tests {
     fn no_text_of_a_server_can_forge_a_line_or_reach_the_terminal() {
         for style in [PLAIN, ASCII, LABELS] {
             let out = written("simple", Raw::None, &hostile_events(), style);
-            assert_eq!(out.lines().count(), 11);
+            assert_eq!(out.lines().count(), 12);
             assert!(!out.chars().any(|c| c != '\n' && crate::model::text::is_hostile(c)), "{out:?}");
             assert!(!style.ascii || out.is_ascii());
         }

@@ -24,4 +24,5 @@ mod several;
 mod signals;
 mod state;
 mod streams;
+mod sysmedic;
 mod usage;

@@ -1,6 +1,7 @@
 //! Events: the common form into which every dialect translates its messages.
 
 mod owned;
+mod users;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,6 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::model::sample::Sample;
+
+pub use users::{User, Users};
 
 /// One statement of a message, or a change of the connection's state.
 #[derive(Clone, Debug)]
@@ -19,6 +22,8 @@ pub enum Event<'a> {
     Alert(Alert<'a>),
     /// The processes of a host: a list, or changes to it.
     Processes(Processes<'a>),
+    /// The users of a host.
+    Users(Users<'a>),
     /// A line of a log.
     Log(LogLine<'a>),
     /// A statement of the server about itself or the connection.
@@ -370,6 +375,7 @@ impl<'a> Event<'a> {
         let at = match self {
             Event::Alert(Alert { at, .. })
             | Event::Processes(Processes { at, .. })
+            | Event::Users(Users { at, .. })
             | Event::Log(LogLine { at, .. })
             | Event::Notice(Notice { at, .. })
             | Event::Answer(Answer { at, .. })
@@ -390,8 +396,8 @@ impl<'a> Event<'a> {
 
 impl Event<'_> {
     /// The names of the kinds that `events` writes and `--only` takes, in the order in which users read them.
-    pub const KINDS: [&'static str; 9] =
-        ["sample", "processes", "alert", "log", "notice", "answer", "error", "state", "unknown"];
+    pub const KINDS: [&'static str; 10] =
+        ["sample", "processes", "users", "alert", "log", "notice", "answer", "error", "state", "unknown"];
 
     /// Returns the name of the event's kind, one of [`Event::KINDS`]; `None` for keep-alives.
     #[must_use]
@@ -399,6 +405,7 @@ impl Event<'_> {
         match self {
             Event::Sample(_) => Some("sample"),
             Event::Processes(_) => Some("processes"),
+            Event::Users(_) => Some("users"),
             Event::Alert(_) => Some("alert"),
             Event::Log(_) => Some("log"),
             Event::Notice(_) => Some("notice"),
@@ -417,6 +424,7 @@ impl Event<'_> {
             Event::Sample(sample) => sample.at.as_deref(),
             Event::Alert(Alert { at, .. })
             | Event::Processes(Processes { at, .. })
+            | Event::Users(Users { at, .. })
             | Event::Log(LogLine { at, .. })
             | Event::Notice(Notice { at, .. })
             | Event::Answer(Answer { at, .. })
@@ -433,6 +441,7 @@ impl Event<'_> {
             Event::KeepAlive | Event::Error(_) | Event::State(_) => false,
             Event::Sample(_)
             | Event::Processes(_)
+            | Event::Users(_)
             | Event::Log(_)
             | Event::Alert(_)
             | Event::Answer(_)

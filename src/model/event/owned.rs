@@ -14,6 +14,7 @@ impl Event<'_> {
             Event::Sample(sample) => Event::Sample(Box::new(sample.into_owned())),
             Event::Alert(alert) => Event::Alert(alert.into_owned()),
             Event::Processes(processes) => Event::Processes(processes.into_owned()),
+            Event::Users(users) => Event::Users(users.into_owned()),
             Event::Log(line) => Event::Log(line.into_owned()),
             Event::Notice(notice) => Event::Notice(Notice {
                 text: owned(notice.text),

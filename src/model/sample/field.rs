@@ -39,6 +39,8 @@ pub enum FieldRule {
     PerCore,
     /// The alerts that are part of the message.
     Alerts,
+    /// The users that are part of the message.
+    Users,
     /// A member about the message itself, such as its type; not shown under `Other`.
     Envelope,
 }

@@ -22,11 +22,13 @@ pub struct SampleMessage<'a> {
     pub sample: Box<Sample<'a>>,
     /// The value of the member with the rule [`FieldRule::Alerts`].
     pub alerts: Option<Node<'a>>,
+    /// The value of the member with the rule [`FieldRule::Users`].
+    pub users: Option<Node<'a>>,
 }
 
 /// Reads a sample. Fails only if the text is not JSON.
 pub fn read_sample<'a>(text: &'a str, rows: &'static [Field]) -> serde_json::Result<SampleMessage<'a>> {
-    let mut message = SampleMessage { sample: Box::new(Sample::new(rows)), alerts: None };
+    let mut message = SampleMessage { sample: Box::new(Sample::new(rows)), alerts: None, users: None };
     let mut json = serde_json::Deserializer::from_str(text);
     SampleVisitor { rule: &FieldRule::Into(rows), message: &mut message }.deserialize(&mut json)?;
     json.end()?;
@@ -108,8 +110,10 @@ impl<'de> DeserializeSeed<'de> for SampleVisitor<'_, 'de> {
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
         match self.rule {
             FieldRule::Envelope => json.deserialize_ignored_any(IgnoredAny).map(drop),
-            FieldRule::Alerts => {
-                self.message.alerts = Some(serde::Deserialize::deserialize(json)?);
+            FieldRule::Alerts | FieldRule::Users => {
+                let SampleMessage { alerts, users, .. } = self.message;
+                let part = if matches!(self.rule, FieldRule::Users) { users } else { alerts };
+                *part = Some(serde::Deserialize::deserialize(json)?);
                 Ok(())
             }
             _ => json.deserialize_any(self),
@@ -241,6 +245,7 @@ fn rfc3339(seconds: f64) -> Option<String> {
 fn push_leaves(node: &Node<'_>, rule: Option<&FieldRule>, sample: &Sample<'_>, path: &mut String, out: &mut Leaves) {
     match (node, rule) {
         (_, Some(FieldRule::Envelope | FieldRule::Alerts)) => {}
+        (Node::Null | Node::List(_), Some(FieldRule::Users)) => {}
         (Node::Map(members), _) => {
             let rows: &[Field] = if let Some(FieldRule::Into(rows)) = rule { rows } else { &[] };
             for (key, value) in members {

@@ -139,7 +139,7 @@ static GPU: &[Field] = &[
 ];
 
 fn monitoring_data<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
-    let SampleMessage { sample, alerts } = read_sample(text, MESSAGE)?;
+    let SampleMessage { sample, alerts, .. } = read_sample(text, MESSAGE)?;
     let mut events = Vec::new();
     for node in alerts.as_ref().map_or(&[][..], Node::elements) {
         context.alerts.report(read_alert(node), &mut events);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use super::member;
+use super::{member, users};
 use crate::model::event::{Alert, AlertPhase, Event};
 use crate::model::json::Node;
 use crate::model::number;
@@ -65,7 +65,9 @@ pub fn alert<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Ou
         level: level.into(),
         ..Alert::default()
     };
-    Some(Event::Alert(alert).into())
+    let users = |name, persistent| users::read(member(data, &[name])?, persistent);
+    let events = [Some(Event::Alert(alert)), users("user_metrics", false), users("persistent_users", true)];
+    Some(events.into_iter().flatten().collect::<Vec<_>>().into())
 }
 
 impl KnownAlerts {

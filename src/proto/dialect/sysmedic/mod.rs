@@ -5,11 +5,12 @@
 
 mod alerts;
 mod config;
+mod users;
 
 use std::time::Duration;
 
 use super::{Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable, answer, keep_alive, notice, push_all};
-use crate::model::event::{Event, ServerError};
+use crate::model::event::{Event, ServerError, Users};
 use crate::model::json::{self, Node};
 use crate::model::metric::Metric;
 use crate::model::number;
@@ -32,7 +33,7 @@ pub static DIALECT: Dialect = Dialect {
         ("alert", Handler::Tree(alerts::alert)),
         ("system_info_response", Handler::Tree(response)),
         ("alerts_response", Handler::Tree(response)),
-        ("user_metrics_response", Handler::Tree(response)),
+        ("user_metrics_response", Handler::Tree(users::user_metrics)),
         ("config_response", Handler::Text(config::response)),
         ("uptime_response", Handler::Tree(response)),
         ("pong", Handler::Text(keep_alive)),
@@ -158,7 +159,8 @@ static DATA: &[Field] = &[
     Field("network_io", FieldRule::Words(&[Metric::Network], network)),
 ];
 
-static SYSTEM: &[Field] = &[Field("system", FieldRule::Into(METRICS)), Field("timestamp", FieldRule::At)];
+static SYSTEM: &[Field] =
+    &[Field("system", FieldRule::Into(METRICS)), Field("users", FieldRule::Users), Field("timestamp", FieldRule::At)];
 
 static METRICS: &[Field] = &[
     Field("cpu", FieldRule::Else(Metric::Cpu, 1.0)),
@@ -200,9 +202,13 @@ fn system_update<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<
             reading.sample.put(metric, f64::NAN);
         }
     }
-    let now = reading.sample.at.as_deref().and_then(number::parse_zoned);
+    let at = reading.sample.at.clone();
+    let now = at.as_deref().and_then(number::parse_zoned);
     let mut outcome = Outcome::from(Event::Sample(reading.sample));
     outcome.warn = warn;
+    if let Some(Event::Users(list)) = reading.users.and_then(|list| users::read(&list, false)) {
+        outcome.events.push(Event::Users(Users { at, ..list }));
+    }
     if let Some(list) = reading.alerts {
         context.state.sysmedic.alerts.update(&list, now, &mut outcome.events);
     }
