@@ -52,7 +52,8 @@ fn push_busiest(out: &mut String, users: &Users<'_>, style: Style) {
     for user in busiest.iter().take(BUSIEST) {
         out.push_str(separator);
         style.push_truncated(out, &user.name, MAX_SOURCE);
-        let processes = user.processes.map(|count| format!("{count} processes")).unwrap_or_default();
+        let processes = user.processes.map(|count| format!("{count} process{}", if count == 1 { "" } else { "es" }));
+        let processes = processes.unwrap_or_default();
         for (lead, value) in [
             (" cpu ", percent(user.cpu)),
             (" memory ", percent(user.memory)),
