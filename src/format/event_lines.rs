@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::AnsiColor;
 
-use super::lines::{LineHead, Lines, MAX_TEXT, Tags, push_continuation, push_one_line, push_text};
+use super::lines::{LineHead, Lines, MAX_SOURCE, MAX_TEXT, Tags, push_continuation, push_one_line, push_text};
 use super::notices::{push_notice, push_numbers};
 use super::{processes, users};
 use crate::format::style::{Severity, Style};
@@ -13,9 +13,6 @@ use crate::model::json;
 use crate::model::metric::Metric;
 use crate::model::number;
 use crate::model::sample::Sample;
-
-/// Upper bound on the source of a log line and the name of a user, in characters, unless [`Tags::full`].
-pub const MAX_SOURCE: usize = 32;
 
 /// Appends one line for a sample, and one for each other event, but none for the users that come with each sample.
 ///

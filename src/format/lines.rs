@@ -39,6 +39,9 @@ pub enum Clock {
 /// Upper bound on a text in a line, in characters, unless [`Tags::full`].
 pub const MAX_TEXT: usize = 1000;
 
+/// Upper bound on the source of a log line and the name of a user, in characters, unless [`Tags::full`].
+pub const MAX_SOURCE: usize = 32;
+
 /// Appends lines, each with the server's label if there is one.
 pub struct Lines<'o> {
     pub out: &'o mut String,

@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use super::event_lines::MAX_SOURCE;
-use super::lines::{LineHead, Lines};
+use super::lines::{LineHead, Lines, MAX_SOURCE};
 use crate::format::style::Style;
 use crate::model::event::{User, Users};
 use crate::model::number;
