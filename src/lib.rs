@@ -270,6 +270,7 @@ pub mod testing;
 pub use fleet::board::{Board, BoardProcess, BoardRow};
 pub use fleet::exposition::push_exposition;
 pub use fleet::grammar::{Level, Rule, RuleError, Threshold, Thresholds};
+pub use fleet::perfdata::push_perfdata;
 pub use fleet::quantity::{Aggregate, Quantity, Subject};
 pub use fleet::range::Range;
 pub use fleet::rules::{LevelChange, Rules};

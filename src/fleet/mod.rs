@@ -5,6 +5,7 @@
 pub mod board;
 pub mod exposition;
 pub mod grammar;
+pub mod perfdata;
 pub mod quantity;
 pub mod range;
 pub mod rules;

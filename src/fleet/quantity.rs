@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::fleet::value::push_value;
 use crate::model::metric::{METRICS, Metric, Unit};
 
 /// A number of one server: a metric of its samples, or a number that the client itself keeps.
@@ -64,6 +65,14 @@ impl Quantity {
             Quantity::Metric(metric) => metric.row().unit,
             own => own.row().map_or(Unit::Count, |row| row.2),
         }
+    }
+
+    /// Returns a value with its unit, as alerts write it: `95.0%`, `1.2 GB`, `5m 3s`.
+    #[must_use]
+    pub fn value_text(self, value: f64) -> String {
+        let mut text = String::new();
+        push_value(&mut text, self.unit(), value);
+        text
     }
 
     fn row(self) -> Option<&'static (&'static str, Quantity, Unit)> {

@@ -16,7 +16,7 @@ use mio::{Events, Poll, Registry, Token, Waker};
 use crate::model::error::Disconnect;
 use crate::model::event::{ClientState, Message};
 use crate::model::sample::Sample;
-use crate::model::stats::Statistics;
+use crate::model::stats::{Statistics, Summary};
 use crate::model::time::{Now, earliest};
 use crate::monitor::clock_jumps::ClockJumps;
 use crate::monitor::peer::Peer;
@@ -292,6 +292,12 @@ impl Monitor {
     #[must_use]
     pub fn statistics_of(&self, id: usize) -> Statistics {
         self.peers[id].statistics(self.clock, self.started)
+    }
+
+    /// Returns the round trips of one server's pings, in milliseconds.
+    #[must_use]
+    pub fn pings(&self, id: usize) -> Summary {
+        self.peers[id].report.counters.ping_ms
     }
 
     /// Returns the totals over all servers; with several servers, each one's own statistics too.
