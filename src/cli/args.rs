@@ -219,6 +219,18 @@ options! {
     /// show only these, separated by commas: {kinds}, or the servers' own types and channels
     option only: Option<String>, value "LIST";
 
+    /// alert when a value leaves its range: NAME=RANGE[/D] or RANGE, separated by commas, such as
+    /// cpu=80,memory_available=1G:,up=1:/2m; NAME.mean, .max, .min and .sum are over all servers;
+    /// repeatable
+    option warning: Vec<String>, short 'w', value "LIST";
+
+    /// the same for critical alerts
+    option critical: Vec<String>, short 'c', value "LIST";
+
+    /// look once and report as a monitoring plugin does: one line with performance data, and status 0
+    /// OK, 1 WARNING, 2 CRITICAL or 3 UNKNOWN
+    switch check: bool;
+
     /// auto, always or never (default auto: on a terminal, unless NO_COLOR or the like forbids it)
     option color: Option<String>, value "WHEN";
 
@@ -242,6 +254,9 @@ options! {
 
     /// write each saved line to the disk before going on
     switch fsync: bool;
+
+    /// keep the latest values in FILE.prom, for Prometheus' node_exporter
+    option textfile: Option<String>, value "FILE";
 
     /// buffer for messages that the reader of stdout has not read yet (default 1M)
     option queue: Option<String>, value "BYTES";

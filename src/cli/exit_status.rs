@@ -35,7 +35,7 @@ pub struct RunOutcome {
     pub shown: u64,
     /// True if a server closed with 1000 or 1001 and `--no-reconnect` was given.
     pub clean: bool,
-    /// True if saved data has a gap or stdout failed.
+    /// True if saved data has a gap, or stdout or the textfile failed.
     pub lossy: bool,
 }
 

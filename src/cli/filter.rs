@@ -22,6 +22,11 @@ impl Filter {
         Ok(Filter(names))
     }
 
+    /// Returns a filter that selects nothing.
+    pub fn nothing() -> Filter {
+        Filter(Vec::new())
+    }
+
     /// Selects the events of a message to show: all if its type or channel is named, else those of a named kind;
     /// `None` if there are none.
     pub fn select<'e>(&self, message: &Message<'e>) -> Option<Cow<'e, [Event<'e>]>> {

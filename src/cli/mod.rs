@@ -2,10 +2,12 @@
 
 mod args;
 mod argv;
+mod check;
 mod demo;
 mod exit_status;
 mod file;
 mod filter;
+mod fleet;
 mod logging;
 mod output;
 mod plan;
@@ -22,6 +24,7 @@ mod stream;
 #[path = "../testing/temp_dir.rs"]
 mod temp_dir;
 mod terminal;
+mod textfile;
 mod units;
 mod view;
 
@@ -30,13 +33,13 @@ use std::process::ExitCode;
 
 /// Runs the command with the process's arguments and environment.
 pub fn main() -> ExitCode {
-    let mut argv = std::env::args_os();
-    // The program's own name.
-    argv.next();
-    let plan = plan::plan(&mut argv, &|name| std::env::var_os(name));
+    // The first word is the program's own name.
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let is_check = check::is_asked_for(&words);
+    let plan = plan::plan(&mut words.into_iter(), &|name| std::env::var_os(name));
     match plan.map_err(Failure::from).and_then(run::run) {
         Ok(status) => ExitCode::from(status),
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(is_check),
     }
 }
 
@@ -81,10 +84,15 @@ impl Failure {
     }
 
     /// Prints help or error and returns the exit status. A closed stdout is no error, a full disk is.
-    fn report(&self) -> ExitCode {
+    fn report(&self, is_check: bool) -> ExitCode {
         let (result, code) = match &*self.0 {
             StartError::Exit(plan::Exit::Asked(text)) => (print(io::stdout(), text), 0),
-            StartError::Exit(plan::Exit::Usage(text)) => (print(io::stderr(), text), 2),
+            StartError::Exit(plan::Exit::Usage(why)) | StartError::Local(why) if is_check => {
+                (print(io::stdout(), &check::unknown(why)), 3)
+            }
+            StartError::Exit(plan::Exit::Usage(why)) => {
+                (print(io::stderr(), &format!("wsmon: {why}\ntry wsmon --help\n")), 2)
+            }
             StartError::Local(text) => (print(io::stderr(), &format!("wsmon: {text}\n")), 3),
         };
         match result {

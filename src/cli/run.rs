@@ -9,12 +9,16 @@ use std::time::{Duration, Instant};
 use mio::Token;
 use wsmon::{Monitor, Statistics};
 
+use super::check::{self, Look, Status};
 use super::demo::{self, Demo};
 use super::file::Appender;
+use super::filter::Filter;
+use super::fleet::Fleet;
 use super::logging::{self, LogBuffer};
 use super::output::{self, Output};
 use super::plan::{Exit, Plan};
 use super::signals::{Signal, Signals};
+use super::textfile::Textfile;
 use super::view::{View, ViewOptions};
 use super::{Failure, setup};
 use crate::cli::exit_status::{self, End, RunOutcome};
@@ -58,6 +62,7 @@ struct Run {
     output: Output,
     signals: Signals,
     demo: Option<Demo>,
+    textfile: Option<Textfile>,
     /// The end of `--duration`.
     ends_at: Option<Instant>,
 }
@@ -70,6 +75,7 @@ impl Run {
         }
         let log_file = setup::open(&plan.log_file, "--log-file", &plan)?;
         let mut monitor = Monitor::new().map_err(|error| Failure::io("epoll", &error))?;
+        let textfile = setup::open_textfile(&plan, monitor.clock().mono)?;
         let mut demo = None;
         if plan.demo {
             let tokens = [Source::DemoListener.token(), Source::DemoClient.token()];
@@ -98,13 +104,14 @@ impl Run {
             format,
             style: setup::style(&plan, &monitor),
             every: plan.every,
-            filter: plan.only.take(),
+            filter: if plan.check { Some(Filter::nothing()) } else { plan.only.take() },
             count: plan.count,
             count_answers: plan.has_requests,
         };
-        let view = View::new(options, data, monitor.len());
+        let mut view = View::new(options, data, monitor.len());
+        view.fleet = Fleet::new(&plan, &monitor);
         let ends_at = plan.duration.and_then(|duration| monitor.clock().mono.checked_add(duration));
-        let mut run = Run { plan, monitor, view, output, signals, demo, ends_at };
+        let mut run = Run { plan, monitor, view, output, signals, demo, textfile, ends_at };
         for file in run.files().filter(|file| file.repaired()) {
             log::warn!("{}: ended in the middle of a line; added the missing line feed", file.path().display());
         }
@@ -124,7 +131,7 @@ impl Run {
             }
             let end = if stopped {
                 End::Signal
-            } else if self.output.is_closed() && self.view.data.is_none() {
+            } else if self.output.is_closed() && self.view.data.is_none() && !self.plan.check {
                 End::Closed
             } else if self.ends_at.is_some_and(|at| self.monitor.now().mono >= at) {
                 End::Duration
@@ -154,7 +161,8 @@ impl Run {
     /// The earliest time at which [`run_due`](Run::run_due) or [`watch`](Run::watch) has something to do.
     fn deadline(&self) -> Option<Instant> {
         let demo = self.demo.as_ref().and_then(Demo::deadline);
-        [self.ends_at, self.view.deadline(), self.signals.deadline(), demo].into_iter().flatten().min()
+        let deadlines = [self.ends_at, self.view.deadline(), self.signals.deadline(), demo, self.textfile_due_at()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Phase 1: writes as much output as the streams take. Returns true if the turn must not wait for an event.
@@ -200,7 +208,23 @@ impl Run {
         if let Some(demo) = &mut self.demo {
             demo.turn(now.mono, now.wall);
         }
-        self.view.release(now.mono, &mut |text| self.output.print(text));
+        self.view.tick(&self.monitor, &mut |text| self.output.print(text));
+        if self.textfile_due_at().is_some_and(|at| now.mono >= at) {
+            self.write_textfile();
+        }
+    }
+
+    /// Returns the time at which the file of `--textfile` is to be written; `None` if it is up to date.
+    fn textfile_due_at(&self) -> Option<Instant> {
+        let (textfile, fleet) = (self.textfile.as_ref()?, self.view.fleet.as_ref()?);
+        let now = self.monitor.now().mono;
+        (fleet.has_changed() || textfile.is_broken()).then(|| textfile.due_at(now, &|| fleet.is_settled(now)))
+    }
+
+    fn write_textfile(&mut self) {
+        if let (Some(textfile), Some(fleet)) = (&mut self.textfile, &mut self.view.fleet) {
+            textfile.write(&fleet.exposition(&self.monitor), self.monitor.now().mono);
+        }
     }
 
     /// Phase 5: logs what happened to the files, and writes the log, so that its lines bear the time of this turn.
@@ -219,7 +243,7 @@ impl Run {
 
     /// Refuses `--count` with `--request` for a server whose dialect has no answers, which would never be done.
     fn check_answers(&self) -> Result<(), Failure> {
-        let counts = self.plan.count.is_some() && self.plan.has_requests;
+        let counts = self.plan.count.is_some() && self.plan.has_requests && !self.plan.check;
         match (0..self.monitor.len()).find(|&id| counts && self.monitor.has_answers(id) == Some(false)) {
             Some(id) => {
                 let dialect = self.monitor.dialect(id);
@@ -283,6 +307,15 @@ impl Run {
 
     /// Closes the connections, writes the remaining output and returns the exit status.
     fn finish(mut self, end: End) -> Result<u8, Failure> {
+        if self.plan.check {
+            return self.finish_check(end);
+        }
+        if let Some(fleet) = self.view.fleet.as_mut().filter(|_| matches!(end, End::Signal | End::Closed)) {
+            fleet.disconnect_all(self.monitor.now());
+        }
+        self.write_textfile();
+        // The connections that end now are of no concern to the rules.
+        self.view.fleet = None;
         let clean = exit_status::is_clean(&self.monitor, self.plan.no_reconnect);
         self.monitor.stop();
         // Without a reader there is nothing to wait for: the Close frames are sent, and no answer is read.
@@ -310,6 +343,27 @@ impl Run {
         Ok(if self.output.has_failed() { 3 } else { outcome.status() })
     }
 
+    /// Prints the result of a check and returns its status. It waits neither for answers to the Close frames nor longer than
+    /// necessary for the reader: a plugin must end in time.
+    fn finish_check(mut self, end: End) -> Result<u8, Failure> {
+        let Some(fleet) = self.view.fleet.take() else { return Ok(Status::Unknown.code()) };
+        self.monitor.stop();
+        // Ends the dials, which tells where each of them was.
+        let now = self.monitor.clock().mono;
+        self.turn(Some(now))?;
+        let (status, text) = match end {
+            End::Signal => (Status::Unknown, check::unknown("interrupted by a signal")),
+            _ => {
+                let waited = humantime::format_duration(self.plan.duration.unwrap_or_default()).to_string();
+                let looks: Vec<Look> = check::look(&self.monitor, &fleet, &waited, &|id| self.view.count_reached(id));
+                check::result(&fleet.board, &self.plan.thresholds, &looks, self.monitor.now().mono)
+            }
+        };
+        self.output.print(&text);
+        self.flush_until(self.monitor.clock().mono + LAST_FLUSH)?;
+        Ok(if self.output.has_failed() { Status::Unknown.code() } else { status.code() })
+    }
+
     fn outcome(&self, end: End, clean: bool) -> RunOutcome {
         let servers = 0..self.monitor.len();
         let count_of = |is: &dyn Fn(usize) -> bool| servers.clone().filter(|&id| is(id)).count();
@@ -324,7 +378,9 @@ impl Run {
             complete: count_of(&|id| self.view.count_reached(id)),
             shown: servers.clone().map(|id| self.view.shown(id)).max().unwrap_or_default(),
             clean,
-            lossy: self.output.has_failed() || self.view.data.as_ref().is_some_and(|data| data.lost() > 0),
+            lossy: self.output.has_failed()
+                || self.view.data.as_ref().is_some_and(|data| data.lost() > 0)
+                || self.textfile.as_ref().is_some_and(Textfile::has_failed),
         }
     }
 

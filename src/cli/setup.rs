@@ -3,11 +3,13 @@
 use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use wsmon::{Monitor, Server, SettingsError, Style};
 
 use super::file::Appender;
 use super::plan::{Exit, Plan};
+use super::textfile::{self, Textfile};
 use super::{Failure, terminal};
 
 /// Opens a file for appending, if `path` names one. Errors name `option`.
@@ -17,6 +19,15 @@ pub fn open(path: &Option<PathBuf>, option: &str, plan: &Plan) -> Result<Option<
     match Appender::open(path, plan.rotate_size, keep) {
         Ok(file) => Ok(Some(file)),
         Err(error) => Err(Failure::io(&format!("{option} {}", path.display()), &error)),
+    }
+}
+
+/// Opens the file of `--textfile`.
+pub fn open_textfile(plan: &Plan, now: Instant) -> Result<Option<Textfile>, Failure> {
+    let Some(path) = &plan.textfile else { return Ok(None) };
+    match Textfile::open(path.clone(), plan.every.unwrap_or(textfile::INTERVAL), now) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) => Err(Failure::io(&format!("--textfile {}", path.display()), &error)),
     }
 }
 
@@ -54,6 +65,12 @@ fn failure(plan: &Plan, error: SettingsError) -> Failure {
 pub fn warn_of_useless_options(plan: &Plan) {
     if plan.time && !["simple", "compact"].contains(&plan.format) {
         log::warn!("--time has no effect: {} has times of its own, simple and compact have not", plan.format);
+    }
+    if !plan.thresholds.list().is_empty() && ["json", "jsonl", "csv"].contains(&plan.format) && !plan.check {
+        log::warn!("--warning and --critical have no effect: {} has no line for an alert, events has", plan.format);
+    }
+    if let Some(path) = plan.textfile.as_ref().filter(|path| path.extension() != Some("prom".as_ref())) {
+        log::warn!("--textfile {}: node_exporter reads only files whose name ends in .prom", path.display());
     }
     if plan.format == "json" && plan.only.as_ref().is_some_and(|only| only.names("state")) {
         log::warn!("--only state has no effect: json shows messages alone, jsonl and events show changes of state too");

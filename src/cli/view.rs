@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use wsmon::{Event, Format, Message, Processes, Raw, Style};
+use wsmon::{Event, Format, LevelChange, Message, Monitor, Now, Processes, Raw, Style};
 
 use super::file::Appender;
 use crate::cli::filter::Filter;
+use crate::cli::fleet::{Fleet, MessageCopy, own_message};
 
 /// Capacity above this is given back after each message.
 const KEPT_CAPACITY: usize = 64 << 10;
@@ -29,6 +30,8 @@ pub struct ViewOptions {
 pub struct View {
     pub options: ViewOptions,
     pub data: Option<Appender>,
+    /// Receives what is shown, `--only` or not; `None` where no option needs it.
+    pub fleet: Option<Box<Fleet>>,
     data_format: &'static Format,
     servers: Vec<ServerView>,
     /// The earliest time at which a held message is due.
@@ -60,6 +63,8 @@ struct HeldMessage {
     counts: bool,
     /// For the saved data; empty if none is kept.
     data_line: String,
+    /// For the fleet, if there is one.
+    copy: Option<MessageCopy>,
     received_at: Instant,
     due_at: Instant,
 }
@@ -69,7 +74,7 @@ impl View {
     pub fn new(options: ViewOptions, data: Option<Appender>, servers: usize) -> Self {
         let data_format = wsmon::format("jsonl").unwrap_or(options.format);
         let servers = (0..servers).map(|_| ServerView::default()).collect();
-        View { options, data, data_format, servers, next_due_at: None, saved: 0, text: String::new() }
+        View { options, data, fleet: None, data_format, servers, next_due_at: None, saved: 0, text: String::new() }
     }
 
     /// Shows and saves a message, or holds it. Each text for stdout, one or more whole lines, goes to `print`.
@@ -77,7 +82,12 @@ impl View {
         // What is due is older than this message, and goes out before it.
         self.release(message.received_mono, print);
         if matches!(message.raw, Raw::None) {
-            return self.show_state(message, print);
+            self.show_state(message, print);
+            // The end of a connection that is no longer needed is none to the rules.
+            if !self.count_reached(message.id) {
+                self.observe(message, message.received_mono, print);
+            }
+            return;
         }
         if self.count_reached(message.id) {
             return;
@@ -106,6 +116,7 @@ impl View {
             print(text);
         }
         servers[message.id].shown += u64::from(counts && (has_answer(&urgent) || !options.count_answers));
+        self.observe(&Message { events: &urgent, ..*message }, message.received_mono, print);
         if !self.count_reached(message.id) {
             self.hold(&Message { events: &paced, ..*message }, every, print);
         }
@@ -151,19 +162,66 @@ impl View {
             *saved += u64::from(data.write_line(text.trim_end_matches('\n'), message.received_mono));
         }
         text.shrink_to(KEPT_CAPACITY);
+        self.observe(message, message.received_mono, print);
+    }
+
+    /// Passes on what is shown at this time, and shows the alerts that the rules raise for it.
+    fn observe(&mut self, message: &Message<'_>, at: Instant, print: &mut dyn FnMut(&str)) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let changes = fleet.update(message, at);
+        self.servers[message.id].shown += u64::from(fleet.counts(message));
+        self.show_changes(&changes, Now { mono: at, wall: message.received_at }, print);
+    }
+
+    /// Shows alerts that rules have raised. They count like those of servers, one about all servers for each of them. Saved
+    /// data holds messages only.
+    fn show_changes(&mut self, changes: &[LevelChange], now: Now, print: &mut dyn FnMut(&str)) {
+        for change in changes {
+            let View { options, servers, text, .. } = self;
+            text.clear();
+            let events = [change.event()];
+            let message = own_message(change.id.unwrap_or(usize::MAX), &change.server, now, &events);
+            let counts = format_message(text, &message, options) && !options.count_answers;
+            if !text.is_empty() {
+                print(text);
+            }
+            let concerned = change.id.map_or(0..servers.len(), |id| id..id + 1);
+            servers[concerned].iter_mut().for_each(|server| server.shown += u64::from(counts));
+        }
+    }
+
+    /// Does what is due by the clock: shows held messages, and alerts.
+    pub fn tick(&mut self, monitor: &Monitor, print: &mut dyn FnMut(&str)) {
+        let now = monitor.now();
+        self.release(now.mono, print);
+        let Some(fleet) = &mut self.fleet else { return };
+        for id in fleet.read_pings(monitor) {
+            self.servers[id].shown += 1;
+        }
+        let mut changes = fleet.step(now.mono);
+        // The age of the latest sample grows after the count is reached, too.
+        changes.retain(|change| change.id.is_none_or(|id| !self.count_reached(id)));
+        self.show_changes(&changes, now, print);
     }
 
     /// Holds a message until it is due, which may be at once. It is formatted here already, because a message does not
     /// outlive the call.
     fn hold(&mut self, message: &Message<'_>, every: Duration, print: &mut dyn FnMut(&str)) {
-        let View { options, data, data_format, servers, .. } = self;
+        let View { options, data, data_format, servers, fleet, .. } = self;
         let received_at = message.received_mono;
         let pace = servers[message.id].pace(message.events);
         let due_at = pace.shown_at.map_or(received_at, |at| at + every);
-        let empty =
-            || HeldMessage { text: String::new(), counts: false, data_line: String::new(), received_at, due_at };
+        let empty = || HeldMessage {
+            text: String::new(),
+            counts: false,
+            data_line: String::new(),
+            copy: None,
+            received_at,
+            due_at,
+        };
         let held = pace.held.get_or_insert_with(empty);
         held.received_at = received_at;
+        held.copy = fleet.as_ref().map(|_| MessageCopy::of(message));
         held.text.clear();
         held.counts = format_message(&mut held.text, message, options) && !options.count_answers;
         if data.is_some() {
@@ -181,9 +239,8 @@ impl View {
         if self.next_due_at.is_none_or(|at| at > now) {
             return;
         }
-        let View { servers, data, saved, .. } = self;
         let mut due = Vec::new();
-        for server in servers.iter_mut() {
+        for server in self.servers.iter_mut() {
             for pace in [&mut server.samples, &mut server.process_lists] {
                 if let Some(held) = pace.held.take_if(|held| held.due_at <= now) {
                     pace.shown_at = Some(now);
@@ -197,17 +254,20 @@ impl View {
             if !held.text.is_empty() {
                 print(&held.text);
             }
-            if let Some(data) = data {
-                *saved += u64::from(data.write_line(&held.data_line, now));
+            if let Some(data) = &mut self.data {
+                self.saved += u64::from(data.write_line(&held.data_line, now));
+            }
+            if let Some(copy) = &held.copy {
+                self.observe(&copy.message(), now, print);
             }
         }
-        let held = servers.iter().flat_map(|server| [&server.samples.held, &server.process_lists.held]).flatten();
+        let held = self.servers.iter().flat_map(|server| [&server.samples.held, &server.process_lists.held]).flatten();
         self.next_due_at = held.map(|held| held.due_at).min();
     }
 
-    /// Returns the time at which `release` is due.
+    /// Returns the time at which `tick` is due.
     pub fn deadline(&self) -> Option<Instant> {
-        self.next_due_at
+        earliest(self.next_due_at, self.fleet.as_ref().and_then(|fleet| fleet.deadline()))
     }
 
     /// Returns true if as many messages of the server were shown as `--count` asks for.

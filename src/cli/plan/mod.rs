@@ -1,5 +1,6 @@
 //! The plan of a run: command line and environment together.
 
+mod check;
 mod server;
 
 use std::ffi::OsString;
@@ -7,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use log::LevelFilter;
-use wsmon::Server;
+use wsmon::{Server, Thresholds};
 
 use super::args::{self, Args};
 use super::logging;
@@ -41,6 +42,10 @@ pub struct Plan {
     pub every: Option<Duration>,
     /// `None`: everything.
     pub only: Option<Filter>,
+    /// `--warning` and `--critical`.
+    pub thresholds: Thresholds,
+    /// True for one look, whose result is printed in place of messages.
+    pub check: bool,
     pub color: When,
     pub glyphs: Glyphs,
     pub save_data: Option<PathBuf>,
@@ -48,6 +53,7 @@ pub struct Plan {
     pub rotate_size: Option<u64>,
     pub rotate_keep: u64,
     pub fsync: bool,
+    pub textfile: Option<PathBuf>,
     /// Limit of the bytes that wait for the reader of stdout.
     pub queue: usize,
     pub when_full: WhenFull,
@@ -75,12 +81,15 @@ impl Default for Plan {
             time: false,
             every: None,
             only: None,
+            thresholds: Thresholds::default(),
+            check: false,
             color: When::Auto,
             glyphs: Glyphs::Auto,
             save_data: None,
             rotate_size: Some(10 << 20),
             rotate_keep: 5,
             fsync: false,
+            textfile: None,
             queue: 1 << 20,
             when_full: WhenFull::Drop,
             duration: None,
@@ -114,14 +123,14 @@ pub enum Glyphs {
 pub enum Exit {
     /// Help or version: to stdout, status 0.
     Asked(String),
-    /// A usage error: to stderr, status 2.
+    /// A usage error, by its reason in one line: to stderr, status 2; with `--check` to stdout, status 3.
     Usage(String),
 }
 
 impl Exit {
-    /// Formats a usage error. Escapes `why`, which may quote the command line.
+    /// Escapes the reason, which may quote the command line.
     pub fn usage(why: &str) -> Exit {
-        Exit::Usage(format!("wsmon: {}\ntry wsmon --help\n", wsmon::escape(why)))
+        Exit::Usage(wsmon::escape(why).into_owned())
     }
 }
 
@@ -141,6 +150,7 @@ const SETTERS: &[PlanSetter] = &[
     ("--save-data", None, |plan, text| put(&mut plan.save_data, file(text).map(Some))),
     ("--rotate-size", None, |plan, text| put(&mut plan.rotate_size, units::size_or_none(text))),
     ("--rotate-keep", None, |plan, text| put(&mut plan.rotate_keep, units::number(text))),
+    ("--textfile", None, |plan, text| put(&mut plan.textfile, file(text).map(Some))),
     ("--queue", None, |plan, text| put(&mut plan.queue, units::memory_size(text))),
     ("--when-full", None, |plan, text| put(&mut plan.when_full, when_full(text))),
     ("--duration", None, |plan, text| put(&mut plan.duration, units::duration_or_none(text))),
@@ -175,6 +185,7 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     for setter in SETTERS {
         read_option(plan, setter, args.text(setter.0), env)?;
     }
+    read_thresholds(plan, args)?;
     let servers = plan.uris.len().max(1);
     if plan.require.is_some_and(|required| required > servers) {
         let s = if servers == 1 { "" } else { "s" };
@@ -182,6 +193,9 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
             "--require '{}': this run has {servers} server{s}",
             args.text("--require").unwrap_or_default()
         ));
+    }
+    if args.check {
+        check::apply(plan, args)?;
     }
     let switch = match (args.quiet, args.verbose) {
         (true, _) => Some("warning"),
@@ -202,13 +216,24 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     (plan.fsync, plan.stats, plan.insecure, plan.time) = (args.fsync, args.stats, args.insecure, args.time);
     plan.has_requests = !args.request.is_empty();
     plan.no_reconnect = args.no_reconnect || args.max_reconnects.as_deref().map(units::number) == Some(Ok(0));
-    let mut server = server::apply(Server::default(), args)?.verbose(plan.log_level >= LevelFilter::Debug);
+    let mut server = server::apply(check::server(plan, args), args)?.verbose(plan.log_level >= LevelFilter::Debug);
     let token = if args.token_file.is_none() { variable("$MONITORING_TOKEN", env)? } else { None };
     if let Some(token) = token {
         refuse_shared_credential(plan, "$MONITORING_TOKEN")?;
         server = server.token(token);
     }
     plan.server = server;
+    Ok(())
+}
+
+/// Reads the rules. The errors name the item that is wrong.
+fn read_thresholds(plan: &mut Plan, args: &Args) -> Result<(), String> {
+    for list in &args.warning {
+        plan.thresholds.add_warnings(list).map_err(|error| format!("--warning {error}"))?;
+    }
+    for list in &args.critical {
+        plan.thresholds.add_criticals(list).map_err(|error| format!("--critical {error}"))?;
+    }
     Ok(())
 }
 

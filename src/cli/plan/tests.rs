@@ -20,10 +20,9 @@ fn good(line: &str) -> Plan {
 /// The first line of a usage error.
 fn usage(result: Result<Plan, Exit>) -> String {
     match result {
-        Err(Exit::Usage(text)) => {
-            let why = text.strip_suffix("\ntry wsmon --help\n").expect(&text);
-            assert!(!why.contains('\n'), "{text}");
-            why.to_owned()
+        Err(Exit::Usage(why)) => {
+            assert!(!why.contains('\n'), "{why}");
+            format!("wsmon: {why}")
         }
         other => panic!("no usage error: {other:?}"),
     }
@@ -47,12 +46,15 @@ fn the_defaults_are_those_of_the_contract() {
         format: "simple",
         every: None,
         only: None,
+        thresholds: Thresholds::default(),
+        check: false,
         color: When::Auto,
         glyphs: Glyphs::Auto,
         save_data: None,
         rotate_size: Some(10 << 20),
         rotate_keep: 5,
         fsync: false,
+        textfile: None,
         queue: 1 << 20,
         when_full: WhenFull::Drop,
         duration: None,

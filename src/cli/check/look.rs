@@ -1,0 +1,32 @@
+//! Collects the outcome of a check from the monitor.
+
+use wsmon::{Fault, Monitor};
+
+use super::Look;
+use crate::cli::fleet::Fleet;
+
+/// Returns the outcome for each server, for `fleet` as it was before the connections were closed. `waited` is the time
+/// that the check had; `is_complete` tells which servers sent all that was asked for.
+pub fn look(monitor: &Monitor, fleet: &Fleet, waited: &str, is_complete: &dyn Fn(usize) -> bool) -> Vec<Look> {
+    let mut looks = Vec::new();
+    for id in 0..monitor.len() {
+        let checked = fleet.checked(id);
+        let failure = if is_complete(id) { None } else { failure(monitor, fleet, id, waited) };
+        let undecoded = monitor.statistics_of(id).undecoded > 0 && !checked.has_content;
+        looks.push(Look { id, failure, undecoded, at: checked.judged_at.unwrap_or(monitor.now().mono) });
+    }
+    looks
+}
+
+/// Returns the reason for which a server delivered nothing, or has not delivered all and is gone.
+fn failure(monitor: &Monitor, fleet: &Fleet, id: usize, waited: &str) -> Option<String> {
+    if fleet.board.get(id).is_some_and(|row| row.is_up()) {
+        return monitor.nothing_delivered(id);
+    }
+    match monitor.last_disconnect(id) {
+        // The end of the check ended a dial.
+        Some(why) if why.fault == Some(Fault::Stopped) => Some(format!("no answer within {waited}: {why}")),
+        Some(why) => Some(why.to_string()),
+        None => monitor.nothing_delivered(id),
+    }
+}

@@ -1,0 +1,185 @@
+//! The latest values of all servers and the rules over them, for the options that need them: `--warning`, `--critical`,
+//! `--check`, `--textfile`. Without these options there is no [`Fleet`], and messages cost nothing here.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use wsmon::{
+    Board, Change, ClientState, Event, LevelChange, Message, Monitor, Now, Quantity, Raw, Rules, Thresholds,
+    push_exposition,
+};
+
+use super::plan::Plan;
+
+/// The board, and who looks at it.
+pub struct Fleet {
+    pub board: Board,
+    /// `None` for a check, which judges the values once at the end.
+    rules: Option<Rules>,
+    /// Progress of a check; empty if there is none.
+    checked: Vec<CheckedServer>,
+    /// The values that a sample must carry to count in a check.
+    required: Vec<Quantity>,
+    /// Answered pings that the board knows of, by server. Empty if no rule is about pings.
+    pings: Vec<u64>,
+    /// True if a message came since the last exposition.
+    changed: bool,
+}
+
+/// Progress of a check of one server.
+#[derive(Clone, Default)]
+pub struct CheckedServer {
+    /// The time of the latest sample that counts: the server is judged by its values then.
+    pub judged_at: Option<Instant>,
+    /// Content was decoded.
+    pub has_content: bool,
+}
+
+impl Fleet {
+    /// Creates the board with a row for each server; `None` if no option needs it.
+    pub fn new(plan: &Plan, monitor: &Monitor) -> Option<Box<Fleet>> {
+        let thresholds = plan.thresholds.list();
+        if !plan.check && plan.textfile.is_none() && thresholds.is_empty() {
+            return None;
+        }
+        let mut board = Board::default();
+        for id in 0..monitor.len() {
+            board.add(id, monitor.label(id));
+        }
+        let needs_pings = thresholds.iter().any(|threshold| threshold.subject.quantity == Quantity::Ping);
+        Some(Box::new(Fleet {
+            board,
+            rules: (!plan.check).then(|| Rules::new(plan.thresholds.clone())),
+            checked: vec![CheckedServer::default(); if plan.check { monitor.len() } else { 0 }],
+            required: required(&plan.thresholds),
+            pings: vec![0; if needs_pings { monitor.len() } else { 0 }],
+            changed: false,
+        }))
+    }
+
+    /// Updates the board with a message that is shown at this time. Returns the changes of levels; in a check there are
+    /// none.
+    pub fn update(&mut self, message: &Message<'_>, at: Instant) -> Vec<LevelChange> {
+        self.board.update(message);
+        self.changed = true;
+        self.step(at)
+    }
+
+    /// Returns true if a message, which the board knows already, counts in a check.
+    pub fn counts(&mut self, message: &Message<'_>) -> bool {
+        let Some(checked) = self.checked.get_mut(message.id) else { return false };
+        let is_understood = |event: &Event<'_>| event.is_content() && !matches!(event, Event::Unknown(_));
+        checked.has_content |= message.events.iter().any(is_understood);
+        let is_measured = |event: &Event<'_>| matches!(event, Event::Sample(_) | Event::Processes(_));
+        message.events.iter().any(is_measured) && self.judge(message.id, message.received_mono)
+    }
+
+    /// Marks the server as judged if all required values are known.
+    fn judge(&mut self, id: usize, now: Instant) -> bool {
+        let Some(row) = self.board.get(id) else { return false };
+        let is_process_count = |quantity: &Quantity| matches!(quantity, Quantity::Failed | Quantity::Running);
+        let has_sample = row.sample_at().is_some() || self.required.iter().any(is_process_count);
+        let is_complete = has_sample && self.required.iter().all(|&quantity| row.value(quantity, now).is_some());
+        if is_complete && let Some(checked) = self.checked.get_mut(id) {
+            checked.judged_at = Some(now);
+        }
+        is_complete
+    }
+
+    /// Reads the latest round trips. Returns the servers of a check that only waited for them.
+    pub fn read_pings(&mut self, monitor: &Monitor) -> Vec<usize> {
+        let mut complete = Vec::new();
+        for id in 0..self.pings.len() {
+            let pings = monitor.pings(id);
+            if std::mem::replace(&mut self.pings[id], pings.samples) == pings.samples {
+                continue;
+            }
+            let is_first = self.board.get(id).is_some_and(|row| row.value(Quantity::Ping, monitor.now().mono).is_none());
+            self.board.set_ping(id, std::time::Duration::from_secs_f64(pings.last / 1000.0));
+            if is_first && !self.checked.is_empty() && self.judge(id, monitor.now().mono) {
+                complete.push(id);
+            }
+        }
+        complete
+    }
+
+    /// Evaluates the rules. Returns the changes of levels.
+    pub fn step(&mut self, now: Instant) -> Vec<LevelChange> {
+        self.rules.as_mut().map(|rules| rules.step(now, &mut self.board)).unwrap_or_default()
+    }
+
+    /// Returns the time at which `step` is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.rules.as_ref().and_then(Rules::deadline)
+    }
+
+    /// Returns the progress of a check of a server.
+    pub fn checked(&self, id: usize) -> CheckedServer {
+        self.checked.get(id).cloned().unwrap_or_default()
+    }
+
+    /// Returns true if something has changed since the last exposition.
+    pub fn has_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Returns true once every server has delivered or failed.
+    pub fn is_settled(&self, now: Instant) -> bool {
+        self.board.rows().all(|(_, row)| row.is_settled(now))
+    }
+
+    /// Returns the board in Prometheus' text format.
+    pub fn exposition(&mut self, monitor: &Monitor) -> String {
+        self.changed = false;
+        for id in 0..monitor.len() {
+            self.board.set_dialect(id, monitor.dialect(id));
+        }
+        let mut text = String::new();
+        push_exposition(&mut text, &self.board, &|id| monitor.statistics_of(id));
+        text
+    }
+
+    /// Enters every server as disconnected: the program ends, and their values are no longer looked after.
+    pub fn disconnect_all(&mut self, now: Now) {
+        let rows: Vec<_> = self.board.rows().map(|(id, row)| (id, Arc::clone(row.label()), row.state())).collect();
+        for (id, label, from) in rows {
+            let to = ClientState::Disconnected;
+            let change = Change { from, to, why: String::new(), retry_in: None, attempts: 0 };
+            self.board.update(&own_message(id, &label, now, &[Event::State(change)]));
+        }
+    }
+}
+
+/// A message that is kept for later, without its text.
+pub struct MessageCopy {
+    id: usize,
+    server: Arc<str>,
+    received_at: Now,
+    events: Vec<Event<'static>>,
+}
+
+impl MessageCopy {
+    pub fn of(message: &Message<'_>) -> Self {
+        MessageCopy {
+            id: message.id,
+            server: Arc::clone(message.server),
+            received_at: Now { mono: message.received_mono, wall: message.received_at },
+            events: message.events.iter().map(|event| event.clone().into_owned()).collect(),
+        }
+    }
+
+    pub fn message(&self) -> Message<'_> {
+        own_message(self.id, &self.server, self.received_at, &self.events)
+    }
+}
+
+/// Returns a message of the client itself.
+pub fn own_message<'a>(id: usize, server: &'a Arc<str>, at: Now, events: &'a [Event<'a>]) -> Message<'a> {
+    Message { server, id, received_at: at.wall, received_mono: at.mono, kind: "", raw: Raw::None, events }
+}
+
+/// Returns the quantities that rules with a NAME are about. A RANGE alone applies to the metrics that a server sends.
+fn required(thresholds: &Thresholds) -> Vec<Quantity> {
+    let named = thresholds.list().iter().filter(|threshold| threshold.rules().any(|rule| !rule.unnamed));
+    named.map(|threshold| threshold.subject.quantity).collect()
+}
