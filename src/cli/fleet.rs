@@ -70,7 +70,10 @@ impl Fleet {
         let Some(checked) = self.checked.get_mut(message.id) else { return false };
         let is_understood = |event: &Event<'_>| event.is_content() && !matches!(event, Event::Unknown(_));
         checked.has_content |= message.events.iter().any(is_understood);
-        let is_measured = |event: &Event<'_>| matches!(event, Event::Sample(_) | Event::Processes(_));
+        let is_measured = |event: &Event<'_>| match event {
+            Event::Sample(sample) => !sample.is_empty(),
+            event => matches!(event, Event::Processes(_)),
+        };
         message.events.iter().any(is_measured) && self.judge(message.id, message.received_mono)
     }
 
@@ -94,7 +97,8 @@ impl Fleet {
             if std::mem::replace(&mut self.pings[id], pings.samples) == pings.samples {
                 continue;
             }
-            let is_first = self.board.get(id).is_some_and(|row| row.value(Quantity::Ping, monitor.now().mono).is_none());
+            let is_first =
+                self.board.get(id).is_some_and(|row| row.value(Quantity::Ping, monitor.now().mono).is_none());
             self.board.set_ping(id, std::time::Duration::from_secs_f64(pings.last / 1000.0));
             if is_first && !self.checked.is_empty() && self.judge(id, monitor.now().mono) {
                 complete.push(id);

@@ -192,12 +192,15 @@ impl View {
 
     /// Does what is due by the clock: shows held messages, and alerts.
     pub fn tick(&mut self, monitor: &Monitor, print: &mut dyn FnMut(&str)) {
-        let now = monitor.now();
-        self.release(now.mono, print);
-        let Some(fleet) = &mut self.fleet else { return };
-        for id in fleet.read_pings(monitor) {
+        for id in self.fleet.as_mut().map(|fleet| fleet.read_pings(monitor)).unwrap_or_default() {
             self.servers[id].shown += 1;
         }
+        self.tick_at(monitor.now(), print);
+    }
+
+    fn tick_at(&mut self, now: Now, print: &mut dyn FnMut(&str)) {
+        self.release(now.mono, print);
+        let Some(fleet) = &mut self.fleet else { return };
         let mut changes = fleet.step(now.mono);
         // The age of the latest sample grows after the count is reached, too.
         changes.retain(|change| change.id.is_none_or(|id| !self.count_reached(id)));
@@ -342,6 +345,8 @@ fn format_message(out: &mut String, message: &Message<'_>, options: &ViewOptions
     message.is_content() && out.len() > start
 }
 
+#[cfg(test)]
+mod rules_tests;
 #[cfg(test)]
 mod tests {
     use super::*;

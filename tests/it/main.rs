@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod check;
 mod client;
 mod data;
 mod dialects;
@@ -19,10 +20,12 @@ mod messages;
 mod reconnection;
 mod recorded;
 mod refusals;
+mod rules;
 mod self_test;
 mod several;
 mod signals;
 mod state;
 mod streams;
 mod sysmedic;
+mod textfile;
 mod usage;

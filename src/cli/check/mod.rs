@@ -177,7 +177,8 @@ impl Judge<'_> {
 
     /// Returns the status of a server that delivered nothing. Where there is a rule on `up`, it decides.
     fn failure_status(&self) -> Status {
-        let mut on_up = self.thresholds.iter().filter(|threshold| threshold.subject.quantity == Quantity::Up).peekable();
+        let mut on_up =
+            self.thresholds.iter().filter(|threshold| threshold.subject.quantity == Quantity::Up).peekable();
         if on_up.peek().is_none() {
             return Status::Critical;
         }
@@ -191,7 +192,10 @@ impl Judge<'_> {
             let subjects = self.thresholds.iter().map(|threshold| threshold.subject);
             subjects.filter(|subject| subject.aggregate.is_none()).any(|of| of.quantity == Quantity::Metric(metric))
         };
-        SHOWN.into_iter().filter(move |&metric| !is_ruled(metric)).filter_map(|metric| Some((metric, row.metric(metric)?)))
+        SHOWN
+            .into_iter()
+            .filter(move |&metric| !is_ruled(metric))
+            .filter_map(|metric| Some((metric, row.metric(metric)?)))
     }
 
     /// Judges the values over all servers. Appends their performance data.
@@ -296,6 +300,17 @@ fn missing(threshold: &Threshold) -> Option<Finding> {
 
 /// Returns the text without the characters that have a meaning in the result of a check: `|` and control characters.
 fn plain(text: &str) -> String {
-    let replaced: String = text.chars().map(|c| if c == '|' { '/' } else if c.is_control() { ' ' } else { c }).collect();
+    let replaced: String = text
+        .chars()
+        .map(|c| {
+            if c == '|' {
+                '/'
+            } else if c.is_control() {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect();
     wsmon::escape(&replaced).into_owned()
 }

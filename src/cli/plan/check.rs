@@ -76,3 +76,61 @@ fn refuse_holds(plan: &Plan) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::plan::{Exit, plan};
+    use std::ffi::OsString;
+
+    fn read(line: &str) -> Result<Plan, String> {
+        let env = |name: &str| (name == "MONITORING_FORMAT").then(|| OsString::from("json"));
+        match plan(&mut line.split_whitespace().map(OsString::from), &env) {
+            Ok(plan) => Ok(*plan),
+            Err(Exit::Usage(why) | Exit::Asked(why)) => Err(why),
+        }
+    }
+
+    #[test]
+    fn what_is_implied_gives_way_to_what_is_given() {
+        let implied = read("--check").unwrap();
+        assert_eq!((implied.duration, implied.count), (Some(DURATION), Some(1)));
+        assert_eq!((implied.log_level, implied.server), (LevelFilter::Off, Server::default().max_reconnects(Some(0))));
+        let given = read("--check -t 3 -n 2 --max-reconnects 5 -v").unwrap();
+        assert_eq!((given.duration, given.count), (Some(Duration::from_secs(3)), Some(2)));
+        let server = Server::default().max_reconnects(Some(5)).verbose(true);
+        assert_eq!((given.log_level, given.server), (LevelFilter::Debug, server));
+        assert_eq!(read("--check -d 0").unwrap().duration, None);
+        assert_eq!(read("--check --every 10").unwrap().duration, Some(Duration::from_secs(20)));
+        assert_eq!(read("--check --log-file f").unwrap().log_level, LevelFilter::Info);
+    }
+
+    #[test]
+    fn pings_come_often_enough_for_a_rule_about_them() {
+        let server = Server::default().max_reconnects(Some(0));
+        let often = server.clone().ping_interval(Some(PING_INTERVAL));
+        assert_eq!(read("--check -w ping=0.1").unwrap().server, often);
+        assert_eq!(read("--check -c ping.max=0.1").unwrap().server, often);
+        let given = server.ping_interval(Some(Duration::from_secs(5)));
+        assert_eq!(read("--check -w ping=1 --ping-interval 5").unwrap().server, given);
+        assert_eq!(read("-w ping=1").unwrap().server, Server::default());
+    }
+
+    #[test]
+    fn what_a_check_cannot_do_is_refused() {
+        for option in ["--format json", "--only alert", "--time", "--stats", "--save-data f", "--textfile f"] {
+            let (name, _) = option.split_once(' ').unwrap_or((option, ""));
+            let why = format!("{name} and --check exclude each other: a check prints its result and nothing else");
+            assert_eq!(read(&format!("--check {option}")), Err(why));
+        }
+        let why = read("--check --require 1").unwrap_err();
+        assert_eq!(why, "--require and --check exclude each other: write -c up.sum=N:");
+        for (rules, why) in [
+            ("-w cpu=80/5m", "--warning 'cpu=80/5m': with --check nothing lasts, leave out '/5m'"),
+            ("-w cpu=80 -c 90/0", "--critical 'cpu=90/0': with --check nothing lasts, leave out '/0'"),
+            ("-c up=1:,cpu=x", "--critical 'cpu=x': 'x' is not a number such as 80 or 7.5"),
+        ] {
+            assert_eq!(read(&format!("--check {rules}")), Err(why.to_owned()));
+        }
+    }
+}

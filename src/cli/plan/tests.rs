@@ -121,6 +121,13 @@ const CASES: &[Case] = &[
     ("--format", "jsonl", |plan| plan.format = "jsonl"),
     ("--every", "10", |plan| plan.every = Some(secs(10))),
     ("--only", "sample,logs", |plan| plan.only = Filter::read("sample,logs").ok()),
+    ("--warning", "cpu=80", |plan| plan.thresholds.add_warnings("cpu=80").unwrap()),
+    ("--critical", "90/5m", |plan| plan.thresholds.add_criticals("90/5m").unwrap()),
+    ("--check", "", |plan| {
+        (plan.check, plan.count, plan.duration, plan.log_level) = (true, Some(1), Some(secs(10)), LevelFilter::Off);
+        set(plan, |server| server.max_reconnects(Some(0)));
+    }),
+    ("--textfile", "x.prom", |plan| plan.textfile = Some("x.prom".into())),
     ("--color", "always", |plan| plan.color = When::Always),
     ("--no-color", "", |plan| plan.color = When::Never),
     ("--time", "", |plan| plan.time = true),
@@ -189,6 +196,7 @@ fn a_wrong_value_is_an_error_that_names_option_and_value() {
         "--only",
         "--save-data",
         "--log-file",
+        "--textfile",
         "--token-file",
         "--subprotocol",
         "--subscribe",

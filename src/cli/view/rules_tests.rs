@@ -1,0 +1,150 @@
+//! Alerts of rules and the counting of a check, on a simulated clock.
+
+use super::*;
+use crate::cli::plan::Plan;
+use std::sync::Arc;
+use std::time::SystemTime;
+use wsmon::{Change, ClientState, Metric, Notice, Sample, Server};
+
+struct Scene {
+    view: View,
+    start: Instant,
+    out: String,
+}
+
+impl Scene {
+    /// Views that watch two servers, `a` and `b`, with these rules.
+    fn new(format: &str, filter: &str, criticals: &str, change: impl FnOnce(&mut Plan)) -> Scene {
+        let mut plan = Plan::default();
+        plan.thresholds.add_criticals(criticals).unwrap();
+        change(&mut plan);
+        let mut monitor = Monitor::new().unwrap();
+        for label in ["a", "b"] {
+            monitor.add(Server::default().label(label)).unwrap();
+        }
+        let filter = match plan.check {
+            true => Some(Filter::nothing()),
+            false => (!filter.is_empty()).then(|| Filter::read(filter).unwrap()),
+        };
+        let format = wsmon::format(format).unwrap();
+        let style = Style { labels: true, ..Style::default() };
+        let options = ViewOptions { format, style, every: plan.every, filter, count: plan.count, count_answers: false };
+        let mut view = View::new(options, None, 2);
+        view.fleet = Fleet::new(&plan, &monitor);
+        Scene { view, start: Instant::now(), out: String::new() }
+    }
+
+    /// Shows an event of a server so many seconds after the start. Returns the output without its times.
+    fn say(&mut self, seconds: f64, id: usize, event: Event<'_>) -> String {
+        let server: Arc<str> = ["a", "b"][id].into();
+        let mono = self.start + Duration::from_secs_f64(seconds);
+        let raw = if matches!(event, Event::State(_)) { Raw::None } else { Raw::Json("{}") };
+        let (now, events) = (Now { mono, wall: SystemTime::UNIX_EPOCH }, [event]);
+        let message = Message { raw, ..own_message(id, &server, now, &events) };
+        self.view.show(&message, &mut |text| self.out.push_str(text));
+        self.taken()
+    }
+
+    fn cpu(&mut self, seconds: f64, id: usize, value: f64) -> String {
+        self.say(seconds, id, Event::Sample(Box::new(Sample::from_metrics([(Metric::Cpu, value)]))))
+    }
+
+    fn state(&mut self, seconds: f64, id: usize, to: ClientState) -> String {
+        let from = ClientState::Connecting;
+        self.say(seconds, id, Event::State(Change { from, to, why: String::new(), retry_in: None, attempts: 0 }))
+    }
+
+    /// Does what is due then. `None` if nothing is.
+    fn wait_until(&mut self, seconds: f64) -> Option<String> {
+        let now = Now { mono: self.start + Duration::from_secs_f64(seconds), wall: SystemTime::UNIX_EPOCH };
+        self.view.deadline().filter(|at| *at <= now.mono)?;
+        self.view.tick_at(now, &mut |text| self.out.push_str(text));
+        Some(self.taken())
+    }
+
+    fn taken(&mut self) -> String {
+        std::mem::take(&mut self.out).replace(" 1970-01-01T00:00:00Z", "")
+    }
+
+    fn shown(&self) -> [u64; 2] {
+        [self.view.shown(0), self.view.shown(1)]
+    }
+}
+
+#[test]
+fn an_alert_follows_the_sample_that_raises_it_and_counts() {
+    let mut scene = Scene::new("simple", "", "cpu=90", |_| {});
+    assert_eq!(scene.cpu(0.0, 0, 95.0), "a: CPU:  95.0%\na: [ALERT] CRITICAL cpu 95.0% (90)\n");
+    assert_eq!(scene.cpu(1.0, 0, 96.0), "a: CPU:  96.0%\n");
+    assert_eq!(scene.cpu(2.0, 0, 5.0), "a: CPU:   5.0%\na: [ALERT] cpu: back to normal\n");
+    assert_eq!(scene.shown(), [5, 0]);
+}
+
+#[test]
+fn the_filter_applies_to_alerts_but_not_to_the_values_that_rules_look_at() {
+    let mut scene = Scene::new("simple", "alert", "cpu=90,up=1:", |_| {});
+    assert_eq!(scene.cpu(0.0, 1, 95.0), "b: [ALERT] CRITICAL cpu 95.0% (90)\n");
+    assert_eq!(scene.state(1.0, 0, ClientState::Error), "a: [ALERT] CRITICAL up 0 (1:)\n");
+    assert_eq!(scene.shown(), [1, 1]);
+    let mut scene = Scene::new("simple", "sample", "cpu=90", |_| {});
+    assert_eq!(scene.cpu(0.0, 1, 95.0), "b: CPU:  95.0%\n");
+}
+
+#[test]
+fn an_alert_about_all_servers_counts_for_each_of_them() {
+    let mut scene = Scene::new("simple", "alert", "cpu.mean=90", |plan| plan.count = Some(1));
+    assert_eq!(scene.cpu(0.0, 0, 95.0), "");
+    assert_eq!(scene.cpu(0.0, 1, 96.0), "*: [ALERT] CRITICAL cpu.mean 95.5% (90)\n");
+    assert!(scene.view.count_reached(0) && scene.view.count_reached(1));
+}
+
+#[test]
+fn holds_end_by_the_clock() {
+    let mut scene = Scene::new("simple", "alert", "cpu=90/5m", |_| {});
+    assert_eq!(scene.cpu(0.0, 0, 95.0) + &scene.cpu(200.0, 0, 91.0), "");
+    assert_eq!(scene.wait_until(299.0), None);
+    assert_eq!(scene.wait_until(300.0).as_deref(), Some("a: [ALERT] CRITICAL cpu 91.0% (90)\n"));
+}
+
+#[test]
+fn rules_look_at_the_samples_that_every_lets_through() {
+    let mut scene = Scene::new("simple", "", "cpu=90", |plan| plan.every = Some(Duration::from_secs(10)));
+    assert_eq!(scene.cpu(0.0, 0, 1.0), "a: CPU:   1.0%\n");
+    assert_eq!(scene.cpu(1.0, 0, 99.0) + &scene.cpu(2.0, 0, 2.0) + &scene.cpu(9.0, 0, 95.0), "");
+    let due = "a: CPU:  95.0%\na: [ALERT] CRITICAL cpu 95.0% (90)\n";
+    assert_eq!((scene.wait_until(9.9), scene.wait_until(10.0).as_deref()), (None, Some(due)));
+}
+
+#[test]
+fn a_server_whose_count_is_reached_raises_no_more_alerts() {
+    let mut scene = Scene::new("simple", "", "up=1:,age=60,cpu=90", |plan| plan.count = Some(1));
+    assert_eq!(scene.cpu(0.0, 0, 95.0), "a: CPU:  95.0%\na: [ALERT] CRITICAL cpu 95.0% (90)\n");
+    assert_eq!(scene.state(1.0, 0, ClientState::Disconnected) + &scene.cpu(2.0, 0, 5.0), "");
+    assert_eq!(scene.wait_until(100.0).unwrap_or_default(), "");
+}
+
+#[test]
+fn formats_of_whole_messages_have_no_line_for_alerts_of_rules() {
+    for (format, lines) in [("json", 1), ("jsonl", 1), ("csv", 1), ("events", 2), ("influx", 2), ("compact", 2)] {
+        let mut scene = Scene::new(format, "", "cpu=90", |_| {});
+        let out = scene.cpu(0.0, 0, 95.0);
+        let lines_of = if format == "json" { 1 } else { out.lines().count() };
+        assert_eq!((lines_of, scene.shown()[0]), (lines, lines as u64), "{format}: {out}");
+    }
+}
+
+#[test]
+fn a_check_counts_samples_once_every_named_value_is_there_and_prints_nothing() {
+    let check = |plan: &mut Plan| (plan.check, plan.count) = (true, Some(1));
+    for (criticals, counts) in [("up=1:", [1, 1]), ("80,cpu=5", [1, 1]), ("memory=5", [0, 0]), ("cpu.max=5", [1, 1])] {
+        let mut scene = Scene::new("simple", "", criticals, check);
+        scene.state(0.0, 0, ClientState::Connected);
+        scene.state(0.0, 1, ClientState::Connected);
+        let greeting = Notice { text: "hi".into(), greeting: true, ..Notice::default() };
+        assert_eq!(scene.say(0.5, 0, Event::Notice(greeting)), "");
+        assert_eq!(scene.say(0.6, 0, Event::Notice(Notice::default())), "");
+        assert_eq!(scene.shown(), [0, 0]);
+        assert_eq!(scene.cpu(1.0, 0, 95.0) + &scene.cpu(1.0, 1, 1.0), "");
+        assert_eq!(scene.shown(), counts, "{criticals}");
+    }
+}
