@@ -255,7 +255,7 @@ options! {
     /// write each saved line to the disk before going on
     switch fsync: bool;
 
-    /// keep the latest values in FILE.prom, for Prometheus' node_exporter
+    /// keep the latest values in FILE, whose name ends in .prom, for Prometheus' node_exporter
     option textfile: Option<String>, value "FILE";
 
     /// buffer for messages that the reader of stdout has not read yet (default 1M)
