@@ -53,6 +53,26 @@ fn a_self_signed_certificate_is_refused_without_a_retry_and_the_way_out_named() 
 }
 
 #[test]
+fn an_intermediate_or_the_servers_own_certificate_as_ca_file_is_explained() {
+    let intermediate = CertificateSpec {
+        common_name: "Intermediate",
+        is_authority: true,
+        issuer: Some(authority()),
+        ..CertificateSpec::default()
+    };
+    let intermediate = intermediate.issue();
+    let spec = CertificateSpec { names: &["127.0.0.1"], issuer: Some(&intermediate), ..CertificateSpec::default() };
+    let (inner, issued) = (sample_server(), spec.issue());
+    let server = tls(&ServerConfig::new(&issued), &inner);
+    for certificate in [&intermediate, &issued] {
+        let ca = file("partial-ca.pem", certificate.cert_pem());
+        assert_gave_up(&watch(&wss(&server), &["--ca-file", text(&ca)]), &["--ca-file must hold the root certificate"]);
+    }
+    let both = file("whole-ca.pem", intermediate.cert_pem() + &authority().cert_pem());
+    assert_shows_sample(&watch(&wss(&server), &["--ca-file", text(&both)]));
+}
+
+#[test]
 fn an_expired_certificate_is_refused_without_a_retry() {
     let inner = sample_server();
     let server = tls(&ServerConfig::new(&dated((-2, -1))), &inner);

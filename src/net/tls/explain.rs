@@ -20,6 +20,8 @@ pub struct LocalSide {
     pub has_cert: bool,
     /// True if other certificates than the system's are trusted.
     pub has_ca_file: bool,
+    /// True if no certificates of the system were found.
+    pub lacks_roots: bool,
 }
 
 /// Upper bound on the bytes quoted of what is not TLS.
@@ -121,7 +123,6 @@ fn verification_error(result: &str, name: &str, side: LocalSide, wall: SystemTim
     // OpenSSL 3.6 adds "or the system clock is incorrect".
     let is_early = result.starts_with("certificate is not yet valid");
     let kind = if is_early { TlsErrorKind::NotYetValid } else { TlsErrorKind::Final };
-    let other = if side.has_ca_file { "the right one" } else { "its certificate" };
     let text = match result {
         _ if is_early => {
             format!("the server's certificate is not yet valid: the date here is {}, is the clock right?", date(wall))
@@ -135,16 +136,28 @@ fn verification_error(result: &str, name: &str, side: LocalSide, wall: SystemTim
         "self-signed certificate" | "self signed certificate" => {
             "the server's certificate is self-signed: if it is the right one, give it with --ca-file".into()
         }
-        _ if result.contains("certificate chain") => {
-            format!("the server's certificate comes from an unknown authority: give {other} with --ca-file")
-        }
-        _ if result.starts_with("unable to") => format!(
-            "the server's certificate comes from an unknown issuer: give {other} with --ca-file, or let the server \
-             send the intermediate certificates"
-        ),
+        _ if result.contains("certificate chain") || result.starts_with("unable to") => unknown_issuer(result, side),
         _ => format!("the server's certificate is not accepted: {}", escape(result)),
     };
     TlsError { text, kind }
+}
+
+/// Explains that no trusted authority has issued the certificate. OpenSSL's flag by which any certificate in `--ca-file`
+/// would do, X509_V_FLAG_PARTIAL_CHAIN, cannot be set through native-tls.
+fn unknown_issuer(result: &str, side: LocalSide) -> String {
+    if side.lacks_roots {
+        return "no certificates of authorities were found on this machine, so none of a server can be checked: install \
+                ca-certificates, or give the authority's with --ca-file"
+            .into();
+    }
+    let issuer = if result.contains("chain") { "authority" } else { "issuer" };
+    let way_out = if side.has_ca_file {
+        "--ca-file must hold the root certificate of its authority, an intermediate or the server's own is not enough"
+    } else {
+        "give the root certificate of its authority with --ca-file"
+    };
+    let or = if issuer == "issuer" { ", or let the server send the intermediate certificates" } else { "" };
+    format!("the server's certificate comes from an unknown {issuer}: {way_out}{or}")
 }
 
 /// Explains a TLS alert, or a local error, that is not about the server's certificate.
@@ -218,7 +231,7 @@ fn date(wall: SystemTime) -> String {
 mod tests {
     use super::*;
 
-    const BARE: LocalSide = LocalSide { has_cert: false, has_ca_file: false };
+    const BARE: LocalSide = LocalSide { has_cert: false, has_ca_file: false, lacks_roots: false };
 
     #[test]
     fn each_result_names_its_way_out_and_only_a_future_date_is_retried() {
@@ -244,6 +257,26 @@ mod tests {
             let error = verification_error(result, "h.example", BARE, wall);
             assert!(error.text.contains(word), "{error}");
             assert_eq!(error.kind, kind, "{result}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_issuer_names_what_is_missing_here() {
+        let unable = "unable to get local issuer certificate";
+        for (result, side, word) in [
+            (unable, BARE, "give the root certificate of its authority with --ca-file, or let the server"),
+            (unable, LocalSide { has_ca_file: true, ..BARE }, "--ca-file must hold the root certificate"),
+            ("unable to get issuer certificate", LocalSide { has_ca_file: true, ..BARE }, "an intermediate"),
+            (
+                unable,
+                LocalSide { lacks_roots: true, ..BARE },
+                "no certificates of authorities were found on this machine",
+            ),
+            ("self-signed certificate in certificate chain", BARE, "unknown authority: give the root certificate"),
+            ("self-signed certificate in certificate chain", LocalSide { lacks_roots: true, ..BARE }, "install"),
+        ] {
+            let error = verification_error(result, "h.example", side, UNIX_EPOCH);
+            assert!(error.text.contains(word), "{error}");
         }
     }
 

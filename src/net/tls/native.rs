@@ -58,7 +58,11 @@ impl Connector {
             }
         }
         let identity = pem::identity(settings)?;
-        let side = LocalSide { has_cert: identity.is_some(), has_ca_file: settings.ca_file.is_some() };
+        let side = LocalSide {
+            has_cert: identity.is_some(),
+            has_ca_file: settings.ca_file.is_some(),
+            lacks_roots: settings.ca_file.is_none() && !has_system_roots(),
+        };
         if let Some(identity) = identity {
             builder.identity(identity);
         }
@@ -74,6 +78,14 @@ impl Connector {
         let name = self.name.clone().unwrap_or_else(|| certificate_name(host).into());
         Handshake { step: HandshakeStep::Start(self.context.clone(), stream), name, side: self.side, received }
     }
+}
+
+/// Returns true if there are certificates where native-tls looks for those of the system.
+fn has_system_roots() -> bool {
+    let openssl_probe::ProbeResult { cert_file, cert_dir } = openssl_probe::probe();
+    let has_entries = |path| std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+    cert_file.is_some_and(|path| std::fs::metadata(path).is_ok_and(|file| file.len() > 0))
+        || cert_dir.into_iter().any(has_entries)
 }
 
 /// Checks the value of `--tls-name`.
