@@ -52,9 +52,10 @@ pub enum Retry {
     After(Duration),
     /// Dial again after the longest backoff.
     AtCap,
-    /// Dial again only if this server has sent a useful message before.
+    /// The server refuses: dial again, at the longest wait, only if it has had a useful session, and at most until it
+    /// has refused ten times in a row. Over plain `ws` anybody on the path can refuse.
     FinalUnlessUseful,
-    /// Do not dial again.
+    /// Do not dial again: a setting cannot be used.
     Final,
 }
 

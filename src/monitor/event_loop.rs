@@ -20,6 +20,7 @@ use crate::model::stats::{Statistics, Summary};
 use crate::model::time::{Now, earliest};
 use crate::monitor::clock_jumps::ClockJumps;
 use crate::monitor::peer::Peer;
+use crate::monitor::places;
 use crate::monitor::random::RandomSource;
 use crate::monitor::server::Server;
 use crate::net::resolver::ResolverFiles;
@@ -29,11 +30,6 @@ use crate::proto::session::Input;
 
 /// The most events that one poll returns.
 const MAX_EVENTS: usize = 256;
-/// The most dials in progress at a time; further ones wait.
-const MAX_DIALS: usize = 64;
-/// The most TLS handshakes in progress at a time: each takes milliseconds of processor time, in which no other peer is
-/// served. A handshake that has lasted for a second waits for the network and no longer counts.
-const MAX_HANDSHAKES: usize = 8;
 /// A poll that returns this long after its timeout may have missed events: the process was not running.
 const LATE: Duration = Duration::from_millis(100);
 /// The token of the [`Stopper`]; those of peers count up from 0.
@@ -171,8 +167,7 @@ impl Monitor {
         if self.stop.swap(false, Ordering::Relaxed) {
             self.stop();
         }
-        let mut dials = MAX_DIALS.saturating_sub(self.dials_in_progress());
-        let mut handshakes = self.free_handshakes();
+        let mut handshakes = places::assign(&mut self.peers, self.clock);
         for (id, peer) in self.peers.iter_mut().enumerate() {
             let mut io = LoopIo {
                 token: Token(id),
@@ -185,9 +180,12 @@ impl Monitor {
                 block: &mut self.block,
                 on_message,
             };
-            peer.ready |= peer.link.transport.is_queued() && *io.handshakes > 0;
+            if std::mem::take(&mut peer.may_handshake) {
+                peer.ready = true;
+                *io.handshakes += 1;
+            }
             peer.read(&mut io, self.paused);
-            peer.tick(&mut io, &mut dials, self.paused);
+            peer.tick(&mut io, self.paused);
         }
         Ok(())
     }
@@ -196,8 +194,7 @@ impl Monitor {
     /// `None` when nothing is timed.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let may_dial = self.dials_in_progress() < MAX_DIALS;
-        let mut deadline = self.next_handshake_at();
+        let (may_dial, mut deadline) = places::deadline(&self.peers, self.clock);
         for peer in &self.peers {
             deadline = earliest(deadline, peer.deadline(self.clock, may_dial, self.paused));
         }
@@ -420,32 +417,6 @@ impl Monitor {
             }
         }
         Ok(self.events.iter().count() < MAX_EVENTS)
-    }
-
-    fn free_handshakes(&self) -> usize {
-        MAX_HANDSHAKES.saturating_sub(self.handshakes_in_progress().0)
-    }
-
-    /// Returns when a peer that waits to begin its TLS handshake may do so at the latest: now if there is a free place,
-    /// else when a handshake in progress no longer counts. `None` if no peer waits.
-    fn next_handshake_at(&self) -> Option<Instant> {
-        self.peers.iter().find(|peer| peer.link.transport.is_queued())?;
-        if self.free_handshakes() > 0 { Some(self.clock.mono) } else { self.handshakes_in_progress().1 }
-    }
-
-    /// Counts the TLS handshakes in progress, and returns when the first of them no longer counts.
-    fn handshakes_in_progress(&self) -> (usize, Option<Instant>) {
-        let (mut count, mut first) = (0, None);
-        for peer in &self.peers {
-            let until = peer.link.transport.busy_until().filter(|until| *until > self.clock.mono);
-            count += usize::from(until.is_some());
-            first = earliest(first, until);
-        }
-        (count, first)
-    }
-
-    fn dials_in_progress(&self) -> usize {
-        self.peers.iter().filter(|peer| peer.session.is_opening()).count()
     }
 }
 

@@ -6,6 +6,7 @@ pub mod credentials;
 pub mod delivery;
 pub mod event_loop;
 pub mod peer;
+mod places;
 pub mod random;
 pub mod server;
 pub mod sources;

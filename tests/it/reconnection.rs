@@ -1,7 +1,7 @@
 //! Pings, stale connections, and their timers: connections that look alive to TCP only.
 
 use crate::client::{greet, json_lines, log_lines, sample, statistics, watch, watched};
-use crate::support::server::{CLOSE, PING, Server};
+use crate::support::server::{CLOSE, PING, PONG, Server};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -17,9 +17,27 @@ fn a_server_that_answers_no_ping_is_disconnected() {
     });
     let finished = watched(&server, "-n 1 --ping-interval 0.2 --ping-timeout 0.3 --reconnect-interval 0.1");
     assert_eq!((finished.code, server.accepted()), (Some(0), 2), "{finished:?}");
-    let why = "WARN x: no answer to a ping within 300ms; retrying in 0.1 s";
+    let why = "WARN x: no answer to a ping within 300ms, nor to any before: for a server that never answers pings give \
+               --ping-interval 0; retrying in 0.1 s";
     assert_eq!(log_lines(&finished.stderr, &["WARN"]), [why]);
     assert!(finished.took >= Duration::from_millis(500), "{finished:?}");
+}
+
+#[test]
+fn a_server_that_has_answered_a_ping_is_not_suspected_of_answering_none() {
+    let server = Server::start(|mut peer| {
+        greet(&mut peer);
+        if peer.number() == 1 {
+            let ping = peer.expect(PING);
+            peer.frame(true, PONG, ping.payload);
+            return drop(peer.drain());
+        }
+        peer.text(sample(1.0));
+        peer.hold();
+    });
+    let finished = watched(&server, "-n 1 --ping-interval 0.2 --ping-timeout 0.3 --reconnect-interval 0.1");
+    let why = "WARN x: no answer to a ping within 300ms; retrying in 0.1 s";
+    assert_eq!(log_lines(&finished.stderr, &["WARN"]), [why], "{finished:?}");
 }
 
 #[test]

@@ -169,8 +169,32 @@ fn a_404_of_a_server_that_was_useful_is_retried() {
             peer.text(sample(1.0));
         }
     });
-    let finished = watched(&server, "-n 2 --reconnect-interval 0.1");
+    let finished = watched(&server, "-n 2 --reconnect-interval 0.1 --reconnect-cap 0.2");
     assert_eq!((finished.code, server.accepted()), (Some(0), 3), "{finished:?}");
+}
+
+#[test]
+fn no_single_answer_ends_a_watcher_of_a_server_that_was_useful() {
+    for (status, header) in [("401 X", "X: y"), ("403 X", "X: y"), ("404 X", "X: y"), ("503 X", "Retry-After: 3600")] {
+        let server = Server::start(move |mut peer| match peer.number() {
+            2..=5 => peer.answer(status, &[header], ""),
+            _ => {
+                greet(&mut peer);
+                peer.text(sample(1.0));
+            }
+        });
+        let finished = watched(&server, "-n 2 --reconnect-interval 0.1 --reconnect-cap 0.1");
+        assert_eq!((finished.code, server.accepted()), (Some(0), 6), "{finished:?}");
+    }
+    let refusing = Server::start(|mut peer| match peer.number() {
+        1 => {
+            greet(&mut peer);
+            peer.text(sample(1.0));
+        }
+        _ => peer.answer("401 Unauthorized", &[], ""),
+    });
+    let finished = watched(&refusing, "-n 2 --reconnect-interval 0.1 --reconnect-cap 0.1");
+    assert_eq!((finished.code, refusing.accepted()), (Some(1), 11), "ten refusals in a row: {finished:?}");
 }
 
 #[test]

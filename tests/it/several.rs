@@ -53,6 +53,23 @@ fn without_a_label_a_server_is_named_by_host_and_port() {
 }
 
 #[test]
+fn servers_that_never_answer_do_not_keep_those_behind_them_from_their_turn() {
+    let good = sending([sample(1.0)]);
+    // Accepts nothing and so answers nothing; its queue takes all connections.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("ws://{}", silent.local_addr().unwrap());
+    let mut command = wsmon(["-f", "jsonl", "--connect-timeout", "60", "--only", "sample"]);
+    for _ in 0..100 {
+        command.args(["-u", &uri]);
+    }
+    let run = Run::start(command.args(["-u", &good.uri()]));
+    // 64 dials at a time: with places that are held until the timeout, the last server waits for a minute.
+    run.wait_stdout("monitoring_data");
+    run.signal("INT");
+    drop(run.finish());
+}
+
+#[test]
 fn dead_servers_do_not_delay_a_healthy_one() {
     let good = sending((0..50).map(|n| sample(n.into())));
     let mute = Server::start(|mut peer| peer.wait_gone());

@@ -14,7 +14,7 @@
 use super::PATIENCE;
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -62,7 +62,7 @@ impl Shared {
 
 /// A server that listens on loopback until it is dropped.
 pub struct Server {
-    port: u16,
+    address: SocketAddr,
     shared: Arc<Shared>,
     accepting: Option<JoinHandle<()>>,
 }
@@ -75,20 +75,29 @@ impl Server {
 
     /// Starts a server on the port of an earlier one.
     pub fn start_on(port: u16, script: impl Fn(Peer) + Send + Sync + 'static) -> Server {
-        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        let port = listener.local_addr().unwrap().port();
+        Server::listen((Ipv4Addr::LOCALHOST, port).into(), script).unwrap()
+    }
+
+    /// Starts a server at `::1`, on the port of one at 127.0.0.1; `None` on a machine without IPv6.
+    pub fn start_v6(port: u16, script: impl Fn(Peer) + Send + Sync + 'static) -> Option<Server> {
+        Server::listen((Ipv6Addr::LOCALHOST, port).into(), script)
+    }
+
+    fn listen(address: SocketAddr, script: impl Fn(Peer) + Send + Sync + 'static) -> Option<Server> {
+        let listener = TcpListener::bind(address).ok()?;
+        let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let its = shared.clone();
         let accepting = thread::spawn(move || accept(&listener, &its, &Arc::new(script)));
-        Server { port, shared, accepting: Some(accepting) }
+        Some(Server { address, shared, accepting: Some(accepting) })
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.address.port()
     }
 
     pub fn uri(&self) -> String {
-        format!("ws://127.0.0.1:{}", self.port)
+        format!("ws://127.0.0.1:{}", self.port())
     }
 
     /// The number of connections so far.
@@ -111,7 +120,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shared.change(|state| state.over = true);
         // Wakes the accepting thread; once it has ended, the port is free.
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        let _ = TcpStream::connect(self.address);
         let _ = self.accepting.take().map(JoinHandle::join);
         let panics = std::mem::take(&mut self.shared.lock().panics);
         assert!(panics.is_empty() || thread::panicking(), "a script failed: {panics:?}");

@@ -9,10 +9,12 @@ use crate::model::trace;
 use crate::monitor::connection_log::ConnectionLog;
 use crate::monitor::credentials::{self, Credentials, FileStamp};
 use crate::monitor::server::Settings;
+use crate::monitor::sources::SettingsError;
 use crate::monitor::sources::parse_address;
 use crate::net::transport::route::Route;
 use crate::net::transport::{ConnectionLimits, SEND_BYTES, Transport, environment};
 use crate::proto::dialect::conversation::Conversation;
+use crate::proto::dns::demotion::Demotions;
 use crate::proto::http::secrets::Secrets;
 use crate::proto::uri::Endpoint;
 
@@ -23,6 +25,8 @@ const CHECK_FILES_EVERY: Duration = Duration::from_secs(1);
 /// A connection, and what its latest dial went out with.
 pub struct Link {
     pub transport: Transport,
+    /// Addresses that were of no use since the latest useful session.
+    demotions: Demotions,
     /// The endpoint of the latest dial, or of the first one to come, without the secrets that a dialect adds to it.
     endpoint: Option<Box<Endpoint>>,
     /// Credentials of the latest dial.
@@ -52,14 +56,14 @@ impl Link {
             lossy_utf8: settings.lossy_utf8,
             write_timeout: settings.policy.ping_timeout,
         });
-        let (stamps, secrets) = (Vec::new(), Secrets::default());
         Link {
             transport,
+            demotions: Demotions::default(),
             endpoint,
             credentials: None,
-            stamps,
+            stamps: Vec::new(),
             check_files_at: None,
-            secrets,
+            secrets: Secrets::default(),
             warned: false,
             withheld: false,
         }
@@ -92,9 +96,12 @@ impl Link {
         conversation: &mut Conversation,
         log: &ConnectionLog,
         now: Now,
-    ) -> Result<Box<Route>, String> {
+    ) -> Result<Box<Route>, Box<Disconnect>> {
         (self.stamps, self.check_files_at) = (credentials::stamps(settings), None);
-        let credentials = Credentials::read(settings, conversation).map_err(|error| error.to_string())?;
+        let credentials = Credentials::read(settings, conversation).map_err(|error| {
+            let in_file = matches!(error, SettingsError::File(..) | SettingsError::Content(_));
+            unusable(error.to_string(), in_file)
+        })?;
         let credential = credentials.are_given() || !credentials.secret_texts.is_empty();
         conversation.set_requests(credentials.requests.clone());
         let (mut endpoint, token) = (credentials.endpoint.clone(), credentials.token.clone());
@@ -104,7 +111,8 @@ impl Link {
         log::log!(level, "{}: {text}", escape(label));
         trace::trace(&escape(label), format_args!("* dialect {}", conversation.dialect()));
         self.endpoint = Some(endpoint.clone());
-        let proxy = settings.proxy.proxy(&endpoint, &environment)?;
+        // The process's own variables do not change.
+        let proxy = settings.proxy.proxy(&endpoint, &environment).map_err(|why| unusable(why, false))?;
         let cleartext = !endpoint.secure && !endpoint.is_local();
         if let Some(token) = token.as_ref().filter(|_| !conversation.takes_token()) {
             own_headers.push(("Authorization".into(), format!("Bearer {token}")));
@@ -120,6 +128,7 @@ impl Link {
             choice: settings.proxy.clone(),
             tls: settings.tls.clone(),
             family: settings.family,
+            demoted: self.demotions.order(),
             within: settings.policy.connect_timeout,
             own_headers,
             subprotocols: settings.subprotocols.clone(),
@@ -128,6 +137,16 @@ impl Link {
             log: (escape(label).into_owned(), level),
             secrets: self.secrets.clone(),
         }))
+    }
+
+    /// Records the end of a connection, or of a dial that had one. After a useless one its address is demoted, and
+    /// `why` says what is next.
+    pub fn judge_address(&mut self, useful: bool, why: &mut Disconnect) {
+        if useful {
+            self.demotions.clear();
+        } else if let Some(choice) = self.transport.choice() {
+            self.demotions.demote(choice, why);
+        }
     }
 
     /// Adds what an HTTP status of the server means in its dialect, and what can be done about a refused credential. A
@@ -177,4 +196,13 @@ impl Link {
     pub fn redact(&self, text: &str) -> String {
         self.secrets.hide(text)
     }
+}
+
+/// The error of a setting. It is final unless the setting stands in a file, which can be mended.
+fn unusable(why: String, in_file: bool) -> Box<Disconnect> {
+    let mut why = Disconnect::new(Phase::Address, why);
+    if !in_file {
+        why.retry = Retry::Final;
+    }
+    why
 }

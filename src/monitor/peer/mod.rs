@@ -13,7 +13,7 @@ mod receive;
 mod report;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::model::error::{Disconnect, Fault, Phase};
 use crate::model::event::{Change, ClientState, Event, Message, Raw};
@@ -38,6 +38,10 @@ pub struct Peer {
     pub report: Report,
     /// Set where the socket may have something to read or room to write.
     pub ready: bool,
+    /// Set where a dial that is due may begin in this turn.
+    pub may_dial: bool,
+    /// Set where a TLS handshake that waits may begin in this turn.
+    pub may_handshake: bool,
     settings: Box<Settings>,
     /// Commands of the program. They wait for the next turn, in which their outcome can be reported.
     commands: Vec<Input<'static>>,
@@ -60,6 +64,8 @@ impl Peer {
             conversation,
             report: Report::default(),
             ready: false,
+            may_dial: false,
+            may_handshake: false,
             settings,
             commands: Vec::new(),
         }
@@ -107,7 +113,7 @@ impl Peer {
         }
     }
 
-    /// Carries out the program's commands and everything that is due. `dials` is how many dials may still begin.
+    /// Carries out the program's commands and everything that is due, a dial only if it `may_dial`.
     ///
     /// It runs after `read`, so that a pong or a message which was in the socket already counts before its deadline is
     /// judged. A dial that begins here is advanced before the turn ends. It may have failed by now (nothing listens on
@@ -116,7 +122,8 @@ impl Peer {
     /// like one that hangs until the connect timeout. So `dial` sets `ready`, and `read` goes on until the opening
     /// waits for the network. For a peer whose dial began in an earlier turn, `read` finds it not ready and does
     /// nothing.
-    pub fn tick(&mut self, io: &mut LoopIo<'_>, dials: &mut usize, paused: bool) {
+    pub fn tick(&mut self, io: &mut LoopIo<'_>, paused: bool) {
+        let may_dial = std::mem::take(&mut self.may_dial);
         for input in std::mem::take(&mut self.commands) {
             self.handle(io, input);
         }
@@ -133,11 +140,8 @@ impl Peer {
             log::info!("{}: a file with credentials has changed", escape(&self.label));
             self.handle(io, Input::Reconnect);
         }
-        if self.session.retry_in(io.now) == Some(Duration::ZERO) {
-            if *dials == 0 {
-                return;
-            }
-            *dials -= 1;
+        if self.session.dial_rank(io.now).is_some() && !may_dial {
+            return;
         }
         if self.session.deadline().is_some_and(|at| io.now.mono >= at) {
             self.handle(io, Input::Tick);
@@ -227,7 +231,7 @@ impl Peer {
                 self.link.transport.dial(route, io);
                 self.ready = true;
             }
-            Err(why) => self.lost(io, Disconnect::new(Phase::Address, why)),
+            Err(why) => self.lost(io, why),
         }
     }
 
@@ -283,6 +287,9 @@ impl Peer {
         let before = self.session.client_state();
         let closing = before == ClientState::Connected && !self.session.is_open();
         let wanted = closing || why.fault == Some(Fault::Stopped);
+        if !wanted {
+            self.link.judge_address(self.session.is_useful(io.now, &why), &mut why);
+        }
         self.link.transport.hang_up();
         self.ready = false;
         if before == ClientState::Connected {
@@ -316,7 +323,14 @@ impl Peer {
             Fault::ConnectTimeout => {
                 format!("{unfinished}: no answer within {}", humantime::format_duration(policy.connect_timeout))
             }
-            Fault::NoPong => format!("no answer to a ping within {}", humantime::format_duration(policy.ping_timeout)),
+            Fault::NoPong => {
+                // RFC 6455 asks for pongs, but not every server sends them.
+                let hint = match self.session.answers_pings() {
+                    true => "",
+                    false => ", nor to any before: for a server that never answers pings give --ping-interval 0",
+                };
+                format!("no answer to a ping within {}{hint}", humantime::format_duration(policy.ping_timeout))
+            }
             Fault::Stale { after } => {
                 format!("the connection is alive, but no message came for {:.1} s", after.as_secs_f64())
             }

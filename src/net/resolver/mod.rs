@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use mio::{Registry, Token};
 
-use crate::model::error::reason;
+use crate::model::error::{Disconnect, Phase, reason};
 use crate::proto::dns::HostQuery;
 use crate::proto::dns::local::resolve_locally;
 use crate::proto::dns::lookup::{Lookup, LookupAction, QueryId};
@@ -37,7 +37,7 @@ pub const DNS: &str = "DNS";
 #[derive(Debug)]
 enum LookupStage {
     /// No server is needed; `None` once the result has been returned.
-    Local(Option<Result<Vec<SocketAddr>, String>>),
+    Local(Option<Result<Vec<SocketAddr>, Box<Disconnect>>>),
     Dns(Box<Lookup>),
 }
 
@@ -77,7 +77,7 @@ impl LookupDriver {
         registry: &Registry,
         now: Instant,
         random: &mut dyn FnMut() -> u64,
-    ) -> Result<Option<Vec<SocketAddr>>, String> {
+    ) -> Result<Option<Vec<SocketAddr>>, Box<Disconnect>> {
         self.begun_at = None;
         let lookup = match &mut self.stage {
             LookupStage::Local(result) => return result.take().transpose(),
@@ -96,7 +96,7 @@ impl LookupDriver {
                 },
                 LookupAction::Close(id) => self.sockets.retain(|(known, _)| *known != id),
                 LookupAction::Found(addresses) => found.extend(addresses),
-                LookupAction::Fail(why) => return Err(why),
+                LookupAction::Fail(why) => return Err(Disconnect::new(Phase::Resolve, why)),
             }
         }
         Ok((!found.is_empty()).then_some(found))

@@ -97,6 +97,10 @@ pub fn handshake_error(
     if let Some(error) = error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
         return retriable(format!("TLS handshake: {}", reason(error)));
     }
+    if ["dh key too small", "modulus too small"].iter().any(|reason| text.contains(reason)) {
+        let text = "the server's Diffie-Hellman key is too short to be safe: it needs one of 2048 bits or more".into();
+        return TlsError { text, kind: TlsErrorKind::Final };
+    }
     match explain_alert(&text, name, side) {
         Some(text) => retriable(text),
         None if received.ended && received.len == 0 => {

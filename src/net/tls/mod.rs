@@ -64,7 +64,7 @@ pub enum Progress<S> {
 /// Says if a retry can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsErrorKind {
-    /// The certificate is not valid, and a retry would not change that.
+    /// The certificate is not valid or the server's TLS is too weak, and a retry would not change that.
     Final,
     /// The certificate is valid later, or this machine's clock is behind.
     NotYetValid,

@@ -10,6 +10,7 @@ use native_tls::{HandshakeError, MidHandshakeTlsStream, Protocol, TlsConnector};
 use super::certificate::subject_and_expiry;
 use super::explain::{self, HandshakeBytes, LocalSide};
 use super::{Progress, TlsError, TlsErrorKind, TlsSettings, pem};
+use crate::proto::dns::message::is_name;
 use crate::proto::uri::authority::check_host;
 
 /// Begins handshakes. Cheap to clone.
@@ -90,9 +91,16 @@ fn has_system_roots() -> bool {
 
 /// Checks the value of `--tls-name`.
 fn check_tls_name(name: &str) -> Result<Arc<str>, String> {
-    let host = check_host(certificate_name(name)).map_err(|why| format!("--tls-name: {why}"))?;
+    let name = certificate_name(name);
+    if name.is_empty() {
+        return Err("--tls-name: the name is empty".into());
+    }
+    let host = check_host(name).map_err(|why| format!("--tls-name: {why}"))?;
     if host.starts_with('.') {
         return Err(format!("--tls-name: {host} begins with a dot, which would match any subdomain"));
+    }
+    if !is_name(&host) && !host.contains(':') {
+        return Err(format!("--tls-name: {host:.80} is no name: it has parts of 1 to 63 letters, 253 letters in all"));
     }
     Ok(host.into())
 }
@@ -115,7 +123,7 @@ impl<S: Read + Write> Handshake<S> {
             // OpenSSL would accept a certificate for any name.
             HandshakeStep::Start(..) if name.is_empty() || name.starts_with('.') => {
                 let text = format!("no certificate can be for the name {:?}", &*name);
-                return Err(TlsError { text, kind: TlsErrorKind::Usual });
+                return Err(TlsError { text, kind: TlsErrorKind::Final });
             }
             HandshakeStep::Start(context, stream) => context.connect(&name, stream),
             HandshakeStep::Mid(mid) => mid.handshake(),
@@ -250,7 +258,20 @@ mod tests {
 
     #[test]
     fn an_invalid_tls_name_is_refused_at_once() {
-        for name in ["", ".", ".example", "a b", "a\0b", "b\u{fc}cher.example", "::zz"] {
+        let long = "a.".repeat(128);
+        for name in [
+            "",
+            "[]",
+            ".",
+            "a..b",
+            &"a".repeat(64),
+            &format!("{long}a"),
+            ".example",
+            "a b",
+            "a\0b",
+            "b\u{fc}cher.example",
+            "::zz",
+        ] {
             let settings = TlsSettings { name: Some(name.into()), ..TlsSettings::default() };
             let text = Connector::build(&settings).unwrap_err();
             assert!(text.starts_with("--tls-name: ") && !text.contains('\0'), "{text}");

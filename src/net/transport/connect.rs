@@ -15,6 +15,7 @@ use crate::model::time::earliest;
 use crate::net::resolver::{DNS, LookupDriver};
 use crate::net::stream::Socket;
 use crate::proto::dns::HostQuery;
+use crate::proto::dns::demotion::Choice;
 use crate::proto::dns::happy_eyeballs::{AttemptAction, AttemptInput, HappyEyeballs};
 
 /// A socket that is being connected.
@@ -33,11 +34,11 @@ struct OpenAttempt {
     begun_at: Instant,
 }
 
-/// A connected socket, and the address for messages.
-pub type Connected = (Socket, String);
+/// A connected socket, the address for messages, and the choice that led to it; a Unix socket has none.
+pub type Connected = (Socket, String, Option<Choice>);
 
 impl Connecting {
-    /// Begins the lookup.
+    /// Begins the lookup. The demoted addresses of the route are tried last.
     pub fn begin(query: HostQuery<'_>, route: &Route, io: &mut LoopIo<'_>) -> Self {
         let now = io.now.mono;
         let lookup = LookupDriver::begin(query, io.resolver_files, io.token, now, io.random);
@@ -46,7 +47,7 @@ impl Connecting {
         }
         Connecting {
             lookup: Some(lookup),
-            happy_eyeballs: HappyEyeballs::begin(Vec::new(), true, now),
+            happy_eyeballs: HappyEyeballs::begin(route.demoted.clone(), query.within, now),
             attempts: Vec::new(),
         }
     }
@@ -101,7 +102,7 @@ impl Connecting {
                 lookup.is_done()
             }
             // Addresses of the other family may already be there.
-            Err(why) if self.happy_eyeballs.is_fresh() => return Err(Disconnect::new(Phase::Resolve, why)),
+            Err(why) if self.happy_eyeballs.is_fresh() => return Err(why),
             Err(_) => true,
         };
         if is_done {
@@ -130,11 +131,12 @@ impl Connecting {
                 AttemptAction::Lost(why) => return Err(Disconnect::new(Phase::Connect, format!("connect to {why}"))),
                 AttemptAction::Won(number) => {
                     let won = self.remove(number);
+                    let choice = self.happy_eyeballs.choice(number);
                     // This closes the others.
                     self.attempts.clear();
                     return Ok(won.map(|OpenAttempt { stream, address, begun_at, .. }| {
                         route.trace(format_args!("connected to {address} in {}", millis(io.now.mono - begun_at)));
-                        (Socket::Tcp(stream), address.to_string())
+                        (Socket::Tcp(stream), address.to_string(), choice)
                     }));
                 }
                 AttemptAction::Start(number, address) => match connect(io, address) {
@@ -183,7 +185,7 @@ pub fn unix(path: &Path, io: &LoopIo<'_>) -> Result<Connected, Box<Disconnect>> 
         Ok(stream)
     };
     match connect() {
-        Ok(stream) => Ok((Socket::Unix(stream), displayed)),
+        Ok(stream) => Ok((Socket::Unix(stream), displayed, None)),
         Err(error) => Err(Disconnect::io(Phase::Connect, &format!("connect to {displayed}"), &error)),
     }
 }

@@ -23,6 +23,7 @@ use crate::model::time::Now;
 use crate::net::resolver::ResolverFiles;
 use crate::net::stream::Metered;
 use crate::net::tls::{Pool, TlsError};
+use crate::proto::dns::demotion::Choice;
 use crate::proto::frames::InvalidText;
 use opening::Opening;
 use route::Route;
@@ -52,8 +53,8 @@ pub fn environment(name: &str) -> Option<std::ffi::OsString> {
 
 /// Upper bound on the bytes queued for one server.
 pub const SEND_BYTES: usize = 64 << 10;
-/// After this time a handshake is network-bound and no longer counts against the loop's limit of handshakes.
-const HANDSHAKE_COUNTS_FOR: Duration = Duration::from_secs(1);
+/// A step of opening that has lasted this long waits for the network, and no longer counts against the loop's limits.
+const STEP_COUNTS_FOR: Duration = Duration::from_secs(1);
 /// Initial size of tungstenite's buffer, in bytes. Small, since each connection has one; it grows with the messages.
 const READ_BUFFER: usize = 1000;
 
@@ -104,6 +105,8 @@ impl std::error::Error for SendError {}
 pub struct Transport {
     stage: ConnectionStage,
     limits: ConnectionLimits,
+    /// The address that the connection was made to, and its rivals; `None` without one, and for a Unix socket.
+    choice: Option<Choice>,
     /// The time and the total of bytes written when a write last made progress; `None` while nothing is queued.
     stalled_since: Option<(Instant, u64)>,
     /// True if a redirect has led the latest open connection to another host than the one asked for.
@@ -121,12 +124,12 @@ enum ConnectionStage {
 impl Transport {
     /// Creates it without a connection.
     pub fn new(limits: ConnectionLimits) -> Self {
-        Transport { stage: ConnectionStage::Idle, limits, stalled_since: None, is_elsewhere: false }
+        Transport { stage: ConnectionStage::Idle, limits, choice: None, stalled_since: None, is_elsewhere: false }
     }
 
     /// Begins a connection. The next `advance` reports an immediate failure.
     pub fn dial(&mut self, route: Box<Route>, io: &mut LoopIo<'_>) {
-        self.stalled_since = None;
+        (self.choice, self.stalled_since) = (None, None);
         self.stage = match Opening::begin(route, io) {
             Ok(opening) => ConnectionStage::Opening(opening),
             Err(why) => ConnectionStage::Failed(why),
@@ -138,27 +141,42 @@ impl Transport {
         let stage = std::mem::replace(&mut self.stage, ConnectionStage::Idle);
         self.stage = match stage {
             ConnectionStage::Failed(why) => return Err(why),
-            ConnectionStage::Opening(mut opening) => match opening.advance(io)? {
-                None => ConnectionStage::Opening(opening),
-                Some(upgraded) => {
-                    self.is_elsewhere = upgraded.is_elsewhere;
-                    self.stage = ConnectionStage::Open(upgraded.into_socket(&self.limits));
-                    return Ok(true);
+            ConnectionStage::Opening(mut opening) => {
+                let progress = opening.advance(io);
+                self.choice.clone_from(&opening.choice);
+                match progress? {
+                    None => ConnectionStage::Opening(opening),
+                    Some(upgraded) => {
+                        self.is_elsewhere = upgraded.is_elsewhere;
+                        self.stage = ConnectionStage::Open(upgraded.into_socket(&self.limits));
+                        return Ok(true);
+                    }
                 }
-            },
+            }
             stage => stage,
         };
         Ok(false)
     }
 
-    /// Returns true while it waits for permission to begin a TLS handshake.
-    pub fn is_queued(&self) -> bool {
-        matches!(&self.stage, ConnectionStage::Opening(opening) if opening.is_queued())
+    /// Returns the address that the connection was made to, and its rivals; `None` without one, and for a Unix socket.
+    pub fn choice(&self) -> Option<&Choice> {
+        self.choice.as_ref()
+    }
+
+    /// Returns since when it has waited for permission to begin a TLS handshake; `None` unless it waits.
+    pub fn queued_since(&self) -> Option<Instant> {
+        if let ConnectionStage::Opening(opening) = &self.stage { opening.queued_since() } else { None }
     }
 
     /// Returns the time until which a handshake under way counts against the loop's limit.
     pub fn busy_until(&self) -> Option<Instant> {
         if let ConnectionStage::Opening(opening) = &self.stage { opening.busy_until() } else { None }
+    }
+
+    /// Returns the time until which an opening under way counts against the loop's limit of dials; `None` if it counts
+    /// for as long as it waits for permission.
+    pub fn counts_until(&self) -> Option<Instant> {
+        if let ConnectionStage::Opening(opening) = &self.stage { opening.counts_until() } else { None }
     }
 
     /// Begins a turn of reading through `block`, with a new allowance. Returns [`received`](Self::received).
@@ -282,7 +300,7 @@ impl Transport {
     pub fn hang_up(&mut self) {
         self.close();
         self.stage = ConnectionStage::Idle;
-        self.stalled_since = None;
+        (self.choice, self.stalled_since) = (None, None);
     }
 
     /// Describes the step under way, for the text of a timeout.

@@ -16,6 +16,7 @@ use crate::model::trace;
 use crate::net::stream::{Metered, Socket, Stream};
 use crate::net::tls::{self, Handshake, TlsError};
 use crate::proto::dns::HostQuery;
+use crate::proto::dns::demotion::Choice;
 use crate::proto::http::redirect;
 use crate::proto::http::upgrade::{self, UpgradeRefused};
 use crate::proto::uri::Endpoint;
@@ -27,9 +28,13 @@ pub struct Opening {
     redirects: u32,
     /// The peer for messages: an address, or the server with the proxy's address; empty until connected.
     peer: String,
+    /// The address connected to, and its rivals; `None` until connected.
+    pub choice: Option<Choice>,
     begun_at: Instant,
     /// `None` while a step runs, and after a failure.
     step: Option<OpeningStep>,
+    /// Start of the step.
+    since: Instant,
 }
 
 /// The step under way. It is moved out of [`Opening`] while it runs.
@@ -39,8 +44,7 @@ enum OpeningStep {
     Tunnel(Socket, Exchange),
     /// Waits until fewer handshakes are under way in the loop.
     Queued(Socket),
-    /// A handshake, and the time when it began.
-    Tls(Handshake<Socket>, Instant),
+    Tls(Handshake<Socket>),
     Upgrade(Upgrading),
 }
 
@@ -66,30 +70,55 @@ enum StepOutcome {
 type StepResult = Result<StepOutcome, Box<Disconnect>>;
 
 impl Opening {
-    /// Begins the first step. Fails only if a Unix socket cannot be connected.
+    /// Begins the first step. Fails if a Unix socket cannot be connected, or if the files for TLS cannot be used.
     pub fn begin(route: Box<Route>, io: &mut LoopIo<'_>) -> Result<Box<Self>, Box<Disconnect>> {
-        let mut opening =
-            Box::new(Opening { route, redirects: 0, peer: String::new(), begun_at: io.now.mono, step: None });
+        let mut opening = Box::new(Opening {
+            route,
+            redirects: 0,
+            peer: String::new(),
+            choice: None,
+            begun_at: io.now.mono,
+            step: None,
+            since: io.now.mono,
+        });
         opening.start(io)?;
         Ok(opening)
     }
 
     /// Goes as far as possible without waiting; `None` while it waits. An error is final.
     pub fn advance(&mut self, io: &mut LoopIo<'_>) -> Result<Option<Upgrading>, Box<Disconnect>> {
+        let mut progress = self.advance_route(io);
+        if let Err(why) = &mut progress
+            && self.redirects > 0
+            && why.retry == Retry::Final
+        {
+            // The server can name another target next time.
+            why.retry = Retry::FinalUnlessUseful;
+        }
+        progress
+    }
+
+    fn advance_route(&mut self, io: &mut LoopIo<'_>) -> Result<Option<Upgrading>, Box<Disconnect>> {
         while let Some(step) = self.step.take() {
+            let kind = std::mem::discriminant(&step);
             match self.run(step, io)? {
                 StepOutcome::Wait(step) => {
                     self.step = Some(step);
                     break;
                 }
-                StepOutcome::Continue(step) => self.step = Some(step),
+                StepOutcome::Continue(step) => {
+                    if std::mem::discriminant(&step) != kind {
+                        self.since = io.now.mono;
+                    }
+                    self.step = Some(step);
+                }
                 StepOutcome::Open(granted) => {
                     self.route.trace(format_args!("open {} after the dial", millis(io.now.mono - self.begun_at)));
                     return Ok(Some(granted));
                 }
                 StepOutcome::Redirect(to) => {
-                    self.route.redirect(to)?;
                     self.redirects += 1;
+                    self.route.redirect(to)?;
                     self.start(io)?;
                 }
             }
@@ -102,18 +131,19 @@ impl Opening {
         if let Some(OpeningStep::Connecting(connecting)) = &self.step { connecting.deadline() } else { None }
     }
 
-    /// Returns true while it waits for permission to begin a handshake.
-    pub fn is_queued(&self) -> bool {
-        matches!(self.step, Some(OpeningStep::Queued(_)))
+    /// Returns since when it has waited for permission to begin a handshake; `None` unless it waits.
+    pub fn queued_since(&self) -> Option<Instant> {
+        matches!(self.step, Some(OpeningStep::Queued(_))).then_some(self.since)
     }
 
     /// Returns the time until which a handshake under way counts against the loop's limit.
     pub fn busy_until(&self) -> Option<Instant> {
-        if let Some(OpeningStep::Tls(_, since)) = &self.step {
-            Some(*since + super::HANDSHAKE_COUNTS_FOR)
-        } else {
-            None
-        }
+        if let Some(OpeningStep::Tls(_)) = &self.step { self.counts_until() } else { None }
+    }
+
+    /// Returns the time until which it counts against the loop's limit of dials; `None` while it waits for permission.
+    pub fn counts_until(&self) -> Option<Instant> {
+        self.queued_since().is_none().then_some(self.since + super::STEP_COUNTS_FOR)
     }
 
     /// Describes the step under way, for the text of a timeout.
@@ -121,7 +151,7 @@ impl Opening {
         let (phase, what) = match &self.step {
             Some(OpeningStep::Connecting(connecting)) => return connecting.unfinished(self.route.next_hop().0),
             Some(OpeningStep::Tunnel(..)) => (Phase::Proxy, "tunnel through"),
-            Some(OpeningStep::Queued(_) | OpeningStep::Tls(..)) => (Phase::Tls, "TLS with"),
+            Some(OpeningStep::Queued(_) | OpeningStep::Tls(_)) => (Phase::Tls, "TLS with"),
             Some(OpeningStep::Upgrade(..)) | None => (Phase::Upgrade, "upgrade at"),
         };
         (phase, format!("{what} {}", self.peer))
@@ -129,9 +159,13 @@ impl Opening {
 
     /// Begins the first step of the route.
     fn start(&mut self, io: &mut LoopIo<'_>) -> Result<(), Box<Disconnect>> {
-        self.peer.clear();
+        self.since = io.now.mono;
+        (self.peer, self.choice) = (String::new(), None);
+        if self.route.endpoint.secure {
+            connector(&self.route, io)?;
+        }
         self.step = Some(if let Some(path) = &self.route.endpoint.unix {
-            let (socket, path) = connect::unix(path, io)?;
+            let (socket, path, _) = connect::unix(path, io)?;
             self.route.trace(format_args!("connected to {path}"));
             self.peer = path;
             begin_tls_or_upgrade(&self.route, socket, io)
@@ -152,17 +186,17 @@ impl Opening {
             OpeningStep::Tunnel(socket, exchange) => self.tunnel(socket, exchange, io),
             OpeningStep::Queued(_) if *io.handshakes == 0 => Ok(StepOutcome::Wait(step)),
             OpeningStep::Queued(socket) => begin_handshake(socket, &self.route, io),
-            OpeningStep::Tls(handshake, since) => self.handshake(handshake, since, io),
+            OpeningStep::Tls(handshake) => self.handshake(handshake, io),
             OpeningStep::Upgrade(upgrading) => self.upgrade(upgrading, io),
         }
     }
 
     fn connect(&mut self, mut connecting: Box<Connecting>, io: &mut LoopIo<'_>) -> StepResult {
         let connected = connecting.advance(&self.route, io).map_err(|why| self.route.name_proxy(why))?;
-        let Some((socket, address)) = connected else {
+        let Some((socket, address, choice)) = connected else {
             return Ok(StepOutcome::Wait(OpeningStep::Connecting(connecting)));
         };
-        self.peer = address;
+        (self.peer, self.choice) = (address, choice);
         Ok(StepOutcome::Continue(match &self.route.proxy {
             Some(proxy) => {
                 let request = proxy.connect_request(&self.route.endpoint.host, self.route.endpoint.port);
@@ -199,26 +233,27 @@ impl Opening {
                 let mut why = failed(&refused.text);
                 why.status = refused.status;
                 if refused.status == Some(407) {
-                    why.retry = Retry::Final;
+                    why.retry = Retry::FinalUnlessUseful;
                 }
                 Err(why)
             }
         }
     }
 
-    fn handshake(&self, handshake: Handshake<Socket>, since: Instant, io: &mut LoopIo<'_>) -> StepResult {
+    fn handshake(&self, handshake: Handshake<Socket>, io: &mut LoopIo<'_>) -> StepResult {
         match handshake.advance(io.now.wall) {
-            Ok(tls::Progress::Waiting(handshake)) => Ok(StepOutcome::Wait(OpeningStep::Tls(handshake, since))),
+            Ok(tls::Progress::Waiting(handshake)) => Ok(StepOutcome::Wait(OpeningStep::Tls(handshake))),
             Ok(tls::Progress::Done(stream)) => {
                 if trace::is_on() {
-                    self.route.trace(format_args!("{} in {}", stream.describe(), millis(io.now.mono - since)));
+                    self.route.trace(format_args!("{} in {}", stream.describe(), millis(io.now.mono - self.since)));
                 }
                 Ok(StepOutcome::Continue(begin_upgrade(&self.route, Stream::Tls(Box::new(stream)), io)))
             }
             Err(TlsError { text, kind }) => {
                 let mut why = self.failed(Phase::Tls, &text);
-                if kind == tls::TlsErrorKind::Final {
-                    why.retry = Retry::Final;
+                match kind {
+                    tls::TlsErrorKind::Final => why.retry = Retry::FinalUnlessUseful,
+                    tls::TlsErrorKind::NotYetValid | tls::TlsErrorKind::Usual => {}
                 }
                 Err(why)
             }
@@ -321,14 +356,24 @@ fn begin_tls_or_upgrade(route: &Route, socket: Socket, io: &mut LoopIo<'_>) -> O
 }
 
 fn begin_handshake(socket: Socket, route: &Route, io: &mut LoopIo<'_>) -> StepResult {
+    let handshake = connector(route, io)?.handshake(&route.endpoint.host, socket);
+    *io.handshakes -= 1;
+    Ok(StepOutcome::Continue(OpeningStep::Tls(handshake)))
+}
+
+/// Returns the connector for the route's settings. Those that stand in no file stay wrong.
+fn connector<'c>(route: &Route, io: &'c mut LoopIo<'_>) -> Result<&'c tls::Connector, Box<Disconnect>> {
     // Never reached in a build without TLS, which refuses wss:// at the start: lets the compiler drop the rest.
     if !tls::AVAILABLE {
         return Err(Disconnect::new(Phase::Tls, tls::MISSING));
     }
-    let connector = io.connectors.get(&route.tls).map_err(|why| Disconnect::new(Phase::Tls, why))?;
-    *io.handshakes -= 1;
-    let handshake = connector.handshake(&route.endpoint.host, socket);
-    Ok(StepOutcome::Continue(OpeningStep::Tls(handshake, io.now.mono)))
+    io.connectors.get(&route.tls).map_err(|why| {
+        let mut why = Disconnect::new(Phase::Tls, why);
+        if route.tls.files().next().is_none() {
+            why.retry = Retry::Final;
+        }
+        why
+    })
 }
 
 fn begin_upgrade(route: &Route, stream: Stream, io: &mut LoopIo<'_>) -> OpeningStep {
@@ -344,7 +389,7 @@ fn begin_upgrade(route: &Route, stream: Stream, io: &mut LoopIo<'_>) -> OpeningS
 /// Decides by the status of a refused upgrade how to go on.
 fn retry(status: u16, after: Option<std::time::Duration>) -> Retry {
     match (status, after) {
-        (401 | 403, _) => Retry::Final,
+        (401 | 403, _) => Retry::FinalUnlessUseful,
         (_, Some(wait)) => Retry::After(wait),
         (408 | 425 | 429, None) => Retry::Usual,
         (400..=499, None) => Retry::FinalUnlessUseful,

@@ -1,5 +1,6 @@
 //! The route of a connection: server, proxy, TLS settings and credentials.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::environment;
@@ -21,6 +22,8 @@ pub struct Route {
     pub choice: ProxyChoice,
     pub tls: tls::TlsSettings,
     pub family: Family,
+    /// Addresses to try after all others, in this order.
+    pub demoted: Vec<SocketAddr>,
     /// Time limit for all steps together.
     pub within: Duration,
     /// The user's headers, credentials among them.

@@ -4,25 +4,33 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::conf::{Zones, parse_address};
 use super::{HostQuery, interleave};
+use crate::model::error::{Disconnect, Phase, Retry};
 
 /// Resolves a host without a DNS server; `None` where one has to be asked.
 ///
 /// `hosts` returns the addresses of a name in `/etc/hosts`, in the file's order.
 ///
 /// # Errors
-/// If no server could help: the host is neither a name nor an address, or an address of the other family.
+/// If no server could help: the host is neither a name nor an address, or an address of the other family. That is final,
+/// but for a network interface that may still come up.
 #[must_use]
 pub fn resolve_locally(
     query: HostQuery<'_>,
     zones: Zones<'_>,
     hosts: &mut dyn FnMut(&str) -> Vec<SocketAddr>,
-) -> Option<Result<Vec<SocketAddr>, String>> {
+) -> Option<Result<Vec<SocketAddr>, Box<Disconnect>>> {
     let (host, family) = (query.host.strip_suffix('.').unwrap_or(query.host), query.family);
     let wanted = |mut found: Vec<SocketAddr>| {
         found.retain(|address| family.takes(address.ip()));
         found
     };
-    let refused = |why: String| Some(Err(format!("resolve {host}: {why}")));
+    let refused = |why: String| {
+        let mut why = Disconnect::new(Phase::Resolve, format!("resolve {host}: {why}"));
+        if !host.contains('%') {
+            why.retry = Retry::Final;
+        }
+        Some(Err(why))
+    };
     // RFC 6761 section 6.3: always loopback, also without `/etc/hosts` and without a server.
     let last_label = host.rsplit('.').next().unwrap_or_default();
     if last_label.eq_ignore_ascii_case("localhost") {
@@ -76,7 +84,13 @@ mod tests {
             addresses.iter().map(|text| text.parse().unwrap()).collect()
         };
         let found = resolve_locally(query, &|zone| (zone == "eth0").then_some(2), &mut hosts)?;
-        Some(found.map(|list| list.iter().map(ToString::to_string).collect()))
+        Some(match found {
+            Ok(list) => Ok(list.iter().map(ToString::to_string).collect()),
+            Err(why) => {
+                assert_eq!(why.retry == Retry::Final, !host.contains('%'), "{host}");
+                Err(why.text)
+            }
+        })
     }
 
     fn good(host: &str, family: Family) -> Vec<String> {

@@ -5,6 +5,7 @@
 //! no cache.
 
 pub mod conf;
+pub mod demotion;
 pub mod happy_eyeballs;
 pub mod local;
 pub mod lookup;

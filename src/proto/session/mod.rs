@@ -70,6 +70,8 @@ pub enum Action {
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Delay of an input after a deadline from which the process must have been stopped: see [`Session::delivered`].
 const STOPPED_AFTER: Duration = Duration::from_secs(1);
+/// Refusals in a row that end a session which has been useful.
+const MAX_REFUSALS: u32 = 10;
 
 #[derive(Clone, Debug)]
 enum State {
@@ -92,6 +94,8 @@ pub struct Session {
     failures: u32,
     /// Reconnections in a row without a useful session.
     attempts: u32,
+    /// Refusals in a row.
+    refusals: u32,
     dials: u64,
     /// True once any connection was useful.
     ever_useful: bool,
@@ -101,6 +105,8 @@ pub struct Session {
     routine: bool,
     /// Pings sent so far, over all connections.
     pings: u64,
+    /// True once any ping was answered by its pong.
+    ever_answered: bool,
     /// Set by a pong, until it is taken.
     rtt: Option<Duration>,
 }
@@ -117,11 +123,13 @@ impl Session {
             paused_at: None,
             failures: 0,
             attempts: 0,
+            refusals: 0,
             dials: 0,
             ever_useful: false,
             fast_retry_used: false,
             routine: false,
             pings: 0,
+            ever_answered: false,
             rtt: None,
         }
     }
@@ -148,6 +156,7 @@ impl Session {
             (State::Open(_), Input::Delivered { useful }) => self.delivered(now, useful),
             (State::Open(open), Input::Pong(number)) => {
                 self.rtt = open.pong(now, number).or(self.rtt);
+                self.ever_answered = true;
                 Action::Nothing
             }
             (State::Open(_), Input::Tick) => self.tick(now),
@@ -219,6 +228,15 @@ impl Session {
         matches!(self.state, State::Waiting { .. })
     }
 
+    /// The rank of a dial among those of other sessions; `None` unless it is due. First dials come before repetitions,
+    /// and then the one that has been due for longer.
+    pub fn dial_rank(&self, now: Now) -> Option<(bool, Instant)> {
+        match self.state {
+            State::Waiting { dial_at } if now.mono >= dial_at => Some((self.dials > 0, dial_at)),
+            _ => None,
+        }
+    }
+
     /// True from the dial until the connection is open or lost.
     pub fn is_opening(&self) -> bool {
         matches!(self.state, State::Opening { .. })
@@ -227,6 +245,14 @@ impl Session {
     /// True while the connection is open and not closing.
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_))
+    }
+
+    /// True if the connection, which ends now, is evidence for its address: it was useful, and not by mere duration
+    /// where we end it.
+    pub fn is_useful(&self, now: Now, why: &Disconnect) -> bool {
+        let State::Open(open) = &self.state else { return false };
+        let ended = open.ended(now.mono);
+        ended.delivered || ended.lasted && !why.ended_locally()
     }
 
     /// True after the end: only [`Input::Reconnect`] has an effect.
@@ -238,6 +264,11 @@ impl Session {
     /// the program wanted.
     pub fn is_routine(&self) -> bool {
         self.routine
+    }
+
+    /// True once any ping was answered, over all connections.
+    pub fn answers_pings(&self) -> bool {
+        self.ever_answered
     }
 
     /// Returns the round-trip time of the latest answered ping; `None` when called again.
@@ -265,7 +296,7 @@ impl Session {
     }
 
     fn restart(&mut self, now: Instant) -> Action {
-        (self.failures, self.attempts) = (0, 0);
+        (self.failures, self.attempts, self.refusals) = (0, 0, 0);
         self.wait_until(now)
     }
 
@@ -383,6 +414,8 @@ impl Session {
     }
 
     fn retry(&mut self, now: Instant, why: &Disconnect, jitter: f64, routine: bool) -> Action {
+        let refused = why.retry == Retry::FinalUnlessUseful;
+        self.refusals = if refused { self.refusals.saturating_add(1) } else { 0 };
         if self.is_final(why) {
             return self.finish(true);
         }
@@ -391,19 +424,18 @@ impl Session {
         let wait = if routine {
             policy::routine_wait(jitter)
         } else {
-            let failures = if why.retry == Retry::AtCap { u32::MAX } else { self.failures };
-            let wait = self.policy.backoff(failures, jitter);
+            let wait = self.policy.backoff(self.failures, jitter);
             self.failures = self.failures.saturating_add(1);
-            wait
+            if refused || why.retry == Retry::AtCap { self.policy.longest_wait(jitter) } else { wait }
         };
-        let wait = if let Retry::After(least) = why.retry { policy::no_sooner(wait, least) } else { wait };
+        let wait = if let Retry::After(least) = why.retry { self.policy.no_sooner(wait, least) } else { wait };
         self.wait_until(now + wait)
     }
 
     fn is_final(&self, why: &Disconnect) -> bool {
         match why.retry {
             Retry::Final => true,
-            Retry::FinalUnlessUseful if !self.ever_useful => true,
+            Retry::FinalUnlessUseful if !self.ever_useful || self.refusals >= MAX_REFUSALS => true,
             _ => self.policy.max_reconnects.is_some_and(|max| self.attempts >= max),
         }
     }

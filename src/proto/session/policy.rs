@@ -21,7 +21,7 @@ pub struct Policy {
     pub max_reconnects: Option<u32>,
     /// The first wait is between half of this and this; it doubles with each failure.
     pub reconnect_interval: Duration,
-    /// Upper bound on the wait, except for a longer Retry-After.
+    /// Upper bound on the wait. A Retry-After may ask for ten times as long, and an hour at most.
     pub reconnect_cap: Duration,
     /// Limit for name, TCP, TLS and upgrade together.
     pub connect_timeout: Duration,
@@ -72,17 +72,27 @@ impl Policy {
     /// The wait after n failures in a row: half of d = min(cap, interval·2ⁿ) plus a random part of the other half.
     /// `jitter` is from 0 to 1.
     pub(super) fn backoff(&self, failures: u32, jitter: f64) -> Duration {
-        let longest = self.reconnect_interval.saturating_mul(2u32.saturating_pow(failures)).min(self.reconnect_cap);
-        (longest / 2 + (longest / 2).mul_f64(jitter)).max(SHORTEST_WAIT)
+        spread(self.reconnect_interval.saturating_mul(2u32.saturating_pow(failures)).min(self.reconnect_cap), jitter)
     }
+
+    /// The wait after however many failures.
+    pub(super) fn longest_wait(&self, jitter: f64) -> Duration {
+        spread(self.reconnect_cap, jitter)
+    }
+
+    /// The longer of our wait and the one that the server asked for, within bounds: over plain `ws` anybody on the path
+    /// can ask.
+    pub(super) fn no_sooner(&self, wait: Duration, retry_after: Duration) -> Duration {
+        wait.max(retry_after.min(self.reconnect_cap.saturating_mul(10)).min(LONGEST_RETRY_AFTER))
+    }
+}
+
+/// Half of the wait plus a random part of the other half.
+fn spread(longest: Duration, jitter: f64) -> Duration {
+    (longest / 2 + (longest / 2).mul_f64(jitter)).max(SHORTEST_WAIT)
 }
 
 /// The wait after the ordinary end of a useful session: 0.1 to 1 second.
 pub(super) fn routine_wait(jitter: f64) -> Duration {
     SHORTEST_WAIT + Duration::from_millis(900).mul_f64(jitter)
-}
-
-/// The longer of our wait and the one that the server asked for.
-pub(super) fn no_sooner(wait: Duration, retry_after: Duration) -> Duration {
-    wait.max(retry_after.min(LONGEST_RETRY_AFTER))
 }

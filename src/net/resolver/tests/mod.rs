@@ -59,7 +59,7 @@ fn look_up(host: &str, family: Family, files: &mut ResolverFiles) -> (Vec<String
         assert!(started.elapsed() < LIMIT && turns < MAX_TURNS, "{turns} {results:?}");
         match lookup.advance(poll.registry(), Instant::now(), &mut random) {
             Ok(found) => results.extend(found.into_iter().flatten().map(|address| address.to_string())),
-            Err(why) => results.push(why),
+            Err(why) => results.push(why.text),
         }
         if lookup.is_done() {
             assert_eq!(lookup.deadline(), None);

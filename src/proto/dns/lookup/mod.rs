@@ -14,6 +14,9 @@ use question::{DnsServerError, DnsServers, Question, QuestionOutcome};
 
 /// Time that IPv4 addresses wait for IPv6 ones: the Resolution Delay, RFC 8305 section 3.
 pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+/// Time for each try of one record type once the other has been answered without an address: the servers are known
+/// to answer, so that a longer silence is no slow network.
+const ANSWERED_GRACE: Duration = Duration::from_millis(500);
 /// Lower bound on the time that one try has, however many servers there are.
 const MIN_TRY: Duration = Duration::from_millis(500);
 
@@ -195,6 +198,26 @@ impl Lookup {
             self.report_addresses(now);
         } else if self.questions.iter().all(Question::is_finished) {
             self.finish_name(now, random);
+        } else {
+            self.hurry(now);
+        }
+    }
+
+    /// Shortens the wait for the second record type once the first has been answered without an address.
+    ///
+    /// "No such name" is about the name (RFC 8020 section 2), so the other type is asked no further; but for servers
+    /// that say so wrongly (RFC 4074 section 4.2) its answer has a moment to come. "No address" is about one type: the
+    /// other is asked as often as ever, but not as slowly.
+    fn hurry(&mut self, now: Instant) {
+        let answered = |is: fn(&QuestionOutcome) -> bool| {
+            self.questions.iter().filter_map(|question| question.outcome.as_ref()).any(is)
+        };
+        let no_name = answered(|outcome| matches!(outcome, QuestionOutcome::NoName(_)));
+        if !no_name && !answered(|outcome| matches!(outcome, QuestionOutcome::NoAddress(_))) {
+            return;
+        }
+        for question in &mut self.questions {
+            question.hurry(ANSWERED_GRACE, no_name, &self.servers, now);
         }
     }
 
@@ -281,24 +304,26 @@ impl Lookup {
         self.servers.actions.push(LookupAction::Fail(format!("resolve {}: {why}{names}{mdns}", self.host)));
     }
 
-    /// Explains why the current name has no address.
+    /// Explains why the current name has no address. An answer about one record type outranks silence about the other.
     fn failure_reason(&self) -> (FailureKind, String) {
-        let outcomes = || self.questions.iter().filter_map(|question| question.outcome.as_ref());
-        if outcomes().any(|outcome| *outcome == QuestionOutcome::Failed) {
-            let hint = if self.is_configured { "" } else { " (/etc/resolv.conf names no server)" };
-            return (FailureKind::NoAnswer, format!("{}{hint}", errors_text(&self.servers.errors)));
-        }
         let says = |what: &str, server: &SocketAddr| format!("{what}, says {}", server_text(server));
-        for outcome in outcomes() {
-            if let QuestionOutcome::NoAddress(server) = outcome {
-                return (FailureKind::NoAddress, says(&format!("the name has no {}", self.family.noun()), server));
+        let one_unanswered = self.questions.iter().any(|question| question.outcome == Some(QuestionOutcome::Failed));
+        let mut no_name = None;
+        for question in &self.questions {
+            match &question.outcome {
+                Some(QuestionOutcome::NoAddress(server)) => {
+                    let noun = if one_unanswered { question.family().noun() } else { self.family.noun() };
+                    return (FailureKind::NoAddress, says(&format!("the name has no {noun}"), server));
+                }
+                Some(QuestionOutcome::NoName(server)) => no_name = Some(says("no such name", server)),
+                _ => {}
             }
         }
-        let no_name = outcomes().find_map(|outcome| match outcome {
-            QuestionOutcome::NoName(server) => Some(says("no such name", server)),
-            _ => None,
-        });
-        (FailureKind::UnknownName, no_name.unwrap_or_default())
+        if let Some(no_name) = no_name {
+            return (FailureKind::UnknownName, no_name);
+        }
+        let hint = if self.is_configured { "" } else { " (/etc/resolv.conf names no server)" };
+        (FailureKind::NoAnswer, format!("{}{hint}", errors_text(&self.servers.errors)))
     }
 }
 

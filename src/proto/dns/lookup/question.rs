@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::{DnsQuery, DnsTransport, LookupAction, QueryId};
+use crate::proto::dns::Family;
 use crate::proto::dns::message::{self, RecordType, ReplyContent};
 
 /// Upper bound on tries of one question that are open at a time. Earlier tries stay open while the next server is
@@ -69,6 +70,8 @@ pub(super) struct Question {
     open_tries: Vec<Try>,
     /// End of the latest try's time.
     timeout_at: Instant,
+    /// Time of the tries to come.
+    timeout: Duration,
     pub outcome: Option<QuestionOutcome>,
     /// True once its addresses have been reported to the caller.
     pub is_reported: bool,
@@ -91,6 +94,7 @@ impl Question {
             tries: 0,
             open_tries: Vec::new(),
             timeout_at: now,
+            timeout: servers.timeout,
             outcome: None,
             is_reported: false,
         };
@@ -109,6 +113,11 @@ impl Question {
         }
     }
 
+    /// The family of the addresses asked for.
+    pub fn family(&self) -> Family {
+        if self.record_type == RecordType::A { Family::V4 } else { Family::V6 }
+    }
+
     /// The servers that may still answer.
     pub fn pending_servers(&self) -> impl Iterator<Item = SocketAddr> {
         self.open_tries.iter().map(|tried| tried.server)
@@ -116,6 +125,16 @@ impl Question {
 
     pub fn deadline(&self) -> Option<Instant> {
         (!self.is_finished()).then_some(self.timeout_at)
+    }
+
+    /// Gives each try no more than `grace` from now on, and asks no further server if the try is the `last`. To be
+    /// called as soon as the other record type has been answered without an address.
+    pub fn hurry(&mut self, grace: Duration, last: bool, servers: &DnsServers, now: Instant) {
+        self.timeout = self.timeout.min(grace);
+        self.timeout_at = self.timeout_at.min(now + grace);
+        if last {
+            self.tries = servers.max_tries;
+        }
     }
 
     /// Asks the next server if the latest try has timed out.
@@ -213,7 +232,7 @@ impl Question {
         }
         servers.latest_id += 1;
         let id = QueryId(servers.latest_id);
-        self.timeout_at = now + servers.timeout;
+        self.timeout_at = now + self.timeout;
         servers.actions.push(LookupAction::Send(DnsQuery { id, server, transport, message: query.clone() }));
         self.open_tries.push(Try { id, server, transport, query });
     }

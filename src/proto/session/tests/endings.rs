@@ -44,7 +44,7 @@ fn useless_sessions_count_as_reconnections_in_a_row() {
 }
 
 #[test]
-fn a_permanent_error_is_final_and_not_routine() {
+fn a_setting_that_cannot_be_used_is_final_and_not_routine() {
     let mut sim = SessionSim::open();
     sim.input(SAMPLE).closed(1000);
     assert!(sim.session.is_routine());
@@ -61,13 +61,60 @@ fn a_refusal_is_final_until_the_server_has_been_useful() {
 }
 
 #[test]
-fn a_refusal_by_a_server_that_has_been_useful_is_retried() {
+fn refusals_after_a_useful_session_are_retried_at_the_cap_and_final_after_ten_in_a_row() {
     let mut sim = SessionSim::open();
-    sim.input(SAMPLE).closed(1011).tick();
-    for _ in 0..20 {
-        sim.refused_for(Retry::FinalUnlessUseful).tick();
+    sim.input(SAMPLE).closed(1011).tick().dials();
+    for number in 1..10 {
+        let wait = sim.refused_for(Retry::FinalUnlessUseful).due().unwrap() - sim.seconds();
+        assert_eq!(wait, 60.0, "{number}");
+        sim.tick();
     }
-    assert!(sim.session.is_opening());
+    sim.refused_for(Retry::FinalUnlessUseful);
+    assert_eq!(sim.session.client_state(), ClientState::Error);
+    assert_eq!(sim.dials().len(), 9);
+}
+
+#[test]
+fn a_server_that_lasted_without_messages_is_not_given_up_for_one_refusal() {
+    let mut sim = SessionSim::open();
+    sim.at(20.0).input(GREETING).at(40.0).closed(1011).tick().refused_for(Retry::FinalUnlessUseful);
+    assert!(!sim.session.is_done());
+}
+
+#[test]
+fn refusals_are_counted_in_a_row() {
+    let mut sim = SessionSim::open();
+    sim.input(SAMPLE).closed(1011);
+    for _ in 0..5 {
+        for _ in 0..9 {
+            sim.tick().refused_for(Retry::FinalUnlessUseful);
+        }
+        sim.tick().refused();
+        for _ in 0..9 {
+            sim.tick().refused_for(Retry::FinalUnlessUseful);
+        }
+        sim.tick().input(Input::Opened).input(GREETING).closed(1011);
+    }
+    assert!(!sim.session.is_done());
+}
+
+#[test]
+fn the_limit_of_reconnections_holds_for_refusals_too() {
+    let mut sim = SessionSim::with(|policy| policy.max_reconnects = Some(2)).opened();
+    sim.input(SAMPLE).closed(1011).tick();
+    sim.refused_for(Retry::FinalUnlessUseful).tick().refused_for(Retry::FinalUnlessUseful);
+    assert!(sim.session.is_done());
+}
+
+#[test]
+fn the_program_may_start_again_after_ten_refusals() {
+    let mut sim = SessionSim::open();
+    sim.input(SAMPLE).closed(1011);
+    for _ in 0..10 {
+        sim.tick().refused_for(Retry::FinalUnlessUseful);
+    }
+    sim.input(Input::Reconnect).tick().refused_for(Retry::FinalUnlessUseful);
+    assert!(!sim.session.is_done());
 }
 
 #[test]

@@ -122,6 +122,20 @@ fn a_text_that_is_not_utf_8_does_not_let_the_waits_of_a_useful_session_grow() {
 }
 
 #[test]
+fn a_connection_that_only_lasted_is_no_evidence_for_its_address_where_we_end_it() {
+    let no_pong = Disconnect::fault(Phase::Session, NoPong, "no pong");
+    let closed = Disconnect::closed(Some(1011), "");
+    for (message, until, by_us, by_server) in
+        [(GREETING, 10.0, false, false), (GREETING, 40.0, false, true), (SAMPLE, 10.0, true, true)]
+    {
+        let mut sim = SessionSim::open();
+        sim.input(message).asleep_until(until);
+        let now = Now { mono: sim.start + sim.now, wall: UNIX_EPOCH };
+        assert_eq!((sim.session.is_useful(now, &no_pong), sim.session.is_useful(now, &closed)), (by_us, by_server));
+    }
+}
+
+#[test]
 fn every_close_code_is_retried() {
     for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4000, 4999] {
         let mut sim = SessionSim::open();
@@ -212,12 +226,16 @@ fn no_mixture_of_short_sessions_causes_a_storm() {
 }
 
 #[test]
-fn retry_after_is_honoured_up_to_an_hour() {
-    let retry_after = |seconds| Retry::After(Duration::from_secs(seconds));
-    for (seconds, wait) in [(2, 5.0), (90, 90.0), (3600, HOUR), (u64::MAX, HOUR)] {
-        let mut sim = SessionSim::new();
-        sim.tick().refused_for(retry_after(seconds));
-        assert_eq!(sim.due(), Some(wait));
+fn retry_after_is_honoured_up_to_ten_times_the_cap_and_an_hour() {
+    for (cap, longest) in [(60, 600.0), (6, 60.0), (1000, HOUR), (u64::MAX, HOUR)] {
+        for seconds in [2, 50, 90, 3600, u64::MAX] {
+            let mut sim = SessionSim::new();
+            let policy = Policy { reconnect_cap: Duration::from_secs(cap), ..Policy::default() };
+            let now = Now { mono: sim.start, wall: UNIX_EPOCH };
+            sim.session = Session::new(policy, None, now);
+            sim.tick().refused_for(Retry::After(Duration::from_secs(seconds)));
+            assert_eq!(sim.due(), Some((seconds as f64).clamp(5.0, longest)));
+        }
     }
 }
 

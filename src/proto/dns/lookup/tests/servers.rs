@@ -55,13 +55,102 @@ fn no_name_no_address_and_no_server_have_different_errors() {
     assert_eq!(failed(vec![responding(3), silent()]), "1 failed: resolve h.example: no such name, says 10.0.0.1");
     assert_eq!(failed(vec![responding(0)]), "1 failed: resolve h.example: the name has no address, says 10.0.0.1");
     assert_eq!(failed(vec![silent()]), "10000 failed: resolve h.example: no answer from 10.0.0.1");
-    // RFC 4074 section 4.3: for one record type the name does not exist, for the other it does.
+    // RFC 4074 section 4.2: for one record type the name does not exist, for the other it does.
     let odd = answering(1, |query, _, record_type| {
         Reply::to(&query.message).code(if record_type == RecordType::A { 0 } else { 3 })
     });
     assert_eq!(failed(vec![odd]), "1 failed: resolve h.example: the name has no address, says 10.0.0.1");
     let transcript = LookupSim::with("h.example", Family::V6, "", vec![responding(0)]).run();
     assert_eq!(transcript[1], "1 failed: resolve h.example: the name has no IPv6 address, says 10.0.0.1");
+}
+
+/// Answers one record type with this response code after a delay in ms, and ignores the other.
+fn ignoring(ignored: RecordType, after: u64, code: u8) -> DnsServer {
+    let mut answers = answering(after, move |query, _, _| Reply::to(&query.message).code(code));
+    Box::new(move |query| answers(query).filter(|_| question_of(&query.message).1 != ignored))
+}
+
+#[test]
+fn that_there_is_no_such_name_is_about_both_record_types() {
+    let search = "search example.net lan";
+    for ignored in [RecordType::A, RecordType::Aaaa] {
+        let mut unknown = ignoring(ignored, 5, 3);
+        let mut known = honest(5);
+        let server: DnsServer = Box::new(move |query| match question_of(&query.message).0.as_str() {
+            "h.lan" => known(query),
+            _ => unknown(query),
+        });
+        let transcript = LookupSim::with("h", Family::Both, search, vec![server]).run();
+        assert_eq!(transcript[2..4], ["505 10.0.0.1 Aaaa h.lan", "505 10.0.0.1 A h.lan"], "{ignored:?}");
+        assert_eq!(transcript.len(), 6, "{transcript:?}");
+        // The other server is not asked either: it would say the same.
+        let servers = vec![ignoring(ignored, 5, 3), silent()];
+        let transcript = LookupSim::new("h.example", servers).run();
+        assert_eq!(transcript[2..], ["505 failed: resolve h.example: no such name, says 10.0.0.1"], "{ignored:?}");
+    }
+}
+
+#[test]
+fn a_server_that_denies_the_name_for_one_record_type_may_still_answer_for_the_other() {
+    let mut honest = honest(400);
+    let mut denies = responding(3);
+    let odd: DnsServer = Box::new(move |query| match question_of(&query.message).1 {
+        RecordType::A => honest(query),
+        RecordType::Aaaa => denies(query),
+    });
+    let transcript = LookupSim::new("h.example", vec![odd]).run();
+    assert_eq!(transcript[2..], ["400 found 192.0.2.1:9"]);
+}
+
+#[test]
+fn a_name_without_addresses_of_one_family_is_asked_for_the_other_by_quick_tries() {
+    let transcript = LookupSim::new("h.example", vec![ignoring(RecordType::Aaaa, 5, 0), silent()]).run();
+    let all = [
+        "505 10.0.0.2 Aaaa h.example",
+        "1005 10.0.0.1 Aaaa h.example",
+        "1505 10.0.0.2 Aaaa h.example",
+        "2005 failed: resolve h.example: the name has no IPv4 address, says 10.0.0.1",
+    ];
+    assert_eq!(transcript[2..], all);
+    let transcript = LookupSim::new("h.example", vec![ignoring(RecordType::A, 5, 0)]).run();
+    let why = "1005 failed: resolve h.example: the name has no IPv6 address, says 10.0.0.1";
+    assert_eq!(transcript.last().unwrap(), why);
+    // A lost datagram costs half a second.
+    let (mut honest, mut lost) = (honest(5), 0);
+    let lossy: DnsServer = Box::new(move |query| {
+        if question_of(&query.message).1 == RecordType::A {
+            return Some((5, Reply::to(&query.message).bytes()));
+        }
+        lost += 1;
+        honest(query).filter(|_| lost > 1)
+    });
+    let transcript = LookupSim::new("h.example", vec![lossy]).run();
+    assert_eq!(transcript[2..], ["505 10.0.0.1 Aaaa h.example", "510 found [2001:db8::1]:9"]);
+}
+
+#[test]
+fn the_search_goes_on_where_one_record_type_was_answered() {
+    for code in [0, 3] {
+        let mut odd = ignoring(RecordType::Aaaa, 5, code);
+        let mut known = honest(5);
+        let server: DnsServer = Box::new(move |query| match question_of(&query.message).0.as_str() {
+            "h.lan" => known(query),
+            _ => odd(query),
+        });
+        let transcript = LookupSim::within(10, "h", Family::Both, "search example.net lan", vec![server]).run();
+        assert!(transcript.last().unwrap().ends_with(" found 192.0.2.1:9"), "{transcript:?}");
+    }
+}
+
+#[test]
+fn no_answer_is_said_only_where_no_question_about_the_name_was_answered() {
+    for code in [0, 2, 3, 5] {
+        for ignored in [RecordType::A, RecordType::Aaaa] {
+            let transcript = LookupSim::new("h.example", vec![ignoring(ignored, 5, code)]).run();
+            let last = transcript.last().unwrap();
+            assert!(!last.contains("no answer"), "{last}");
+        }
+    }
 }
 
 #[test]
