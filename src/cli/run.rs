@@ -131,7 +131,7 @@ impl Run {
             }
             let end = if stopped {
                 End::Signal
-            } else if self.output.is_closed() && self.view.data.is_none() && !self.plan.check {
+            } else if self.output.is_closed() && !self.is_useful_without_stdout() {
                 End::Closed
             } else if self.ends_at.is_some_and(|at| self.monitor.now().mono >= at) {
                 End::Duration
@@ -142,6 +142,10 @@ impl Run {
             };
             return Ok(end);
         }
+    }
+
+    fn is_useful_without_stdout(&self) -> bool {
+        self.view.data.is_some() || self.textfile.is_some() || self.plan.check
     }
 
     /// Runs one turn, which waits until `deadline` at most.
@@ -310,7 +314,7 @@ impl Run {
         if self.plan.check {
             return self.finish_check(end);
         }
-        if let Some(fleet) = self.view.fleet.as_mut().filter(|_| matches!(end, End::Signal | End::Closed)) {
+        if let Some(fleet) = self.view.fleet.as_mut().filter(|_| end == End::Signal) {
             fleet.disconnect_all(self.monitor.now());
         }
         self.write_textfile();

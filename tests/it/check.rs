@@ -85,6 +85,8 @@ fn values_that_do_not_come_and_messages_that_cannot_be_decoded_are_unknown() {
     assert_result(&finished, 3, "WSMON UNKNOWN - no sample carried gpu");
     let finished = check(&sending([r#"{"type": "monitoring_data", "data":"#]).uri(), "-t 0.5 -c 90");
     assert_result(&finished, 3, "WSMON UNKNOWN - no message could be decoded");
+    let finished = check(&sending(["any text"]).uri(), "-t 0.5 -c 90 --dialect generic");
+    assert_result(&finished, 0, "WSMON OK - connected");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use crate::support::program::run;
 
 #[test]
 fn changes_of_levels_are_alerts_among_the_samples() {
-    let server = sending([85.0, 95.0, 96.0, 5.0].map(sample));
-    let finished = watched(&server, "-q -n 7 -w cpu=80 -c cpu=90");
+    let server = sending([85.0, 95.0, 96.0, 86.0, 5.0].map(sample));
+    let finished = watched(&server, "-q -n 9 -w cpu=80 -c cpu=90");
     let lines: Vec<_> = without_times(&finished.stdout).lines().skip(1).map(str::to_owned).collect();
     let expected = [
         "CPU:  85.0%",
@@ -14,6 +14,8 @@ fn changes_of_levels_are_alerts_among_the_samples() {
         "CPU:  95.0%",
         "[ALERT] CRITICAL cpu 95.0% (90)",
         "CPU:  96.0%",
+        "CPU:  86.0%",
+        "[ALERT] WARNING (better than CRITICAL) cpu 86.0% (80)",
         "CPU:   5.0%",
         "[ALERT] cpu: back to normal",
     ];

@@ -76,3 +76,15 @@ fn a_name_that_node_exporter_does_not_read_is_warned_of() {
     assert!(finished.code == Some(0) && dir.has("x.txt"), "{finished:?}");
     assert!(finished.stderr.contains("node_exporter reads only files whose name ends in .prom"), "{finished:?}");
 }
+
+#[test]
+fn a_closed_stdout_does_not_end_the_writing() {
+    let dir = TempDir::new();
+    let server = sending([sample(12.4), sample(12.4)]);
+    let inner = command(&server, &format!("-q -d 1 --textfile {}", dir.path("x.prom")));
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "\"$@\" | head -n 1; echo end", "sh"]).arg(inner.get_program()).args(inner.get_args());
+    let finished = Run::start(shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped())).finish();
+    assert!(finished.stdout.ends_with("end\n"), "{finished:?}");
+    assert_eq!(values(&dir), (true, true));
+}

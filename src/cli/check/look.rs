@@ -12,7 +12,9 @@ pub fn look(monitor: &Monitor, fleet: &Fleet, waited: &str, is_complete: &dyn Fn
     for id in 0..monitor.len() {
         let checked = fleet.checked(id);
         let failure = if is_complete(id) { None } else { failure(monitor, fleet, id, waited) };
-        let undecoded = monitor.statistics_of(id).undecoded > 0 && !checked.has_content;
+        // To the generic dialect every text is a message.
+        let undecoded =
+            monitor.statistics_of(id).undecoded > 0 && !checked.has_content && monitor.dialect(id) != "generic";
         looks.push(Look { id, failure, undecoded, at: checked.judged_at.unwrap_or(monitor.now().mono) });
     }
     looks

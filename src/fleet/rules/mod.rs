@@ -292,10 +292,12 @@ impl LevelChange {
     #[must_use]
     pub fn event(&self) -> Event<'static> {
         let name = self.subject.to_string();
+        let from = if self.phase() == AlertPhase::Changes { self.from.name() } else { "" };
         Event::Alert(Alert {
             component: name.clone().into(),
             metric: name.into(),
             level: self.to.name().into(),
+            from: from.into(),
             message: self.text().into(),
             value: Some(self.value),
             threshold: self.rule.range.crossed(self.value).filter(|_| self.to != Level::Ok),
