@@ -209,6 +209,10 @@ options! {
     /// {formats} (default $MONITORING_FORMAT, else simple)
     option format: Option<String>, short 'f', value "NAME";
 
+    /// print TEXT for each sample instead of a format, with the value in place of {NAME}, such as
+    /// '{server} {cpu}'; \n is a line feed, {{ a brace
+    option template: Option<String>, value "TEXT";
+
     /// begin every line of simple and compact with the time of receipt
     switch time: bool;
 
@@ -382,16 +386,8 @@ fn names(row: &OptionRow) -> String {
 
 /// The description of an option with the names that it refers to.
 fn about(row: &OptionRow) -> String {
-    let mut about = String::new();
-    for part in row.about.split(['{', '}']) {
-        match part {
-            "formats" => about.push_str(&formats()),
-            "dialects" => about.push_str(&dialects()),
-            "kinds" => about.push_str(&join(&mut wsmon::Event::KINDS.iter().copied())),
-            text => about.push_str(text),
-        }
-    }
-    about
+    let about = row.about.replace("{formats}", &formats()).replace("{dialects}", &dialects());
+    about.replace("{kinds}", &join(&mut wsmon::Event::KINDS.iter().copied()))
 }
 
 /// The names of the formats, separated by commas.
@@ -455,6 +451,6 @@ mod tests {
         for name in names {
             assert!(words.contains(&name), "{name}");
         }
-        assert!(!help.contains('{'), "{help}");
+        assert!(!["{formats}", "{dialects}", "{kinds}"].iter().any(|name| help.contains(name)), "{help}");
     }
 }

@@ -90,7 +90,7 @@ impl Run {
         let signals = Signals::install(monitor.registry(), Source::Signals.token())
             .map_err(|error| Failure::io("signals", &error))?;
         setup::warn_of_useless_options(&plan);
-        let format = wsmon::format(plan.format).unwrap_or(&wsmon::FORMATS[0]);
+        let format = setup::format(&plan);
         let limits = QueueLimits { bytes: plan.queue, when_full: plan.when_full, marker: format.gap };
         let tokens = [Source::Stdout.token(), Source::Stderr.token()];
         let mut output = Output::open(monitor.registry(), tokens, limits, log, log_file)
@@ -102,6 +102,7 @@ impl Run {
         }
         let options = ViewOptions {
             format,
+            template: plan.template.take(),
             style: setup::style(&plan, &monitor),
             every: plan.every,
             filter: if plan.check { Some(Filter::nothing()) } else { plan.only.take() },

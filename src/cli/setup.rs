@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use wsmon::{Monitor, Server, SettingsError, Style};
+use wsmon::{Format, Monitor, Server, SettingsError, Style};
 
 use super::file::Appender;
 use super::plan::{Exit, Plan};
@@ -61,18 +61,28 @@ fn failure(plan: &Plan, error: SettingsError) -> Failure {
     }
 }
 
+/// Returns the format of the output. A template replaces the lines alone; everything else is as influx has it: no header,
+/// no line for a gap, statistics on stderr.
+pub fn format(plan: &Plan) -> &'static Format {
+    let name = if plan.template.is_some() { "influx" } else { plan.format };
+    wsmon::format(name).unwrap_or(&wsmon::FORMATS[0])
+}
+
 /// Warns of options that the format makes useless.
 pub fn warn_of_useless_options(plan: &Plan) {
-    if plan.time && !["simple", "compact"].contains(&plan.format) {
-        log::warn!("--time has no effect: {} has times of its own, simple and compact have not", plan.format);
+    let format = if plan.template.is_some() { "--template" } else { plan.format };
+    if plan.time && plan.template.is_some() {
+        log::warn!("--time has no effect: write {{time}} or {{unix}} into the template");
+    } else if plan.time && !["simple", "compact"].contains(&format) {
+        log::warn!("--time has no effect: {format} has times of its own, simple and compact have not");
     }
-    if !plan.thresholds.list().is_empty() && ["json", "jsonl", "csv"].contains(&plan.format) && !plan.check {
-        log::warn!("--warning and --critical have no effect: {} has no line for an alert, events has", plan.format);
+    if !plan.thresholds.list().is_empty() && ["json", "jsonl", "csv", "--template"].contains(&format) && !plan.check {
+        log::warn!("--warning and --critical have no effect: {format} has no line for an alert, events has");
     }
     if let Some(path) = plan.textfile.as_ref().filter(|path| path.extension() != Some("prom".as_ref())) {
         log::warn!("--textfile {}: node_exporter reads only files whose name ends in .prom", path.display());
     }
-    if plan.format == "json" && plan.only.as_ref().is_some_and(|only| only.names("state")) {
+    if format == "json" && plan.only.as_ref().is_some_and(|only| only.names("state")) {
         log::warn!("--only state has no effect: json shows messages alone, jsonl and events show changes of state too");
     }
 }

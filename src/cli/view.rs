@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use wsmon::{Event, Format, LevelChange, Message, Monitor, Now, Processes, Raw, Style};
+use wsmon::{Event, Format, LevelChange, Message, Monitor, Now, Processes, Raw, Style, Template};
 
 use super::file::Appender;
 use crate::cli::filter::Filter;
@@ -15,6 +15,8 @@ const KEPT_CAPACITY: usize = 64 << 10;
 /// Settings of a [`View`].
 pub struct ViewOptions {
     pub format: &'static Format,
+    /// Writes the lines instead of `format`.
+    pub template: Option<Template>,
     pub style: Style,
     /// Minimum time between two samples, and between two lists of processes, of one server; `None` shows all.
     pub every: Option<Duration>,
@@ -24,6 +26,16 @@ pub struct ViewOptions {
     pub count: Option<u64>,
     /// Only answers count towards `count`.
     pub count_answers: bool,
+}
+
+impl ViewOptions {
+    /// Appends the lines of a message for stdout.
+    fn write(&self, out: &mut String, message: &Message<'_>) {
+        match &self.template {
+            Some(template) => template.write(out, message, &self.style),
+            None => (self.format.write)(out, message, &self.style),
+        }
+    }
 }
 
 /// The path of messages to stdout and to the saved data.
@@ -135,7 +147,7 @@ impl View {
         };
         text.clear();
         if shown {
-            (options.format.write)(text, message, &options.style);
+            options.write(text, message);
         }
         if !text.is_empty() {
             print(text);
@@ -341,7 +353,7 @@ fn format_message(out: &mut String, message: &Message<'_>, options: &ViewOptions
         return false;
     };
     let message = Message { events: &events, ..*message };
-    (options.format.write)(out, &message, &options.style);
+    options.write(out, &message);
     message.is_content() && out.len() > start
 }
 
@@ -371,7 +383,15 @@ mod tests {
     fn view(format: &str, filter: &str, count: Option<u64>, data: Option<Appender>) -> View {
         let format = wsmon::format(format).unwrap();
         let filter = (!filter.is_empty()).then(|| Filter::read(filter).unwrap());
-        let options = ViewOptions { format, style: Style::default(), every: None, filter, count, count_answers: false };
+        let options = ViewOptions {
+            format,
+            template: None,
+            style: Style::default(),
+            every: None,
+            filter,
+            count,
+            count_answers: false,
+        };
         View::new(options, data, 1)
     }
 

@@ -32,3 +32,22 @@ fn a_pipe_always_gets_the_header_and_statistics_go_to_stderr() {
         assert!(finished.stderr.contains("=== Client Statistics ==="), "{finished:?}");
     }
 }
+
+#[test]
+fn a_template_is_written_for_each_sample_without_the_lines_that_name_what_is_absent() {
+    let server = sending([sample(50.0), "[]".to_owned(), sample(1.5)]);
+    let template = "--template={server}.cpu {cpu}\\n{server}.gpu {gpu}\\n{{}";
+    let mut command = command(&server, "-s -n 2");
+    let finished = Run::start(command.arg(template)).finish();
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(finished.stdout, "x.cpu 50\n{}\nx.cpu 1.5\n{}\n");
+    assert!(finished.stderr.contains("=== Client Statistics ==="), "{finished:?}");
+}
+
+#[test]
+fn a_sample_of_which_a_template_leaves_nothing_does_not_count() {
+    let gpu = r#"{"type": "monitoring_data", "data": {"gpu": {"gpu_usage_percent": 7}}}"#;
+    let server = sending([sample(50.0), gpu.to_owned()]);
+    let finished = Run::start(command(&server, "-q -n 1").args(["--template", "{gpu}"])).finish();
+    assert_eq!((finished.code, &*finished.stdout, &*finished.stderr), (Some(0), "7\n", ""));
+}

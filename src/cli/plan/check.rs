@@ -49,6 +49,7 @@ pub fn server(plan: &Plan, args: &Args) -> Server {
 fn refuse_options(args: &Args) -> Result<(), String> {
     for (option, given) in [
         ("--format", args.format.is_some()),
+        ("--template", args.template.is_some()),
         ("--only", args.only.is_some()),
         ("--time", args.time),
         ("--stats", args.stats),

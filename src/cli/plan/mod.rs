@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use log::LevelFilter;
-use wsmon::{Server, Thresholds};
+use wsmon::{Server, Template, Thresholds};
 
 use super::args::{self, Args};
 use super::logging;
@@ -36,6 +36,8 @@ pub struct Plan {
     pub insecure: bool,
     /// The name of a row of [`wsmon::FORMATS`].
     pub format: &'static str,
+    /// Instead of `format`.
+    pub template: Option<Template>,
     /// The time of receipt before every line of the formats for people.
     pub time: bool,
     /// `None`: every sample.
@@ -78,6 +80,7 @@ impl Default for Plan {
             no_reconnect: false,
             insecure: false,
             format: "simple",
+            template: None,
             time: false,
             every: None,
             only: None,
@@ -144,6 +147,7 @@ type PlanSetter = (&'static str, Option<&'static str>, fn(&mut Plan, &str) -> Re
 /// The options that do not concern one server.
 const SETTERS: &[PlanSetter] = &[
     ("--format", Some("$MONITORING_FORMAT"), |plan, text| put(&mut plan.format, format_name(text))),
+    ("--template", None, |plan, text| put(&mut plan.template, Template::parse(text).map(Some))),
     ("--every", None, |plan, text| put(&mut plan.every, units::duration_or_none(text))),
     ("--only", None, |plan, text| put(&mut plan.only, Filter::read(text).map(Some))),
     ("--color", None, |plan, text| put(&mut plan.color, when(text))),
@@ -186,6 +190,9 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
         read_option(plan, setter, args.text(setter.0), env)?;
     }
     read_thresholds(plan, args)?;
+    if args.format.is_some() && args.template.is_some() {
+        return Err("--format and --template exclude each other: leave one of them out".to_owned());
+    }
     let servers = plan.uris.len().max(1);
     if plan.require.is_some_and(|required| required > servers) {
         let s = if servers == 1 { "" } else { "s" };
@@ -315,8 +322,13 @@ fn variable(name: &str, env: Env) -> Result<Option<String>, String> {
     }
 }
 
+/// Formats the error in a value, which may be as long as a command line can be: only its beginning is quoted.
 fn value_error(name: &str, text: &str, why: &str) -> String {
-    format!("{name} '{text}': {why}")
+    const MOST_CHARS: usize = 200;
+    match text.char_indices().nth(MOST_CHARS) {
+        Some((end, _)) => format!("{name} '{}...': {why}", &text[..end]),
+        None => format!("{name} '{text}': {why}"),
+    }
 }
 
 fn file(text: &str) -> Result<PathBuf, String> {

@@ -44,6 +44,7 @@ fn the_defaults_are_those_of_the_contract() {
         no_reconnect: false,
         insecure: false,
         format: "simple",
+        template: None,
         every: None,
         only: None,
         thresholds: Thresholds::default(),
@@ -119,6 +120,7 @@ const CASES: &[Case] = &[
     ("--lossy-utf8", "", |plan| set(plan, |server| server.lossy_utf8(true))),
     ("--max-message", "64K", |plan| set(plan, |server| server.max_message(65_536))),
     ("--format", "jsonl", |plan| plan.format = "jsonl"),
+    ("--template", "{cpu}", |plan| plan.template = wsmon::Template::parse("{cpu}").ok()),
     ("--every", "10", |plan| plan.every = Some(secs(10))),
     ("--only", "sample,logs", |plan| plan.only = Filter::read("sample,logs").ok()),
     ("--warning", "cpu=80", |plan| plan.thresholds.add_warnings("cpu=80").unwrap()),
@@ -192,6 +194,7 @@ fn spellings(row: &OptionRow, value: &str) -> Vec<String> {
 #[test]
 fn a_wrong_value_is_an_error_that_names_option_and_value() {
     let anything_goes = [
+        "--template",
         "--uri",
         "--only",
         "--save-data",
@@ -218,6 +221,10 @@ fn a_wrong_value_is_an_error_that_names_option_and_value() {
         }
     }
     assert_eq!(usage(read("--save-data=")), "wsmon: --save-data '': no file is named");
+    assert_eq!(
+        usage(read("--template {cpus}")),
+        "wsmon: --template '{cpus}': no metric or text is called 'cpus', did you mean {cpu}?"
+    );
     assert_eq!(usage(read("--only Alerts")), "wsmon: --only 'Alerts': did you mean alert?");
     assert_eq!(usage(read("--subprotocol a,a")), "wsmon: --subprotocol 'a,a': a stands there twice");
 }
@@ -264,6 +271,22 @@ fn a_wrong_format_names_the_choices() {
     assert_eq!(usage(read("-f xml")), format!("wsmon: --format 'xml': {choices}"));
     let from_variable = usage(read_with(&[("MONITORING_FORMAT", "xml")], ""));
     assert_eq!(from_variable, format!("wsmon: $MONITORING_FORMAT 'xml': {choices}"));
+}
+
+#[test]
+fn a_template_replaces_the_format_and_its_error_has_a_bound() {
+    assert_eq!(read_with(&[("MONITORING_FORMAT", "json")], "--template {cpu}").unwrap().format, "json");
+    let both = usage(read("--template {cpu} -f csv"));
+    assert_eq!(both, "wsmon: --format and --template exclude each other: leave one of them out");
+    let long = "é".repeat(50_000) + "{nonsense}";
+    let why = usage(read(&format!("--template {long}")));
+    assert_eq!(
+        why,
+        format!(
+            "wsmon: --template '{}...': no metric or text is called 'nonsense': write {{{{ for a brace",
+            "é".repeat(200)
+        )
+    );
 }
 
 #[test]

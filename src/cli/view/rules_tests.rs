@@ -28,7 +28,15 @@ impl Scene {
         };
         let format = wsmon::format(format).unwrap();
         let style = Style { labels: true, ..Style::default() };
-        let options = ViewOptions { format, style, every: plan.every, filter, count: plan.count, count_answers: false };
+        let options = ViewOptions {
+            format,
+            template: None,
+            style,
+            every: plan.every,
+            filter,
+            count: plan.count,
+            count_answers: false,
+        };
         let mut view = View::new(options, None, 2);
         view.fleet = Fleet::new(&plan, &monitor);
         Scene { view, start: Instant::now(), out: String::new() }
