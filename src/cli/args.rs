@@ -183,10 +183,10 @@ options! {
     /// channels or event types to ask for, separated by commas (default: the dialect's)
     option subscribe: Option<String>, value "LIST";
 
-    /// processes to ask for, separated by commas (pmdaemon)
+    /// processes to show, by name or id, separated by commas (pmdaemon)
     option process: Option<String>, value "LIST";
 
-    /// period to ask for (pmdaemon)
+    /// period to ask for, and of lists of processes without a change (pmdaemon)
     option interval: Option<String>, value "D";
 
     /// send a request of the dialect on every connection; @FILE in place of JSON reads it from a file;

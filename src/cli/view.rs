@@ -469,7 +469,7 @@ mod tests {
     #[test]
     fn a_message_without_output_does_not_count() {
         let unchanged = [Event::Processes(Processes::default())];
-        for (format, counted) in [("simple", 0), ("detailed", 1), ("jsonl", 1), ("events", 1)] {
+        for (format, counted) in [("simple", 0), ("detailed", 0), ("jsonl", 1), ("events", 1)] {
             let mut view = view(format, "", None, None);
             show(&mut view, &unchanged, &mut String::new());
             assert_eq!(view.shown(0), counted, "{format}");
@@ -554,7 +554,12 @@ mod tests {
         let listed = || wsmon::Process { name: "w".into(), ..wsmon::Process::default() };
         let list = |first, changes| Event::Processes(Processes { list: vec![listed()], changes, first, at: None });
         let (found, changed) = (list(true, Vec::new()), list(false, vec![change()]));
-        let out = paced("events", None, &[(0, 0, &[found]), (4, 0, &[changed.clone()]), (5, 0, &[changed])], 9);
+        let out = paced(
+            "events",
+            None,
+            &[(0, 0, &[found]), (4, 0, std::slice::from_ref(&changed)), (5, 0, std::slice::from_ref(&changed))],
+            9,
+        );
         assert_eq!(seconds(&out), ["a00", "a04", "a05"], "{out}");
     }
 }

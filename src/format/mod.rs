@@ -128,7 +128,8 @@ mod tests {
     use crate::model::sample::field::{Field, FieldRule};
     use crate::model::sample::read::read_sample;
 
-    pub const PLAIN: Style = Style { color: false, ascii: false, labels: false, label_width: 0, time: false };
+    pub const PLAIN: Style =
+        Style { color: false, ascii: false, labels: false, label_width: 0, lists: false, time: false };
     pub const COLOR: Style = Style { color: true, ..PLAIN };
     pub const ASCII: Style = Style { ascii: true, ..PLAIN };
     pub const LABELS: Style = Style { labels: true, ..PLAIN };

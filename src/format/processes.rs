@@ -18,9 +18,9 @@ struct Column {
     cell: fn(&Process<'_>, SystemTime, Style) -> String,
 }
 
-static COLUMNS: [Column; 12] = [
+static COLUMNS: [Column; 11] = [
     Column { head: "NAME", align_right: false, cell: |process, _, style| escaped(&process.name, style) },
-    Column { head: "STATE", align_right: false, cell: |process, _, style| escaped(&process.state, style) },
+    Column { head: STATE, align_right: false, cell: |process, _, style| escaped(&process.state, style) },
     Column { head: "PID", align_right: true, cell: |process, _, _| integer(process.pid) },
     Column { head: "AGE", align_right: false, cell: age },
     Column { head: "RESTARTS", align_right: true, cell: |process, _, _| integer(process.restarts) },
@@ -29,40 +29,79 @@ static COLUMNS: [Column; 12] = [
     Column { head: "PORT", align_right: true, cell: |process, _, _| integer(process.port) },
     Column { head: "NAMESPACE", align_right: false, cell: |process, _, style| optional(&process.namespace, style) },
     Column { head: "EXIT", align_right: true, cell: |process, _, _| integer(process.exit_code) },
-    Column { head: "ID", align_right: false, cell: |process, _, style| escaped(&process.id, style) },
-    Column { head: "ERROR", align_right: false, cell: |process, _, style| optional(&process.error, style) },
+    Column { head: "ID", align_right: false, cell: |process, _, style| escaped(short_id(&process.id), style) },
 ];
 
-/// Upper bound on the width of a column, that of a UUID. Longer cells do not widen the others.
+/// The column that is coloured.
+const STATE: &str = "STATE";
+
+/// Upper bound on the width of the table, in characters, without labels.
+const MAX_WIDTH: usize = 80;
+/// Columns that become narrower where the table is too wide, down to this width, in this order.
+const SHRINKING: [(&str, usize); 4] = [("NAME", 16), ("NAMESPACE", 8), ("NAME", 8), (STATE, 12)];
+/// Columns that are left out where the table is still too wide, in this order.
+const DISPENSABLE: [&str; 8] = ["ID", "NAMESPACE", "EXIT", "PORT", "RESTARTS", "AGE", "PID", "MEMORY"];
+
+/// Upper bound on the width of a column. Longer cells are truncated.
 const MAX_CELL_WIDTH: usize = 36;
 
 /// Tolerance for a server's clock that is ahead of ours. A start further in the future is shown as received.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
-/// Appends the list as a table and the changes if the format shows all; else the changes only, or for the first list a line for
-/// each process.
+/// Appends the list as a table and the changes if the format shows all; else the changes only, or for the first list a
+/// line for each process; and a line for each process whose use of the processor or of memory has moved.
+///
+/// A list in which nothing has changed is shown only if the style has lists.
 pub fn push(lines: &mut Lines<'_>, processes: &Processes<'_>, head: LineHead<'_>) {
-    if head.tags.full {
+    let list = &processes.list;
+    let is_asked = processes.first || lines.style.lists;
+    if head.tags.full && (is_asked || !processes.changes.is_empty() || list.iter().any(|process| process.moved)) {
         push_list(lines, processes, head);
     }
     match (processes.first, head.tags.full) {
-        (false, _) => {
+        (false, full) => {
             for change in &processes.changes {
                 push_change(lines, head, [&change.name, &change.from, &change.to, &change.detail]);
             }
+            for process in list.iter().filter(|process| !full && (process.moved || is_asked)) {
+                push_usage(lines, head, process);
+            }
         }
-        (true, false) if processes.list.is_empty() => {
+        (true, false) if list.is_empty() => {
             push_line(lines, head, &|out| out.push_str("no processes"));
         }
         (true, false) => {
-            for process in &processes.list {
+            for process in list {
                 // As if the process were new.
                 let state = if process.state.is_empty() { "listed" } else { &process.state };
-                push_change(lines, head, [&process.name, "", state, process.error.as_deref().unwrap_or("")]);
+                if !process.state.is_empty() || !push_usage(lines, head, process) {
+                    push_change(lines, head, [&process.name, "", state, process.error.as_deref().unwrap_or("")]);
+                }
             }
         }
         (true, true) => {}
     }
+}
+
+/// Appends a process's use of the processor and of memory. Returns false if neither is known.
+fn push_usage(lines: &mut Lines<'_>, head: LineHead<'_>, process: &Process<'_>) -> bool {
+    let style = lines.style;
+    let is_known = process.cpu.is_some() || process.memory.is_some();
+    if is_known {
+        push_line(lines, head, &|out| {
+            style.push_escaped(out, &process.name);
+            out.push(':');
+            if let Some(cpu) = process.cpu {
+                out.push_str(" cpu ");
+                push_percent(out, cpu);
+            }
+            if let Some(memory) = process.memory {
+                out.push_str(" memory ");
+                number::push_bytes(out, memory);
+            }
+        });
+    }
+    is_known
 }
 
 /// Appends a change: name, previous and current state, and details.
@@ -116,7 +155,8 @@ fn push_list(lines: &mut Lines<'_>, processes: &Processes<'_>, head: LineHead<'_
     }
 }
 
-/// Appends the table without the columns that are empty for all processes.
+/// Appends the table without the columns that are empty for all processes. The error of a process is a line below its
+/// row.
 fn push_table(lines: &mut Lines<'_>, list: &[Process<'_>], now: SystemTime) {
     let style = lines.style;
     let mut columns = Vec::new();
@@ -129,24 +169,76 @@ fn push_table(lines: &mut Lines<'_>, list: &[Process<'_>], now: SystemTime) {
             columns.push((column, width.max(column.head.len()).min(MAX_CELL_WIDTH)));
         }
     }
-    lines.line(|out| push_row(out, &columns, &|column| column.head.to_owned()));
+    let gap = fit(&mut columns);
+    lines.line(|out| push_row(out, &columns, gap, style, None, &|column| column.head.to_owned()));
     for process in list {
-        let row = |out: &mut String| push_row(out, &columns, &|column| (column.cell)(process, now, style));
-        match Severity::of_state(&process.state) {
-            Some(Severity::Critical) => lines.colored(Severity::Critical.color(), row),
-            _ => lines.line(row),
+        let state = Some(&*process.state);
+        lines.line(|out| push_row(out, &columns, gap, style, state, &|column| (column.cell)(process, now, style)));
+        if let Some(error) = &process.error {
+            lines.colored(Severity::Critical.color(), |out| {
+                out.push_str("    ");
+                style.push_escaped(out, error);
+            });
         }
     }
 }
 
-fn push_row(out: &mut String, columns: &[(&Column, usize)], cell: &dyn Fn(&Column) -> String) {
+/// Fits the columns into [`MAX_WIDTH`]. Returns the width of the gap before each.
+fn fit(columns: &mut Vec<(&Column, usize)>) -> usize {
+    let width = |columns: &[(&Column, usize)], gap| columns.iter().map(|(_, width)| width + gap).sum::<usize>();
+    if width(columns, 2) <= MAX_WIDTH {
+        return 2;
+    }
+    for (head, least) in SHRINKING {
+        let excess = width(columns, 1).saturating_sub(MAX_WIDTH);
+        if let Some((_, width)) = columns.iter_mut().find(|(column, _)| column.head == head) {
+            *width = width.saturating_sub(excess).max(least.min(*width));
+        }
+    }
+    for head in DISPENSABLE {
+        if width(columns, 1) > MAX_WIDTH {
+            columns.retain(|(column, _)| column.head != head);
+        }
+    }
+    1
+}
+
+/// Appends a row; the state of a process, if there is one, in its colour.
+fn push_row(
+    out: &mut String,
+    columns: &[(&Column, usize)],
+    gap: usize,
+    style: Style,
+    state: Option<&str>,
+    cell: &dyn Fn(&Column) -> String,
+) {
     let start = out.len();
     for &(column, width) in columns {
-        let cell = cell(column);
-        // Writing to a String cannot fail.
-        let _ = if column.align_right { write!(out, "  {cell:>width$}") } else { write!(out, "  {cell:width$}") };
+        let text = cell(column);
+        let mut shown = String::new();
+        if text.chars().count() > width {
+            // The text is escaped already, and the mark takes the place of one character, or three.
+            let mark = style.glyph("…", "...");
+            shown.extend(text.chars().take(width.saturating_sub(mark.chars().count())));
+            shown.push_str(mark);
+        } else {
+            shown = text;
+        }
+        let padding = width.saturating_sub(shown.chars().count());
+        let (before, after) = if column.align_right { (padding, 0) } else { (0, padding) };
+        out.extend(std::iter::repeat_n(' ', gap + before));
+        match state.filter(|_| column.head == STATE).and_then(Severity::of_state) {
+            Some(level) => style.paint(out, level.color(), |out| out.push_str(&shown)),
+            None => out.push_str(&shown),
+        }
+        out.extend(std::iter::repeat_n(' ', after));
     }
     out.truncate(start + out[start..].trim_end().len());
+}
+
+/// Returns the first 8 characters, which tell the UUIDs of one server apart.
+fn short_id(id: &str) -> &str {
+    id.char_indices().nth(8).map_or(id, |(end, _)| &id[..end])
 }
 
 /// Returns the time since the start; the start as received if that is unknown.
@@ -249,9 +341,10 @@ mod tests {
     fn detailed_has_a_table_without_empty_columns() {
         let expected = "\
 [03:04:05Z] PROCESS: 2 listed
-  NAME  STATE      PID  AGE     RESTARTS   CPU  MEMORY   PORT  NAMESPACE  EXIT  ID  ERROR
-  web   errored  18899  3h 12m         0  1.8%  6.0 GB  31080  default      -3  7   no such file
-  idle                  2h 11m
+ NAME STATE     PID AGE    RESTARTS  CPU MEMORY  PORT NAMESPACE EXIT ID
+ web  errored 18899 3h 12m        0 1.8% 6.0 GB 31080 default     -3 7
+    no such file
+ idle               2h 11m
 ";
         assert_eq!(written("detailed", Raw::None, &[processes(vec![], true)], PLAIN), expected);
         let changed = written("detailed", Raw::None, &[processes(vec![change("idle", "a", "b", "")], false)], PLAIN);
@@ -259,12 +352,78 @@ mod tests {
         let labelled = written("detailed", Raw::None, &[processes(vec![], true)], LABELS);
         assert!(labelled.lines().zip(expected.lines()).all(|(line, plain)| line == format!("nas\\x1b: {plain}")));
         let colored = written("detailed", Raw::None, &[processes(vec![], true)], COLOR);
-        assert!(colored.contains("\n\x1b[31m  web   errored"), "{colored}");
+        assert!(colored.contains("\n web  \x1b[31merrored\x1b[0m 18899"), "{colored}");
+        assert!(colored.contains("\n\x1b[31m    no such file\x1b[0m\n idle "), "{colored}");
+    }
+
+    #[test]
+    fn an_unchanged_list_is_shown_where_it_is_asked_for_and_a_moved_one_always() {
+        let list = |moved| {
+            let (cpu, memory) = (Some(99.5), Some(946_864_128.0));
+            let used = Process { cpu, memory, moved, ..process("w") };
+            vec![Process { cpu: None, ..used.clone() }, Process { moved: false, ..used }, process("v")]
+        };
+        let asked = Style { lists: true, ..PLAIN };
+        let (used, memory) = ("w: cpu 99.5% memory 903.0 MB", "w: memory 903.0 MB");
+        for (moved, style, simple, detailed) in [
+            (false, PLAIN, vec![], 0),
+            (true, PLAIN, vec![memory], 5),
+            (false, asked, vec![memory, used], 5),
+            (true, asked, vec![memory, used], 5),
+        ] {
+            let event = [listed(list(moved), false)];
+            for (format, time) in TIMES {
+                let lines = simple.iter().map(|line| format!("[PROC] {time} {line}\n"));
+                assert_eq!(written(format, Raw::None, &event, style), lines.collect::<String>());
+            }
+            assert_eq!(written("detailed", Raw::None, &event, style).lines().count(), detailed);
+        }
+        let out = written("simple", Raw::None, &[listed(list(true), true)], PLAIN);
+        assert!(out.contains(used) && out.ends_with(" v: listed\n") && out.lines().count() == 3, "{out}");
+        let changed = Processes { list: list(false), changes: vec![change("v", "a", "b", "")], ..Processes::default() };
+        let out = written("detailed", Raw::None, &[Event::Processes(changed)], PLAIN);
+        assert_eq!(out.lines().count(), 6, "{out}");
+    }
+
+    #[test]
+    fn no_table_is_wider_than_80_columns() {
+        let wide = "\u{202e}".repeat(50);
+        for texts in ["a", "0123456789abcdef-0123456789abcdef-0123456789abcdef", "é", &wide] {
+            for number in [None, Some(1), Some(99_999), Some(i64::MIN)] {
+                let full = Process {
+                    name: texts.into(),
+                    id: texts.into(),
+                    state: texts.into(),
+                    pid: number,
+                    started_at: Some(texts.into()),
+                    restarts: number,
+                    cpu: number.map(|number| number as f64 * 1e30),
+                    memory: number.map(|number| number as f64 * 1e30),
+                    exit_code: number,
+                    namespace: Some(texts.into()),
+                    port: number,
+                    ..Process::default()
+                };
+                for style in [PLAIN, ASCII] {
+                    let out = written("detailed", Raw::None, &[listed(vec![full.clone()], true)], style);
+                    let widest = out.lines().map(|line| line.chars().count()).max();
+                    assert!(widest.is_some_and(|width| width <= MAX_WIDTH), "{out}");
+                    assert!(
+                        out.lines().nth(1).is_some_and(|head| head.contains("NAME") && head.contains(STATE)),
+                        "{out}"
+                    );
+                }
+            }
+        }
+        let id = "71755dbf-27e8-45d4-8759-641449a9cbfb";
+        let out =
+            written("detailed", Raw::None, &[listed(vec![Process { id: id.into(), ..process("a") }], true)], PLAIN);
+        assert!(out.ends_with(" a     71755dbf\n"), "{out}");
     }
 
     #[test]
     fn detailed_shows_an_empty_list_but_not_a_missing_one() {
-        assert_eq!(written("detailed", Raw::None, &[listed(vec![], false)], PLAIN), "[03:04:05Z] PROCESS: none\n");
+        assert_eq!(written("detailed", Raw::None, &[listed(vec![], true)], PLAIN), "[03:04:05Z] PROCESS: none\n");
         let told = Processes {
             list: vec![],
             changes: vec![change("a", "", "started", "")],

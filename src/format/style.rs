@@ -18,6 +18,8 @@ pub struct Style {
     pub labels: bool,
     /// Pad labels to this many characters, so that the columns of several servers stand below each other.
     pub label_width: usize,
+    /// Show lists of processes although nothing changed in them, with the use of processor and memory of each.
+    pub lists: bool,
     /// Begin each line of `simple` and `compact` with the time of receipt, as RFC 3339 in UTC.
     pub time: bool,
 }

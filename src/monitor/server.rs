@@ -263,21 +263,23 @@ impl Server {
         Ok(self)
     }
 
-    /// Sets the channels or event types to subscribe to, for dialects that have them; empty = the dialect's default.
+    /// Sets the channels or event types to subscribe to, for dialects that have them; empty = the dialect's default. What
+    /// pmdaemon sends all the same is left out.
     #[must_use]
     pub fn subscribe(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.options.subscribe = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the processes to subscribe to (pmdaemon); empty = all.
+    /// Sets the processes to subscribe to (pmdaemon), by name or id; empty = all. Others are left out.
     #[must_use]
     pub fn processes(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.options.process = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the period to subscribe with (pmdaemon); `None` = the server's.
+    /// Sets the period to subscribe with (pmdaemon), which lists of processes without a change keep; `None` = the
+    /// server's.
     #[must_use]
     pub fn interval(mut self, interval: Option<Duration>) -> Self {
         self.settings.options.interval = interval;

@@ -61,3 +61,40 @@ fn a_server_that_turns_out_to_be_neurograph_is_dialled_again_with_the_token_in_t
     assert!(finished.stderr.contains("dialling again with the token in the URI"), "{finished:?}");
     assert!(!format!("{finished:?}").contains("geheim"), "{finished:?}");
 }
+
+#[test]
+fn a_server_that_ignores_subscriptions_is_filtered_as_if_it_had_obeyed() {
+    let server = Server::start(|mut peer| {
+        peer.upgrade();
+        play(&mut peer, "pmdaemon/rest_actions");
+        peer.close(1000, "");
+        peer.drain();
+    });
+    let directory = TempDir::new();
+    let data = directory.path("data");
+    let options = "--no-reconnect --dialect pmdaemon --process worker,sleeper --subscribe process_status --interval 1h";
+    let finished = watched(&server, &format!("{options} --save-data {data}"));
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    for (word, is_shown) in [
+        ("worker-0: online", true),
+        ("worker-1: online → gone", true),
+        ("sleeper: online → stopped", true),
+        ("web-api", false),
+        ("crasher", false),
+        ("CPU", false),
+    ] {
+        assert_eq!(finished.stdout.contains(word), is_shown, "{word}: {finished:?}");
+    }
+    let saved = directory.read("data");
+    let lists = saved.matches("ProcessList").count();
+    assert!(
+        !saved.contains("SystemUpdate") && (3..8).contains(&lists),
+        "only the first list and those with changes: {saved}"
+    );
+    let detailed = watched(&server, &format!("{options} -f detailed"));
+    assert!(
+        detailed.stdout.lines().all(|line| line.chars().count() <= 80 || line.contains("PROCESS: ")),
+        "{detailed:?}"
+    );
+    assert_eq!(detailed.stdout.matches(" listed\n").count(), lists, "{detailed:?}");
+}

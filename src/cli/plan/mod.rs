@@ -30,6 +30,8 @@ pub struct Plan {
     pub server: Server,
     /// True if `--request` was given: then only answers count and are shown as content.
     pub has_requests: bool,
+    /// True if lists of processes are to come at an interval.
+    pub has_interval: bool,
     /// True if no server is connected to again.
     pub no_reconnect: bool,
     /// True if no certificate is checked.
@@ -77,6 +79,7 @@ impl Default for Plan {
             demo: false,
             server: Server::default(),
             has_requests: false,
+            has_interval: false,
             no_reconnect: false,
             insecure: false,
             format: "simple",
@@ -222,6 +225,7 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     };
     (plan.fsync, plan.stats, plan.insecure, plan.time) = (args.fsync, args.stats, args.insecure, args.time);
     plan.has_requests = !args.request.is_empty();
+    plan.has_interval = args.interval.is_some();
     plan.no_reconnect = args.no_reconnect || args.max_reconnects.as_deref().map(units::number) == Some(Ok(0));
     let mut server = server::apply(check::server(plan, args), args)?.verbose(plan.log_level >= LevelFilter::Debug);
     let token = if args.token_file.is_none() { variable("$MONITORING_TOKEN", env)? } else { None };

@@ -41,6 +41,7 @@ fn the_defaults_are_those_of_the_contract() {
         demo: false,
         server: Server::default(),
         has_requests: false,
+        has_interval: false,
         no_reconnect: false,
         insecure: false,
         format: "simple",
@@ -94,7 +95,10 @@ const CASES: &[Case] = &[
     ("--token-file", "t", |plan| set(plan, |server| server.token_file("t"))),
     ("--subscribe", "a,b", |plan| set(plan, |server| server.subscribe(["a", "b"]))),
     ("--process", "a", |plan| set(plan, |server| server.processes(["a"]))),
-    ("--interval", "2", |plan| set(plan, |server| server.interval(Some(secs(2))))),
+    ("--interval", "2", |plan| {
+        plan.has_interval = true;
+        set(plan, |server| server.interval(Some(secs(2))));
+    }),
     ("--request", "get={\"a\":1}", |plan| {
         plan.has_requests = true;
         set(plan, |server| server.request("get", Some("{\"a\":1}")).unwrap());

@@ -139,6 +139,8 @@ pub struct Process<'a> {
     pub namespace: Option<Cow<'a, str>>,
     /// The port assigned to it.
     pub port: Option<i64>,
+    /// True if its use of the processor has moved by 5 points, or that of memory by a tenth, since this was last true.
+    pub moved: bool,
 }
 
 impl Process<'_> {

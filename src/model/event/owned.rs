@@ -109,6 +109,7 @@ impl Process<'_> {
             error: self.error.map(owned),
             namespace: self.namespace.map(owned),
             port: self.port,
+            moved: self.moved,
         }
     }
 }

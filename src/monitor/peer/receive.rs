@@ -78,7 +78,7 @@ impl Peer {
         self.report.counters.rate_limited += decoded.events.iter().filter(is_limit).count() as u64;
         self.report.keep_samples(&decoded.text, &decoded.events, self.settings.history);
         self.report.has_server_errors |= decoded.events.iter().any(|event| matches!(event, Event::Error(_)));
-        let useful = self.deliver(io, &decoded.kind, decoded.raw(), &decoded.events);
+        let useful = !decoded.unwanted && self.deliver(io, &decoded.kind, decoded.raw(), &decoded.events);
         self.report.has_content |= useful;
         self.session.handle(io.now, Input::Delivered { useful });
         self.carry_out(io, outgoing);

@@ -58,6 +58,8 @@ pub struct Decoded<'a> {
     pub decoded: bool,
     /// True if the dialect was recognised by it.
     pub recognised: bool,
+    /// True if it is not to be shown or saved.
+    pub unwanted: bool,
     /// To be carried out by the loop.
     pub outgoing: Outgoing,
 }
@@ -220,6 +222,7 @@ impl Conversation {
             events: outcome.events,
             decoded,
             recognised: recognised.is_some(),
+            unwanted: outcome.unwanted,
             outgoing,
         }
     }

@@ -49,6 +49,8 @@ pub struct Dialect {
     pub kind: fn(&str) -> Option<Cow<'_, str>>,
     /// Decoders of messages, by kind.
     pub handlers: &'static [(&'static str, Handler)],
+    /// True if the user wants messages of a kind that has a handler: some servers ignore what was subscribed to.
+    pub wants: fn(kind: &str, options: &DialectOptions) -> bool,
     /// Decodes messages of any other kind; `None` = they are shown as they came.
     pub other: Option<Handler>,
     /// Completes the endpoint of the next dial, which is the URI's, with secrets, ids and paths.
@@ -92,6 +94,7 @@ pub const PLAIN: Dialect = Dialect {
     recognises: |_, _| false,
     kind: json::message_type,
     handlers: &[],
+    wants: |_, _| true,
     other: None,
     prepare_dial: |_, _| {},
     greet: |_| Vec::new(),
@@ -175,6 +178,8 @@ pub struct Outcome<'a> {
     pub warn: Option<String>,
     /// Reason to end the connection and to dial again at once, before anything else is sent.
     pub redial: Option<&'static str>,
+    /// True if nothing of the message is to be shown or saved, as if the server had not sent it.
+    pub unwanted: bool,
     /// The message's type or channel. Set by [`Dialect::read`].
     pub kind: Cow<'a, str>,
     /// True if the message answers a request of the dialect itself, and so none of the user's.
@@ -270,7 +275,9 @@ impl Dialect {
     pub fn read<'a>(&self, text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
         let kind = (self.kind)(text).unwrap_or_default();
         let handler = self.handlers.iter().find(|(name, _)| *name == kind).map(|(_, handler)| *handler);
+        let is_unwanted = handler.is_some() && !(self.wants)(&kind, context.options);
         let mut outcome = match handler.or(self.other) {
+            Some(_) if is_unwanted && json::is_json(text) => Outcome { unwanted: true, ..Outcome::default() },
             Some(handler) => handler.read(&kind, text, context)?,
             None if json::is_json(text) => unknown(kind.clone(), text),
             None => return Err(Undecodable),

@@ -49,6 +49,7 @@ pub static DIALECT: Dialect = Dialect {
         ("ping", Handler::Text(ping)),
         ("error", Handler::Tree(error)),
     ],
+    wants: |_, _| true,
     other: Some(Handler::Text(other)),
     prepare_dial,
     greet,

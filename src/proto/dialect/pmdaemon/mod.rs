@@ -6,6 +6,8 @@
 //! and `id`, and subscriptions and requests, none of which the real server knows.
 
 mod documented;
+#[cfg(test)]
+mod filter_tests;
 mod process;
 mod state;
 #[cfg(test)]
@@ -13,7 +15,7 @@ mod tests;
 
 use std::time::Duration;
 
-use super::{Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable};
+use super::{Dialect, DialectContext, DialectOptions, Handler, Outcome, PLAIN, Undecodable};
 use crate::model::event::{Event, Process, Processes, ServerError};
 use crate::model::json::{Layout, Node, Writer};
 use crate::model::metric::Metric;
@@ -43,6 +45,7 @@ pub static DIALECT: Dialect = Dialect {
         ("process_event", Handler::Tree(documented::process_event)),
         ("log_message", Handler::Tree(documented::log_message)),
     ],
+    wants,
     greet,
     // The largest frame that its library accepts.
     requests: RequestSpec { render, answers: &[], error: None, max_in_flight: usize::MAX, max_bytes: 16 << 20 },
@@ -50,6 +53,13 @@ pub static DIALECT: Dialect = Dialect {
     options: &["--subscribe", "--process", "--interval"],
     ..PLAIN
 };
+
+/// The types of the real server, and the documented types that carry the same.
+const SAME: &[(&str, &[&str])] = &[
+    ("ProcessList", &["process_status", "process_metrics"]),
+    ("ProcessUpdate", &["process_status"]),
+    ("SystemUpdate", &["system_metrics"]),
+];
 
 /// Bound on processes, in a list and in the state.
 const MAX_PROCESSES: usize = 1000;
@@ -124,15 +134,41 @@ static DOCUMENTED: &[Field] = &[
     ),
 ];
 
+/// The real server sends everything to all clients, whatever they subscribe to.
+fn wants(kind: &str, options: &DialectOptions) -> bool {
+    let is_named = |name: &str| options.subscribe.iter().any(|wanted| wanted == name);
+    let is_same = || SAME.iter().any(|(real, same)| *real == kind && same.iter().any(|name| is_named(name)));
+    options.subscribe.is_empty() || kind == "Error" || is_named(kind) || is_same()
+}
+
+/// Returns true if the process is among those of `--process`, by its id, its name, or as an instance `NAME-0` of a
+/// cluster.
+fn wants_process(name: &str, id: &str, options: &DialectOptions) -> bool {
+    let is_instance = |wanted: &String| {
+        let number = name.strip_prefix(&**wanted).and_then(|rest| rest.strip_prefix('-'));
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let is_wanted = |wanted: &String| wanted == name || wanted == id || is_instance(wanted);
+    options.process.is_empty() || options.process.iter().any(is_wanted)
+}
+
+/// Leaves a message out, as if the server had not sent it.
+fn unwanted<'a>() -> Outcome<'a> {
+    Outcome { unwanted: true, ..Outcome::default() }
+}
+
 fn system<'a>(text: &'a str, _: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
     Ok(Event::Sample(read_sample(text, MESSAGE)?.sample).into())
 }
 
 fn process_list<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let Node::List(nodes) = node.get("processes")? else { return None };
-    let list = processes(nodes);
+    let mut list = processes(nodes, context.options);
     let first = context.state.pmdaemon.take_first();
-    let changes = context.state.pmdaemon.replace(&list);
+    let changes = context.state.pmdaemon.replace(&mut list);
+    if !context.state.pmdaemon.shows_list(first || !changes.is_empty(), context.options.interval, context.now) {
+        return Some(unwanted());
+    }
     let warn = (first && nodes.len() > MAX_PROCESSES)
         .then(|| format!("{} processes are too many to watch: only the first {MAX_PROCESSES} are shown", nodes.len()));
     let mut outcome = Outcome::from(Event::Processes(Processes { list, changes, first, ..Processes::default() }));
@@ -151,11 +187,12 @@ fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>>
     )
 }
 
-fn processes<'a>(nodes: &[Node<'a>]) -> Vec<Process<'a>> {
+fn processes<'a>(nodes: &[Node<'a>], options: &DialectOptions) -> Vec<Process<'a>> {
     let mut list = Vec::new();
     for node in nodes {
         if list.len() < MAX_PROCESSES
             && let Some(process) = process::read(node)
+            && wants_process(&process.name, &process.id, options)
         {
             list.push(process);
         }
@@ -164,9 +201,12 @@ fn processes<'a>(nodes: &[Node<'a>]) -> Vec<Process<'a>> {
 }
 
 /// Handles news of one process; `before` is its state until now, if the message has it.
-fn update_one<'a>(process: Process<'a>, before: Option<&str>, context: &mut DialectContext<'_>) -> Outcome<'a> {
+fn update_one<'a>(mut process: Process<'a>, before: Option<&str>, context: &mut DialectContext<'_>) -> Outcome<'a> {
+    if !wants_process(&process.name, &process.id, context.options) {
+        return unwanted();
+    }
     let mut changes = Vec::new();
-    context.state.pmdaemon.update(&process, before, &mut changes);
+    context.state.pmdaemon.update(&mut process, before, &mut changes);
     Event::Processes(Processes { list: vec![process], changes, first: false, ..Processes::default() }).into()
 }
 

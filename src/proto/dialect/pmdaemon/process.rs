@@ -27,6 +27,7 @@ pub fn read<'a>(node: &Node<'a>) -> Option<Process<'a>> {
         error: text(node, "error"),
         namespace: text(node, "namespace"),
         port: integer(node, "assigned_port").or_else(|| integer(node, "port")),
+        moved: false,
     })
 }
 

@@ -1,6 +1,7 @@
 //! The latest known state of each process, and its changes.
 
 use std::borrow::Cow;
+use std::time::{Duration, Instant};
 
 use super::MAX_PROCESSES;
 use crate::model::event::{Process, ProcessChange};
@@ -17,7 +18,14 @@ pub struct PmdaemonState {
     known: Vec<KnownProcess>,
     /// Set by the first list. Survives.
     listed: bool,
+    /// Time of the latest list that was shown. Survives.
+    shown_at: Option<Instant>,
 }
+
+/// A use of the processor that differs by so many points has moved.
+const MOVED_POINTS: f64 = 5.0;
+/// A use of memory that differs by this part has moved.
+const MOVED_PART: f64 = 0.1;
 
 impl PmdaemonState {
     /// Returns true for the first list of all, once.
@@ -25,8 +33,19 @@ impl PmdaemonState {
         !std::mem::replace(&mut self.listed, true)
     }
 
+    /// Decides if a list is shown: with `--interval`, one without changes only if the latest is about that old.
+    pub fn shows_list(&mut self, is_news: bool, interval: Option<Duration>, now: Instant) -> bool {
+        // A list a little early is the one that was asked for.
+        let is_due = |(at, interval): (Instant, Duration)| now - at >= interval - interval / 10;
+        let shows = is_news || self.shown_at.zip(interval).is_none_or(is_due);
+        if shows {
+            self.shown_at = Some(now);
+        }
+        shows
+    }
+
     /// Takes a list of all processes and returns the changes.
-    pub fn replace<'a>(&mut self, list: &[Process<'a>]) -> Vec<ProcessChange<'a>> {
+    pub fn replace<'a>(&mut self, list: &mut [Process<'a>]) -> Vec<ProcessChange<'a>> {
         let mut before = std::mem::take(&mut self.known);
         let mut changes = Vec::new();
         for process in list {
@@ -43,7 +62,7 @@ impl PmdaemonState {
     }
 
     /// Takes news of one process. `state` is its state until now, if the server sends it.
-    pub fn update<'a>(&mut self, process: &Process<'a>, state: Option<&str>, changes: &mut Vec<ProcessChange<'a>>) {
+    pub fn update<'a>(&mut self, process: &mut Process<'a>, state: Option<&str>, changes: &mut Vec<ProcessChange<'a>>) {
         let mut old = take_known(&mut self.known, process);
         if let Some(state) = state {
             old.get_or_insert_default().state = own(state);
@@ -57,12 +76,13 @@ impl PmdaemonState {
     }
 
     /// Compares a process with what was known of it, and remembers it as the latest.
-    fn push<'a>(&mut self, old: Option<KnownProcess>, new: &Process<'a>, changes: &mut Vec<ProcessChange<'a>>) {
+    fn push<'a>(&mut self, old: Option<KnownProcess>, new: &mut Process<'a>, changes: &mut Vec<ProcessChange<'a>>) {
         compare(old.as_deref(), new, changes);
         if self.known.len() == MAX_PROCESSES {
             self.known.remove(0);
         }
         let mut known = old.unwrap_or_default();
+        mark_moved(&mut known, new);
         remember(&mut known, new);
         self.known.push(known);
     }
@@ -89,6 +109,20 @@ fn remember(known: &mut Process<'static>, new: &Process<'_>) {
     known.restarts = new.restarts.or(known.restarts);
     known.exit_code = new.exit_code;
     known.error = new.error.as_deref().map(own);
+}
+
+/// Marks a process whose use of the processor or of memory has moved since the latest mark, and remembers both.
+fn mark_moved(known: &mut Process<'static>, new: &mut Process<'_>) {
+    let moved = |old: Option<f64>, new: Option<f64>, least: &dyn Fn(f64) -> f64| match (old, new) {
+        (Some(old), Some(new)) => new != old && (new - old).abs() >= least(old),
+        (None, new) => new.is_some(),
+        (Some(_), None) => false,
+    };
+    let by_points = moved(known.cpu, new.cpu, &|_| MOVED_POINTS);
+    new.moved = by_points || moved(known.memory, new.memory, &|old| old.abs() * MOVED_PART);
+    if new.moved {
+        (known.cpu, known.memory) = (new.cpu.or(known.cpu), new.memory.or(known.memory));
+    }
 }
 
 fn compare<'a>(old: Option<&Process<'static>>, new: &Process<'a>, changes: &mut Vec<ProcessChange<'a>>) {

@@ -6,7 +6,7 @@ mod tests;
 use std::borrow::Cow;
 
 use super::process::{self, integer};
-use super::{processes, update_one};
+use super::{processes, unwanted, update_one, wants_process};
 use crate::model::event::{Alert, AlertPhase, Event, LogLine, Process, ProcessChange, Processes};
 use crate::model::json::Node;
 use crate::proto::dialect::{DialectContext, Outcome, notice};
@@ -29,11 +29,14 @@ pub fn process_status<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> 
 /// Handles metrics of all processes, or of those that were subscribed to: a missing one has not vanished.
 pub fn process_metrics<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let Node::List(nodes) = data(node).get("processes")? else { return None };
-    let list = processes(nodes);
+    let mut list = processes(nodes, context.options);
     let first = context.state.pmdaemon.take_first();
     let mut changes = Vec::new();
-    for process in &list {
+    for process in &mut list {
         context.state.pmdaemon.update(process, None, &mut changes);
+    }
+    if !context.state.pmdaemon.shows_list(first || !changes.is_empty(), context.options.interval, context.now) {
+        return Some(unwanted());
     }
     Some(Event::Processes(Processes { list, changes, first, ..Processes::default() }).into())
 }
@@ -41,6 +44,9 @@ pub fn process_metrics<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) ->
 pub fn process_event<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let data = data(node);
     let (event, name) = (data.text("event")?, data.text("process")?);
+    if !wants_process(name, "", context.options) {
+        return Some(unwanted());
+    }
     let details = details(data.get("details"));
     let detail = if details.is_empty() { event.to_string() } else { format!("{event} {details}") };
     let find = |table: &[(&'static str, &'static str)]| table.iter().find(|row| row.0 == event).map(|row| row.1);
@@ -60,6 +66,9 @@ pub fn process_event<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> O
 pub fn health_update<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let data = data(node);
     let (status, name) = (data.text("status")?, data.text("process")?);
+    if !wants_process(name, "", context.options) {
+        return Some(unwanted());
+    }
     let healthy = status == "healthy";
     if healthy && let Some(end) = context.alerts.end(name, "health") {
         return Some(Event::Alert(end).into());
@@ -75,10 +84,13 @@ fn unhealthy<'a>(name: &Cow<'a, str>, words: String, context: &mut DialectContex
 }
 
 /// Handles a line of a log. Its source is the process, with the instance of a cluster in brackets.
-pub fn log_message<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
+pub fn log_message<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let data = data(node);
     let line = process::text(data, "message")?;
     let name = data.text_or("process", "");
+    if !wants_process(&name, "", context.options) {
+        return Some(unwanted());
+    }
     let source = match integer(data, "instance") {
         Some(instance) => format!("{name}[{instance}]").into(),
         None => name,
@@ -100,7 +112,7 @@ fn changed<'a>(
     context: &mut DialectContext<'_>,
 ) -> Outcome<'a> {
     let details = data.get("details").unwrap_or(&Node::Null);
-    let process = Process {
+    let mut process = Process {
         name: name.clone(),
         state: state.into(),
         pid: integer(details, "pid"),
@@ -108,7 +120,7 @@ fn changed<'a>(
         ..Process::default()
     };
     let from = context.state.pmdaemon.state_of(name).to_owned().into();
-    context.state.pmdaemon.update(&process, None, &mut Vec::new());
+    context.state.pmdaemon.update(&mut process, None, &mut Vec::new());
     let change = ProcessChange { name: name.clone(), from, to: state.into(), detail: detail.into() };
     Event::Processes(Processes { list: vec![process], changes: vec![change], first: false, ..Processes::default() })
         .into()
