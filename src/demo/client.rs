@@ -1,7 +1,7 @@
 //! One connection to the demo server.
 
 use super::sample;
-use crate::net::stream::{Metered, Socket, Stream};
+use crate::net::stream::{Metered, Stream};
 use crate::proto::http::upgrade::{self, MAX_HEAD};
 use mio::net::TcpStream;
 use std::io::{self, ErrorKind, Read, Write};
@@ -92,7 +92,7 @@ fn open(stream: TcpStream, rest: &[u8], wall: SystemTime) -> Result<Box<WebSocke
         .max_message_size(Some(MAX_BYTES))
         .max_frame_size(Some(MAX_BYTES));
     let mut socket = WebSocket::from_partially_read(
-        Metered::new(Stream::Plain(Socket::Tcp(stream))),
+        Metered::new(Stream::Plain(stream.into())),
         rest.to_vec(),
         Role::Server,
         Some(config),

@@ -41,7 +41,7 @@ const OWN_TOKENS: usize = usize::MAX - 64;
 ///
 /// Everything happens in [`Monitor::turn`]. A program calls it in a loop; a program with a loop of its own calls it
 /// whenever the descriptor ([`AsFd`]) is readable, and at the latest at [`Monitor::deadline`], which may be earlier
-/// than before after `add`, `send` and the like. A turn takes at most 64 messages or 256 KiB from each server.
+/// than before after `add`, `send` and the like. A turn takes at most 64 messages, 256 KiB or 256 reads from each server.
 ///
 /// Servers are identified by the numbers that [`Monitor::add`] returns. A number that no server has is a panic, as an
 /// index out of bounds is.

@@ -13,11 +13,51 @@ const TURN_BYTES: usize = 256 << 10;
 /// Upper bound on the bytes that one system call reads.
 const BLOCK_BYTES: usize = 32 << 10;
 
-/// A connected socket.
+/// Upper bound on the reads of one turn from one socket. Each record of TLS takes two.
+const TURN_READS: u32 = 256;
+/// Upper bound on the reads in a row that bring no data: what TLS has to say apart from it takes a few.
+const MAX_EMPTY_READS: u32 = 4096;
+
+/// A connected socket, which returns "would block" when a turn's reads are spent.
+///
+/// This is below TLS, which goes on for as long as it gets records without data: changes of the key, empty ones. And
+/// one byte of data in a record costs as much as thousands.
 #[derive(Debug)]
-pub enum Socket {
+pub struct Socket {
+    kind: SocketKind,
+    /// Reads in this turn that have brought something.
+    reads: u32,
+    is_spent: bool,
+}
+
+#[derive(Debug)]
+enum SocketKind {
     Tcp(TcpStream),
     Unix(UnixStream),
+}
+
+impl From<TcpStream> for Socket {
+    fn from(stream: TcpStream) -> Self {
+        Socket { kind: SocketKind::Tcp(stream), reads: 0, is_spent: false }
+    }
+}
+
+impl From<UnixStream> for Socket {
+    fn from(stream: UnixStream) -> Self {
+        Socket { kind: SocketKind::Unix(stream), reads: 0, is_spent: false }
+    }
+}
+
+impl Socket {
+    /// Begins a turn: renews the reads.
+    pub fn begin_turn(&mut self) {
+        (self.reads, self.is_spent) = (0, false);
+    }
+
+    /// Returns true if the turn's reads are spent, so that more may be waiting.
+    pub fn is_spent(&self) -> bool {
+        self.is_spent
+    }
 }
 
 /// A socket, with or without TLS.
@@ -27,20 +67,44 @@ pub enum Stream {
     Tls(Box<TlsStream<Socket>>),
 }
 
+impl Stream {
+    /// Returns the socket under TLS, or without it.
+    pub fn socket(&self) -> &Socket {
+        match self {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => stream.get_ref(),
+        }
+    }
+
+    /// Returns the socket under TLS, or without it.
+    pub fn socket_mut(&mut self) -> &mut Socket {
+        match self {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => stream.get_mut(),
+        }
+    }
+}
+
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(stream) => stream.read(buffer),
-            Socket::Unix(stream) => stream.read(buffer),
+        if self.reads == TURN_READS {
+            self.is_spent = true;
+            return Err(io::ErrorKind::WouldBlock.into());
         }
+        let len = match &mut self.kind {
+            SocketKind::Tcp(stream) => stream.read(buffer),
+            SocketKind::Unix(stream) => stream.read(buffer),
+        }?;
+        self.reads += 1;
+        Ok(len)
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(stream) => stream.write(bytes),
-            Socket::Unix(stream) => stream.write(bytes),
+        match &mut self.kind {
+            SocketKind::Tcp(stream) => stream.write(bytes),
+            SocketKind::Unix(stream) => stream.write(bytes),
         }
     }
 
@@ -90,6 +154,10 @@ pub struct Metered {
     allowance: usize,
     is_spent: bool,
     received: u64,
+    /// The bytes received before this turn.
+    received_before: u64,
+    /// Reads since the latest data, without those of this turn.
+    empty_reads: u32,
     written: u64,
     /// `None`: texts are left to the reader to check.
     frames: Option<Frames>,
@@ -104,6 +172,8 @@ impl Metered {
             allowance: TURN_BYTES,
             is_spent: false,
             received: 0,
+            received_before: 0,
+            empty_reads: 0,
             written: 0,
             frames: None,
         }
@@ -123,6 +193,8 @@ impl Metered {
 
     /// Begins a turn: renews the allowance and takes the block, unless the present one still holds unread bytes.
     pub fn begin_turn(&mut self, block: &mut Vec<u8>) {
+        (self.empty_reads, self.received_before) = (self.reads_since_data(), self.received);
+        self.stream.socket_mut().begin_turn();
         (self.allowance, self.is_spent) = (TURN_BYTES.saturating_sub(self.unread.len()), false);
         if self.block.is_empty() {
             self.block = std::mem::take(block);
@@ -140,9 +212,22 @@ impl Metered {
         }
     }
 
-    /// Returns true if the turn's bytes are spent, so that more may be waiting.
+    /// Returns true if the turn's bytes or reads are spent, so that more may be waiting.
     pub fn is_spent(&self) -> bool {
-        self.is_spent
+        self.is_spent || self.stream.socket().is_spent()
+    }
+
+    /// Returns true if the other side sends records of TLS without data and without end.
+    pub fn is_flooded(&self) -> bool {
+        self.reads_since_data() > MAX_EMPTY_READS
+    }
+
+    fn reads_since_data(&self) -> u32 {
+        if self.received == self.received_before {
+            self.empty_reads.saturating_add(self.stream.socket().reads)
+        } else {
+            0
+        }
     }
 
     /// Returns the place at which a text was found not to be UTF-8. Reading fails there.
@@ -213,7 +298,7 @@ mod tests {
     /// Returns a stream and the other end of its socket.
     fn pair() -> (Metered, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        (Metered::new(Stream::Plain(Socket::Unix(ours))), theirs)
+        (Metered::new(Stream::Plain(ours.into())), theirs)
     }
 
     fn is_blocked(stream: &mut Metered) -> bool {
@@ -248,6 +333,40 @@ mod tests {
         assert!(is_blocked(&mut first) && !first.is_spent());
         drop(to_first);
         assert_eq!(first.read(&mut part).unwrap(), 0, "closed");
+    }
+
+    #[test]
+    fn a_turn_ends_by_reads_however_little_each_brings() {
+        let (mut stream, mut other) = pair();
+        other.write_all(&[1; 600]).unwrap();
+        for expected in [256, 256, 88] {
+            let socket = stream.stream.socket_mut();
+            socket.begin_turn();
+            let mut reads = 0;
+            while socket.read(&mut [0]).is_ok() {
+                reads += 1;
+            }
+            assert_eq!((reads, socket.is_spent()), (expected, expected == 256));
+        }
+        drop(other);
+        assert_eq!(stream.stream.socket_mut().read(&mut [0]).unwrap(), 0, "closed");
+    }
+
+    #[test]
+    fn many_reads_in_a_row_without_data_are_a_flood() {
+        let (mut stream, mut other) = pair();
+        let mut block = Vec::new();
+        for turn in 1..=20 {
+            stream.begin_turn(&mut block);
+            // As TLS does for records without data.
+            other.write_all(&[1; 300]).unwrap();
+            while stream.stream.socket_mut().read(&mut [0]).is_ok() {}
+            assert!(stream.is_spent());
+            assert_eq!(stream.is_flooded(), turn > 16, "{turn}");
+            stream.end_turn(&mut block);
+        }
+        stream.begin_turn(&mut block);
+        assert!(stream.read(&mut [0]).is_ok() && !stream.is_flooded());
     }
 
     #[test]

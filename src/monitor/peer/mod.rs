@@ -103,6 +103,7 @@ impl Peer {
                 if opened {
                     self.opened(io);
                 }
+                self.ready |= self.link.transport.is_spent();
                 if paused { Ok(()) } else { self.read_frames(io) }
             }
             Err(why) => Err(self.link.explain(why, &self.settings, &self.conversation)),
@@ -153,7 +154,7 @@ impl Peer {
 
     /// Returns when this peer needs a turn at the latest. `may_dial` is false while too many dials are in progress.
     pub fn deadline(&self, now: Now, may_dial: bool, paused: bool) -> Option<Instant> {
-        if !self.commands.is_empty() || (self.ready && !paused) {
+        if !self.commands.is_empty() || (self.ready && !(paused && self.session.is_open())) {
             return Some(now.mono);
         }
         let session = self.session.deadline().filter(|_| may_dial || self.session.retry_in(now).is_none());

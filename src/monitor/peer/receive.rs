@@ -13,7 +13,7 @@ use crate::proto::session::Input;
 const MAX_TURN_FRAMES: usize = 64;
 
 impl Peer {
-    /// Reads what has arrived, up to this server's share of a turn: 64 frames or 256 KiB. The peer stays ready where
+    /// Reads what has arrived, up to this server's share of a turn: 64 frames, 256 KiB or 256 reads. The peer stays ready where
     /// more may be left.
     pub(super) fn read_frames(&mut self, io: &mut LoopIo<'_>) -> Result<(), Box<Disconnect>> {
         let received = self.link.transport.begin_turn(io.block);

@@ -33,6 +33,11 @@ impl Connector {
 }
 
 impl<S: Read + Write> Handshake<S> {
+    /// Returns the stream under TLS.
+    pub fn get_mut(&mut self) -> &mut S {
+        match self.0 {}
+    }
+
     /// Goes as far as possible without waiting.
     ///
     /// # Errors

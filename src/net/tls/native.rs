@@ -113,6 +113,14 @@ fn certificate_name(host: &str) -> &str {
 }
 
 impl<S: Read + Write> Handshake<S> {
+    /// Returns the stream under TLS.
+    pub fn get_mut(&mut self) -> &mut S {
+        match &mut self.step {
+            HandshakeStep::Start(_, stream) => &mut stream.stream,
+            HandshakeStep::Mid(mid) => &mut mid.get_mut().stream,
+        }
+    }
+
     /// Goes as far as possible without waiting. `wall` appears in errors about the dates of a certificate.
     ///
     /// # Errors

@@ -136,7 +136,7 @@ impl Connecting {
                     self.attempts.clear();
                     return Ok(won.map(|OpenAttempt { stream, address, begun_at, .. }| {
                         route.trace(format_args!("connected to {address} in {}", millis(io.now.mono - begun_at)));
-                        (Socket::Tcp(stream), address.to_string(), choice)
+                        (stream.into(), address.to_string(), choice)
                     }));
                 }
                 AttemptAction::Start(number, address) => match connect(io, address) {
@@ -185,7 +185,7 @@ pub fn unix(path: &Path, io: &LoopIo<'_>) -> Result<Connected, Box<Disconnect>> 
         Ok(stream)
     };
     match connect() {
-        Ok(stream) => Ok((Socket::Unix(stream), displayed, None)),
+        Ok(stream) => Ok((stream.into(), displayed, None)),
         Err(error) => Err(Disconnect::io(Phase::Connect, &format!("connect to {displayed}"), &error)),
     }
 }

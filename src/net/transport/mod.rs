@@ -107,6 +107,8 @@ pub struct Transport {
     limits: ConnectionLimits,
     /// The address that the connection was made to, and its rivals; `None` without one, and for a Unix socket.
     choice: Option<Choice>,
+    /// True if the opening's reads of this turn are spent.
+    is_spent: bool,
     /// The time and the total of bytes written when a write last made progress; `None` while nothing is queued.
     stalled_since: Option<(Instant, u64)>,
     /// True if a redirect has led the latest open connection to another host than the one asked for.
@@ -124,7 +126,14 @@ enum ConnectionStage {
 impl Transport {
     /// Creates it without a connection.
     pub fn new(limits: ConnectionLimits) -> Self {
-        Transport { stage: ConnectionStage::Idle, limits, choice: None, stalled_since: None, is_elsewhere: false }
+        Transport {
+            stage: ConnectionStage::Idle,
+            limits,
+            choice: None,
+            is_spent: false,
+            stalled_since: None,
+            is_elsewhere: false,
+        }
     }
 
     /// Begins a connection. The next `advance` reports an immediate failure.
@@ -139,10 +148,13 @@ impl Transport {
     /// Goes as far as possible without waiting. Returns true if the connection has just been opened.
     pub fn advance(&mut self, io: &mut LoopIo<'_>) -> Result<bool, Box<Disconnect>> {
         let stage = std::mem::replace(&mut self.stage, ConnectionStage::Idle);
+        self.is_spent = false;
         self.stage = match stage {
             ConnectionStage::Failed(why) => return Err(why),
             ConnectionStage::Opening(mut opening) => {
+                opening.begin_turn();
                 let progress = opening.advance(io);
+                self.is_spent = opening.is_spent();
                 self.choice.clone_from(&opening.choice);
                 match progress? {
                     None => ConnectionStage::Opening(opening),
@@ -211,15 +223,21 @@ impl Transport {
             Ok(Message::Close(frame)) => return Err(closed_by_server(socket, frame.as_ref())),
             // Never returned by `read`.
             Ok(Message::Frame(_)) => return Ok(None),
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                if socket.get_ref().is_flooded() {
+                    let text = "the server sends records of TLS without data and without end";
+                    return Err(Disconnect::fault(Phase::Session, Fault::Protocol, text));
+                }
+                return Ok(None);
+            }
             Err(error) => return Err(read_failed(socket, &error)),
         };
         Ok(Some(frame))
     }
 
-    /// Returns true if the turn's bytes are spent, so that more may be waiting.
+    /// Returns true if the turn's bytes or reads are spent, so that more may be waiting.
     pub fn is_spent(&self) -> bool {
-        matches!(&self.stage, ConnectionStage::Open(socket) if socket.get_ref().is_spent())
+        self.is_spent || matches!(&self.stage, ConnectionStage::Open(socket) if socket.get_ref().is_spent())
     }
 
     /// Writes queued frames, pongs among them, until it would block.

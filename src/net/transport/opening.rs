@@ -146,6 +146,27 @@ impl Opening {
         self.queued_since().is_none().then_some(self.since + super::STEP_COUNTS_FOR)
     }
 
+    /// Begins a turn: renews the reads of the socket.
+    pub fn begin_turn(&mut self) {
+        if let Some(socket) = self.socket() {
+            socket.begin_turn();
+        }
+    }
+
+    /// Returns true if the turn's reads are spent, so that more may be waiting.
+    pub fn is_spent(&mut self) -> bool {
+        self.socket().is_some_and(|socket| socket.is_spent())
+    }
+
+    fn socket(&mut self) -> Option<&mut Socket> {
+        match self.step.as_mut()? {
+            OpeningStep::Connecting(_) => None,
+            OpeningStep::Tunnel(socket, _) | OpeningStep::Queued(socket) => Some(socket),
+            OpeningStep::Tls(handshake) => Some(handshake.get_mut()),
+            OpeningStep::Upgrade(upgrading) => Some(upgrading.stream.socket_mut()),
+        }
+    }
+
     /// Describes the step under way, for the text of a timeout.
     pub fn unfinished(&self) -> (Phase, String) {
         let (phase, what) = match &self.step {
