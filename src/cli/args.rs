@@ -247,8 +247,11 @@ options! {
     /// draw with Unicode, whatever the locale says
     switch unicode: bool;
 
-    /// append every message to FILE, one JSON line each
+    /// append every message to FILE
     option save_data: Option<String>, value "FILE";
+
+    /// save as jsonl, events, csv or influx (default jsonl)
+    option save_format: Option<String>, value "NAME";
 
     /// start a new FILE at this size, the old one becomes FILE.1 (default 10M; 0: never)
     option rotate_size: Option<String>, value "BYTES";

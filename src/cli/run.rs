@@ -69,9 +69,15 @@ struct Run {
 
 impl Run {
     fn new(mut plan: Box<Plan>, log: LogBuffer) -> Result<Self, Failure> {
+        let data_format = wsmon::format(plan.save_format).unwrap_or(&wsmon::FORMATS[0]);
         let mut data = setup::open(&plan.save_data, "--save-data", &plan)?;
         if let Some(data) = &mut data {
             data.set_fsync(plan.fsync);
+            if let Some(push_head) = data_format.head {
+                let mut head = String::new();
+                push_head(&mut head);
+                data.set_head(head);
+            }
         }
         let log_file = setup::open(&plan.log_file, "--log-file", &plan)?;
         let mut monitor = Monitor::new().map_err(|error| Failure::io("epoll", &error))?;
@@ -110,6 +116,7 @@ impl Run {
             count_answers: plan.has_requests,
         };
         let mut view = View::new(options, data, monitor.len());
+        view.data_format = data_format;
         view.fleet = Fleet::new(&plan, &monitor);
         let ends_at = plan.duration.and_then(|duration| monitor.clock().mono.checked_add(duration));
         let mut run = Run { plan, monitor, view, output, signals, demo, textfile, ends_at };

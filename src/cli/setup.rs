@@ -82,6 +82,9 @@ pub fn warn_of_useless_options(plan: &Plan) {
     if let Some(path) = plan.textfile.as_ref().filter(|path| path.extension() != Some("prom".as_ref())) {
         log::warn!("--textfile {}: node_exporter reads only files whose name ends in .prom", path.display());
     }
+    if plan.save_data.is_none() && plan.save_format != Plan::default().save_format {
+        log::warn!("--save-format {} has no effect without --save-data", plan.save_format);
+    }
     if format == "json" && plan.only.as_ref().is_some_and(|only| only.names("state")) {
         log::warn!("--only state has no effect: json shows messages alone, jsonl and events show changes of state too");
     }

@@ -1,4 +1,4 @@
-//! Selects messages and formats them: for stdout, and as JSON Lines for `--save-data`.
+//! Selects messages and formats them: for stdout, and for `--save-data`.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -44,7 +44,8 @@ pub struct View {
     pub data: Option<Appender>,
     /// Receives what is shown, `--only` or not; `None` where no option needs it.
     pub fleet: Option<Box<Fleet>>,
-    data_format: &'static Format,
+    /// The format of the saved data; by default jsonl.
+    pub data_format: &'static Format,
     servers: Vec<ServerView>,
     /// The earliest time at which a held message is due.
     next_due_at: Option<Instant>,
@@ -74,7 +75,7 @@ struct HeldMessage {
     text: String,
     counts: bool,
     /// For the saved data; empty if none is kept.
-    data_line: String,
+    data_lines: String,
     /// For the fleet, if there is one.
     copy: Option<MessageCopy>,
     received_at: Instant,
@@ -110,16 +111,24 @@ impl View {
         }
     }
 
-    /// Shows the parts of a message that `--every` does not delay, such as an alert, and holds the rest. Formats that
-    /// show whole messages, and the saved data, hold all of it: one line carries the sample too.
+    /// Shows and saves the parts of a message that `--every` does not delay, such as an alert, and holds the rest.
+    /// Formats that show whole messages hold all of it: one line carries the sample too.
     fn show_paced(&mut self, message: &Message<'_>, every: Duration, print: &mut dyn FnMut(&str)) {
         let (urgent, paced) = split(message.events);
-        if urgent.is_empty() || self.options.format.whole {
+        if urgent.is_empty() {
             return self.hold(message, every, print);
         }
+        let is_whole = self.options.format.whole;
         // A change of processes without a list is not paced at all.
-        if paced.is_empty() {
+        if paced.is_empty() && !is_whole {
             return self.show_now(message, print);
+        }
+        // The message is counted as saved with its rest.
+        if !self.data_format.whole {
+            self.save(&Message { events: &urgent, ..*message });
+        }
+        if is_whole {
+            return self.hold(message, every, print);
         }
         let View { options, servers, text, .. } = self;
         text.clear();
@@ -140,7 +149,7 @@ impl View {
     /// Formats for people show it only where `--only` names it: the log tells them of it. Those for programs have a
     /// line for a gap.
     fn show_state(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
-        let View { options, data, data_format, text, .. } = self;
+        let View { options, text, .. } = self;
         let shown = match &options.filter {
             Some(filter) => filter.select(message).is_some(),
             None => options.format.gap.is_some(),
@@ -152,15 +161,22 @@ impl View {
         if !text.is_empty() {
             print(text);
         }
-        if let Some(data) = data {
-            text.clear();
-            (data_format.write)(text, message, &options.style);
-            data.write_line(text.trim_end_matches('\n'), message.received_mono);
+        self.save(message);
+    }
+
+    /// Writes a message to the saved data. Returns true if it has lines there and they could be written.
+    fn save(&mut self, message: &Message<'_>) -> bool {
+        let View { options, data, data_format, text, .. } = self;
+        if data.is_none() {
+            return false;
         }
+        text.clear();
+        (data_format.write)(text, message, &options.style);
+        write_lines(data, text, message.received_mono)
     }
 
     fn show_now(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
-        let View { options, data, data_format, servers, saved, text, .. } = self;
+        let View { options, servers, text, .. } = self;
         let server = &mut servers[message.id];
         text.clear();
         let counts = format_message(text, message, options);
@@ -168,12 +184,8 @@ impl View {
             print(text);
         }
         server.shown += u64::from(counts && (has_answer(message.events) || !options.count_answers));
-        if let Some(data) = data {
-            text.clear();
-            (data_format.write)(text, message, &options.style);
-            *saved += u64::from(data.write_line(text.trim_end_matches('\n'), message.received_mono));
-        }
-        text.shrink_to(KEPT_CAPACITY);
+        self.saved += u64::from(self.save(message));
+        self.text.shrink_to(KEPT_CAPACITY);
         self.observe(message, message.received_mono, print);
     }
 
@@ -185,8 +197,8 @@ impl View {
         self.show_changes(&changes, Now { mono: at, wall: message.received_at }, print);
     }
 
-    /// Shows alerts that rules have raised. They count like those of servers, one about all servers for each of them. Saved
-    /// data holds messages only.
+    /// Shows alerts that rules have raised. They count like those of servers, one about all servers for each of them. They
+    /// are saved where the format has a line for them.
     fn show_changes(&mut self, changes: &[LevelChange], now: Now, print: &mut dyn FnMut(&str)) {
         for change in changes {
             let View { options, servers, text, .. } = self;
@@ -199,6 +211,7 @@ impl View {
             }
             let concerned = change.id.map_or(0..servers.len(), |id| id..id + 1);
             servers[concerned].iter_mut().for_each(|server| server.shown += u64::from(counts));
+            self.save(&message);
         }
     }
 
@@ -229,7 +242,7 @@ impl View {
         let empty = || HeldMessage {
             text: String::new(),
             counts: false,
-            data_line: String::new(),
+            data_lines: String::new(),
             copy: None,
             received_at,
             due_at,
@@ -240,9 +253,17 @@ impl View {
         held.text.clear();
         held.counts = format_message(&mut held.text, message, options) && !options.count_answers;
         if data.is_some() {
-            held.data_line.clear();
-            (data_format.write)(&mut held.data_line, message, &options.style);
-            held.data_line.truncate(held.data_line.trim_end_matches('\n').len());
+            held.data_lines.clear();
+            // The other events are saved already, see `show_paced`.
+            let paced;
+            let events = match data_format.whole {
+                true => message.events,
+                false => {
+                    paced = split(message.events).1;
+                    &paced
+                }
+            };
+            (data_format.write)(&mut held.data_lines, &Message { events, ..*message }, &options.style);
         }
         self.next_due_at = earliest(self.next_due_at, Some(held.due_at));
         self.release(received_at, print);
@@ -269,9 +290,7 @@ impl View {
             if !held.text.is_empty() {
                 print(&held.text);
             }
-            if let Some(data) = &mut self.data {
-                self.saved += u64::from(data.write_line(&held.data_line, now));
-            }
+            self.saved += u64::from(write_lines(&mut self.data, &held.data_lines, now));
             if let Some(copy) = &held.copy {
                 self.observe(&copy.message(), now, print);
             }
@@ -333,6 +352,12 @@ fn split<'a>(events: &[Event<'a>]) -> (Vec<Event<'a>>, Vec<Event<'a>>) {
         }
     }
     (urgent, paced)
+}
+
+/// Appends the lines of a message to the saved data. Returns true if there are any and they could be written.
+fn write_lines(data: &mut Option<Appender>, lines: &str, now: Instant) -> bool {
+    let lines = lines.trim_end_matches('\n');
+    data.as_mut().is_some_and(|data| !lines.is_empty() && data.write_line(lines, now))
 }
 
 fn has_answer(events: &[Event<'_>]) -> bool {
@@ -478,7 +503,18 @@ mod tests {
 
     /// Plays messages with their times in seconds to a view of two servers with `--every 10`; returns the output.
     fn paced(format: &str, data: Option<Appender>, messages: &[(u64, usize, &[Event<'_>])], until: u64) -> String {
+        paced_as(format, "jsonl", data, messages, until)
+    }
+
+    fn paced_as(
+        format: &str,
+        saved_as: &str,
+        data: Option<Appender>,
+        messages: &[(u64, usize, &[Event<'_>])],
+        until: u64,
+    ) -> String {
         let mut view = view(format, "", None, data);
+        view.data_format = wsmon::format(saved_as).unwrap();
         view.options.every = Some(Duration::from_secs(10));
         view.options.style.labels = true;
         view.servers.push(ServerView::default());
@@ -541,6 +577,23 @@ mod tests {
         assert_eq!(seconds(&out), ["a00", "a03", "a03", "b12"]);
         // A message that is shown whole waits as a whole.
         assert_eq!(seconds(&paced("jsonl", None, &messages, 20)), ["a00", "a03", "b12"]);
+    }
+
+    #[test]
+    fn each_event_is_saved_once_whatever_waits_on_stdout() {
+        let alert = || Event::Alert(wsmon::Alert { message: "m".into(), ..wsmon::Alert::default() });
+        let messages: [(u64, usize, &[Event<'_>]); 4] =
+            [(0, 0, &[sample()]), (3, 0, &[sample(), alert()]), (5, 0, &[sample()]), (12, 1, &[alert()])];
+        for (saved_as, lines) in [("events", 4), ("csv", 2), ("influx", 2), ("jsonl", 3)] {
+            for format in ["simple", "events", "jsonl"] {
+                let dir = TempDir::new();
+                let data = Appender::open(dir.file("data"), None, 0).unwrap();
+                paced_as(format, saved_as, Some(data), &messages, 20);
+                let text = std::fs::read_to_string(dir.file("data")).unwrap();
+                assert_eq!(text.lines().count(), lines, "{format}, saved as {saved_as}: {text}");
+                assert!(!text.contains("\n\n"), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -38,6 +38,37 @@ fn saved_lines_are_those_of_the_format_jsonl() {
 }
 
 #[test]
+fn data_can_be_saved_in_another_format_than_that_of_stdout() {
+    let processes =
+        r#"{"type": "ProcessList", "data": [{"name": "a", "state": "online"}, {"name": "b", "state": "errored"}]}"#;
+    let messages = [sample(1.0), "no JSON".to_owned(), processes.to_owned(), sample(2.0)];
+    let server = sending(messages);
+    for (format, count, lines) in [("csv", 2, 3), ("influx", 2, 2), ("events", 4, 7)] {
+        let dir = TempDir::new();
+        let options = format!("-n {count} -q -f {format} --save-format {format} --save-data {}", dir.path("data"));
+        let finished = watched(&server, &options);
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        assert_eq!(finished.stdout, dir.read("data"), "{format}");
+        assert!(finished.stdout.lines().count() >= lines, "{lines}: {finished:?}");
+    }
+}
+
+#[test]
+fn each_rotated_file_of_csv_begins_with_the_header() {
+    let dir = TempDir::new();
+    let options = format!("-q -n 200 -f compact --save-format csv --save-data {} --rotate-size 2K", dir.path("data"));
+    assert_eq!(watched(&sending(counting(200)), &options).code, Some(0));
+    for name in ["data", "data.1", "data.2"] {
+        let text = dir.read(name);
+        assert!(text.starts_with("received_at,server,host,"), "{name}: {text}");
+        assert_eq!(text.matches("received_at").count(), 1, "{name}: {text}");
+        assert!(
+            text.lines().all(|line| line.matches(',').count() == text.lines().next().unwrap().matches(',').count())
+        );
+    }
+}
+
+#[test]
 fn data_is_appended_and_an_incomplete_line_is_ended_first() {
     let dir = TempDir::new();
     let data = dir.write("data", "{\"whole\":1}\n{\"to");

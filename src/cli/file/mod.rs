@@ -89,6 +89,8 @@ pub struct Appender {
     rotate_size: Option<u64>,
     keep: u32,
     fsync: bool,
+    /// Written before the first line of an empty file; empty for none.
+    head: String,
     target: OpenFile,
     repaired: bool,
     /// The line being written; reused to save allocations.
@@ -120,6 +122,7 @@ impl Appender {
             rotate_size,
             keep,
             fsync: false,
+            head: String::new(),
             target,
             line: Vec::new(),
             check_path_at: None,
@@ -137,6 +140,11 @@ impl Appender {
         self.fsync = on;
     }
 
+    /// Begins each empty file with `head`, one or more whole lines.
+    pub fn set_head(&mut self, head: String) {
+        self.head = head;
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -147,11 +155,12 @@ impl Appender {
         self.repaired
     }
 
-    /// Appends `line` and a line feed; `line` must not contain one. Returns true if it was written. Failures go to
-    /// `take_reports`.
+    /// Appends `line` and a line feed; a `line` that contains some is several lines, which stay together. Returns true
+    /// if it was written. Failures go to `take_reports`.
     pub fn write_line(&mut self, line: &str, now: Instant) -> bool {
+        let lines = count_lines(line);
         if self.outage.as_ref().and_then(|outage| outage.retry_at).is_some_and(|at| now < at) {
-            self.count_lost(now, None);
+            self.count_lost(lines, now, None);
             return false;
         }
         match self.try_line(line, now) {
@@ -162,7 +171,7 @@ impl Appender {
                 true
             }
             Err(error) => {
-                self.count_lost(now, Some(error));
+                self.count_lost(lines, now, Some(error));
                 false
             }
         }
@@ -215,23 +224,27 @@ impl Appender {
         if self.target.torn {
             self.line.push(b'\n');
         }
+        let repair = self.line.len();
+        if !self.head.is_empty() && self.target.is_empty() {
+            self.line.extend_from_slice(self.head.as_bytes());
+        }
         self.line.extend_from_slice(line.as_bytes());
         self.line.push(b'\n');
         self.target.append(&self.line)?;
         if self.fsync && self.target.regular {
             self.target.file.sync_data()?;
         }
-        self.written.lines += 1;
-        self.written.bytes += line.len() as u64 + 1;
+        self.written.lines += count_lines(line);
+        self.written.bytes += (self.line.len() - repair) as u64;
         Ok(())
     }
 
-    /// Counts a lost line. `error` is the failed attempt; `None` means that none was made.
-    fn count_lost(&mut self, now: Instant, error: Option<io::Error>) {
-        self.lost += 1;
+    /// Counts lost lines. `error` is the failed attempt; `None` means that none was made.
+    fn count_lost(&mut self, lines: u64, now: Instant, error: Option<io::Error>) {
+        self.lost += lines;
         let first = self.outage.is_none();
         let outage = self.outage.get_or_insert(Outage { retry_at: None, lost: 0 });
-        outage.lost += 1;
+        outage.lost += lines;
         let Some(error) = error else { return };
         outage.retry_at = Some(now + RETRY_AFTER);
         if first {
@@ -351,6 +364,12 @@ impl OpenFile {
         }
     }
 
+    /// Returns true if nothing stands in the file. Asks the system: another program may have truncated the file.
+    fn is_empty(&self) -> bool {
+        let length = || self.file.metadata().map_or(self.size, |metadata| metadata.len());
+        self.size == 0 || self.regular && length() == 0
+    }
+
     /// A file without read permission counts as complete.
     fn ends_in_mid_line(&self) -> bool {
         let mut last = [b'\n'];
@@ -395,6 +414,11 @@ impl OpenFile {
     fn is_unlinked(&self) -> bool {
         self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
     }
+}
+
+/// The lines in a text whose last line feed is not written yet.
+fn count_lines(text: &str) -> u64 {
+    1 + text.bytes().filter(|&byte| byte == b'\n').count() as u64
 }
 
 fn open_to_append(path: &Path) -> io::Result<File> {

@@ -252,3 +252,41 @@ fn lines_go_to_the_moved_file_while_its_path_is_blocked() {
     let reported = reports(&mut appender);
     assert!(reported.len() == 1 && reported[0].contains("still writing to the moved one"), "{reported:?}");
 }
+
+#[test]
+fn a_header_begins_each_file_and_no_file_twice() {
+    let dir = TempDir::new();
+    let path = dir.file("f");
+    for _ in 0..2 {
+        let mut appender = Appender::open(&path, Some(20), 9).unwrap();
+        appender.set_head("a,b\n".to_owned());
+        for line in ["1,2", "3,4\n5,6", "7,8"] {
+            assert!(appender.write_line(line, Instant::now()));
+        }
+        assert_eq!(appender.written().lines, 4);
+    }
+    assert_eq!(text(dir.file("f.1")), "a,b\n1,2\n3,4\n5,6\n7,8\n");
+    assert_eq!(text(&path), "a,b\n1,2\n3,4\n5,6\n7,8\n");
+    let mut appender = Appender::open(&path, Some(20), 0).unwrap();
+    appender.set_head("a,b\n".to_owned());
+    appender.write_line("0,0", Instant::now());
+    assert_eq!(text(&path), "a,b\n0,0\n", "truncated in place");
+    // Another program does the same.
+    File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+    appender.write_line("9,9", Instant::now());
+    assert_eq!(text(&path), "a,b\n9,9\n");
+    assert_eq!(appender.written().bytes, 16);
+}
+
+#[test]
+fn the_lines_of_one_text_are_lost_or_written_together() {
+    let dir = TempDir::new();
+    let now = Instant::now();
+    let mut appender = open(&dir.file("f"));
+    let good = fill_disk(&mut appender);
+    appender.write_line("one\ntwo\nthree", now);
+    appender.target.file = good;
+    appender.write_line("four\nfive", now + RETRY_AFTER);
+    assert_eq!((appender.lost(), appender.written().lines), (3, 2));
+    assert_eq!(text(dir.file("f")), "four\nfive\n");
+}

@@ -54,6 +54,7 @@ fn refuse_options(args: &Args) -> Result<(), String> {
         ("--time", args.time),
         ("--stats", args.stats),
         ("--save-data", args.save_data.is_some()),
+        ("--save-format", args.save_format.is_some()),
         ("--textfile", args.textfile.is_some()),
     ] {
         if given {

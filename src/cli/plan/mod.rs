@@ -53,6 +53,8 @@ pub struct Plan {
     pub color: When,
     pub glyphs: Glyphs,
     pub save_data: Option<PathBuf>,
+    /// One of [`SAVE_FORMATS`].
+    pub save_format: &'static str,
     /// In bytes; `None`: no rotation.
     pub rotate_size: Option<u64>,
     pub rotate_keep: u64,
@@ -92,6 +94,7 @@ impl Default for Plan {
             color: When::Auto,
             glyphs: Glyphs::Auto,
             save_data: None,
+            save_format: SAVE_FORMATS[0],
             rotate_size: Some(10 << 20),
             rotate_keep: 5,
             fsync: false,
@@ -155,6 +158,7 @@ const SETTERS: &[PlanSetter] = &[
     ("--only", None, |plan, text| put(&mut plan.only, Filter::read(text).map(Some))),
     ("--color", None, |plan, text| put(&mut plan.color, when(text))),
     ("--save-data", None, |plan, text| put(&mut plan.save_data, file(text).map(Some))),
+    ("--save-format", None, |plan, text| put(&mut plan.save_format, save_format(text))),
     ("--rotate-size", None, |plan, text| put(&mut plan.rotate_size, units::size_or_none(text))),
     ("--rotate-keep", None, |plan, text| put(&mut plan.rotate_keep, units::number(text))),
     ("--textfile", None, |plan, text| put(&mut plan.textfile, file(text).map(Some))),
@@ -168,6 +172,9 @@ const SETTERS: &[PlanSetter] = &[
 
 const LOG_LEVEL: PlanSetter =
     ("--log-level", Some("$MONITORING_LOG_LEVEL"), |plan, text| put(&mut plan.log_level, log_level(text)));
+
+/// The formats that data is saved in: those whose lines stand for themselves.
+const SAVE_FORMATS: [&str; 4] = ["jsonl", "events", "csv", "influx"];
 
 const VERSION: &str = concat!("wsmon ", env!("CARGO_PKG_VERSION"), "\n");
 
@@ -344,6 +351,11 @@ fn file(text: &str) -> Result<PathBuf, String> {
 
 fn format_name(text: &str) -> Result<&'static str, String> {
     wsmon::format(text).map(|format| format.name).ok_or_else(|| choose_from(&args::formats()))
+}
+
+fn save_format(text: &str) -> Result<&'static str, String> {
+    let name = SAVE_FORMATS.into_iter().find(|name| *name == text);
+    name.ok_or_else(|| choose_from(&SAVE_FORMATS.join(", ")))
 }
 
 fn when(text: &str) -> Result<When, String> {

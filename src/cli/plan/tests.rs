@@ -53,6 +53,7 @@ fn the_defaults_are_those_of_the_contract() {
         color: When::Auto,
         glyphs: Glyphs::Auto,
         save_data: None,
+        save_format: "jsonl",
         rotate_size: Some(10 << 20),
         rotate_keep: 5,
         fsync: false,
@@ -140,6 +141,7 @@ const CASES: &[Case] = &[
     ("--ascii", "", |plan| plan.glyphs = Glyphs::Ascii),
     ("--unicode", "", |plan| plan.glyphs = Glyphs::Unicode),
     ("--save-data", "x.log", |plan| plan.save_data = Some("x.log".into())),
+    ("--save-format", "csv", |plan| plan.save_format = "csv"),
     ("--rotate-size", "0", |plan| plan.rotate_size = None),
     ("--rotate-keep", "0", |plan| plan.rotate_keep = 0),
     ("--fsync", "", |plan| plan.fsync = true),
@@ -291,6 +293,15 @@ fn a_template_replaces_the_format_and_its_error_has_a_bound() {
             "é".repeat(200)
         )
     );
+}
+
+#[test]
+fn data_is_saved_in_formats_that_exist_and_a_wrong_one_names_them() {
+    assert!(SAVE_FORMATS.iter().all(|name| wsmon::format(name).is_some()));
+    let why = "choose from jsonl, events, csv, influx";
+    for name in ["simple", "json", "CSV", ""] {
+        assert_eq!(usage(read(&format!("--save-format={name}"))), format!("wsmon: --save-format '{name}': {why}"));
+    }
 }
 
 #[test]
