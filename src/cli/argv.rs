@@ -149,7 +149,9 @@ fn quote(word: &str) -> String {
     }
 }
 
+/// Names the option. What follows a blank in the same word may be its value, and a secret.
 fn unknown(name: &str) -> String {
+    let name = name.split_whitespace().next().unwrap_or_default();
     match closest(name) {
         Some(known) => format!("unknown option {name}, did you mean {known}?"),
         None => format!("unknown option {name}"),
@@ -260,6 +262,7 @@ mod tests {
             ("-x", "unknown option -x"),
             ("-sé", "unknown option -é"),
             ("---", "unknown option ---"),
+            ("--zebra\u{a0}hunter2", "unknown option --zebra"),
         ] {
             assert_eq!(invocation(line), Err(text.to_owned()), "{line}");
         }

@@ -435,6 +435,8 @@ mod tests {
             "ws://[::1]u:hunter2/x@h/",
             "ws://h:0/?a=b@c&token=hunter2",
             "ws://h:0/?to%6ben=hunter2",
+            "login hunter2",
+            "ws://h/ hunter2",
         ] {
             let text = Endpoint::parse(uri).unwrap_err().to_string();
             assert!(!text.contains("hunter2"), "{text}");

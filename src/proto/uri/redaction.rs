@@ -6,7 +6,8 @@ use super::scheme_named;
 /// Returns a URI without its secrets, escaped; works on invalid ones too.
 ///
 /// In an invalid URI everything before the last `@` may be a password with characters that should have been encoded,
-/// so all of it is removed. The exception is `ws+unix://`, whose path may contain an `@` and has no password.
+/// so all of it is removed. The exception is `ws+unix://`, whose path may contain an `@` and has no password. What
+/// contains a blank is removed whole: it is no URI, but a text that got here by mistake.
 #[must_use]
 pub fn redact(uri: &str) -> String {
     let (scheme, rest) = match uri.split_once("://") {
@@ -15,6 +16,7 @@ pub fn redact(uri: &str) -> String {
     };
     let is_socket = scheme.eq_ignore_ascii_case("ws+unix://") && rest.starts_with('/');
     let redacted = match rest.rsplit_once('@') {
+        _ if rest.contains(char::is_whitespace) => "redacted".to_owned(),
         // Either the query contains an @, or a password contains a ?: they cannot be told apart.
         Some((before, _)) if !is_socket && before.contains('?') => "redacted".to_owned(),
         Some((_, place)) if !is_socket => redact_query(place),
