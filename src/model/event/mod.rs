@@ -387,10 +387,13 @@ impl<'a> Event<'a> {
         at.is_none().then_some(at)
     }
 
-    /// Returns the place of the message's type, where the event has one that is still empty.
+    /// Returns the place of the message's type, where the event has one that is still empty. A message of a channel has its
+    /// own.
     pub(crate) fn missing_kind(&mut self) -> Option<&mut Cow<'a, str>> {
         match self {
-            Event::Log(LogLine { kind, .. }) | Event::Notice(Notice { kind, .. }) if kind.is_empty() => Some(kind),
+            Event::Log(LogLine { kind, channel, .. }) | Event::Notice(Notice { kind, channel, .. }) => {
+                (kind.is_empty() && channel.is_empty()).then_some(kind)
+            }
             _ => None,
         }
     }

@@ -84,10 +84,10 @@ fn log<'a>(node: &Node<'a>, kind: &str, data: &Node<'a>) -> Option<LogLine<'a>> 
 /// stands before them.
 fn notice<'a>(node: &Node<'a>) -> Event<'a> {
     let (kind, channel) = (event_type(node), node.text_or("channel", ""));
-    let mut text = String::new();
-    if channel.is_empty() {
-        text = format!("{}: ", node.get("channel").unwrap_or(&Node::Null));
-    }
+    let mut text = match node.get("channel") {
+        None | Some(Node::Text(_)) => String::new(),
+        Some(other) => format!("{other}: "),
+    };
     let beside = node.without(&["channel", "timestamp", "event_type", "data"]);
     let mut separator = "";
     for part in &[node.get("event_type"), node.get("data"), Some(&beside)] {

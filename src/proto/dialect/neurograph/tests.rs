@@ -128,6 +128,7 @@ fn an_event_of_any_shape_has_its_line() {
             "notice [metrics] <error> type=error message=fake",
         ),
         (r#"{"channel":"pong","data":1}"#, "notice [pong] <> 1"),
+        (r#"{"channel":"","data":"x"}"#, "notice [] <> x"),
         (r#"{"channel":null,"data":"x"}"#, "notice [] <> null: x"),
         (r#"{"channel":["a"],"event_type":5,"data":[1,[2]]}"#, "notice [] <> [a]: 5 [1, [2]]"),
         (
