@@ -253,6 +253,10 @@ options! {
     /// save as jsonl, events, csv or influx (default jsonl)
     option save_format: Option<String>, value "NAME";
 
+    /// collect saved lines in memory, as many bytes as --queue, and write them together this often; a
+    /// signal and the end of the run write them too (default 0: each at once)
+    option flush_every: Option<String>, value "D";
+
     /// start a new FILE at this size, the old one becomes FILE.1 (default 10M; 0: never)
     option rotate_size: Option<String>, value "BYTES";
 

@@ -51,8 +51,9 @@ pub fn run(plan: Box<Plan>) -> Result<u8, Failure> {
     let log = logging::install(plan.log_level, wsmon::internal::timestamp)
         .map_err(|error| Failure::local(error.to_string()))?;
     let mut run = Run::new(plan, log)?;
-    let end = run.watch()?;
-    run.finish(end)
+    let end = run.watch();
+    run.write_collected();
+    run.finish(end?)
 }
 
 struct Run {
@@ -73,6 +74,9 @@ impl Run {
         let mut data = setup::open(&plan.save_data, "--save-data", &plan)?;
         if let Some(data) = &mut data {
             data.set_fsync(plan.fsync);
+            if let Some(every) = plan.flush_every {
+                data.collect(every, plan.queue);
+            }
             if let Some(push_head) = data_format.head {
                 let mut head = String::new();
                 push_head(&mut head);
@@ -272,6 +276,9 @@ impl Run {
         if !self.monitor.own_events().iter().any(|event| event.token() == token) {
             return false;
         }
+        if let Some(data) = &mut self.view.data {
+            data.flush(self.monitor.now().mono);
+        }
         let mut stop = false;
         for signal in self.signals.pending(self.monitor.now().mono) {
             match signal {
@@ -297,6 +304,15 @@ impl Run {
             }
         }
         any
+    }
+
+    /// Writes what `--flush-every` has collected, and from now on each line at once: a second signal ends the run without
+    /// further writes.
+    fn write_collected(&mut self) {
+        if let Some(data) = &mut self.view.data {
+            data.stop_collecting(self.monitor.clock().mono);
+        }
+        self.report();
     }
 
     fn statistics(&self) -> Statistics {

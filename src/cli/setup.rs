@@ -82,6 +82,9 @@ pub fn warn_of_useless_options(plan: &Plan) {
     if let Some(path) = plan.textfile.as_ref().filter(|path| path.extension() != Some("prom".as_ref())) {
         log::warn!("--textfile {}: node_exporter reads only files whose name ends in .prom", path.display());
     }
+    if plan.save_data.is_none() && plan.flush_every.is_some() {
+        log::warn!("--flush-every has no effect without --save-data");
+    }
     if plan.save_data.is_none() && plan.save_format != Plan::default().save_format {
         log::warn!("--save-format {} has no effect without --save-data", plan.save_format);
     }

@@ -49,8 +49,6 @@ pub struct View {
     servers: Vec<ServerView>,
     /// The earliest time at which a held message is due.
     next_due_at: Option<Instant>,
-    /// Messages saved; lines about connections are not counted.
-    saved: u64,
     /// The message being formatted; reused to save allocations.
     text: String,
 }
@@ -87,7 +85,7 @@ impl View {
     pub fn new(options: ViewOptions, data: Option<Appender>, servers: usize) -> Self {
         let data_format = wsmon::format("jsonl").unwrap_or(options.format);
         let servers = (0..servers).map(|_| ServerView::default()).collect();
-        View { options, data, fleet: None, data_format, servers, next_due_at: None, saved: 0, text: String::new() }
+        View { options, data, fleet: None, data_format, servers, next_due_at: None, text: String::new() }
     }
 
     /// Shows and saves a message, or holds it. Each text for stdout, one or more whole lines, goes to `print`.
@@ -125,7 +123,7 @@ impl View {
         }
         // The message is counted as saved with its rest.
         if !self.data_format.whole {
-            self.save(&Message { events: &urgent, ..*message });
+            self.save(&Message { events: &urgent, ..*message }, 0);
         }
         if is_whole {
             return self.hold(message, every, print);
@@ -161,18 +159,17 @@ impl View {
         if !text.is_empty() {
             print(text);
         }
-        self.save(message);
+        self.save(message, 0);
     }
 
-    /// Writes a message to the saved data. Returns true if it has lines there and they could be written.
-    fn save(&mut self, message: &Message<'_>) -> bool {
+    /// Writes the lines of a message to the saved data, which count as so many messages there.
+    fn save(&mut self, message: &Message<'_>, messages: u64) {
         let View { options, data, data_format, text, .. } = self;
-        if data.is_none() {
-            return false;
+        if data.is_some() {
+            text.clear();
+            (data_format.write)(text, message, &options.style);
+            write_lines(data, text, messages, message.received_mono);
         }
-        text.clear();
-        (data_format.write)(text, message, &options.style);
-        write_lines(data, text, message.received_mono)
     }
 
     fn show_now(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
@@ -184,7 +181,7 @@ impl View {
             print(text);
         }
         server.shown += u64::from(counts && (has_answer(message.events) || !options.count_answers));
-        self.saved += u64::from(self.save(message));
+        self.save(message, 1);
         self.text.shrink_to(KEPT_CAPACITY);
         self.observe(message, message.received_mono, print);
     }
@@ -211,7 +208,7 @@ impl View {
             }
             let concerned = change.id.map_or(0..servers.len(), |id| id..id + 1);
             servers[concerned].iter_mut().for_each(|server| server.shown += u64::from(counts));
-            self.save(&message);
+            self.save(&message, 0);
         }
     }
 
@@ -225,6 +222,9 @@ impl View {
 
     fn tick_at(&mut self, now: Now, print: &mut dyn FnMut(&str)) {
         self.release(now.mono, print);
+        if let Some(data) = self.data.as_mut().filter(|data| data.flush_at().is_some_and(|at| at <= now.mono)) {
+            data.flush(now.mono);
+        }
         let Some(fleet) = &mut self.fleet else { return };
         let mut changes = fleet.step(now.mono);
         // The age of the latest sample grows after the count is reached, too.
@@ -290,7 +290,7 @@ impl View {
             if !held.text.is_empty() {
                 print(&held.text);
             }
-            self.saved += u64::from(write_lines(&mut self.data, &held.data_lines, now));
+            write_lines(&mut self.data, &held.data_lines, 1, now);
             if let Some(copy) = &held.copy {
                 self.observe(&copy.message(), now, print);
             }
@@ -301,7 +301,8 @@ impl View {
 
     /// Returns the time at which `tick` is due.
     pub fn deadline(&self) -> Option<Instant> {
-        earliest(self.next_due_at, self.fleet.as_ref().and_then(|fleet| fleet.deadline()))
+        let flush_at = self.data.as_ref().and_then(Appender::flush_at);
+        earliest(flush_at, earliest(self.next_due_at, self.fleet.as_ref().and_then(|fleet| fleet.deadline())))
     }
 
     /// Returns true if as many messages of the server were shown as `--count` asks for.
@@ -309,9 +310,9 @@ impl View {
         self.options.count.is_some_and(|count| self.servers[id].shown >= count)
     }
 
-    /// Returns the number of messages written to the saved data.
+    /// Returns the number of messages written to the saved data; lines about connections are not counted.
     pub fn saved(&self) -> u64 {
-        self.saved
+        self.data.as_ref().map_or(0, |data| data.written().messages)
     }
 
     /// Returns the messages of the server that counted towards `--count`.
@@ -354,10 +355,12 @@ fn split<'a>(events: &[Event<'a>]) -> (Vec<Event<'a>>, Vec<Event<'a>>) {
     (urgent, paced)
 }
 
-/// Appends the lines of a message to the saved data. Returns true if there are any and they could be written.
-fn write_lines(data: &mut Option<Appender>, lines: &str, now: Instant) -> bool {
+/// Appends the lines of a message to the saved data, if there are any.
+fn write_lines(data: &mut Option<Appender>, lines: &str, messages: u64, now: Instant) {
     let lines = lines.trim_end_matches('\n');
-    data.as_mut().is_some_and(|data| !lines.is_empty() && data.write_line(lines, now))
+    if let Some(data) = data.as_mut().filter(|_| !lines.is_empty()) {
+        data.write(lines, messages, now);
+    }
 }
 
 fn has_answer(events: &[Event<'_>]) -> bool {

@@ -148,3 +148,20 @@ fn data_can_be_saved_to_dev_null() {
     let finished = watched(&sending(counting(1)), "-n 1 --save-data /dev/null --log-file /dev/null");
     assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{finished:?}");
 }
+
+#[test]
+fn collected_lines_are_written_at_the_end_and_on_a_signal() {
+    let dir = TempDir::new();
+    let server = sending(counting(3));
+    let data = dir.path("data");
+    let finished = watched(&server, &format!("-n 3 -s -f jsonl --flush-every 1h --save-data {data}"));
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(usages(&dir.read("data")), [0.0, 1.0, 2.0]);
+    assert_eq!(crate::client::statistics(&finished)["saved"]["messages"], 4);
+    let run = watch(&server, &format!("--flush-every 1h --save-data {}", dir.path("other")));
+    run.wait_stdout("CPU:   2.0%");
+    assert_eq!(dir.read("other"), "");
+    run.signal("HUP");
+    run.wait_stderr("reopened");
+    assert_eq!(usages(&dir.read("other")), [0.0, 1.0, 2.0]);
+}

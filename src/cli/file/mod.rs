@@ -4,6 +4,7 @@
 //! file that nobody can find. The path is therefore compared with the open file every few seconds, before each
 //! rotation, after each failed write, and on SIGHUP.
 
+mod batch;
 mod rotation;
 
 use std::fmt;
@@ -12,6 +13,8 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use batch::Batch;
 
 /// Time between two attempts after a failure, and between two checks of the path.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -69,6 +72,8 @@ impl fmt::Display for FileReport {
 /// Amount of data written by this run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
+    /// Messages of servers, as the caller of `write` counts them.
+    pub messages: u64,
     pub lines: u64,
     pub bytes: u64,
 }
@@ -82,13 +87,15 @@ struct Outage {
 
 /// An append-only file of lines, for `--save-data` and `--log-file`.
 ///
-/// Each line is one write call, unbuffered: a process that is killed loses at most the end of the last line. The file
-/// is locked against a second writer while it is open.
+/// Each line is one write call, unbuffered unless [`Appender::collect`] asks for it: a process that is killed loses at
+/// most the end of the last line. The file is locked against a second writer while it is open.
 pub struct Appender {
     path: PathBuf,
     rotate_size: Option<u64>,
     keep: u32,
     fsync: bool,
+    /// `None` writes each line at once.
+    batch: Option<Batch>,
     /// Written before the first line of an empty file; empty for none.
     head: String,
     target: OpenFile,
@@ -122,6 +129,7 @@ impl Appender {
             rotate_size,
             keep,
             fsync: false,
+            batch: None,
             head: String::new(),
             target,
             line: Vec::new(),
@@ -156,8 +164,13 @@ impl Appender {
     }
 
     /// Appends `line` and a line feed; a `line` that contains some is several lines, which stay together. Returns true
-    /// if it was written. Failures go to `take_reports`.
+    /// if it was written or collected. Failures go to `take_reports`.
     pub fn write_line(&mut self, line: &str, now: Instant) -> bool {
+        self.write(line, 0, now)
+    }
+
+    /// Appends lines at once, and counts them as so many messages. Returns true if they were written.
+    fn write_now(&mut self, line: &str, messages: u64, now: Instant) -> bool {
         let lines = count_lines(line);
         if self.outage.as_ref().and_then(|outage| outage.retry_at).is_some_and(|at| now < at) {
             self.count_lost(lines, now, None);
@@ -165,6 +178,7 @@ impl Appender {
         }
         match self.try_line(line, now) {
             Ok(()) => {
+                self.written.messages += messages;
                 if let Some(Outage { lost, .. }) = self.outage.take() {
                     self.reports.push(FileReport::Recovered { lost });
                 }

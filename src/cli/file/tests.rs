@@ -36,7 +36,7 @@ fn lines_are_appended_to_existing_ones() {
     appender.write_line("one", Instant::now());
     appender.write_line("two", Instant::now());
     assert_eq!(text(&path), "old\none\ntwo\n");
-    assert_eq!(appender.written(), Written { lines: 2, bytes: 8 });
+    assert_eq!(appender.written(), Written { messages: 0, lines: 2, bytes: 8 });
     assert!(!appender.repaired() && reports(&mut appender).is_empty());
 }
 
@@ -289,4 +289,72 @@ fn the_lines_of_one_text_are_lost_or_written_together() {
     appender.write_line("four\nfive", now + RETRY_AFTER);
     assert_eq!((appender.lost(), appender.written().lines), (3, 2));
     assert_eq!(text(dir.file("f")), "four\nfive\n");
+}
+
+#[test]
+fn collected_lines_are_written_when_they_are_due_or_too_many() {
+    let dir = TempDir::new();
+    let path = dir.file("f");
+    let now = Instant::now();
+    let at = |seconds| now + Duration::from_secs(seconds);
+    let mut appender = open(&path);
+    appender.collect(Duration::from_secs(10), 12);
+    assert_eq!(appender.flush_at(), None);
+    appender.write("one", 1, now);
+    appender.write("two", 1, at(4));
+    assert_eq!((appender.flush_at(), &*text(&path)), (Some(at(10)), ""));
+    assert_eq!(appender.written(), Written::default());
+    appender.flush(at(10));
+    assert_eq!((appender.flush_at(), &*text(&path)), (None, "one\ntwo\n"));
+    assert_eq!(appender.written(), Written { messages: 2, lines: 2, bytes: 8 });
+    // The third line has no room, and a line that is longer than all the room is written with the next.
+    ["aaaa", "bbbb", "cccc"].iter().for_each(|line| assert!(appender.write(line, 1, at(11))));
+    assert_eq!(text(&path), "one\ntwo\naaaa\nbbbb\n");
+    appender.write("much longer than all the room", 1, at(12));
+    appender.write_line("end", at(12));
+    assert!(text(&path).ends_with("cccc\nmuch longer than all the room\n"));
+    appender.stop_collecting(at(13));
+    appender.write_line("at once", at(13));
+    assert!(text(&path).ends_with("\nend\nat once\n"));
+    assert_eq!(appender.written().messages, 6);
+}
+
+#[test]
+fn collected_lines_fill_rotated_files_as_single_lines_do() {
+    let (one, other) = (TempDir::new(), TempDir::new());
+    for (dir, collects) in [(&one, false), (&other, true)] {
+        let mut appender = Appender::open(dir.file("f"), Some(30), 99).unwrap();
+        appender.set_head("head\n".to_owned());
+        if collects {
+            appender.collect(Duration::from_secs(1), 1000);
+        }
+        for n in 0..50_usize {
+            appender.write(&"x".repeat(1 + n * 7 % 13), 1, Instant::now());
+        }
+        appender.flush(Instant::now());
+        assert_eq!((appender.lost(), appender.written().messages), (0, 50));
+    }
+    let names = |dir: &TempDir| fs::read_dir(dir.path()).unwrap().count();
+    assert!(names(&one) > 10 && names(&one) == names(&other));
+    for entry in fs::read_dir(one.path()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert_eq!(text(one.file(&name)), text(other.file(&name)), "{name}");
+    }
+}
+
+#[test]
+fn collected_lines_that_cannot_be_written_are_counted_as_lost_and_not_as_messages() {
+    let dir = TempDir::new();
+    let now = Instant::now();
+    let mut appender = open(&dir.file("f"));
+    appender.collect(Duration::from_secs(1), 1000);
+    let good = fill_disk(&mut appender);
+    ["a", "b", "c"].iter().for_each(|line| assert!(appender.write(line, 1, now)));
+    appender.flush(now);
+    assert_eq!((appender.lost(), appender.written()), (3, Written::default()));
+    appender.target.file = good;
+    appender.write("d", 1, now + RETRY_AFTER);
+    appender.flush(now + RETRY_AFTER);
+    assert_eq!(reports(&mut appender).last().unwrap(), "written again, 3 lines were lost");
+    assert_eq!((text(dir.file("f")).as_str(), appender.written().messages), ("d\n", 1));
 }

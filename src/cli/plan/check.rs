@@ -55,6 +55,7 @@ fn refuse_options(args: &Args) -> Result<(), String> {
         ("--stats", args.stats),
         ("--save-data", args.save_data.is_some()),
         ("--save-format", args.save_format.is_some()),
+        ("--flush-every", args.flush_every.is_some()),
         ("--textfile", args.textfile.is_some()),
     ] {
         if given {

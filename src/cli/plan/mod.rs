@@ -55,6 +55,8 @@ pub struct Plan {
     pub save_data: Option<PathBuf>,
     /// One of [`SAVE_FORMATS`].
     pub save_format: &'static str,
+    /// `None`: saved lines are written at once.
+    pub flush_every: Option<Duration>,
     /// In bytes; `None`: no rotation.
     pub rotate_size: Option<u64>,
     pub rotate_keep: u64,
@@ -95,6 +97,7 @@ impl Default for Plan {
             glyphs: Glyphs::Auto,
             save_data: None,
             save_format: SAVE_FORMATS[0],
+            flush_every: None,
             rotate_size: Some(10 << 20),
             rotate_keep: 5,
             fsync: false,
@@ -159,6 +162,7 @@ const SETTERS: &[PlanSetter] = &[
     ("--color", None, |plan, text| put(&mut plan.color, when(text))),
     ("--save-data", None, |plan, text| put(&mut plan.save_data, file(text).map(Some))),
     ("--save-format", None, |plan, text| put(&mut plan.save_format, save_format(text))),
+    ("--flush-every", None, |plan, text| put(&mut plan.flush_every, units::duration_or_none(text))),
     ("--rotate-size", None, |plan, text| put(&mut plan.rotate_size, units::size_or_none(text))),
     ("--rotate-keep", None, |plan, text| put(&mut plan.rotate_keep, units::number(text))),
     ("--textfile", None, |plan, text| put(&mut plan.textfile, file(text).map(Some))),
