@@ -281,11 +281,11 @@ impl View {
                 if let Some(held) = pace.held.take_if(|held| held.due_at <= now) {
                     pace.shown_at = Some(now);
                     server.shown += u64::from(held.counts);
-                    due.push(held);
+                    let at = due.partition_point(|earlier: &HeldMessage| earlier.received_at <= held.received_at);
+                    due.insert(at, held);
                 }
             }
         }
-        due.sort_by_key(|held| held.received_at);
         for held in due {
             if !held.text.is_empty() {
                 print(&held.text);

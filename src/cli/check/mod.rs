@@ -4,7 +4,6 @@ mod look;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::time::Instant;
 
@@ -113,8 +112,8 @@ pub fn result(board: &Board, thresholds: &Thresholds, looks: &[Look], now: Insta
         _ if common.is_empty() => {}
         _ => groups.push(Group::new(ALL_SERVERS, false, common)),
     }
-    groups.sort_by_key(|group| Reverse((group.status(), group.is_down)));
-    let status = groups.iter().map(Group::status).max().unwrap_or(Status::Ok);
+    let groups = worst_first(groups, |group| (group.status(), group.is_down));
+    let status = groups.first().map_or(Status::Ok, Group::status);
     let text = match (status, &groups[..]) {
         (Status::Ok, [only]) => only.text(),
         (Status::Ok, _) => format!("{} servers", looks.len()),
@@ -225,7 +224,7 @@ impl Group {
 
     fn add(&mut self, findings: Vec<Finding>) {
         self.findings.extend(findings);
-        self.findings.sort_by_key(|finding| Reverse(finding.status));
+        self.findings = worst_first(std::mem::take(&mut self.findings), |finding| (finding.status, false));
     }
 
     fn status(&self) -> Status {
@@ -236,6 +235,19 @@ impl Group {
         let texts: Vec<_> = self.findings.iter().map(|finding| &*finding.text).collect();
         texts.join(", ")
     }
+}
+
+/// Orders the items by status, in each status those first that are down. A sort would be 10 KB of code.
+fn worst_first<T>(items: Vec<T>, rank: fn(&T) -> (Status, bool)) -> Vec<T> {
+    let (mut ordered, mut rest) = (Vec::with_capacity(items.len()), items);
+    for status in [Status::Critical, Status::Unknown, Status::Warning, Status::Ok] {
+        for is_down in [true, false] {
+            let (next, others) = rest.into_iter().partition(|item| rank(item) == (status, is_down));
+            ordered.extend::<Vec<T>>(next);
+            rest = others;
+        }
+    }
+    ordered
 }
 
 /// Returns what is wrong, the worst first; with several groups each after its label.

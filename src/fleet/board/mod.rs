@@ -42,7 +42,7 @@ pub use row::{BoardProcess, BoardRow};
 pub struct Board {
     /// Sorted by id. Boxed, to be moved cheaply.
     rows: Vec<(usize, Box<BoardRow>)>,
-    /// Ids of rows that have changed since [`Board::take_changed`]; each once.
+    /// Ids of rows that have changed since [`Board::take_changed`]. Sorted.
     changed: Vec<usize>,
     /// True if a row was removed since then.
     removed: bool,
@@ -143,7 +143,9 @@ impl Board {
         if let Some(row) = self.row(id)
             && !std::mem::replace(&mut row.changed, true)
         {
-            self.changed.push(id);
+            // There are seldom several, and a sort would be 8 KB of code.
+            let at = self.changed.partition_point(|&changed| changed < id);
+            self.changed.insert(at, id);
         }
     }
 }

@@ -155,7 +155,6 @@ impl Rules {
             self.due_at = None;
             changed = board.rows().map(|(id, _)| id).collect();
         }
-        changed.sort_unstable();
         for &id in &changed {
             if let Some(row) = board.get(id) {
                 self.evaluate_server(now, id, row, &mut changes);
