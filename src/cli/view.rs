@@ -126,6 +126,8 @@ impl View {
             self.save(&Message { events: &urgent, ..*message }, 0);
         }
         if is_whole {
+            // A later message may take the place of this one.
+            self.observe(&Message { events: &urgent, ..*message }, message.received_mono, print);
             return self.hold(message, every, print);
         }
         let View { options, servers, text, .. } = self;

@@ -136,6 +136,7 @@ fn messages_that_are_no_samples_do_not_end_a_check() {
     assert_result(&finished, 2, "WSMON CRITICAL - cpu 12.5% (10)");
     assert!(finished.took < PATIENCE, "{finished:?}");
     let mut command = wsmon(["--check"]);
-    let finished = Run::start(command.env("MONITORING_WEBSOCKET_URI", server.uri())).finish();
+    let variables = [("MONITORING_WEBSOCKET_URI", server.uri()), ("MONITORING_FORMAT", "csv".to_owned())];
+    let finished = Run::start(command.envs(variables)).finish();
     assert_result(&finished, 0, "WSMON OK - cpu 12.5%");
 }

@@ -22,6 +22,8 @@ pub fn apply(plan: &mut Plan, args: &Args) -> Result<(), String> {
     refuse_options(args)?;
     refuse_holds(plan)?;
     plan.check = true;
+    // The variable may name one with a header.
+    plan.format = Plan::default().format;
     if args.duration.is_none() {
         // A sample that --every shows first, or the mean of several, may come as late as that.
         plan.duration = Some(DURATION + plan.every.unwrap_or_default());
@@ -49,6 +51,7 @@ pub fn server(plan: &Plan, args: &Args) -> Server {
 fn refuse_options(args: &Args) -> Result<(), String> {
     for (option, given) in [
         ("--format", args.format.is_some()),
+        ("--template", args.template.is_some()),
         ("--template", args.template.is_some()),
         ("--only", args.only.is_some()),
         ("--time", args.time),
@@ -97,7 +100,7 @@ mod tests {
     #[test]
     fn what_is_implied_gives_way_to_what_is_given() {
         let implied = read("--check").unwrap();
-        assert_eq!((implied.duration, implied.count), (Some(DURATION), Some(1)));
+        assert_eq!((implied.duration, implied.count, implied.format), (Some(DURATION), Some(1), "simple"));
         assert_eq!((implied.log_level, implied.server), (LevelFilter::Off, Server::default().max_reconnects(Some(0))));
         let given = read("--check -t 3 -n 2 --max-reconnects 5 -v").unwrap();
         assert_eq!((given.duration, given.count), (Some(Duration::from_secs(3)), Some(2)));
@@ -121,7 +124,9 @@ mod tests {
 
     #[test]
     fn what_a_check_cannot_do_is_refused() {
-        for option in ["--format json", "--only alert", "--time", "--stats", "--save-data f", "--textfile f"] {
+        for option in
+            ["--format json", "--template x", "--only alert", "--time", "--stats", "--save-data f", "--textfile f"]
+        {
             let (name, _) = option.split_once(' ').unwrap_or((option, ""));
             let why = format!("{name} and --check exclude each other: a check prints its result and nothing else");
             assert_eq!(read(&format!("--check {option}")), Err(why));

@@ -44,11 +44,16 @@ impl Scene {
 
     /// Shows an event of a server so many seconds after the start. Returns the output without its times.
     fn say(&mut self, seconds: f64, id: usize, event: Event<'_>) -> String {
+        self.say_all(seconds, id, &[event])
+    }
+
+    /// Shows a message with these events.
+    fn say_all(&mut self, seconds: f64, id: usize, events: &[Event<'_>]) -> String {
         let server: Arc<str> = ["a", "b"][id].into();
         let mono = self.start + Duration::from_secs_f64(seconds);
-        let raw = if matches!(event, Event::State(_)) { Raw::None } else { Raw::Json("{}") };
-        let (now, events) = (Now { mono, wall: SystemTime::UNIX_EPOCH }, [event]);
-        let message = Message { raw, ..own_message(id, &server, now, &events) };
+        let raw = if matches!(events, [Event::State(_)]) { Raw::None } else { Raw::Json("{}") };
+        let now = Now { mono, wall: SystemTime::UNIX_EPOCH };
+        let message = Message { raw, ..own_message(id, &server, now, events) };
         self.view.show(&message, &mut |text| self.out.push_str(text));
         self.taken()
     }
@@ -121,6 +126,24 @@ fn rules_look_at_the_samples_that_every_lets_through() {
     assert_eq!(scene.cpu(1.0, 0, 99.0) + &scene.cpu(2.0, 0, 2.0) + &scene.cpu(9.0, 0, 95.0), "");
     let due = "a: CPU:  95.0%\na: [ALERT] CRITICAL cpu 95.0% (90)\n";
     assert_eq!((scene.wait_until(9.9), scene.wait_until(10.0).as_deref()), (None, Some(due)));
+}
+
+#[test]
+fn alerts_of_servers_reach_the_rules_at_once_even_if_their_message_is_replaced() {
+    for format in ["events", "jsonl"] {
+        let every = |plan: &mut Plan| plan.every = Some(Duration::from_secs(10));
+        let mut scene = Scene::new(format, "", "alerts=0", every);
+        scene.cpu(0.0, 0, 1.0);
+        let alert = || Event::Alert(wsmon::Alert { component: "disk".into(), ..wsmon::Alert::default() });
+        let sample = || Event::Sample(Box::new(Sample::from_metrics([(Metric::Cpu, 2.0)])));
+        scene.say_all(1.0, 0, &[sample(), alert()]);
+        scene.cpu(2.0, 0, 3.0);
+        let row = |scene: &Scene| scene.view.fleet.as_ref().and_then(|fleet| fleet.board.get(0)?.alerts());
+        assert_eq!(row(&scene), Some(1), "{format}");
+        scene.wait_until(10.0);
+        let cpu = scene.view.fleet.as_ref().and_then(|fleet| fleet.board.get(0)?.metric(Metric::Cpu));
+        assert_eq!((row(&scene), cpu), (Some(1), Some(3.0)), "{format}");
+    }
 }
 
 #[test]

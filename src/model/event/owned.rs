@@ -83,7 +83,9 @@ impl TaskResult<'_> {
 }
 
 impl Processes<'_> {
-    fn into_owned(self) -> Processes<'static> {
+    /// Copies all borrowed text.
+    #[must_use]
+    pub fn into_owned(self) -> Processes<'static> {
         Processes {
             list: self.list.into_iter().map(Process::into_owned).collect(),
             changes: self.changes.into_iter().map(ProcessChange::into_owned).collect(),
