@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(selected("x.y", "x.y", &[]), Some(vec![]));
         assert_eq!(selected("alert", "x.y", &events), None);
         assert_eq!(selected("alert", "x.y", &[]), None);
-        let unknown = [Event::Unknown(Unknown { kind: "odd".into(), text: "{}".into() })];
+        let unknown = [Event::Unknown(Unknown { kind: "odd".into(), text: "{}".into(), undecodable: false })];
         assert_eq!(selected("unknown", "odd", &unknown), Some(vec!["unknown"]));
     }
 

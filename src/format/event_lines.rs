@@ -126,7 +126,7 @@ pub fn push_load(out: &mut String, sample: &Sample<'_>) -> bool {
 pub fn push_as_unknown(lines: &mut Lines<'_>, message: &Message<'_>, tags: &Tags) {
     let (Raw::Json(text) | Raw::Text(text)) = message.raw else { return };
     let kind = json::message_type(text).unwrap_or_default();
-    push_event(lines, &Event::Unknown(Unknown { kind, text: text.into() }), message, tags);
+    push_event(lines, &Event::Unknown(Unknown { kind, text: text.into(), undecodable: false }), message, tags);
 }
 
 /// The colour of an alert: by its level, and green when it ends.

@@ -231,7 +231,7 @@ mod tests {
 
     /// An unknown message.
     pub fn event<'a>(kind: &'a str, text: &'a str) -> Event<'a> {
-        Event::Unknown(Unknown { kind: kind.into(), text: text.into() })
+        Event::Unknown(Unknown { kind: kind.into(), text: text.into(), undecodable: false })
     }
 
     pub fn alert<'a>(component: &'a str, level: &'a str, message: &'a str, phase: AlertPhase) -> Alert<'a> {

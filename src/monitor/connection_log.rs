@@ -22,6 +22,9 @@ const STEADY_AFTER: Duration = Duration::from_secs(600);
 /// each refusal.
 const MAX_CAUSES: usize = 8;
 
+/// Upper bound on the kinds of warnings that are logged of one server. There are fewer, but for the names of requests.
+const MAX_KINDS: usize = 64;
+
 /// Remembers what has been logged about one server.
 #[derive(Debug, Default)]
 pub struct ConnectionLog {
@@ -35,6 +38,10 @@ pub struct ConnectionLog {
     opened_at: Option<Instant>,
     /// True if the latest line above debug said that the server is connected.
     shown_connected: bool,
+    /// Kinds of warnings that have been logged.
+    kinds: Vec<String>,
+    /// Warnings since the last call of [`ConnectionLog::take_repeated`] whose kind had been logged.
+    repeated: u64,
 }
 
 /// Trouble that goes on.
@@ -47,6 +54,24 @@ struct Series {
 }
 
 impl ConnectionLog {
+    /// Returns true for the first warning of its kind, which is what stands before the first colon; counts the others. A
+    /// server that sends a message again and again must not fill the log.
+    pub fn is_first_of_kind(&mut self, line: &str) -> bool {
+        let kind = line.split(':').next().unwrap_or_default();
+        let is_first = self.kinds.len() < MAX_KINDS && !self.kinds.iter().any(|known| known == kind);
+        if is_first {
+            self.kinds.push(kind.to_owned());
+        } else {
+            self.repeated += 1;
+        }
+        is_first
+    }
+
+    /// Returns how many warnings were not logged since the last call; `None` if there were none.
+    pub fn take_repeated(&mut self) -> Option<u64> {
+        Some(std::mem::take(&mut self.repeated)).filter(|count| *count > 0)
+    }
+
     /// A dial begins.
     pub fn connecting(&self, to: &impl Display) -> (Level, String) {
         let level = if self.outage.is_none() { Level::Info } else { Level::Debug };
@@ -184,6 +209,24 @@ mod tests {
         fn lines(&self) -> Vec<&str> {
             self.lines.iter().map(|(_, text)| &**text).collect()
         }
+    }
+
+    #[test]
+    fn a_kind_of_warning_is_logged_once_and_then_counted() {
+        let mut log = ConnectionLog::default();
+        let mut logged = Vec::new();
+        for n in 0..100_000 {
+            for kind in ["denied by the server", "a message was not sent"] {
+                let line = format!("{kind}: {n}");
+                if log.is_first_of_kind(&line) {
+                    logged.push(line);
+                }
+            }
+        }
+        assert_eq!(logged, ["denied by the server: 0", "a message was not sent: 0"]);
+        assert_eq!((log.take_repeated(), log.take_repeated()), (Some(199_998), None));
+        let many = (0..1000).filter(|n| log.is_first_of_kind(&n.to_string())).count();
+        assert_eq!(many, MAX_KINDS - 2);
     }
 
     #[test]

@@ -32,6 +32,8 @@ use crate::proto::session::Input;
 const MAX_EVENTS: usize = 256;
 /// A poll that returns this long after its timeout may have missed events: the process was not running.
 const LATE: Duration = Duration::from_millis(100);
+/// Time after which a turn takes no more messages.
+const TURN_TIME: Duration = Duration::from_millis(50);
 /// The token of the [`Stopper`]; those of peers count up from 0.
 const STOP: Token = Token(usize::MAX);
 /// The first of 64 tokens for the program's own descriptors, below [`STOP`].
@@ -41,7 +43,8 @@ const OWN_TOKENS: usize = usize::MAX - 64;
 ///
 /// Everything happens in [`Monitor::turn`]. A program calls it in a loop; a program with a loop of its own calls it
 /// whenever the descriptor ([`AsFd`]) is readable, and at the latest at [`Monitor::deadline`], which may be earlier
-/// than before after `add`, `send` and the like. A turn takes at most 64 messages, 256 KiB or 256 reads from each server.
+/// than before after `add`, `send` and the like. A turn takes at most 64 messages, 256 KiB or 256 reads from each server,
+/// and ends after the message in which 50 ms are over; the next turn begins with the servers that had to wait.
 ///
 /// Servers are identified by the numbers that [`Monitor::add`] returns. A number that no server has is a panic, as an
 /// index out of bounds is.
@@ -84,6 +87,8 @@ pub struct Monitor {
     stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
     paused: bool,
+    /// The server that the next turn begins with: the first one for which the latest turn had no time left.
+    first: usize,
 }
 
 /// Stops a monitor from another thread or from a signal handler.
@@ -126,6 +131,7 @@ impl Monitor {
             stop: Arc::default(),
             waker,
             paused: false,
+            first: 0,
         })
     }
 
@@ -168,7 +174,20 @@ impl Monitor {
             self.stop();
         }
         let mut handshakes = places::assign(&mut self.peers, self.clock);
-        for (id, peer) in self.peers.iter_mut().enumerate() {
+        let ends_at = self.clock.mono + TURN_TIME;
+        let is_over = &mut || Instant::now() >= ends_at;
+        let (count, first) = (self.peers.len(), std::mem::take(&mut self.first));
+        let mut over = false;
+        for id in (first..count).chain(0..first.min(count)) {
+            let peer = &mut self.peers[id];
+            if over && peer.ready {
+                // Its deadlines wait too, since what it has received may meet them. The next turn is due at once.
+                if self.first == 0 {
+                    self.first = id;
+                }
+                continue;
+            }
+            let worked = peer.ready || peer.may_handshake;
             let mut io = LoopIo {
                 token: Token(id),
                 now: self.clock,
@@ -177,6 +196,7 @@ impl Monitor {
                 resolver_files: &mut self.resolver_files,
                 connectors: &mut self.connectors,
                 handshakes: &mut handshakes,
+                is_over,
                 block: &mut self.block,
                 on_message,
             };
@@ -186,6 +206,7 @@ impl Monitor {
             }
             peer.read(&mut io, self.paused);
             peer.tick(&mut io, self.paused);
+            over = over || worked && (io.is_over)();
         }
         Ok(())
     }

@@ -21,13 +21,13 @@ fn saved_lines_are_those_of_the_format_jsonl() {
     messages.push(sample(6.0));
     let server = sending(&messages);
     let dir = TempDir::new();
-    let finished = watched(&server, &format!("-n 8 -f jsonl --save-data {}", dir.path("data")));
+    let finished = watched(&server, &format!("-n 7 -f jsonl --save-data {}", dir.path("data")));
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert_eq!(finished.stdout, dir.read("data"));
     assert_eq!(json_lines(&finished.stdout).len(), 11);
     assert_eq!(json_lines(&finished.stdout)[6]["text"], "no JSON");
     // With any format on stdout.
-    let other = watched(&server, &format!("-n 8 -f compact --save-data {}", dir.path("other")));
+    let other = watched(&server, &format!("-n 7 -f compact --save-data {}", dir.path("other")));
     assert_eq!(other.code, Some(0), "{other:?}");
     let without_time = |name: &str| -> Vec<_> {
         let mut lines = json_lines(&dir.read(name));

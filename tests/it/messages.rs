@@ -3,6 +3,7 @@
 use crate::client::{greet, json_lines, log_lines, sample, sending, statistics, watch, watched};
 use crate::support::server::{CLOSE, PONG, Peer, Server, TEXT, text_frame};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// The actions of a server after its greeting.
 type Script = fn(&mut Peer);
@@ -20,13 +21,76 @@ fn lines_of(messages: &[&str]) -> (Vec<Value>, Value) {
 }
 
 #[test]
-fn text_that_is_not_json_is_written_as_text_and_counted() {
-    let messages = ["no JSON", "", "\u{feff}{}", "{} x", "{\"type\":", "{'a': 1}"];
-    let (lines, statistics) = lines_of(&messages);
-    for (line, message) in lines.iter().zip(messages) {
-        assert_eq!((&line["text"], &line["server"]), (&json!(message), &json!("x")));
+fn text_that_is_not_json_is_written_as_text_and_counted_as_undecoded_alone() {
+    let messages = ["no JSON", "", "{} x", "{\"type\":", "{'a': 1}"];
+    let server = sending(messages.map(str::to_owned).into_iter().chain([sample(1.0)]));
+    let finished = watched(&server, "-n 2 -s -f jsonl");
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let lines = json_lines(&finished.stdout);
+    let texts: Vec<_> = lines.iter().filter_map(|line| line["text"].as_str()).collect();
+    assert_eq!(texts, ["no JSON", "", "x", "{\"type\":", "{'a': 1}"], "{finished:?}");
+    assert_eq!(statistics(&finished)["undecoded"], json!(5));
+    let warnings = log_lines(&finished.stderr, &["WARN"]);
+    let warning = "WARN x: a message of 7 bytes could not be decoded (byte 0: no); further ones are only counted";
+    assert_eq!(warnings, [warning], "the first of a connection");
+}
+
+#[test]
+fn a_server_of_which_nothing_can_be_decoded_has_sent_nothing() {
+    let server = sending(["{\"type\": \"monitoring_data\", \"data\": undefined}"]);
+    let finished = watched(&server, "-d 1 -f events --only sample,alert");
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""), "{finished:?}");
+    let warning = "could not be decoded (byte 36: undefined)";
+    assert!(log_lines(&finished.stderr, &["WARN"])[0].contains(warning), "{finished:?}");
+}
+
+#[test]
+fn every_spelling_of_nan_is_null_and_the_server_is_recognised_by_such_a_message() {
+    for word in ["nan", "-nan", "NAN", "inf", "-inf", "-nan(ind)", "NaN", "Infinity"] {
+        let text = format!(
+            r#"{{"type":"monitoring_data","data":{{"processor":{{"usage_percent":5}},"gpu":{{"power_draw":{word}}}}}}}"#
+        );
+        let server = Server::start(move |mut peer| {
+            peer.upgrade();
+            peer.text(&text);
+            peer.hold();
+        });
+        let finished = watched(&server, "-n 1 -f simple");
+        assert_eq!(finished.stdout.lines().last(), Some("CPU:   5.0%"), "{word}: {finished:?}");
+        let finished = watched(&server, "-n 1 -f jsonl");
+        let line = json_lines(&finished.stdout).pop().unwrap();
+        assert_eq!(line["data"]["gpu"]["power_draw"], Value::Null, "{word}: {finished:?}");
     }
-    assert_eq!((lines.len(), &statistics["undecoded"]), (messages.len(), &json!(messages.len())));
+}
+
+#[test]
+fn documents_in_one_message_are_so_many_messages() {
+    let [a, b, c] = [1.0, 2.0, 3.0].map(sample);
+    for text in [
+        format!("{a}{b}{c}"),
+        format!("{a}\n{b}\n{c}\n"),
+        format!("\x1e{a}\n\x1e{b}\n\x1e{c}\n"),
+        format!("\u{feff}{a}\0{b}\0{c}\0"),
+        format!("[{a},{b},{c}]"),
+        format!(" [ {a} ,\n {b}, {c} ] "),
+    ] {
+        let finished = watched(&sending([text.clone()]), "-n 3 -s -f jsonl");
+        assert_eq!(finished.code, Some(0), "{text:?}: {finished:?}");
+        let lines = json_lines(&finished.stdout);
+        let usages: Vec<_> =
+            lines.iter().filter_map(|line| line["data"]["processor"]["usage_percent"].as_f64()).collect();
+        assert_eq!(usages, [1.0, 2.0, 3.0], "{text:?}");
+        let statistics = statistics(&finished);
+        assert_eq!((&statistics["messages_received"], &statistics["undecoded"]), (&json!(4), &json!(0)), "{text:?}");
+    }
+}
+
+#[test]
+fn a_message_of_very_many_documents_keeps_neither_signals_nor_the_end_waiting() {
+    let server = sending(["{}".repeat(2_000_000)]);
+    let finished = watched(&server, "-d 0.3");
+    assert!(finished.took < Duration::from_secs(5), "{:?}", finished.took);
+    assert_eq!(finished.code, Some(0), "{:?}", finished.code);
 }
 
 #[test]
@@ -118,15 +182,16 @@ fn a_binary_message_of_json_is_read_as_text_and_any_other_is_described_by_its_si
         peer.binary([0xff, 0, 1]);
         peer.binary("UTF-8, but no JSON");
         peer.binary("");
+        peer.text(sample(43.0));
         peer.hold();
     });
-    let finished = watched(&server, "-n 4");
+    let finished = watched(&server, "-n 2");
     let lines: Vec<_> = finished.stdout.lines().skip(1).collect();
     assert_eq!(lines[0], "CPU:  42.0%", "{finished:?}");
-    for (line, size) in lines[1..].iter().zip(["3 bytes", "18 bytes", "0 bytes"]) {
+    for (line, size) in lines[1..4].iter().zip(["3 bytes", "18 bytes", "0 bytes"]) {
         assert!(line.contains("binary") && line.contains(size), "{finished:?}");
     }
-    let finished = watched(&server, "-n 4 -s -f jsonl");
+    let finished = watched(&server, "-n 2 -s -f jsonl");
     let lines = json_lines(&finished.stdout);
     assert_eq!(lines[1]["type"], "monitoring_data");
     assert_eq!(lines[2]["base64"], "/wAB");

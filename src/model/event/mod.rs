@@ -243,6 +243,8 @@ pub struct Unknown<'a> {
     pub kind: Cow<'a, str>,
     /// The message as received; for a binary message a description of its size.
     pub text: Cow<'a, str>,
+    /// True if the message could not be decoded. It then does not count as content.
+    pub undecodable: bool,
 }
 
 /// The state of one server's connection. The names are those of the reference client.
@@ -438,19 +440,20 @@ impl Event<'_> {
         }
     }
 
-    /// Returns true unless the event is a greeting, a keep-alive, a server's error or a change of state.
+    /// Returns true unless the event is a greeting, a keep-alive, a server's error, a change of state, or a message that
+    /// could not be decoded.
     #[must_use]
     pub fn is_content(&self) -> bool {
         match self {
             Event::Notice(notice) => !notice.greeting,
+            Event::Unknown(unknown) => !unknown.undecodable,
             Event::KeepAlive | Event::Error(_) | Event::State(_) => false,
             Event::Sample(_)
             | Event::Processes(_)
             | Event::Users(_)
             | Event::Log(_)
             | Event::Alert(_)
-            | Event::Answer(_)
-            | Event::Unknown(_) => true,
+            | Event::Answer(_) => true,
         }
     }
 }

@@ -34,7 +34,9 @@ impl Event<'_> {
                 at: error.at.map(owned),
             }),
             Event::KeepAlive => Event::KeepAlive,
-            Event::Unknown(unknown) => Event::Unknown(Unknown { kind: owned(unknown.kind), text: owned(unknown.text) }),
+            Event::Unknown(unknown) => {
+                Event::Unknown(Unknown { kind: owned(unknown.kind), text: owned(unknown.text), ..unknown })
+            }
             Event::State(change) => Event::State(change),
         }
     }

@@ -5,7 +5,7 @@
 
 use std::fmt::{Display, Write};
 
-use super::{Surrogates, is_not_finite, is_unreadable, is_word, surrogates};
+use super::{Surrogates, is_not_finite, is_unreadable, is_word, surrogates, word_len};
 use crate::model::text;
 
 /// White space between the tokens.
@@ -164,7 +164,7 @@ impl<'o> Writer<'o> {
     /// Copies the word at the start of `text` and returns its length.
     fn copy_word(&mut self, text: &str) -> usize {
         self.begin_value();
-        let len = text.bytes().position(|b| !is_word(b)).unwrap_or(text.len());
+        let len = word_len(text);
         let word = &text[..len];
         let is_null = match self.layout {
             // JSON readers refuse numbers beyond f64, and with them the whole line.

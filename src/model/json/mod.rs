@@ -1,5 +1,7 @@
 //! JSON from servers: the type of a message, a small tree, the repair of invalid JSON, and writing.
 
+mod documents;
+mod fault;
 mod layout;
 mod members;
 mod node;
@@ -9,6 +11,8 @@ use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
+pub use documents::{Documents, is_batch};
+pub use fault::find_fault;
 pub use layout::{Layout, Writer, push_string, relayout};
 pub use members::members;
 pub use node::Node;
@@ -85,20 +89,18 @@ pub fn is_readable(text: &str) -> bool {
     is_json(text) || repair(text).is_some_and(|text| is_json(&text))
 }
 
-/// Replaces what servers send but JSON parsers reject: `NaN`, `Infinity` and numbers beyond f64 by `null`, lone
-/// surrogates by U+FFFD. Returns `None` if there is nothing to replace.
+/// Replaces what servers send but JSON parsers reject: `NaN`, `Infinity`, what printf(3) writes for them in any case
+/// (`nan`, `-nan`, `inf`, `-nan(ind)`) and numbers beyond f64 by `null`, lone surrogates by U+FFFD. Returns `None` if
+/// there is nothing to replace.
 #[must_use]
 pub fn repair(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (token, after) = rest.split_at(token_len(rest));
+    for token in Tokens(text) {
         match token.as_bytes()[0] {
             b'"' => push_repaired_string(&mut out, token),
             _ if is_unreadable(token) => out.push_str("null"),
             _ => out.push_str(token),
         }
-        rest = after;
     }
     (out != text).then_some(out)
 }
@@ -134,14 +136,41 @@ fn find_members<'a>(text: &'a str, names: &[&str]) -> Result<Vec<(Cow<'a, str>, 
     }
 }
 
-/// Returns the length of the first token of a text that is not empty: a string, a word, or everything up to the next of
-/// these.
+/// The tokens of a text: strings, words, and everything between them.
+struct Tokens<'a>(&'a str);
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let len = if self.0.is_empty() { return None } else { token_len(self.0) };
+        let (token, rest) = self.0.split_at(len);
+        self.0 = rest;
+        Some(token)
+    }
+}
+
+/// Returns the length of the first token of a text that is not empty.
 fn token_len(text: &str) -> usize {
     let bytes = text.as_bytes();
     match bytes[0] {
         b'"' => string_len(bytes),
-        b if is_word(b) => bytes.iter().position(|&b| !is_word(b)).unwrap_or(bytes.len()),
+        b if is_word(b) => word_len(text),
         _ => bytes.iter().position(|&b| b == b'"' || is_word(b)).unwrap_or(bytes.len()),
+    }
+}
+
+/// Returns the length of the word at the start of a text: letters, digits and signs, and what belongs to the words for
+/// NaN in C, as in `-nan(ind)`, `nan(0x7f)` and `1.#QNAN`.
+fn word_len(text: &str) -> usize {
+    let is_inner = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+    let len = text.bytes().position(|b| !is_word(b)).unwrap_or(text.len());
+    let (word, rest) = text.as_bytes().split_at(len);
+    let inner = rest.iter().skip(1).take_while(|b| is_inner(b)).count();
+    match rest.first() {
+        Some(b'(') if is_nan(word) && rest.get(1 + inner) == Some(&b')') => len + inner + 2,
+        Some(b'#') if word.ends_with(b"1.") => len + inner + 1,
+        _ => len,
     }
 }
 
@@ -173,7 +202,18 @@ fn is_unreadable(word: &str) -> bool {
 }
 
 fn is_not_finite(word: &str) -> bool {
-    matches!(word, "NaN" | "Infinity" | "-Infinity")
+    let unsigned = word.strip_prefix(['+', '-']).unwrap_or(word).as_bytes();
+    // Most words are numbers.
+    match unsigned.first() {
+        Some(b'n' | b'N') => is_nan(unsigned) || is_nan(&unsigned[..unsigned.len().min(3)]) && unsigned.ends_with(b")"),
+        Some(b'i' | b'I') => [&b"inf"[..], b"infinity"].iter().any(|name| unsigned.eq_ignore_ascii_case(name)),
+        Some(b'1') => unsigned.starts_with(b"1.#"),
+        _ => false,
+    }
+}
+
+fn is_nan(word: &[u8]) -> bool {
+    word.strip_prefix(b"-").or_else(|| word.strip_prefix(b"+")).unwrap_or(word).eq_ignore_ascii_case(b"nan")
 }
 
 fn push_repaired_string(out: &mut String, string: &str) {
@@ -242,6 +282,43 @@ mod tests {
         let text = r#"{"a":NaN,"b":[Infinity,-Infinity,1e400,-1e999,1.5],"c":"NaN \" Infinity","d":true}"#;
         let repaired = r#"{"a":null,"b":[null,null,null,null,1.5],"c":"NaN \" Infinity","d":true}"#;
         assert_eq!(repair(text).as_deref(), Some(repaired));
+    }
+
+    #[test]
+    fn every_spelling_of_a_number_that_is_none_becomes_null() {
+        for word in [
+            "nan",
+            "-nan",
+            "+NaN",
+            "NAN",
+            "inf",
+            "-inf",
+            "+Inf",
+            "INF",
+            "infinity",
+            "-INFINITY",
+            "-nan(ind)",
+            "-NaN(IND)",
+            "nan(snan)",
+            "nan(0x8000)",
+            "nan()",
+            "1.#INF",
+            "-1.#IND",
+            "1.#QNAN",
+            "1.#J",
+            "-1e400",
+        ] {
+            let text = format!("[{word},\"{word}\",{{\"a\": {word}}}]");
+            let repaired = format!("[null,\"{word}\",{{\"a\": null}}]");
+            assert_eq!(repair(&text), Some(repaired.clone()));
+            let mut line = String::new();
+            relayout(&mut line, &text, Layout::Line);
+            assert_eq!(line, repaired.replace(": ", ":"));
+            assert!(is_readable(&text));
+        }
+        for word in ["nano", "nan(", "nan(a b)", "info", "in", "1.2#3", "nul", "n", "-", "i", "(ind)"] {
+            assert!(!is_readable(&format!("[{word}]")), "{word}");
+        }
     }
 
     #[test]

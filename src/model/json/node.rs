@@ -1,9 +1,16 @@
 //! A small JSON tree for the less frequent messages. Accepts any value and borrows from the text.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt::{self, Write};
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// Number of values that a tree may have whatever the length of its text.
+const MIN_NODES: usize = 4096;
+/// A value takes 32 bytes, a member 56. Most texts have more than this for each value; `[0,0,0]` has 2, and a tree of
+/// such a text would have many times its size.
+const BYTES_PER_NODE: usize = 8;
 
 /// One JSON value. Members keep their order and may repeat.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,23 +32,30 @@ pub enum Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Parses one value with at most 128 levels.
+    /// Parses one value with at most 128 levels, and with at most [`MIN_NODES`] values and one more for each
+    /// [`BYTES_PER_NODE`] bytes of text: what lists and objects hold beyond that is left out.
     ///
     /// # Errors
     /// The text is not JSON, or nested more deeply.
     pub fn parse(text: &'a str) -> serde_json::Result<Self> {
-        Node::read(text, None)
+        Node::parse_counted(text).map(|(node, _)| node)
+    }
+
+    /// Parses as [`Node::parse`] does, and returns true if something was left out.
+    pub fn parse_counted(text: &'a str) -> serde_json::Result<(Self, bool)> {
+        let room = Cell::new(MIN_NODES + text.len() / BYTES_PER_NODE);
+        Node::read(text, NodeVisitor { only: None, room: &room }).map(|node| (node, room.get() == 0))
     }
 
     /// Parses an object but keeps only the members of these names. Text after the object is not checked.
     pub(super) fn parse_members(text: &'a str, names: &[&str]) -> serde_json::Result<Self> {
-        Node::read(text, Some(names))
+        Node::read(text, NodeVisitor { only: Some(names), room: &Cell::new(MIN_NODES) })
     }
 
-    fn read(text: &'a str, only: Option<&[&str]>) -> serde_json::Result<Self> {
+    fn read(text: &'a str, visitor: NodeVisitor<'_>) -> serde_json::Result<Self> {
         let mut json = serde_json::Deserializer::from_str(text);
-        let node = json.deserialize_any(NodeVisitor { only })?;
-        if only.is_none() {
+        let node = json.deserialize_any(visitor)?;
+        if visitor.only.is_none() {
             json.end()?;
         }
         Ok(node)
@@ -187,14 +201,38 @@ impl fmt::Display for Node<'_> {
 
 impl<'de> Deserialize<'de> for Node<'de> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        json.deserialize_any(NodeVisitor { only: None })
+        json.deserialize_any(NodeVisitor { only: None, room: &Cell::new(MIN_NODES) })
     }
 }
 
 /// Builds a [`Node`].
+#[derive(Clone, Copy)]
 struct NodeVisitor<'k> {
     /// If set, only the members of these names are kept of an object.
     only: Option<&'k [&'k str]>,
+    /// Number of values that lists and objects may still hold.
+    room: &'k Cell<usize>,
+}
+
+impl NodeVisitor<'_> {
+    /// Takes room for one value; `false` if there is none.
+    fn take_room(self) -> bool {
+        let left = self.room.get();
+        self.room.set(left.saturating_sub(1));
+        left > 1
+    }
+
+    fn inner(self) -> Self {
+        NodeVisitor { only: None, ..self }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for NodeVisitor<'_> {
+    type Value = Node<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Node<'de>, D::Error> {
+        json.deserialize_any(self)
+    }
 }
 
 impl<'de> Visitor<'de> for NodeVisitor<'_> {
@@ -234,9 +272,13 @@ impl<'de> Visitor<'de> for NodeVisitor<'_> {
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Node<'de>, S::Error> {
         let mut nodes = Vec::new();
-        while let Some(node) = list.next_element()? {
-            nodes.push(node);
+        while self.take_room() {
+            match list.next_element_seed(self.inner())? {
+                Some(node) => nodes.push(node),
+                None => return Ok(Node::List(nodes)),
+            }
         }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Node::List(nodes))
     }
 
@@ -245,8 +287,8 @@ impl<'de> Visitor<'de> for NodeVisitor<'_> {
         while let Some(key) = map.next_key::<Node<'de>>()? {
             // A JSON key is always a string.
             let key = key.into_text().unwrap_or_default();
-            if self.only.is_none_or(|names| names.contains(&&*key)) {
-                members.push((key, map.next_value()?));
+            if self.only.is_none_or(|names| names.contains(&&*key)) && self.take_room() {
+                members.push((key, map.next_value_seed(self.inner())?));
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -266,6 +308,22 @@ mod tests {
         assert_eq!(node.number("b"), Some(1.0));
         assert_eq!(node.get("a").unwrap().elements()[3].as_text(), Some("x\n"));
         assert_eq!(node.to_string(), "b=1 a=[null, true, -2.5, x\n] b=2");
+    }
+
+    #[test]
+    fn a_tree_is_bounded_by_the_length_of_its_text() {
+        assert_eq!((size_of::<Node<'_>>(), size_of::<(Cow<'_, str>, Node<'_>)>()), (32, 56));
+        let zeros = format!(r#"{{"a":[{}0],"b":1}}"#, "0,".repeat(100_000));
+        let (node, cut) = Node::parse_counted(&zeros).unwrap();
+        let len = node.get("a").unwrap().elements().len();
+        assert!(cut && node.get("b").is_none() && len < MIN_NODES + zeros.len() / BYTES_PER_NODE, "{len}");
+        assert!(Node::parse(&zeros.replace("],", "]x,")).is_err(), "what is left out is checked all the same");
+        let members: String = (0..100_000).map(|n| format!(r#""m{n}":{n},"#)).collect();
+        let object = format!(r#"{{{members}"z":1}}"#);
+        let (node, cut) = Node::parse_counted(&object).unwrap();
+        assert_eq!((node.members().len(), cut), (100_001, false));
+        let (small, cut) = Node::parse_counted("[0,[],{}]").unwrap();
+        assert_eq!((small.elements().len(), cut), (3, false));
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::proto::dialect::conversation::{Conversation, Outgoing};
 use crate::proto::session::{Action, Input, Session};
 
 use link::Link;
+use receive::Pending;
 use report::Report;
 
 /// One server: its settings, its connection and what is known about it.
@@ -43,6 +44,7 @@ pub struct Peer {
     /// Set where a TLS handshake that waits may begin in this turn.
     pub may_handshake: bool,
     settings: Box<Settings>,
+    pending: Option<Pending>,
     /// Commands of the program. They wait for the next turn, in which their outcome can be reported.
     commands: Vec<Input<'static>>,
 }
@@ -66,6 +68,7 @@ impl Peer {
             ready: false,
             may_dial: false,
             may_handshake: false,
+            pending: None,
             settings,
             commands: Vec::new(),
         }
@@ -239,11 +242,11 @@ impl Peer {
     /// Does what the conversation wants after a message or a deadline.
     fn carry_out(&mut self, io: &mut LoopIo<'_>, outgoing: Outgoing) {
         for line in &outgoing.warn {
-            log::warn!("{}: {}", escape(&self.label), escape(&self.link.redact(line)));
+            self.warn(line);
         }
         for text in &outgoing.send {
             if let Err(error) = self.send(io.now, text) {
-                log::warn!("{}: a message was not sent: {error}", escape(&self.label));
+                self.warn(&format!("a message was not sent: {error}"));
             }
         }
         if let Some(why) = outgoing.redial {
@@ -292,7 +295,10 @@ impl Peer {
             self.link.judge_address(self.session.is_useful(io.now, &why), &mut why);
         }
         self.link.transport.hang_up();
-        self.ready = false;
+        (self.ready, self.pending) = (false, None);
+        if let Some(count) = self.report.log.take_repeated() {
+            log::debug!("{}: {count} more warnings of the kinds above", escape(&self.label));
+        }
         if before == ClientState::Connected {
             self.conversation.ended(why.by_server);
             self.report.closed(io.now, wanted);
@@ -310,6 +316,13 @@ impl Peer {
             self.report_state(io, before, if wanted { "" } else { &why.text });
         }
         self.report.disconnected(io.now, why, wanted);
+    }
+
+    /// Logs a line that a server can cause, the first of its kind only.
+    fn warn(&mut self, line: &str) {
+        if self.report.log.is_first_of_kind(line) {
+            log::warn!("{}: {}", escape(&self.label), escape(&self.link.redact(line)));
+        }
     }
 
     fn log(&self, (level, text): (log::Level, String)) {

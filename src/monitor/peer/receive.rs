@@ -1,66 +1,140 @@
 //! Reading of frames, and what becomes of the messages in them.
 
+use tungstenite::Utf8Bytes;
+
 use super::Peer;
 use crate::model::error::Disconnect;
 use crate::model::event::{Event, Raw};
+use crate::model::json::{Documents, find_fault};
 use crate::model::text::escape;
 use crate::model::trace;
 use crate::net::transport::{Frame, LoopIo};
 use crate::proto::dialect::{self, Binary};
 use crate::proto::session::Input;
 
-/// The most frames that one turn takes from one server.
-const MAX_TURN_FRAMES: usize = 64;
+/// The most frames and documents that one turn takes from one server.
+const MAX_TURN_RECORDS: usize = 64;
+/// Bytes of text, as unpacked, after which a server's share of a turn ends. The last message may go beyond.
+const TURN_BYTES: usize = 256 << 10;
+/// Bytes of text between two looks at the clock. A message counts for [`RECORD_COST`] more than its length.
+const CLOCK_EVERY: usize = 16 << 10;
+const RECORD_COST: usize = 256;
+/// Upper bound on a word of the server's that the log quotes, in bytes.
+const MAX_QUOTED: usize = 32;
+
+/// A message of which some documents have not been handled yet.
+pub(super) struct Pending {
+    text: Utf8Bytes,
+    documents: Documents,
+}
+
+/// A server's share of a turn.
+#[derive(Default)]
+struct Share {
+    records: usize,
+    bytes: usize,
+    /// Bytes since the latest look at the clock.
+    unchecked: usize,
+}
+
+impl Share {
+    /// Counts a record. Returns true if the share is used up, or the turn is over.
+    fn take(&mut self, bytes: usize, io: &mut LoopIo<'_>) -> bool {
+        self.records += 1;
+        self.bytes += bytes;
+        self.unchecked += bytes + RECORD_COST;
+        let mut over = self.records >= MAX_TURN_RECORDS || self.bytes >= TURN_BYTES;
+        if self.unchecked >= CLOCK_EVERY {
+            self.unchecked = 0;
+            over |= (io.is_over)();
+        }
+        over
+    }
+}
 
 impl Peer {
-    /// Reads what has arrived, up to this server's share of a turn: 64 frames, 256 KiB or 256 reads. The peer stays ready where
-    /// more may be left.
+    /// Reads what has arrived, up to this server's share of a turn: 64 messages, 256 KiB as received and as unpacked, 256
+    /// reads, and the time of the turn. The peer stays ready where more may be left.
     pub(super) fn read_frames(&mut self, io: &mut LoopIo<'_>) -> Result<(), Box<Disconnect>> {
         let received = self.link.transport.begin_turn(io.block);
-        let outcome = self.take_frames(io, received);
+        let outcome = self.take_records(io, received);
         self.link.transport.end_turn(io.block);
         outcome
     }
 
     /// `received` is the transport's count of bytes before this turn.
-    fn take_frames(&mut self, io: &mut LoopIo<'_>, received: u64) -> Result<(), Box<Disconnect>> {
-        for _ in 0..MAX_TURN_FRAMES {
-            let Some(frame) = self.link.transport.next()? else {
-                self.ready = self.link.transport.is_spent();
-                // A part of a large message proves life too; the whole may take longer than a pong may.
-                if self.link.transport.received() > received {
-                    self.session.handle(io.now, Input::Alive);
-                }
-                return Ok(());
+    fn take_records(&mut self, io: &mut LoopIo<'_>, received: u64) -> Result<(), Box<Disconnect>> {
+        let mut share = Share::default();
+        loop {
+            let len = match self.handle_pending(io) {
+                Some(len) => len,
+                None => match self.link.transport.next()? {
+                    Some(frame) => self.handle_frame(io, frame),
+                    None => break,
+                },
             };
-            self.session.handle(io.now, Input::Alive);
-            if self.settings.echo.is_some() {
-                self.link.transport.echo(frame);
-                continue;
-            }
-            match frame {
-                Frame::Text(text) => {
-                    self.report.count_received(text.len());
-                    self.handle_text(io, &text);
-                }
-                Frame::Binary(bytes) => self.handle_binary(io, &bytes),
-                Frame::Ping | Frame::Pong(None) => {}
-                Frame::Pong(Some(number)) => {
-                    self.session.handle(io.now, Input::Pong(number));
-                    if let Some(rtt) = self.session.take_rtt() {
-                        let millis = rtt.as_secs_f64() * 1000.0;
-                        self.report.counters.ping_ms.add(millis);
-                        trace::trace(&escape(&self.label), format_args!("* ping {number} answered in {millis:.2} ms"));
-                    }
-                }
+            if share.take(len, io) {
+                self.ready = true;
+                return Ok(());
             }
         }
-        self.ready = true;
+        self.ready = self.link.transport.is_spent();
+        // A part of a large message proves life too; the whole may take longer than a pong may.
+        if self.link.transport.received() > received {
+            self.session.handle(io.now, Input::Alive);
+        }
         Ok(())
     }
 
-    /// Decodes a text message, hands it to the program, and answers where the dialect does.
-    fn handle_text(&mut self, io: &mut LoopIo<'_>, text: &str) {
+    /// Returns the length of the message as unpacked.
+    fn handle_frame(&mut self, io: &mut LoopIo<'_>, frame: Frame) -> usize {
+        self.session.handle(io.now, Input::Alive);
+        if self.settings.echo.is_some() {
+            self.link.transport.echo(frame);
+            return 0;
+        }
+        match frame {
+            Frame::Text(text) => {
+                self.report.count_received(text.len());
+                self.handle_text(io, text)
+            }
+            Frame::Binary(bytes) => self.handle_binary(io, &bytes),
+            Frame::Ping | Frame::Pong(None) => 0,
+            Frame::Pong(Some(number)) => {
+                self.session.handle(io.now, Input::Pong(number));
+                if let Some(rtt) = self.session.take_rtt() {
+                    let millis = rtt.as_secs_f64() * 1000.0;
+                    self.report.counters.ping_ms.add(millis);
+                    trace::trace(&escape(&self.label), format_args!("* ping {number} answered in {millis:.2} ms"));
+                }
+                0
+            }
+        }
+    }
+
+    /// Handles the next document of a message that has several. Returns its length; `None` if there is none.
+    fn handle_pending(&mut self, io: &mut LoopIo<'_>) -> Option<usize> {
+        let mut pending = self.pending.take()?;
+        let text = pending.text.clone();
+        let document = pending.documents.next(&text)?;
+        // Set before the document is handled, since that may end the connection, and with it what is pending.
+        self.pending = Some(pending);
+        self.report.counters.messages_received += 1;
+        let at = document.as_ptr().addr() - text.as_str().as_ptr().addr();
+        self.handle_document(io, document, at);
+        Some(document.len())
+    }
+
+    fn handle_text(&mut self, io: &mut LoopIo<'_>, text: Utf8Bytes) -> usize {
+        if let Some(documents) = self.handle_document(io, &text, 0) {
+            self.pending = Some(Pending { text: text.clone(), documents });
+        }
+        text.len()
+    }
+
+    /// Decodes a text message, hands it to the program, and answers where the dialect does. `at` is its place in the
+    /// message as received. Returns where further documents are, if there are any and the connection goes on.
+    fn handle_document(&mut self, io: &mut LoopIo<'_>, text: &str, at: usize) -> Option<Documents> {
         let mut repaired = None;
         let mut decoded = self.conversation.decode(text, &mut repaired, io.now.mono);
         let outgoing = std::mem::take(&mut decoded.outgoing);
@@ -71,8 +145,7 @@ impl Peer {
             self.session.set_stale_default(self.conversation.stale_default());
         }
         if !decoded.decoded {
-            self.report.counters.undecoded += 1;
-            log::debug!("{}: a message of {} bytes could not be decoded", escape(&self.label), text.len());
+            self.report_undecodable(text.len(), &|| fault(text, at));
         }
         let is_limit = |event: &&Event<'_>| matches!(event, Event::Error(error) if error.retry_after.is_some());
         self.report.counters.rate_limited += decoded.events.iter().filter(is_limit).count() as u64;
@@ -80,21 +153,76 @@ impl Peer {
         self.report.has_server_errors |= decoded.events.iter().any(|event| matches!(event, Event::Error(_)));
         let useful = !decoded.unwanted && self.deliver(io, &decoded.kind, decoded.raw(), &decoded.events);
         self.report.has_content |= useful;
+        let rest = decoded.rest;
         self.session.handle(io.now, Input::Delivered { useful });
         self.carry_out(io, outgoing);
+        rest.filter(|_| self.session.is_open())
     }
 
-    /// Handles a binary message: as text where it is or unpacks to text, else as its size in words.
-    fn handle_binary(&mut self, io: &mut LoopIo<'_>, bytes: &[u8]) {
+    /// Handles a binary message: as text where it is or unpacks to text, else as its size in words. Returns its length
+    /// as unpacked.
+    fn handle_binary(&mut self, io: &mut LoopIo<'_>, bytes: &[u8]) -> usize {
         self.report.count_received(bytes.len());
-        match self.conversation.unpack(bytes, self.settings.max_message) {
-            Binary::Text(text) => self.handle_text(io, &text),
-            Binary::Description(words) => {
-                self.report.counters.undecoded += 1;
-                let useful = self.deliver(io, "binary", Raw::Binary(bytes), &dialect::undecoded_binary(&words).events);
+        let unpacked = self.conversation.unpack(bytes, self.settings.max_message);
+        let broken = matches!(unpacked, Binary::Broken(_));
+        match unpacked {
+            Binary::Text(text) => return self.handle_text(io, text.into()),
+            Binary::Description(words) | Binary::Broken(words) => {
+                if broken {
+                    // The words begin with the size.
+                    let cause = words.split_once(": ").map_or("not JSON", |(_, cause)| cause);
+                    self.report_undecodable(bytes.len(), &|| cause.to_owned());
+                }
+                let outcome = dialect::described_binary(&words, broken);
+                let useful = self.deliver(io, "binary", Raw::Binary(bytes), &outcome.events);
                 self.report.has_content |= useful;
                 self.session.handle(io.now, Input::Delivered { useful });
             }
         }
+        bytes.len()
+    }
+
+    /// Counts a message that could not be decoded; the first one of a connection is logged with its cause.
+    fn report_undecodable(&mut self, len: usize, cause: &dyn Fn() -> String) {
+        self.report.counters.undecoded += 1;
+        if !std::mem::replace(&mut self.report.undecodable_logged, true) {
+            let why = self.link.redact(&cause());
+            log::warn!(
+                "{}: a message of {len} bytes could not be decoded ({}); further ones are only counted",
+                escape(&self.label),
+                escape(&why)
+            );
+        }
+    }
+}
+
+/// Describes why a text cannot be decoded: `byte 312: undefined`. `at` is its place in the message.
+fn fault(text: &str, at: usize) -> String {
+    let (document, _) = Documents::begin(text);
+    let at = at + document.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+    match find_fault(document) {
+        None => "not of the form that its type has".to_owned(),
+        Some(fault) if fault.word.is_empty() => format!("byte {}: the text ends", at + fault.at),
+        Some(fault) if fault.word.len() > MAX_QUOTED => format!("byte {}: not JSON", at + fault.at),
+        Some(fault) => format!("byte {}: {}", at + fault.at, fault.word),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_has_its_place_in_the_message_as_received() {
+        for (text, at, expected) in [
+            (r#"{"a":undefined}"#, 0, "byte 5: undefined"),
+            ("\u{feff}\0{\"a\":undefined}", 0, "byte 9: undefined"),
+            (r#"{"a":"#, 100, "byte 105: the text ends"),
+            ("", 0, "byte 0: the text ends"),
+            (r#"{"a":1}"#, 0, "not of the form that its type has"),
+        ] {
+            assert_eq!(fault(text, at), expected, "{text}");
+        }
+        assert_eq!(fault(&"s".repeat(33), 0), "byte 0: not JSON");
     }
 }

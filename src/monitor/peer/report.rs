@@ -32,6 +32,8 @@ pub struct Report {
     pub has_server_errors: bool,
     /// True while a connection is open, and after the program has closed it.
     pub is_up: bool,
+    /// Set by the first message of a connection that could not be decoded.
+    pub undecodable_logged: bool,
     opened_at: Option<Instant>,
     /// End of the latest connection; `None` while one is open.
     closed_at: Option<Instant>,
@@ -41,6 +43,7 @@ impl Report {
     /// Records that a connection has opened.
     pub fn opened(&mut self, now: Now) {
         self.counters.connections += 1;
+        self.undecodable_logged = false;
         self.counters.connection_start = Some(now.wall);
         (self.opened_at, self.closed_at, self.is_up) = (Some(now.mono), None, true);
     }

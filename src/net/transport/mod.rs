@@ -40,6 +40,8 @@ pub struct LoopIo<'l> {
     pub connectors: &'l mut Pool,
     /// TLS handshakes that may still begin.
     pub handshakes: &'l mut usize,
+    /// Reads the clock: true once the turn has lasted too long to take more.
+    pub is_over: &'l mut dyn FnMut() -> bool,
     /// Memory that sockets are read through.
     pub block: &'l mut Vec<u8>,
     /// Takes each message and change of state for the program.

@@ -6,13 +6,11 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use crate::model::event::{Event, Raw};
-use crate::model::json;
+use crate::model::json::{self, Documents};
 use crate::model::sample::Sample;
 use crate::model::time::earliest;
 use crate::proto::dialect::requests::{Request, RequestPlan, Requests};
-use crate::proto::dialect::{
-    self, Alerts, Binary, Dialect, DialectContext, DialectOptions, DialectState, Outcome, Undecodable,
-};
+use crate::proto::dialect::{self, Alerts, Binary, Dialect, DialectContext, DialectOptions, DialectState, Outcome};
 use crate::proto::uri::Endpoint;
 
 /// After so long without a message the log suggests `--dialect`.
@@ -48,8 +46,10 @@ pub struct Conversation {
 pub struct Decoded<'a> {
     /// Type or channel; empty if the message has none.
     pub kind: Cow<'a, str>,
-    /// The message without its secrets.
+    /// The message, or the first document of it, without its secrets.
     pub text: Cow<'a, str>,
+    /// Its further documents: each is to be decoded as a message of its own.
+    pub rest: Option<Documents>,
     /// True if the text is JSON, or becomes JSON by [`json::repair`].
     pub json: bool,
     /// Events to show.
@@ -69,7 +69,8 @@ pub struct Decoded<'a> {
 pub struct Outgoing {
     /// Texts to send.
     pub send: Vec<String>,
-    /// Lines for the log, as warnings.
+    /// Lines for the log, as warnings. A line's kind is what stands before its first colon, which holds nothing that the
+    /// server sent: a server can cause many lines, and each kind is logged once.
     pub warn: Vec<String>,
     /// Reason to drop the connection and dial again.
     pub hang_up: Option<String>,
@@ -197,17 +198,25 @@ impl Conversation {
         self.hint_at = None;
     }
 
-    /// Decodes a text message, strictly first and once more after [`json::repair`], whose result lives in `repaired`.
+    /// Decodes a text message: strictly first, then without what stands around its document, and at last after
+    /// [`json::repair`], whose result lives in `repaired`. A list of messages is several documents.
     pub fn decode<'a>(&mut self, text: &'a str, repaired: &'a mut Option<String>, now: Instant) -> Decoded<'a> {
         self.decoded_at = Some(now);
         self.hint_at = None;
-        let recognised = if self.known { None } else { dialect::recognise(text) };
+        let was_known = self.known;
         let mut outgoing = Outgoing::default();
-        if let Some(dialect) = recognised {
-            (self.dialect, self.known) = (dialect, true);
-            self.begin(now, &mut outgoing);
+        let (mut document, mut rest) = (text, None);
+        let mut strict = if json::is_batch(text) { None } else { self.read(text, now, &mut outgoing) };
+        if strict.is_none() {
+            (document, rest) = Documents::begin(text);
+            if document.len() < text.len() {
+                strict = self.read(document, now, &mut outgoing);
+            }
         }
-        let (outcome, json, decoded) = self.read(text, repaired, now);
+        let (outcome, json, decoded) = match strict {
+            Some(outcome) => (outcome, true, true),
+            None => self.read_repaired(document, repaired, now, &mut outgoing),
+        };
         outgoing.send.extend(outcome.reply);
         outgoing.warn.extend(outcome.warn);
         outgoing.redial = outcome.redial;
@@ -217,11 +226,12 @@ impl Conversation {
         }
         Decoded {
             kind: outcome.kind,
-            text: outcome.redacted.map_or(Cow::Borrowed(text), Cow::Owned),
+            text: outcome.redacted.map_or(Cow::Borrowed(document), Cow::Owned),
+            rest,
             json,
             events: outcome.events,
             decoded,
-            recognised: recognised.is_some(),
+            recognised: self.known && !was_known,
             unwanted: outcome.unwanted,
             outgoing,
         }
@@ -230,9 +240,9 @@ impl Conversation {
     /// Unpacks a binary message, to at most `limit` bytes.
     pub fn unpack(&self, bytes: &[u8], limit: usize) -> Binary {
         match (std::str::from_utf8(bytes), self.dialect.unpack) {
-            (Ok(text), _) if json::is_readable(text) => Binary::Text(text.into()),
+            (Ok(text), _) if json::is_readable(Documents::begin(text).0) => Binary::Text(text.into()),
             (_, Some(unpack)) => unpack(bytes, limit),
-            _ => Binary::Description(format!("{} bytes", bytes.len())),
+            _ => Binary::Broken(format!("{} bytes", bytes.len())),
         }
     }
 
@@ -300,22 +310,39 @@ impl Conversation {
         outgoing.send.extend(due.send);
     }
 
-    /// Returns the outcome, whether the text is JSON, and whether the dialect could decode it.
-    fn read<'a>(&mut self, text: &'a str, repaired: &'a mut Option<String>, now: Instant) -> (Outcome<'a>, bool, bool) {
-        if let Ok(outcome) = self.dialect.read(text, &mut self.context(now)) {
-            return (outcome, true, true);
+    /// Reads a document, after the dialect is recognised by it if that is not known yet; `None` if it is not JSON, or
+    /// not of the form that its type has.
+    fn read<'a>(&mut self, text: &'a str, now: Instant, outgoing: &mut Outgoing) -> Option<Outcome<'a>> {
+        let recognised = if self.known { None } else { dialect::recognise(text) };
+        if let Some(dialect) = recognised {
+            (self.dialect, self.known) = (dialect, true);
+            self.begin(now, outgoing);
         }
+        self.dialect.read(text, &mut self.context(now)).ok()
+    }
+
+    /// Reads a document after its repair. Returns the outcome, whether the text is JSON, and whether the dialect could
+    /// decode it.
+    fn read_repaired<'a>(
+        &mut self,
+        text: &'a str,
+        repaired: &'a mut Option<String>,
+        now: Instant,
+        outgoing: &mut Outgoing,
+    ) -> (Outcome<'a>, bool, bool) {
         let readable = match json::repair(text) {
             Some(text) => repaired.insert(text).as_str(),
             None => text,
         };
-        match self.dialect.read(readable, &mut self.context(now)) {
-            Ok(outcome) => (outcome, true, true),
-            Err(Undecodable) => {
-                let kind = json::message_type(readable).unwrap_or_default();
-                // JSON that only the dialect could not decode is still JSON to the formats.
-                (dialect::unknown(kind, text), json::is_json(readable), false)
-            }
+        if let Some(outcome) = self.read(readable, now, outgoing) {
+            return (outcome, true, true);
         }
+        let kind = json::message_type(readable).unwrap_or_default();
+        // JSON that only the dialect could not decode is still JSON to the formats.
+        let json = json::is_json(readable);
+        // A user who chose the dialect without messages of its own expects any text.
+        let any_text = self.known && *self.dialect == dialect::GENERIC;
+        let outcome = if any_text { dialect::unknown(kind, text) } else { dialect::undecodable(kind, text) };
+        (outcome, json, any_text)
     }
 }

@@ -191,8 +191,10 @@ pub struct Outcome<'a> {
 pub enum Binary {
     /// A text, to be handled as if it had come as one.
     Text(String),
-    /// A description of anything else.
+    /// A description of anything else that this kind of server sends.
     Description(String),
+    /// A description of what cannot be decoded.
+    Broken(String),
 }
 
 /// The message is not what its type says, or not JSON at all.
@@ -368,7 +370,7 @@ impl From<serde_json::Error> for Undecodable {
 
 /// Shows a message as it came.
 pub fn unknown<'a>(kind: Cow<'a, str>, text: &'a str) -> Outcome<'a> {
-    let event = Event::Unknown(Unknown { kind: kind.clone(), text: text.into() });
+    let event = Event::Unknown(Unknown { kind: kind.clone(), text: text.into(), undecodable: false });
     let mut outcome = Outcome::from(event);
     outcome.kind = kind;
     outcome
@@ -379,9 +381,20 @@ fn notice(text: Cow<'_, str>, greeting: bool) -> Outcome<'_> {
     Event::Notice(Notice { text, greeting, ..Notice::default() }).into()
 }
 
+/// Shows a message that could not be decoded as it came. It is no content.
+pub fn undecodable<'a>(kind: Cow<'a, str>, text: &'a str) -> Outcome<'a> {
+    let mut outcome = unknown(kind, text);
+    for event in &mut outcome.events {
+        if let Event::Unknown(unknown) = event {
+            unknown.undecodable = true;
+        }
+    }
+    outcome
+}
+
 /// Shows the description of a binary message that is not text.
-pub fn undecoded_binary(description: &str) -> Outcome<'_> {
-    Event::Unknown(Unknown { kind: "binary".into(), text: description.into() }).into()
+pub fn described_binary(description: &str, undecodable: bool) -> Outcome<'_> {
+    Event::Unknown(Unknown { kind: "binary".into(), text: description.into(), undecodable }).into()
 }
 
 /// Writes a request as `{"type":TYPE,…}` with the members of its JSON beside the type; JSON without members becomes

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::formats;
 use crate::model::event::Raw;
-use crate::model::json;
+use crate::model::json::{self, Documents};
 use crate::proto::dialect::conversation::{Conversation, Outgoing};
 use crate::proto::dialect::requests::{Request, RequestPlan};
 use crate::proto::dialect::{self, Binary, DIALECTS, DialectOptions};
@@ -104,17 +104,33 @@ impl FuzzSession {
         }
     }
 
+    /// Decodes every document of a message. Each is a part of it, none is divided again, and together they are no longer.
     fn text(&mut self, text: &str) {
+        let (first, mut rest) = self.document(text);
+        let mut len = first;
+        while let Some(document) = rest.as_mut().and_then(|documents| documents.next(text)) {
+            let (whole, more) = self.document(document);
+            assert!(!document.is_empty() && whole == document.len() && more.is_none(), "{document:?}");
+            len += document.len();
+        }
+        assert!(len <= text.len());
+    }
+
+    /// Decodes a message. Returns the length of its first document, and where the others are.
+    fn document(&mut self, text: &str) -> (usize, Option<Documents>) {
         let mut repaired = None;
         let token = self.token(text);
         let decoded = self.conversation.decode(text, &mut repaired, self.now);
         formats::check(&decoded.kind, decoded.raw(), &decoded.events, self.labels);
-        assert!(decoded.decoded || decoded.json == json::is_json(json::repair(text).as_deref().unwrap_or(text)));
+        let first = if decoded.rest.is_some() || !json::is_json(text) { Documents::begin(text).0 } else { text };
+        assert!(decoded.decoded || decoded.json == json::is_json(json::repair(first).as_deref().unwrap_or(first)));
         if let Some(token) = token {
             assert!(!format!("{decoded:?}").contains(&token), "{decoded:?}");
         }
         check_outgoing(&decoded.outgoing);
+        let rest = decoded.rest.clone();
         drop(self.conversation.sample(text));
+        (first.len(), rest)
     }
 
     /// Finds the token that would continue a session, if it occurs only once.
@@ -129,10 +145,14 @@ impl FuzzSession {
     fn binary(&mut self, bytes: &[u8]) {
         match self.conversation.unpack(bytes, LIMIT) {
             Binary::Text(text) => self.text(&text),
-            Binary::Description(text) => {
-                formats::check("binary", Raw::Binary(bytes), &dialect::undecoded_binary(&text).events, self.labels);
-            }
+            Binary::Description(text) => self.described(bytes, &text, false),
+            Binary::Broken(text) => self.described(bytes, &text, true),
         }
+    }
+
+    fn described(&self, bytes: &[u8], words: &str, broken: bool) {
+        let outcome = dialect::described_binary(words, broken);
+        formats::check("binary", Raw::Binary(bytes), &outcome.events, self.labels);
     }
 }
 

@@ -21,9 +21,16 @@ const TYPES: [&str; 5] = ["image", "audio", "video", "data", "compressed JSON"];
 const HEAD: usize = 8;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Unpacks a binary message, to at most `limit` bytes.
+/// A packed message may have this many times its size; JSON that repeats itself has some 20 times.
+const MAX_RATIO: usize = 100;
+/// Bound by the ratio of a short message, in bytes.
+const MIN_LIMIT: usize = 64 << 10;
+
+/// Unpacks a binary message. `limit` is that of a message as received; a packed one unpacks to at most a quarter of it,
+/// and to [`MAX_RATIO`] times its own size.
 pub fn unpack(bytes: &[u8], limit: usize) -> Binary {
-    try_unpack(bytes, limit).unwrap_or_else(|words| Binary::Description(format!("{} bytes: {words}", bytes.len())))
+    let limit = (limit / 4).min((bytes.len() * MAX_RATIO).max(MIN_LIMIT));
+    try_unpack(bytes, limit).unwrap_or_else(|words| Binary::Broken(format!("{} bytes: {words}", bytes.len())))
 }
 
 fn try_unpack(bytes: &[u8], limit: usize) -> Result<Binary, String> {
@@ -122,7 +129,9 @@ fn gzip_body(bytes: &[u8]) -> Option<&[u8]> {
 
 fn inflated(result: Result<Vec<u8>, DecompressError>, limit: usize) -> Result<Vec<u8>, String> {
     result.map_err(|error| match error.status {
-        TINFLStatus::HasMoreOutput => format!("packed JSON of more than {limit} bytes (see --max-message)"),
+        TINFLStatus::HasMoreOutput => {
+            format!("packed JSON of more than {limit} bytes, the limit for a message of this size (see --max-message)")
+        }
         _ => "packed JSON that cannot be unpacked".into(),
     })
 }
@@ -151,7 +160,7 @@ mod tests {
     use crate::testing::random::Random;
     use crate::testing::recordings;
 
-    const PLENTY: usize = 1 << 20;
+    const PLENTY: usize = 4 << 20;
 
     /// The binary message of a recording, which is named after its contents.
     fn recorded(name: &str) -> Vec<u8> {
@@ -161,7 +170,7 @@ mod tests {
 
     fn words(bytes: &[u8], limit: usize) -> String {
         match unpack(bytes, limit) {
-            Binary::Description(words) => words,
+            Binary::Description(words) | Binary::Broken(words) => words,
             Binary::Text(text) => panic!("{text}"),
         }
     }
@@ -252,10 +261,24 @@ mod tests {
         assert!(packed.len() < 8000);
         let zlib = miniz_oxide::deflate::compress_to_vec_zlib(&bomb, 9);
         for message in [packed.clone(), framed(5, r#"{"original_size": 2}"#, &packed), zlib] {
-            assert!(words(&message, PLENTY).contains("more than 1048576 bytes (see --max-message)"));
+            let limit = message.len() * MAX_RATIO;
+            let expected = format!("packed JSON of more than {limit} bytes, the limit");
+            assert!(words(&message, PLENTY).contains(&expected), "{}", words(&message, PLENTY));
         }
-        assert!(matches!(unpack(&packed, 3 << 20), Binary::Text(_)), "the limit itself is allowed");
         assert!(words(&miniz_oxide::deflate::compress_to_vec(&bomb, 9), PLENTY).contains("begins with"));
+    }
+
+    #[test]
+    fn a_packed_message_is_limited_by_its_size_and_by_that_of_any_message() {
+        let mut random = Random::new(1);
+        let mut text = vec![b'"'; 1 << 20];
+        let last = text.len() - 1;
+        text[1..last].fill_with(|| *random.pick(b"abcdefgh"));
+        let packed = gzip(0, &[], &text);
+        assert!(matches!(unpack(&packed, 4 << 20), Binary::Text(_)), "the limit itself is allowed");
+        assert!(words(&packed, (4 << 20) - 4).contains("more than 1048575 bytes"));
+        let spaces = vec![b' '; MIN_LIMIT];
+        assert!(matches!(unpack(&gzip(0, &[], &spaces), PLENTY), Binary::Text(_)), "a short one has room");
     }
 
     #[test]

@@ -4,12 +4,12 @@
 use std::borrow::Cow;
 
 use crate::model::event::{Event, LogLine, Notice};
-use crate::model::json::Node;
+use crate::model::json::{self, Node};
 use crate::model::metric::Metric;
 use crate::model::sample::MAX_EXTRA;
 use crate::model::sample::field::{Field, FieldRule};
 use crate::model::sample::read::read_sample;
-use crate::proto::dialect::{Outcome, Undecodable, level, utc};
+use crate::proto::dialect::{Outcome, Undecodable, level, unknown, utc};
 
 /// The first row is left out for an event of another type, which is then shown under `Other`.
 static MESSAGE: [Field; 4] = [
@@ -27,8 +27,18 @@ static DATA: &[Field] = &[
 
 const MIB: f64 = 1024.0 * 1024.0;
 
+/// A larger event that would only be a notice is shown as it came, without a tree of it.
+const MAX_EVENT: usize = 256 << 10;
+
 /// Reads an event.
-pub fn read<'a>(text: &'a str, node: Node<'a>) -> Result<Outcome<'a>, Undecodable> {
+pub fn read(text: &str) -> Result<Outcome<'_>, Undecodable> {
+    if text.len() > MAX_EVENT && json::is_json(text) {
+        let channel = json::member(text, "channel").unwrap_or_default();
+        if !matches!(&*channel, "metrics" | "logs") {
+            return Ok(unknown(channel, text));
+        }
+    }
+    let node = Node::parse(text)?;
     let name = |key| node.text(key).map_or("", |name| name);
     let data = node.get("data");
     let event = match (name("channel"), name("event_type"), data) {

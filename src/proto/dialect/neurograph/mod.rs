@@ -300,12 +300,16 @@ fn error<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcom
 }
 
 fn other<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
-    let node = Node::parse(text)?;
+    let outcome = if json::has_member(text, &["channel"]) {
+        event::read(text)?
+    } else if json::is_json(text) {
+        // Without a tree: it is shown as it came.
+        unknown(json::message_type(text).unwrap_or_default(), text)
+    } else {
+        return Err(Undecodable);
+    };
     received(context);
-    match node.get("channel") {
-        Some(_) => event::read(text, node),
-        None => Ok(unknown(node.text_or("type", ""), text)),
-    }
+    Ok(outcome)
 }
 
 /// Any message proves that the connection is alive for messages.

@@ -170,7 +170,7 @@ fn process_list<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option
         return Some(unwanted());
     }
     let warn = (first && nodes.len() > MAX_PROCESSES)
-        .then(|| format!("{} processes are too many to watch: only the first {MAX_PROCESSES} are shown", nodes.len()));
+        .then(|| format!("too many processes to watch: only the first {MAX_PROCESSES} of {} are shown", nodes.len()));
     let mut outcome = Outcome::from(Event::Processes(Processes { list, changes, first, ..Processes::default() }));
     outcome.warn = warn;
     Some(outcome)

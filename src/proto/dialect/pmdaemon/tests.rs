@@ -166,7 +166,7 @@ fn the_state_is_bounded_whatever_the_server_invents() {
         matches!(&read[..], [Event::Processes(all)] if all.list.len() == MAX_PROCESSES && all.changes.len() == MAX_PROCESSES)
     );
     let warn = DIALECT.read(&list(&many.join(",")), &mut OwnedContext::default().lend()).unwrap().warn;
-    assert!(warn.unwrap().starts_with("1500 processes"));
+    assert!(warn.unwrap().starts_with("too many processes to watch: only"));
     for i in 0..1500 {
         let data = format!(r#"{{"id":{i},"name":"{i}","status":"{}"}}"#, &long[..2000]);
         events(&documented("process_status", &data), &mut context);

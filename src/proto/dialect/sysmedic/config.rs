@@ -19,7 +19,7 @@ pub fn other<'a>(text: &'a str, _: &mut DialectContext<'_>) -> Result<Outcome<'a
     let kind = json::message_type(text).unwrap_or_default();
     if has_secret(text) {
         let safe = redact(&kind, text);
-        let event = Event::Unknown(Unknown { kind, text: safe.clone().into() });
+        let event = Event::Unknown(Unknown { kind, text: safe.clone().into(), undecodable: false });
         return Ok(redacted(event, safe));
     }
     if json::is_json(text) { Ok(unknown(kind, text)) } else { Err(Undecodable) }
