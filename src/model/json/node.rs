@@ -12,6 +12,9 @@ const MIN_NODES: usize = 4096;
 /// such a text would have many times its size.
 const BYTES_PER_NODE: usize = 8;
 
+/// Bound on the values of a tree that is a part of something else, whose text's length is not known.
+const MAX_INNER_NODES: usize = 1 << 19;
+
 /// One JSON value. Members keep their order and may repeat.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Node<'a> {
@@ -201,7 +204,7 @@ impl fmt::Display for Node<'_> {
 
 impl<'de> Deserialize<'de> for Node<'de> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        json.deserialize_any(NodeVisitor { only: None, room: &Cell::new(MIN_NODES) })
+        json.deserialize_any(NodeVisitor { only: None, room: &Cell::new(MAX_INNER_NODES) })
     }
 }
 
