@@ -9,6 +9,7 @@ mod client;
 mod data;
 mod dialects;
 mod docs;
+mod examples;
 mod exit_status;
 mod exports;
 mod files;

@@ -1,0 +1,195 @@
+//! Runs the examples of the README and of the manual, taken out of the pages, and holds what they print against them.
+
+use crate::client::{greet, json_lines};
+use crate::support::program::{Finished, Run, wsmon};
+use crate::support::server::Server;
+use crate::support::temp_dir::TempDir;
+use serde_json::Value;
+
+const MANUAL: &str = include_str!("../../man/wsmon.1");
+const README: &str = include_str!("../../README.md");
+
+/// A sample with the values that the README prints, and an alert.
+const SAMPLE: &str = r#"{"type": "monitoring_data", "timestamp": "2026-01-02T03:04:05.678", "alerts": [{"component": "memory", "level": "WARNING", "message": "High"}], "data": {"processor": {"usage_percent": 12.4}, "memory": {"percentage": 38.1, "used": 6303870976}, "system": {"hostname": "router-01", "load_average": [0.52, 0.48, 0.44]}}}"#;
+
+/// The command lines that begin with `wsmon`, with the lines that are printed below each of them.
+fn examples() -> Vec<(String, Vec<String>)> {
+    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    let (_, rest) = MANUAL.split_once(".Sh EXAMPLES\n").expect("examples");
+    let examples = rest.split(".Sh ").next().unwrap_or(rest).replace(" \\e\n", " ");
+    found.extend(examples.lines().filter(|line| line.starts_with("wsmon")).map(|line| (line.to_owned(), Vec::new())));
+    for block in README.split("```console\n").skip(1) {
+        let mut blocks = Vec::new();
+        for line in block.split("```").next().unwrap_or_default().lines() {
+            let line = line.trim_start_matches("* * * * * ");
+            match line.strip_prefix("$ ").unwrap_or(line) {
+                command if command.starts_with("wsmon ") || command == "wsmon" => {
+                    blocks.push((command.to_owned(), Vec::new()));
+                }
+                _ if line.starts_with("$ ") => blocks.push((String::new(), Vec::new())),
+                printed => {
+                    if let Some((_, lines)) = blocks.last_mut() {
+                        lines.push(printed.to_owned());
+                    }
+                }
+            }
+        }
+        found.extend(blocks.into_iter().filter(|(command, _)| !command.is_empty()));
+    }
+    assert!(found.len() > 35, "only {} examples", found.len());
+    found
+}
+
+/// Runs an example with the server in place of those that it names, for at most a second or two. Returns the filter
+/// behind the pipe as well.
+fn run(example: &str, server: &Server, dir: &TempDir) -> (Finished, Option<String>) {
+    let (command, filter) = match example.split_once(" | jq ") {
+        Some((command, filter)) => (command, Some(filter.trim_start_matches("-c ").trim_matches('\'').to_owned())),
+        None => (example, None),
+    };
+    let authority = server.uri().trim_start_matches("ws://").trim_end_matches('/').to_owned();
+    let mut arguments: Vec<String> = Vec::new();
+    for word in command.split_whitespace().skip(1) {
+        match word {
+            _ if word.starts_with('>') => break,
+            "--proxy" | "--ca-file" => arguments.push("--reconnect-cap=60".into()),
+            "http://proxy.example.com:3128" | "ca.pem" => {}
+            _ => arguments.push(here(word, &authority, dir)),
+        }
+    }
+    if !command.contains("--demo") {
+        arguments.extend(["--duration".into(), "1".into()]);
+    } else {
+        arguments.extend(["--duration".into(), "2.5".into()]);
+    }
+    let mut command = wsmon(&arguments);
+    command.env("MONITORING_WEBSOCKET_URI", server.uri()).current_dir(dir.path(""));
+    (Run::start(&mut command).finish(), filter)
+}
+
+/// The word with its address replaced by the server's. Files stand in the directory.
+fn here(word: &str, authority: &str, dir: &TempDir) -> String {
+    let hosts = ["10.0.0.", "192.168.", "server.example.com", "monitor.example.com", "/run/monitor.sock"];
+    let Some(host) = hosts.iter().find_map(|host| word.find(host)) else {
+        return match word {
+            "@headers" | "@/etc/wsmon/sysmedic.uri" | "token" => {
+                let content = match word {
+                    "@headers" => "X-Test: 1\n".to_owned(),
+                    "token" => "secret\n".to_owned(),
+                    _ => format!("sysmedic://secret@{authority}/\n"),
+                };
+                let path = dir.path(word.rsplit('/').next().unwrap_or(word).trim_start_matches('@'));
+                std::fs::write(&path, content).unwrap();
+                if word.starts_with('@') { format!("@{path}") } else { path }
+            }
+            _ => word.to_owned(),
+        };
+    };
+    // The label, scheme and credentials stay; TLS and sockets have tests of their own.
+    let before = word[..host].replace("wss://", "ws://").replace("ws+unix://", "ws://");
+    format!("{before}{authority}")
+}
+
+fn serving() -> Server {
+    Server::start(|mut peer| {
+        greet(&mut peer);
+        (0..3).for_each(|_| peer.text(SAMPLE));
+        peer.hold();
+    })
+}
+
+/// Applies a filter of jq: a path, or an object of some members.
+fn filtered(line: &Value, filter: &str) -> Vec<Value> {
+    match filter.strip_prefix('{') {
+        Some(members) => members.trim_end_matches('}').split(", ").map(|name| line[name].clone()).collect(),
+        None => {
+            let path = filter.split('.').skip(1);
+            vec![path.fold(line.clone(), |value, name| value[name].clone())]
+        }
+    }
+}
+
+/// The line without its digits and bars, which differ from run to run.
+fn shape(line: &str) -> String {
+    let mut out = String::new();
+    for c in line.chars().filter(|c| !"█▓▒░".contains(*c)) {
+        match c {
+            '0'..='9' | ' ' | '.' if out.ends_with('0') => {}
+            '0'..='9' | ' ' => out.push('0'),
+            c => out.push(c),
+        }
+    }
+    let out = out.replace("MB", "GB");
+    match (out.find("\"server\":"), out.find(",\"kind\"")) {
+        (Some(start), Some(end)) if start < end => out[..start].to_owned() + &out[end..],
+        _ => out,
+    }
+}
+
+#[test]
+fn every_example_runs_and_prints_what_stands_below_it() {
+    let server = serving();
+    let examples = examples();
+    let mut lines = 0;
+    for some in examples.chunks(12) {
+        let runs = std::thread::scope(|scope| {
+            let start = |(example, _): &'_ (String, _)| {
+                let (server, example) = (&server, example.clone());
+                scope.spawn(move || run(&example, server, &TempDir::new()).0)
+            };
+            let started: Vec<_> = some.iter().map(start).collect();
+            started.into_iter().map(|run| run.join().unwrap()).collect::<Vec<_>>()
+        });
+        for ((example, printed), finished) in some.iter().zip(runs) {
+            if cfg!(not(feature = "demo")) && example.contains("--demo") {
+                assert_eq!(finished.code, Some(2), "{example}: {finished:?}");
+                continue;
+            }
+            // A server of another kind delivers nothing here, and nobody answers the request.
+            let may_be_empty = ["pmdaemon", "neurograph", "fastpluggy", "sysmedic", "--request"];
+            let may_fail = may_be_empty.iter().any(|word| example.contains(word));
+            assert!(finished.code == Some(0) || (may_fail && finished.code == Some(1)), "{example}: {finished:?}");
+            lines += if example.contains("--only state") { 0 } else { compare(example, printed, &finished.stdout) };
+        }
+    }
+    assert!(lines > 0);
+}
+
+/// Fails unless each line has been printed, but for its digits. Returns the number of lines.
+fn compare(example: &str, expected: &[String], stdout: &str) -> usize {
+    let shapes: Vec<String> = stdout.lines().map(shape).collect();
+    let expected: Vec<_> = expected.iter().filter(|line| !line.is_empty() && *line != "...").collect();
+    for line in &expected {
+        assert!(shapes.contains(&shape(line)), "{example}: {line}\n{stdout}");
+    }
+    expected.len()
+}
+
+#[test]
+fn a_crontab_line_writes_one_row_per_run() {
+    let server = serving();
+    let crontab: Vec<_> = examples().into_iter().filter(|(example, _)| example.contains(">>")).collect();
+    assert_eq!(crontab.len(), 2);
+    for (example, _) in crontab {
+        let (finished, _) = run(&example, &server, &TempDir::new());
+        assert_eq!(finished.stdout.lines().count(), 1, "{example}: {finished:?}");
+        assert_eq!(finished.stderr, "", "{example}");
+    }
+}
+
+#[test]
+fn examples_with_jq_select_lines_that_have_what_the_filter_names() {
+    let server = serving();
+    let mut seen = 0;
+    for (example, _) in examples().iter().filter(|(example, _)| example.contains("jq")) {
+        let (finished, filter) = run(example, &server, &TempDir::new());
+        let filter = filter.expect("a filter");
+        let lines = json_lines(&finished.stdout);
+        assert!(lines.len() >= 3, "{example}: {finished:?}");
+        for line in lines.iter().filter(|line| line["kind"] != "alert") {
+            assert!(!filtered(line, &filter).contains(&Value::Null), "{example}: {line}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 3);
+}
