@@ -1,5 +1,6 @@
 //! The exit status, and the reason of a failure in words.
 
+use signal_hook::consts::{SIGHUP, SIGTERM};
 use wsmon::{Disconnect, Monitor};
 
 /// The event that ended the run.
@@ -9,8 +10,8 @@ pub enum End {
     Done,
     /// `--duration` has passed.
     Duration,
-    /// A signal.
-    Signal,
+    /// A signal, by its number.
+    Signal(i32),
     /// The reader of stdout closed it.
     Closed,
 }
@@ -52,7 +53,9 @@ impl RunOutcome {
             || match self.end {
                 End::Done => self.clean && self.count.is_none() && !self.duration && delivered,
                 End::Duration => self.count.is_none() && delivered,
-                End::Signal => delivered,
+                // The usual end of a service, whatever came: systemd and `docker stop` send it.
+                End::Signal(SIGTERM | SIGHUP) => true,
+                End::Signal(_) => delivered,
                 // A greeting suffices: it is the line that `wsmon | head -n 1` reads.
                 End::Closed => self.heard >= self.required,
             };
@@ -70,6 +73,18 @@ impl RunOutcome {
     }
 }
 
+impl RunOutcome {
+    /// The signal that the process ends by after its clean-up: that which cut short a run with a count or a duration, so
+    /// that a shell sees it, and `&&` and loops stop.
+    pub fn ended_by(&self) -> Option<i32> {
+        let reached = self.count.is_some() && self.complete >= self.required;
+        match self.end {
+            End::Signal(signal) if (self.count.is_some() || self.duration) && !reached && !self.lossy => Some(signal),
+            _ => None,
+        }
+    }
+}
+
 /// Returns true if a server ended its only connection with a Close frame of 1000 or 1001.
 pub fn is_clean(monitor: &Monitor, no_reconnect: bool) -> bool {
     no_reconnect && (0..monitor.len()).any(|id| monitor.last_disconnect(id).is_some_and(Disconnect::is_clean))
@@ -77,6 +92,8 @@ pub fn is_clean(monitor: &Monitor, no_reconnect: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use signal_hook::consts::SIGINT;
+
     use super::*;
 
     const RUN: RunOutcome = RunOutcome {
@@ -91,7 +108,7 @@ mod tests {
         clean: false,
         lossy: false,
     };
-    const ENDS: [End; 4] = [End::Done, End::Duration, End::Signal, End::Closed];
+    const ENDS: [End; 4] = [End::Done, End::Duration, End::Signal(SIGINT), End::Closed];
 
     #[test]
     fn a_count_that_is_reached_is_success_however_the_run_ended() {
@@ -102,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_count_that_is_not_reached_is_failure_unless_somebody_ended_the_run() {
-        for (end, status) in [(End::Done, 1), (End::Duration, 1), (End::Signal, 0), (End::Closed, 0)] {
+        for (end, status) in [(End::Done, 1), (End::Duration, 1), (End::Signal(SIGINT), 0), (End::Closed, 0)] {
             assert_eq!(RunOutcome { end, count: Some(6), clean: true, ..RUN }.status(), status, "{end:?}");
         }
     }
@@ -147,6 +164,31 @@ mod tests {
             (RunOutcome { end: End::Done, required: 1, ..missing }, "every connection ended"),
         ] {
             assert_eq!(run.why().as_deref(), Some(why));
+        }
+    }
+
+    #[test]
+    fn a_run_with_an_end_of_its_own_that_a_signal_cuts_short_ends_by_the_signal() {
+        let cut = RunOutcome { end: End::Signal(SIGINT), ..RUN };
+        let counted = RunOutcome { count: Some(6), ..cut };
+        for (run, signal) in [
+            (cut, None),
+            (counted, Some(SIGINT)),
+            (RunOutcome { duration: true, ..cut }, Some(SIGINT)),
+            (RunOutcome { end: End::Signal(SIGTERM), ..counted }, Some(SIGTERM)),
+            (RunOutcome { complete: 1, ..counted }, None),
+            (RunOutcome { lossy: true, ..counted }, None),
+            (RunOutcome { end: End::Duration, ..counted }, None),
+        ] {
+            assert_eq!(run.ended_by(), signal, "{run:?}");
+        }
+    }
+
+    #[test]
+    fn a_service_that_is_stopped_has_succeeded_whatever_came() {
+        let nothing = RunOutcome { delivered: 0, heard: 0, shown: 0, ..RUN };
+        for (signal, status) in [(SIGTERM, 0), (SIGHUP, 0), (SIGINT, 1)] {
+            assert_eq!(RunOutcome { end: End::Signal(signal), ..nothing }.status(), status, "{signal}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Outputs of the command: stdout, stderr, and the log in a file or on stderr.
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IsTerminal as _};
 use std::os::fd::AsFd;
 
 use log::Level;
@@ -28,6 +28,8 @@ pub struct Output {
     pub log_file: Option<Appender>,
     failed: bool,
     drop_reported: bool,
+    /// Whether stdout and stderr were terminals at the start.
+    terminals: [bool; 2],
 }
 
 /// Returns true if stdout is a regular file with content: a format's header already stands in it.
@@ -46,12 +48,13 @@ impl Output {
         log_file: Option<Appender>,
     ) -> io::Result<Self> {
         let (stdout, stderr) = (io::stdout(), io::stderr());
+        let terminals = [stdout.is_terminal(), stderr.is_terminal()];
         let stderr = match is_same_file(stdout.as_fd(), stderr.as_fd()) {
             true => None,
             false => Some(Sink::open(stderr.as_fd(), registry, tokens[1], STDERR_LIMITS)?),
         };
         let stdout = Sink::open(stdout.as_fd(), registry, tokens[0], limits)?;
-        Ok(Self { stdout, stderr, log, log_file, failed: false, drop_reported: false })
+        Ok(Self { stdout, stderr, log, log_file, failed: false, drop_reported: false, terminals })
     }
 
     /// Queues a whole message of a server, or the statistics, for stdout.
@@ -105,6 +108,12 @@ impl Output {
             log::warn!("the reader of stdout is too slow: messages are dropped, the statistics show how many");
         }
         urgent
+    }
+
+    /// Returns true if stdout or stderr was a terminal at the start and is gone.
+    pub fn has_lost_terminal(&self) -> bool {
+        let now = [io::stdout().is_terminal(), io::stderr().is_terminal()];
+        self.terminals.iter().zip(now).any(|(before, now)| *before && !now)
     }
 
     /// Returns true if either stream has something left to write.

@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use mio::Token;
+use signal_hook::consts::SIGHUP;
 use wsmon::{Monitor, Statistics};
 
 use super::check::{self, Look, Status};
@@ -17,7 +18,7 @@ use super::fleet::Fleet;
 use super::logging::{self, LogBuffer};
 use super::output::{self, Output};
 use super::plan::{Exit, Plan};
-use super::signals::{Signal, Signals};
+use super::signals::{self, Signal, Signals};
 use super::textfile::Textfile;
 use super::view::{View, ViewOptions};
 use super::{Failure, setup};
@@ -70,6 +71,7 @@ struct Run {
 
 impl Run {
     fn new(mut plan: Box<Plan>, log: LogBuffer) -> Result<Self, Failure> {
+        setup::check_log_file(&plan)?;
         let data_format = wsmon::format(plan.save_format).unwrap_or(&wsmon::FORMATS[0]);
         let mut data = setup::open(&plan.save_data, "--save-data", &plan)?;
         if let Some(data) = &mut data {
@@ -125,7 +127,7 @@ impl Run {
         let ends_at = plan.duration.and_then(|duration| monitor.clock().mono.checked_add(duration));
         let mut run = Run { plan, monitor, view, output, signals, demo, textfile, ends_at };
         for file in run.files().filter(|file| file.repaired()) {
-            log::warn!("{}: ended in the middle of a line; added the missing line feed", file.path().display());
+            log::warn!("{}: ended in the middle of a line; added the missing line feed", file.shown_path());
         }
         Ok(run)
     }
@@ -135,14 +137,14 @@ impl Run {
         loop {
             self.turn(self.deadline())?;
             self.check_answers()?;
-            let stopped = self.obey_signals();
+            let stopped_by = self.obey_signals();
             for id in 0..self.monitor.len() {
                 if self.view.count_reached(id) {
                     self.monitor.stop_one(id);
                 }
             }
-            let end = if stopped {
-                End::Signal
+            let end = if let Some(signal) = stopped_by {
+                End::Signal(signal)
             } else if self.output.is_closed() && !self.is_useful_without_stdout() {
                 End::Closed
             } else if self.ends_at.is_some_and(|at| self.monitor.now().mono >= at) {
@@ -247,7 +249,7 @@ impl Run {
     fn report(&mut self) {
         for file in self.files() {
             for report in file.take_reports() {
-                log::log!(report.level(), "{}: {report}", file.path().display());
+                log::log!(report.level(), "{}: {report}", file.shown_path());
             }
         }
         self.output.write_log(self.monitor.now());
@@ -270,20 +272,24 @@ impl Run {
         }
     }
 
-    /// Handles the signals that have arrived. Returns true if one of them asks for the end.
-    fn obey_signals(&mut self) -> bool {
+    /// Handles the signals that have arrived. Returns the one that asks for the end.
+    ///
+    /// SIGHUP asks for new files, as logrotate(8) sends it, or for the end if there are none. It also does if a terminal
+    /// that the run began on is gone: nobody reads on, and the files of the run are closed with it.
+    fn obey_signals(&mut self) -> Option<i32> {
         let token = Source::Signals.token();
         if !self.monitor.own_events().iter().any(|event| event.token() == token) {
-            return false;
+            return None;
         }
         if let Some(data) = &mut self.view.data {
             data.flush(self.monitor.now().mono);
         }
-        let mut stop = false;
+        let mut stop = None;
         for signal in self.signals.pending(self.monitor.now().mono) {
             match signal {
-                Signal::Stop(_) => stop = true,
-                Signal::Hangup => stop |= !self.reopen_files(),
+                Signal::Stop(number) => stop = Some(number),
+                Signal::Hangup if self.output.has_lost_terminal() || !self.reopen_files() => stop = Some(SIGHUP),
+                Signal::Hangup => {}
                 Signal::Statistics => {
                     let text = self.statistics_text();
                     self.output.print_err(&text);
@@ -299,8 +305,8 @@ impl Run {
         for file in self.files() {
             any = true;
             match file.reopen() {
-                Ok(()) => log::info!("{}: reopened", file.path().display()),
-                Err(error) => log::error!("{}: {}", file.path().display(), Failure::words(&error)),
+                Ok(()) => log::info!("{}: reopened", file.shown_path()),
+                Err(error) => log::error!("{}: {}", file.shown_path(), Failure::words(&error)),
             }
         }
         any
@@ -368,7 +374,13 @@ impl Run {
             }
         }
         self.flush_until(give_up_at)?;
-        Ok(if self.output.has_failed() { 3 } else { outcome.status() })
+        if self.output.has_failed() {
+            return Ok(3);
+        }
+        if let Some(signal) = outcome.ended_by() {
+            signals::end_by(signal);
+        }
+        Ok(outcome.status())
     }
 
     /// Prints the result of a check and returns its status. It waits neither for answers to the Close frames nor longer than
@@ -380,7 +392,7 @@ impl Run {
         let now = self.monitor.clock().mono;
         self.turn(Some(now))?;
         let (status, text) = match end {
-            End::Signal => (Status::Unknown, check::unknown("interrupted by a signal")),
+            End::Signal(_) => (Status::Unknown, check::unknown("interrupted by a signal")),
             _ => {
                 let waited = humantime::format_duration(self.plan.duration.unwrap_or_default()).to_string();
                 let looks: Vec<Look> = check::look(&self.monitor, &fleet, &waited, &|id| self.view.count_reached(id));

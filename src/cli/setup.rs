@@ -18,7 +18,7 @@ pub fn open(path: &Option<PathBuf>, option: &str, plan: &Plan) -> Result<Option<
     let keep = u32::try_from(plan.rotate_keep).unwrap_or(u32::MAX);
     match Appender::open(path, plan.rotate_size, keep) {
         Ok(file) => Ok(Some(file)),
-        Err(error) => Err(Failure::io(&format!("{option} {}", path.display()), &error)),
+        Err(error) => Err(Failure::io(&format!("{option} {}", wsmon::escape(&path.to_string_lossy())), &error)),
     }
 }
 
@@ -27,8 +27,27 @@ pub fn open_textfile(plan: &Plan, now: Instant) -> Result<Option<Textfile>, Fail
     let Some(path) = &plan.textfile else { return Ok(None) };
     match Textfile::open(path.clone(), plan.every.unwrap_or(textfile::INTERVAL), now) {
         Ok(file) => Ok(Some(file)),
-        Err(error) => Err(Failure::io(&format!("--textfile {}", path.display()), &error)),
+        Err(error) => Err(Failure::io(&format!("--textfile {}", wsmon::escape(&path.to_string_lossy())), &error)),
     }
+}
+
+/// Refuses a log file that is the file of the saved data or one of its rotated files, which would be mixed or lost.
+pub fn check_log_file(plan: &Plan) -> Result<(), Failure> {
+    let (Some(data), Some(log)) = (&plan.save_data, &plan.log_file) else { return Ok(()) };
+    let resolved = |path: &PathBuf| match (path.parent().map(std::fs::canonicalize), path.file_name()) {
+        (Some(Ok(parent)), Some(name)) => parent.join(name),
+        _ => path.clone(),
+    };
+    let (data, log) = (resolved(data), resolved(log));
+    let rest = log.as_os_str().as_encoded_bytes().strip_prefix(data.as_os_str().as_encoded_bytes());
+    let number = rest.and_then(|rest| std::str::from_utf8(rest).ok()?.strip_prefix('.')?.parse::<u64>().ok());
+    let is_rotated = number.is_some_and(|number| (1..=plan.rotate_keep).contains(&number));
+    let is_null = data == PathBuf::from("/dev/null");
+    if (log == data && !is_null) || is_rotated {
+        let text = "--log-file: --save-data writes to this file or rotates into it: choose another name";
+        return Err(Exit::usage(text).into());
+    }
+    Ok(())
 }
 
 /// Adds the servers of the plan. Reads the files that they name, so that a wrong one is reported before any connection.

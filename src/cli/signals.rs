@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::{Interest, Registry, Token};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::flag;
+use signal_hook::low_level::emulate_default_handler;
 use signal_hook_mio::v1_0 as source;
 
 /// Signals that ask for the end.
@@ -45,21 +46,24 @@ pub struct Signals {
 impl Signals {
     /// Installs the handlers and registers for readability under `token`.
     ///
-    /// A SIGHUP that is ignored stays ignored, as nohup(1) needs it.
+    /// A signal that was ignored at the start stays ignored: nohup(1) needs it for SIGHUP, and a shell that starts a job
+    /// in the background of a script ignores SIGINT for it. SIGXFSZ gets a handler that does nothing, so that a write
+    /// beyond the limit of a file's size fails instead of ending the process.
     pub fn install(registry: &Registry, token: Token) -> io::Result<Self> {
         let armed = Arc::new(AtomicBool::new(false));
-        for signal in STOP_SIGNALS {
-            flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())?;
-        }
+        // std has no sigaction(2). Without /proc no signal is taken as ignored.
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let mut source = source::Signals::new([0; 0])?;
-        for signal in [SIGINT, SIGTERM, SIGUSR1] {
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] {
+            if is_ignored(&status, signal as usize) {
+                continue;
+            }
+            if STOP_SIGNALS.contains(&signal) {
+                flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())?;
+            }
             source.add_signal(signal)?;
         }
-        // std has no sigaction(2). Without /proc SIGHUP is taken as not ignored: few processes are started by nohup.
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        if !is_ignored(&status, SIGHUP as usize) {
-            source.add_signal(SIGHUP)?;
-        }
+        flag::register(SIGXFSZ, Arc::default())?;
         registry.register(&mut source, token, Interest::READABLE)?;
         Ok(Self { source, armed, arm_at: None, stopping: false })
     }
@@ -94,6 +98,13 @@ impl Signals {
             self.armed.store(true, Ordering::SeqCst);
         }
     }
+}
+
+/// Ends the process by the signal, as if it had no handler, so that a shell sees what ended it. Returns only if that
+/// fails.
+pub fn end_by(signal: i32) {
+    // The exit status that a shell would show is what is left if it fails.
+    let _ = emulate_default_handler(signal);
 }
 
 /// Reads from the text of /proc/self/status, see proc(5), if `signal` is ignored.

@@ -1,6 +1,7 @@
 //! Files that the program writes: the saved data and the log.
 
 use crate::client::{json_lines, log_lines, sample, sending, watch, watched};
+use crate::support::program::{Run, run};
 use crate::support::temp_dir::TempDir;
 
 /// Returns samples with ascending CPU usage.
@@ -164,4 +165,45 @@ fn collected_lines_are_written_at_the_end_and_on_a_signal() {
     run.signal("HUP");
     run.wait_stderr("reopened");
     assert_eq!(usages(&dir.read("other")), [0.0, 1.0, 2.0]);
+}
+
+#[test]
+fn a_second_writer_is_refused_until_the_first_has_ended() {
+    let dir = TempDir::new();
+    let data = dir.path("data");
+    let server = sending([sample(1.0)]);
+    let first = watch(&server, &format!("--save-data {data}"));
+    first.wait_stdout("CPU:");
+    let second = watched(&server, &format!("-n 1 --save-data {data}"));
+    assert_eq!(second.code, Some(3), "{second:?}");
+    assert!(second.stderr.contains("another process is writing to it"), "{second:?}");
+    first.signal("TERM");
+    assert_eq!(first.finish().code, Some(0));
+    assert_eq!(watched(&server, &format!("-n 1 --save-data {data}")).code, Some(0));
+}
+
+#[test]
+fn a_file_beyond_its_size_limit_is_a_gap_and_no_death() {
+    let dir = TempDir::new();
+    let server = sending((0..2000).map(|n| sample(n.into())));
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "ulimit -f 1; exec \"$@\"", "sh"]).arg(crate::support::program::binary());
+    command.args(["-q", "-n", "2000", "-u", &server.uri(), "--save-data", &dir.path("data")]);
+    command.env_clear().stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let finished = Run::start(&mut command).finish();
+    assert_eq!((finished.code, finished.signal), (Some(3), None), "{}", finished.stderr);
+    assert!(finished.stderr.contains("file too large"), "{}", finished.stderr);
+    let data = dir.read("data");
+    assert!(!data.is_empty() && data.ends_with('\n'), "the line that was cut off is gone");
+}
+
+#[test]
+fn the_log_is_not_written_into_the_saved_data_or_its_rotated_files() {
+    let dir = TempDir::new();
+    let data = dir.path("data");
+    for (log, status) in [("data", 2), ("data.1", 2), ("data.5", 2), ("data.6", 1), ("other", 1)] {
+        let options = format!("--no-reconnect --save-data {data} --log-file {}", dir.path(log));
+        let finished = run(format!("-u ws://127.0.0.1:1 {options}").split(' '));
+        assert_eq!(finished.code, Some(status), "{log}: {finished:?}");
+    }
 }

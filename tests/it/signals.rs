@@ -109,3 +109,46 @@ fn usr1_prints_statistics_before_the_first_message() {
     let statistics = json_lines(&run.wait_stderr("\n"))[0]["stats"].clone();
     assert_eq!((&statistics["current_state"], &statistics["uptime_seconds"]), (&"connecting".into(), &Value::Null));
 }
+
+#[test]
+fn a_run_with_an_end_of_its_own_that_a_signal_cuts_short_ends_by_it_after_its_clean_up() {
+    for (options, signal, number) in [("-n 9", "INT", 2), ("-d 1h", "TERM", 15), ("-d 1h -n 9", "INT", 2)] {
+        let (server, codes) = expecting_close(true);
+        let run = watch(&server, &format!("{options} -s"));
+        run.wait_stdout("CPU:   5.0%\n");
+        run.signal(signal);
+        let finished = run.finish();
+        assert_eq!((finished.code, finished.signal), (None, Some(number)), "{options}: {finished:?}");
+        assert_eq!(codes.recv().unwrap(), 1000);
+        assert!(finished.stdout.contains("=== Client Statistics ==="), "{finished:?}");
+    }
+}
+
+#[test]
+fn a_service_that_is_terminated_has_succeeded_whatever_came() {
+    let server = Server::start(|mut peer| {
+        peer.upgrade();
+        peer.hold();
+    });
+    let run = watch(&server, "");
+    run.wait_stderr("connected");
+    run.signal("TERM");
+    assert_eq!(run.finish().code, Some(0));
+}
+
+#[test]
+fn signals_that_were_ignored_at_the_start_stay_ignored() {
+    let (server, _codes) = expecting_close(true);
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "trap '' INT USR1; exec \"$@\"", "sh"]).arg(crate::support::program::binary());
+    command.args(["-u", &server.uri()]).env_clear();
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let run = crate::support::program::Run::start(&mut command);
+    run.wait_stdout("CPU:   5.0%\n");
+    run.signal("INT");
+    run.signal("USR1");
+    run.signal("TERM");
+    let finished = run.finish();
+    assert_eq!((finished.code, finished.signal), (Some(0), None), "{finished:?}");
+    assert!(!finished.stderr.contains("Client Statistics"), "{finished:?}");
+}

@@ -8,11 +8,14 @@ mod batch;
 mod rotation;
 
 use std::fmt;
-use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, OFlags, fcntl_lock};
+use rustix::io::Errno;
 
 use batch::Batch;
 
@@ -121,8 +124,11 @@ impl Appender {
     /// `path` cannot be opened, is not a regular file (/dev/null is allowed), or is locked by another process. The text
     /// does not name the path.
     pub fn open(path: impl Into<PathBuf>, rotate_size: Option<u64>, keep: u32) -> io::Result<Self> {
+        // Of a symbolic link the target is rotated. It is resolved here, once: a link that is planted later is not
+        // followed.
         let path = path.into();
-        let target = OpenFile::open(&path)?;
+        let path = fs::canonicalize(&path).unwrap_or(path);
+        let target = OpenFile::open(&path, None)?;
         Ok(Self {
             repaired: target.torn,
             path,
@@ -155,6 +161,11 @@ impl Appender {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The path for messages, with control characters escaped.
+    pub fn shown_path(&self) -> String {
+        wsmon::escape(&self.path.to_string_lossy()).into_owned()
     }
 
     /// Returns true if the file ended in the middle of a line, as after a crash. The missing line feed is written before
@@ -291,6 +302,7 @@ impl Appender {
 
     /// Rotates if `length` more bytes would exceed the size. Failing to is reported once; the file then keeps growing.
     fn rotate_if_due(&mut self, length: u64, now: Instant) {
+        self.target.read_size(length, self.rotate_size);
         let full = self.rotate_size.is_some_and(|max| self.target.size + length > max);
         let too_early = self.rotate_at.is_some_and(|at| now < at);
         if !full || too_early || self.target.size == 0 || !self.target.regular {
@@ -324,7 +336,7 @@ impl Appender {
 
     /// Opens or creates the file at the path in place of the open one, which stays open on an error.
     fn recreate(&mut self) -> io::Result<()> {
-        self.target = OpenFile::open(&self.path)?;
+        self.target = OpenFile::open(&self.path, Some(self.target.mode))?;
         self.rotate_at = None;
         self.moved_away = false;
         Ok(())
@@ -337,6 +349,8 @@ struct OpenFile {
     regular: bool,
     device: u64,
     inode: u64,
+    /// Permissions, which a file that takes its place gets too.
+    mode: u32,
     /// Bytes.
     size: u64,
     /// The file ends in the middle of a line.
@@ -344,20 +358,23 @@ struct OpenFile {
 }
 
 impl OpenFile {
-    fn open(path: &Path) -> io::Result<Self> {
-        // Checked before opening, since opening a FIFO waits for its reader.
-        match fs::metadata(path) {
+    /// Opens the file, or creates it with the permissions of the one whose place it takes.
+    fn open(path: &Path, mode: Option<u32>) -> io::Result<Self> {
+        // Checked before opening, since opening a FIFO waits for its reader. A link is followed only by the first
+        // opening, see `Appender::open`.
+        match if mode.is_some() { fs::symlink_metadata(path) } else { fs::metadata(path) } {
             Ok(metadata) => check_kind(&metadata)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let file = open_to_append(path)?;
+        let file = open_to_append(path, mode)?;
         let metadata = file.metadata()?;
         let mut target = Self {
             file,
             regular: metadata.is_file(),
             device: metadata.dev(),
             inode: metadata.ino(),
+            mode: metadata.mode() & 0o7777,
             size: metadata.len(),
             torn: false,
         };
@@ -368,13 +385,25 @@ impl OpenFile {
         Ok(target)
     }
 
+    /// Takes a lock of fcntl(2), which needs write permission: one of flock(2) can be taken by whoever can read the file,
+    /// and would keep a cron job from writing.
     fn lock(&self) -> io::Result<()> {
-        match self.file.try_lock() {
-            Err(TryLockError::WouldBlock) => {
+        match fcntl_lock(&self.file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::AGAIN | Errno::ACCESS) => {
                 Err(io::Error::new(ErrorKind::ResourceBusy, "another process is writing to it"))
             }
             // Not every file system supports locks; saving without one is better than not saving.
-            Err(TryLockError::Error(_)) | Ok(()) => Ok(()),
+            Err(_) | Ok(()) => Ok(()),
+        }
+    }
+
+    /// Reads the size if a line of this length could exceed `max` by what is known, or has had room for a while: another
+    /// program may have truncated the file (`copytruncate` of logrotate(8)).
+    fn read_size(&mut self, length: u64, max: Option<u64>) {
+        let near = max.is_some_and(|max| self.size + length > max);
+        if (near || self.torn) && self.regular {
+            self.size = self.file.metadata().map_or(self.size, |metadata| metadata.len());
+            self.torn &= self.size > 0;
         }
     }
 
@@ -391,8 +420,19 @@ impl OpenFile {
         read && last != [b'\n']
     }
 
-    /// Appends `bytes`. `size` and `torn` are right after an error too, which may come after a part was written.
+    /// Appends `bytes`. After an error, which may come after a part was written, that part is cut off again; `size` and
+    /// `torn` are right in any case.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let (size, torn) = (self.size, self.torn);
+        let result = self.write_all(bytes);
+        let is_ours = || self.file.metadata().is_ok_and(|metadata| metadata.len() == self.size);
+        if result.is_err() && self.size > size && self.regular && is_ours() && self.file.set_len(size).is_ok() {
+            (self.size, self.torn) = (size, torn);
+        }
+        result
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
             match self.file.write(rest) {
@@ -435,9 +475,13 @@ fn count_lines(text: &str) -> u64 {
     1 + text.bytes().filter(|&byte| byte == b'\n').count() as u64
 }
 
-fn open_to_append(path: &Path) -> io::Result<File> {
+fn open_to_append(path: &Path, mode: Option<u32>) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
+    if let Some(mode) = mode {
+        // NOFOLLOW: a link that somebody has planted where a file is made anew.
+        options.mode(mode).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    }
     // Read access is for `ends_in_mid_line` only, so a file without it is accepted.
     match options.clone().read(true).open(path) {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => options.open(path),

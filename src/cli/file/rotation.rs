@@ -36,7 +36,7 @@ fn is_taken(path: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_file() => Ok(true),
         Ok(_) => {
-            let text = format!("{} is not a regular file", path.display());
+            let text = format!("{} is not a regular file", wsmon::escape(&path.to_string_lossy()));
             Err(io::Error::new(ErrorKind::AlreadyExists, text))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),

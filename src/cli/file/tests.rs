@@ -76,13 +76,61 @@ fn dev_null_takes_every_line_and_never_rotates() {
 }
 
 #[test]
-fn a_second_writer_is_refused_until_the_first_has_closed() {
+fn whoever_can_only_read_the_file_cannot_keep_others_from_writing() {
     let dir = TempDir::new();
     let path = dir.file("f");
-    let first = open(&path);
-    assert!(refusal(&path).ends_with("another process is writing to it"));
-    drop(first);
-    open(&path);
+    fs::write(&path, "").unwrap();
+    let reader = fs::File::open(&path).unwrap();
+    reader.try_lock().unwrap();
+    assert!(open(&path).write_line("line", Instant::now()));
+}
+
+#[test]
+fn of_a_symbolic_link_the_target_is_rotated_and_a_link_planted_later_is_not_followed() {
+    let dir = TempDir::new();
+    fs::create_dir(dir.file("real")).unwrap();
+    let (link, target) = (dir.file("link"), dir.file("real/f"));
+    fs::write(&target, "").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    let mut appender = Appender::open(&link, Some(10), 2).unwrap();
+    for line in ["aaaaaa", "bbbbbb", "cccccc"] {
+        assert!(appender.write_line(line, Instant::now()));
+    }
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!((text(target.clone()), text(rotation::numbered(&target, 1))), ("cccccc\n".into(), "bbbbbb\n".into()));
+    // Somebody else puts a link in place of the file.
+    let victim = dir.file("victim");
+    fs::write(&victim, "untouched").unwrap();
+    fs::rename(&target, dir.file("moved")).unwrap();
+    std::os::unix::fs::symlink(&victim, &target).unwrap();
+    appender.write_line("dddddd", Instant::now());
+    assert_eq!(text(victim), "untouched");
+}
+
+#[test]
+fn a_new_file_has_the_permissions_of_the_old_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = TempDir::new();
+    let path = dir.file("f");
+    fs::write(&path, "").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut appender = Appender::open(&path, Some(10), 2).unwrap();
+    ["aaaaaa", "bbbbbb"].iter().for_each(|line| assert!(appender.write_line(line, Instant::now())));
+    for file in [path.clone(), rotation::numbered(&path, 1)] {
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+    }
+}
+
+#[test]
+fn a_file_that_another_program_truncates_is_rotated_by_its_real_size() {
+    let dir = TempDir::new();
+    let path = dir.file("f");
+    let mut appender = Appender::open(&path, Some(20), 2).unwrap();
+    ["aaaaaa", "bbbbbb"].iter().for_each(|line| assert!(appender.write_line(line, Instant::now())));
+    fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+    assert!(appender.write_line("cccccc", Instant::now()));
+    assert_eq!(text(path.clone()), "cccccc\n");
+    assert!(!rotation::numbered(&path, 1).exists());
 }
 
 #[test]
