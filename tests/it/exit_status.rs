@@ -45,15 +45,15 @@ fn a_duration_with_a_message_is_0_and_one_without_is_1() {
 }
 
 #[test]
-fn a_signal_after_a_message_is_0_and_before_one_1() {
-    for (messages, status) in [(vec![sample(1.0)], 0), (vec![], 1)] {
-        for signal in ["INT", "TERM"] {
-            let server = sending(&messages);
-            let run = watch(&server, "");
-            run.wait_stdout(if status == 0 { "CPU: " } else { "[CONN]" });
-            run.signal(signal);
-            assert_status(&run.finish(), status);
-        }
+fn sigint_after_a_message_is_0_and_before_one_1_and_sigterm_is_0() {
+    for (messages, signal, status) in
+        [(vec![sample(1.0)], "INT", 0), (vec![], "INT", 1), (vec![sample(1.0)], "TERM", 0), (vec![], "TERM", 0)]
+    {
+        let server = sending(&messages);
+        let run = watch(&server, "");
+        run.wait_stdout(if messages.is_empty() { "[CONN]" } else { "CPU: " });
+        run.signal(signal);
+        assert_status(&run.finish(), status);
     }
 }
 
