@@ -204,10 +204,14 @@ fn a_server_that_speaks_only_when_something_happens_delivers_while_it_is_connect
     ] {
         let finished = watched(&open(), &format!("-d 0.3 {options}"));
         assert_status(&finished, status);
-        assert_eq!(finished.stderr.contains("x: connected, but nothing came in 0.3 s"), status == 1, "{finished:?}");
+        assert_eq!(finished.stderr.contains("x: connected, but nothing came in "), status == 1, "{finished:?}");
         let finished = watched(&closing, &format!("-d 0.3 {options}"));
         assert_status(&finished, 1);
-        assert!(finished.stderr.contains("ERROR x: connected, but nothing came in 0.3 s: closed by"), "{finished:?}");
+        assert!(
+            finished.stderr.contains("ERROR x: connected, but nothing came in ")
+                && finished.stderr.contains(": closed by"),
+            "{finished:?}"
+        );
     }
 }
 
