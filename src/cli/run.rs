@@ -344,7 +344,7 @@ impl Run {
         if self.plan.check {
             return self.finish_check(end);
         }
-        if let Some(fleet) = self.view.fleet.as_mut().filter(|_| end == End::Signal) {
+        if let Some(fleet) = self.view.fleet.as_mut().filter(|_| matches!(end, End::Signal(_))) {
             fleet.disconnect_all(self.monitor.now());
         }
         self.write_textfile();
