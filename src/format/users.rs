@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(line(&list(&[("www", 5.34)])), format!("[USERS] 2026-01-02T03:04:05Z 1 user: {www}\n"));
         let four = list(&[("a", 1.0), ("b", f64::NAN), ("www", 5.34), ("c", 2.0)]);
         let out = line(&four);
-        assert!(out.starts_with(&format!("[USERS] 2026-01-02T03:04:05Z 4 users, the busiest: ")), "{out}");
+        assert!(out.starts_with("[USERS] 2026-01-02T03:04:05Z 4 users, the busiest: "), "{out}");
         assert!(out.contains(&format!("{www}; c cpu 2.0%")), "{out}");
         assert_eq!(written("compact", Raw::None, &four, PLAIN).replacen("2026-01-02T", "", 1).len(), out.len() - 11);
         assert_eq!(line(&users(vec![])), "[USERS] 2026-01-02T03:04:05Z 0 users\n");

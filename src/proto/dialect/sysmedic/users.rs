@@ -20,7 +20,7 @@ pub fn user_metrics<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Op
 /// Reads a list of users; `None` if it has none. The names of their members differ from server to server.
 pub fn read<'a>(list: &Node<'a>, persistent: bool) -> Option<Event<'a>> {
     let list: Vec<_> = list.elements().iter().filter_map(user).collect();
-    (!list.is_empty()).then(|| Event::Users(Users { list, persistent, at: None }))
+    (!list.is_empty()).then_some(Event::Users(Users { list, persistent, at: None }))
 }
 
 fn user<'a>(node: &Node<'a>) -> Option<User<'a>> {
