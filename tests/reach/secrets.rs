@@ -33,7 +33,8 @@ fn outputs(name: &str, uri: &str, options: &[&str], variables: &[(&str, &str)]) 
     let mut everything = String::new();
     for format in ["jsonl", "detailed"] {
         let mut command = wsmon(["-u", uri, "-n", "2", "-s", "--history", "--log-level", "trace", "-f", format]);
-        command.args(["--reconnect-interval", "0.1", "--max-reconnects", "10", "--log-file", text(&log)]);
+        command.args(["--reconnect-interval", "0.1", "--reconnect-cap", "0.2", "--max-reconnects", "10"]);
+        command.args(["--log-file", text(&log)]);
         command.args(["--save-data", text(&data)]).args(options).envs(variables.iter().copied());
         let run = Run::start(&mut command);
         run.wait_stdout("12.5");
