@@ -13,6 +13,8 @@ pub enum Behaviour {
     Both,
     /// IPv4: 127.0.0.1. Silent about IPv6.
     OnlyV4,
+    /// IPv4: no such name for those in wrong.example, else 127.0.0.1. Silent about IPv6.
+    Search,
 }
 
 /// A running server. Dropping it stops the thread.
@@ -49,12 +51,15 @@ pub fn start(behaviour: Behaviour) -> Dns {
 /// Writes a reply, RFC 1035 section 4.1: the question, and an address for A queries.
 fn answer(query: &[u8], behaviour: Behaviour) -> Option<Vec<u8>> {
     let is_v4 = query[query.len() - 4..] == [0, 1, 0, 1];
-    if !is_v4 && behaviour == Behaviour::OnlyV4 {
+    if !is_v4 && behaviour != Behaviour::Both {
         return None;
     }
-    let answers = u8::from(is_v4);
-    let mut message = [&query[..2], &[0x81, 0x80, 0, 1, 0, answers, 0, 0, 0, 0], &query[12..]].concat();
-    if is_v4 {
+    let is_wrong = behaviour == Behaviour::Search && query.windows(6).any(|label| label == b"\x05wrong");
+    let answers = u8::from(is_v4 && !is_wrong);
+    // Response code 3: there is no such name.
+    let flags = 0x80 | if is_wrong { 3 } else { 0 };
+    let mut message = [&query[..2], &[0x81, flags, 0, 1, 0, answers, 0, 0, 0, 0], &query[12..]].concat();
+    if answers == 1 {
         message.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
         message.extend(Ipv4Addr::LOCALHOST.octets());
     }

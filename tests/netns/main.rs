@@ -128,6 +128,18 @@ fn a_server_that_ignores_ipv6_queries_costs_less_than_half_a_second() {
 }
 
 #[test]
+fn the_search_goes_on_where_a_server_denies_the_name_and_ignores_ipv6_queries() {
+    std::fs::write("/etc/resolv.conf", "nameserver 127.0.0.1\nsearch wrong.example right.example\n").unwrap();
+    let _dns = dns::start(dns::Behaviour::Search);
+    let server = sampling_server();
+    let finished = Run::start(&mut wsmon(["-u", &format!("ws://h:{}", server.port()), "-n", "1"])).finish();
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    let took = time_to_connect(&finished);
+    println!("no such name, and no answer about IPv6: connected to the next name after {took:?}");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[test]
 fn a_resolver_behind_a_dead_one_is_asked() {
     set_resolvers(&["10.99.0.53", "127.0.0.1"]);
     let _dns = dns::start(dns::Behaviour::Both);
