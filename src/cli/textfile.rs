@@ -206,7 +206,7 @@ mod tests {
             (dir.file("x.prom/"), "it names no file"),
             (dir.file(""), "it is not a regular file"),
             (dir.file("circle"), "it is not a regular file"),
-            (dir.file(&"x".repeat(250)), "File name too long (os error 36)"),
+            (dir.file(&"x".repeat(255)), "File name too long (os error 36)"),
             ("/dev/null".into(), "it is not a regular file"),
             ("/".into(), "it is not a regular file"),
             ("/proc/x.prom".into(), "No such file or directory (os error 2)"),
