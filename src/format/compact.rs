@@ -25,7 +25,7 @@ const TAGS: Tags = Tags {
     error: ["✗ ", "x "],
     alert: ["! "; 2],
     answer: ["← ", "<- "],
-    unknown: [""; 2],
+    unknown: ["? "; 2],
     log: ["[LOG] "; 2],
     process: ["[PROC] "; 2],
     users: ["[USERS] "; 2],
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_sample_without_values_is_shown_as_received() {
         let text = r#"{"timestamp":"2026-11-20T06:35:14","data":{}}"#;
-        assert_eq!(sample("compact", text, PLAIN), format!("03:04:05Z {text}\n"));
+        assert_eq!(sample("compact", text, PLAIN), format!("? 03:04:05Z {text}\n"));
     }
 
     #[test]
@@ -164,8 +164,8 @@ mod tests {
                 .map(|line| line.replace("03:04:05Z ", "").chars().take(3).collect())
                 .collect()
         };
-        assert_eq!(marks(PLAIN), ["► C", "✗ I", "✗ w", "! W", "! C", "! m", "← s", "mys"]);
-        assert_eq!(marks(ASCII), ["> C", "x I", "x w", "! W", "! C", "! m", "<- ", "mys"]);
+        assert_eq!(marks(PLAIN), ["► C", "✗ I", "✗ w", "! W", "! C", "! m", "← s", "? m"]);
+        assert_eq!(marks(ASCII), ["> C", "x I", "x w", "! W", "! C", "! m", "<- ", "? m"]);
         let colored = written("compact", Raw::None, &events(), COLOR);
         assert!(colored.starts_with("\x1b[34m► 03:04:05Z Connected to monitoring server\x1b[0m\n"));
     }

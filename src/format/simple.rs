@@ -25,7 +25,7 @@ const TAGS: Tags = Tags {
     error: ["[ERROR] "; 2],
     alert: ["[ALERT] "; 2],
     answer: ["[ANSWER] "; 2],
-    unknown: [""; 2],
+    unknown: ["[?] "; 2],
     log: ["[LOG] "; 2],
     process: ["[PROC] "; 2],
     users: ["[USERS] "; 2],
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_sample_without_percentages_is_shown_as_received() {
         let text = "{\"type\":\"monitoring_data\",\n\"data\":{\"system\":{\"hostname\":\"a\"}}}";
-        let line = "2026-01-02T03:04:05Z monitoring_data {\"type\":\"monitoring_data\",\\n\"data\":{\"system\":{\"hostname\":\"a\"}}}\n";
+        let line = "[?] 2026-01-02T03:04:05Z monitoring_data {\"type\":\"monitoring_data\",\\n\"data\":{\"system\":{\"hostname\":\"a\"}}}\n";
         assert_eq!(sample("simple", text, PLAIN), line);
         assert_eq!(sample("simple", text, LABELS), format!("nas\\x1b: {line}"));
     }
@@ -163,7 +163,7 @@ mod tests {
             [ALERT] 2026-01-02T03:04:05Z CRITICAL disk 96.2 threshold 95\n\
             [ALERT] 2026-01-02T03:04:05Z memory: back to normal\n\
             [ANSWER] 2026-01-02T03:04:05Z status connected_clients=1\n\
-            2026-01-02T03:04:05Z mystery {\"type\":\"mystery\"}\n";
+            [?] 2026-01-02T03:04:05Z mystery {\"type\":\"mystery\"}\n";
         assert_eq!(written("simple", Raw::None, &events(), PLAIN), lines);
     }
 
@@ -172,7 +172,7 @@ mod tests {
         let out = written("simple", Raw::None, &events(), COLOR);
         let starts: Vec<_> = out.lines().map(|line| &line[..9]).collect();
         let (blue, red, yellow, green) = ("\x1b[34m[CON", "\x1b[31m[ERR", "\x1b[33m[ALE", "\x1b[32m[ALE");
-        assert_eq!(starts, [blue, red, red, yellow, "\x1b[31m[ALE", green, "[ANSWER] ", "2026-01-0"]);
+        assert_eq!(starts, [blue, red, red, yellow, "\x1b[31m[ALE", green, "[ANSWER] ", "[?] 2026-"]);
         assert!(out.starts_with("\x1b[34m[CONN] 2026-01-02T03:04:05Z Connected to monitoring server\x1b[0m\n"));
     }
 
@@ -203,10 +203,27 @@ mod tests {
     #[test]
     fn an_unknown_message_is_truncated_at_a_thousand_characters() {
         let line = written("simple", Raw::None, &[event("odd", &"é".repeat(5000))], PLAIN);
-        assert_eq!(line, format!("2026-01-02T03:04:05Z odd {}…\n", "é".repeat(996)));
+        assert_eq!(line, format!("[?] 2026-01-02T03:04:05Z odd {}…\n", "é".repeat(996)));
         let line = written("simple", Raw::None, &[event(&"k".repeat(5000), "text")], ASCII);
-        assert_eq!(line, format!("2026-01-02T03:04:05Z {}...\n", "k".repeat(1000)));
-        assert_eq!(written("simple", Raw::None, &[event("", "")], PLAIN), "2026-01-02T03:04:05Z (empty message)\n");
+        assert_eq!(line, format!("[?] 2026-01-02T03:04:05Z {}...\n", "k".repeat(1000)));
+        assert_eq!(written("simple", Raw::None, &[event("", "")], PLAIN), "[?] 2026-01-02T03:04:05Z (empty message)\n");
+    }
+
+    #[test]
+    fn no_unknown_text_looks_like_a_line_of_ours() {
+        let forged =
+            ["CPU:  99.0%", "[CONN] lost", "► lost", "2026-01-02T03:04:05.678Z ERROR nas: lost", "", " ", "[?] x"];
+        for kind in forged {
+            for text in forged {
+                for (format, mark) in [("simple", "[?] "), ("compact", "? ")] {
+                    for (style, label) in [(PLAIN, ""), (ASCII, ""), (LABELS, "nas\\x1b: ")] {
+                        let line = written(format, Raw::None, &[event(kind, text)], style);
+                        assert!(line.strip_prefix(label).is_some_and(|line| line.starts_with(mark)), "{line}");
+                        assert_eq!(line.lines().count(), 1);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

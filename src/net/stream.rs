@@ -6,6 +6,7 @@ use std::ops::Range;
 use mio::net::{TcpStream, UnixStream};
 
 use crate::net::tls::TlsStream;
+use crate::proto::fragments::Fragmenter;
 use crate::proto::frames::{Frames, InvalidText};
 
 /// Upper bound on the bytes that one turn reads from one socket.
@@ -159,8 +160,8 @@ pub struct Metered {
     /// Reads since the latest data, without those of this turn.
     empty_reads: u32,
     written: u64,
-    /// `None`: texts are left to the reader to check.
-    frames: Option<Frames>,
+    /// `None`: frames are passed on as they are, and texts are left to the reader to check.
+    frames: Option<(Fragmenter, Frames)>,
 }
 
 impl Metered {
@@ -179,14 +180,14 @@ impl Metered {
         }
     }
 
-    /// A stream that checks the texts of a server, or with `lossy` accepts any, see [`Frames`]. `begun` holds the bytes
-    /// that came with the response to the upgrade.
-    pub fn with_frames(stream: Stream, begun: Vec<u8>, lossy: bool) -> Self {
+    /// A stream that divides the long frames of a server, see [`Fragmenter`], and checks its texts, or with `lossy`
+    /// accepts any, see [`Frames`]. `begun` holds the bytes that came with the response to the upgrade.
+    pub fn with_frames(stream: Stream, begun: Vec<u8>, max_message: usize, lossy: bool) -> Self {
         Metered {
             unread: 0..begun.len(),
             received: begun.len() as u64,
             block: begun,
-            frames: Some(Frames::new(lossy)),
+            frames: Some((Fragmenter::new(max_message), Frames::new(lossy))),
             ..Metered::new(stream)
         }
     }
@@ -232,12 +233,28 @@ impl Metered {
 
     /// Returns the place at which a text was found not to be UTF-8. Reading fails there.
     pub fn invalid_text(&self) -> Option<InvalidText> {
-        self.frames.as_ref().and_then(Frames::invalid)
+        self.frames.as_ref().and_then(|(_, frames)| frames.invalid())
     }
 
     /// Returns true if the next binary message was a text, which a lossy reader accepts; to be called once for each.
     pub fn was_text(&mut self) -> bool {
-        self.frames.as_mut().is_some_and(Frames::was_text)
+        self.frames.as_mut().is_some_and(|(_, frames)| frames.was_text())
+    }
+
+    /// Reads the next block. Returns its length; 0 at the end of the stream.
+    fn read_block(&mut self) -> io::Result<usize> {
+        // What came with the response to the upgrade is shorter.
+        self.block.resize(BLOCK_BYTES, 0);
+        if self.allowance == 0 {
+            self.is_spent = true;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let max = self.allowance.min(self.block.len());
+        let len = self.stream.read(&mut self.block[..max])?;
+        self.allowance -= len;
+        self.received += len as u64;
+        self.unread = 0..len;
+        Ok(len)
     }
 
     /// Bytes received since the upgrade.
@@ -256,25 +273,25 @@ impl Read for Metered {
         if self.invalid_text().is_some() {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        if self.unread.is_empty() {
-            // What came with the response to the upgrade is shorter.
-            self.block.resize(BLOCK_BYTES, 0);
-            if self.allowance == 0 {
-                self.is_spent = true;
-                return Err(io::ErrorKind::WouldBlock.into());
+        loop {
+            let unread = &self.block[self.unread.clone()];
+            let (taken, len) = match &mut self.frames {
+                Some((fragmenter, _)) => fragmenter.copy(unread, buffer),
+                None => {
+                    let len = unread.len().min(buffer.len());
+                    buffer[..len].copy_from_slice(&unread[..len]);
+                    (len, len)
+                }
+            };
+            self.unread.start += taken;
+            if len > 0 {
+                let passed = self.frames.as_mut().map_or(len, |(_, frames)| frames.take(&mut buffer[..len]));
+                return if passed > 0 { Ok(passed) } else { Err(io::ErrorKind::InvalidData.into()) };
             }
-            let max = self.allowance.min(self.block.len());
-            let len = self.stream.read(&mut self.block[..max])?;
-            self.allowance -= len;
-            self.received += len as u64;
-            self.unread = 0..len;
-        }
-        let len = (&self.block[self.unread.clone()]).read(buffer)?;
-        self.unread.start += len;
-        let Some(frames) = &mut self.frames else { return Ok(len) };
-        match frames.take(&mut buffer[..len]) {
-            0 if len > 0 => Err(io::ErrorKind::InvalidData.into()),
-            passed => Ok(passed),
+            // A part of a head alone is not passed on.
+            if self.unread.is_empty() && self.read_block()? == 0 {
+                return Ok(0);
+            }
         }
     }
 }

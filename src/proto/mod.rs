@@ -2,6 +2,7 @@
 
 pub mod dialect;
 pub mod dns;
+pub mod fragments;
 pub mod frames;
 pub mod http;
 pub mod session;

@@ -366,7 +366,7 @@ impl Upgrading {
             .max_write_buffer_size(limits.send_bytes)
             .max_message_size(Some(limits.max_message))
             .max_frame_size(Some(limits.max_message));
-        let stream = Metered::with_frames(self.stream, self.exchange.received, limits.lossy_utf8);
+        let stream = Metered::with_frames(self.stream, self.exchange.received, limits.max_message, limits.lossy_utf8);
         Box::new(WebSocket::from_raw_socket(stream, Role::Client, Some(config)))
     }
 }
