@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use wsmon::{Format, Monitor, Server, SettingsError, Style};
@@ -42,7 +42,7 @@ pub fn check_log_file(plan: &Plan) -> Result<(), Failure> {
     let rest = log.as_os_str().as_encoded_bytes().strip_prefix(data.as_os_str().as_encoded_bytes());
     let number = rest.and_then(|rest| std::str::from_utf8(rest).ok()?.strip_prefix('.')?.parse::<u64>().ok());
     let is_rotated = number.is_some_and(|number| (1..=plan.rotate_keep).contains(&number));
-    let is_null = data == PathBuf::from("/dev/null");
+    let is_null = data == Path::new("/dev/null");
     if (log == data && !is_null) || is_rotated {
         let text = "--log-file: --save-data writes to this file or rotates into it: choose another name";
         return Err(Exit::usage(text).into());
