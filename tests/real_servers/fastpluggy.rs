@@ -70,7 +70,7 @@ fn the_close_after_the_heartbeat_timeout_is_quiet_and_the_next_connection_is_use
     for text in ["first", "second"] {
         client.wait_for_output("a welcome", SOON, is_welcome);
         post(&server, &format!(r#"{{"type":"note","content":"{text}"}}"#));
-        client.wait_for_output(text, SOON, |line| line.ends_with(&format!("note: {text}")));
+        client.wait_for_output(text, SOON, |line| says(line, &format!("[note] {text}")));
     }
     client.signal("TERM");
     let ended = client.end(SOON);
