@@ -201,6 +201,7 @@
 //!             id: change.id.unwrap_or(usize::MAX),
 //!             received_at: monitor.now().wall,
 //!             received_mono: monitor.now().mono,
+//!             dialect: "generic",
 //!             kind: "",
 //!             raw: Raw::None,
 //!             events: &[change.event()],
@@ -293,7 +294,7 @@ pub use monitor::server::Server;
 pub use monitor::sources::SettingsError;
 pub use monitor::watch::{Next, OwnedMessage, Watch, WatchError, watch};
 pub use net::transport::SendError;
-pub use proto::dialect::dialects;
+pub use proto::dialect::{dialects, sent_names};
 pub use proto::dns::Family;
 pub use proto::session::Stale;
 pub use proto::uri::InvalidUri;

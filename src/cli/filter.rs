@@ -8,9 +8,6 @@ use wsmon::{Event, Message};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter(Vec<String>);
 
-/// Names that look like a mistyped kind, but are a channel of neurograph and a message type of pmdaemon.
-const SERVER_NAMES: [&str; 2] = ["logs", "Error"];
-
 impl Filter {
     /// Reads names separated by commas. A name may be any server's own; refused is one that differs from a kind only
     /// by case or plural, and so is probably mistyped.
@@ -42,6 +39,22 @@ impl Filter {
         }
     }
 
+    /// Returns a warning for each name that no server can send, if `can_send` says so of a name and all servers.
+    pub fn warnings(&self, can_send: &dyn Fn(&str) -> bool) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for name in self.0.iter().filter(|name| !can_send(name)) {
+            let mut warning = format!("--only {name}: no server of this run is known to send it");
+            let known = |is: &dyn Fn(&str) -> bool| wsmon::sent_names().find(|(known, _)| is(known));
+            if let Some((_, dialect)) = known(&|known| known == name) {
+                warning.push_str(&format!(", {dialect} is"));
+            } else if let Some((known, _)) = known(&|known| can_send(known) && is_similar(name, known)) {
+                warning.push_str(&format!(": did you mean {known}?"));
+            }
+            warnings.push(warning);
+        }
+        warnings
+    }
+
     /// Returns true if the name was given.
     pub fn names(&self, name: &str) -> bool {
         self.0.iter().any(|named| named == name)
@@ -52,7 +65,7 @@ fn read_name(name: &str) -> Result<String, String> {
     if name.is_empty() {
         return Err("a name is missing".to_owned());
     }
-    let is_exact = Event::KINDS.contains(&name) || SERVER_NAMES.contains(&name);
+    let is_exact = Event::KINDS.contains(&name) || wsmon::sent_names().any(|(known, _)| known == name);
     match Event::KINDS.iter().find(|kind| !is_exact && is_similar(name, kind)) {
         Some(kind) => Err(format!("did you mean {kind}?")),
         None => Ok(name.to_owned()),
@@ -61,9 +74,9 @@ fn read_name(name: &str) -> Result<String, String> {
 
 /// Returns true if two names differ only by case and the ending of a plural.
 fn is_similar(name: &str, kind: &str) -> bool {
-    let name = name.to_ascii_lowercase();
+    let (name, kind) = (&*name.to_ascii_lowercase(), &*kind.to_ascii_lowercase());
     let is_plural = |of: &str, many: &str| many.strip_prefix(of).is_some_and(|ending| matches!(ending, "s" | "es"));
-    name == kind || is_plural(kind, &name) || is_plural(&name, kind)
+    name == kind || is_plural(kind, name) || is_plural(name, kind)
 }
 
 #[cfg(test)]
@@ -94,6 +107,7 @@ mod tests {
             id: 0,
             received_at,
             received_mono: Instant::now(),
+            dialect: "generic",
             kind,
             raw: Raw::None,
             events,
@@ -128,6 +142,21 @@ mod tests {
         ] {
             assert_eq!(Filter::read(&format!("sample,{name}")), Err(format!("did you mean {kind}?")), "{name}");
         }
+    }
+
+    #[test]
+    fn a_name_that_no_server_can_send_is_reported_with_a_hint() {
+        let filter = Filter::read("sample,ProcessList,processlist,system_update,bogus").unwrap();
+        let pmdaemon = |name: &str| ["sample", "ProcessList"].contains(&name);
+        let warnings = filter.warnings(&pmdaemon);
+        let unsent = |name: &str, hint: &str| format!("--only {name}: no server of this run is known to send it{hint}");
+        let expected = [
+            unsent("processlist", ": did you mean ProcessList?"),
+            unsent("system_update", ", sysmedic is"),
+            unsent("bogus", ""),
+        ];
+        assert_eq!(warnings, expected);
+        assert_eq!(filter.warnings(&|_| true), [""; 0]);
     }
 
     #[test]

@@ -188,7 +188,16 @@ fn copy(event: &Event<'_>) -> Option<Event<'static>> {
 
 /// Returns a message of the client itself.
 pub fn own_message<'a>(id: usize, server: &'a Arc<str>, at: Now, events: &'a [Event<'a>]) -> Message<'a> {
-    Message { server, id, received_at: at.wall, received_mono: at.mono, kind: "", raw: Raw::None, events }
+    Message {
+        server,
+        id,
+        received_at: at.wall,
+        received_mono: at.mono,
+        dialect: "generic",
+        kind: "",
+        raw: Raw::None,
+        events,
+    }
 }
 
 /// Returns the quantities that rules with a NAME are about. A RANGE alone applies to the metrics that a server sends.

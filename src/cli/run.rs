@@ -67,6 +67,8 @@ struct Run {
     textfile: Option<Textfile>,
     /// The end of `--duration`.
     ends_at: Option<Instant>,
+    /// Set once the names in `--only` have been compared with what the servers send.
+    filter_checked: bool,
 }
 
 impl Run {
@@ -125,7 +127,8 @@ impl Run {
         view.data_format = data_format;
         view.fleet = Fleet::new(&plan, &monitor);
         let ends_at = plan.duration.and_then(|duration| monitor.clock().mono.checked_add(duration));
-        let mut run = Run { plan, monitor, view, output, signals, demo, textfile, ends_at };
+        let filter_checked = false;
+        let mut run = Run { plan, monitor, view, output, signals, demo, textfile, ends_at, filter_checked };
         for file in run.files().filter(|file| file.repaired()) {
             log::warn!("{}: ended in the middle of a line; added the missing line feed", file.shown_path());
         }
@@ -137,6 +140,7 @@ impl Run {
         loop {
             self.turn(self.deadline())?;
             self.check_answers()?;
+            self.check_filter();
             let stopped_by = self.obey_signals();
             for id in 0..self.monitor.len() {
                 if self.view.count_reached(id) {
@@ -269,6 +273,19 @@ impl Run {
                 Err(Exit::usage(&text).into())
             }
             None => Ok(()),
+        }
+    }
+
+    /// Warns once of names in `--only` that no server can send, as soon as every dialect is known.
+    fn check_filter(&mut self) {
+        let (monitor, ids) = (&self.monitor, 0..self.monitor.len());
+        let Some(filter) = self.view.options.filter.as_ref().filter(|_| !self.filter_checked) else { return };
+        if ids.clone().any(|id| monitor.can_send(id, "").is_none()) {
+            return;
+        }
+        self.filter_checked = true;
+        for warning in filter.warnings(&|name| ids.clone().any(|id| monitor.can_send(id, name) == Some(true))) {
+            log::warn!("{}", wsmon::escape(&warning));
         }
     }
 

@@ -375,7 +375,7 @@ fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
 }
 
 /// Appends the message in the format. Returns true if it counts: a message that leaves nothing to see does not, such as
-/// an unchanged list of processes.
+/// an unchanged list of processes, nor one that the dialect does not know, unless `--only` asks for it.
 fn format_message(out: &mut String, message: &Message<'_>, options: &ViewOptions) -> bool {
     let start = out.len();
     let filter = options.filter.as_ref();
@@ -384,7 +384,14 @@ fn format_message(out: &mut String, message: &Message<'_>, options: &ViewOptions
     };
     let message = Message { events: &events, ..*message };
     options.write(out, &message);
-    message.is_content() && out.len() > start
+    let counts = |event: &Event<'_>| event.is_content() && (filter.is_some() || !is_foreign(event, message.dialect));
+    events.iter().any(counts) && out.len() > start
+}
+
+/// Returns true for a message that the server's dialect does not know: it may be another kind of server. A generic server
+/// sends no others.
+fn is_foreign(event: &Event<'_>, dialect: &str) -> bool {
+    matches!(event, Event::Unknown(_)) && dialect != "generic"
 }
 
 #[cfg(test)]
@@ -395,7 +402,7 @@ mod tests {
     use crate::cli::temp_dir::TempDir;
     use std::sync::Arc;
     use std::time::SystemTime;
-    use wsmon::{LogLine, Notice};
+    use wsmon::{LogLine, Notice, Unknown};
 
     fn log(text: &str) -> Event<'_> {
         Event::Log(LogLine { level: "".into(), source: "".into(), text: text.into(), ..LogLine::default() })
@@ -405,8 +412,16 @@ mod tests {
     fn show(view: &mut View, events: &[Event<'_>], out: &mut String) {
         let server: Arc<str> = "a".into();
         let (received_at, raw) = (SystemTime::UNIX_EPOCH, Raw::Json("{}"));
-        let message =
-            Message { server: &server, id: 0, received_at, received_mono: Instant::now(), kind: "x.y", raw, events };
+        let message = Message {
+            server: &server,
+            id: 0,
+            received_at,
+            received_mono: Instant::now(),
+            dialect: "generic",
+            kind: "x.y",
+            raw,
+            events,
+        };
         view.show(&message, &mut |text| out.push_str(text));
     }
 
@@ -481,9 +496,40 @@ mod tests {
 
     fn show_state(view: &mut View, server: &Arc<str>, event: Event<'_>, out: &mut String) {
         let (received_at, events) = (SystemTime::UNIX_EPOCH, &[event][..]);
-        let message =
-            Message { server, id: 0, received_at, received_mono: Instant::now(), kind: "", raw: Raw::None, events };
+        let message = Message {
+            server,
+            id: 0,
+            received_at,
+            received_mono: Instant::now(),
+            dialect: "generic",
+            kind: "",
+            raw: Raw::None,
+            events,
+        };
         view.show(&message, &mut |text| out.push_str(text));
+    }
+
+    #[test]
+    fn a_message_that_the_dialect_does_not_know_counts_only_where_it_is_asked_for() {
+        let server: Arc<str> = "a".into();
+        let unknown = || Event::Unknown(Unknown { kind: "odd".into(), text: "{}".into(), undecodable: false });
+        for (dialect, filter, counted) in [
+            ("monitoring", "", 1),
+            ("generic", "", 2),
+            ("monitoring", "unknown", 2),
+            ("monitoring", "odd", 2),
+            ("monitoring", "log", 1),
+        ] {
+            let mut view = view("simple", filter, None, None);
+            for events in [&[unknown()][..], &[unknown(), log("1")]] {
+                let (received_at, received_mono) = (SystemTime::UNIX_EPOCH, Instant::now());
+                let raw = Raw::Json("{}");
+                let message =
+                    Message { server: &server, id: 0, received_at, received_mono, dialect, kind: "odd", raw, events };
+                view.show(&message, &mut |_| ());
+            }
+            assert_eq!(view.shown(0), counted, "{dialect} {filter}");
+        }
     }
 
     #[test]
@@ -532,7 +578,8 @@ mod tests {
             }
             let received_at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
             let (received_mono, raw) = (at(seconds), Raw::Json("{}"));
-            let message = Message { server: &servers[id], id, received_at, received_mono, kind: "", raw, events };
+            let (server, dialect) = (&servers[id], "generic");
+            let message = Message { server, id, received_at, received_mono, dialect, kind: "", raw, events };
             view.show(&message, &mut |text| out.push_str(text));
         }
         while let Some(due) = view.deadline().filter(|due| *due < at(until)) {

@@ -28,6 +28,7 @@ impl At {
             server: &server,
             id,
             received_at,
+            dialect: "generic",
             received_mono: self.now(),
             kind: "",
             raw: Raw::None,

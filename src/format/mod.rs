@@ -207,6 +207,7 @@ mod tests {
                 id: 0,
                 received_at,
                 received_mono: std::time::Instant::now(),
+                dialect: "generic",
                 kind: "",
                 raw,
                 events,

@@ -195,8 +195,16 @@ mod tests {
         let server: Arc<str> = "web".into();
         let received_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
         let received_mono = Instant::now();
-        let message =
-            Message { server: &server, id: 0, received_at, received_mono, kind: "", raw: Raw::None, events: &events };
+        let message = Message {
+            server: &server,
+            id: 0,
+            received_at,
+            received_mono,
+            dialect: "generic",
+            kind: "",
+            raw: Raw::None,
+            events: &events,
+        };
         let mut out = String::new();
         Template::parse(template).unwrap().write(&mut out, &message, &Style::default());
         out

@@ -291,6 +291,13 @@ impl Monitor {
         self.peers[id].conversation.has_answers()
     }
 
+    /// Returns true if the server can send a kind of event, a message type or a channel of this name; `None` until its
+    /// dialect is known.
+    #[must_use]
+    pub fn can_send(&self, id: usize, name: &str) -> Option<bool> {
+        self.peers[id].conversation.can_send(name)
+    }
+
     /// Returns the server's label.
     #[must_use]
     pub fn label(&self, id: usize) -> &str {

@@ -20,6 +20,24 @@ fn assert_status(finished: &Finished, status: i32) {
 }
 
 #[test]
+fn a_server_of_another_dialect_is_named_and_its_messages_do_not_reach_the_count() {
+    let server = Server::start(|mut peer| {
+        peer.upgrade();
+        (0..3).for_each(|_| peer.text(r#"{"type":"ProcessList","processes":[]}"#));
+        peer.hold();
+    });
+    let finished = watched(&server, "--dialect sysmedic -n 1 -d 1 --only sample,ProcessLists,users_x");
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    let line = "WARN x: this looks like pmdaemon, but is read as sysmedic: see --dialect pmdaemon\n";
+    assert_eq!(finished.stderr.matches(line).count(), 1, "{finished:?}");
+    let warned: Vec<_> = finished.stderr.lines().filter(|line| line.contains("WARN --only ")).collect();
+    assert_eq!(warned.len(), 2, "{finished:?}");
+    let finished = watched(&server, "--dialect generic -n 1 -d 10 --only ProcessList");
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(!finished.stderr.contains("WARN"), "{finished:?}");
+}
+
+#[test]
 fn a_count_that_is_reached_is_0_even_if_the_server_fails_afterwards() {
     let server = closing(1011, vec![sample(1.0), sample(2.0)]);
     for options in ["-n 2", "-n 2 --no-reconnect", "-n 2 -d 10", "-n 1 --max-reconnects 0"] {

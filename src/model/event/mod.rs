@@ -357,6 +357,8 @@ pub struct Message<'a> {
     pub received_at: SystemTime,
     /// The time of receipt by the monotonic clock.
     pub received_mono: Instant,
+    /// The name of the dialect by which it was read; `generic` until the server's dialect is recognised.
+    pub dialect: &'static str,
     /// The message's type or channel, for filters; empty if it has none.
     pub kind: &'a str,
     /// The message as received.

@@ -369,7 +369,8 @@ impl Peer {
     /// Hands a message to the program. Returns true if it carried content.
     fn deliver(&self, io: &mut LoopIo<'_>, kind: &str, raw: Raw<'_>, events: &[Event<'_>]) -> bool {
         let Now { mono: received_mono, wall: received_at } = io.now;
-        let message = Message { server: &self.label, id: io.token.0, received_at, received_mono, kind, raw, events };
+        let (server, dialect) = (&self.label, self.conversation.read_by());
+        let message = Message { server, id: io.token.0, received_at, received_mono, dialect, kind, raw, events };
         (io.on_message)(&message);
         message.is_content()
     }

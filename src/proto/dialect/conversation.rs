@@ -15,6 +15,8 @@ use crate::proto::uri::Endpoint;
 
 /// After so long without a message the log suggests `--dialect`.
 const HINT_AFTER: Duration = Duration::from_secs(10);
+/// The most documents of a connection that are compared with other dialects.
+const MAX_COMPARED: usize = 16;
 /// Default of `--stale-after` until the dialect is recognised.
 const STALE_UNKNOWN: Duration = Duration::from_secs(120);
 
@@ -29,6 +31,10 @@ pub struct Conversation {
     alerts: Alerts,
     requests: Requests,
     state: DialectState,
+    /// Documents of this connection that were compared with other dialects, up to [`MAX_COMPARED`].
+    compared: usize,
+    /// Set once a message of another dialect has been reported.
+    foreign_reported: bool,
     /// Set once the options that the dialect ignores have been reported.
     ignored_reported: bool,
     /// True while connected to another host than the one asked for.
@@ -96,6 +102,8 @@ impl Conversation {
             alerts: Alerts::default(),
             requests: Requests::default(),
             state: DialectState::default(),
+            compared: 0,
+            foreign_reported: false,
             ignored_reported: false,
             is_elsewhere: false,
             withheld_reply: None,
@@ -107,6 +115,17 @@ impl Conversation {
     /// The dialect's name; `auto` until it is known.
     pub fn dialect(&self) -> &'static str {
         if self.known { self.dialect.name } else { "auto" }
+    }
+
+    /// The name of the dialect by which messages are read: `generic` until it is known.
+    pub fn read_by(&self) -> &'static str {
+        self.dialect.name
+    }
+
+    /// True if the server can send a kind of event, a message type or a channel of this name; `None` until the dialect is
+    /// known.
+    pub fn can_send(&self, name: &str) -> Option<bool> {
+        self.known.then(|| self.dialect.can_send(name))
     }
 
     /// True if the dialect itself puts the token into the URI.
@@ -184,6 +203,7 @@ impl Conversation {
         }
         self.state.opened();
         self.hint_at = (!self.known).then(|| now + HINT_AFTER);
+        self.compared = 0;
         let mut outgoing = Outgoing::default();
         if self.known {
             self.begin(now, &mut outgoing);
@@ -267,6 +287,19 @@ impl Conversation {
         outgoing
     }
 
+    /// Compares one of the first documents of a connection with the other dialects: the user may have named the wrong
+    /// one, or another server may listen at the address by now. Returns a warning, once. A generic server may send
+    /// anything.
+    fn compare(&mut self, text: &str) -> Option<String> {
+        self.compared += 1;
+        if !self.known || self.foreign_reported || *self.dialect == dialect::GENERIC {
+            return None;
+        }
+        let other = dialect::recognise(text).filter(|other| *other != self.dialect)?.name;
+        self.foreign_reported = true;
+        Some(format!("this looks like {other}, but is read as {}: see --dialect {other}", self.dialect.name))
+    }
+
     fn context(&mut self, now: Instant) -> DialectContext<'_> {
         DialectContext {
             now,
@@ -317,6 +350,8 @@ impl Conversation {
         if let Some(dialect) = recognised {
             (self.dialect, self.known) = (dialect, true);
             self.begin(now, outgoing);
+        } else if self.compared < MAX_COMPARED {
+            outgoing.warn.extend(self.compare(text));
         }
         self.dialect.read(text, &mut self.context(now)).ok()
     }

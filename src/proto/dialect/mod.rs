@@ -53,6 +53,12 @@ pub struct Dialect {
     pub wants: fn(kind: &str, options: &DialectOptions) -> bool,
     /// Decodes messages of any other kind; `None` = they are shown as they came.
     pub other: Option<Handler>,
+    /// The kinds of events that its messages can become, besides `unknown`.
+    pub kinds: &'static [&'static str],
+    /// The names that messages can have besides those of `handlers`, such as channels.
+    pub names: &'static [&'static str],
+    /// True if messages can have other names too.
+    pub any_name: bool,
     /// Completes the endpoint of the next dial, which is the URI's, with secrets, ids and paths.
     pub prepare_dial: fn(&mut Endpoint, &mut DialectContext<'_>),
     /// Returns the texts to send once the connection is open and the dialect is known, before any request.
@@ -96,6 +102,9 @@ pub const PLAIN: Dialect = Dialect {
     handlers: &[],
     wants: |_, _| true,
     other: None,
+    kinds: &[],
+    names: &[],
+    any_name: false,
     prepare_dial: |_, _| {},
     greet: |_| Vec::new(),
     requests: RequestSpec {
@@ -258,6 +267,19 @@ impl DialectOptions {
 }
 
 impl Dialect {
+    /// True if a server of this kind can send a kind of event, a message type or a channel of this name.
+    pub fn can_send(&self, name: &str) -> bool {
+        self.sent_names().any(|own| own == name)
+            || ["state", "unknown"].contains(&name)
+            || self.any_name && (self.handlers.is_empty() || !Event::KINDS.contains(&name))
+    }
+
+    /// The kinds, types and channels that are known by name.
+    fn sent_names(&self) -> impl Iterator<Item = &'static str> {
+        let types = self.handlers.iter().map(|(name, _)| *name);
+        types.chain(self.kinds.iter().copied()).chain(self.names.iter().copied())
+    }
+
     /// Decodes a text message.
     ///
     /// Messages come by the thousand, so each is parsed as few times as possible, in this order:
@@ -336,6 +358,12 @@ impl Handler {
 /// The dialects' names for [`crate::Server::dialect`], each with a short description.
 pub fn dialects() -> impl Iterator<Item = (&'static str, &'static str)> {
     DIALECTS.iter().map(|dialect| (dialect.name, dialect.about))
+}
+
+/// The kinds of events, message types and channels that servers send, each with the name of a dialect that has it. A
+/// fastpluggy or generic server may send other types too.
+pub fn sent_names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    DIALECTS.iter().flat_map(|dialect| dialect.sent_names().map(|name| (name, dialect.name)))
 }
 
 /// Finds a dialect by name.

@@ -18,6 +18,7 @@ pub static DIALECT: Dialect = Dialect {
     name: "monitoring",
     about: "monitoring-websocket-server",
     stale_default: Some(Duration::from_secs(30)),
+    kinds: &["sample", "alert", "notice", "answer", "error"],
     handlers: &[
         ("monitoring_data", Handler::Text(monitoring_data)),
         ("connection", Handler::Tree(connection)),

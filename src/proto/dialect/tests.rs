@@ -1,7 +1,10 @@
 //! Properties of the table, and requests as they are written.
 
 use super::*;
+use crate::proto::dialect::conversation::Conversation;
+use crate::proto::dialect::requests::RequestPlan;
 use crate::testing::dialect::OwnedContext;
+use crate::testing::recordings;
 use crate::testing::recordings::{all, texts};
 
 #[test]
@@ -12,6 +15,34 @@ fn names_and_types_are_unique() {
             assert!(!dialect.handlers[..j].iter().any(|(other, _)| other == name), "{name} twice");
         }
     }
+}
+
+#[test]
+fn every_kind_of_event_in_the_recordings_stands_in_the_row_of_its_dialect() {
+    for system in recordings::systems() {
+        let dialect = named(system).unwrap();
+        for recording in recordings::all(system) {
+            let mut context = OwnedContext::default();
+            for text in recordings::texts(&recording) {
+                let Ok(outcome) = dialect.read(&text, &mut context.lend()) else { continue };
+                for kind in outcome.events.iter().filter_map(Event::kind_name) {
+                    assert!(dialect.can_send(kind), "{recording}: {kind} in {text}");
+                }
+                assert!(outcome.kind.is_empty() || dialect.can_send(&outcome.kind), "{recording}: {text}");
+            }
+        }
+    }
+    for dialect in DIALECTS {
+        assert!(dialect.kinds.iter().all(|kind| Event::KINDS.contains(kind)), "{}", dialect.name);
+        assert_eq!(dialect.can_send("answer"), !dialect.requests.answers.is_empty() || dialect.name == "generic");
+        assert_eq!(dialect.can_send("x.y"), ["fastpluggy", "neurograph", "generic"].contains(&dialect.name));
+        assert_eq!(dialect.can_send("processes"), ["pmdaemon", "generic"].contains(&dialect.name));
+        assert!(dialect.can_send("state") && dialect.can_send("unknown"));
+    }
+    assert!(
+        sent_names().any(|pair| pair == ("logs", "neurograph"))
+            && sent_names().any(|pair| pair == ("Error", "pmdaemon"))
+    );
 }
 
 #[test]
@@ -108,6 +139,40 @@ fn a_time_stamp_that_is_endless_or_none_is_not_given_to_events() {
         for dialect in DIALECTS {
             let outcome = dialect.read(&text, &mut OwnedContext::default().lend()).unwrap();
             assert!(outcome.events.iter().all(|event| event.at().is_none()), "{}", dialect.name);
+        }
+    }
+}
+
+/// Reads a recording as if the user had named `dialect`, over two connections; returns the warnings.
+fn warnings(dialect: &'static Dialect, texts: &[String]) -> Vec<String> {
+    let now = Instant::now();
+    let (options, plan) = (DialectOptions::default(), RequestPlan::default());
+    let mut conversation = Conversation::new(Some(dialect), options, plan);
+    let mut warnings = Vec::new();
+    for _ in 0..2 {
+        conversation.opened(now, false);
+        for text in texts {
+            warnings.extend(conversation.decode(text, &mut None, now).outgoing.warn);
+        }
+        conversation.ended(true);
+    }
+    warnings.retain(|warning| warning.contains("looks like"));
+    warnings
+}
+
+#[test]
+fn a_server_of_another_dialect_is_named_once_and_the_right_one_never() {
+    for system in recordings::systems() {
+        for recording in recordings::all(system) {
+            let texts = recordings::texts(&recording);
+            let recognised = texts.iter().take(16).any(|text| recognise(text).is_some());
+            for dialect in DIALECTS {
+                let foreign = recognised && dialect.name != system && dialect.name != "generic";
+                let expected =
+                    format!("this looks like {system}, but is read as {0}: see --dialect {system}", dialect.name);
+                let expected = if foreign { vec![expected] } else { Vec::new() };
+                assert_eq!(warnings(dialect, &texts), expected, "{recording}");
+            }
         }
     }
 }

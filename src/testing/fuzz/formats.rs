@@ -22,7 +22,16 @@ const GROWTH: (usize, usize) = (500, 100_000);
 pub fn check(kind: &str, raw: Raw<'_>, events: &[Event<'_>], labels: bool) {
     let server: Arc<str> = LABEL.into();
     let received_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
-    let message = Message { server: &server, id: 0, received_at, received_mono: Instant::now(), kind, raw, events };
+    let message = Message {
+        server: &server,
+        id: 0,
+        received_at,
+        received_mono: Instant::now(),
+        dialect: "generic",
+        kind,
+        raw,
+        events,
+    };
     for format in FORMATS {
         let style = Style { labels, ..Style::default() };
         let plain = written(format, &message, style);

@@ -31,6 +31,8 @@ pub static DIALECT: Dialect = Dialect {
     stamp: utc,
     is_quiet: |_| true,
     recognises,
+    kinds: &["log", "notice", "error"],
+    any_name: true,
     handlers: &[
         ("system.client_connected", Handler::Tree(connected)),
         ("ping", Handler::Tree(ping)),

@@ -38,6 +38,9 @@ pub static DIALECT: Dialect = Dialect {
     is_quiet: |options| !options.subscribe.is_empty() && !options.subscribe.iter().any(|name| name == "metrics"),
     recognises,
     kind,
+    kinds: &["sample", "log", "notice", "answer", "error"],
+    names: &CHANNELS,
+    any_name: true,
     handlers: &[
         ("connected", Handler::Tree(connected)),
         ("subscribed", Handler::Text(subscribed)),

@@ -33,6 +33,7 @@ pub static DIALECT: Dialect = Dialect {
     // Stopping a process that ignores SIGTERM silences the server for 10 s.
     stale_default: Some(Duration::from_secs(30)),
     recognises,
+    kinds: &["sample", "processes", "alert", "log", "notice", "error"],
     handlers: &[
         ("ProcessList", Handler::Tree(process_list)),
         ("SystemUpdate", Handler::Text(system)),

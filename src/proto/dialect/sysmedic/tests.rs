@@ -26,6 +26,7 @@ fn printed(format: &str, recording: &str, options: DialectOptions) -> String {
             id: 0,
             received_at: SystemTime::UNIX_EPOCH,
             received_mono: now,
+            dialect: "sysmedic",
             kind: &decoded.kind,
             raw: decoded.raw(),
             events: &decoded.events,
