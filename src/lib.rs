@@ -294,7 +294,7 @@ pub use monitor::server::Server;
 pub use monitor::sources::SettingsError;
 pub use monitor::watch::{Next, OwnedMessage, Watch, WatchError, watch};
 pub use net::transport::SendError;
-pub use proto::dialect::{dialects, sent_names};
+pub use proto::dialect::{dialects, sent_names, usual_places};
 pub use proto::dns::Family;
 pub use proto::session::Stale;
 pub use proto::uri::InvalidUri;

@@ -304,6 +304,9 @@ options! {
     /// log to FILE instead of stderr (default $MONITORING_LOG_FILE)
     option log_file: Option<String>, value "FILE";
 
+    /// try the usual ports and paths of HOST for 5 s, and print what came of each
+    option probe: Option<String>, value "HOST";
+
     /// start a server on loopback that samples this machine, and watch it
     switch demo: bool;
 }

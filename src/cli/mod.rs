@@ -11,6 +11,7 @@ mod fleet;
 mod logging;
 mod output;
 mod plan;
+mod probe;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::fleet::Fleet;
 use super::logging::{self, LogBuffer};
 use super::output::{self, Output};
 use super::plan::{Exit, Plan};
+use super::probe;
 use super::signals::{self, Signal, Signals};
 use super::textfile::Textfile;
 use super::view::{View, ViewOptions};
@@ -49,6 +50,9 @@ impl Source {
 
 /// Runs the plan to its end and returns the exit status.
 pub fn run(plan: Box<Plan>) -> Result<u8, Failure> {
+    if plan.probe.is_some() {
+        return probe::run(plan);
+    }
     let log = logging::install(plan.log_level, wsmon::internal::timestamp)
         .map_err(|error| Failure::local(error.to_string()))?;
     let mut run = Run::new(plan, log)?;

@@ -171,7 +171,7 @@ fn alerts(text: &str) -> Vec<&str> {
 fn a_flood_is_shown_completely_and_in_order_to_a_reader_that_reads() {
     const MOST: u32 = 20_000;
     let server = sending((0..MOST).map(|n| format!("{{\"type\":\"n\",\"n\":{n}}}")));
-    let run = watch(&server, &format!("-q -f jsonl -s -n {MOST} --when-full wait"));
+    let run = watch(&server, &format!("-q -f jsonl -s -n {MOST} --when-full wait --only n"));
     let finished = run.finish();
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     let numbers: Vec<_> = json_lines(&finished.stdout).iter().filter_map(|line| line["n"].as_u64()).collect();

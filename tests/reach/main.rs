@@ -13,6 +13,7 @@ mod credentials;
 mod files;
 mod front;
 mod names;
+mod places;
 mod proxies;
 mod redirects;
 mod secrets;

@@ -83,7 +83,8 @@ impl Server {
         Server::listen((Ipv6Addr::LOCALHOST, port).into(), script)
     }
 
-    fn listen(address: SocketAddr, script: impl Fn(Peer) + Send + Sync + 'static) -> Option<Server> {
+    /// Starts a server at any address of loopback; `None` if it cannot be bound.
+    pub fn listen(address: SocketAddr, script: impl Fn(Peer) + Send + Sync + 'static) -> Option<Server> {
         let listener = TcpListener::bind(address).ok()?;
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());

@@ -1,6 +1,7 @@
 //! The plan of a run: command line and environment together.
 
 mod check;
+pub mod places;
 mod server;
 
 use std::ffi::OsString;
@@ -26,6 +27,8 @@ pub struct Plan {
     /// The name to report when one of `uris` is wrong: `--uri` or `$MONITORING_WEBSOCKET_URI`.
     pub uris_from: &'static str,
     pub demo: bool,
+    /// The host of `--probe`.
+    pub probe: Option<String>,
     /// The settings of every server.
     pub server: Server,
     /// True if `--request` was given: then only answers count and are shown as content.
@@ -81,6 +84,7 @@ impl Default for Plan {
             uris: Vec::new(),
             uris_from: "--uri",
             demo: false,
+            probe: None,
             server: Server::default(),
             has_requests: false,
             has_interval: false,
@@ -239,7 +243,9 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     plan.has_interval = args.interval.is_some();
     plan.no_reconnect = args.no_reconnect || args.max_reconnects.as_deref().map(units::number) == Some(Ok(0));
     let mut server = server::apply(check::server(plan, args), args)?.verbose(plan.log_level >= LevelFilter::Debug);
-    let token = if args.token_file.is_none() { variable("$MONITORING_TOKEN", env)? } else { None };
+    // It would go to every place that is probed.
+    let token =
+        if args.token_file.is_none() && plan.probe.is_none() { variable("$MONITORING_TOKEN", env)? } else { None };
     if let Some(token) = token {
         refuse_shared_credential(plan, "$MONITORING_TOKEN")?;
         server = server.token(token);
@@ -263,7 +269,15 @@ fn read_thresholds(plan: &mut Plan, args: &Args) -> Result<(), String> {
 fn read_uris(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     plan.uris.clone_from(&args.uri);
     plan.demo = args.demo;
-    if args.demo {
+    if let Some(text) = &args.probe {
+        plan.uris_from = "--probe";
+        if args.demo || !plan.uris.is_empty() {
+            return Err("--probe looks for servers on one host: leave out the others".to_owned());
+        }
+        let host = places::host(text).map_err(|why| value_error("--probe", text, &why))?;
+        plan.uris = places::uris(&host);
+        plan.probe = Some(host);
+    } else if args.demo {
         plan.uris_from = "--demo";
         if !plan.uris.is_empty() {
             return Err("--demo watches a server of its own: leave out the other servers".to_owned());

@@ -39,6 +39,7 @@ fn the_defaults_are_those_of_the_contract() {
         uris: Vec::new(),
         uris_from: "--uri",
         demo: false,
+        probe: None,
         server: Server::default(),
         has_requests: false,
         has_interval: false,
@@ -161,6 +162,10 @@ const CASES: &[Case] = &[
     ("--quiet", "", |plan| plan.log_level = LevelFilter::Warn),
     ("--log-level", "ERROR", |plan| plan.log_level = LevelFilter::Error),
     ("--log-file", "c.log", |plan| plan.log_file = Some("c.log".into())),
+    ("--probe", "h", |plan| {
+        (plan.probe, plan.uris_from) = (Some("h".to_owned()), "--probe");
+        plan.uris = places::uris("h");
+    }),
     ("--demo", "", |plan| (plan.demo, plan.uris, plan.uris_from) = (true, vec![], "--demo")),
 ];
 
@@ -221,6 +226,7 @@ fn a_wrong_value_is_an_error_that_names_option_and_value() {
         "--key",
         "--tls-name",
         "--proxy",
+        "--probe",
     ];
     for row in OPTIONS.iter().filter(|row| row.value.is_some()) {
         if !anything_goes.contains(&row.long) {
@@ -386,6 +392,25 @@ fn the_demo_takes_no_uri_and_ignores_the_variable() {
     assert_eq!(why, "wsmon: --demo watches a server of its own: leave out the other servers");
     let plan = read_with(&[("MONITORING_WEBSOCKET_URI", "ws://h")], "--demo").unwrap();
     assert!(plan.uris.is_empty() && plan.demo);
+}
+
+#[test]
+fn a_probe_takes_a_host_alone_and_no_credential_goes_with_it() {
+    assert_eq!(good("--probe ::1").uris, good("--probe [::1]").uris);
+    let plan = read_with(&[("MONITORING_TOKEN", "t"), ("MONITORING_WEBSOCKET_URI", "a")], "--probe h").unwrap();
+    assert_eq!(plan.server, Server::default());
+    let expected = ["ws://h:8765/", "ws://h:8060/ws", "ws://h:8000/ws", "ws://h:9615/ws"];
+    assert_eq!(plan.uris, expected);
+    for bad in ["", "h:1", "ws://h", "h/p", "h?q", "a@h", "a=h", "h#f"] {
+        let why = usage(read(&format!("--probe={bad}")));
+        assert!(why.ends_with("name a host alone, without scheme, port and path"), "{why}");
+    }
+    for line in ["--probe h a", "--probe h --demo", "a --probe h"] {
+        assert!(usage(read(line)).contains("leave out the others"), "{line}");
+    }
+    for line in ["--probe h --token-file t", "--probe h -H A:b", "--probe h --send @f"] {
+        assert!(usage(read(line)).contains("would be sent to all"), "{line}");
+    }
 }
 
 #[test]

@@ -13,10 +13,11 @@ use crate::monitor::sources::SettingsError;
 use crate::monitor::sources::parse_address;
 use crate::net::transport::route::Route;
 use crate::net::transport::{ConnectionLimits, SEND_BYTES, Transport, environment};
-use crate::proto::dialect::conversation::Conversation;
+use crate::proto::dialect::{self, conversation::Conversation};
 use crate::proto::dns::demotion::Demotions;
 use crate::proto::http::secrets::Secrets;
 use crate::proto::uri::Endpoint;
+use crate::proto::uri::authority::bracketed;
 
 /// Time between two looks at the files that hold a refused credential. It also bounds the dials that a file which
 /// changes all the time can cause.
@@ -106,6 +107,8 @@ impl Link {
         conversation.set_requests(credentials.requests.clone());
         let (mut endpoint, token) = (credentials.endpoint.clone(), credentials.token.clone());
         let mut own_headers = credentials.headers.clone();
+        // If this dial fails, the next one begins with / again.
+        let at_ws = std::mem::take(&mut self.transport.at_ws) && endpoint.try_ws();
         let credentials = self.credentials.insert(credentials);
         let (level, text) = log.connecting(&endpoint);
         log::log!(level, "{}: {text}", escape(label));
@@ -134,6 +137,7 @@ impl Link {
             subprotocols: settings.subprotocols.clone(),
             max_redirects: settings.max_redirects,
             is_elsewhere: false,
+            at_ws,
             log: (escape(label).into_owned(), level),
             secrets: self.secrets.clone(),
         }))
@@ -176,6 +180,15 @@ impl Link {
             why.text = format!("{}; no credential was sent: see --token-file and --header", why.text);
         }
         why
+    }
+
+    /// Returns the server's host if a port where servers usually listen refused the connection: another may not.
+    pub fn host_to_probe(&self, why: &Disconnect) -> Option<String> {
+        let endpoint = self.endpoint.as_ref().filter(|endpoint| endpoint.unix.is_none())?;
+        let is_usual = dialect::usual_places().any(|(_, port, _)| port == endpoint.port);
+        // A refusal by a proxy begins with its name.
+        let is_refused = why.text.starts_with("connect to ") && why.text.contains("connection refused");
+        (is_usual && is_refused).then(|| bracketed(&endpoint.host))
     }
 
     /// Begins to watch the files of the credentials, if there are any and they may be the cause.

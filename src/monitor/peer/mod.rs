@@ -311,6 +311,10 @@ impl Peer {
         if !stopped {
             let line = self.report.log.lost(&why, retry_in, self.session.is_routine(), io.now);
             self.log(line);
+            if let Some(host) = self.link.host_to_probe(&why).filter(|_| self.report.counters.error_count == 0) {
+                let text = format!("nothing listens on this port: wsmon --probe {host} tries the other usual ones");
+                self.log((log::Level::Info, text));
+            }
         }
         if before != after || retry_in.is_some() {
             self.report_state(io, before, if wanted { "" } else { &why.text });

@@ -115,6 +115,8 @@ pub struct Transport {
     stalled_since: Option<(Instant, u64)>,
     /// True if a redirect has led the latest open connection to another host than the one asked for.
     pub is_elsewhere: bool,
+    /// True if the latest connection that was opened is one to `/ws` although the URI has no path.
+    pub at_ws: bool,
 }
 
 enum ConnectionStage {
@@ -135,6 +137,7 @@ impl Transport {
             is_spent: false,
             stalled_since: None,
             is_elsewhere: false,
+            at_ws: false,
         }
     }
 
@@ -161,7 +164,7 @@ impl Transport {
                 match progress? {
                     None => ConnectionStage::Opening(opening),
                     Some(upgraded) => {
-                        self.is_elsewhere = upgraded.is_elsewhere;
+                        (self.is_elsewhere, self.at_ws) = (upgraded.is_elsewhere, upgraded.at_ws);
                         self.stage = ConnectionStage::Open(upgraded.into_socket(&self.limits));
                         return Ok(true);
                     }

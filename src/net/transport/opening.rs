@@ -26,6 +26,8 @@ pub struct Opening {
     route: Box<Route>,
     /// Redirects followed so far.
     redirects: u32,
+    /// The refusal of `/`, while `/ws` is tried.
+    refusal: Option<Box<Disconnect>>,
     /// The peer for messages: an address, or the server with the proxy's address; empty until connected.
     peer: String,
     /// The address connected to, and its rivals; `None` until connected.
@@ -55,6 +57,8 @@ pub struct Upgrading {
     key: String,
     /// True if a redirect has led to another host than the one asked for.
     pub is_elsewhere: bool,
+    /// True if the path is `/ws` although the URI has none.
+    pub at_ws: bool,
 }
 
 /// The outcome of running a step.
@@ -75,6 +79,7 @@ impl Opening {
         let mut opening = Box::new(Opening {
             route,
             redirects: 0,
+            refusal: None,
             peer: String::new(),
             choice: None,
             begun_at: io.now.mono,
@@ -101,7 +106,15 @@ impl Opening {
     fn advance_route(&mut self, io: &mut LoopIo<'_>) -> Result<Option<Upgrading>, Box<Disconnect>> {
         while let Some(step) = self.step.take() {
             let kind = std::mem::discriminant(&step);
-            match self.run(step, io)? {
+            let outcome = match self.run(step, io) {
+                Ok(outcome) => outcome,
+                Err(why) => {
+                    self.turn_to_ws(why)?;
+                    self.start(io)?;
+                    continue;
+                }
+            };
+            match outcome {
                 StepOutcome::Wait(step) => {
                     self.step = Some(step);
                     break;
@@ -124,6 +137,23 @@ impl Opening {
             }
         }
         Ok(None)
+    }
+
+    /// Turns to `/ws` where the server has refused `/` and the URI names no path. Any other error is returned, and if
+    /// `/ws` is refused too, so is the refusal of `/`.
+    fn turn_to_ws(&mut self, why: Box<Disconnect>) -> Result<(), Box<Disconnect>> {
+        let status = why.status.filter(|status| why.phase == Phase::Upgrade && matches!(status, 200 | 403 | 404));
+        match (status, self.refusal.take()) {
+            (Some(_), None) if self.route.try_ws() => {
+                self.refusal = Some(why);
+                Ok(())
+            }
+            (Some(status), Some(mut first)) => {
+                first.text.push_str(&format!("; /ws answered {status}"));
+                Err(first)
+            }
+            _ => Err(why),
+        }
     }
 
     /// Returns the time for the next `advance` even without an event.
@@ -404,7 +434,13 @@ fn begin_upgrade(route: &Route, stream: Stream, io: &mut LoopIo<'_>) -> OpeningS
     let key = upgrade::key(random);
     let request = route.with_request(&key, upgrade::request);
     route.trace_request(&route.endpoint.target, &request);
-    OpeningStep::Upgrade(Upgrading { stream, exchange: Exchange::new(request), key, is_elsewhere: route.is_elsewhere })
+    OpeningStep::Upgrade(Upgrading {
+        stream,
+        exchange: Exchange::new(request),
+        key,
+        is_elsewhere: route.is_elsewhere,
+        at_ws: route.at_ws,
+    })
 }
 
 /// Decides by the status of a refused upgrade how to go on.

@@ -34,6 +34,8 @@ pub struct Route {
     pub max_redirects: u32,
     /// True once a redirect has led to another host.
     pub is_elsewhere: bool,
+    /// True if the path is `/ws` although the URI has no path.
+    pub at_ws: bool,
     /// The server's label, escaped, and the level at which redirects are logged.
     pub log: (String, log::Level),
     /// Texts to hide in errors.
@@ -85,6 +87,17 @@ impl Route {
         log::log!(*level, "{label}: redirected to {}", self.secrets.hide(&to.to_string()));
         self.endpoint = to;
         Ok(())
+    }
+
+    /// Turns to `/ws` after `/` was refused, if the URI has no path. Returns false otherwise.
+    pub fn try_ws(&mut self) -> bool {
+        if !self.endpoint.try_ws() {
+            return false;
+        }
+        let (label, level) = &self.log;
+        log::log!(*level, "{label}: / was refused, trying /ws");
+        self.at_ws = true;
+        true
     }
 
     /// Names the proxy in the error of a connection that failed, if there is one.

@@ -360,6 +360,12 @@ pub fn dialects() -> impl Iterator<Item = (&'static str, &'static str)> {
     DIALECTS.iter().map(|dialect| (dialect.name, dialect.about))
 }
 
+/// The places where servers listen unless they are told otherwise: the name of a dialect, a port and a path.
+pub fn usual_places() -> impl Iterator<Item = (&'static str, u16, &'static str)> {
+    let own = DIALECTS.iter().filter(|dialect| ***dialect != GENERIC);
+    own.map(|dialect| (dialect.name, dialect.port, dialect.path))
+}
+
 /// The kinds of events, message types and channels that servers send, each with the name of a dialect that has it. A
 /// fastpluggy or generic server may send other types too.
 pub fn sent_names() -> impl Iterator<Item = (&'static str, &'static str)> {

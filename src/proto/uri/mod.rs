@@ -138,6 +138,16 @@ impl Endpoint {
         self.unix.is_some() || authority::is_loopback(&self.host)
     }
 
+    /// Changes the path from `/` to `/ws`, where several servers listen, if the URI leaves the choice. Returns false otherwise.
+    pub fn try_ws(&mut self) -> bool {
+        // A dialect may have added a query.
+        let query = self.target.strip_prefix('/').filter(|rest| rest.is_empty() || rest.starts_with('?'));
+        let Some(query) = query.filter(|_| self.any_path) else { return false };
+        self.target = format!("/ws{query}");
+        self.any_path = false;
+        true
+    }
+
     /// Returns true if the URI carries a credential.
     #[must_use]
     pub fn has_credentials(&self) -> bool {
@@ -345,6 +355,20 @@ mod tests {
             let endpoint = Endpoint::parse(uri).unwrap();
             assert!(endpoint.secure, "{uri}");
             assert_eq!((endpoint.to_string(), endpoint.host_header()), (displayed.into(), header.into()));
+        }
+    }
+
+    #[test]
+    fn slash_ws_takes_the_place_of_a_path_that_was_not_given_and_only_once() {
+        for (uri, target) in [("h", "/ws"), ("h:1", "/ws"), ("pmdaemon://h", "/ws")] {
+            let mut endpoint = Endpoint::parse(uri).unwrap();
+            assert!(endpoint.try_ws() && !endpoint.try_ws(), "{uri}");
+            assert_eq!(endpoint.target, target);
+        }
+        for uri in ["h/", "h?x", "ws://h", "ws://h/?x", "ws://h/p", "ws+unix:///x"] {
+            let mut endpoint = Endpoint::parse(uri).unwrap();
+            let before = endpoint.clone();
+            assert!(!endpoint.try_ws() && endpoint == before, "{uri}");
         }
     }
 

@@ -26,7 +26,7 @@ pub static DIALECT: Dialect = Dialect {
     port: 8060,
     path: "/ws",
     stale_default: Some(Duration::from_secs(120)),
-    kinds: &["sample", "alert", "notice", "answer", "error"],
+    kinds: &["sample", "users", "alert", "notice", "answer", "error"],
     handlers: &[
         ("welcome", Handler::Tree(welcome)),
         ("config", Handler::Text(config::config)),
