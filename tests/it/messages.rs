@@ -23,7 +23,7 @@ fn lines_of(messages: &[&str]) -> (Vec<Value>, Value) {
 fn text_that_is_not_json_is_written_as_text_and_counted_as_undecoded_alone() {
     let messages = ["no JSON", "", "{} x", "{\"type\":", "{'a': 1}"];
     let server = sending(messages.map(str::to_owned).into_iter().chain([sample(1.0)]));
-    let finished = watched(&server, "-n 2 -s -f jsonl");
+    let finished = watched(&server, "-n 1 -s -f jsonl");
     assert_eq!(finished.code, Some(0), "{finished:?}");
     let lines = json_lines(&finished.stdout);
     let texts: Vec<_> = lines.iter().filter_map(|line| line["text"].as_str()).collect();

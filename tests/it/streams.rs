@@ -181,8 +181,9 @@ fn waiting_for_a_slow_reader_loses_nothing() {
     const MESSAGES: usize = 5000;
     let server = sending((0..MESSAGES).map(|n| format!(r#"{{"type": "n", "n": {n}, "data": "{}"}}"#, "x".repeat(500))));
     let (mut reader, writer) = std::io::pipe().unwrap();
-    let run =
-        Run::start(command(&server, &format!("-q -n {MESSAGES} -f jsonl --queue 10K --when-full wait")).stdout(writer));
+    let run = Run::start(
+        command(&server, &format!("-q -n {MESSAGES} -f jsonl --queue 10K --when-full wait --only n")).stdout(writer),
+    );
     let mut text = String::new();
     let mut piece = vec![0; 60_000];
     loop {
