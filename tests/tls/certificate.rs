@@ -11,7 +11,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
-use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
+use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, SubjectAlternativeName};
 use openssl::x509::{X509, X509Name};
 
 const DAY: i64 = 86_400;
@@ -38,13 +38,22 @@ pub struct CertificateSpec<'a> {
     /// First and last day, counted from now.
     pub valid: (i64, i64),
     pub is_authority: bool,
+    /// Issued for clients and not for servers.
+    pub is_for_clients: bool,
     /// `None` for a self-signed certificate.
     pub issuer: Option<&'a Issued>,
 }
 
 impl Default for CertificateSpec<'_> {
     fn default() -> Self {
-        CertificateSpec { common_name: "Server", names: &[], valid: (-1, 1), is_authority: false, issuer: None }
+        CertificateSpec {
+            common_name: "Server",
+            names: &[],
+            valid: (-1, 1),
+            is_authority: false,
+            is_for_clients: false,
+            issuer: None,
+        }
     }
 }
 
@@ -63,6 +72,9 @@ impl CertificateSpec<'_> {
         cert.set_pubkey(&key).unwrap();
         if self.is_authority {
             cert.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+        }
+        if self.is_for_clients {
+            cert.append_extension(ExtendedKeyUsage::new().client_auth().build().unwrap()).unwrap();
         }
         if !self.names.is_empty() {
             let names = alternative_names(self.names).build(&cert.x509v3_context(None, None)).unwrap();

@@ -56,8 +56,6 @@ fn a_key_that_cannot_be_used_is_named_with_the_command_that_converts_it() {
     let encrypted = issued.key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_128_cbc(), b"x").unwrap();
     let old_encrypted = rsa.rsa().unwrap().private_key_to_pem_passphrase(Cipher::aes_128_cbc(), b"x").unwrap();
     for (name, key, words) in [
-        ("ec.key", issued.key.ec_key().unwrap().private_key_to_pem().unwrap(), ["not PKCS#8", "openssl pkcs8 -topk8"]),
-        ("rsa.key", rsa.rsa().unwrap().private_key_to_pem().unwrap(), ["not PKCS#8", "openssl pkcs8 -topk8"]),
         ("encrypted.key", encrypted, ["encrypted", "openssl pkcs8 -topk8 -nocrypt"]),
         ("old-encrypted.key", old_encrypted, ["encrypted", "openssl pkcs8 -topk8 -nocrypt"]),
         ("none.key", b"hello".to_vec(), ["no PEM key", "openssl pkcs8"]),
@@ -81,7 +79,7 @@ fn a_key_that_cannot_be_used_is_named_with_the_command_that_converts_it() {
 fn the_command_in_the_error_converts_the_key() {
     let issued = CertificateSpec::default().issue();
     let cert = certificate::file("convert-cert.pem", issued.cert_pem());
-    let old = certificate::file("convert-old.key", issued.key.ec_key().unwrap().private_key_to_pem().unwrap());
+    let old = certificate::file("convert-old.key", issued.key.private_key_to_der().unwrap());
     let new = certificate::file("convert-new.key", "");
     let text = why(&with_key(&cert, Some(old)));
     let command = text.split('`').nth(1).unwrap().replace("NEW", new.to_str().unwrap());
@@ -89,6 +87,19 @@ fn the_command_in_the_error_converts_the_key() {
     let Ok(status) = std::process::Command::new(words.next().unwrap()).args(words).status() else { return };
     assert!(status.success(), "{command}");
     Connector::build(&with_key(&cert, Some(new))).unwrap();
+}
+
+#[test]
+fn a_key_in_the_older_format_is_read() {
+    let issued = CertificateSpec::default().issue();
+    let key = String::from_utf8(issued.key.ec_key().unwrap().private_key_to_pem().unwrap()).unwrap();
+    let parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+    let cert = certificate::file("older-cert.pem", issued.cert_pem());
+    for text in [key.clone(), format!("{parameters}{key}"), format!("a comment\n{key}")] {
+        Connector::build(&with_key(&cert, Some(certificate::file("older.key", text)))).unwrap();
+    }
+    let both = certificate::file("older-both.pem", issued.cert_pem() + &key);
+    Connector::build(&with_key(&both, None)).unwrap();
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Non-blocking TLS against a server in memory, with certificates made here.
 
+mod anchors;
 mod certificate;
 mod config;
 mod errors;

@@ -46,6 +46,11 @@ impl Server {
         self.stream.ssl().servername(openssl::ssl::NameType::HOST_NAME)
     }
 
+    /// Returns true if the client has presented a certificate.
+    pub fn has_client_certificate(&self) -> bool {
+        self.stream.ssl().peer_certificate().is_some()
+    }
+
     pub fn close(&mut self) {
         let _best_effort = self.stream.shutdown();
     }

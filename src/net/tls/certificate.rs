@@ -1,4 +1,4 @@
-//! Reads subject and expiry of a certificate, which native-tls does not offer.
+//! Reads subject and expiry of a certificate.
 //!
 //! It reads as much of DER as X.509 (RFC 5280 section 4.1) needs to get there, and checks nothing else: OpenSSL has
 //! accepted the certificate.

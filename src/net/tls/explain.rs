@@ -1,12 +1,12 @@
 //! Explains TLS errors in one line that names the way out.
 //!
-//! native-tls exposes only OpenSSL's text: `error:0A000086:SSL routines:FUNCTION:REASON:FILE:LINE:`, with the result of
-//! the verification in parentheses at the end. Older releases of OpenSSL write it with a capital letter, and
-//! `sslv3 alert …` instead of `ssl/tls alert …`.
+//! OpenSSL's reasons are read from its text, `error:0A000086:SSL routines:FUNCTION:REASON:FILE:LINE:`. Older releases
+//! write `sslv3 alert …` instead of `ssl/tls alert …`, and results of the verification with a capital letter.
 
-use std::error::Error;
-use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use openssl::ssl;
+use openssl::x509::X509VerifyResult;
 
 use super::{TlsError, TlsErrorKind};
 use crate::model::error::reason;
@@ -80,7 +80,8 @@ impl HandshakeBytes {
 
 /// Explains a failed handshake. `wall` appears in the text if a date of the certificate is wrong.
 pub fn handshake_error(
-    error: &native_tls::Error,
+    error: &ssl::Error,
+    verified: X509VerifyResult,
     name: &str,
     side: LocalSide,
     received: HandshakeBytes,
@@ -88,13 +89,12 @@ pub fn handshake_error(
 ) -> TlsError {
     let text = error.to_string();
     if text.contains("certificate verify failed") {
-        let result = text.rsplit_once(" (").map_or("", |(_, result)| result.trim_end_matches(')'));
-        return verification_error(&result.to_lowercase(), name, side, wall);
+        return verification_error(&verified.error_string().to_lowercase(), name, side, wall);
     }
     if received.is_foreign() {
         return retriable(not_tls(&received.start[..received.len]));
     }
-    if let Some(error) = error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
+    if let Some(error) = error.io_error() {
         return retriable(format!("TLS handshake: {}", reason(error)));
     }
     if ["dh key too small", "modulus too small"].iter().any(|reason| text.contains(reason)) {
@@ -146,8 +146,7 @@ fn verification_error(result: &str, name: &str, side: LocalSide, wall: SystemTim
     TlsError { text, kind }
 }
 
-/// Explains that no trusted authority has issued the certificate. OpenSSL's flag by which any certificate in `--ca-file`
-/// would do, X509_V_FLAG_PARTIAL_CHAIN, cannot be set through native-tls.
+/// Explains that no trusted authority has issued the certificate.
 fn unknown_issuer(result: &str, side: LocalSide) -> String {
     if side.lacks_roots {
         return "no certificates of authorities were found on this machine, so none of a server can be checked: install \
@@ -156,7 +155,7 @@ fn unknown_issuer(result: &str, side: LocalSide) -> String {
     }
     let issuer = if result.contains("chain") { "authority" } else { "issuer" };
     let way_out = if side.has_ca_file {
-        "--ca-file must hold the root certificate of its authority, an intermediate or the server's own is not enough"
+        "--ca-file must hold the certificate of its authority, of the intermediate that issued it, or its own"
     } else {
         "give the root certificate of its authority with --ca-file"
     };
@@ -269,8 +268,8 @@ mod tests {
         let unable = "unable to get local issuer certificate";
         for (result, side, word) in [
             (unable, BARE, "give the root certificate of its authority with --ca-file, or let the server"),
-            (unable, LocalSide { has_ca_file: true, ..BARE }, "--ca-file must hold the root certificate"),
-            ("unable to get issuer certificate", LocalSide { has_ca_file: true, ..BARE }, "an intermediate"),
+            (unable, LocalSide { has_ca_file: true, ..BARE }, "--ca-file must hold the certificate of its authority"),
+            ("unable to get issuer certificate", LocalSide { has_ca_file: true, ..BARE }, "the intermediate that issued it"),
             (
                 unable,
                 LocalSide { lacks_roots: true, ..BARE },

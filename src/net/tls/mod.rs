@@ -42,7 +42,7 @@ pub struct TlsSettings {
     pub ca_file: Option<PathBuf>,
     /// The client certificate in PEM, followed by its intermediate certificates.
     pub cert: Option<PathBuf>,
-    /// Its key in PEM and PKCS#8; `None` if it is in the same file.
+    /// Its key in PEM, without a passphrase; `None` if it is in the same file.
     pub key: Option<PathBuf>,
     /// Accepts any certificate: neither issuer nor name nor dates are checked.
     pub insecure: bool,

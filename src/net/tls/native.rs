@@ -1,22 +1,31 @@
-//! TLS by native-tls, which is OpenSSL on Linux.
+//! TLS by OpenSSL.
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use native_tls::{HandshakeError, MidHandshakeTlsStream, Protocol, TlsConnector};
+use openssl::error::ErrorStack;
+use openssl::ssl::{
+    HandshakeError, MidHandshakeSslStream, SslConnector, SslMethod, SslStream, SslVerifyMode, SslVersion,
+};
+use openssl::x509::X509;
+use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::verify::X509VerifyFlags;
 
 use super::certificate::subject_and_expiry;
 use super::explain::{self, HandshakeBytes, LocalSide};
-use super::{Progress, TlsError, TlsErrorKind, TlsSettings, pem};
+use super::pem::{self, Identity};
+use super::{Progress, TlsError, TlsErrorKind, TlsSettings};
 use crate::proto::dns::message::is_name;
 use crate::proto::uri::authority::check_host;
 
 /// Begins handshakes. Cheap to clone.
 #[derive(Clone)]
 pub struct Connector {
-    context: TlsConnector,
+    context: SslConnector,
+    insecure: bool,
     name: Option<Arc<str>>,
     side: LocalSide,
 }
@@ -30,13 +39,13 @@ pub struct Handshake<S> {
 }
 
 enum HandshakeStep<S> {
-    Start(TlsConnector, RecordingStream<S>),
-    Mid(MidHandshakeTlsStream<RecordingStream<S>>),
+    Start(Connector, RecordingStream<S>),
+    Mid(MidHandshakeSslStream<RecordingStream<S>>),
 }
 
 /// A stream inside TLS. Drop it after any error but "would block".
 pub struct TlsStream<S> {
-    stream: native_tls::TlsStream<RecordingStream<S>>,
+    stream: SslStream<RecordingStream<S>>,
     name: Arc<str>,
     side: LocalSide,
 }
@@ -47,29 +56,16 @@ impl Connector {
     /// # Errors
     /// Names the option and the file that is wrong, and the way out.
     pub fn build(settings: &TlsSettings) -> Result<Self, String> {
-        let mut builder = TlsConnector::builder();
-        builder
-            .min_protocol_version(Some(Protocol::Tlsv12))
-            .danger_accept_invalid_certs(settings.insecure)
-            .danger_accept_invalid_hostnames(settings.insecure);
-        if let Some(path) = &settings.ca_file {
-            builder.disable_built_in_roots(true);
-            for certificate in pem::certificates(settings, path)? {
-                builder.add_root_certificate(certificate);
-            }
-        }
+        let roots = settings.ca_file.as_deref().map(|path| pem::certificates(settings, path)).transpose()?;
         let identity = pem::identity(settings)?;
         let side = LocalSide {
             has_cert: identity.is_some(),
-            has_ca_file: settings.ca_file.is_some(),
-            lacks_roots: settings.ca_file.is_none() && !has_system_roots(),
+            has_ca_file: roots.is_some(),
+            lacks_roots: roots.is_none() && !has_system_roots(),
         };
-        if let Some(identity) = identity {
-            builder.identity(identity);
-        }
         let name = settings.name.as_deref().map(check_tls_name).transpose()?;
-        let context = builder.build().map_err(|error| pem::build_error(settings, &error))?;
-        Ok(Connector { context, name, side })
+        let context = build_context(roots, identity).map_err(|error| pem::build_error(settings, &error))?;
+        Ok(Connector { context, insecure: settings.insecure, name, side })
     }
 
     /// Begins a handshake with a host over a connected stream. Sends nothing until it is advanced.
@@ -77,11 +73,52 @@ impl Connector {
         let received = Arc::new(Mutex::new(HandshakeBytes::default()));
         let stream = RecordingStream { stream, received: received.clone() };
         let name = self.name.clone().unwrap_or_else(|| certificate_name(host).into());
-        Handshake { step: HandshakeStep::Start(self.context.clone(), stream), name, side: self.side, received }
+        Handshake { step: HandshakeStep::Start(self.clone(), stream), name, side: self.side, received }
+    }
+
+    fn connect<S: Read + Write>(&self, name: &str, stream: S) -> Result<SslStream<S>, HandshakeError<S>> {
+        let mut configuration = self.context.configure()?.verify_hostname(!self.insecure);
+        if self.insecure {
+            configuration.set_verify(SslVerifyMode::NONE);
+        }
+        configuration.connect(name, stream)
     }
 }
 
-/// Returns true if there are certificates where native-tls looks for those of the system.
+/// Builds what connections share. With `roots` the system's certificates are not trusted, and each of them is a trust
+/// anchor, as for curl: an intermediate or a server's own certificate too.
+fn build_context(roots: Option<Vec<X509>>, identity: Option<Identity>) -> Result<SslConnector, ErrorStack> {
+    let mut builder = SslConnector::builder(SslMethod::tls_client())?;
+    builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
+    if let Some(roots) = roots {
+        let mut store = X509StoreBuilder::new()?;
+        store.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
+        for certificate in roots {
+            store.add_cert(certificate)?;
+        }
+        builder.set_cert_store(store.build());
+    } else {
+        let openssl_probe::ProbeResult { cert_file, cert_dir } = openssl_probe::probe();
+        // A path that is not UTF-8 would panic. One that cannot be loaded may still be made up for by another.
+        let utf8 = |path: &PathBuf| path.to_str().is_some();
+        if let Some(path) = cert_file.filter(utf8) {
+            let _best_effort = builder.load_verify_locations(Some(&path), None);
+        }
+        for path in cert_dir.into_iter().filter(utf8) {
+            let _best_effort = builder.load_verify_locations(None, Some(&path));
+        }
+    }
+    if let Some(Identity { key, certificate, chain }) = identity {
+        builder.set_certificate(&certificate)?;
+        builder.set_private_key(&key)?;
+        for certificate in chain {
+            builder.add_extra_chain_cert(certificate)?;
+        }
+    }
+    Ok(builder.build())
+}
+
+/// Returns true if there are certificates where those of the system are looked for.
 fn has_system_roots() -> bool {
     let openssl_probe::ProbeResult { cert_file, cert_dir } = openssl_probe::probe();
     let has_entries = |path| std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
@@ -133,7 +170,7 @@ impl<S: Read + Write> Handshake<S> {
                 let text = format!("no certificate can be for the name {:?}", &*name);
                 return Err(TlsError { text, kind: TlsErrorKind::Final });
             }
-            HandshakeStep::Start(context, stream) => context.connect(&name, stream),
+            HandshakeStep::Start(connector, stream) => connector.connect(&name, stream),
             HandshakeStep::Mid(mid) => mid.handshake(),
         };
         match result {
@@ -141,9 +178,11 @@ impl<S: Read + Write> Handshake<S> {
             Err(HandshakeError::WouldBlock(mid)) => {
                 Ok(Progress::Waiting(Handshake { step: HandshakeStep::Mid(mid), name, side, received }))
             }
-            Err(HandshakeError::Failure(error)) => {
-                Err(explain::handshake_error(&error, &name, side, copy_of(&received), wall))
+            Err(HandshakeError::Failure(failed)) => {
+                let verified = failed.ssl().verify_result();
+                Err(explain::handshake_error(failed.error(), verified, &name, side, copy_of(&received), wall))
             }
+            Err(HandshakeError::SetupFailure(error)) => Err(explain::session_error(&error.to_string(), &name, side)),
         }
     }
 }
@@ -152,7 +191,7 @@ impl<S: Read + Write> TlsStream<S> {
     /// Describes the session: version, subject and expiry of the server's certificate, as far as they can be read.
     pub fn describe(&self) -> String {
         let version = copy_of(&self.stream.get_ref().received).version().unwrap_or("TLS");
-        let der = self.stream.peer_certificate().ok().flatten().and_then(|certificate| certificate.to_der().ok());
+        let der = self.stream.ssl().peer_certificate().and_then(|certificate| certificate.to_der().ok());
         match der.as_deref().and_then(subject_and_expiry) {
             Some((subject, expiry)) => format!("{version}, certificate of {subject:?} until {expiry}"),
             None => format!("{version}, no readable certificate"),

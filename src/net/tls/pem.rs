@@ -1,8 +1,10 @@
-//! Reads certificates and keys from PEM files. Errors name the command that converts formats native-tls cannot read.
+//! Reads certificates and keys from PEM files. Errors name the command that converts other formats.
 
 use std::path::Path;
 
-use native_tls::{Certificate, Identity};
+use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::X509;
 
 use super::{MAX_FILE, TlsSettings};
 use crate::model::error::reason;
@@ -10,13 +12,19 @@ use crate::model::text::escape;
 use crate::net::file;
 
 const BEGIN_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
-const BEGIN_KEY: &str = "-----BEGIN PRIVATE KEY-----";
+
+/// A client certificate, its key, and its intermediate certificates.
+pub struct Identity {
+    pub key: PKey<Private>,
+    pub certificate: X509,
+    pub chain: Vec<X509>,
+}
 
 /// Reads all certificates of `--ca-file`, which is `path`.
-pub fn certificates(settings: &TlsSettings, path: &Path) -> Result<Vec<Certificate>, String> {
+pub fn certificates(settings: &TlsSettings, path: &Path) -> Result<Vec<X509>, String> {
     let text = read(settings, "--ca-file", path)?;
     require_certificate("--ca-file", path, &text)?;
-    let bundle = Certificate::stack_from_pem(text.as_bytes());
+    let bundle = X509::stack_from_pem(text.as_bytes());
     bundle.map_err(|_| malformed("--ca-file", path, "certificate")).and_then(|bundle| {
         if bundle.is_empty() { Err(malformed("--ca-file", path, "certificate")) } else { Ok(bundle) }
     })
@@ -33,17 +41,19 @@ pub fn identity(settings: &TlsSettings) -> Result<Option<Identity>, String> {
     let cert = read(settings, "--cert", cert_path)?;
     require_certificate("--cert", cert_path, &cert)?;
     let key = read(settings, key_option, key_path)?;
-    let key = private_key(&key).map_err(|error| key_error(error, settings.key.is_some(), key_path))?;
-    // from_pkcs8 does not say which of both is malformed.
-    if Certificate::stack_from_pem(cert.as_bytes()).is_err() {
+    check_key(&key).map_err(|error| key_error(error, settings.key.is_some(), key_path))?;
+    let mut chain = X509::stack_from_pem(cert.as_bytes()).unwrap_or_default();
+    if chain.is_empty() {
         return Err(malformed("--cert", cert_path, "certificate"));
     }
-    let identity = Identity::from_pkcs8(cert.as_bytes(), key.as_bytes());
-    identity.map(Some).map_err(|_| malformed(key_option, key_path, "key"))
+    // With a passphrase, even an empty one, OpenSSL asks for none on the terminal.
+    let key = PKey::private_key_from_pem_passphrase(key.as_bytes(), b"");
+    let key = key.map_err(|_| malformed(key_option, key_path, "key"))?;
+    Ok(Some(Identity { key, certificate: chain.remove(0), chain }))
 }
 
 /// Explains why a connector cannot be built from readable files: key and certificate may not belong together.
-pub fn build_error(settings: &TlsSettings, error: &native_tls::Error) -> String {
+pub fn build_error(settings: &TlsSettings, error: &ErrorStack) -> String {
     let error = error.to_string();
     match (&settings.cert, error.contains("key values mismatch") || error.contains("key type mismatch")) {
         (Some(cert), true) => {
@@ -77,24 +87,19 @@ fn require_certificate(option: &str, path: &Path, text: &str) -> Result<(), Stri
     Err(format!("{option} {file}: no PEM certificate in it: try `openssl x509 -inform DER -in {file} -out NEW`"))
 }
 
-/// The reason why a file has no key that native-tls can read.
+/// The reason why a file has no usable key.
 #[derive(Debug, PartialEq, Eq)]
 enum KeyError {
     Encrypted,
-    /// RSA or EC in the format of OpenSSL before PKCS#8.
-    Traditional,
     Missing,
 }
 
-/// Returns the text from the key on: native-tls reads no key with other text before it.
-fn private_key(text: &str) -> Result<&str, KeyError> {
-    if let Some(at) = text.find(BEGIN_KEY) {
-        return Ok(&text[at..]);
-    }
+/// Checks that there is a key in PEM that needs no passphrase.
+fn check_key(text: &str) -> Result<(), KeyError> {
     if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED") {
         return Err(KeyError::Encrypted);
     }
-    Err(if text.contains(" PRIVATE KEY-----") { KeyError::Traditional } else { KeyError::Missing })
+    if text.contains(" PRIVATE KEY-----") { Ok(()) } else { Err(KeyError::Missing) }
 }
 
 fn key_error(error: KeyError, has_own_file: bool, path: &Path) -> String {
@@ -103,7 +108,6 @@ fn key_error(error: KeyError, has_own_file: bool, path: &Path) -> String {
     let option = if has_own_file { "--key" } else { "--cert" };
     match error {
         KeyError::Encrypted => format!("{option} {file}: the key is encrypted: decrypt it with {convert}"),
-        KeyError::Traditional => format!("{option} {file}: the key is not PKCS#8: convert it with {convert}"),
         KeyError::Missing if has_own_file => format!("--key {file}: no PEM key in it: try {convert}"),
         KeyError::Missing => format!("--cert {file}: no PEM key in it: name the file of the key with --key"),
     }
@@ -126,17 +130,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_found_anywhere_in_a_file_and_other_formats_are_recognised() {
+    fn a_key_is_found_anywhere_in_a_file_and_an_encrypted_one_is_recognised() {
         for (text, expected) in [
-            ("comment\n-----BEGIN PRIVATE KEY-----\nx", Ok("-----BEGIN PRIVATE KEY-----\nx")),
-            ("-----BEGIN RSA PRIVATE KEY-----\nx", Err(KeyError::Traditional)),
-            ("-----BEGIN EC PARAMETERS-----\n-----BEGIN EC PRIVATE KEY-----\nx", Err(KeyError::Traditional)),
+            ("comment\n-----BEGIN PRIVATE KEY-----\nx", Ok(())),
+            ("-----BEGIN RSA PRIVATE KEY-----\nx", Ok(())),
+            ("-----BEGIN EC PARAMETERS-----\n-----BEGIN EC PRIVATE KEY-----\nx", Ok(())),
             ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nx", Err(KeyError::Encrypted)),
             ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nx", Err(KeyError::Encrypted)),
             ("-----BEGIN CERTIFICATE-----\nx", Err(KeyError::Missing)),
             ("", Err(KeyError::Missing)),
         ] {
-            assert_eq!(private_key(text), expected, "{text}");
+            assert_eq!(check_key(text), expected, "{text}");
         }
     }
 }
