@@ -269,7 +269,11 @@ mod tests {
         for (result, side, word) in [
             (unable, BARE, "give the root certificate of its authority with --ca-file, or let the server"),
             (unable, LocalSide { has_ca_file: true, ..BARE }, "--ca-file must hold the certificate of its authority"),
-            ("unable to get issuer certificate", LocalSide { has_ca_file: true, ..BARE }, "the intermediate that issued it"),
+            (
+                "unable to get issuer certificate",
+                LocalSide { has_ca_file: true, ..BARE },
+                "the intermediate that issued it",
+            ),
             (
                 unable,
                 LocalSide { lacks_roots: true, ..BARE },
