@@ -168,7 +168,7 @@
 //! Thresholds over a fleet. A change of a level is an event like a server's own alerts, which any format can write:
 //!
 //! ```
-//! use wsmon::{Board, Level, Message, Monitor, Raw, Rules, Server, Style, Thresholds};
+//! use wsmon::{Board, Level, Message, Monitor, Raw, Rules, Server, ServerId, Style, Thresholds};
 //!
 //! let (web, db) = ("ws://10.0.0.2:8765", "ws://10.0.0.3:8765");
 //! # let (web, db) = (&*doc::serve(3), &*doc::serve(1));
@@ -198,7 +198,7 @@
 //!         let mut lines = String::new();
 //!         let message = Message {
 //!             server: &change.server,
-//!             id: change.id.unwrap_or(usize::MAX),
+//!             id: change.id.unwrap_or(ServerId::NONE),
 //!             received_at: monitor.now().wall,
 //!             received_mono: monitor.now().mono,
 //!             dialect: "generic",
@@ -286,6 +286,7 @@ pub use model::event::{
 };
 pub use model::metric::{METRICS, Metric, MetricRow, Section, TEXTS, Text, TextRow, Unit};
 pub use model::sample::Sample;
+pub use model::server_id::ServerId;
 pub use model::stats::{PastError, Saved, Statistics, Summary};
 pub use model::text::escape;
 pub use model::time::Now;

@@ -87,7 +87,7 @@ impl RunOutcome {
 
 /// Returns true if a server ended its only connection with a Close frame of 1000 or 1001.
 pub fn is_clean(monitor: &Monitor, no_reconnect: bool) -> bool {
-    no_reconnect && (0..monitor.len()).any(|id| monitor.last_disconnect(id).is_some_and(Disconnect::is_clean))
+    no_reconnect && monitor.ids().any(|id| monitor.last_disconnect(id).is_some_and(Disconnect::is_clean))
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ mod tests {
         let received_at = SystemTime::UNIX_EPOCH;
         let message = Message {
             server: &server,
-            id: 0,
+            id: wsmon::ServerId::NONE,
             received_at,
             received_mono: Instant::now(),
             dialect: "generic",

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use wsmon::{
-    Board, Change, ClientState, Event, LevelChange, Message, Monitor, Now, Quantity, Raw, Rules, Sample, Thresholds,
-    push_exposition,
+    Board, Change, ClientState, Event, LevelChange, Message, Monitor, Now, Quantity, Raw, Rules, Sample, ServerId,
+    Thresholds, push_exposition,
 };
 
 use super::plan::Plan;
@@ -20,8 +20,8 @@ pub struct Fleet {
     checked: Vec<CheckedServer>,
     /// The values that a sample must carry to count in a check.
     required: Vec<Quantity>,
-    /// Answered pings that the board knows of, by server. Empty if no rule is about pings.
-    pings: Vec<u64>,
+    /// Answered pings that the board knows of, by the index of the server; `None` if no rule is about pings.
+    pings: Option<Vec<u64>>,
     /// True if a message came since the last exposition.
     changed: bool,
 }
@@ -42,19 +42,37 @@ impl Fleet {
         if !plan.check && plan.textfile.is_none() && thresholds.is_empty() {
             return None;
         }
-        let mut board = Board::default();
-        for id in 0..monitor.len() {
-            board.add(id, monitor.label(id));
-        }
         let needs_pings = thresholds.iter().any(|threshold| threshold.subject.quantity == Quantity::Ping);
-        Some(Box::new(Fleet {
-            board,
+        let mut fleet = Box::new(Fleet {
+            board: Board::default(),
             rules: (!plan.check).then(|| Rules::new(plan.thresholds.clone())),
             checked: vec![CheckedServer::default(); if plan.check { monitor.len() } else { 0 }],
             required: required(&plan.thresholds),
-            pings: vec![0; if needs_pings { monitor.len() } else { 0 }],
+            pings: needs_pings.then(Vec::new),
             changed: false,
-        }))
+        });
+        monitor.ids().for_each(|id| fleet.add(id, monitor.label(id)));
+        Some(fleet)
+    }
+
+    /// Makes a row for a server that was added to the monitor. Not for a check, whose servers stay.
+    pub fn add(&mut self, id: ServerId, label: &str) {
+        self.board.add(id, label);
+        if let Some(pings) = self.pings.as_mut().filter(|pings| pings.len() <= id.index()) {
+            pings.resize(id.index() + 1, 0);
+        }
+    }
+
+    /// Removes the row of a server that was removed from the monitor, and with it its levels.
+    pub fn remove(&mut self, id: ServerId) {
+        self.board.remove(id);
+        if let Some(rules) = &mut self.rules {
+            rules.remove_server(id);
+        }
+        if let Some(known) = self.pings.as_mut().and_then(|pings| pings.get_mut(id.index())) {
+            *known = 0;
+        }
+        self.changed = true;
     }
 
     /// Updates the board with a message that is shown at this time. Returns the changes of levels; in a check there are
@@ -67,7 +85,7 @@ impl Fleet {
 
     /// Returns true if a message, which the board knows already, counts in a check.
     pub fn counts(&mut self, message: &Message<'_>) -> bool {
-        let Some(checked) = self.checked.get_mut(message.id) else { return false };
+        let Some(checked) = self.checked.get_mut(message.id.index()) else { return false };
         let is_understood = |event: &Event<'_>| event.is_content() && !matches!(event, Event::Unknown(_));
         checked.has_content |= message.events.iter().any(is_understood);
         let is_measured = |event: &Event<'_>| match event {
@@ -78,32 +96,35 @@ impl Fleet {
     }
 
     /// Marks the server as judged if all required values are known.
-    fn judge(&mut self, id: usize, now: Instant) -> bool {
+    fn judge(&mut self, id: ServerId, now: Instant) -> bool {
         let Some(row) = self.board.get(id) else { return false };
         let is_process_count = |quantity: &Quantity| matches!(quantity, Quantity::Failed | Quantity::Running);
         let has_sample = row.sample_at().is_some() || self.required.iter().any(is_process_count);
         let is_complete = has_sample && self.required.iter().all(|&quantity| row.value(quantity, now).is_some());
-        if is_complete && let Some(checked) = self.checked.get_mut(id) {
+        if is_complete && let Some(checked) = self.checked.get_mut(id.index()) {
             checked.judged_at = Some(now);
         }
         is_complete
     }
 
     /// Reads the latest round trips. Returns the servers of a check that only waited for them.
-    pub fn read_pings(&mut self, monitor: &Monitor) -> Vec<usize> {
+    pub fn read_pings(&mut self, monitor: &Monitor) -> Vec<ServerId> {
         let mut complete = Vec::new();
-        for id in 0..self.pings.len() {
+        let Some(known) = &mut self.pings else { return complete };
+        for id in monitor.ids() {
             let pings = monitor.pings(id);
-            if std::mem::replace(&mut self.pings[id], pings.samples) == pings.samples {
+            let before = known.get_mut(id.index()).map(|known| std::mem::replace(known, pings.samples));
+            if before.is_none_or(|before| before == pings.samples) {
                 continue;
             }
             let is_first =
                 self.board.get(id).is_some_and(|row| row.value(Quantity::Ping, monitor.now().mono).is_none());
             self.board.set_ping(id, std::time::Duration::from_secs_f64(pings.last / 1000.0));
-            if is_first && !self.checked.is_empty() && self.judge(id, monitor.now().mono) {
+            if is_first && !self.checked.is_empty() {
                 complete.push(id);
             }
         }
+        complete.retain(|&id| self.judge(id, monitor.now().mono));
         complete
     }
 
@@ -118,8 +139,8 @@ impl Fleet {
     }
 
     /// Returns the progress of a check of a server.
-    pub fn checked(&self, id: usize) -> CheckedServer {
-        self.checked.get(id).cloned().unwrap_or_default()
+    pub fn checked(&self, id: ServerId) -> CheckedServer {
+        self.checked.get(id.index()).cloned().unwrap_or_default()
     }
 
     /// Returns true if something has changed since the last exposition.
@@ -135,7 +156,7 @@ impl Fleet {
     /// Returns the board in Prometheus' text format.
     pub fn exposition(&mut self, monitor: &Monitor) -> String {
         self.changed = false;
-        for id in 0..monitor.len() {
+        for id in monitor.ids() {
             self.board.set_dialect(id, monitor.dialect(id));
         }
         let mut text = String::new();
@@ -156,7 +177,7 @@ impl Fleet {
 
 /// The sample and the list of processes of a message, kept for later.
 pub struct MessageCopy {
-    id: usize,
+    id: ServerId,
     server: Arc<str>,
     received_at: Now,
     events: Vec<Event<'static>>,
@@ -187,7 +208,7 @@ fn copy(event: &Event<'_>) -> Option<Event<'static>> {
 }
 
 /// Returns a message of the client itself.
-pub fn own_message<'a>(id: usize, server: &'a Arc<str>, at: Now, events: &'a [Event<'a>]) -> Message<'a> {
+pub fn own_message<'a>(id: ServerId, server: &'a Arc<str>, at: Now, events: &'a [Event<'a>]) -> Message<'a> {
     Message {
         server,
         id,

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use wsmon::{ClientState, Monitor};
+use wsmon::{ClientState, Monitor, ServerId};
 
 use super::Failure;
 use super::plan::Plan;
@@ -23,12 +23,12 @@ pub fn run(mut plan: Box<Plan>) -> Result<u8, Failure> {
     setup::add_servers(&mut monitor, &plan)?;
     let give_up_at = monitor.clock().mono + WITHIN;
     let close_at = give_up_at - FOR_CLOSING;
-    while monitor.clock().mono < close_at && (0..monitor.len()).any(|id| is_open(&monitor, id)) {
+    while monitor.clock().mono < close_at && monitor.ids().any(|id| is_open(&monitor, id)) {
         turn(&mut monitor, close_at)?;
     }
     let width = plan.uris.iter().map(String::len).max().unwrap_or_default();
     let (mut lines, mut any) = (String::new(), false);
-    for (id, uri) in plan.uris.iter().enumerate() {
+    for (id, uri) in monitor.ids().zip(&plan.uris) {
         let (text, found) = outcome(&monitor, id, &host, uri);
         lines.push_str(&format!("{uri:width$}  {text}\n"));
         any |= found;
@@ -49,7 +49,7 @@ pub fn run(mut plan: Box<Plan>) -> Result<u8, Failure> {
 }
 
 /// Returns true while a try may come to something: it has not failed, and the server is not recognised.
-fn is_open(monitor: &Monitor, id: usize) -> bool {
+fn is_open(monitor: &Monitor, id: ServerId) -> bool {
     monitor.dialect(id) == "auto" && monitor.state(id) != ClientState::Error
 }
 
@@ -59,7 +59,7 @@ fn turn(monitor: &mut Monitor, until: Instant) -> Result<(), Failure> {
 }
 
 /// Returns what came of a try, and true if there is a server.
-fn outcome(monitor: &Monitor, id: usize, host: &str, uri: &str) -> (String, bool) {
+fn outcome(monitor: &Monitor, id: ServerId, host: &str, uri: &str) -> (String, bool) {
     let is_usual =
         |dialect: &str| wsmon::usual_places().any(|place| place.0 == dialect && place_uri(host, place) == uri);
     let why = monitor.last_disconnect(id);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use mio::Token;
 use signal_hook::consts::SIGHUP;
-use wsmon::{Monitor, Statistics};
+use wsmon::{Monitor, ServerId, Statistics};
 
 use super::check::{self, Look, Status};
 use super::demo::{self, Demo};
@@ -127,7 +127,8 @@ impl Run {
             count: plan.count,
             count_answers: plan.has_requests,
         };
-        let mut view = View::new(options, data, monitor.len());
+        let mut view = View::new(options, data);
+        monitor.ids().for_each(|id| view.add(id));
         view.data_format = data_format;
         view.fleet = Fleet::new(&plan, &monitor);
         let ends_at = plan.duration.and_then(|duration| monitor.clock().mono.checked_add(duration));
@@ -146,11 +147,8 @@ impl Run {
             self.check_answers()?;
             self.check_filter();
             let stopped_by = self.obey_signals();
-            for id in 0..self.monitor.len() {
-                if self.view.count_reached(id) {
-                    self.monitor.stop_one(id);
-                }
-            }
+            let complete: Vec<_> = self.monitor.ids().filter(|&id| self.view.count_reached(id)).collect();
+            complete.into_iter().for_each(|id| self.monitor.stop_one(id));
             let end = if let Some(signal) = stopped_by {
                 End::Signal(signal)
             } else if self.output.is_closed() && !self.is_useful_without_stdout() {
@@ -270,7 +268,7 @@ impl Run {
     /// Refuses `--count` with `--request` for a server whose dialect has no answers, which would never be done.
     fn check_answers(&self) -> Result<(), Failure> {
         let counts = self.plan.count.is_some() && self.plan.has_requests && !self.plan.check;
-        match (0..self.monitor.len()).find(|&id| counts && self.monitor.has_answers(id) == Some(false)) {
+        match self.monitor.ids().find(|&id| counts && self.monitor.has_answers(id) == Some(false)) {
             Some(id) => {
                 let dialect = self.monitor.dialect(id);
                 let text = format!("--count with --request counts answers, and {dialect} defines none: use --duration");
@@ -282,7 +280,7 @@ impl Run {
 
     /// Warns once of names in `--only` that no server can send, as soon as every dialect is known.
     fn check_filter(&mut self) {
-        let (monitor, ids) = (&self.monitor, 0..self.monitor.len());
+        let (monitor, ids) = (&self.monitor, self.monitor.ids());
         let Some(filter) = self.view.options.filter.as_ref().filter(|_| !self.filter_checked) else { return };
         if ids.clone().any(|id| monitor.can_send(id, "").is_none()) {
             return;
@@ -426,8 +424,8 @@ impl Run {
     }
 
     fn outcome(&self, end: End, clean: bool) -> RunOutcome {
-        let servers = 0..self.monitor.len();
-        let count_of = |is: &dyn Fn(usize) -> bool| servers.clone().filter(|&id| is(id)).count();
+        let servers = self.monitor.ids();
+        let count_of = |is: &dyn Fn(ServerId) -> bool| servers.clone().filter(|&id| is(id)).count();
         let has_delivered = |id| self.monitor.nothing_delivered(id).is_none();
         RunOutcome {
             end,
@@ -453,7 +451,7 @@ impl Run {
             return;
         }
         let level = if why.is_some() { log::Level::Error } else { log::Level::Warn };
-        for id in 0..self.monitor.len() {
+        for id in self.monitor.ids() {
             let label = wsmon::escape(self.monitor.label(id));
             let disconnect = self.monitor.last_disconnect(id);
             match disconnect.filter(|_| self.monitor.state(id) == wsmon::ClientState::Error) {

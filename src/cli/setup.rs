@@ -130,7 +130,7 @@ pub fn style(plan: &Plan, monitor: &Monitor) -> Style {
         color: terminal::colored(plan.color, terminal, env),
         ascii,
         labels,
-        label_width: (0..monitor.len()).map(width).max().filter(|_| labels).unwrap_or_default().min(MAX_LABEL_WIDTH),
+        label_width: monitor.ids().map(width).max().filter(|_| labels).unwrap_or_default().min(MAX_LABEL_WIDTH),
         lists: plan.every.is_some() || plan.has_interval,
         time: plan.time,
     }

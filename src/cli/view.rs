@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use wsmon::{Event, Format, LevelChange, Message, Monitor, Now, Processes, Raw, Style, Template};
+use wsmon::{Event, Format, LevelChange, Message, Monitor, Now, Processes, Raw, ServerId, Style, Template};
 
 use super::file::Appender;
 use crate::cli::filter::Filter;
@@ -81,11 +81,28 @@ struct HeldMessage {
 }
 
 impl View {
-    /// A view of as many servers.
-    pub fn new(options: ViewOptions, data: Option<Appender>, servers: usize) -> Self {
+    /// Creates a view without servers.
+    pub fn new(options: ViewOptions, data: Option<Appender>) -> Self {
         let data_format = wsmon::format("jsonl").unwrap_or(options.format);
-        let servers = (0..servers).map(|_| ServerView::default()).collect();
-        View { options, data, fleet: None, data_format, servers, next_due_at: None, text: String::new() }
+        View { options, data, fleet: None, data_format, servers: Vec::new(), next_due_at: None, text: String::new() }
+    }
+
+    /// Makes room for a server that was added to the monitor.
+    pub fn add(&mut self, id: ServerId) {
+        if id.index() >= self.servers.len() {
+            self.servers.resize_with(id.index() + 1, ServerView::default);
+        }
+    }
+
+    /// Forgets a server that was removed from the monitor: what is held of it is not shown, and its count is not reached.
+    pub fn remove(&mut self, id: ServerId) {
+        if let Some(server) = self.servers.get_mut(id.index()) {
+            *server = ServerView::default();
+        }
+        self.next_due_at = self.next_held_at();
+        if let Some(fleet) = &mut self.fleet {
+            fleet.remove(id);
+        }
     }
 
     /// Shows and saves a message, or holds it. Each text for stdout, one or more whole lines, goes to `print`.
@@ -136,7 +153,7 @@ impl View {
         if !text.is_empty() {
             print(text);
         }
-        servers[message.id].shown += u64::from(counts && (has_answer(&urgent) || !options.count_answers));
+        servers[message.id.index()].shown += u64::from(counts && (has_answer(&urgent) || !options.count_answers));
         self.observe(&Message { events: &urgent, ..*message }, message.received_mono, print);
         if !self.count_reached(message.id) {
             self.hold(&Message { events: &paced, ..*message }, every, print);
@@ -176,7 +193,7 @@ impl View {
 
     fn show_now(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
         let View { options, servers, text, .. } = self;
-        let server = &mut servers[message.id];
+        let server = &mut servers[message.id.index()];
         text.clear();
         let counts = format_message(text, message, options);
         if !text.is_empty() {
@@ -192,7 +209,7 @@ impl View {
     fn observe(&mut self, message: &Message<'_>, at: Instant, print: &mut dyn FnMut(&str)) {
         let Some(fleet) = &mut self.fleet else { return };
         let changes = fleet.update(message, at);
-        self.servers[message.id].shown += u64::from(fleet.counts(message));
+        self.servers[message.id.index()].shown += u64::from(fleet.counts(message));
         self.show_changes(&changes, Now { mono: at, wall: message.received_at }, print);
     }
 
@@ -203,12 +220,12 @@ impl View {
             let View { options, servers, text, .. } = self;
             text.clear();
             let events = [change.event()];
-            let message = own_message(change.id.unwrap_or(usize::MAX), &change.server, now, &events);
+            let message = own_message(change.id.unwrap_or(ServerId::NONE), &change.server, now, &events);
             let counts = format_message(text, &message, options) && !options.count_answers;
             if !text.is_empty() {
                 print(text);
             }
-            let concerned = change.id.map_or(0..servers.len(), |id| id..id + 1);
+            let concerned = change.id.map_or(0..servers.len(), |id| id.index()..id.index() + 1);
             servers[concerned].iter_mut().for_each(|server| server.shown += u64::from(counts));
             self.save(&message, 0);
         }
@@ -217,7 +234,7 @@ impl View {
     /// Does what is due by the clock: shows held messages, and alerts.
     pub fn tick(&mut self, monitor: &Monitor, print: &mut dyn FnMut(&str)) {
         for id in self.fleet.as_mut().map(|fleet| fleet.read_pings(monitor)).unwrap_or_default() {
-            self.servers[id].shown += 1;
+            self.servers[id.index()].shown += 1;
         }
         self.tick_at(monitor.now(), print);
     }
@@ -239,7 +256,7 @@ impl View {
     fn hold(&mut self, message: &Message<'_>, every: Duration, print: &mut dyn FnMut(&str)) {
         let View { options, data, data_format, servers, fleet, .. } = self;
         let received_at = message.received_mono;
-        let pace = servers[message.id].pace(message.events);
+        let pace = servers[message.id.index()].pace(message.events);
         let due_at = pace.shown_at.map_or(received_at, |at| at + every);
         let empty = || HeldMessage {
             text: String::new(),
@@ -297,8 +314,12 @@ impl View {
                 self.observe(&copy.message(), now, print);
             }
         }
+        self.next_due_at = self.next_held_at();
+    }
+
+    fn next_held_at(&self) -> Option<Instant> {
         let held = self.servers.iter().flat_map(|server| [&server.samples.held, &server.process_lists.held]).flatten();
-        self.next_due_at = held.map(|held| held.due_at).min();
+        held.map(|held| held.due_at).min()
     }
 
     /// Returns the time at which `tick` is due.
@@ -308,8 +329,8 @@ impl View {
     }
 
     /// Returns true if as many messages of the server were shown as `--count` asks for.
-    pub fn count_reached(&self, id: usize) -> bool {
-        self.options.count.is_some_and(|count| self.servers[id].shown >= count)
+    pub fn count_reached(&self, id: ServerId) -> bool {
+        self.options.count.is_some_and(|count| self.servers[id.index()].shown >= count)
     }
 
     /// Returns the number of messages written to the saved data; lines about connections are not counted.
@@ -318,8 +339,8 @@ impl View {
     }
 
     /// Returns the messages of the server that counted towards `--count`.
-    pub fn shown(&self, id: usize) -> u64 {
-        self.servers[id].shown
+    pub fn shown(&self, id: ServerId) -> u64 {
+        self.servers[id.index()].shown
     }
 }
 
@@ -404,6 +425,8 @@ mod tests {
     use std::time::SystemTime;
     use wsmon::{LogLine, Notice, Unknown};
 
+    const FIRST: ServerId = ServerId::from_index(0);
+
     fn log(text: &str) -> Event<'_> {
         Event::Log(LogLine { level: "".into(), source: "".into(), text: text.into(), ..LogLine::default() })
     }
@@ -414,7 +437,7 @@ mod tests {
         let (received_at, raw) = (SystemTime::UNIX_EPOCH, Raw::Json("{}"));
         let message = Message {
             server: &server,
-            id: 0,
+            id: FIRST,
             received_at,
             received_mono: Instant::now(),
             dialect: "generic",
@@ -437,7 +460,9 @@ mod tests {
             count,
             count_answers: false,
         };
-        View::new(options, data, 1)
+        let mut view = View::new(options, data);
+        view.add(FIRST);
+        view
     }
 
     #[test]
@@ -448,12 +473,12 @@ mod tests {
         let mut out = String::new();
         let notice = || Event::Notice(Notice { text: "n".into(), greeting: false, ..Notice::default() });
         for events in [&[notice()][..], &[notice(), log("1")], &[], &[log("2")]] {
-            assert!(!view.count_reached(0));
+            assert!(!view.count_reached(FIRST));
             show(&mut view, events, &mut out);
         }
-        assert!(view.count_reached(0));
+        assert!(view.count_reached(FIRST));
         assert_eq!(out, "[LOG] 1970-01-01T00:00:00Z 1\n[LOG] 1970-01-01T00:00:00Z 2\n");
-        assert_eq!(view.shown(0), 2);
+        assert_eq!(view.shown(FIRST), 2);
         let saved = view.data.as_ref().map(|data| data.written().lines);
         assert_eq!(saved, Some(4));
     }
@@ -482,14 +507,14 @@ mod tests {
             for event in [to(Disconnected, Connecting), to(Connecting, Connected)] {
                 show_state(&mut view, &server, event, &mut out);
             }
-            assert!(!view.count_reached(0));
+            assert!(!view.count_reached(FIRST));
             show(&mut view, &[log("1")], &mut out);
             // After the count is reached, no message is shown or saved, but the end of the connection is.
             view.servers[0].shown = 1;
             show(&mut view, &[log("2")], &mut out);
             show_state(&mut view, &server, to(Connected, Disconnected), &mut out);
             assert_eq!(out.lines().count(), lines, "{format} {filter}: {out}");
-            assert_eq!((view.saved(), view.shown(0)), (1, 1));
+            assert_eq!((view.saved(), view.shown(FIRST)), (1, 1));
             assert_eq!(view.data.as_ref().map(|data| data.written().lines), Some(4));
         }
     }
@@ -498,7 +523,7 @@ mod tests {
         let (received_at, events) = (SystemTime::UNIX_EPOCH, &[event][..]);
         let message = Message {
             server,
-            id: 0,
+            id: FIRST,
             received_at,
             received_mono: Instant::now(),
             dialect: "generic",
@@ -524,11 +549,19 @@ mod tests {
             for events in [&[unknown()][..], &[unknown(), log("1")]] {
                 let (received_at, received_mono) = (SystemTime::UNIX_EPOCH, Instant::now());
                 let raw = Raw::Json("{}");
-                let message =
-                    Message { server: &server, id: 0, received_at, received_mono, dialect, kind: "odd", raw, events };
+                let message = Message {
+                    server: &server,
+                    id: FIRST,
+                    received_at,
+                    received_mono,
+                    dialect,
+                    kind: "odd",
+                    raw,
+                    events,
+                };
                 view.show(&message, &mut |_| ());
             }
-            assert_eq!(view.shown(0), counted, "{dialect} {filter}");
+            assert_eq!(view.shown(FIRST), counted, "{dialect} {filter}");
         }
     }
 
@@ -548,7 +581,7 @@ mod tests {
         for (format, counted) in [("simple", 0), ("detailed", 0), ("jsonl", 1), ("events", 1)] {
             let mut view = view(format, "", None, None);
             show(&mut view, &unchanged, &mut String::new());
-            assert_eq!(view.shown(0), counted, "{format}");
+            assert_eq!(view.shown(FIRST), counted, "{format}");
         }
     }
 
@@ -568,7 +601,7 @@ mod tests {
         view.data_format = wsmon::format(saved_as).unwrap();
         view.options.every = Some(Duration::from_secs(10));
         view.options.style.labels = true;
-        view.servers.push(ServerView::default());
+        view.add(ServerId::from_index(1));
         let start = Instant::now();
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         let (mut out, servers): (_, [Arc<str>; 2]) = (String::new(), ["a".into(), "b".into()]);
@@ -579,6 +612,7 @@ mod tests {
             let received_at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
             let (received_mono, raw) = (at(seconds), Raw::Json("{}"));
             let (server, dialect) = (&servers[id], "generic");
+            let id = ServerId::from_index(id);
             let message = Message { server, id, received_at, received_mono, dialect, kind: "", raw, events };
             view.show(&message, &mut |text| out.push_str(text));
         }

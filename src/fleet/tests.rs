@@ -9,6 +9,7 @@ use crate::model::event::{
 };
 use crate::model::metric::{Metric, Text};
 use crate::model::sample::Sample;
+use crate::model::server_id::ServerId;
 
 /// A start and the seconds since.
 #[derive(Clone, Copy)]
@@ -26,7 +27,7 @@ impl At {
         let received_at = SystemTime::UNIX_EPOCH + wall;
         board.update(&Message {
             server: &server,
-            id,
+            id: nth(id),
             received_at,
             dialect: "generic",
             received_mono: self.now(),
@@ -35,6 +36,10 @@ impl At {
             events,
         });
     }
+}
+
+pub fn nth(index: usize) -> ServerId {
+    ServerId::from_index(index)
 }
 
 pub fn metric(name: &str) -> Metric {

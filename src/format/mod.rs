@@ -204,7 +204,7 @@ mod tests {
             &mut out,
             &Message {
                 server: &server,
-                id: 0,
+                id: crate::model::server_id::ServerId::NONE,
                 received_at,
                 received_mono: std::time::Instant::now(),
                 dialect: "generic",

@@ -197,7 +197,7 @@ mod tests {
         let received_mono = Instant::now();
         let message = Message {
             server: &server,
-            id: 0,
+            id: crate::model::server_id::ServerId::NONE,
             received_at,
             received_mono,
             dialect: "generic",

@@ -8,6 +8,7 @@ pub mod json;
 pub mod metric;
 pub mod number;
 pub mod sample;
+pub mod server_id;
 pub mod settings_text;
 pub mod spelling;
 pub mod stats;

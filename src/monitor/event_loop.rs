@@ -16,11 +16,12 @@ use mio::{Events, Poll, Registry, Token, Waker};
 use crate::model::error::Disconnect;
 use crate::model::event::{ClientState, Message};
 use crate::model::sample::Sample;
+use crate::model::server_id::ServerId;
 use crate::model::stats::{Statistics, Summary};
 use crate::model::time::{Now, earliest};
 use crate::monitor::clock_jumps::ClockJumps;
 use crate::monitor::peer::Peer;
-use crate::monitor::places;
+use crate::monitor::places::{self, Slot};
 use crate::monitor::random::RandomSource;
 use crate::monitor::server::Server;
 use crate::net::resolver::ResolverFiles;
@@ -34,7 +35,7 @@ const MAX_EVENTS: usize = 256;
 const LATE: Duration = Duration::from_millis(100);
 /// Time after which a turn takes no more messages.
 const TURN_TIME: Duration = Duration::from_millis(50);
-/// The token of the [`Stopper`]; those of peers count up from 0.
+/// The token of the [`Stopper`]; those of peers come from their ids.
 const STOP: Token = Token(usize::MAX);
 /// The first of 64 tokens for the program's own descriptors, below [`STOP`].
 const OWN_TOKENS: usize = usize::MAX - 64;
@@ -46,8 +47,8 @@ const OWN_TOKENS: usize = usize::MAX - 64;
 /// than before after `add`, `send` and the like. A turn takes at most 64 messages, 256 KiB or 256 reads from each server,
 /// and ends after the message in which 50 ms are over; the next turn begins with the servers that had to wait.
 ///
-/// Servers are identified by the numbers that [`Monitor::add`] returns. A number that no server has is a panic, as an
-/// index out of bounds is.
+/// Servers are identified by the ids that [`Monitor::add`] returns. An id is never used again. With that of a server that
+/// was removed, commands do nothing, and the other methods return what they do for a server that was never dialled.
 ///
 /// ```
 /// use wsmon::{Event, Metric, Monitor, Server};
@@ -74,7 +75,12 @@ const OWN_TOKENS: usize = usize::MAX - 64;
 pub struct Monitor {
     poll: Poll,
     events: Events,
-    peers: Vec<Peer>,
+    /// By the index of their ids.
+    peers: Vec<Slot>,
+    /// The servers that were not removed, in the order in which they were added.
+    ids: Vec<ServerId>,
+    /// Number of servers ever added.
+    added: u64,
     clock: Now,
     started: Instant,
     clock_jumps: ClockJumps,
@@ -120,6 +126,8 @@ impl Monitor {
             poll,
             events: Events::with_capacity(MAX_EVENTS),
             peers: Vec::new(),
+            ids: Vec::new(),
+            added: 0,
             clock,
             started: clock.mono,
             clock_jumps: ClockJumps::default(),
@@ -135,15 +143,17 @@ impl Monitor {
         })
     }
 
-    /// Adds a server, which is dialled in the next turn, and returns its number, counted from 0.
+    /// Adds a server, which is dialled in the next turn, and returns its id.
     ///
     /// # Errors
     /// If the server was given a label that another one has.
-    pub fn add(&mut self, server: Server) -> Result<usize, DuplicateLabel> {
+    pub fn add(&mut self, server: Server) -> Result<ServerId, DuplicateLabel> {
         let given = server.settings.label.is_some();
-        let mut peer = Peer::new(server, self.clock);
+        let index = self.peers.iter().position(Option::is_none).unwrap_or(self.peers.len());
+        let id = ServerId::new(self.added, index);
+        let mut peer = Box::new(Peer::new(id, server, self.clock));
         let (label, mut number) = (peer.label.clone(), 1);
-        while self.peers.iter().any(|other| *other.label == *peer.label) {
+        while self.ids.iter().any(|&other| *self.label(other) == *peer.label) {
             if given {
                 return Err(DuplicateLabel(label.to_string()));
             }
@@ -151,8 +161,30 @@ impl Monitor {
             number += 1;
             peer.label = format!("{label}#{number}").into();
         }
-        self.peers.push(peer);
-        Ok(self.peers.len() - 1)
+        if index == self.peers.len() {
+            self.peers.push(None);
+        }
+        self.peers[index] = Some(peer);
+        self.ids.push(id);
+        self.added += 1;
+        Ok(id)
+    }
+
+    /// Removes a server. From now on there are no messages and changes of its, it is not among [`Monitor::ids`] and in
+    /// no total, and its label is free.
+    ///
+    /// Its connection is closed from the next turn on, as by [`Monitor::stop_one`]: within a second, until which
+    /// [`Monitor::is_done`] is false.
+    pub fn remove(&mut self, id: ServerId) {
+        if let Some(peer) = self.peer_mut(id) {
+            peer.remove();
+            self.ids.retain(|&other| other != id);
+        }
+    }
+
+    /// Returns the ids of all servers, in the order in which they were added.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = ServerId> + Clone {
+        self.ids.iter().copied()
     }
 
     /// Waits until something happens, for at most `max_wait`, and passes to `on_message` each message that has
@@ -168,7 +200,7 @@ impl Monitor {
             // After a suspend the servers may be gone without a sign of it.
             let jump = humantime::format_duration(Duration::from_secs(jump.as_secs()));
             log::debug!("the clock jumped by {jump}: pinging every server");
-            self.peers.iter_mut().for_each(|peer| peer.command(Input::ClockJumped));
+            self.peers.iter_mut().flatten().for_each(|peer| peer.command(Input::ClockJumped));
         }
         if self.stop.swap(false, Ordering::Relaxed) {
             self.stop();
@@ -178,18 +210,18 @@ impl Monitor {
         let is_over = &mut || Instant::now() >= ends_at;
         let (count, first) = (self.peers.len(), std::mem::take(&mut self.first));
         let mut over = false;
-        for id in (first..count).chain(0..first.min(count)) {
-            let peer = &mut self.peers[id];
+        for index in (first..count).chain(0..first.min(count)) {
+            let Some(peer) = &mut self.peers[index] else { continue };
             if over && peer.ready {
                 // Its deadlines wait too, since what it has received may meet them. The next turn is due at once.
                 if self.first == 0 {
-                    self.first = id;
+                    self.first = index;
                 }
                 continue;
             }
             let worked = peer.ready || peer.may_handshake;
             let mut io = LoopIo {
-                token: Token(id),
+                token: Token(peer.id.token()),
                 now: self.clock,
                 registry: self.poll.registry(),
                 random: &mut || self.random.bits(),
@@ -207,6 +239,9 @@ impl Monitor {
             peer.read(&mut io, self.paused);
             peer.tick(&mut io, self.paused);
             over = over || worked && (io.is_over)();
+            if peer.is_removed() && peer.is_done() {
+                self.peers[index] = None;
+            }
         }
         Ok(())
     }
@@ -216,55 +251,54 @@ impl Monitor {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let (may_dial, mut deadline) = places::deadline(&self.peers, self.clock);
-        for peer in &self.peers {
+        for peer in self.peers.iter().flatten() {
             deadline = earliest(deadline, peer.deadline(self.clock, may_dial, self.paused));
         }
         deadline
     }
 
-    /// Returns true if every server has been given up or stopped, and none has been told to reconnect since.
+    /// Returns true if every server has been given up, stopped or removed, and none has been told to reconnect since.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.peers.iter().all(Peer::is_done)
+        self.peers.iter().flatten().all(|peer| peer.is_done())
     }
 
     /// Returns the number of servers.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.peers.len()
+        self.ids.len()
     }
 
     /// Returns true if there are no servers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.peers.is_empty()
+        self.ids.is_empty()
     }
 
     /// Sends a text message. Nothing is kept for the next connection.
     ///
     /// # Errors
     /// If the connection is not open, or more than 64 KiB would wait to be sent.
-    pub fn send(&mut self, id: usize, text: &str) -> Result<(), SendError> {
-        self.peers[id].send(self.clock, text)
+    pub fn send(&mut self, id: ServerId, text: &str) -> Result<(), SendError> {
+        let now = self.clock;
+        self.peer_mut(id).map_or(Err(SendError::NotOpen), |peer| peer.send(now, text))
     }
 
     /// Closes the connection and opens a new one, from the next turn on; starts again with a server that was given up
     /// or stopped. A dial in progress goes on, and is the new connection.
-    pub fn reconnect(&mut self, id: usize) {
-        self.peers[id].command(Input::Reconnect);
+    pub fn reconnect(&mut self, id: ServerId) {
+        self.command(id, Input::Reconnect);
     }
 
     /// Closes every connection, from the next turn on. [`Monitor::is_done`] is true once they are closed, within a
     /// second.
     pub fn stop(&mut self) {
-        for id in 0..self.len() {
-            self.stop_one(id);
-        }
+        self.peers.iter_mut().flatten().for_each(|peer| peer.command(Input::Stop));
     }
 
     /// Closes one server's connection for good, from the next turn on.
-    pub fn stop_one(&mut self, id: usize) {
-        self.peers[id].command(Input::Stop);
+    pub fn stop_one(&mut self, id: ServerId) {
+        self.command(id, Input::Stop);
     }
 
     /// Returns a handle that stops the monitor from a signal handler or another thread.
@@ -275,33 +309,33 @@ impl Monitor {
 
     /// Returns the state of one server's connection.
     #[must_use]
-    pub fn state(&self, id: usize) -> ClientState {
-        self.peers[id].session.client_state()
+    pub fn state(&self, id: ServerId) -> ClientState {
+        self.peer(id).map_or(ClientState::Disconnected, |peer| peer.session.client_state())
     }
 
     /// Returns the name of the server's dialect, or `auto` until it has been recognised.
     #[must_use]
-    pub fn dialect(&self, id: usize) -> &'static str {
-        self.peers[id].conversation.dialect()
+    pub fn dialect(&self, id: ServerId) -> &'static str {
+        self.peer(id).map_or("auto", |peer| peer.conversation.dialect())
     }
 
     /// Returns true if the server's dialect answers requests; `None` until the dialect is known.
     #[must_use]
-    pub fn has_answers(&self, id: usize) -> Option<bool> {
-        self.peers[id].conversation.has_answers()
+    pub fn has_answers(&self, id: ServerId) -> Option<bool> {
+        self.peer(id)?.conversation.has_answers()
     }
 
     /// Returns true if the server can send a kind of event, a message type or a channel of this name; `None` until its
     /// dialect is known.
     #[must_use]
-    pub fn can_send(&self, id: usize, name: &str) -> Option<bool> {
-        self.peers[id].conversation.can_send(name)
+    pub fn can_send(&self, id: ServerId, name: &str) -> Option<bool> {
+        self.peer(id)?.conversation.can_send(name)
     }
 
     /// Returns the server's label.
     #[must_use]
-    pub fn label(&self, id: usize) -> &str {
-        &self.peers[id].label
+    pub fn label(&self, id: ServerId) -> &str {
+        self.peer(id).map_or("", |peer| &peer.label)
     }
 
     /// Returns why a server has delivered nothing so far, in one line: `never connected in 60 s, 14 attempts: …`. `None`
@@ -309,27 +343,27 @@ impl Monitor {
     /// (fastpluggy, generic, neurograph without the channel metrics), a connection that is open or that the program
     /// has closed.
     #[must_use]
-    pub fn nothing_delivered(&self, id: usize) -> Option<String> {
-        self.peers[id].nothing_delivered(self.clock, self.started)
+    pub fn nothing_delivered(&self, id: ServerId) -> Option<String> {
+        self.peer(id)?.nothing_delivered(self.clock, self.started)
     }
 
     /// Returns one server's statistics.
     #[must_use]
-    pub fn statistics_of(&self, id: usize) -> Statistics {
-        self.peers[id].statistics(self.clock, self.started)
+    pub fn statistics_of(&self, id: ServerId) -> Statistics {
+        self.peer(id).map(|peer| peer.statistics(self.clock, self.started)).unwrap_or_default()
     }
 
     /// Returns the round trips of one server's pings, in milliseconds.
     #[must_use]
-    pub fn pings(&self, id: usize) -> Summary {
-        self.peers[id].report.counters.ping_ms
+    pub fn pings(&self, id: ServerId) -> Summary {
+        self.peer(id).map(|peer| peer.report.counters.ping_ms).unwrap_or_default()
     }
 
     /// Returns the totals over all servers; with several servers, each one's own statistics too.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         let mut servers = Vec::new();
-        for id in 0..self.len() {
+        for id in self.ids() {
             servers.push((self.label(id).to_owned(), self.statistics_of(id)));
         }
         Statistics::total(servers)
@@ -337,20 +371,22 @@ impl Monitor {
 
     /// Returns the metrics of the latest samples, oldest first: at most 1000, and none unless [`Server::history`] was
     /// set. Texts, time stamps and the use of single cores are not kept.
-    pub fn history(&self, id: usize) -> impl ExactSizeIterator<Item = Sample<'static>> {
-        self.peers[id].report.history.iter().map(|numbers| Sample::from_numbers(*numbers))
+    pub fn history(&self, id: ServerId) -> impl ExactSizeIterator<Item = Sample<'static>> {
+        let history = self.peer(id).map(|peer| peer.report.history.iter()).unwrap_or_default();
+        history.map(|numbers| Sample::from_numbers(*numbers))
     }
 
     /// Returns the latest sample, also without a history. Each call decodes its message again.
     #[must_use]
-    pub fn last_sample(&self, id: usize) -> Option<Sample<'static>> {
-        self.peers[id].conversation.sample(&self.peers[id].report.last_sample)
+    pub fn last_sample(&self, id: ServerId) -> Option<Sample<'static>> {
+        let peer = self.peer(id)?;
+        peer.conversation.sample(&peer.report.last_sample)
     }
 
     /// Returns why the server's latest connection ended or failed; `None` before the first end.
     #[must_use]
-    pub fn last_disconnect(&self, id: usize) -> Option<&Disconnect> {
-        self.peers[id].report.last_disconnect.as_deref()
+    pub fn last_disconnect(&self, id: ServerId) -> Option<&Disconnect> {
+        self.peer(id)?.report.last_disconnect.as_deref()
     }
 
     /// Reads both clocks now.
@@ -370,7 +406,7 @@ impl Monitor {
     pub fn pause(&mut self, paused: bool) {
         if std::mem::replace(&mut self.paused, paused) != paused {
             let input = if paused { Input::Paused } else { Input::Resumed };
-            for peer in &mut self.peers {
+            for peer in self.peers.iter_mut().flatten() {
                 peer.session.handle(self.clock, input);
                 peer.ready = true;
             }
@@ -394,6 +430,22 @@ impl Monitor {
     #[must_use]
     pub fn own_events(&self) -> &[Event] {
         &self.own_events
+    }
+
+    fn peer(&self, id: ServerId) -> Option<&Peer> {
+        let peer = self.peers.get(id.index())?.as_deref();
+        peer.filter(|peer| peer.id == id && !peer.is_removed())
+    }
+
+    fn peer_mut(&mut self, id: ServerId) -> Option<&mut Peer> {
+        let peer = self.peers.get_mut(id.index())?.as_deref_mut();
+        peer.filter(|peer| peer.id == id && !peer.is_removed())
+    }
+
+    fn command(&mut self, id: ServerId, input: Input<'static>) {
+        if let Some(peer) = self.peer_mut(id) {
+            peer.command(input);
+        }
     }
 
     /// Polls until something is ready, the nearest deadline or `max_wait`, then reads the clock for this turn.
@@ -437,8 +489,9 @@ impl Monitor {
             match event.token() {
                 STOP => {}
                 token if token.0 >= OWN_TOKENS => self.own_events.push(event.clone()),
-                token => {
-                    if let Some(peer) = self.peers.get_mut(token.0) {
+                Token(token) => {
+                    let slot = self.peers.get_mut(ServerId::index_of_token(token));
+                    if let Some(peer) = slot.and_then(Option::as_mut).filter(|peer| peer.id.token() == token) {
                         peer.ready = true;
                     }
                 }
@@ -451,7 +504,7 @@ impl Monitor {
 /// Shows labels and states, which hold no secrets.
 impl fmt::Debug for Monitor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let servers = (0..self.len()).map(|id| (self.label(id), self.state(id)));
+        let servers = self.ids().map(|id| (self.label(id), self.state(id)));
         f.write_str("Monitor ")?;
         f.debug_map().entries(servers).finish()
     }

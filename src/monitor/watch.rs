@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::model::error::Disconnect;
 use crate::model::event::{ClientState, Event, Message, Raw};
 use crate::model::sample::Sample;
+use crate::model::server_id::ServerId;
 use crate::model::stats::Statistics;
 use crate::monitor::event_loop::{Monitor, Stopper};
 use crate::monitor::server::Server;
@@ -63,6 +64,7 @@ pub fn watch(uri: &str) -> Result<Watch, WatchError> {
 #[derive(Debug)]
 pub struct Watch {
     monitor: Monitor,
+    id: ServerId,
     /// Events of the latest turn that have not been taken. The next turn begins when it is empty, which bounds it.
     pending: VecDeque<OwnedMessage>,
     failure: Option<io::Error>,
@@ -99,8 +101,8 @@ impl Watch {
     /// If the system provides no poll, usually because no descriptors are left.
     pub fn new(server: Server) -> io::Result<Self> {
         let mut monitor = Monitor::new()?;
-        monitor.add(server).map_err(io::Error::other)?;
-        Ok(Watch { monitor, pending: VecDeque::new(), failure: None })
+        let id = monitor.add(server).map_err(io::Error::other)?;
+        Ok(Watch { monitor, id, pending: VecDeque::new(), failure: None })
     }
 
     /// Waits for the next event, for at most `timeout`. With `Duration::ZERO` it does what can be done without waiting.
@@ -113,12 +115,12 @@ impl Watch {
     /// # Errors
     /// If the connection is not open, or more than 64 KiB would wait to be sent.
     pub fn send(&mut self, text: &str) -> Result<(), SendError> {
-        self.monitor.send(SERVER, text)
+        self.monitor.send(self.id, text)
     }
 
     /// Closes the connection and opens a new one; starts again with a server that was given up or stopped.
     pub fn reconnect(&mut self) {
-        self.monitor.reconnect(SERVER);
+        self.monitor.reconnect(self.id);
     }
 
     /// Closes the connection for good. The iterator ends once it is closed, within a second.
@@ -135,13 +137,13 @@ impl Watch {
     /// Returns the state of the connection. Events that have not been taken yet may report earlier states.
     #[must_use]
     pub fn state(&self) -> ClientState {
-        self.monitor.state(SERVER)
+        self.monitor.state(self.id)
     }
 
     /// Returns the server's label.
     #[must_use]
     pub fn label(&self) -> &str {
-        self.monitor.label(SERVER)
+        self.monitor.label(self.id)
     }
 
     /// Returns the statistics as of now.
@@ -152,19 +154,19 @@ impl Watch {
 
     /// Returns the metrics of the latest samples, as [`Monitor::history`] does.
     pub fn history(&self) -> impl ExactSizeIterator<Item = Sample<'static>> {
-        self.monitor.history(SERVER)
+        self.monitor.history(self.id)
     }
 
     /// Returns the latest sample, also without a history.
     #[must_use]
     pub fn last_sample(&self) -> Option<Sample<'static>> {
-        self.monitor.last_sample(SERVER)
+        self.monitor.last_sample(self.id)
     }
 
     /// Returns why the latest connection ended or failed; `None` before the first end.
     #[must_use]
     pub fn last_disconnect(&self) -> Option<&Disconnect> {
-        self.monitor.last_disconnect(SERVER)
+        self.monitor.last_disconnect(self.id)
     }
 
     /// Returns the error of the poll if it ended the iterator. No server can cause that.
@@ -173,7 +175,13 @@ impl Watch {
         self.failure.as_ref()
     }
 
-    /// Returns the underlying monitor, for everything that has no method here. The server's number is 0.
+    /// Returns the server's id in the underlying monitor.
+    #[must_use]
+    pub fn id(&self) -> ServerId {
+        self.id
+    }
+
+    /// Returns the underlying monitor, for everything that has no method here.
     #[must_use]
     pub fn monitor(&self) -> &Monitor {
         &self.monitor
@@ -202,9 +210,6 @@ impl Watch {
         }
     }
 }
-
-/// The number of the only server.
-const SERVER: usize = 0;
 
 /// Splits a message into its events. They share one copy of its text.
 fn owned_messages(message: &Message<'_>) -> impl Iterator<Item = OwnedMessage> {

@@ -10,7 +10,7 @@ mod watch;
 use std::time::Duration;
 
 use server::{Peer, Server as TestServer, TEXT};
-use wsmon::{Change, ClientState, Event, Metric, Monitor, Next, OwnedMessage, Server, Watch};
+use wsmon::{Change, ClientState, Event, Metric, Monitor, Next, OwnedMessage, SendError, Server, ServerId, Watch};
 
 use ClientState::{Connected, Connecting, Disconnected, Error, Reconnecting};
 

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 
+use super::server::CLOSE;
 use super::*;
 use wsmon::mio::unix::{SourceFd, pipe};
 use wsmon::mio::{Events, Interest, Poll, Token};
@@ -72,6 +73,92 @@ fn one_server_can_be_stopped_while_the_others_go_on() {
     monitor.stop();
     turn_until(&mut monitor, |_| false);
     assert!(monitor.is_done());
+}
+
+#[test]
+fn a_removed_server_gets_its_close_frame_and_is_heard_of_no_more() {
+    let server = TestServer::start(|mut peer| {
+        peer.upgrade();
+        peer.text(sample(7));
+        let frame = peer.next().expect("a Close frame");
+        assert_eq!((frame.opcode, frame.close().0), (CLOSE, 1000));
+        // It comes too late to be seen.
+        peer.text(sample(8));
+        peer.close(1000, "");
+        peer.drain();
+    });
+    let mut monitor = Monitor::new().unwrap();
+    let gone = monitor.add(impatient(&server.uri()).label("gone")).unwrap();
+    let stays = monitor.add(impatient(NOT_LISTENING).label("stays").max_reconnects(Some(0))).unwrap();
+    turn_until(&mut monitor, |events| !cpus(events.iter().map(|(_, event)| event)).is_empty());
+    monitor.remove(gone);
+    assert_eq!((monitor.ids().collect::<Vec<_>>(), monitor.len()), (vec![stays], 1));
+    let total = monitor.statistics();
+    assert_eq!((total.messages_received, total.servers.len()), (0, 0), "of one server there are no parts");
+    assert_eq!((monitor.state(gone), monitor.label(gone)), (Disconnected, ""));
+    assert_eq!(monitor.send(gone, "x"), Err(SendError::NotOpen));
+    assert!(!monitor.is_done(), "the connection is being closed");
+    let events = turn_until(&mut monitor, |_| false);
+    assert!(events.iter().all(|(server, _)| server == "stays"), "{events:?}");
+    server.finish();
+}
+
+#[test]
+fn the_id_of_a_removed_server_never_means_another_one() {
+    let server = TestServer::start(|mut peer| {
+        peer.upgrade();
+        while peer.next().is_some_and(|frame| frame.opcode == TEXT) {
+            peer.text(sample(1));
+        }
+        peer.close(1000, "");
+    });
+    let mut monitor = Monitor::new().unwrap();
+    let first = monitor.add(impatient(&server.uri()).label("web")).unwrap();
+    let mut ids = vec![first];
+    for _ in 0..3 {
+        let id = *ids.last().unwrap();
+        turn_until(&mut monitor, |events| events.iter().any(|(_, e)| matches!(e, Event::State(c) if c.connected())));
+        monitor.remove(id);
+        turn_until(&mut monitor, |_| false);
+        ids.push(monitor.add(impatient(&server.uri()).label("web")).unwrap());
+    }
+    assert!(ids.is_sorted_by(|one, other| one < other), "{ids:?}");
+    assert!(ids.iter().all(|id| id.index() == first.index()), "a place is used again: {ids:?}");
+    let latest = ids.pop().unwrap();
+    turn_until(&mut monitor, |events| events.iter().any(|(_, e)| matches!(e, Event::State(c) if c.connected())));
+    for old in ids {
+        monitor.stop_one(old);
+        monitor.reconnect(old);
+        monitor.remove(old);
+        assert_eq!(monitor.send(old, "old"), Err(SendError::NotOpen));
+        assert_eq!((monitor.statistics_of(old).messages_sent, monitor.last_disconnect(old).is_none()), (0, true));
+    }
+    monitor.send(latest, "new").unwrap();
+    let events = turn_until(&mut monitor, |events| !events.is_empty());
+    assert_eq!(cpus(events.iter().map(|(_, event)| event)), [1.0]);
+    assert_eq!(monitor.statistics_of(latest).connections, 1);
+    assert_eq!(monitor.state(ServerId::NONE), Disconnected);
+}
+
+#[test]
+fn a_server_that_is_removed_while_it_is_dialled_is_let_go_of_at_once() {
+    let server = TestServer::start(|mut peer| {
+        peer.request();
+        peer.drain();
+    });
+    let mut monitor = Monitor::new().unwrap();
+    let id = monitor.add(impatient(&server.uri())).unwrap();
+    let waits = monitor.add(impatient(NOT_LISTENING).reconnect_interval(PATIENCE).reconnect_cap(PATIENCE)).unwrap();
+    turn_until(&mut monitor, |events| {
+        events.iter().any(|(_, e)| matches!(e, Event::State(change) if change.to == Reconnecting))
+    });
+    server.wait_accepted(1);
+    monitor.remove(id);
+    monitor.remove(waits);
+    monitor.turn(Some(PATIENCE), &mut |message| panic!("{message:?}")).unwrap();
+    assert!(monitor.is_done() && monitor.is_empty() && monitor.deadline().is_none());
+    // The script ends only with the connection.
+    server.finish();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::thread;
 
 use super::server::CLOSE;
 use super::*;
-use wsmon::{SendError, Style};
+use wsmon::Style;
 
 #[test]
 fn the_iterator_ends_once_the_server_is_given_up_and_every_failure_is_reported() {

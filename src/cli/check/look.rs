@@ -1,15 +1,15 @@
 //! Collects the outcome of a check from the monitor.
 
-use wsmon::{Fault, Monitor};
+use wsmon::{Fault, Monitor, ServerId};
 
 use super::Look;
 use crate::cli::fleet::Fleet;
 
 /// Returns the outcome for each server, for `fleet` as it was before the connections were closed. `waited` is the time
 /// that the check had; `is_complete` tells which servers sent all that was asked for.
-pub fn look(monitor: &Monitor, fleet: &Fleet, waited: &str, is_complete: &dyn Fn(usize) -> bool) -> Vec<Look> {
+pub fn look(monitor: &Monitor, fleet: &Fleet, waited: &str, is_complete: &dyn Fn(ServerId) -> bool) -> Vec<Look> {
     let mut looks = Vec::new();
-    for id in 0..monitor.len() {
+    for id in monitor.ids() {
         let checked = fleet.checked(id);
         let failure = if is_complete(id) { None } else { failure(monitor, fleet, id, waited) };
         // To the generic dialect every text is a message.
@@ -21,7 +21,7 @@ pub fn look(monitor: &Monitor, fleet: &Fleet, waited: &str, is_complete: &dyn Fn
 }
 
 /// Returns the reason for which a server delivered nothing, or has not delivered all and is gone.
-fn failure(monitor: &Monitor, fleet: &Fleet, id: usize, waited: &str) -> Option<String> {
+fn failure(monitor: &Monitor, fleet: &Fleet, id: ServerId, waited: &str) -> Option<String> {
     if fleet.board.get(id).is_some_and(|row| row.is_up()) {
         return monitor.nothing_delivered(id);
     }

@@ -7,7 +7,7 @@ mod tests;
 use std::ffi::OsString;
 use std::time::Instant;
 
-use wsmon::{Board, BoardRow, Level, Metric, Quantity, Threshold, Thresholds, push_perfdata};
+use wsmon::{Board, BoardRow, Level, Metric, Quantity, ServerId, Threshold, Thresholds, push_perfdata};
 
 pub use look::look;
 
@@ -63,8 +63,7 @@ impl From<Level> for Status {
 /// The outcome of a look at one server, beside its row on the board.
 #[derive(Clone, Debug)]
 pub struct Look {
-    /// The server's number.
-    pub id: usize,
+    pub id: ServerId,
     /// The reason for which it delivered nothing, or not enough.
     pub failure: Option<String>,
     /// Messages came, but none could be decoded.

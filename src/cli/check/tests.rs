@@ -16,9 +16,11 @@ impl Scene {
         let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH };
         let mut scene = Scene { board: Board::default(), looks: Vec::new(), now };
         for (id, label) in labels.iter().enumerate() {
+            let index = id;
+            let id = ServerId::from_index(id);
             scene.board.add(id, label);
             scene.looks.push(Look { id, failure: None, undecoded: false, at: now.mono });
-            scene.changed(id, ClientState::Connected);
+            scene.changed(index, ClientState::Connected);
         }
         scene
     }
@@ -31,7 +33,7 @@ impl Scene {
 
     fn say(&mut self, id: usize, event: Event<'_>) {
         let label: Arc<str> = "-".into();
-        self.board.update(&own_message(id, &label, self.now, &[event]));
+        self.board.update(&own_message(ServerId::from_index(id), &label, self.now, &[event]));
     }
 
     fn sample(mut self, id: usize, values: &[(&str, f64)]) -> Scene {

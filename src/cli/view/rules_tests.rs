@@ -37,7 +37,8 @@ impl Scene {
             count: plan.count,
             count_answers: false,
         };
-        let mut view = View::new(options, None, 2);
+        let mut view = View::new(options, None);
+        monitor.ids().for_each(|id| view.add(id));
         view.fleet = Fleet::new(&plan, &monitor);
         Scene { view, start: Instant::now(), out: String::new() }
     }
@@ -53,7 +54,7 @@ impl Scene {
         let mono = self.start + Duration::from_secs_f64(seconds);
         let raw = if matches!(events, [Event::State(_)]) { Raw::None } else { Raw::Json("{}") };
         let now = Now { mono, wall: SystemTime::UNIX_EPOCH };
-        let message = Message { raw, ..own_message(id, &server, now, events) };
+        let message = Message { raw, ..own_message(ServerId::from_index(id), &server, now, events) };
         self.view.show(&message, &mut |text| self.out.push_str(text));
         self.taken()
     }
@@ -80,7 +81,7 @@ impl Scene {
     }
 
     fn shown(&self) -> [u64; 2] {
-        [self.view.shown(0), self.view.shown(1)]
+        [0, 1].map(|index| self.view.shown(ServerId::from_index(index)))
     }
 }
 
@@ -108,7 +109,7 @@ fn an_alert_about_all_servers_counts_for_each_of_them() {
     let mut scene = Scene::new("simple", "alert", "cpu.mean=90", |plan| plan.count = Some(1));
     assert_eq!(scene.cpu(0.0, 0, 95.0), "");
     assert_eq!(scene.cpu(0.0, 1, 96.0), "*: [ALERT] CRITICAL cpu.mean 95.5% (90)\n");
-    assert!(scene.view.count_reached(0) && scene.view.count_reached(1));
+    assert!([0, 1].iter().all(|&index| scene.view.count_reached(ServerId::from_index(index))));
 }
 
 #[test]
@@ -138,10 +139,13 @@ fn alerts_of_servers_reach_the_rules_at_once_even_if_their_message_is_replaced()
         let sample = || Event::Sample(Box::new(Sample::from_metrics([(Metric::Cpu, 2.0)])));
         scene.say_all(1.0, 0, &[sample(), alert()]);
         scene.cpu(2.0, 0, 3.0);
-        let row = |scene: &Scene| scene.view.fleet.as_ref().and_then(|fleet| fleet.board.get(0)?.alerts());
+        let row = |scene: &Scene| {
+            scene.view.fleet.as_ref().and_then(|fleet| fleet.board.get(ServerId::from_index(0))?.alerts())
+        };
         assert_eq!(row(&scene), Some(1), "{format}");
         scene.wait_until(10.0);
-        let cpu = scene.view.fleet.as_ref().and_then(|fleet| fleet.board.get(0)?.metric(Metric::Cpu));
+        let cpu =
+            scene.view.fleet.as_ref().and_then(|fleet| fleet.board.get(ServerId::from_index(0))?.metric(Metric::Cpu));
         assert_eq!((row(&scene), cpu), (Some(1), Some(3.0)), "{format}");
     }
 }
@@ -178,4 +182,22 @@ fn a_check_counts_samples_once_every_named_value_is_there_and_prints_nothing() {
         assert_eq!(scene.cpu(1.0, 0, 95.0) + &scene.cpu(1.0, 1, 1.0), "");
         assert_eq!(scene.shown(), counts, "{criticals}");
     }
+}
+
+#[test]
+fn nothing_remains_of_a_server_that_was_removed() {
+    let mut scene = Scene::new("simple", "alert,sample", "cpu=90,up.sum=2:", |plan| {
+        plan.every = Some(Duration::from_secs(10));
+        plan.count = Some(9);
+    });
+    scene.state(0.0, 0, ClientState::Connected);
+    scene.state(0.0, 1, ClientState::Connected);
+    assert!(scene.cpu(1.0, 0, 95.0).contains("CRITICAL cpu 95.0%"));
+    assert_eq!(scene.cpu(2.0, 0, 50.0), "", "held");
+    let gone = ServerId::from_index(0);
+    scene.view.remove(gone);
+    assert!(scene.view.fleet.as_ref().unwrap().board.get(gone).is_none());
+    assert_eq!((scene.view.shown(gone), scene.view.next_due_at), (0, None));
+    assert_eq!(scene.wait_until(100.0).unwrap_or_default(), "*: [ALERT] CRITICAL up.sum 1 (2:)\n");
+    assert!(scene.cpu(101.0, 1, 95.0).contains("b: [ALERT] CRITICAL cpu 95.0%"));
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::fleet::quantity::{Aggregate, Quantity};
 use crate::model::event::Message;
+use crate::model::server_id::ServerId;
 
 pub use row::{BoardProcess, BoardRow};
 
@@ -41,9 +42,9 @@ pub use row::{BoardProcess, BoardRow};
 #[derive(Debug, Default)]
 pub struct Board {
     /// Sorted by id. Boxed, to be moved cheaply.
-    rows: Vec<(usize, Box<BoardRow>)>,
+    rows: Vec<(ServerId, Box<BoardRow>)>,
     /// Ids of rows that have changed since [`Board::take_changed`]. Sorted.
-    changed: Vec<usize>,
+    changed: Vec<ServerId>,
     /// True if a row was removed since then.
     removed: bool,
     /// Number of rows ever added; the source of serial numbers.
@@ -52,7 +53,7 @@ pub struct Board {
 
 impl Board {
     /// Adds a server under the id that its messages have. Replaces an earlier server with that id.
-    pub fn add(&mut self, id: usize, label: &str) {
+    pub fn add(&mut self, id: ServerId, label: &str) {
         self.added += 1;
         let mut row = Box::new(BoardRow::new(label.into(), self.added));
         match self.place(id) {
@@ -66,7 +67,7 @@ impl Board {
     }
 
     /// Removes a server.
-    pub fn remove(&mut self, id: usize) {
+    pub fn remove(&mut self, id: ServerId) {
         if let Ok(at) = self.place(id) {
             self.rows.remove(at);
             self.changed.retain(|&changed| changed != id);
@@ -85,7 +86,7 @@ impl Board {
     }
 
     /// Sets the round trip of the latest ping.
-    pub fn set_ping(&mut self, id: usize, round_trip: Duration) {
+    pub fn set_ping(&mut self, id: ServerId, round_trip: Duration) {
         if let Some(row) = self.row(id) {
             row.ping = Some(round_trip);
             self.mark(id);
@@ -93,7 +94,7 @@ impl Board {
     }
 
     /// Sets the name of the server's dialect.
-    pub fn set_dialect(&mut self, id: usize, name: &'static str) {
+    pub fn set_dialect(&mut self, id: ServerId, name: &'static str) {
         if let Some(row) = self.row(id) {
             row.dialect = name;
         }
@@ -101,12 +102,12 @@ impl Board {
 
     /// Returns the row of a server.
     #[must_use]
-    pub fn get(&self, id: usize) -> Option<&BoardRow> {
+    pub fn get(&self, id: ServerId) -> Option<&BoardRow> {
         self.place(id).ok().map(|at| &*self.rows[at].1)
     }
 
     /// Iterates over all servers with their ids, in the order of ids.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = (usize, &BoardRow)> + Clone {
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = (ServerId, &BoardRow)> + Clone {
         self.rows.iter().map(|(id, row)| (*id, &**row))
     }
 
@@ -117,7 +118,7 @@ impl Board {
     }
 
     /// Returns the ids of the rows that have changed since the last call, and true if a row was removed.
-    pub(crate) fn take_changed(&mut self) -> (Vec<usize>, bool) {
+    pub(crate) fn take_changed(&mut self) -> (Vec<ServerId>, bool) {
         let changed = std::mem::take(&mut self.changed);
         for &id in &changed {
             if let Some(row) = self.row(id) {
@@ -127,19 +128,19 @@ impl Board {
         (changed, std::mem::take(&mut self.removed))
     }
 
-    fn place(&self, id: usize) -> Result<usize, usize> {
-        match self.rows.get(id) {
-            // Ids are positions unless servers were removed.
-            Some((known, _)) if *known == id => Ok(id),
+    fn place(&self, id: ServerId) -> Result<usize, usize> {
+        match self.rows.get(id.index()) {
+            // Indices are positions unless servers were removed.
+            Some((known, _)) if *known == id => Ok(id.index()),
             _ => self.rows.binary_search_by_key(&id, |(id, _)| *id),
         }
     }
 
-    fn row(&mut self, id: usize) -> Option<&mut BoardRow> {
+    fn row(&mut self, id: ServerId) -> Option<&mut BoardRow> {
         self.place(id).ok().map(|at| &mut *self.rows[at].1)
     }
 
-    fn mark(&mut self, id: usize) {
+    fn mark(&mut self, id: ServerId) {
         if let Some(row) = self.row(id)
             && !std::mem::replace(&mut row.changed, true)
         {

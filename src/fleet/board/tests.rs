@@ -2,18 +2,18 @@
 
 use super::row::{LONGEST_TEXT, MOST_ALERTS, hash};
 use super::*;
-use crate::fleet::tests::{At, alert, connected, hosted, log, lost, metric, process, processes, sample, state};
+use crate::fleet::tests::{At, alert, connected, hosted, log, lost, metric, nth, process, processes, sample, state};
 use crate::model::event::{Alert, AlertPhase, ClientState, Event, Process};
 
 /// Returns a board with one server, and the time.
 fn board() -> (Board, At) {
     let mut board = Board::default();
-    board.add(0, "s0");
+    board.add(nth(0), "s0");
     (board, At(Instant::now(), 0.0))
 }
 
 fn value(board: &Board, name: &str, at: At) -> Option<f64> {
-    board.get(0).unwrap().value(Quantity::named(name).unwrap(), at.now())
+    board.get(nth(0)).unwrap().value(Quantity::named(name).unwrap(), at.now())
 }
 
 #[test]
@@ -28,11 +28,11 @@ fn values_are_the_latest_of_each_metric_as_long_as_the_connection_is_open() {
     assert_eq!(values(&board, At(at.0, 2.0)), known);
     At(at.0, 3.0).say(&mut board, 0, &[lost("reset by peer")]);
     assert_eq!(values(&board, At(at.0, 3.0)), [None, None, None, None, None, Some(0.0), Some(3.0)]);
-    let row = board.get(0).unwrap();
+    let row = board.get(nth(0)).unwrap();
     assert_eq!((row.host(), row.why(), row.is_up()), ("web", "reset by peer", false));
     At(at.0, 4.0).say(&mut board, 0, &[connected()]);
     assert_eq!(values(&board, At(at.0, 4.0))[..2], [None, None], "it has sent nothing on this connection");
-    assert_eq!(board.get(0).unwrap().why(), "");
+    assert_eq!(board.get(nth(0)).unwrap().why(), "");
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_server_is_settled_once_it_delivered_or_failed_or_has_lasted() {
     let settled = |events: &[Event<'_>], later: f64| {
         let (mut board, at) = board();
         events.iter().for_each(|event| at.say(&mut board, 0, std::slice::from_ref(event)));
-        board.get(0).unwrap().is_settled(At(at.0, later).now())
+        board.get(nth(0)).unwrap().is_settled(At(at.0, later).now())
     };
     assert!(!settled(&[], 1e6));
     assert!(!settled(&[connected()], 29.9));
@@ -96,9 +96,9 @@ fn processes_are_counted_by_what_the_server_says_of_them() {
     let news = Process { cpu: Some(2.5), restarts: Some(3), ..process("db", "online") };
     at.say(&mut board, 0, &[processes(&[news, process("web", "")], &["job"])]);
     assert_eq!(counts(&board), (Some(2.0), Some(0.0)));
-    let names: Vec<_> = board.get(0).unwrap().processes().iter().map(|process| &*process.name).collect();
+    let names: Vec<_> = board.get(nth(0)).unwrap().processes().iter().map(|process| &*process.name).collect();
     assert_eq!(names, ["web", "db"]);
-    assert_eq!(board.get(0).unwrap().processes()[1].restarts, Some(3));
+    assert_eq!(board.get(nth(0)).unwrap().processes()[1].restarts, Some(3));
     at.say(&mut board, 0, &[lost("")]);
     assert_eq!(counts(&board), (None, None));
 }
@@ -107,8 +107,8 @@ fn processes_are_counted_by_what_the_server_says_of_them() {
 fn pings_are_those_of_the_connection() {
     let (mut board, at) = board();
     at.say(&mut board, 0, &[connected()]);
-    board.set_ping(0, Duration::from_millis(12));
-    board.set_ping(7, Duration::from_millis(12));
+    board.set_ping(nth(0), Duration::from_millis(12));
+    board.set_ping(nth(7), Duration::from_millis(12));
     assert_eq!(value(&board, "ping", at), Some(0.012));
     at.say(&mut board, 0, &[lost("")]);
     assert_eq!(value(&board, "ping", at), None);
@@ -117,34 +117,34 @@ fn pings_are_those_of_the_connection() {
 #[test]
 fn servers_come_and_go_by_their_ids() {
     let (mut board, at) = board();
-    for id in [usize::MAX, 5, 3] {
-        at.say(&mut board, id, &[sample(&[("cpu", id.min(9) as f64)])]);
+    for id in [9, 5, 3] {
+        at.say(&mut board, id, &[sample(&[("cpu", id as f64)])]);
     }
     let cpu = Quantity::Metric(metric("cpu"));
-    assert_eq!(board.rows().map(|(id, _)| id).collect::<Vec<_>>(), [0, 3, 5, usize::MAX]);
+    assert_eq!(board.rows().map(|(id, _)| id).collect::<Vec<_>>(), [0, 3, 5, 9].map(nth));
     assert_eq!(board.aggregate(Aggregate::Sum, cpu, at.now()), Some(17.0));
-    board.remove(3);
-    board.remove(4);
-    assert!(board.get(3).is_none());
+    board.remove(nth(3));
+    board.remove(nth(4));
+    assert!(board.get(nth(3)).is_none());
     assert_eq!(board.aggregate(Aggregate::Sum, cpu, at.now()), Some(14.0));
-    board.add(5, "another");
-    assert_eq!(board.get(5).map(|row| (&**row.label(), row.value(cpu, at.now()))), Some(("another", None)));
+    board.add(nth(5), "another");
+    assert_eq!(board.get(nth(5)).map(|row| (&**row.label(), row.value(cpu, at.now()))), Some(("another", None)));
 }
 
 #[test]
 fn each_changed_row_is_returned_once() {
     let (mut board, at) = board();
-    assert_eq!(board.take_changed(), (vec![0], false));
+    assert_eq!(board.take_changed(), (vec![nth(0)], false));
     assert_eq!(board.take_changed(), (vec![], false));
     for _ in 0..3 {
         at.say(&mut board, 1, &[log()]);
-        board.add(2, "again");
+        board.add(nth(2), "again");
     }
-    assert_eq!(board.take_changed(), (vec![1, 2], false));
+    assert_eq!(board.take_changed(), (vec![nth(1), nth(2)], false));
     at.say(&mut board, 1, &[log()]);
-    board.remove(1);
-    board.add(1, "new");
-    assert_eq!(board.take_changed(), (vec![1], true));
+    board.remove(nth(1));
+    board.add(nth(1), "new");
+    assert_eq!(board.take_changed(), (vec![nth(1)], true));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_server_without_processes_takes_a_kibibyte_at_most() {
     at.say(&mut board, 0, &[connected()]);
     at.say(&mut board, 0, &[hosted(&long, &[("cpu", 1.0)])]);
     at.say(&mut board, 0, &[lost(&long)]);
-    let row = board.get(0).unwrap();
+    let row = board.get(nth(0)).unwrap();
     assert_eq!((row.host().len(), row.why().len()), (254, 254));
     let label = 2 * size_of::<usize>() + row.label().len();
     let bytes = size_of::<(usize, Box<BoardRow>)>() + size_of::<BoardRow>() + label + 2 * LONGEST_TEXT;
@@ -170,7 +170,7 @@ fn no_server_fills_the_memory() {
         at.say(&mut board, 0, &[alert(&name, AlertPhase::Begins), processes(&[process(&name, "online")], &[])]);
         at.say(&mut board, 0, &[processes(&[process(&i.to_string(), "online")], &[])]);
     }
-    let row = board.get(0).unwrap();
+    let row = board.get(nth(0)).unwrap();
     let names: usize = row.processes().iter().map(|process| process.name.len()).sum();
     let list = row.processes.as_ref().unwrap().capacity() * size_of::<BoardProcess>();
     let bytes = names + list + row.alerts.capacity() * size_of::<u64>() + size_of::<BoardRow>();

@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use crate::fleet::board::{Board, BoardProcess, BoardRow};
 use crate::model::decimal::push_decimal;
 use crate::model::metric::{METRICS, Metric, Unit};
+use crate::model::server_id::ServerId;
 use crate::model::stats::Statistics;
 use crate::model::text::{escape, push_replacing};
 
@@ -47,13 +48,13 @@ const COUNTERS: [Counter; 6] = [
 /// use wsmon::{Board, Statistics};
 ///
 /// let mut board = Board::default();
-/// board.add(0, "web");
+/// board.add(wsmon::ServerId::from_index(0), "web");
 /// let mut text = String::new();
 /// wsmon::push_exposition(&mut text, &board, &|_| Statistics::default());
 /// assert!(text.starts_with("# HELP wsmon_up Whether the server is connected.\n# TYPE wsmon_up gauge\n"));
 /// assert!(text.contains("\nwsmon_up{server=\"web\"} 0\n"));
 /// ```
-pub fn push_exposition(out: &mut String, board: &Board, statistics: &dyn Fn(usize) -> Statistics) {
+pub fn push_exposition(out: &mut String, board: &Board, statistics: &dyn Fn(ServerId) -> Statistics) {
     let servers = servers(board, statistics);
     push_client(out, &servers);
     for (&metric, row) in Metric::ALL.iter().zip(METRICS) {
@@ -67,7 +68,7 @@ pub fn push_exposition(out: &mut String, board: &Board, statistics: &dyn Fn(usiz
     push_processes(out, &servers);
 }
 
-fn servers<'b>(board: &'b Board, statistics: &dyn Fn(usize) -> Statistics) -> Vec<Server<'b>> {
+fn servers<'b>(board: &'b Board, statistics: &dyn Fn(ServerId) -> Statistics) -> Vec<Server<'b>> {
     let mut labels = Unique::default();
     let mut servers = Vec::new();
     for (id, row) in board.rows() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::*;
-use crate::fleet::tests::{At, alert, connected, hosted, lost, process, processes, sample};
+use crate::fleet::tests::{At, alert, connected, hosted, lost, nth, process, processes, sample};
 use crate::model::event::{AlertPhase, Process};
 use crate::model::text::is_hostile;
 
@@ -79,12 +79,12 @@ fn label_names(labels: &str) -> Vec<String> {
 fn fleet() -> (Board, At) {
     let (mut board, at) = (Board::default(), At(Instant::now(), 0.0));
     for (id, label) in ["web", "down", "pm"].into_iter().enumerate() {
-        board.add(id, label);
+        board.add(nth(id), label);
     }
     at.say(&mut board, 0, &[connected()]);
     at.say(&mut board, 0, &[hosted("router-01", &[("cpu", 12.4), ("load1", 0.52), ("frequency", 2596.122)])]);
     at.say(&mut board, 0, &[sample(&[("memory_used", 6_303_870_976.0)]), alert("disk", AlertPhase::Begins)]);
-    board.set_dialect(0, "monitoring");
+    board.set_dialect(nth(0), "monitoring");
     at.say(&mut board, 1, &[lost("refused")]);
     at.say(&mut board, 2, &[connected()]);
     let web = Process { cpu: Some(2.5), memory: Some(4e7), restarts: Some(3), ..process("web", "online") };
@@ -223,7 +223,7 @@ fn hostile_names_are_escaped_and_never_make_a_series_twice() {
     }
     assert!(families["wsmon_server_info"][2].ends_with(r#"host="h\"\\\n\\x07"} 1"#));
     for (id, label) in (3..).zip(["x\x1b", "x\\x1b", "x\n", "\""]) {
-        board.add(id, label);
+        board.add(nth(id), label);
     }
     assert_eq!(check(&written(&board))["wsmon_up"].len(), 6);
 }

@@ -13,6 +13,7 @@ use crate::fleet::grammar::{Level, Rule, Thresholds};
 use crate::fleet::quantity::{Aggregate, Quantity, Subject};
 use crate::fleet::value::push_value;
 use crate::model::event::{Alert, AlertPhase, Event};
+use crate::model::server_id::ServerId;
 use crate::model::time::earliest;
 
 use state::LevelState;
@@ -60,9 +61,9 @@ const ALL_SERVERS: &str = "*";
 pub struct Rules {
     thresholds: Arc<Thresholds>,
     /// The thresholds of servers that have their own. Sorted by id.
-    own: Vec<(usize, Arc<Thresholds>)>,
+    own: Vec<(ServerId, Arc<Thresholds>)>,
     /// Sorted by id.
-    servers: Vec<(usize, ServerState)>,
+    servers: Vec<(ServerId, ServerState)>,
     /// Parallel to the list of `thresholds`. Only those of rules over all servers are used.
     fleet: Vec<LevelState>,
     /// Every server has delivered or failed once. Servers that are added later do not reset it.
@@ -85,7 +86,7 @@ struct ServerState {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LevelChange {
     /// The server's id; `None` for a rule over all servers.
-    pub id: Option<usize>,
+    pub id: Option<ServerId>,
     /// The server's label; `*` for a rule over all servers.
     pub server: Arc<str>,
     /// The quantity whose level has changed.
@@ -124,7 +125,7 @@ impl Rules {
 
     /// Gives one server its own rules: the common ones, replaced by those of the same level and NAME in `thresholds`.
     /// Its levels start anew. Rules over all servers in `thresholds` are ignored.
-    pub fn set_server(&mut self, id: usize, thresholds: &Thresholds) {
+    pub fn set_server(&mut self, id: ServerId, thresholds: &Thresholds) {
         let own = Arc::new(self.thresholds.overridden_by(thresholds));
         match self.own.binary_search_by_key(&id, |(id, _)| *id) {
             Ok(at) => self.own[at].1 = own,
@@ -134,7 +135,7 @@ impl Rules {
     }
 
     /// Drops the own rules of a server that was removed, before its id is used again.
-    pub fn remove_server(&mut self, id: usize) {
+    pub fn remove_server(&mut self, id: ServerId) {
         self.own.retain(|(known, _)| *known != id);
         self.servers.retain(|(known, _)| *known != id);
     }
@@ -174,14 +175,14 @@ impl Rules {
 
     /// Returns the rules that apply to a server.
     #[must_use]
-    pub fn thresholds(&self, id: usize) -> &Thresholds {
+    pub fn thresholds(&self, id: ServerId) -> &Thresholds {
         let own = self.own.binary_search_by_key(&id, |(id, _)| *id);
         own.map_or(&self.thresholds, |at| &self.own[at].1)
     }
 
     /// Returns the worst level of a server.
     #[must_use]
-    pub fn level(&self, id: usize) -> Level {
+    pub fn level(&self, id: ServerId) -> Level {
         let at = self.servers.binary_search_by_key(&id, |(id, _)| *id);
         let levels = at.map_or(&[][..], |at| &self.servers[at].1.levels);
         levels.iter().map(LevelState::level).max().unwrap_or_default()
@@ -193,7 +194,7 @@ impl Rules {
         self.fleet.iter().map(LevelState::level).max().unwrap_or_default()
     }
 
-    fn evaluate_server(&mut self, now: Instant, id: usize, row: &BoardRow, changes: &mut Vec<LevelChange>) {
+    fn evaluate_server(&mut self, now: Instant, id: ServerId, row: &BoardRow, changes: &mut Vec<LevelChange>) {
         let server = self.server(id, row.serial());
         let thresholds = Arc::clone(&server.thresholds);
         let mut due_at = None;
@@ -213,7 +214,7 @@ impl Rules {
     }
 
     /// Returns the state of a server, a new one if another server has got its id.
-    fn server(&mut self, id: usize, serial: u64) -> &mut ServerState {
+    fn server(&mut self, id: ServerId, serial: u64) -> &mut ServerState {
         let place = self.servers.binary_search_by_key(&id, |(id, _)| *id);
         let at = match place {
             Ok(at) if self.servers[at].1.serial == serial => return &mut self.servers[at].1,

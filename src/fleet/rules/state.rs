@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{LevelChange, Reading};
 use crate::fleet::grammar::{Level, Rule, Threshold};
+use crate::model::server_id::ServerId;
 use crate::model::time::earliest;
 
 /// Added to the time at which a growing value reaches a bound. A value on the bound is still in range, and the f64 of an
@@ -94,7 +95,7 @@ impl AlarmState {
 
 impl Transition {
     /// Adds the server, and the rule that caused the transition: the one in alarm, at the end the one that was.
-    pub fn into_change(self, threshold: &Threshold, id: Option<usize>, server: &Arc<str>) -> Option<LevelChange> {
+    pub fn into_change(self, threshold: &Threshold, id: Option<ServerId>, server: &Arc<str>) -> Option<LevelChange> {
         let Transition { from, to, value } = self;
         let rule = match if to == Level::Ok { from } else { to } {
             Level::Critical => &threshold.critical,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::model::sample::Sample;
+use crate::model::server_id::ServerId;
 
 pub use users::{User, Users};
 
@@ -351,8 +352,8 @@ pub enum Raw<'a> {
 pub struct Message<'a> {
     /// The server's label.
     pub server: &'a Arc<str>,
-    /// The server's index, in the order in which servers were added.
-    pub id: usize,
+    /// The server's id; [`ServerId::NONE`] if it is about no server or all of them.
+    pub id: ServerId,
     /// The time of receipt by this machine's clock.
     pub received_at: SystemTime,
     /// The time of receipt by the monotonic clock.

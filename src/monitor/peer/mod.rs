@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use crate::model::error::{Disconnect, Fault, Phase};
 use crate::model::event::{Change, ClientState, Event, Message, Raw};
+use crate::model::server_id::ServerId;
 use crate::model::stats::Statistics;
 use crate::model::text::escape;
 use crate::model::time::{Now, earliest};
@@ -32,6 +33,7 @@ use report::Report;
 
 /// One server: its settings, its connection and what is known about it.
 pub struct Peer {
+    pub id: ServerId,
     pub label: Arc<str>,
     pub session: Session,
     pub link: Link,
@@ -43,6 +45,8 @@ pub struct Peer {
     pub may_dial: bool,
     /// Set where a TLS handshake that waits may begin in this turn.
     pub may_handshake: bool,
+    /// Set by [`Peer::remove`]: the program hears no more of it.
+    removed: bool,
     settings: Box<Settings>,
     pending: Option<Pending>,
     /// Commands of the program. They wait for the next turn, in which their outcome can be reported.
@@ -50,7 +54,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub fn new(server: Server, now: Now) -> Self {
+    pub fn new(id: ServerId, server: Server, now: Now) -> Self {
         let settings = server.settings;
         let mut conversation =
             Conversation::new(settings.dialect, settings.options.clone(), settings.request_plan.clone());
@@ -60,6 +64,7 @@ impl Peer {
             None => link.endpoint().map(|endpoint| endpoint.authority()).unwrap_or_default(),
         };
         Peer {
+            id,
             label: label.into(),
             session: Session::new(settings.policy.clone(), conversation.stale_default(), now),
             link,
@@ -68,6 +73,7 @@ impl Peer {
             ready: false,
             may_dial: false,
             may_handshake: false,
+            removed: false,
             pending: None,
             settings,
             commands: Vec::new(),
@@ -77,6 +83,17 @@ impl Peer {
     /// Leaves a command for the next turn.
     pub fn command(&mut self, input: Input<'static>) {
         self.commands.push(input);
+    }
+
+    /// Closes the connection from the next turn on, and delivers nothing from now on.
+    pub fn remove(&mut self) {
+        self.removed = true;
+        self.command(Input::Stop);
+    }
+
+    /// Returns true once it has been removed, also while its connection is being closed.
+    pub fn is_removed(&self) -> bool {
+        self.removed
     }
 
     /// Returns true when nothing more will happen, unless the program asks for it.
@@ -372,9 +389,12 @@ impl Peer {
 
     /// Hands a message to the program. Returns true if it carried content.
     fn deliver(&self, io: &mut LoopIo<'_>, kind: &str, raw: Raw<'_>, events: &[Event<'_>]) -> bool {
+        if self.removed {
+            return false;
+        }
         let Now { mono: received_mono, wall: received_at } = io.now;
         let (server, dialect) = (&self.label, self.conversation.read_by());
-        let message = Message { server, id: io.token.0, received_at, received_mono, dialect, kind, raw, events };
+        let message = Message { server, id: self.id, received_at, received_mono, dialect, kind, raw, events };
         (io.on_message)(&message);
         message.is_content()
     }

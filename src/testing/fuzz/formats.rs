@@ -24,7 +24,7 @@ pub fn check(kind: &str, raw: Raw<'_>, events: &[Event<'_>], labels: bool) {
     let received_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
     let message = Message {
         server: &server,
-        id: 0,
+        id: crate::model::server_id::ServerId::NONE,
         received_at,
         received_mono: Instant::now(),
         dialect: "generic",

@@ -6,7 +6,7 @@ use super::*;
 fn fleet(warnings: &str, criticals: &str, servers: usize) -> Sim {
     let mut sim = Sim::new(warnings, criticals);
     for id in 0..servers {
-        sim.board.add(id, &format!("s{id}"));
+        sim.board.add(nth(id), &format!("s{id}"));
     }
     sim
 }
@@ -45,11 +45,11 @@ fn a_silent_server_delays_aggregates_for_30_seconds() {
 fn a_server_that_is_added_later_does_not_suspend_aggregates() {
     let mut sim = fleet("up.min=1:,cpu.min=10:/1m", "", 1);
     sim.say(0, &[connected()]).send(0, &[("cpu", 1.0)]).until(30.0);
-    sim.board.add(1, "s1");
+    sim.board.add(nth(1), "s1");
     sim.step();
     sim.until(70.0).expect(&["60.000 *: WARNING cpu.min 1.0% (10:)"]);
     sim.say(1, &[lost("refused")]).expect(&["70.000 *: WARNING up.min 0 (1:)"]);
-    sim.board.remove(1);
+    sim.board.remove(nth(1));
     sim.step();
     sim.expect(&["70.000 *: up.min: back to normal"]);
 }
@@ -75,10 +75,10 @@ fn each_server_and_all_of_them_have_levels_of_their_own() {
     let mut sim = fleet("cpu=80,cpu.mean=60", "", 2);
     sim.say(0, &[connected()]).send(0, &[("cpu", 90.0)]).expect(&["0.000 s0: WARNING cpu 90.0% (80)"]);
     sim.say(1, &[connected()]).send(1, &[("cpu", 50.0)]).expect(&["0.000 *: WARNING cpu.mean 70.0% (60)"]);
-    assert_eq!([0, 1, 2].map(|id| sim.rules.level(id)), [Level::Warning, Level::Ok, Level::Ok]);
+    assert_eq!([0, 1, 2].map(|id| sim.rules.level(nth(id))), [Level::Warning, Level::Ok, Level::Ok]);
     let mut own = Thresholds::default();
     own.add_warnings("cpu.mean=1").unwrap();
-    sim.rules.set_server(1, &own);
+    sim.rules.set_server(nth(1), &own);
     sim.send(1, &[("cpu", 40.0)]).expect(&[]);
 }
 

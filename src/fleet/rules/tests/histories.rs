@@ -31,7 +31,7 @@ impl RandomHistory {
             7 => drop(sim.say(id, &[lost("reset")])),
             8 => drop(sim.say(id, &[alert("a", [AlertPhase::Begins, AlertPhase::Ends][self.below(2)])])),
             9 if self.below(5) == 0 => {
-                sim.board.remove(id);
+                sim.board.remove(nth(id));
                 sim.step();
             }
             _ => sim.step(),
@@ -100,7 +100,7 @@ fn changes_of_a_level_are_consecutive_and_agree_with_the_value() {
                 0 => at.say(&mut sim.board, id, &[lost("reset")]),
                 1 => at.say(&mut sim.board, id, &[connected()]),
                 2 => {
-                    sim.board.remove(id);
+                    sim.board.remove(nth(id));
                     levels.0.retain(|(server, ..)| **server != format!("s{id}"));
                 }
                 _ => {}
@@ -142,8 +142,8 @@ fn without_holds_the_level_is_that_of_the_value() {
         for _ in 0..STEPS {
             let value = random.below(100) as f64;
             sim.cpu(value);
-            let expected = sim.rules.thresholds(0).list()[0].level_of(value);
-            assert_eq!(sim.rules.level(0), expected);
+            let expected = sim.rules.thresholds(nth(0)).list()[0].level_of(value);
+            assert_eq!(sim.rules.level(nth(0)), expected);
         }
     }
 }

@@ -67,14 +67,14 @@ fn an_unknown_value_keeps_the_level_and_restarts_holds() {
     sim.say(0, &[connected()]).cpu(90.0).until(159.0).expect(&[]);
     sim.until(170.0).expect(&["160.000 s0: WARNING cpu 90.0% (80)"]);
     sim.say(0, &[lost("reset")]).until(1000.0).say(0, &[connected()]).until(2000.0).expect(&[]);
-    assert_eq!(sim.rules.level(0), Level::Warning);
+    assert_eq!(sim.rules.level(nth(0)), Level::Warning);
     sim.cpu(10.0).until(3000.0).expect(&["2060.000 s0: cpu: back to normal"]);
 }
 
 #[test]
 fn a_server_that_is_down_is_an_alarm_of_up() {
     let mut sim = Sim::new("", "up=1:/2m");
-    sim.board.add(0, "s0");
+    sim.board.add(nth(0), "s0");
     sim.until(1000.0).expect(&[]);
     sim.say(0, &[lost("refused")]).until(1119.0).expect(&[]);
     sim.until(1200.0).expect(&["1120.000 s0: CRITICAL up 0 (1:)"]);
@@ -108,7 +108,7 @@ fn the_clients_own_quantities_are_evaluated_like_metrics() {
         "0.000 s0: CRITICAL failed 1 (0)",
         "0.000 s0: CRITICAL running 0 (1:)",
     ]);
-    sim.board.set_ping(0, Duration::from_millis(350));
+    sim.board.set_ping(nth(0), Duration::from_millis(350));
     sim.step();
     sim.say(0, &[processes(&[process("web", "online")], &[])]);
     sim.expect(&[
@@ -130,7 +130,7 @@ fn a_server_may_have_rules_of_its_own() {
     let mut sim = Sim::new("cpu=80", "disk=95");
     let mut own = Thresholds::default();
     own.add_warnings("cpu=10").unwrap();
-    sim.rules.set_server(1, &own);
+    sim.rules.set_server(nth(1), &own);
     for id in 0..2 {
         sim.send(id, &[("cpu", 50.0), ("disk", 96.0)]);
     }
@@ -139,9 +139,9 @@ fn a_server_may_have_rules_of_its_own() {
         "0.000 s1: WARNING cpu 50.0% (10)",
         "0.000 s1: CRITICAL disk 96.0% (95)",
     ]);
-    assert_eq!(sim.rules.thresholds(1).list()[0].warning.as_ref().unwrap().text(), "cpu=10");
-    sim.rules.remove_server(1);
-    sim.board.remove(1);
+    assert_eq!(sim.rules.thresholds(nth(1)).list()[0].warning.as_ref().unwrap().text(), "cpu=10");
+    sim.rules.remove_server(nth(1));
+    sim.board.remove(nth(1));
     sim.send(1, &[("cpu", 50.0)]).expect(&[]);
 }
 
@@ -149,11 +149,11 @@ fn a_server_may_have_rules_of_its_own() {
 fn another_server_with_the_same_id_starts_at_ok() {
     let mut sim = Sim::connected("cpu=80", "");
     sim.cpu(90.0).expect(&["0.000 s0: WARNING cpu 90.0% (80)"]);
-    sim.board.remove(0);
+    sim.board.remove(nth(0));
     sim.step();
-    assert_eq!(sim.rules.level(0), Level::Ok);
+    assert_eq!(sim.rules.level(nth(0)), Level::Ok);
     sim.cpu(90.0).expect(&["0.000 s0: WARNING cpu 90.0% (80)"]);
-    sim.board.add(0, "other");
+    sim.board.add(nth(0), "other");
     sim.cpu(91.0).expect(&["0.000 other: WARNING cpu 91.0% (80)"]);
 }
 
@@ -210,6 +210,6 @@ fn ten_thousand_rules_come_to_one_of_each_name_and_level() {
         let value = f64::from(i % 120);
         sim.until(f64::from(i)).send(0, &[("cpu", value), ("memory", value), ("load1", value)]);
     }
-    assert_eq!(sim.rules.thresholds(0).list().len(), names.len());
+    assert_eq!(sim.rules.thresholds(nth(0)).list().len(), names.len());
     assert!(!sim.changes.is_empty());
 }

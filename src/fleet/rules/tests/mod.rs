@@ -1,7 +1,7 @@
 //! Transcripts on a simulated clock, which jumps from deadline to deadline.
 
 use super::*;
-use crate::fleet::tests::{At, alert, connected, lost, process, processes, sample};
+use crate::fleet::tests::{At, alert, connected, lost, nth, process, processes, sample};
 
 mod fleets;
 mod histories;

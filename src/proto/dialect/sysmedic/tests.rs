@@ -23,7 +23,7 @@ fn printed(format: &str, recording: &str, options: DialectOptions) -> String {
         let decoded = conversation.decode(&text, &mut repaired, now);
         let message = Message {
             server: &server,
-            id: 0,
+            id: crate::model::server_id::ServerId::NONE,
             received_at: SystemTime::UNIX_EPOCH,
             received_mono: now,
             dialect: "sysmedic",
