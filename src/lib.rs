@@ -16,6 +16,7 @@
 //! | stop from a signal handler or another thread | [`Stopper`] |
 //! | write the lines of the command | [`format()`], [`Format`], [`Template`] |
 //! | keep the latest values of each server, as Prometheus reads them too | [`Board`], [`push_exposition`] |
+//! | take means over time | [`Average`] |
 //! | compare values with thresholds, over time and over servers | [`Thresholds`], [`Rules`], [`LevelChange`] |
 //!
 //! # Examples
@@ -268,6 +269,7 @@ mod proto;
 #[doc(hidden)]
 pub mod testing;
 
+pub use fleet::average::Average;
 pub use fleet::board::{Board, BoardProcess, BoardRow};
 pub use fleet::exposition::push_exposition;
 pub use fleet::grammar::{Level, Rule, RuleError, Threshold, Thresholds};

@@ -220,6 +220,9 @@ options! {
     /// latest (default 0: each)
     option every: Option<String>, value "D";
 
+    /// show the mean of the samples in the time of --every instead of the latest
+    switch average: bool;
+
     /// show only these, separated by commas: {kinds}, or the servers' own types and channels
     option only: Option<String>, value "LIST";
 

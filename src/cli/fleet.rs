@@ -100,7 +100,9 @@ impl Fleet {
         let Some(row) = self.board.get(id) else { return false };
         let is_process_count = |quantity: &Quantity| matches!(quantity, Quantity::Failed | Quantity::Running);
         let has_sample = row.sample_at().is_some() || self.required.iter().any(is_process_count);
-        let is_complete = has_sample && self.required.iter().all(|&quantity| row.value(quantity, now).is_some());
+        // A mean may come after the connection has ended, which is then the result.
+        let is_complete =
+            row.is_up() && has_sample && self.required.iter().all(|&quantity| row.value(quantity, now).is_some());
         if is_complete && let Some(checked) = self.checked.get_mut(id.index()) {
             checked.judged_at = Some(now);
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use mio::Token;
 use signal_hook::consts::SIGHUP;
-use wsmon::{Monitor, ServerId, Statistics};
+use wsmon::{Monitor, ServerId, Statistics, Style};
 
 use super::check::{self, Look, Status};
 use super::demo::{self, Demo};
@@ -87,7 +87,7 @@ impl Run {
             }
             if let Some(push_head) = data_format.head {
                 let mut head = String::new();
-                push_head(&mut head);
+                push_head(&mut head, &Style { means: plan.average, ..Style::default() });
                 data.set_head(head);
             }
         }
@@ -113,16 +113,18 @@ impl Run {
         let tokens = [Source::Stdout.token(), Source::Stderr.token()];
         let mut output = Output::open(monitor.registry(), tokens, limits, log, log_file)
             .map_err(|error| Failure::io("stdout", &error))?;
+        let style = setup::style(&plan, &monitor);
         if let Some(push_head) = format.head.filter(|_| !output::continues_file()) {
             let mut head = String::new();
-            push_head(&mut head);
+            push_head(&mut head, &style);
             output.print(&head);
         }
         let options = ViewOptions {
             format,
             template: plan.template.take(),
-            style: setup::style(&plan, &monitor),
+            style,
             every: plan.every,
+            average: plan.average,
             filter: if plan.check { Some(Filter::nothing()) } else { plan.only.take() },
             count: plan.count,
             count_answers: plan.has_requests,
@@ -318,9 +320,11 @@ impl Run {
         stop
     }
 
-    /// Creates new files in place of those that logrotate(8) has moved. Returns false if there are no files.
+    /// Creates new files in place of those that logrotate(8) has moved, and writes that of `--textfile`. Returns false if
+    /// there are no files.
     fn reopen_files(&mut self) -> bool {
-        let mut any = false;
+        self.write_textfile();
+        let mut any = self.textfile.is_some();
         for file in self.files() {
             any = true;
             match file.reopen() {
@@ -360,6 +364,7 @@ impl Run {
 
     /// Closes the connections, writes the remaining output and returns the exit status.
     fn finish(mut self, end: End) -> Result<u8, Failure> {
+        self.view.end_intervals(self.monitor.now().mono, &mut |text| self.output.print(text));
         if self.plan.check {
             return self.finish_check(end);
         }

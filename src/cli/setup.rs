@@ -95,8 +95,16 @@ pub fn warn_of_useless_options(plan: &Plan) {
     } else if plan.time && !["simple", "compact"].contains(&format) {
         log::warn!("--time has no effect: {format} has times of its own, simple and compact have not");
     }
-    if !plan.thresholds.list().is_empty() && ["json", "jsonl", "csv", "--template"].contains(&format) && !plan.check {
+    let saves = |formats: [&str; 2]| plan.save_data.is_some() && formats.contains(&plan.save_format);
+    let has_rules = !plan.thresholds.list().is_empty();
+    let shows_alerts = !["json", "jsonl", "csv", "--template"].contains(&format) || saves(["events", "influx"]);
+    if has_rules && !shows_alerts && !plan.check {
         log::warn!("--warning and --critical have no effect: {format} has no line for an alert, events has");
+    }
+    let shows_messages =
+        ["json", "jsonl"].contains(&format) && (plan.save_data.is_none() || plan.save_format == "jsonl");
+    if plan.average && shows_messages && !has_rules && plan.textfile.is_none() {
+        log::warn!("--average has no effect: {format} shows messages as they came, events has the means");
     }
     if let Some(path) = plan.textfile.as_ref().filter(|path| path.extension() != Some("prom".as_ref())) {
         log::warn!("--textfile {}: node_exporter reads only files whose name ends in .prom", path.display());
@@ -133,5 +141,6 @@ pub fn style(plan: &Plan, monitor: &Monitor) -> Style {
         label_width: monitor.ids().map(width).max().filter(|_| labels).unwrap_or_default().min(MAX_LABEL_WIDTH),
         lists: plan.every.is_some() || plan.has_interval,
         time: plan.time,
+        means: plan.average,
     }
 }

@@ -1,11 +1,15 @@
 //! Selects messages and formats them: for stdout, and for `--save-data`.
 
+mod pace;
+
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use wsmon::{Event, Format, LevelChange, Message, Monitor, Now, Processes, Raw, ServerId, Style, Template};
+use wsmon::{Event, Format, LevelChange, Message, Monitor, Now, Raw, ServerId, Style, Template};
 
 use super::file::Appender;
+use pace::{HeldMessage, Paces, is_paced, split};
+
 use crate::cli::filter::Filter;
 use crate::cli::fleet::{Fleet, MessageCopy, own_message};
 
@@ -20,6 +24,8 @@ pub struct ViewOptions {
     pub style: Style,
     /// Minimum time between two samples, and between two lists of processes, of one server; `None` shows all.
     pub every: Option<Duration>,
+    /// Samples are the means of these intervals.
+    pub average: bool,
     /// Events to show; `None` shows all. Does not apply to saved data.
     pub filter: Option<Filter>,
     /// Number of messages to show of each server.
@@ -57,27 +63,7 @@ pub struct View {
 struct ServerView {
     /// Messages that counted towards `count`.
     shown: u64,
-    samples: Pace,
-    process_lists: Pace,
-}
-
-/// The pace of `--every` for one kind of event of one server.
-#[derive(Default)]
-struct Pace {
-    shown_at: Option<Instant>,
-    held: Option<HeldMessage>,
-}
-
-/// The latest message that came too early for `--every`. A newer one replaces it.
-struct HeldMessage {
-    text: String,
-    counts: bool,
-    /// For the saved data; empty if none is kept.
-    data_lines: String,
-    /// For the fleet, if there is one.
-    copy: Option<MessageCopy>,
-    received_at: Instant,
-    due_at: Instant,
+    paces: Paces,
 }
 
 impl View {
@@ -121,7 +107,12 @@ impl View {
             return;
         }
         match self.options.every {
-            Some(every) if message.events.iter().any(is_paced) => self.show_paced(message, every, print),
+            Some(every) if message.events.iter().any(is_paced) => {
+                let paces = &mut self.servers[message.id.index()].paces;
+                let averaged = if self.options.average { paces.average(message.events) } else { None };
+                let events = averaged.as_deref().unwrap_or(message.events);
+                self.show_paced(&Message { events, ..*message }, every, print);
+            }
             _ => self.show_now(message, print),
         }
     }
@@ -256,8 +247,8 @@ impl View {
     fn hold(&mut self, message: &Message<'_>, every: Duration, print: &mut dyn FnMut(&str)) {
         let View { options, data, data_format, servers, fleet, .. } = self;
         let received_at = message.received_mono;
-        let pace = servers[message.id.index()].pace(message.events);
-        let due_at = pace.shown_at.map_or(received_at, |at| at + every);
+        let pace = servers[message.id.index()].paces.of(message.events);
+        let due_at = pace.due_at(received_at, every);
         let empty = || HeldMessage {
             text: String::new(),
             counts: false,
@@ -288,17 +279,31 @@ impl View {
         self.release(received_at, print);
     }
 
-    /// Shows and saves the held messages that are due, in the order of their receipt. What is not due when a run ends is
-    /// not shown: it came too early for another line.
+    /// Ends the intervals of `--average` at the end of a run: the mean of a part of one is shown. Of other held messages
+    /// nothing is shown, since their interval has had its line.
+    pub fn end_intervals(&mut self, now: Instant, print: &mut dyn FnMut(&str)) {
+        if !self.options.average {
+            return;
+        }
+        let count = self.options.count.unwrap_or(u64::MAX);
+        for server in self.servers.iter_mut().filter(|server| server.shown < count) {
+            if let Some(held) = &mut server.paces.samples.held {
+                held.due_at = now;
+                self.next_due_at = Some(now);
+            }
+        }
+        self.release(now, print);
+    }
+
+    /// Shows and saves the held messages that are due, in the order of their receipt.
     pub fn release(&mut self, now: Instant, print: &mut dyn FnMut(&str)) {
         if self.next_due_at.is_none_or(|at| at > now) {
             return;
         }
         let mut due = Vec::new();
         for server in self.servers.iter_mut() {
-            for pace in [&mut server.samples, &mut server.process_lists] {
-                if let Some(held) = pace.held.take_if(|held| held.due_at <= now) {
-                    pace.shown_at = Some(now);
+            for pace in [&mut server.paces.samples, &mut server.paces.process_lists] {
+                if let Some(held) = pace.take_due(now) {
                     server.shown += u64::from(held.counts);
                     let at = due.partition_point(|earlier: &HeldMessage| earlier.received_at <= held.received_at);
                     due.insert(at, held);
@@ -318,7 +323,8 @@ impl View {
     }
 
     fn next_held_at(&self) -> Option<Instant> {
-        let held = self.servers.iter().flat_map(|server| [&server.samples.held, &server.process_lists.held]).flatten();
+        let paces = self.servers.iter().flat_map(|server| [&server.paces.samples, &server.paces.process_lists]);
+        let held = paces.filter_map(|pace| pace.held.as_ref());
         held.map(|held| held.due_at).min()
     }
 
@@ -342,40 +348,6 @@ impl View {
     pub fn shown(&self, id: ServerId) -> u64 {
         self.servers[id.index()].shown
     }
-}
-
-impl ServerView {
-    /// The pace of a message: a message with a sample and a list of processes is paced as a sample.
-    fn pace(&mut self, events: &[Event<'_>]) -> &mut Pace {
-        let is_sample = events.iter().any(|event| matches!(event, Event::Sample(_)));
-        if is_sample { &mut self.samples } else { &mut self.process_lists }
-    }
-}
-
-/// Returns true if `--every` applies to the event.
-fn is_paced(event: &Event<'_>) -> bool {
-    matches!(event, Event::Sample(_) | Event::Processes(_))
-}
-
-/// Splits the events into those that are shown at once and those that `--every` applies to. The changes of a list of
-/// processes belong to the former, the list itself to the latter.
-fn split<'a>(events: &[Event<'a>]) -> (Vec<Event<'a>>, Vec<Event<'a>>) {
-    let (mut urgent, mut paced) = (Vec::new(), Vec::new());
-    for event in events {
-        match event {
-            Event::Processes(processes) if !processes.first && !processes.changes.is_empty() => {
-                urgent.push(Event::Processes(Processes { list: Vec::new(), ..processes.clone() }));
-                if !processes.list.is_empty() {
-                    paced.push(Event::Processes(Processes { changes: Vec::new(), ..processes.clone() }));
-                }
-            }
-            // Users beside a sample are a part of it.
-            Event::Users(_) => paced.push(event.clone()),
-            event if is_paced(event) => paced.push(event.clone()),
-            event => urgent.push(event.clone()),
-        }
-    }
-    (urgent, paced)
 }
 
 /// Appends the lines of a message to the saved data, if there are any.
@@ -416,289 +388,8 @@ fn is_foreign(event: &Event<'_>, dialect: &str) -> bool {
 }
 
 #[cfg(test)]
+mod average_tests;
+#[cfg(test)]
 mod rules_tests;
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::temp_dir::TempDir;
-    use std::sync::Arc;
-    use std::time::SystemTime;
-    use wsmon::{LogLine, Notice, Unknown};
-
-    const FIRST: ServerId = ServerId::from_index(0);
-
-    fn log(text: &str) -> Event<'_> {
-        Event::Log(LogLine { level: "".into(), source: "".into(), text: text.into(), ..LogLine::default() })
-    }
-
-    /// Shows a message of the type `x.y` of the only server; appends the output to `out`.
-    fn show(view: &mut View, events: &[Event<'_>], out: &mut String) {
-        let server: Arc<str> = "a".into();
-        let (received_at, raw) = (SystemTime::UNIX_EPOCH, Raw::Json("{}"));
-        let message = Message {
-            server: &server,
-            id: FIRST,
-            received_at,
-            received_mono: Instant::now(),
-            dialect: "generic",
-            kind: "x.y",
-            raw,
-            events,
-        };
-        view.show(&message, &mut |text| out.push_str(text));
-    }
-
-    fn view(format: &str, filter: &str, count: Option<u64>, data: Option<Appender>) -> View {
-        let format = wsmon::format(format).unwrap();
-        let filter = (!filter.is_empty()).then(|| Filter::read(filter).unwrap());
-        let options = ViewOptions {
-            format,
-            template: None,
-            style: Style::default(),
-            every: None,
-            filter,
-            count,
-            count_answers: false,
-        };
-        let mut view = View::new(options, data);
-        view.add(FIRST);
-        view
-    }
-
-    #[test]
-    fn only_filtered_messages_are_shown_and_counted_but_all_are_saved() {
-        let dir = TempDir::new();
-        let data = Appender::open(dir.file("data"), None, 0).unwrap();
-        let mut view = view("simple", "log", Some(2), Some(data));
-        let mut out = String::new();
-        let notice = || Event::Notice(Notice { text: "n".into(), greeting: false, ..Notice::default() });
-        for events in [&[notice()][..], &[notice(), log("1")], &[], &[log("2")]] {
-            assert!(!view.count_reached(FIRST));
-            show(&mut view, events, &mut out);
-        }
-        assert!(view.count_reached(FIRST));
-        assert_eq!(out, "[LOG] 1970-01-01T00:00:00Z 1\n[LOG] 1970-01-01T00:00:00Z 2\n");
-        assert_eq!(view.shown(FIRST), 2);
-        let saved = view.data.as_ref().map(|data| data.written().lines);
-        assert_eq!(saved, Some(4));
-    }
-
-    #[test]
-    fn changes_of_state_are_shown_to_programs_and_where_they_are_named_and_never_count() {
-        use wsmon::{Change, ClientState::*};
-        let to = |from, to| Event::State(Change { from, to, why: String::new(), retry_in: None, attempts: 0 });
-        let server: Arc<str> = "a".into();
-        for (format, filter, lines) in [
-            ("simple", "", 1),
-            ("compact", "", 1),
-            ("detailed", "", 1),
-            ("json", "", 1),
-            ("jsonl", "", 4),
-            ("events", "", 4),
-            ("simple", "state", 3),
-            ("detailed", "state,log", 4),
-            ("json", "state", 0),
-            ("jsonl", "log", 1),
-            ("events", "state", 3),
-        ] {
-            let dir = TempDir::new();
-            let data = Appender::open(dir.file("data"), None, 0).unwrap();
-            let (mut view, mut out) = (view(format, filter, Some(1), Some(data)), String::new());
-            for event in [to(Disconnected, Connecting), to(Connecting, Connected)] {
-                show_state(&mut view, &server, event, &mut out);
-            }
-            assert!(!view.count_reached(FIRST));
-            show(&mut view, &[log("1")], &mut out);
-            // After the count is reached, no message is shown or saved, but the end of the connection is.
-            view.servers[0].shown = 1;
-            show(&mut view, &[log("2")], &mut out);
-            show_state(&mut view, &server, to(Connected, Disconnected), &mut out);
-            assert_eq!(out.lines().count(), lines, "{format} {filter}: {out}");
-            assert_eq!((view.saved(), view.shown(FIRST)), (1, 1));
-            assert_eq!(view.data.as_ref().map(|data| data.written().lines), Some(4));
-        }
-    }
-
-    fn show_state(view: &mut View, server: &Arc<str>, event: Event<'_>, out: &mut String) {
-        let (received_at, events) = (SystemTime::UNIX_EPOCH, &[event][..]);
-        let message = Message {
-            server,
-            id: FIRST,
-            received_at,
-            received_mono: Instant::now(),
-            dialect: "generic",
-            kind: "",
-            raw: Raw::None,
-            events,
-        };
-        view.show(&message, &mut |text| out.push_str(text));
-    }
-
-    #[test]
-    fn a_message_that_the_dialect_does_not_know_counts_only_where_it_is_asked_for() {
-        let server: Arc<str> = "a".into();
-        let unknown = || Event::Unknown(Unknown { kind: "odd".into(), text: "{}".into(), undecodable: false });
-        for (dialect, filter, counted) in [
-            ("monitoring", "", 1),
-            ("generic", "", 2),
-            ("monitoring", "unknown", 2),
-            ("monitoring", "odd", 2),
-            ("monitoring", "log", 1),
-        ] {
-            let mut view = view("simple", filter, None, None);
-            for events in [&[unknown()][..], &[unknown(), log("1")]] {
-                let (received_at, received_mono) = (SystemTime::UNIX_EPOCH, Instant::now());
-                let raw = Raw::Json("{}");
-                let message = Message {
-                    server: &server,
-                    id: FIRST,
-                    received_at,
-                    received_mono,
-                    dialect,
-                    kind: "odd",
-                    raw,
-                    events,
-                };
-                view.show(&message, &mut |_| ());
-            }
-            assert_eq!(view.shown(FIRST), counted, "{dialect} {filter}");
-        }
-    }
-
-    #[test]
-    fn json_formats_show_the_whole_message_if_the_filter_chooses_a_part() {
-        let events = [log("1"), Event::KeepAlive];
-        for (filter, shown) in [("", true), ("log", true), ("x.y", true), ("alert", false), ("x", false)] {
-            let mut out = String::new();
-            show(&mut view("json", filter, None, None), &events, &mut out);
-            assert_eq!(out, if shown { "{}\n" } else { "" }, "{filter}");
-        }
-    }
-
-    #[test]
-    fn a_message_without_output_does_not_count() {
-        let unchanged = [Event::Processes(Processes::default())];
-        for (format, counted) in [("simple", 0), ("detailed", 0), ("jsonl", 1), ("events", 1)] {
-            let mut view = view(format, "", None, None);
-            show(&mut view, &unchanged, &mut String::new());
-            assert_eq!(view.shown(FIRST), counted, "{format}");
-        }
-    }
-
-    /// Plays messages with their times in seconds to a view of two servers with `--every 10`; returns the output.
-    fn paced(format: &str, data: Option<Appender>, messages: &[(u64, usize, &[Event<'_>])], until: u64) -> String {
-        paced_as(format, "jsonl", data, messages, until)
-    }
-
-    fn paced_as(
-        format: &str,
-        saved_as: &str,
-        data: Option<Appender>,
-        messages: &[(u64, usize, &[Event<'_>])],
-        until: u64,
-    ) -> String {
-        let mut view = view(format, "", None, data);
-        view.data_format = wsmon::format(saved_as).unwrap();
-        view.options.every = Some(Duration::from_secs(10));
-        view.options.style.labels = true;
-        view.add(ServerId::from_index(1));
-        let start = Instant::now();
-        let at = |seconds: u64| start + Duration::from_secs(seconds);
-        let (mut out, servers): (_, [Arc<str>; 2]) = (String::new(), ["a".into(), "b".into()]);
-        for &(seconds, id, events) in messages {
-            while let Some(due) = view.deadline().filter(|due| *due < at(seconds)) {
-                view.release(due, &mut |text| out.push_str(text));
-            }
-            let received_at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-            let (received_mono, raw) = (at(seconds), Raw::Json("{}"));
-            let (server, dialect) = (&servers[id], "generic");
-            let id = ServerId::from_index(id);
-            let message = Message { server, id, received_at, received_mono, dialect, kind: "", raw, events };
-            view.show(&message, &mut |text| out.push_str(text));
-        }
-        while let Some(due) = view.deadline().filter(|due| *due < at(until)) {
-            view.release(due, &mut |text| out.push_str(text));
-        }
-        out
-    }
-
-    fn seconds(out: &str) -> Vec<String> {
-        let line = |line: &str| {
-            let (_, rest) = line.split_once("T00:00:").unwrap_or_else(|| panic!("{line}"));
-            let server = if line.contains("\"server\":\"a\"") { "a" } else { "b" };
-            format!("{server}{}", &rest[..2])
-        };
-        out.lines().map(line).collect()
-    }
-
-    fn sample() -> Event<'static> {
-        Event::Sample(Box::new(wsmon::Sample::from_metrics([])))
-    }
-
-    #[test]
-    fn each_interval_has_at_most_one_sample_and_one_list_of_each_server_in_the_order_of_their_receipt() {
-        let list = || Event::Processes(Processes { first: true, ..Processes::default() });
-        let messages: Vec<(u64, usize, [Event<'_>; 1])> =
-            (0..35).flat_map(|t| [(t, 0, [sample()]), (t, 1, [sample()]), (t, 0, [list()])]).collect();
-        let messages: Vec<_> = messages.iter().map(|(t, id, events)| (*t, *id, &events[..])).collect();
-        let dir = TempDir::new();
-        let data = Appender::open(dir.file("data"), None, 0).unwrap();
-        let out = paced("events", Some(data), &messages, 39);
-        let expected = ["a00", "b00", "a00", "a10", "b10", "a10", "a20", "b20", "a20", "a30", "b30", "a30"];
-        // The interval that is not over at the end has had its line.
-        let shown = seconds(&out);
-        assert_eq!(shown.len(), expected.len(), "{shown:?}");
-        assert!(shown.is_sorted_by_key(|line| line[1..].to_owned()), "{shown:?}");
-        assert_eq!(std::fs::read_to_string(dir.file("data")).unwrap().lines().count(), expected.len());
-    }
-
-    #[test]
-    fn an_alert_is_shown_at_once_and_its_sample_waits() {
-        let alert = || Event::Alert(wsmon::Alert { message: "m".into(), ..wsmon::Alert::default() });
-        let messages: [(u64, usize, &[Event<'_>]); 3] =
-            [(0, 0, &[sample()]), (3, 0, &[sample(), alert()]), (12, 1, &[alert()])];
-        let out = paced("events", None, &messages, 20);
-        let kinds: Vec<_> = out.lines().map(|line| line.contains("\"kind\":\"alert\"")).collect();
-        assert_eq!(kinds, [false, true, false, true], "{out}");
-        assert_eq!(seconds(&out), ["a00", "a03", "a03", "b12"]);
-        // A message that is shown whole waits as a whole.
-        assert_eq!(seconds(&paced("jsonl", None, &messages, 20)), ["a00", "a03", "b12"]);
-    }
-
-    #[test]
-    fn each_event_is_saved_once_whatever_waits_on_stdout() {
-        let alert = || Event::Alert(wsmon::Alert { message: "m".into(), ..wsmon::Alert::default() });
-        let messages: [(u64, usize, &[Event<'_>]); 4] =
-            [(0, 0, &[sample()]), (3, 0, &[sample(), alert()]), (5, 0, &[sample()]), (12, 1, &[alert()])];
-        for (saved_as, lines) in [("events", 4), ("csv", 2), ("influx", 2), ("jsonl", 3)] {
-            for format in ["simple", "events", "jsonl"] {
-                let dir = TempDir::new();
-                let data = Appender::open(dir.file("data"), None, 0).unwrap();
-                paced_as(format, saved_as, Some(data), &messages, 20);
-                let text = std::fs::read_to_string(dir.file("data")).unwrap();
-                assert_eq!(text.lines().count(), lines, "{format}, saved as {saved_as}: {text}");
-                assert!(!text.contains("\n\n"), "{text}");
-            }
-        }
-    }
-
-    #[test]
-    fn changes_of_processes_are_shown_at_once_and_the_list_waits() {
-        let change = || wsmon::ProcessChange {
-            name: "w".into(),
-            from: "online".into(),
-            to: "errored".into(),
-            detail: "".into(),
-        };
-        let listed = || wsmon::Process { name: "w".into(), ..wsmon::Process::default() };
-        let list = |first, changes| Event::Processes(Processes { list: vec![listed()], changes, first, at: None });
-        let (found, changed) = (list(true, Vec::new()), list(false, vec![change()]));
-        let out = paced(
-            "events",
-            None,
-            &[(0, 0, &[found]), (4, 0, std::slice::from_ref(&changed)), (5, 0, std::slice::from_ref(&changed))],
-            9,
-        );
-        assert_eq!(seconds(&out), ["a00", "a04", "a05"], "{out}");
-    }
-}
+mod tests;

@@ -21,38 +21,48 @@ pub const FORMAT: Format = Format {
 };
 
 /// The header. The columns of metrics follow [`METRICS`], to which new ones are appended: rows of two versions of the
-/// program can stand in one file.
-fn push_head(out: &mut String) {
+/// program can stand in one file. Means have further columns after them.
+fn push_head(out: &mut String, style: &Style) {
     out.push_str("received_at,server,host");
     for row in METRICS {
         out.push(',');
         out.push_str(row.name);
     }
+    if style.means {
+        Sample::new(&[]).each_of_spread(&mut |name, _| out.extend([",", name]));
+    }
     out.push('\n');
 }
 
-fn write(out: &mut String, message: &Message<'_>, _: &Style) {
+fn write(out: &mut String, message: &Message<'_>, style: &Style) {
     for event in message.events {
         if let Event::Sample(sample) = event {
-            push_row(out, message, sample);
+            push_row(out, message, sample, *style);
         }
     }
 }
 
 /// An absent value is an empty cell.
-fn push_row(out: &mut String, message: &Message<'_>, sample: &Sample<'_>) {
+fn push_row(out: &mut String, message: &Message<'_>, sample: &Sample<'_>, style: Style) {
     push_timestamp(out, message.received_at);
     for text in [message.server, sample.text(Text::Host).unwrap_or_default()] {
         out.push(',');
         push_text(out, text);
     }
     for &metric in Metric::ALL {
-        out.push(',');
-        if let Some(value) = sample.get(metric).filter(|value| value.is_finite()) {
-            push_decimal(out, value);
-        }
+        push_number(out, sample.get(metric));
+    }
+    if style.means {
+        sample.each_of_spread(&mut |_, value| push_number(out, value));
     }
     out.push('\n');
+}
+
+fn push_number(out: &mut String, value: Option<f64>) {
+    out.push(',');
+    if let Some(value) = value.filter(|value| value.is_finite()) {
+        push_decimal(out, value);
+    }
 }
 
 /// Appends a cell as RFC 4180 has it, control characters as blanks.
@@ -78,7 +88,7 @@ mod tests {
     #[test]
     fn the_columns_never_change_their_places() {
         let mut out = String::new();
-        push_head(&mut out);
+        push_head(&mut out, &PLAIN);
         assert!(out.starts_with(HEAD), "a new metric is appended: {out}");
         assert_eq!(out.matches('\n').count(), 1);
     }

@@ -132,6 +132,7 @@ fn push_sample(json: &mut Writer<'_>, sample: &Sample<'_>) {
             None => number(json, row.name, sample.get(metric)),
         }
     }
+    sample.each_of_spread(&mut |name, value| number(json, name, value));
     for (&text, row) in Text::ALL.iter().zip(TEXTS) {
         optional(json, row.name, sample.text(text));
     }

@@ -45,6 +45,9 @@ fn push_sample(out: &mut String, message: &Message<'_>, sample: &Sample<'_>) {
     for (&metric, row) in Metric::ALL.iter().zip(METRICS) {
         line.number(row.name, sample.get(metric));
     }
+    if line.fields > 0 {
+        sample.each_of_spread(&mut |name, value| line.number(name, value));
+    }
     line.end(message.received_at);
 }
 

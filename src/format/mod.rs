@@ -33,7 +33,7 @@ use crate::model::stats::Statistics;
 /// static TABS: Format = Format {
 ///     name: "tabs",
 ///     about: "server and processor use, separated by tabs",
-///     head: Some(|out| out.push_str("server\tcpu\n")),
+///     head: Some(|out, _| out.push_str("server\tcpu\n")),
 ///     write,
 ///     stats: |out, statistics, _| {
 ///         let (messages, disconnections) = (statistics.messages_received, statistics.total_disconnections);
@@ -60,7 +60,7 @@ use crate::model::stats::Statistics;
 /// monitor.add(Server::new(uri)?.label("nas").max_reconnects(Some(0)))?;
 /// let (mut out, style) = (String::new(), Style::default());
 /// if let Some(head) = TABS.head {
-///     head(&mut out);
+///     head(&mut out, &style);
 /// }
 /// while !monitor.is_done() {
 ///     monitor.turn(None, &mut |message| (TABS.write)(&mut out, message, &style))?;
@@ -80,7 +80,7 @@ pub struct Format {
     /// A short description.
     pub about: &'static str,
     /// Appends a header, for the beginning of a file or stream; `None` if the format has none.
-    pub head: Option<fn(&mut String)>,
+    pub head: Option<fn(&mut String, &Style)>,
     /// Appends the lines of one message; nothing if it has nothing to show. They are printed as a whole, or dropped as a
     /// whole if the reader is too slow.
     pub write: fn(&mut String, &Message<'_>, &Style),
@@ -129,7 +129,7 @@ mod tests {
     use crate::model::sample::read::read_sample;
 
     pub const PLAIN: Style =
-        Style { color: false, ascii: false, labels: false, label_width: 0, lists: false, time: false };
+        Style { color: false, ascii: false, labels: false, label_width: 0, lists: false, time: false, means: false };
     pub const COLOR: Style = Style { color: true, ..PLAIN };
     pub const ASCII: Style = Style { ascii: true, ..PLAIN };
     pub const LABELS: Style = Style { labels: true, ..PLAIN };

@@ -22,6 +22,8 @@ pub struct Style {
     pub lists: bool,
     /// Begin each line of `simple` and `compact` with the time of receipt, as RFC 3339 in UTC.
     pub time: bool,
+    /// Samples are means: `csv` has further columns for the number of samples and the bounds of percentages.
+    pub means: bool,
 }
 
 /// The colour of notices. All colours are those of 31 to 36: the reference client's bright ones, 91 to 96, cannot be seen

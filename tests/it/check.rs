@@ -140,3 +140,17 @@ fn messages_that_are_no_samples_do_not_end_a_check() {
     let finished = Run::start(command.envs(variables)).finish();
     assert_result(&finished, 0, "WSMON OK - cpu 12.5%");
 }
+
+#[test]
+fn a_check_can_judge_a_mean_but_not_of_a_connection_that_ends_before() {
+    let finished = check(&sending([90.0, 80.0, 10.0].map(sample)).uri(), "-c cpu=70 --every 0.5 --average -n 1");
+    assert_result(&finished, 0, "WSMON OK - cpu 60.0%");
+    let finished = check(&sending([90.0, 80.0, 10.0].map(sample)).uri(), "-c cpu=50 --every 1m --average -d 0.5");
+    assert_result(&finished, 2, "WSMON CRITICAL - cpu 60.0% (50)");
+    let server = Server::start(|mut peer| {
+        peer.upgrade();
+        peer.text(sample(12.5));
+    });
+    let finished = check(&server.uri(), "-c cpu=50 --every 1m --average");
+    assert!(finished.code == Some(2) && finished.stdout.starts_with("WSMON CRITICAL - the server"), "{finished:?}");
+}

@@ -51,3 +51,14 @@ fn a_sample_of_which_a_template_leaves_nothing_does_not_count() {
     let finished = Run::start(command(&server, "-q -n 1").args(["--template", "{gpu}"])).finish();
     assert_eq!((finished.code, &*finished.stdout, &*finished.stderr), (Some(0), "7\n", ""));
 }
+
+#[test]
+fn csv_of_means_has_further_columns_and_the_last_part_of_an_interval_has_a_row() {
+    let server = sending([10.0, 20.0, 60.0].map(sample));
+    let finished = watched(&server, "-q -f csv --every 1m --average -d 1");
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let lines: Vec<_> = finished.stdout.lines().collect();
+    assert_eq!(lines.len(), 2, "{finished:?}");
+    assert!(lines[0].contains(",network,samples,cpu_min,cpu_max,memory_min,"), "{finished:?}");
+    assert!(lines[1].contains("Z,x,,30,") && lines[1].ends_with(",3,10,60,,,,,,,,"), "{finished:?}");
+}

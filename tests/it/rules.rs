@@ -2,6 +2,7 @@
 
 use crate::client::{json_lines, log_lines, sample, sending, watched, without_times};
 use crate::support::program::run;
+use crate::support::temp_dir::TempDir;
 
 #[test]
 fn changes_of_levels_are_alerts_among_the_samples() {
@@ -46,6 +47,28 @@ fn a_format_without_a_line_for_alerts_is_warned_of() {
     let warnings = log_lines(&finished.stderr, &["WARN"]);
     assert_eq!(warnings, ["WARN --warning and --critical have no effect: jsonl has no line for an alert, events has"]);
     assert!(!finished.stdout.contains("alert"), "{finished:?}");
+}
+
+#[test]
+fn a_format_with_a_line_for_alerts_is_enough_for_saved_data() {
+    let dir = TempDir::new();
+    for (format, warnings) in [("events", 0), ("influx", 0), ("jsonl", 1), ("csv", 1)] {
+        let data = dir.path(format);
+        let options = format!("-q -n 1 -f jsonl -w cpu=80 --save-data {data} --save-format {format}");
+        let finished = watched(&sending([sample(95.0)]), &options);
+        assert_eq!(log_lines(&finished.stderr, &["WARN"]).len(), warnings, "{finished:?}");
+        assert_eq!(dir.read(format).contains("WARNING"), warnings == 0, "{format}");
+    }
+}
+
+#[test]
+fn means_have_no_effect_on_messages_alone() {
+    for (options, warnings) in [("-f jsonl", 1), ("-f json", 1), ("-f events", 0), ("-f jsonl -w cpu=80", 0)] {
+        let finished = watched(&sending([sample(95.0)]), &format!("-q -d 0.3 --every 1m --average {options}"));
+        let lines = log_lines(&finished.stderr, &["WARN"]);
+        let found = lines.iter().filter(|line| line.starts_with("WARN --average has no effect: json")).count();
+        assert_eq!(found, warnings, "{finished:?}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::client::{command, sample, sending, watched};
+use crate::support::PATIENCE;
 use crate::support::program::Run;
 use crate::support::temp_dir::TempDir;
 
@@ -87,4 +88,25 @@ fn a_closed_stdout_does_not_end_the_writing() {
     let finished = Run::start(shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped())).finish();
     assert!(finished.stdout.ends_with("end\n"), "{finished:?}");
     assert_eq!(values(&dir), (true, true));
+}
+
+#[test]
+fn a_hangup_writes_the_file_and_the_run_goes_on() {
+    let dir = TempDir::new();
+    let server = sending([sample(12.4)]);
+    let run = Run::start(&mut command(&server, &format!("-q --textfile {}", dir.path("x.prom"))));
+    run.wait_stdout("CPU:");
+    let made = std::time::Instant::now();
+    for _ in 0..2 {
+        while !dir.has("x.prom") {
+            assert!(made.elapsed() < PATIENCE, "no file");
+            std::thread::yield_now();
+        }
+        assert_eq!(values(&dir), (true, true));
+        fs::remove_file(dir.path("x.prom")).unwrap();
+        run.signal("HUP");
+    }
+    run.signal("TERM");
+    let finished = run.finish();
+    assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{finished:?}");
 }

@@ -47,6 +47,8 @@ pub struct Plan {
     pub time: bool,
     /// `None`: every sample.
     pub every: Option<Duration>,
+    /// Shows the means of these intervals.
+    pub average: bool,
     /// `None`: everything.
     pub only: Option<Filter>,
     /// `--warning` and `--critical`.
@@ -94,6 +96,7 @@ impl Default for Plan {
             template: None,
             time: false,
             every: None,
+            average: false,
             only: None,
             thresholds: Thresholds::default(),
             check: false,
@@ -210,6 +213,10 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     read_thresholds(plan, args)?;
     if args.format.is_some() && args.template.is_some() {
         return Err("--format and --template exclude each other: leave one of them out".to_owned());
+    }
+    plan.average = args.average;
+    if plan.average && plan.every.is_none() {
+        return Err("--average needs an interval to take means of: add --every D, such as --every 1m".to_owned());
     }
     let servers = plan.uris.len().max(1);
     if plan.require.is_some_and(|required| required > servers) {

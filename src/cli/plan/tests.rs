@@ -48,6 +48,7 @@ fn the_defaults_are_those_of_the_contract() {
         format: "simple",
         template: None,
         every: None,
+        average: false,
         only: None,
         thresholds: Thresholds::default(),
         check: false,
@@ -172,13 +173,15 @@ const CASES: &[Case] = &[
 #[test]
 fn every_option_changes_its_part_of_the_plan_in_every_spelling() {
     let mut untested: Vec<_> = OPTIONS.iter().map(|row| row.long).collect();
+    // They need --every.
+    assert!(good("--every 1m --average").average && !good("--every 1m").average);
     // These two go together.
     assert_eq!(
         usage(read("--cert c")),
         "wsmon: --cert and --key are given together: the certificate, and its private key"
     );
     assert_eq!(good("--cert c --key k").server, Server::default().certificate("c", "k"));
-    untested.retain(|long| !["--cert", "--key", "--help", "--version"].contains(long));
+    untested.retain(|long| !["--average", "--cert", "--key", "--help", "--version"].contains(long));
     for (long, value, change) in CASES {
         let row = OPTIONS.iter().find(|row| row.long == *long).expect(long);
         let mut expected = good("");
@@ -265,6 +268,10 @@ fn zero_is_never_or_no_limit_elsewhere() {
     assert_eq!(good("--stale-after 0 --stale-after auto").server, Server::default());
     assert_eq!(good("--duration 5 --duration 0").duration, None);
     assert_eq!(good("--every 0").every, None);
+    for line in ["--average", "--average --every 0", "--check --average"] {
+        let why = "wsmon: --average needs an interval to take means of: add --every D, such as --every 1m";
+        assert_eq!(usage(read(line)), why, "{line}");
+    }
 }
 
 #[test]

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use wsmon::{Change, ClientState, Metric, Notice, Sample, Server};
 
-struct Scene {
-    view: View,
+pub(super) struct Scene {
+    pub view: View,
     start: Instant,
     out: String,
 }
 
 impl Scene {
     /// Views that watch two servers, `a` and `b`, with these rules.
-    fn new(format: &str, filter: &str, criticals: &str, change: impl FnOnce(&mut Plan)) -> Scene {
+    pub fn new(format: &str, filter: &str, criticals: &str, change: impl FnOnce(&mut Plan)) -> Scene {
         let mut plan = Plan::default();
-        plan.thresholds.add_criticals(criticals).unwrap();
+        if !criticals.is_empty() {
+            plan.thresholds.add_criticals(criticals).unwrap();
+        }
         change(&mut plan);
         let mut monitor = Monitor::new().unwrap();
         for label in ["a", "b"] {
@@ -33,6 +35,7 @@ impl Scene {
             template: None,
             style,
             every: plan.every,
+            average: plan.average,
             filter,
             count: plan.count,
             count_answers: false,
@@ -44,43 +47,61 @@ impl Scene {
     }
 
     /// Shows an event of a server so many seconds after the start. Returns the output without its times.
-    fn say(&mut self, seconds: f64, id: usize, event: Event<'_>) -> String {
+    pub fn say(&mut self, seconds: f64, id: usize, event: Event<'_>) -> String {
         self.say_all(seconds, id, &[event])
     }
 
     /// Shows a message with these events.
-    fn say_all(&mut self, seconds: f64, id: usize, events: &[Event<'_>]) -> String {
+    pub fn say_all(&mut self, seconds: f64, id: usize, events: &[Event<'_>]) -> String {
         let server: Arc<str> = ["a", "b"][id].into();
         let mono = self.start + Duration::from_secs_f64(seconds);
         let raw = if matches!(events, [Event::State(_)]) { Raw::None } else { Raw::Json("{}") };
-        let now = Now { mono, wall: SystemTime::UNIX_EPOCH };
+        let now = Now { mono, wall: SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds) };
         let message = Message { raw, ..own_message(ServerId::from_index(id), &server, now, events) };
         self.view.show(&message, &mut |text| self.out.push_str(text));
         self.taken()
     }
 
-    fn cpu(&mut self, seconds: f64, id: usize, value: f64) -> String {
+    pub fn cpu(&mut self, seconds: f64, id: usize, value: f64) -> String {
         self.say(seconds, id, Event::Sample(Box::new(Sample::from_metrics([(Metric::Cpu, value)]))))
     }
 
-    fn state(&mut self, seconds: f64, id: usize, to: ClientState) -> String {
+    pub fn state(&mut self, seconds: f64, id: usize, to: ClientState) -> String {
         let from = ClientState::Connecting;
         self.say(seconds, id, Event::State(Change { from, to, why: String::new(), retry_in: None, attempts: 0 }))
     }
 
     /// Does what is due then. `None` if nothing is.
-    fn wait_until(&mut self, seconds: f64) -> Option<String> {
+    pub fn wait_until(&mut self, seconds: f64) -> Option<String> {
         let now = Now { mono: self.start + Duration::from_secs_f64(seconds), wall: SystemTime::UNIX_EPOCH };
         self.view.deadline().filter(|at| *at <= now.mono)?;
         self.view.tick_at(now, &mut |text| self.out.push_str(text));
         Some(self.taken())
     }
 
-    fn taken(&mut self) -> String {
-        std::mem::take(&mut self.out).replace(" 1970-01-01T00:00:00Z", "")
+    pub fn at(&self, seconds: f64) -> Instant {
+        self.start + Duration::from_secs_f64(seconds)
     }
 
-    fn shown(&self) -> [u64; 2] {
+    pub fn since(&self, at: Instant) -> f64 {
+        at.duration_since(self.start).as_secs_f64()
+    }
+
+    /// Ends the run then.
+    pub fn end(&mut self, seconds: f64) -> String {
+        self.view.end_intervals(self.start + Duration::from_secs_f64(seconds), &mut |text| self.out.push_str(text));
+        self.taken()
+    }
+
+    fn taken(&mut self) -> String {
+        let mut out = std::mem::take(&mut self.out);
+        while let Some(at) = out.find(" 1970-01-01T") {
+            out.replace_range(at..at + " 1970-01-01T00:00:00Z".len(), "");
+        }
+        out
+    }
+
+    pub fn shown(&self) -> [u64; 2] {
         [0, 1].map(|index| self.view.shown(ServerId::from_index(index)))
     }
 }

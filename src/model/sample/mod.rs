@@ -2,6 +2,7 @@
 
 pub mod field;
 pub mod read;
+pub mod spread;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,6 +10,7 @@ use std::fmt;
 use crate::model::metric::{Metric, Text};
 
 use field::Field;
+use spread::Spread;
 
 /// The value of each metric, in the order of [`Metric::ALL`]; NaN for those that are absent.
 pub(crate) type Numbers = [f64; Metric::ALL.len()];
@@ -29,6 +31,8 @@ pub struct Sample<'a> {
     pub extra: Vec<(Cow<'a, str>, f64)>,
     /// The rows by which the sample was read; [`read::other_members`] lists what they do not cover.
     pub(crate) rules: &'static [Field],
+    /// Set if the numbers are means.
+    pub(crate) spread: Option<Box<Spread>>,
 }
 
 impl<'a> Sample<'a> {
@@ -40,6 +44,7 @@ impl<'a> Sample<'a> {
             per_core: Vec::new(),
             extra: Vec::new(),
             rules,
+            spread: None,
         }
     }
 
@@ -105,6 +110,7 @@ impl<'a> Sample<'a> {
             per_core: self.per_core,
             extra: self.extra.into_iter().map(|(name, value)| (Cow::Owned(name.into_owned()), value)).collect(),
             rules: self.rules,
+            spread: self.spread,
         }
     }
 }
