@@ -244,7 +244,7 @@ fn subject(text: &str) -> Result<Subject, String> {
         return Err(match closest(name, Quantity::names()) {
             _ if name.is_empty() => "a name is missing before '='".to_owned(),
             Some(meant) => format!("no metric is called '{name_shown}', did you mean {meant}?"),
-            None => format!("no metric is called '{name_shown}'"),
+            None => format!("no metric is called '{name_shown}': write cpu, memory, up, age or another of the manual"),
         });
     };
     let aggregate = match aggregate {
@@ -339,7 +339,7 @@ mod tests {
         for (list, error) in [
             ("", "'': a rule is missing: write NAME=RANGE, such as cpu=90"),
             ("cpu=80,,disk=90", "'': a rule is missing: write NAME=RANGE, such as cpu=90"),
-            ("bogus=1", "'bogus=1': no metric is called 'bogus'"),
+            ("bogus=1", "'bogus=1': no metric is called 'bogus': write cpu, memory, up, age or another of the manual"),
             ("disk=1,memroy=2", "'memroy=2': no metric is called 'memroy', did you mean memory?"),
             ("CPU=80", "'CPU=80': no metric is called 'CPU', did you mean cpu?"),
             ("=80", "'=80': a name is missing before '='"),

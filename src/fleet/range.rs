@@ -43,7 +43,7 @@ impl Range {
             return Err(format!("'{bounds}' is 0 to {bounds}: write {bounds}: for no less, ~:{bounds} for no more"));
         }
         if low > high {
-            return Err(format!("'{bounds}' begins above its end"));
+            return Err(format!("'{bounds}' begins above its end: write LOW:HIGH"));
         }
         Ok(Range { low, high, inside })
     }
@@ -269,7 +269,7 @@ mod tests {
             (":", Unit::Count, "':' stands alone: write LOW:, :HIGH or LOW:HIGH"),
             ("~", Unit::Count, "'~' is minus infinity and stands before ':': write ~:75"),
             ("10:~", Unit::Count, "'~' is minus infinity and stands before ':': write LOW: for no upper bound"),
-            ("20:10", Unit::Count, "'20:10' begins above its end"),
+            ("20:10", Unit::Count, "'20:10' begins above its end: write LOW:HIGH"),
             ("-5", Unit::Count, "'-5' is 0 to -5: write -5: for no less, ~:-5 for no more"),
             ("80%", Unit::Percent, "'80%' is not a number such as 80 or 7.5"),
             ("1e309", Unit::Percent, "'1e309' is not a number such as 80 or 7.5"),

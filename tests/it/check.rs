@@ -92,7 +92,10 @@ fn values_that_do_not_come_and_messages_that_cannot_be_decoded_are_unknown() {
 #[test]
 fn whatever_is_wrong_before_the_look_is_unknown_on_stdout() {
     for (words, text) in [
-        (&["--check", "-w", "bogus=1"][..], "--warning 'bogus=1': no metric is called 'bogus'"),
+        (
+            &["--check", "-w", "bogus=1"][..],
+            "--warning 'bogus=1': no metric is called 'bogus': write cpu, memory, up, age or another of the manual",
+        ),
         (&["--nonsense", "--check"], "unknown option --nonsense"),
         (&["--check", "-c"], "--critical needs a value: --critical LIST"),
         (&["--check", "--ca-file", "/nonexistent"], "read /nonexistent: no such file or directory"),

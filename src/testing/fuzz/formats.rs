@@ -6,10 +6,12 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 
 use super::harmless::assert_harmless;
+use crate::fleet::average::Average;
 use crate::format::style::Style;
 use crate::format::{FORMATS, Format};
 use crate::model::event::{Event, Message, Raw};
 use crate::model::json::{Node, is_json, repair};
+use crate::model::sample::spread::PERCENTAGES;
 use crate::model::text::escape;
 
 /// A hostile label.
@@ -40,6 +42,38 @@ pub fn check(kind: &str, raw: Raw<'_>, events: &[Event<'_>], labels: bool) {
             "json" | "jsonl" => one_value(&plain, &message, format.name),
             "events" => one_object_per_event(&plain, events),
             "simple" | "compact" | "detailed" => for_people(format, &plain, &message, style),
+            _ => {}
+        }
+    }
+    check_means(&message);
+}
+
+/// Writes the samples of a message as means of several: no number is outside the bounds beside it.
+fn check_means(message: &Message<'_>) {
+    let (mut average, mut events) = (Average::default(), message.events.to_vec());
+    for _ in 0..3 {
+        for event in &mut events {
+            if let Event::Sample(sample) = event {
+                average.add(sample);
+                let mut bounds = Vec::new();
+                sample.each_of_spread(&mut |_, value| bounds.push(value));
+                for ((metric, _), ends) in PERCENTAGES.iter().zip(bounds[1..].chunks(2)) {
+                    let within = |mean: f64| ends[0].is_some_and(|min| min <= mean) && ends[1] >= Some(mean);
+                    assert!(sample.get(*metric).map_or(ends[0].is_none(), within), "{sample:?} {bounds:?}");
+                }
+            }
+        }
+    }
+    let style = Style { means: true, ..Style::default() };
+    for format in FORMATS {
+        let lines = written(format, &Message { events: &events, ..*message }, style);
+        harmless(&lines, message);
+        match format.name {
+            "events" => one_object_per_event(&lines, &events),
+            "csv" => {
+                let samples = events.iter().filter(|event| matches!(event, Event::Sample(_))).count();
+                assert_eq!(lines.lines().count(), samples, "{lines:?}");
+            }
             _ => {}
         }
     }
