@@ -221,6 +221,15 @@ mod tests {
     use crate::model::event::AlertPhase;
 
     #[test]
+    fn the_latest_values_are_not_listed_beside_their_means() {
+        let other = |lines: &str| lines.split_once("Other:").map(|(_, other)| other.to_owned());
+        let latest = SAMPLE.replace("45.2", "55.2").replace("28.5", "30.5").replace("10050000000", "10050000001");
+        let lines = mean("detailed", &[SAMPLE, &latest], PLAIN);
+        assert!(lines.contains("Usage:  50.2% ") && lines.contains("Usage:  29.5% "), "{lines}");
+        assert_eq!(other(&lines), other(&sample("detailed", &latest, PLAIN)), "{lines}");
+    }
+
+    #[test]
     fn a_long_name_above_many_values_cannot_grow_the_output_without_bound() {
         let text = format!(r#"{{"{}":{{{}"z":0}}}}"#, "k".repeat(50_000), "\"a\":1,".repeat(10_000));
         let out = sample("detailed", &text, PLAIN);

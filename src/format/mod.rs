@@ -119,6 +119,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
+    use crate::fleet::average::Average;
     use crate::model::event::{
         Alert, AlertPhase, Answer, Change, ClientState, Event, LogLine, Notice, Process, ProcessChange, Processes, Raw,
         ServerError, Unknown, User, Users,
@@ -228,6 +229,18 @@ mod tests {
         let mut events = vec![Event::Sample(read_sample(&readable, ROWS).unwrap().sample)];
         events.extend_from_slice(more);
         written(format, Raw::Json(text), &events, style)
+    }
+
+    /// The lines of a format for the mean of these samples, beside the last message.
+    pub fn mean(format: &str, texts: &[&str], style: Style) -> String {
+        let mut average = Average::default();
+        let mut mean = Vec::new();
+        for text in texts {
+            let mut sample = read_sample(text, ROWS).unwrap().sample;
+            average.add(&mut sample);
+            mean = vec![Event::Sample(sample)];
+        }
+        written(format, Raw::Json(texts.last().unwrap()), &mean, style)
     }
 
     /// An unknown message.

@@ -92,6 +92,11 @@ impl<'a> Sample<'a> {
         self.numbers.iter().all(|value| value.is_nan())
     }
 
+    /// Returns true if the metric has this value, or is a mean with this value among others.
+    pub(crate) fn carries(&self, metric: Metric, value: f64) -> bool {
+        self.get(metric).is_some_and(|own| own == value || self.spread.is_some())
+    }
+
     pub(crate) fn put(&mut self, metric: Metric, value: f64) {
         self.numbers[metric as usize] = value;
     }

@@ -297,7 +297,7 @@ fn push_leaves_at(
     }
 }
 
-/// Returns true if the sample carries exactly this value.
+/// Returns true if the sample carries exactly this value, or a mean in its place.
 fn is_carried(leaf: &Node<'_>, rule: Option<&FieldRule>, sample: &Sample<'_>) -> bool {
     match (rule, leaf) {
         (
@@ -307,7 +307,7 @@ fn is_carried(leaf: &Node<'_>, rule: Option<&FieldRule>, sample: &Sample<'_>) ->
                 | FieldRule::NonZero(metric, factor),
             ),
             _,
-        ) => leaf.as_f64().is_some_and(|value| sample.get(*metric) == Some(value * factor)),
+        ) => leaf.as_f64().is_some_and(|value| sample.carries(*metric, value * factor)),
         (Some(FieldRule::Numbers(metrics) | FieldRule::Words(metrics, _)), Node::List(list)) => {
             are_all_carried(&mut list.iter().map(Node::as_f64), metrics, sample)
         }
@@ -327,7 +327,7 @@ fn is_carried(leaf: &Node<'_>, rule: Option<&FieldRule>, sample: &Sample<'_>) ->
 fn are_all_carried(values: &mut dyn Iterator<Item = Option<f64>>, metrics: &[Metric], sample: &Sample<'_>) -> bool {
     let mut metrics = metrics.iter();
     for value in values {
-        if !metrics.next().is_some_and(|&metric| value.is_some() && sample.get(metric) == value) {
+        if !metrics.next().is_some_and(|&metric| value.is_some_and(|value| sample.carries(metric, value))) {
             return false;
         }
     }
