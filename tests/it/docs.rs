@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use wsmon::{Event, FORMATS, METRICS, MetricRow, TEXTS, Unit, dialects};
 
 const MANUAL: &str = include_str!("../../man/wsmon.1");
+const RECIPES: &str = include_str!("../../man/wsmon-recipes.7");
 const README: &str = include_str!("../../README.md");
 
 const VARIABLES: [&str; 9] = [
@@ -81,6 +82,10 @@ fn manual_and_readme_mention_no_option_that_does_not_exist() {
         assert!(unknown.is_empty(), "{unknown:?}");
     }
     for name in after("Fl", MANUAL).filter(|name| *name != "46hkqsVv") {
+        assert!(known.contains(&format!("-{name}")), "-{name}");
+    }
+    // The text of the recipes; their commands are run by another test.
+    for name in after("Fl", RECIPES).filter(|name| !["-collector.textfile.directory", "-data-raw"].contains(name)) {
         assert!(known.contains(&format!("-{name}")), "-{name}");
     }
 }

@@ -19,6 +19,7 @@ mod idle;
 mod layering;
 mod lost_connections;
 mod messages;
+mod recipes;
 mod reconnection;
 mod recorded;
 mod refusals;
