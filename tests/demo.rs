@@ -60,14 +60,15 @@ impl Loop {
     fn connect(&mut self) -> WebSocket<TcpStream> {
         let mut stream = self.dial();
         let key = upgrade::key([1; 16]);
-        let ours = upgrade::UpgradeRequest { host: "h", target: "/", key: &key, ..<_>::default() };
+        let ours = upgrade::UpgradeRequest { host: "h", target: "/", key: &key, compression: true, ..<_>::default() };
         let request = upgrade::request(&ours);
         stream.write_all(request.as_bytes()).unwrap();
         self.run_until_idle();
         let mut answer = vec![0; 4096];
         let length = stream.read(&mut answer).unwrap();
         answer.truncate(length);
-        let Ok(Some(consumed)) = upgrade::read_response(&answer, &ours, UNIX_EPOCH) else {
+        let Ok(Some(upgrade::Granted { len: consumed, .. })) = upgrade::read_response(&answer, &ours, UNIX_EPOCH)
+        else {
             panic!("{}", answer.escape_ascii())
         };
         let mut socket = WebSocket::from_partially_read(stream, answer.split_off(consumed), Role::Client, None);

@@ -143,6 +143,9 @@ options! {
     /// accept texts that are not UTF-8, with U+FFFD in place of what is wrong
     switch lossy_utf8: bool;
 
+    /// do not let servers compress their messages
+    switch no_compression: bool;
+
     /// header of the request: @FILE with one per line, or 'NAME: VALUE'; repeatable
     option header: Vec<String>, short 'H', value "HEADER";
 

@@ -55,7 +55,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "--reconnect-interval\x00500ms\0--reconnect-cap=2m\0--max-reconnects\x003\0--ping-interval=0\0--stale-after\0auto",
         "--max-message\x004MiB\0--rotate-size=64k\0--queue\x001M\0--when-full\0wait\0--save-data\0f\0--only\0sample,x",
         "--dialect\0sysmedic\0--subscribe\0a, b\0--process=x\0--request\0a={\"b\":1}\0--header\0A: b\0--proxy\0h:1",
-        "--cert\0a\0--key\0b\0-4\0-6\0--color\0never\0--no-color\0--ascii\0--unicode\0-q\0--log-level\0critical",
+        "--cert\0a\0--key\0b\0-4\0-6\0--no-compression\0--color\0never\0--no-color\0--ascii\0--unicode\0-q\0--log-level\0critical",
         "\x01ws://u:p@h/\0\x02detailed\0\x03debug\0\x04f\0\x05t",
         "--demo\0--\0x",
         "--help",

@@ -1,7 +1,7 @@
 //! One connection to the demo server.
 
 use super::sample;
-use crate::net::stream::{Metered, Stream};
+use crate::net::stream::{Metered, ReadMemory, Stream};
 use crate::proto::http::upgrade::{self, MAX_HEAD};
 use mio::net::TcpStream;
 use std::io::{self, ErrorKind, Read, Write};
@@ -107,7 +107,7 @@ fn answer_requests(
     wall: SystemTime,
 ) -> Result<(Client, bool), Error> {
     // The stream allocates a read block of its own, and keeps it: there are few clients.
-    socket.get_mut().begin_turn(&mut Vec::new());
+    socket.get_mut().begin_turn(&mut ReadMemory::default());
     ignore_would_block(socket.flush())?;
     for _ in 0..MESSAGES_PER_TURN {
         let message = match socket.read() {

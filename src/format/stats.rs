@@ -45,7 +45,9 @@ fn push_block(lines: &mut Lines<'_>, statistics: &Statistics) {
     });
     lines.entry("", "Data", |out| {
         number::push_bytes(out, statistics.bytes_received as f64);
-        out.push_str(" received, ");
+        out.push_str(" received (");
+        number::push_bytes(out, statistics.wire_bytes_received as f64);
+        out.push_str(" on the wire), ");
         number::push_bytes(out, statistics.bytes_sent as f64);
         out.push_str(" sent");
     });
@@ -157,6 +159,7 @@ fn push_object(json: &mut Writer<'_>, statistics: &Statistics) {
     json.member("messages_sent").literal(statistics.messages_sent);
     json.member("bytes_received").literal(statistics.bytes_received);
     json.member("bytes_sent").literal(statistics.bytes_sent);
+    json.member("wire_bytes_received").literal(statistics.wire_bytes_received);
     or_null(json.member("connection_start"), statistics.connection_start, time);
     or_null(json.member("uptime_seconds"), statistics.uptime, seconds);
     json.member("reconnect_attempts").literal(statistics.reconnect_attempts);
@@ -254,6 +257,7 @@ mod tests {
             uri: "ws://nas:8765".into(),
             messages_received: 5,
             bytes_received: 3891,
+            wire_bytes_received: 498,
             connection_start: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678)),
             uptime: Some(Duration::from_millis(119_900)),
             current_state: ClientState::Connected,
@@ -279,7 +283,7 @@ mod tests {
 Server: ws://nas:8765
 State: connected
 Messages: 5 received, 0 sent
-Data: 3.8 KB received, 0.0 B sent
+Data: 3.8 KB received (498.0 B on the wire), 0.0 B sent
 Duration: 1h 59m 59s, the latest connection 1m 59s
 Connections: 2, 0 lost
 Reconnections: 0
@@ -337,7 +341,7 @@ router: memory_used: min 45.2 B, mean 45.2 B, max 45.2 B, last 45.2 B (samples: 
         push_json(&mut line, &one(), Layout::Line);
         let expected = concat!(
             r#"{"type":"statistics","stats":{"uri":"ws://nas:8765","messages_received":5,"messages_sent":0,"#,
-            r#""bytes_received":3891,"bytes_sent":0,"connection_start":"2026-01-02T03:04:05.678Z","#,
+            r#""bytes_received":3891,"bytes_sent":0,"wire_bytes_received":498,"connection_start":"2026-01-02T03:04:05.678Z","#,
             r#""uptime_seconds":119.900,"reconnect_attempts":0,"total_disconnections":0,"current_state":"connected","#,
             r#""last_error":"refused\u001b","error_count":1,"error_history":[{"timestamp":"1970-01-01T00:00:00.000Z","#,
             r#""error":"refused\u001b","type":"connect"}],"run_seconds":7199.000,"connections":2,"nothing_delivered":null,"#,

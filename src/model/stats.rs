@@ -19,8 +19,10 @@ pub struct Statistics {
     pub messages_received: u64,
     /// Text messages sent.
     pub messages_sent: u64,
-    /// Payload bytes of the messages received.
+    /// Payload bytes of the messages received, unpacked if they were compressed.
     pub bytes_received: u64,
+    /// Bytes received on open connections: frames with their heads, compressed as they came, without TLS.
+    pub wire_bytes_received: u64,
     /// Payload bytes of the messages sent.
     pub bytes_sent: u64,
     /// The time at which the latest connection was opened.
@@ -169,6 +171,7 @@ impl Statistics {
         self.messages_received += server.messages_received;
         self.messages_sent += server.messages_sent;
         self.bytes_received += server.bytes_received;
+        self.wire_bytes_received += server.wire_bytes_received;
         self.bytes_sent += server.bytes_sent;
         if server.connection_start >= self.connection_start {
             self.connection_start = server.connection_start;

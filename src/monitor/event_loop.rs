@@ -25,6 +25,7 @@ use crate::monitor::places::{self, Slot};
 use crate::monitor::random::RandomSource;
 use crate::monitor::server::Server;
 use crate::net::resolver::ResolverFiles;
+use crate::net::stream::ReadMemory;
 use crate::net::tls::Pool;
 use crate::net::transport::{LoopIo, SendError};
 use crate::proto::session::Input;
@@ -87,8 +88,7 @@ pub struct Monitor {
     random: RandomSource,
     resolver_files: ResolverFiles,
     connectors: Pool,
-    /// Memory that all sockets are read through, one after the other.
-    block: Vec<u8>,
+    memory: ReadMemory,
     own_events: Vec<Event>,
     stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
@@ -134,7 +134,7 @@ impl Monitor {
             random: RandomSource::new(),
             resolver_files: ResolverFiles::default(),
             connectors: Pool::default(),
-            block: Vec::new(),
+            memory: ReadMemory::default(),
             own_events: Vec::new(),
             stop: Arc::default(),
             waker,
@@ -229,7 +229,7 @@ impl Monitor {
                 connectors: &mut self.connectors,
                 handshakes: &mut handshakes,
                 is_over,
-                block: &mut self.block,
+                memory: &mut self.memory,
                 on_message,
             };
             if std::mem::take(&mut peer.may_handshake) {

@@ -61,6 +61,7 @@ pub(crate) struct Settings {
     pub(crate) proxy: ProxyChoice,
     pub(crate) max_redirects: u32,
     pub(crate) lossy_utf8: bool,
+    pub(crate) compression: bool,
     pub(crate) subprotocols: Vec<String>,
     pub(crate) family: Family,
 }
@@ -85,6 +86,7 @@ impl Default for Settings {
             proxy: ProxyChoice::default(),
             max_redirects: 5,
             lossy_utf8: false,
+            compression: true,
             subprotocols: Vec::new(),
             family: Family::default(),
         }
@@ -188,7 +190,8 @@ impl Server {
         self
     }
 
-    /// Limits a message, in bytes; a larger one ends the connection. More than 1 GiB is taken as 1 GiB.
+    /// Limits a message, in bytes, unpacked if it was compressed; a larger one ends the connection. More than 1 GiB is
+    /// taken as 1 GiB.
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.settings.max_message = bytes.min(1 << 30);
@@ -199,6 +202,14 @@ impl Server {
     #[must_use]
     pub fn lossy_utf8(mut self, lossy: bool) -> Self {
         self.settings.lossy_utf8 = lossy;
+        self
+    }
+
+    /// Lets the server compress its messages (permessage-deflate, RFC 7692), which is the default. Each connection then
+    /// keeps a window of up to 32 KiB, as the server chooses. Messages to the server are never compressed.
+    #[must_use]
+    pub fn compression(mut self, offered: bool) -> Self {
+        self.settings.compression = offered;
         self
     }
 

@@ -8,9 +8,13 @@ use mio::net::{TcpStream, UnixStream};
 use crate::net::tls::TlsStream;
 use crate::proto::fragments::Fragmenter;
 use crate::proto::frames::{Frames, InvalidText};
+use crate::proto::http::upgrade::Deflate;
+use crate::proto::inflate::Inflater;
 
-/// Upper bound on the bytes that one turn reads from one socket.
+/// Upper bound on the bytes that one turn reads from one socket, and on those that it unpacks.
 const TURN_BYTES: usize = 256 << 10;
+/// The same where messages may be compressed: blocks that unpack to nothing take 0.2 us a byte.
+const PACKED_TURN_BYTES: usize = BLOCK_BYTES;
 /// Upper bound on the bytes that one system call reads.
 const BLOCK_BYTES: usize = 32 << 10;
 
@@ -139,6 +143,13 @@ impl Write for Stream {
     }
 }
 
+/// Memory that all connections of a loop read through, one after the other.
+#[derive(Default)]
+pub struct ReadMemory {
+    block: Vec<u8>,
+    inflater: Option<Inflater>,
+}
+
 /// A stream that returns "would block" when a turn's bytes are spent. One `read` of tungstenite goes on for as long as
 /// it gets empty fragments; this bounds it.
 ///
@@ -153,6 +164,8 @@ pub struct Metered {
     unread: Range<usize>,
     /// Bytes that this turn may still read.
     allowance: usize,
+    /// Bytes that this turn may still pass on.
+    passing: usize,
     is_spent: bool,
     received: u64,
     /// The bytes received before this turn.
@@ -171,6 +184,7 @@ impl Metered {
             block: Vec::new(),
             unread: 0..0,
             allowance: TURN_BYTES,
+            passing: TURN_BYTES,
             is_spent: false,
             received: 0,
             received_before: 0,
@@ -180,36 +194,53 @@ impl Metered {
         }
     }
 
-    /// A stream that divides the long frames of a server, see [`Fragmenter`], and checks its texts, or with `lossy`
-    /// accepts any, see [`Frames`]. `begun` holds the bytes that came with the response to the upgrade.
-    pub fn with_frames(stream: Stream, begun: Vec<u8>, max_message: usize, lossy: bool) -> Self {
+    /// A stream that divides the long frames of a server and unpacks its messages, see [`Fragmenter`], and checks its
+    /// texts, or with `lossy` accepts any, see [`Frames`]. `begun` holds the bytes that came with the response to the
+    /// upgrade.
+    pub fn with_frames(
+        stream: Stream,
+        begun: Vec<u8>,
+        max_message: usize,
+        lossy: bool,
+        deflate: Option<Deflate>,
+    ) -> Self {
         Metered {
             unread: 0..begun.len(),
             received: begun.len() as u64,
             block: begun,
-            frames: Some((Fragmenter::new(max_message), Frames::new(lossy))),
+            frames: Some((Fragmenter::new(max_message, deflate), Frames::new(lossy))),
             ..Metered::new(stream)
         }
     }
 
-    /// Begins a turn: renews the allowance and takes the block, unless the present one still holds unread bytes.
-    pub fn begin_turn(&mut self, block: &mut Vec<u8>) {
+    /// Begins a turn: renews the allowance and takes the memory, unless it still has some with unread bytes.
+    pub fn begin_turn(&mut self, memory: &mut ReadMemory) {
         (self.empty_reads, self.received_before) = (self.reads_since_data(), self.received);
         self.stream.socket_mut().begin_turn();
-        (self.allowance, self.is_spent) = (TURN_BYTES.saturating_sub(self.unread.len()), false);
+        (self.allowance, self.passing, self.is_spent) = (TURN_BYTES, usize::MAX, false);
+        if let Some((fragmenter, _)) = &mut self.frames
+            && fragmenter.unpacks()
+        {
+            fragmenter.begin_turn(&mut memory.inflater);
+            (self.allowance, self.passing) = (PACKED_TURN_BYTES, TURN_BYTES);
+        }
+        self.allowance = self.allowance.saturating_sub(self.unread.len());
         if self.block.is_empty() {
-            self.block = std::mem::take(block);
+            self.block = std::mem::take(&mut memory.block);
         }
         if self.block.is_empty() {
             self.block = vec![0; BLOCK_BYTES];
         }
     }
 
-    /// Ends a turn: returns the block for other connections, unless it still holds unread bytes.
-    pub fn end_turn(&mut self, block: &mut Vec<u8>) {
+    /// Ends a turn: returns the memory for other connections, unless it still holds unread bytes.
+    pub fn end_turn(&mut self, memory: &mut ReadMemory) {
         if self.unread.is_empty() {
             self.block.resize(BLOCK_BYTES, 0);
-            *block = std::mem::take(&mut self.block);
+            memory.block = std::mem::take(&mut self.block);
+        }
+        if let Some((fragmenter, _)) = &mut self.frames {
+            fragmenter.end_turn(&mut memory.inflater);
         }
     }
 
@@ -236,6 +267,11 @@ impl Metered {
         self.frames.as_ref().and_then(|(_, frames)| frames.invalid())
     }
 
+    /// Describes why a compressed message cannot be unpacked. Reading fails there.
+    pub fn packing_fault(&self) -> Option<&'static str> {
+        self.frames.as_ref().and_then(|(fragmenter, _)| fragmenter.fault())
+    }
+
     /// Returns true if the next binary message was a text, which a lossy reader accepts; to be called once for each.
     pub fn was_text(&mut self) -> bool {
         self.frames.as_mut().is_some_and(|(_, frames)| frames.was_text())
@@ -246,8 +282,7 @@ impl Metered {
         // What came with the response to the upgrade is shorter.
         self.block.resize(BLOCK_BYTES, 0);
         if self.allowance == 0 {
-            self.is_spent = true;
-            return Err(io::ErrorKind::WouldBlock.into());
+            return Err(self.spent());
         }
         let max = self.allowance.min(self.block.len());
         let len = self.stream.read(&mut self.block[..max])?;
@@ -255,6 +290,11 @@ impl Metered {
         self.received += len as u64;
         self.unread = 0..len;
         Ok(len)
+    }
+
+    fn spent(&mut self) -> io::Error {
+        self.is_spent = true;
+        io::ErrorKind::WouldBlock.into()
     }
 
     /// Bytes received since the upgrade.
@@ -273,6 +313,11 @@ impl Read for Metered {
         if self.invalid_text().is_some() {
             return Err(io::ErrorKind::InvalidData.into());
         }
+        if self.passing == 0 {
+            return Err(self.spent());
+        }
+        let most = buffer.len().min(self.passing);
+        let buffer = &mut buffer[..most];
         loop {
             let unread = &self.block[self.unread.clone()];
             let (taken, len) = match &mut self.frames {
@@ -285,10 +330,14 @@ impl Read for Metered {
             };
             self.unread.start += taken;
             if len > 0 {
+                self.passing -= len;
                 let passed = self.frames.as_mut().map_or(len, |(_, frames)| frames.take(&mut buffer[..len]));
                 return if passed > 0 { Ok(passed) } else { Err(io::ErrorKind::InvalidData.into()) };
             }
-            // A part of a head alone is not passed on.
+            if self.packing_fault().is_some() {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            // A part of a head alone is not passed on, nor is a part of a compressed message.
             if self.unread.is_empty() && self.read_block()? == 0 {
                 return Ok(0);
             }
@@ -324,27 +373,27 @@ mod tests {
 
     #[test]
     fn a_block_is_returned_for_the_next_connection_unless_it_holds_unread_bytes() {
-        let mut block = Vec::new();
+        let mut memory = ReadMemory::default();
         let (mut first, mut to_first) = pair();
         let (mut second, mut to_second) = pair();
         to_first.write_all(b"0123456789").unwrap();
         to_second.write_all(b"abc").unwrap();
         let mut part = [0; 4];
 
-        first.begin_turn(&mut block);
+        first.begin_turn(&mut memory);
         assert_eq!((first.read(&mut part).unwrap(), &part), (4, b"0123"));
         assert_eq!(first.received(), 10, "one system call");
-        first.end_turn(&mut block);
-        assert_eq!(block.len(), 0, "kept with the unread bytes");
+        first.end_turn(&mut memory);
+        assert_eq!(memory.block.len(), 0, "kept with the unread bytes");
 
-        second.begin_turn(&mut block);
+        second.begin_turn(&mut memory);
         assert_eq!((second.read(&mut part).unwrap(), &part[..3]), (3, &b"abc"[..]));
         assert!(is_blocked(&mut second));
-        second.end_turn(&mut block);
-        assert_eq!(block.len(), BLOCK_BYTES, "all of it was read");
+        second.end_turn(&mut memory);
+        assert_eq!(memory.block.len(), BLOCK_BYTES, "all of it was read");
         assert!(second.block.is_empty());
 
-        first.begin_turn(&mut block);
+        first.begin_turn(&mut memory);
         let mut rest = [0; 10];
         assert_eq!((first.read(&mut rest).unwrap(), &rest[..6]), (6, &b"456789"[..]));
         assert!(is_blocked(&mut first) && !first.is_spent());
@@ -372,26 +421,26 @@ mod tests {
     #[test]
     fn many_reads_in_a_row_without_data_are_a_flood() {
         let (mut stream, mut other) = pair();
-        let mut block = Vec::new();
+        let mut memory = ReadMemory::default();
         for turn in 1..=20 {
-            stream.begin_turn(&mut block);
+            stream.begin_turn(&mut memory);
             // As TLS does for records without data.
             other.write_all(&[1; 300]).unwrap();
             while stream.stream.socket_mut().read(&mut [0]).is_ok() {}
             assert!(stream.is_spent());
             assert_eq!(stream.is_flooded(), turn > 16, "{turn}");
-            stream.end_turn(&mut block);
+            stream.end_turn(&mut memory);
         }
-        stream.begin_turn(&mut block);
+        stream.begin_turn(&mut memory);
         assert!(stream.read(&mut [0]).is_ok() && !stream.is_flooded());
     }
 
     #[test]
     fn nothing_is_read_once_a_turns_bytes_are_spent() {
         let (mut stream, mut other) = pair();
-        let mut block = Vec::new();
+        let mut memory = ReadMemory::default();
         for _ in 0..2 {
-            stream.begin_turn(&mut block);
+            stream.begin_turn(&mut memory);
             let mut read = 0;
             loop {
                 // Keeps the socket from running empty.
@@ -403,7 +452,7 @@ mod tests {
             }
             assert!(stream.is_spent());
             assert_eq!(read, TURN_BYTES);
-            stream.end_turn(&mut block);
+            stream.end_turn(&mut memory);
         }
     }
 }

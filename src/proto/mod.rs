@@ -5,5 +5,6 @@ pub mod dns;
 pub mod fragments;
 pub mod frames;
 pub mod http;
+pub mod inflate;
 pub mod session;
 pub mod uri;

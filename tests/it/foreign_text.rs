@@ -102,7 +102,7 @@ fn colours_are_the_only_escape_sequences() {
 
 #[test]
 fn the_log_quotes_a_server_s_text_harmlessly() {
-    let scripts: [fn(&mut Peer); 5] = [
+    let scripts: [fn(&mut Peer); 6] = [
         |peer| {
             greet(peer);
             peer.close(1008, HOSTILE);
@@ -115,8 +115,11 @@ fn the_log_quotes_a_server_s_text_harmlessly() {
             peer.raw(HOSTILE);
         },
         |peer| {
-            let granted = peer.granted();
-            peer.raw(granted.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: \u{9b}2J\u{202e}\r\n\r\n"));
+            peer.upgrade_with("\u{9b}2J\u{202e}");
+            peer.wait_gone();
+        },
+        |peer| {
+            peer.upgrade_with("permessage-deflate; \u{9b}2J\u{202e}");
             peer.wait_gone();
         },
     ];

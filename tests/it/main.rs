@@ -6,6 +6,7 @@ mod support;
 mod addresses;
 mod check;
 mod client;
+mod compression;
 mod data;
 mod dialects;
 mod docs;

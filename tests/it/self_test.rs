@@ -26,8 +26,8 @@ fn connect(server: &Server) -> Result<WebSocket<TcpStream>, UpgradeRefused> {
         let length = stream.read(&mut piece).unwrap_or(0);
         answer.extend_from_slice(&piece[..length]);
         match upgrade::read_response(&answer, &request, UNIX_EPOCH)? {
-            Some(consumed) => {
-                let rest = answer.split_off(consumed);
+            Some(granted) => {
+                let rest = answer.split_off(granted.len);
                 return Ok(WebSocket::from_partially_read(stream, rest, Role::Client, None));
             }
             None => assert!(length > 0, "EOF after {answer:?}"),

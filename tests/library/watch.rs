@@ -247,6 +247,7 @@ fn statistics_have_the_names_of_the_reference_client_and_a_few_more() {
         "messages_sent",
         "bytes_received",
         "bytes_sent",
+        "wire_bytes_received",
         "connection_start",
         "uptime_seconds",
         "reconnect_attempts",

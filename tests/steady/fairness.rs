@@ -5,8 +5,9 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use crate::SAMPLE;
+use crate::compression::{packed_blanks, packed_nothing};
 use crate::process::{Watched, command};
-use crate::support::server::{PING, Peer, Server, TEXT, text_frame};
+use crate::support::server::{PACKED, PING, Peer, Server, TEXT, text_frame};
 
 /// How often the program pings.
 const EVERY: Duration = Duration::from_millis(200);
@@ -16,9 +17,9 @@ const LATE: Duration = Duration::from_millis(800);
 const PINGS: usize = 10;
 
 /// The worst distance of two pings to a quiet server while another one floods.
-fn worst(flood: fn(&mut Peer)) -> Duration {
+fn worst(extensions: &'static str, flood: fn(&mut Peer)) -> Duration {
     let flooding = Server::start(move |mut peer| {
-        peer.upgrade();
+        peer.upgrade_with(extensions);
         flood(&mut peer);
     });
     let (measured, result) = channel();
@@ -44,7 +45,11 @@ fn worst(flood: fn(&mut Peer)) -> Duration {
 }
 
 fn assert_fair(what: &str, flood: fn(&mut Peer)) {
-    let worst = worst(flood);
+    assert_fair_with(what, "", flood);
+}
+
+fn assert_fair_with(what: &str, extensions: &'static str, flood: fn(&mut Peer)) {
+    let worst = worst(extensions, flood);
     println!("{what}: pings every {EVERY:?}, at worst after {worst:?}");
     assert!(worst <= EVERY + LATE, "{what}: {worst:?}");
 }
@@ -70,4 +75,21 @@ fn pings_without_end_delay_no_other_servers_ping() {
 #[test]
 fn rubbish_without_end_delays_no_other_servers_ping() {
     assert_fair("rubbish", |peer| _ = peer.flood(text_frame("\u{1b}[[[[[[{{{{").repeat(1000)));
+}
+
+#[test]
+fn compressed_blanks_without_end_delay_no_other_servers_ping() {
+    assert_fair_with("packed blanks", "permessage-deflate", |peer| {
+        let message = packed_blanks(3 << 20);
+        let head = [0xc1, 0x7e, (message.len() >> 8) as u8, message.len() as u8];
+        peer.flood([&head, &message[..]].concat().repeat(50));
+    });
+}
+
+#[test]
+fn blocks_that_unpack_to_nothing_delay_no_other_servers_ping() {
+    assert_fair_with("packed nothing", "permessage-deflate", |peer| {
+        peer.frame(false, PACKED | TEXT, "");
+        peer.flood([&[0, 0x7e, 0x8c, 0xa0][..], &packed_nothing().repeat(800)].concat());
+    });
 }

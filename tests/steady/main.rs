@@ -8,6 +8,7 @@ mod support;
 
 mod bombs;
 mod closing;
+mod compression;
 mod data;
 mod fairness;
 mod floods;

@@ -25,6 +25,8 @@ pub const BINARY: u8 = 2;
 pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
+/// RSV1, the mark of a compressed message.
+pub const PACKED: u8 = 0x40;
 
 #[derive(Default)]
 struct State {
@@ -236,6 +238,17 @@ impl Peer {
     pub fn upgrade(&mut self) {
         let granted = self.granted();
         self.raw(granted);
+    }
+
+    /// Grants the request with this answer to the offer of extensions.
+    pub fn upgrade_with(&mut self, extensions: &str) {
+        let granted = self.granted_with(extensions);
+        self.raw(granted);
+    }
+
+    /// Returns what [`upgrade_with`](Peer::upgrade_with) sends.
+    pub fn granted_with(&mut self, extensions: &str) -> String {
+        self.granted().replace("\r\n\r\n", &format!("\r\nSec-WebSocket-Extensions: {extensions}\r\n\r\n"))
     }
 
     /// Reads the request and answers with a status, further header lines (`"Retry-After: 7"`) and a body.

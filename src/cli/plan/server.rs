@@ -65,6 +65,9 @@ pub fn apply(mut server: Server, args: &Args) -> Result<Server, String> {
     if args.lossy_utf8 {
         server = server.lossy_utf8(true);
     }
+    if args.no_compression {
+        server = server.compression(false);
+    }
     if args.insecure {
         server = server.insecure(true);
     }

@@ -126,6 +126,7 @@ const CASES: &[Case] = &[
     ("--ping-timeout", "500ms", |plan| set(plan, |server| server.ping_timeout(Duration::from_millis(500)))),
     ("--stale-after", "2m", |plan| set(plan, |server| server.stale_after(Stale::After(secs(120))))),
     ("--lossy-utf8", "", |plan| set(plan, |server| server.lossy_utf8(true))),
+    ("--no-compression", "", |plan| set(plan, |server| server.compression(false))),
     ("--max-message", "64K", |plan| set(plan, |server| server.max_message(65_536))),
     ("--format", "jsonl", |plan| plan.format = "jsonl"),
     ("--template", "{cpu}", |plan| plan.template = wsmon::Template::parse("{cpu}").ok()),

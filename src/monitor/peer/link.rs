@@ -135,6 +135,7 @@ impl Link {
             within: settings.policy.connect_timeout,
             own_headers,
             subprotocols: settings.subprotocols.clone(),
+            compression: settings.compression && !self.transport.is_plain,
             max_redirects: settings.max_redirects,
             is_elsewhere: false,
             at_ws,

@@ -188,6 +188,7 @@ impl Peer {
             uri: self.link.endpoint().map(ToString::to_string).unwrap_or_default(),
             current_state: self.session.client_state(),
             run: now.mono - started,
+            wire_bytes_received: self.link.transport.total_received(),
             nothing_delivered: self.nothing_delivered(now, started),
             ..self.report.statistics(now, self.settings.history)
         }

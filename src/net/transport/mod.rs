@@ -21,7 +21,7 @@ use tungstenite::{Bytes, Error, Message, Utf8Bytes, WebSocket};
 use crate::model::error::{Disconnect, Fault, Phase, reason};
 use crate::model::time::Now;
 use crate::net::resolver::ResolverFiles;
-use crate::net::stream::Metered;
+use crate::net::stream::{Metered, ReadMemory};
 use crate::net::tls::{Pool, TlsError};
 use crate::proto::dns::demotion::Choice;
 use crate::proto::frames::InvalidText;
@@ -43,7 +43,7 @@ pub struct LoopIo<'l> {
     /// Reads the clock: true once the turn has lasted too long to take more.
     pub is_over: &'l mut dyn FnMut() -> bool,
     /// Memory that sockets are read through.
-    pub block: &'l mut Vec<u8>,
+    pub memory: &'l mut ReadMemory,
     /// Takes each message and change of state for the program.
     pub on_message: &'l mut dyn FnMut(&crate::model::event::Message<'_>),
 }
@@ -117,6 +117,11 @@ pub struct Transport {
     pub is_elsewhere: bool,
     /// True if the latest connection that was opened is one to `/ws` although the URI has no path.
     pub at_ws: bool,
+    /// True if compression is no longer offered: the server upgraded only without the offer, or sent what cannot be
+    /// unpacked.
+    pub is_plain: bool,
+    /// Bytes received on earlier connections since they were opened.
+    received_before: u64,
 }
 
 enum ConnectionStage {
@@ -138,6 +143,8 @@ impl Transport {
             stalled_since: None,
             is_elsewhere: false,
             at_ws: false,
+            is_plain: false,
+            received_before: 0,
         }
     }
 
@@ -165,6 +172,7 @@ impl Transport {
                     None => ConnectionStage::Opening(opening),
                     Some(upgraded) => {
                         (self.is_elsewhere, self.at_ws) = (upgraded.is_elsewhere, upgraded.at_ws);
+                        self.is_plain = !upgraded.offered;
                         self.stage = ConnectionStage::Open(upgraded.into_socket(&self.limits));
                         return Ok(true);
                     }
@@ -196,24 +204,29 @@ impl Transport {
         if let ConnectionStage::Opening(opening) = &self.stage { opening.counts_until() } else { None }
     }
 
-    /// Begins a turn of reading through `block`, with a new allowance. Returns [`received`](Self::received).
-    pub fn begin_turn(&mut self, block: &mut Vec<u8>) -> u64 {
+    /// Begins a turn of reading through `memory`, with a new allowance. Returns [`received`](Self::received).
+    pub fn begin_turn(&mut self, memory: &mut ReadMemory) -> u64 {
         if let ConnectionStage::Open(socket) = &mut self.stage {
-            socket.get_mut().begin_turn(block);
+            socket.get_mut().begin_turn(memory);
         }
         self.received()
     }
 
-    /// Ends a turn of reading: returns the block unless it holds unread bytes.
-    pub fn end_turn(&mut self, block: &mut Vec<u8>) {
+    /// Ends a turn of reading: returns the memory unless it holds unread bytes.
+    pub fn end_turn(&mut self, memory: &mut ReadMemory) {
         if let ConnectionStage::Open(socket) = &mut self.stage {
-            socket.get_mut().end_turn(block);
+            socket.get_mut().end_turn(memory);
         }
     }
 
     /// Returns the bytes received since the connection was opened.
     pub fn received(&self) -> u64 {
         if let ConnectionStage::Open(socket) = &self.stage { socket.get_ref().received() } else { 0 }
+    }
+
+    /// Returns the bytes received on all connections since each was opened.
+    pub fn total_received(&self) -> u64 {
+        self.received_before + self.received()
     }
 
     /// Reads the next frame that has arrived. After an error the socket must not be read again.
@@ -235,7 +248,10 @@ impl Transport {
                 }
                 return Ok(None);
             }
-            Err(error) => return Err(read_failed(socket, &error)),
+            Err(error) => {
+                self.is_plain |= socket.get_ref().packing_fault().is_some();
+                return Err(read_failed(socket, &error));
+            }
         };
         Ok(Some(frame))
     }
@@ -322,6 +338,7 @@ impl Transport {
     /// Drops the connection, after a Close frame unless that would block.
     pub fn hang_up(&mut self) {
         self.close();
+        self.received_before = self.total_received();
         self.stage = ConnectionStage::Idle;
         (self.choice, self.stalled_since) = (None, None);
     }
@@ -363,6 +380,11 @@ fn read_failed(socket: &mut WebSocket<Metered>, error: &Error) -> Box<Disconnect
         let text =
             format!("the server sent a text message that is not UTF-8 (byte {at}: 0x{byte:02x}): see --lossy-utf8");
         return Disconnect::fault(Phase::Session, Fault::InvalidText, text);
+    }
+    if let Some(what) = socket.get_ref().packing_fault() {
+        send_close(socket, CloseCode::Invalid);
+        let text = format!("the server broke the WebSocket protocol: {what} (see --no-compression)");
+        return Disconnect::fault(Phase::Session, Fault::Protocol, text);
     }
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => session("closed"),

@@ -18,7 +18,7 @@ use crate::net::tls::{self, Handshake, TlsError};
 use crate::proto::dns::HostQuery;
 use crate::proto::dns::demotion::Choice;
 use crate::proto::http::redirect;
-use crate::proto::http::upgrade::{self, UpgradeRefused};
+use crate::proto::http::upgrade::{self, Deflate, Granted, UpgradeRefused};
 use crate::proto::uri::Endpoint;
 
 /// A connection that is being opened.
@@ -59,6 +59,10 @@ pub struct Upgrading {
     pub is_elsewhere: bool,
     /// True if the path is `/ws` although the URI has none.
     pub at_ws: bool,
+    /// True if compression was offered.
+    pub offered: bool,
+    /// The way in which the server compresses, once the upgrade is granted.
+    deflate: Option<Deflate>,
 }
 
 /// The outcome of running a step.
@@ -109,7 +113,9 @@ impl Opening {
             let outcome = match self.run(step, io) {
                 Ok(outcome) => outcome,
                 Err(why) => {
-                    self.turn_to_ws(why)?;
+                    if !self.route.withdraw_offer(&why) {
+                        self.turn_to_ws(why)?;
+                    }
                     self.start(io)?;
                     continue;
                 }
@@ -127,6 +133,11 @@ impl Opening {
                 }
                 StepOutcome::Open(granted) => {
                     self.route.trace(format_args!("open {} after the dial", millis(io.now.mono - self.begun_at)));
+                    if let Some(Deflate { window_bits, takeover }) = granted.deflate {
+                        let (label, bytes) = (&self.route.log.0, 1 << window_bits);
+                        let with = if takeover { "with" } else { "without" };
+                        log::debug!("{label}: the server compresses, with a window of {bytes} bytes, {with} takeover");
+                    }
                     return Ok(Some(granted));
                 }
                 StepOutcome::Redirect(to) => {
@@ -325,8 +336,9 @@ impl Opening {
         }
         let refused = match response {
             Ok(None) => return Ok(StepOutcome::Continue(OpeningStep::Upgrade(upgrading))),
-            Ok(Some(consumed)) => {
-                exchange.received = exchange.received.split_off(consumed);
+            Ok(Some(Granted { len, deflate })) => {
+                exchange.received = exchange.received.split_off(len);
+                upgrading.deflate = deflate;
                 return Ok(StepOutcome::Open(upgrading));
             }
             Err(refused) => refused,
@@ -396,7 +408,8 @@ impl Upgrading {
             .max_write_buffer_size(limits.send_bytes)
             .max_message_size(Some(limits.max_message))
             .max_frame_size(Some(limits.max_message));
-        let stream = Metered::with_frames(self.stream, self.exchange.received, limits.max_message, limits.lossy_utf8);
+        let (begun, deflate) = (self.exchange.received, self.deflate);
+        let stream = Metered::with_frames(self.stream, begun, limits.max_message, limits.lossy_utf8, deflate);
         Box::new(WebSocket::from_raw_socket(stream, Role::Client, Some(config)))
     }
 }
@@ -440,6 +453,8 @@ fn begin_upgrade(route: &Route, stream: Stream, io: &mut LoopIo<'_>) -> OpeningS
         key,
         is_elsewhere: route.is_elsewhere,
         at_ws: route.at_ws,
+        offered: route.compression,
+        deflate: None,
     })
 }
 

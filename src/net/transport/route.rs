@@ -30,6 +30,8 @@ pub struct Route {
     pub own_headers: Vec<(String, String)>,
     /// Subprotocols to offer.
     pub subprotocols: Vec<String>,
+    /// Offers compression.
+    pub compression: bool,
     /// Limit of redirects in a row.
     pub max_redirects: u32,
     /// True once a redirect has led to another host.
@@ -59,6 +61,7 @@ impl Route {
             target: &self.endpoint.target,
             key,
             subprotocols: &self.subprotocols,
+            compression: self.compression,
             headers: &self.headers(),
             target_has_credentials: self.endpoint.has_credentials(),
             secrets: &self.secrets,
@@ -98,6 +101,17 @@ impl Route {
         log::log!(*level, "{label}: / was refused, trying /ws");
         self.at_ws = true;
         true
+    }
+
+    /// Withdraws the offer of compression if the upgrade was refused with 400: some servers answer so to an offer that they
+    /// do not understand. Returns false otherwise.
+    pub fn withdraw_offer(&mut self, why: &Disconnect) -> bool {
+        let withdraws = self.compression && why.phase == Phase::Upgrade && why.status == Some(400);
+        if withdraws {
+            self.compression = false;
+            log::debug!("{}: the upgrade was refused with 400, trying without compression", self.log.0);
+        }
+        withdraws
     }
 
     /// Names the proxy in the error of a connection that failed, if there is one.

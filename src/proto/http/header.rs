@@ -62,11 +62,12 @@ pub fn is_credential(name: &str) -> bool {
 
 /// Returns true if the value of this request header is no secret and may be quoted; any other may be one.
 pub fn is_public(name: &str) -> bool {
-    const PUBLIC: [&str; 8] = [
+    const PUBLIC: [&str; 9] = [
         "accept-language",
         "connection",
         "host",
         "origin",
+        "sec-websocket-extensions",
         "sec-websocket-key",
         "sec-websocket-version",
         "upgrade",

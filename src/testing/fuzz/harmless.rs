@@ -29,9 +29,10 @@ pub fn assert_one_request(endpoint: &Endpoint) {
         target: &endpoint.target,
         key: KEY,
         headers: &headers,
+        compression: true,
         ..<_>::default()
     });
     assert_eq!(text.find("\r\n\r\n"), Some(text.len() - 4), "{text:?}");
-    assert_eq!(text.matches('\n').count(), 8 + headers.len(), "{text:?}");
+    assert_eq!(text.matches('\n').count(), 9 + headers.len(), "{text:?}");
     assert!(!host.is_empty() && endpoint.port > 0);
 }

@@ -21,14 +21,15 @@ pub fn run(data: &[u8]) {
 
 /// Reads the answer to the upgrade. Its end is found however it is cut into pieces.
 fn upgraded(answer: &[u8]) {
-    let request = upgrade::UpgradeRequest { key: KEY, ..<_>::default() };
+    let request = upgrade::UpgradeRequest { key: KEY, compression: true, ..<_>::default() };
     let read = |bytes: &[u8]| upgrade::read_response(bytes, &request, UNIX_EPOCH);
     match read(answer) {
         Ok(None) => assert!(answer.len() <= upgrade::MAX_HEAD),
-        Ok(Some(consumed)) => {
-            assert_eq!(read(&answer[..consumed]), Ok(Some(consumed)));
-            assert_eq!(read(&answer[..consumed - 1]), Ok(None));
-            assert!(consumed <= upgrade::MAX_HEAD);
+        Ok(Some(granted)) => {
+            assert_eq!(read(&answer[..granted.len]), Ok(Some(granted)));
+            assert_eq!(read(&answer[..granted.len - 1]), Ok(None));
+            assert!(granted.len <= upgrade::MAX_HEAD);
+            assert!(granted.deflate.is_none_or(|agreed| (8..=15).contains(&agreed.window_bits)));
         }
         Err(refused) => assert_one_line(&refused.to_string()),
     }

@@ -10,6 +10,7 @@ mod escaping;
 mod formats;
 mod harmless;
 mod http;
+mod inflate;
 mod json;
 #[cfg(test)]
 mod mutations;
@@ -34,6 +35,7 @@ pub static TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "uris", run: uris::run, seeds: seeds::uris },
     FuzzTarget { name: "dns", run: dns::run, seeds: seeds::dns },
     FuzzTarget { name: "binary", run: binary::run, seeds: seeds::binaries },
+    FuzzTarget { name: "inflate", run: inflate::run, seeds: seeds::packed },
     FuzzTarget { name: "numbers", run: json::numbers, seeds: seeds::messages },
     FuzzTarget { name: "layout", run: json::layout, seeds: seeds::messages },
     FuzzTarget { name: "escaping", run: escaping::run, seeds: seeds::texts },

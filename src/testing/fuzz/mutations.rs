@@ -3,9 +3,14 @@
 use super::{FuzzTarget, TARGETS};
 use crate::testing::random::Random;
 
-/// Number of runs of a target. A conversation takes longer, since it is written in every format and style.
+/// Number of runs of a target. A conversation takes longer, since it is written in every format and style, and what
+/// is unpacked is longer than the input.
 fn runs(target: &FuzzTarget) -> usize {
-    if target.name == "dialects" { 150 } else { 1500 }
+    match target.name {
+        "dialects" => 150,
+        "inflate" => 400,
+        _ => 1500,
+    }
 }
 
 /// Bound on an input: longer ones take too long without optimisation.

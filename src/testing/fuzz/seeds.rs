@@ -2,6 +2,7 @@
 
 use super::conversation::RECORD;
 use super::harmless::KEY;
+use super::inflate::END;
 use crate::proto::dns::message::{RecordType, encode_query};
 use crate::proto::http::upgrade::accept_key;
 use crate::testing::recordings::{self, systems};
@@ -93,11 +94,49 @@ pub fn binaries() -> Vec<Vec<u8>> {
     recorded("neurograph").into_iter().flatten().filter(|message| std::str::from_utf8(message).is_err()).collect()
 }
 
+/// Compressed messages with every kind of block, and frames around them.
+pub fn packed() -> Vec<Vec<u8>> {
+    let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+    let again = [0xf2, 0x00, 0x11, 0x00, 0x00];
+    let stored = [0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00];
+    let last = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00];
+    let two = [0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00];
+    let far = [0x02, 0x12, 0x00, 0x00];
+    // A match of 258 bytes with the distance 1, again and again: longer than the smallest windows.
+    let long = [&[0x4a][..], &[0x1c, 0x05, 0xa3, 0x60, 0x14].repeat(20), &[0x00]].concat();
+    let texts = [&hello[..], &again, &stored, &last, &two, &far, &[0], &[], &long];
+    let frames = [
+        &[0x41, 3][..],
+        &hello[..3],
+        &[0x89, 1, 7, 0, 0, 0x80, 4],
+        &hello[3..],
+        &[0x81, 2, b'{', b'}', 0xc1, 5],
+        &again,
+        &[0x82, 126, 0, 200],
+        &[b'x'; 200],
+        &[0x88, 2, 3, 232],
+    ];
+    let mut seeds = vec![[&[0x17][..], &frames.concat()].concat(), [&[0x1c][..], &frames.concat()].concat()];
+    for choice in [0, 4, 7, 15] {
+        seeds.push([&[choice][..], &texts.join(&END[..])].concat());
+    }
+    // Not mutated in every seed, since these are long: blocks with codes of their own.
+    let messages = messages();
+    let packed = messages.iter().rev().take(3).map(|text| {
+        let mut body = miniz_oxide::deflate::compress_to_vec(text, 6);
+        body.push(0);
+        body
+    });
+    seeds.push([&[7][..], &packed.collect::<Vec<_>>().join(&END[..])].concat());
+    seeds
+}
+
 /// Answers to the upgrade and to CONNECT, requests, locations, headers.
 pub fn http() -> Vec<Vec<u8>> {
     let granted = format!(
         "\0HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Go\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {}\r\n\r\nframes",
+         Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=12;\
+         client_max_window_bits=\"9\"\r\n\r\nframes",
         accept_key(KEY)
     );
     let request = format!(

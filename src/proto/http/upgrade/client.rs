@@ -1,5 +1,6 @@
 //! The client's side: writes the request, and checks the response.
 
+use super::deflate::{Deflate, OFFER};
 use super::{UpgradeRefused, accept_key, refused};
 use crate::proto::http::foreign::quote;
 use crate::proto::http::head::{self, Fields, ResponseHead};
@@ -17,6 +18,8 @@ pub struct UpgradeRequest<'a> {
     pub key: &'a str,
     /// Subprotocols to offer.
     pub subprotocols: &'a [String],
+    /// Offers compression of what the server sends.
+    pub compression: bool,
     /// Further headers. `User-Agent` and `Host` among them replace the default ones.
     pub headers: &'a [(String, String)],
     /// True if the target carries credentials.
@@ -37,7 +40,16 @@ impl<'a> UpgradeRequest<'a> {
     }
 }
 
-/// Writes the request. It offers no extensions.
+/// A granted upgrade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Granted {
+    /// Length of the head. The bytes after it are WebSocket frames.
+    pub len: usize,
+    /// The way in which the server compresses; `None` if it does not.
+    pub deflate: Option<Deflate>,
+}
+
+/// Writes the request.
 pub fn request(request: &UpgradeRequest<'_>) -> String {
     let given = |name: &str| request.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
     let mut text = format!("GET {} HTTP/1.1\r\n", request.target);
@@ -52,6 +64,9 @@ pub fn request(request: &UpgradeRequest<'_>) -> String {
     if !request.subprotocols.is_empty() {
         line("Sec-WebSocket-Protocol", &request.subprotocols.join(", "));
     }
+    if request.compression {
+        line(EXTENSIONS, OFFER);
+    }
     if !given("User-Agent") {
         line("User-Agent", concat!("wsmon/", env!("CARGO_PKG_VERSION")));
     }
@@ -59,9 +74,8 @@ pub fn request(request: &UpgradeRequest<'_>) -> String {
     text + "\r\n"
 }
 
-/// Reads the response to a request from all bytes received so far: `None` until its head is complete, then the length
-/// of the head. The bytes after it are WebSocket frames. A date in Retry-After counts from the response's own date, else
-/// from `wall`.
+/// Reads the response to a request from all bytes received so far: `None` until its head is complete. A date in
+/// Retry-After counts from the response's own date, else from `wall`.
 ///
 /// # Errors
 /// If the upgrade is refused. That is final: later bytes would change nothing but the quoted line of the body.
@@ -69,21 +83,22 @@ pub fn read_response(
     buffer: &[u8],
     request: &UpgradeRequest<'_>,
     wall: SystemTime,
-) -> Result<Option<usize>, UpgradeRefused> {
+) -> Result<Option<Granted>, UpgradeRefused> {
     match head::read_response(buffer) {
         Ok(None) => Ok(None),
-        Ok(Some(head)) if head.status == 101 => check_granted(&head, request).map(|()| Some(head.len)),
+        Ok(Some(head)) if head.status == 101 => check_granted(&head, request).map(Some),
         Ok(Some(head)) => Err(refused::by_status(&head, &buffer[head.len..], request, wall)),
         Err(error) => Err(UpgradeRefused::by_head(error, request.secrets)),
     }
 }
 
+const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
+
 /// Fields of a 101 that must be well-formed: two readers that read one in different ways would not agree on the frames.
-const STRICT: [&str; 5] =
-    ["Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"];
+const STRICT: [&str; 5] = ["Upgrade", "Connection", "Sec-WebSocket-Accept", EXTENSIONS, "Sec-WebSocket-Protocol"];
 
 /// Checks the conditions of RFC 6455 section 4.1 for a 101.
-fn check_granted(head: &ResponseHead, request: &UpgradeRequest<'_>) -> Result<(), UpgradeRefused> {
+fn check_granted(head: &ResponseHead, request: &UpgradeRequest<'_>) -> Result<Granted, UpgradeRefused> {
     let fields = &head.fields;
     if !head.is_http_1_1 {
         return Err(UpgradeRefused::OldHttp);
@@ -100,20 +115,29 @@ fn check_granted(head: &ResponseHead, request: &UpgradeRequest<'_>) -> Result<()
     if fields.value(header).ok_or(UpgradeRefused::Missing { header })? != accept_key(request.key) {
         return Err(UpgradeRefused::WrongAccept);
     }
-    if let Some(name) = first_name(fields, "Sec-WebSocket-Extensions", request.secrets) {
-        return Err(UpgradeRefused::Extension { name });
-    }
+    let deflate = read_extensions(fields, request)?;
     let granted = fields.members("Sec-WebSocket-Protocol");
     match granted[..] {
-        [] => Ok(()),
-        [name] if request.subprotocols.iter().any(|offered| offered == name) => Ok(()),
-        _ => Err(UpgradeRefused::Subprotocol { name: quote(&granted.join(", "), request.secrets) }),
+        [] => {}
+        [name] if request.subprotocols.iter().any(|offered| offered == name) => {}
+        _ => return Err(UpgradeRefused::Subprotocol { name: quote(&granted.join(", "), request.secrets) }),
     }
+    Ok(Granted { len: head.len, deflate })
 }
 
-/// Returns the first member of a list without its parameters, for an error text.
-fn first_name(fields: &Fields, header: &str, secrets: &Secrets) -> Option<String> {
-    fields.members(header).first().map(|member| quote(member.split(';').next().unwrap_or_default().trim(), secrets))
+/// Reads the answer to the offer of compression.
+fn read_extensions(fields: &Fields, request: &UpgradeRequest<'_>) -> Result<Option<Deflate>, UpgradeRefused> {
+    let members = fields.members(EXTENSIONS);
+    if let Some(other) = members.iter().find(|member| !request.compression || !Deflate::is_named(member)) {
+        let name = other.split(';').next().unwrap_or_default().trim();
+        return Err(UpgradeRefused::Extension { name: quote(name, request.secrets) });
+    }
+    let read = match members[..] {
+        [] => return Ok(None),
+        [answer] => Deflate::parse(answer),
+        [_, second, ..] => Err(second),
+    };
+    read.map(Some).map_err(|part| UpgradeRefused::Compression { part: quote(part, request.secrets) })
 }
 
 #[cfg(test)]
@@ -132,11 +156,12 @@ mod tests {
     }
 
     fn read_now(text: &str) -> Result<Option<usize>, UpgradeRefused> {
-        read_response(text.as_bytes(), &UpgradeRequest { key: KEY, ..UpgradeRequest::default() }, UNIX_EPOCH)
+        let request = UpgradeRequest { key: KEY, ..UpgradeRequest::default() };
+        read_response(text.as_bytes(), &request, UNIX_EPOCH).map(|granted| granted.map(|granted| granted.len))
     }
 
     #[test]
-    fn the_request_is_complete_and_offers_no_extension() {
+    fn the_request_is_complete_and_offers_no_extension_unless_told_to() {
         let text = request(&UpgradeRequest { host: "[::1]:9", target: "/a?b=c", key: KEY, ..<_>::default() });
         let version = env!("CARGO_PKG_VERSION");
         let expected = format!(
@@ -144,6 +169,48 @@ mod tests {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\nUser-Agent: wsmon/{version}\r\n\r\n"
         );
         assert_eq!(text, expected);
+        let text = request(&UpgradeRequest {
+            host: "[::1]:9",
+            target: "/a?b=c",
+            key: KEY,
+            compression: true,
+            ..<_>::default()
+        });
+        let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nUser-Agent";
+        assert_eq!(text, expected.replace("User-Agent", offer));
+    }
+
+    #[test]
+    fn compression_is_accepted_only_as_it_was_offered() {
+        let refused = |part: &str| Err(UpgradeRefused::Compression { part: part.into() });
+        let other = |name: &str| Err(UpgradeRefused::Extension { name: name.into() });
+        let agreed = Ok(Some(Deflate { window_bits: 12, takeover: true }));
+        let bare = Ok(Some(Deflate { window_bits: 15, takeover: true }));
+        for (extensions, compression, expected) in [
+            ("X: y", true, Ok(None)),
+            ("Sec-WebSocket-Extensions:", true, Ok(None)),
+            ("sec-websocket-extensions: permessage-deflate", true, bare.clone()),
+            ("Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=12", true, agreed),
+            ("Sec-WebSocket-Extensions: ,permessage-deflate ,", true, bare),
+            ("Sec-WebSocket-Extensions: permessage-deflate; foo=1", true, refused("foo=1")),
+            ("Sec-WebSocket-Extensions: permessage-deflate;", true, refused("")),
+            ("Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate", true, refused("permessage-deflate")),
+            (
+                "Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Extensions: permessage-deflate; x",
+                true,
+                refused("permessage-deflate; x"),
+            ),
+            ("Sec-WebSocket-Extensions: permessage-deflate, foo", true, other("foo")),
+            ("Sec-WebSocket-Extensions: permessage-bzip2", true, other("permessage-bzip2")),
+            ("Sec-WebSocket-Extensions: Permessage-Deflate", true, other("Permessage-Deflate")),
+            ("Sec-WebSocket-Extensions: ;", true, other("")),
+            ("Sec-WebSocket-Extensions: permessage-deflate", false, other("permessage-deflate")),
+        ] {
+            let text = answer("HTTP/1.1 101 Go", &[UPGRADE, "Connection: Upgrade", ACCEPT, extensions]);
+            let request = UpgradeRequest { key: KEY, compression, ..UpgradeRequest::default() };
+            let read = read_response(text.as_bytes(), &request, UNIX_EPOCH);
+            assert_eq!(read.map(|granted| granted.unwrap().deflate), expected, "{extensions}");
+        }
     }
 
     #[test]

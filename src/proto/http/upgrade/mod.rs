@@ -4,11 +4,13 @@
 //! `Connection` headers that proxies have rewritten.
 
 mod client;
+mod deflate;
 mod refused;
 mod server;
 
 pub use super::head::MAX_HEAD;
-pub use client::{UpgradeRequest, read_response, request};
+pub use client::{Granted, UpgradeRequest, read_response, request};
+pub use deflate::Deflate;
 pub use refused::UpgradeRefused;
 pub use server::serve;
 
@@ -46,6 +48,6 @@ mod tests {
         let (answer, consumed) = serve(asked.as_bytes()).unwrap().unwrap();
         assert_eq!(consumed, asked.len());
         let read = read_response(answer.as_bytes(), &ours, std::time::UNIX_EPOCH);
-        assert_eq!(read, Ok(Some(answer.len())));
+        assert_eq!(read, Ok(Some(Granted { len: answer.len(), deflate: None })));
     }
 }

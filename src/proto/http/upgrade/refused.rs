@@ -47,6 +47,11 @@ pub enum UpgradeRefused {
         /// Its name.
         name: String,
     },
+    /// Compression in another way than it was offered.
+    Compression {
+        /// The part of the response that is wrong.
+        part: String,
+    },
     /// A subprotocol that was not offered.
     Subprotocol {
         /// Its name.
@@ -94,6 +99,12 @@ impl Display for UpgradeRefused {
             }
             UpgradeRefused::Extension { name } => {
                 write!(f, "upgraded with the extension \"{name}\", which was not offered")
+            }
+            UpgradeRefused::Compression { part } => {
+                write!(
+                    f,
+                    "upgraded with compression that was not offered in this way (\"{part}\"): see --no-compression"
+                )
             }
             UpgradeRefused::Subprotocol { name } => {
                 write!(f, "upgraded with the subprotocol \"{name}\", which was not offered")
