@@ -155,6 +155,23 @@ fn a_session_of_25_s_survives_the_ping_of_the_server_at_20_s() {
     assert!(samples >= 25, "{samples} samples in 25 s\n{ended}");
 }
 
+#[test]
+fn compressed_samples_take_a_fifth_of_their_bytes_at_most() {
+    let server = Server::start();
+    let uri = server.uri();
+    let options = ["--uri", &uri, "--format", "jsonl", "--stats", "--count", "20"];
+    let [packed, plain] = [&[][..], &["--no-compression"]].map(|more| Client::start(&[&options, more].concat()));
+    for (client, is_packed) in [(packed, true), (plain, false)] {
+        let ended = client.end(SOON + SOON);
+        ended.assert_status(0);
+        let stats = ended.statistics();
+        let [bytes, wire] = ["bytes_received", "wire_bytes_received"].map(|name| stats[name].as_u64().unwrap());
+        println!("{bytes} bytes, {wire} on the wire");
+        assert!(if is_packed { wire * 5 < bytes } else { wire > bytes }, "{ended}");
+        assert_eq!(stats["undecoded"], 0, "{ended}");
+    }
+}
+
 /// All lines of a run that stops after two samples.
 fn two_samples(format: &str) -> Vec<String> {
     let server = Server::start();
