@@ -55,6 +55,8 @@ pub struct View {
     servers: Vec<ServerView>,
     /// The earliest time at which a held message is due.
     next_due_at: Option<Instant>,
+    /// Time of receipt of the latest lines that were shown or saved.
+    latest_at: Option<Instant>,
     /// The message being formatted; reused to save allocations.
     text: String,
 }
@@ -70,7 +72,16 @@ impl View {
     /// Creates a view without servers.
     pub fn new(options: ViewOptions, data: Option<Appender>) -> Self {
         let data_format = wsmon::format("jsonl").unwrap_or(options.format);
-        View { options, data, fleet: None, data_format, servers: Vec::new(), next_due_at: None, text: String::new() }
+        View {
+            options,
+            data,
+            fleet: None,
+            data_format,
+            servers: Vec::new(),
+            next_due_at: None,
+            latest_at: None,
+            text: String::new(),
+        }
     }
 
     /// Makes room for a server that was added to the monitor.
@@ -138,13 +149,15 @@ impl View {
             self.observe(&Message { events: &urgent, ..*message }, message.received_mono, print);
             return self.hold(message, every, print);
         }
-        let View { options, servers, text, .. } = self;
+        let View { options, text, .. } = self;
         text.clear();
         let counts = format_message(text, &Message { events: &urgent, ..*message }, options);
         if !text.is_empty() {
             print(text);
         }
-        servers[message.id.index()].shown += u64::from(counts && (has_answer(&urgent) || !options.count_answers));
+        let counts = counts && (has_answer(&urgent) || !options.count_answers);
+        self.servers[message.id.index()].shown += u64::from(counts);
+        self.note_lines(message.received_mono);
         self.observe(&Message { events: &urgent, ..*message }, message.received_mono, print);
         if !self.count_reached(message.id) {
             self.hold(&Message { events: &paced, ..*message }, every, print);
@@ -169,7 +182,15 @@ impl View {
         if !text.is_empty() {
             print(text);
         }
+        self.note_lines(message.received_mono);
         self.save(message, 0);
+    }
+
+    /// Remembers that lines about this time leave, if `text` holds some, or if all messages are saved.
+    fn note_lines(&mut self, received_at: Instant) {
+        if !self.text.is_empty() || self.data.is_some() {
+            self.latest_at = self.latest_at.max(Some(received_at));
+        }
     }
 
     /// Writes the lines of a message to the saved data, which count as so many messages there.
@@ -183,14 +204,15 @@ impl View {
     }
 
     fn show_now(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
-        let View { options, servers, text, .. } = self;
-        let server = &mut servers[message.id.index()];
+        let View { options, text, .. } = self;
         text.clear();
         let counts = format_message(text, message, options);
         if !text.is_empty() {
             print(text);
         }
-        server.shown += u64::from(counts && (has_answer(message.events) || !options.count_answers));
+        let counts = counts && (has_answer(message.events) || !options.count_answers);
+        self.servers[message.id.index()].shown += u64::from(counts);
+        self.note_lines(message.received_mono);
         self.save(message, 1);
         self.text.shrink_to(KEPT_CAPACITY);
         self.observe(message, message.received_mono, print);
@@ -208,7 +230,7 @@ impl View {
     /// are saved where the format has a line for them.
     fn show_changes(&mut self, changes: &[LevelChange], now: Now, print: &mut dyn FnMut(&str)) {
         for change in changes {
-            let View { options, servers, text, .. } = self;
+            let View { options, text, .. } = self;
             text.clear();
             let events = [change.event()];
             let message = own_message(change.id.unwrap_or(ServerId::NONE), &change.server, now, &events);
@@ -216,6 +238,8 @@ impl View {
             if !text.is_empty() {
                 print(text);
             }
+            self.note_lines(now.mono);
+            let servers = &mut self.servers;
             let concerned = change.id.map_or(0..servers.len(), |id| id.index()..id.index() + 1);
             servers[concerned].iter_mut().for_each(|server| server.shown += u64::from(counts));
             self.save(&message, 0);
@@ -295,7 +319,8 @@ impl View {
         self.release(now, print);
     }
 
-    /// Shows and saves the held messages that are due, in the order of their receipt.
+    /// Shows and saves the held messages that are due, in the order of their receipt, but for those that other lines have
+    /// overtaken.
     pub fn release(&mut self, now: Instant, print: &mut dyn FnMut(&str)) {
         if self.next_due_at.is_none_or(|at| at > now) {
             return;
@@ -303,6 +328,7 @@ impl View {
         let mut due = Vec::new();
         for server in self.servers.iter_mut() {
             for pace in [&mut server.paces.samples, &mut server.paces.process_lists] {
+                pace.drop_overtaken(self.latest_at);
                 if let Some(held) = pace.take_due(now) {
                     server.shown += u64::from(held.counts);
                     let at = due.partition_point(|earlier: &HeldMessage| earlier.received_at <= held.received_at);
@@ -313,6 +339,9 @@ impl View {
         for held in due {
             if !held.text.is_empty() {
                 print(&held.text);
+            }
+            if held.has_lines() {
+                self.latest_at = self.latest_at.max(Some(held.received_at));
             }
             write_lines(&mut self.data, &held.data_lines, 1, now);
             if let Some(copy) = &held.copy {

@@ -34,6 +34,13 @@ pub struct HeldMessage {
     pub due_at: Instant,
 }
 
+impl HeldMessage {
+    /// Returns true if something is printed or saved of it.
+    pub fn has_lines(&self) -> bool {
+        !self.text.is_empty() || !self.data_lines.is_empty()
+    }
+}
+
 impl Paces {
     /// The pace of a message: a message with a sample and a list of processes is paced as a sample.
     pub fn of(&mut self, events: &[Event<'_>]) -> &mut Pace {
@@ -69,6 +76,14 @@ impl Pace {
         match self.average {
             Some(_) => next.filter(|at| *at > received_at).unwrap_or(received_at + every),
             None => next.unwrap_or(received_at),
+        }
+    }
+
+    /// Drops the held message if lines about a later time have left, so that lines leave in the order of their receipt. The
+    /// next message of its kind is then shown as soon as it comes. A mean stays: it stands for its whole interval.
+    pub fn drop_overtaken(&mut self, latest_at: Option<Instant>) {
+        if self.average.is_none() {
+            self.held.take_if(|held| held.has_lines() && latest_at.is_some_and(|at| at > held.received_at));
         }
     }
 

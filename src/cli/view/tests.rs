@@ -227,6 +227,32 @@ fn each_interval_has_at_most_one_sample_and_one_list_of_each_server_in_the_order
 }
 
 #[test]
+fn lines_leave_in_the_order_of_their_receipt_whatever_comes_between_and_keep_their_distance() {
+    let alert = || Event::Alert(wsmon::Alert { message: "m".into(), ..wsmon::Alert::default() });
+    let kinds = [vec![sample()], vec![alert()], vec![sample(), alert()], vec![log("1")]];
+    let mut random = crate::cli::random::Random::new(7);
+    for _ in 0..200 {
+        let (mut messages, mut seconds): (Vec<(u64, usize, &[Event<'_>])>, _) = (Vec::new(), 0);
+        while seconds < 56 {
+            seconds += random.below(4) as u64;
+            messages.push((seconds, random.below(2), &kinds[random.below(4)]));
+        }
+        let dir = TempDir::new();
+        let data = Appender::open(dir.file("data"), None, 0).unwrap();
+        let out = paced_as("events", "events", Some(data), &messages, 59);
+        assert_eq!(std::fs::read_to_string(dir.file("data")).unwrap(), out);
+        let times = self::seconds(&out);
+        assert!(times.is_sorted_by_key(|line| line[1..].to_owned()), "{messages:?}: {out}");
+        for (id, server) in ["a", "b"].into_iter().enumerate() {
+            let of_server = format!("\"server\":\"{server}\",\"kind\":\"sample\"");
+            let shown = out.lines().filter(|line| line.contains(&of_server)).count();
+            let sent = messages.iter().any(|(_, of, events)| *of == id && events.iter().any(is_paced));
+            assert!(shown <= 6 && (shown > 0) == sent, "{messages:?}: {out}");
+        }
+    }
+}
+
+#[test]
 fn an_alert_is_shown_at_once_and_its_sample_waits() {
     let alert = || Event::Alert(wsmon::Alert { message: "m".into(), ..wsmon::Alert::default() });
     let messages: [(u64, usize, &[Event<'_>]); 3] =
