@@ -3,7 +3,7 @@
 use crate::client::{greet, log_lines, sample, statistics, watch, watched};
 use crate::support::program::{Run, run};
 use crate::support::server::{CLOSE, Peer, Server};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The code of the Close frame; `None` = a Close frame without one.
 const ENDINGS: [Option<u16>; 5] = [Some(1000), Some(1001), None, Some(1008), Some(1011)];
@@ -49,9 +49,12 @@ fn a_server_that_closes_at_once_is_dialled_with_backoff() {
 #[test]
 fn waits_between_attempts_grow() {
     let server = ending(Some(1011), 0);
-    let finished = watched(&server, "-d 2 --reconnect-interval 0.2");
-    // The waits are at least half of 0.2, 0.4 and 0.8 s: dials at 0.1, 0.3 and 0.7 s after the first.
-    assert!((3..=5).contains(&server.accepted()), "{}: {finished:?}", server.accepted());
+    let started = Instant::now();
+    let finished = watched(&server, "--max-reconnects 3 --reconnect-interval 0.2");
+    // The waits are at least half of 0.2, 0.4 and 0.8 s.
+    let least = Duration::from_millis(100 + 200 + 400);
+    assert!(started.elapsed() >= least, "{:?}: {finished:?}", started.elapsed());
+    assert_eq!(server.accepted(), 4, "{finished:?}");
 }
 
 #[test]

@@ -51,7 +51,8 @@ struct Shared {
 
 /// Finds a port that is free at the addresses 127.0.0.1 to 127.0.0.3.
 ///
-/// It lies below the kernel's ephemeral ports, so that no other test's socket takes it meanwhile.
+/// It lies below the kernel's ephemeral ports, and is kept for this process by a socket at 127.0.0.254, so that neither
+/// another socket nor another run of the tests takes it meanwhile.
 pub fn free_port() -> u16 {
     static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
     let first = 10_000 + (std::process::id() % 150) as u16 * 100;
@@ -61,7 +62,15 @@ pub fn free_port() -> u16 {
             UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok()
         })
     };
-    (0..100).map(|_| first + NEXT.fetch_add(1, Ordering::Relaxed) % 100).find(|port| is_free(*port)).unwrap()
+    for _ in 0..1000 {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed) % 1000;
+        let Ok(reservation) = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 254), port)) else { continue };
+        if is_free(port) {
+            std::mem::forget(reservation);
+            return port;
+        }
+    }
+    panic!("no port is free");
 }
 
 impl LoopbackServer {
