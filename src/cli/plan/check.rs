@@ -48,10 +48,30 @@ pub fn server(plan: &Plan, args: &Args) -> Server {
     server
 }
 
-fn refuse_options(args: &Args) -> Result<(), String> {
-    for (option, given) in [
+/// Refuses what has no meaning with `--probe`, which watches nothing.
+///
+/// # Errors
+/// Names an option that was given.
+pub fn refuse_with_probe(args: &Args) -> Result<(), String> {
+    let of_runs = [
+        ("--check", args.check),
+        ("--duration", args.duration.is_some()),
+        ("--count", args.count.is_some()),
+        ("--every", args.every.is_some()),
+        ("--require", args.require.is_some()),
+    ];
+    match of_output(args).into_iter().chain(of_runs).find(|(_, given)| *given) {
+        Some((option, _)) => {
+            Err(format!("{option} and --probe exclude each other: it looks for servers and watches none"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The options of what is printed and saved of messages, each with true if it was given.
+fn of_output(args: &Args) -> [(&'static str, bool); 9] {
+    [
         ("--format", args.format.is_some()),
-        ("--template", args.template.is_some()),
         ("--template", args.template.is_some()),
         ("--only", args.only.is_some()),
         ("--time", args.time),
@@ -60,7 +80,11 @@ fn refuse_options(args: &Args) -> Result<(), String> {
         ("--save-format", args.save_format.is_some()),
         ("--flush-every", args.flush_every.is_some()),
         ("--textfile", args.textfile.is_some()),
-    ] {
+    ]
+}
+
+fn refuse_options(args: &Args) -> Result<(), String> {
+    for (option, given) in of_output(args) {
         if given {
             return Err(format!("{option} and --check exclude each other: a check prints its result and nothing else"));
         }

@@ -281,6 +281,7 @@ fn read_uris(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
         if args.demo || !plan.uris.is_empty() {
             return Err("--probe looks for servers on one host: leave out the others".to_owned());
         }
+        check::refuse_with_probe(args)?;
         let host = places::host(text).map_err(|why| value_error("--probe", text, &why))?;
         plan.uris = places::uris(&host);
         plan.probe = Some(host);

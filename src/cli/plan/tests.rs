@@ -413,6 +413,10 @@ fn a_probe_takes_a_host_alone_and_no_credential_goes_with_it() {
         let why = usage(read(&format!("--probe={bad}")));
         assert!(why.ends_with("name a host alone, without scheme, port and path"), "{why}");
     }
+    for option in ["--check", "-d 1", "-n 1", "-f json", "--only alert", "-s", "--save-data x", "--textfile x.prom"] {
+        let why = usage(read(&format!("--probe h {option}")));
+        assert!(why.contains("--probe exclude each other"), "{why}");
+    }
     for line in ["--probe h a", "--probe h --demo", "a --probe h"] {
         assert!(usage(read(line)).contains("leave out the others"), "{line}");
     }
