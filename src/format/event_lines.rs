@@ -137,9 +137,10 @@ pub fn alert_color(alert: &Alert<'_>) -> AnsiColor {
     }
 }
 
-/// Returns true for an alert whose level is lower than before.
+/// Returns true for an alert whose level is lower than before, if both levels are known ones.
 pub fn is_better(alert: &Alert<'_>) -> bool {
-    !alert.from.is_empty() && Severity::of_alert(&alert.level) < Severity::of_alert(&alert.from)
+    let levels = Severity::of_known_alert(&alert.level).zip(Severity::of_known_alert(&alert.from));
+    levels.is_some_and(|(level, from)| level < from)
 }
 
 fn stored_alerts<'e>(events: &'e [Event<'_>]) -> impl DoubleEndedIterator<Item = &'e Alert<'e>> {
@@ -342,6 +343,11 @@ mod tests {
             ("HIGH", "MODERATE", true),
             ("MODERATE", "LIGHT", true),
             ("LIGHT", "INFO", false),
+            ("MEDIUM", "NORMAL", true),
+            ("NORMAL", "OK", false),
+            ("HEAVY", "UNKNOWN", false),
+            ("HEAVY", "", false),
+            ("UNKNOWN", "LIGHT", false),
             ("RED", "GREEN", false),
             ("", "LIGHT", false),
         ] {

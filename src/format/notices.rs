@@ -6,14 +6,18 @@ use crate::model::decimal::push_decimal;
 use crate::model::event::{Message, Notice};
 use crate::model::sample::Sample;
 
+/// Type of a greeting that is not about the connection: SysMedic's configuration, which it sends to every client.
+const CONFIGURATION: &str = "config";
+
 /// Appends a notice. A greeting is about the connection; any other has its channel, or else its type, as the mark.
 pub fn push_notice(lines: &mut Lines<'_>, notice: &Notice<'_>, head: LineHead<'_>) {
     let (style, full) = (lines.style, head.tags.full);
     let level = Severity::of_log(&notice.level);
     let color = if level == Severity::Normal { NOTICE } else { level.color() };
     let name = if notice.channel.is_empty() { &notice.kind } else { &notice.channel };
+    let is_greeting = notice.greeting && notice.kind != CONFIGURATION;
     lines.colored(color, |out| {
-        match notice.greeting {
+        match is_greeting {
             true => head.push(out, style, head.tags.notice),
             false if is_mark(name) => head.push_named(out, style, name),
             false => head.push_named(out, style, "notice"),
@@ -22,7 +26,7 @@ pub fn push_notice(lines: &mut Lines<'_>, notice: &Notice<'_>, head: LineHead<'_
             style.push_escaped(out, &notice.level.to_ascii_uppercase());
             out.push(' ');
         }
-        if !notice.greeting && !name.is_empty() && !is_mark(name) {
+        if !is_greeting && !name.is_empty() && !is_mark(name) {
             push_one_line(out, name, style, full);
             out.push_str(": ");
         }

@@ -57,11 +57,19 @@ impl Severity {
 
     /// Returns the level of an alert by the server's name for it; an unknown name is a warning.
     pub(crate) fn of_alert(name: &str) -> Severity {
+        Severity::of_known_alert(name).unwrap_or(Severity::Warning)
+    }
+
+    /// Returns the level of an alert by the server's name for it; `None` for an unknown name, such as none at all.
+    pub(crate) fn of_known_alert(name: &str) -> Option<Severity> {
         let is = |names| is_among(name, names);
         match name {
-            _ if is(&["info", "ok", "notice", "debug", "light"]) => Severity::Normal,
-            _ if is(&["critical", "error", "emergency", "fatal", "severe", "heavy", "high"]) => Severity::Critical,
-            _ => Severity::Warning,
+            _ if is(&["info", "ok", "notice", "debug", "light", "normal", "low", "healthy"]) => Some(Severity::Normal),
+            _ if is(&["warning", "warn", "medium", "moderate"]) => Some(Severity::Warning),
+            _ if is(&["critical", "error", "emergency", "fatal", "severe", "heavy", "high"]) => {
+                Some(Severity::Critical)
+            }
+            _ => None,
         }
     }
 

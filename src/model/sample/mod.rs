@@ -33,6 +33,8 @@ pub struct Sample<'a> {
     pub(crate) rules: &'static [Field],
     /// Set if the numbers are means.
     pub(crate) spread: Option<Box<Spread>>,
+    /// Metrics whose 0 in the message is no measurement, so that it is shown nowhere.
+    pub(crate) unmeasured: &'static [Metric],
 }
 
 impl<'a> Sample<'a> {
@@ -45,6 +47,7 @@ impl<'a> Sample<'a> {
             extra: Vec::new(),
             rules,
             spread: None,
+            unmeasured: &[],
         }
     }
 
@@ -92,9 +95,11 @@ impl<'a> Sample<'a> {
         self.numbers.iter().all(|value| value.is_nan())
     }
 
-    /// Returns true if the metric has this value, or is a mean with this value among others.
+    /// Returns true if the metric has this value, is a mean with this value among others, or leaves it out since it is no
+    /// measurement.
     pub(crate) fn carries(&self, metric: Metric, value: f64) -> bool {
         self.get(metric).is_some_and(|own| own == value || self.spread.is_some())
+            || (value == 0.0 && self.unmeasured.contains(&metric))
     }
 
     pub(crate) fn put(&mut self, metric: Metric, value: f64) {
@@ -116,6 +121,7 @@ impl<'a> Sample<'a> {
             extra: self.extra.into_iter().map(|(name, value)| (Cow::Owned(name.into_owned()), value)).collect(),
             rules: self.rules,
             spread: self.spread,
+            unmeasured: self.unmeasured,
         }
     }
 }

@@ -138,7 +138,7 @@ fn render(request: &Request, id: &str) -> String {
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// Metrics that the known servers send as 0 and do not measure. Another value is taken as it is.
-const UNMEASURED: [Metric; 2] = [Metric::Cpu, Metric::Network];
+static UNMEASURED: &[Metric] = &[Metric::Cpu, Metric::Network];
 
 static LOADS: &[Metric] = &[Metric::Load1, Metric::Load5, Metric::Load15];
 
@@ -198,7 +198,8 @@ fn system_update<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<
         return Ok(Event::Error(error).into());
     }
     let warn = unmeasured(&reading.sample, context);
-    for metric in UNMEASURED {
+    reading.sample.unmeasured = UNMEASURED;
+    for &metric in UNMEASURED {
         if reading.sample.get(metric) == Some(0.0) {
             reading.sample.put(metric, f64::NAN);
         }
