@@ -12,32 +12,53 @@ const README: &str = include_str!("../../README.md");
 /// A sample with the values that the README prints, and an alert.
 const SAMPLE: &str = r#"{"type": "monitoring_data", "timestamp": "2026-01-02T03:04:05.678", "alerts": [{"component": "memory", "level": "WARNING", "message": "High"}], "data": {"processor": {"usage_percent": 12.4}, "memory": {"percentage": 38.1, "used": 6303870976}, "system": {"hostname": "router-01", "load_average": [0.52, 0.48, 0.44]}}}"#;
 
-/// The command lines that begin with `wsmon`, with the lines that are printed below each of them.
+/// The command lines that begin with `wsmon`, with the lines that are printed below each of them: from the literal blocks
+/// of the manual and the consoles of the README.
 fn examples() -> Vec<(String, Vec<String>)> {
+    let manual = MANUAL.replace(" \\e\n", " ").replace("\\(dq", "\"");
+    let blocks = manual.split(".Bd -literal").skip(1).filter_map(|block| block.split(".Ed").next());
+    let consoles = README.split("```console\n").skip(1).filter_map(|block| block.split("```").next());
     let mut found: Vec<(String, Vec<String>)> = Vec::new();
-    let (_, rest) = MANUAL.split_once(".Sh EXAMPLES\n").expect("examples");
-    let examples = rest.split(".Sh ").next().unwrap_or(rest).replace(" \\e\n", " ");
-    found.extend(examples.lines().filter(|line| line.starts_with("wsmon")).map(|line| (line.to_owned(), Vec::new())));
-    for block in README.split("```console\n").skip(1) {
-        let mut blocks = Vec::new();
-        for line in block.split("```").next().unwrap_or_default().lines() {
+    for block in blocks.chain(consoles) {
+        let mut of_block = Vec::new();
+        for line in block.lines() {
             let line = line.trim_start_matches("* * * * * ");
             match line.strip_prefix("$ ").unwrap_or(line) {
                 command if command.starts_with("wsmon ") || command == "wsmon" => {
-                    blocks.push((command.to_owned(), Vec::new()));
+                    of_block.push((command.to_owned(), Vec::new()));
                 }
-                _ if line.starts_with("$ ") => blocks.push((String::new(), Vec::new())),
+                _ if line.starts_with("$ ") => of_block.push((String::new(), Vec::new())),
                 printed => {
-                    if let Some((_, lines)) = blocks.last_mut() {
+                    if let Some((_, lines)) = of_block.last_mut() {
                         lines.push(printed.to_owned());
                     }
                 }
             }
         }
-        found.extend(blocks.into_iter().filter(|(command, _)| !command.is_empty()));
+        found.extend(of_block.into_iter().filter(|(command, _)| !command.is_empty()));
     }
-    assert!(found.len() > 35, "only {} examples", found.len());
+    assert!(found.len() > 55, "only {} examples", found.len());
     found
+}
+
+/// Splits a command line into words as a shell does, up to a redirection.
+fn words(command: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for c in command.chars() {
+        match (quote, c) {
+            (Some(open), c) if open == c => quote = None,
+            (Some(_), c) => word.get_or_insert_default().push(c),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, ' ') => words.extend(word.take()),
+            (None, '>') => break,
+            (None, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
 }
 
 /// Runs an example with the server in place of those that it names, for at most a second or two. Returns the filter
@@ -49,9 +70,8 @@ fn run(example: &str, server: &Server, dir: &TempDir) -> (Finished, Option<Strin
     };
     let authority = server.uri().trim_start_matches("ws://").trim_end_matches('/').to_owned();
     let mut arguments: Vec<String> = Vec::new();
-    for word in command.split_whitespace().skip(1) {
-        match word {
-            _ if word.starts_with('>') => break,
+    for word in &words(command)[1..] {
+        match &**word {
             "--proxy" | "--ca-file" => arguments.push("--reconnect-cap=60".into()),
             "http://proxy.example.com:3128" | "ca.pem" => {}
             // A probe takes a host alone. Nothing needs to listen on the usual ports.
@@ -59,10 +79,10 @@ fn run(example: &str, server: &Server, dir: &TempDir) -> (Finished, Option<Strin
             _ => arguments.push(here(word, &authority, dir)),
         }
     }
-    if !command.contains("--demo") {
-        arguments.extend(["--duration".into(), "1".into()]);
-    } else {
+    if command.contains("--demo") {
         arguments.extend(["--duration".into(), "2.5".into()]);
+    } else if !command.contains("--probe") {
+        arguments.extend(["--duration".into(), "1".into()]);
     }
     let mut command = wsmon(&arguments);
     command.env("MONITORING_WEBSOCKET_URI", server.uri()).current_dir(dir.path(""));
@@ -85,6 +105,7 @@ fn here(word: &str, authority: &str, dir: &TempDir) -> String {
                 std::fs::write(&path, content).unwrap();
                 if word.starts_with('@') { format!("@{path}") } else { path }
             }
+            "nas" => authority.to_owned(),
             _ => word.to_owned(),
         };
     };
@@ -156,6 +177,7 @@ fn every_example_runs_and_prints_what_stands_below_it() {
             // The alerts and changes that are printed need servers that fail.
             let needs_trouble = ["--only state", " -c "].iter().any(|word| example.contains(word));
             lines += if needs_trouble && !example.contains("--check") {
+                // See `the_lines_about_trouble_are_printed_when_there_is_some`.
                 0
             } else {
                 compare(example, printed, &finished.stdout)
@@ -202,4 +224,52 @@ fn examples_with_jq_select_lines_that_have_what_the_filter_names() {
         seen += 1;
     }
     assert!(seen >= 3);
+}
+
+/// Returns what the README shows below the first example with these words.
+fn printed_below(words: &str) -> (String, Vec<String>) {
+    let is_meant = |(example, printed): &(String, Vec<String>)| example.contains(words) && !printed.is_empty();
+    examples().into_iter().find(is_meant).expect(words)
+}
+
+#[test]
+fn the_lines_about_trouble_are_printed_when_there_is_some() {
+    let server = Server::start(|mut peer| {
+        greet(&mut peer);
+        peer.text(SAMPLE);
+        peer.expect(crate::support::server::PING);
+        peer.reset();
+    });
+    let (example, printed) = printed_below("--only state");
+    let (finished, _) = run(&format!("{example} --ping-interval 0.2"), &server, &TempDir::new());
+    assert_eq!(compare(&example, &printed, &finished.stdout), 1);
+}
+
+/// The messages that the manual quotes, but for their digits.
+#[test]
+fn the_messages_in_the_manual_are_the_programs_own() {
+    let dir = TempDir::new();
+    let server = Server::start(|mut peer| {
+        greet(&mut peer);
+        peer.text("{\"a\": undefined}");
+        peer.hold();
+    });
+    let (finished, _) = run("wsmon nas", &server, &dir);
+    let usage = run("wsmon --every 10M", &server, &dir).0.stderr;
+    let refused = run("wsmon 127.0.0.1:1 -q", &server, &dir).0.stderr;
+    for (head, text, output) in [
+        ("INFO localhost:8765", ": connected\n", &finished.stderr),
+        (
+            "WARN nas",
+            ": a message of 812 bytes could not be decoded (byte 312: undefined); further ones",
+            &finished.stderr,
+        ),
+        ("WARN b", ": connected, but nothing beyond the greeting came in 60 s", &finished.stderr),
+        ("WARN a", ": never connected in 60 s, 14 attempts: connect to 10.0.0.1:8765: connection refused", &refused),
+        ("", "wsmon: --every '10M': months are not accepted, did you mean 10m?\ntry wsmon --help\n", &usage),
+    ] {
+        assert!(MANUAL.contains(&format!("{head}{text}")), "{head}{text}");
+        let plain = |text: &str| shape(&text.replace("attempts", "attempt"));
+        assert!(output.contains(text) || plain(output).contains(&plain(text)), "{text}\n{output}");
+    }
 }
