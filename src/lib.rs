@@ -284,7 +284,7 @@ pub use mio;
 pub use model::error::{Disconnect, Fault, Phase, Retry};
 pub use model::event::{
     Alert, AlertPhase, Answer, Change, ClientState, Event, LogLine, Message, Notice, Process, ProcessChange, Processes,
-    Raw, ServerError, Unknown, User, Users,
+    Raw, ServerError, TaskResult, Unknown, User, Users,
 };
 pub use model::metric::{METRICS, Metric, MetricRow, Section, TEXTS, Text, TextRow, Unit};
 pub use model::sample::Sample;

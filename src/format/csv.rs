@@ -36,7 +36,10 @@ fn push_head(out: &mut String, style: &Style) {
 
 fn write(out: &mut String, message: &Message<'_>, style: &Style) {
     for event in message.events {
-        if let Event::Sample(sample) = event {
+        // A row without a cell would say nothing: the numbers of such a sample have no columns.
+        if let Event::Sample(sample) = event
+            && (!sample.is_empty() || sample.extra.is_empty())
+        {
             push_row(out, message, sample, *style);
         }
     }
@@ -117,6 +120,16 @@ mod tests {
             push_text(&mut out, text);
             assert_eq!(out, cell);
         }
+    }
+
+    #[test]
+    fn a_sample_of_numbers_without_a_column_is_no_row() {
+        let extra = |metrics: &[(Metric, f64)]| {
+            let mut sample = Sample::from_metrics(metrics.iter().copied());
+            sample.extra.push(("buffered_events".into(), 1.0));
+            written("csv", Raw::None, &[Event::Sample(Box::new(sample))], PLAIN).lines().count()
+        };
+        assert_eq!((extra(&[]), extra(&[(Metric::Cpu, 0.0)])), (0, 1));
     }
 
     #[test]

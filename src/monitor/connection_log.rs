@@ -123,6 +123,11 @@ impl ConnectionLog {
         recall.then(|| format!("connected and lost {} times since {}", losses.count, losses.since(now)))
     }
 
+    /// Makes the next cause news, whatever it is: something has been done about the last one.
+    pub fn forget_causes(&mut self) {
+        self.causes.clear();
+    }
+
     /// Returns true if this cause has not been logged, and remembers it.
     fn is_news(&mut self, cause: &str) -> bool {
         let is_news = self.causes.len() < MAX_CAUSES && !self.causes.iter().any(|known| known == cause);
@@ -227,6 +232,16 @@ mod tests {
         assert_eq!((log.take_repeated(), log.take_repeated()), (Some(199_998), None));
         let many = (0..1000).filter(|n| log.is_first_of_kind(&n.to_string())).count();
         assert_eq!(many, MAX_KINDS - 2);
+    }
+
+    #[test]
+    fn a_cause_is_said_again_after_something_was_done_about_it() {
+        let mut simulation = Simulation::new();
+        for _ in 0..2 {
+            (0..3).for_each(|_| simulation.lost_after(5, "401"));
+            simulation.log.forget_causes();
+        }
+        assert_eq!(simulation.lines(), ["401; retrying in 5.0 s"; 2]);
     }
 
     #[test]

@@ -159,6 +159,7 @@ impl Peer {
             && self.link.files_have_changed(&self.settings, io.now)
         {
             log::info!("{}: a file with credentials has changed", escape(&self.label));
+            self.report.log.forget_causes();
             self.handle(io, Input::Reconnect);
         }
         if self.session.dial_rank(io.now).is_some() && !may_dial {

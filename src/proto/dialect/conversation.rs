@@ -26,6 +26,8 @@ pub struct Conversation {
     /// [`dialect::GENERIC`] until it is recognised.
     dialect: &'static Dialect,
     known: bool,
+    /// True if the dialect was named, and not recognised: only then it decides about port and path.
+    named: bool,
     options: DialectOptions,
     plan: RequestPlan,
     alerts: Alerts,
@@ -97,6 +99,7 @@ impl Conversation {
         Conversation {
             dialect: dialect.unwrap_or(&dialect::GENERIC),
             known: dialect.is_some(),
+            named: dialect.is_some(),
             options,
             plan,
             alerts: Alerts::default(),
@@ -145,18 +148,19 @@ impl Conversation {
 
     /// True if the server sends content only when something happens; false until the dialect is known.
     pub fn is_quiet(&self) -> bool {
-        self.known && (self.dialect.is_quiet)(&self.options)
+        self.known && (self.dialect.is_quiet)(&self.options, &self.state)
     }
 
-    /// Fills in the port and path that the URI leaves to the dialect. A scheme may name the dialect.
+    /// Fills in the port and path that the URI leaves to the dialect, if that was named; a scheme may name it. A server
+    /// that was recognised is dialled again where it was found.
     pub fn apply_defaults(&mut self, endpoint: &mut Endpoint) {
         if let Some(dialect) = endpoint.dialect.and_then(dialect::named) {
-            (self.dialect, self.known) = (dialect, true);
+            (self.dialect, self.known, self.named) = (dialect, true, true);
         }
-        if self.known && endpoint.any_port {
+        if self.named && endpoint.any_port {
             endpoint.port = self.dialect.port;
         }
-        if self.known && endpoint.any_path {
+        if self.named && endpoint.any_path {
             endpoint.target = self.dialect.path.to_owned();
         }
     }
@@ -318,12 +322,25 @@ impl Conversation {
                     outgoing.warn.push(format!("{option} is ignored: {} has no such setting", self.dialect.name));
                 }
             }
+            outgoing.warn.extend(self.unsent_subscriptions());
         }
         outgoing.send = (self.dialect.greet)(&mut self.context(now));
         if !self.is_elsewhere {
             self.requests.begin(&self.plan, now);
         }
         self.push_requests(now, outgoing);
+    }
+
+    /// Warns of names given to `--subscribe` that no message of the dialect has. Where a server may have channels of any
+    /// name it says itself which it denies.
+    fn unsent_subscriptions(&self) -> Option<String> {
+        let Dialect { name, options, any_name, handlers, .. } = self.dialect;
+        let is_checked = options.contains(&"--subscribe") && !any_name;
+        let is_sent = |wanted: &String| handlers.iter().any(|(kind, _)| kind == wanted);
+        let unsent: Vec<&str> =
+            self.options.subscribe.iter().filter(|wanted| !is_sent(wanted)).map(String::as_str).collect();
+        (is_checked && !unsent.is_empty())
+            .then(|| format!("--subscribe: {name} is not known to send {}", unsent.join(", ")))
     }
 
     /// Adds the requests that are due.

@@ -3,4 +3,4 @@
 use super::{Dialect, PLAIN};
 
 pub static DIALECT: Dialect =
-    Dialect { name: "generic", about: "any JSON or text, as it comes", is_quiet: |_| true, any_name: true, ..PLAIN };
+    Dialect { name: "generic", about: "any JSON or text, as it comes", is_quiet: |_, _| true, any_name: true, ..PLAIN };

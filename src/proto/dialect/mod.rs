@@ -41,7 +41,7 @@ pub struct Dialect {
     /// Default of `--stale-after`: a longer silence means that something is wrong. `None` if silence is normal.
     pub stale_default: Option<Duration>,
     /// True if the server, with these options, sends content only when something happens.
-    pub is_quiet: fn(&DialectOptions) -> bool,
+    pub is_quiet: fn(&DialectOptions, &DialectState) -> bool,
     /// True if no other kind of server sends such a message. Called for every message until one is recognised; the
     /// type is empty where the message has none.
     pub recognises: fn(kind: &str, message: &Node<'_>) -> bool,
@@ -96,7 +96,7 @@ pub const PLAIN: Dialect = Dialect {
     port: 8765,
     path: "/",
     stale_default: None,
-    is_quiet: |_| false,
+    is_quiet: |_, _| false,
     recognises: |_, _| false,
     kind: json::message_type,
     handlers: &[],

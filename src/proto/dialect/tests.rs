@@ -176,3 +176,79 @@ fn a_server_of_another_dialect_is_named_once_and_the_right_one_never() {
         }
     }
 }
+
+/// A greeting or message by which each dialect but generic is recognised.
+const TELLTALES: [(&str, &str); 5] = [
+    (
+        "monitoring",
+        r#"{"type":"connection","status":"connected","message":"Connected to monitoring server","timestamp":"t"}"#,
+    ),
+    ("sysmedic", r#"{"type":"welcome","data":{"message":"Connected to SysMedic"}}"#),
+    ("fastpluggy", r#"{"type":"system.client_connected","content":"Welcome x!","meta":{}}"#),
+    ("pmdaemon", r#"{"type":"ProcessList","processes":[]}"#),
+    ("neurograph", r#"{"type":"connected","client_id":"x","user_id":null}"#),
+];
+
+fn conversing(subscribe: &[&str]) -> Conversation {
+    let subscribe = subscribe.iter().map(|name| (*name).to_owned()).collect();
+    Conversation::new(None, DialectOptions { subscribe, ..DialectOptions::default() }, RequestPlan::default())
+}
+
+#[test]
+fn a_server_that_was_recognised_is_dialled_again_where_it_was_found() {
+    use crate::proto::uri::Endpoint;
+    for (name, text) in TELLTALES {
+        let place = |conversation: &mut Conversation, uri: &str| {
+            let mut endpoint = Endpoint::parse(uri).unwrap();
+            conversation.apply_defaults(&mut endpoint);
+            (endpoint.port, endpoint.target)
+        };
+        let (mut recognised, now) = (conversing(&[]), std::time::Instant::now());
+        let before = place(&mut recognised, "host");
+        recognised.opened(now, false);
+        recognised.decode(text, &mut None, now);
+        assert_eq!(recognised.dialect(), name, "{text}");
+        assert_eq!(place(&mut recognised, "host"), before, "{name}");
+        let dialect = named(name).unwrap();
+        let by_scheme = place(&mut conversing(&[]), &format!("{name}://host"));
+        assert_eq!(by_scheme, (dialect.port, dialect.path.to_owned()));
+    }
+}
+
+#[test]
+fn neurograph_without_metrics_speaks_only_when_something_happens_whoever_leaves_them_out() {
+    for (channels, is_quiet) in [
+        (r#"["metrics"]"#, false),
+        (r#"["logs","metrics"]"#, false),
+        (r#"["logs","status"]"#, true),
+        (r#"["metrics.x"]"#, true),
+        // Nothing will come at all.
+        ("[]", false),
+        ("null", false),
+    ] {
+        let (mut conversation, now) = (conversing(&[]), std::time::Instant::now());
+        conversation.opened(now, false);
+        conversation.decode(TELLTALES[4].1, &mut None, now);
+        assert!(!conversation.is_quiet(), "no answer has come");
+        conversation.decode(&format!(r#"{{"type":"subscribed","channels":{channels}}}"#), &mut None, now);
+        assert_eq!(conversation.is_quiet(), is_quiet, "{channels}");
+    }
+}
+
+#[test]
+fn subscriptions_to_types_that_a_server_does_not_have_are_warned_of_once() {
+    for (name, text) in TELLTALES {
+        let (mut conversation, now) =
+            (conversing(&["system_metrics", "nonsense", "x\u{1b}"]), std::time::Instant::now());
+        conversation.opened(now, false);
+        let mut warned = conversation.decode(text, &mut None, now).outgoing.warn;
+        conversation.opened(now, false);
+        warned.extend(conversation.decode(text, &mut None, now).outgoing.warn);
+        let expected = match name {
+            "pmdaemon" => vec!["--subscribe: pmdaemon is not known to send nonsense, x\u{1b}".to_owned()],
+            "neurograph" => Vec::new(),
+            name => vec![format!("--subscribe is ignored: {name} has no such setting")],
+        };
+        assert_eq!(warned, expected, "{name}");
+    }
+}

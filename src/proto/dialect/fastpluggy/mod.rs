@@ -29,7 +29,7 @@ pub static DIALECT: Dialect = Dialect {
     // A JSON ping comes every 30 s, by default.
     stale_default: Some(Duration::from_secs(75)),
     stamp: utc,
-    is_quiet: |_| true,
+    is_quiet: |_, _| true,
     recognises,
     kinds: &["log", "notice", "error"],
     any_name: true,

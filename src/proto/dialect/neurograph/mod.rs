@@ -35,7 +35,10 @@ pub static DIALECT: Dialect = Dialect {
     path: "/ws",
     stale_default: Some(Duration::from_secs(75)),
     stamp: utc,
-    is_quiet: |options| !options.subscribe.is_empty() && !options.subscribe.iter().any(|name| name == "metrics"),
+    is_quiet: |options, state| {
+        let is_asked = options.subscribe.is_empty() || options.subscribe.iter().any(|name| name == METRICS);
+        !is_asked || state.neurograph.is_without_metrics
+    },
     recognises,
     kind,
     kinds: &["sample", "log", "notice", "answer", "error"],
@@ -77,7 +80,9 @@ pub static DIALECT: Dialect = Dialect {
     unpack: Some(binary::unpack),
 };
 
-const CHANNELS: [&str; 6] = ["metrics", "signals", "actions", "logs", "status", "connections"];
+/// The channel of the samples, the only one on which messages come regularly.
+const METRICS: &str = "metrics";
+const CHANNELS: [&str; 6] = [METRICS, "signals", "actions", "logs", "status", "connections"];
 /// Lifetime of a token whose message has none, in seconds.
 const TOKEN_LIFETIME: f64 = 300.0;
 /// Members with which anyone could continue the session.
@@ -210,6 +215,10 @@ fn subscribed<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Out
         (true, channels) => greeting(format!("Subscribed to {channels}")),
     };
     outcome.own_answer = own;
+    if own {
+        let has_metrics = channels.split(", ").any(|name| name == METRICS);
+        context.state.neurograph.is_without_metrics = !channels.is_empty() && !has_metrics;
+    }
     outcome.warn = denied(&names(&node, "denied"), channels.is_empty(), context);
     Ok(outcome)
 }

@@ -52,6 +52,8 @@ pub struct NeurographState {
     tokens_useless: bool,
     /// True if the session has the wanted subscriptions. Survives, since the session may.
     subscribed: bool,
+    /// True if the server has given other channels than that of the metrics. Survives, as the session may.
+    pub is_without_metrics: bool,
     /// The denied channels that were last reported; at most [`MAX_DENIED`] characters. Survives.
     denied: String,
     /// Set once it was reported that the token was not used. Survives.

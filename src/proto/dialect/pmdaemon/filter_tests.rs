@@ -118,3 +118,20 @@ fn a_process_has_moved_by_5_points_or_a_tenth_since_it_last_had() {
         assert!(!processes(&real, &mut context).list[0].moved, "not measured");
     }
 }
+
+#[test]
+fn names_that_the_first_list_does_not_have_are_warned_of_once() {
+    let warning = |wanted: &[&str]| {
+        let mut context = subscribed(&[], wanted);
+        let text = list(&process("web-0", "online", ""));
+        let first = DIALECT.read(&text, &mut context.lend()).unwrap().warn;
+        assert_eq!(DIALECT.read(&text, &mut context.lend()).unwrap().warn, None);
+        first
+    };
+    assert_eq!([warning(&[]), warning(&["web"]), warning(&["web-0"])], [None, None, None]);
+    assert_eq!(
+        warning(&["we", "web", "a\u{1b}"]).as_deref(),
+        Some("--process: the server has no process we, a\u{1b} now"),
+        "escaped where it is logged"
+    );
+}

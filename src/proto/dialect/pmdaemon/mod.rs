@@ -145,12 +145,21 @@ fn wants(kind: &str, options: &DialectOptions) -> bool {
 /// Returns true if the process is among those of `--process`, by its id, its name, or as an instance `NAME-0` of a
 /// cluster.
 fn wants_process(name: &str, id: &str, options: &DialectOptions) -> bool {
-    let is_instance = |wanted: &String| {
-        let number = name.strip_prefix(&**wanted).and_then(|rest| rest.strip_prefix('-'));
-        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
-    };
-    let is_wanted = |wanted: &String| wanted == name || wanted == id || is_instance(wanted);
-    options.process.is_empty() || options.process.iter().any(is_wanted)
+    options.process.is_empty() || options.process.iter().any(|wanted| is_process(wanted, name, id))
+}
+
+/// Returns true if one name of `--process` means the process.
+fn is_process(wanted: &str, name: &str, id: &str) -> bool {
+    let number = name.strip_prefix(wanted).and_then(|rest| rest.strip_prefix('-'));
+    let is_instance = number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
+    wanted == name || wanted == id || is_instance
+}
+
+/// Warns of names given to `--process` that the first list does not have. A process may come later.
+fn missing_processes(list: &[Process<'_>], options: &DialectOptions) -> Option<String> {
+    let is_listed = |wanted: &String| list.iter().any(|process| is_process(wanted, &process.name, &process.id));
+    let missing: Vec<&str> = options.process.iter().filter(|wanted| !is_listed(wanted)).map(String::as_str).collect();
+    (!missing.is_empty()).then(|| format!("--process: the server has no process {} now", missing.join(", ")))
 }
 
 /// Leaves a message out, as if the server had not sent it.
@@ -170,8 +179,11 @@ fn process_list<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option
     if !context.state.pmdaemon.shows_list(first || !changes.is_empty(), context.options.interval, context.now) {
         return Some(unwanted());
     }
-    let warn = (first && nodes.len() > MAX_PROCESSES)
-        .then(|| format!("too many processes to watch: only the first {MAX_PROCESSES} of {} are shown", nodes.len()));
+    let warn = if first && nodes.len() > MAX_PROCESSES {
+        Some(format!("too many processes to watch: only the first {MAX_PROCESSES} of {} are shown", nodes.len()))
+    } else {
+        first.then(|| missing_processes(&list, context.options)).flatten()
+    };
     let mut outcome = Outcome::from(Event::Processes(Processes { list, changes, first, ..Processes::default() }));
     outcome.warn = warn;
     Some(outcome)
