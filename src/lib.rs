@@ -306,6 +306,7 @@ pub use proto::uri::InvalidUri;
 #[doc(hidden)]
 pub mod internal {
     pub use crate::monitor::event_loop::timestamp;
+    pub use crate::monitor::timetable::Timetable;
     pub use crate::net::tls;
     pub use crate::proto::http::upgrade;
 }

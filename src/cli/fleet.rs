@@ -109,11 +109,11 @@ impl Fleet {
         is_complete
     }
 
-    /// Reads the latest round trips. Returns the servers of a check that only waited for them.
+    /// Reads the round trips of the servers that the latest turn has served. Returns the servers of a check that only waited for them.
     pub fn read_pings(&mut self, monitor: &Monitor) -> Vec<ServerId> {
         let mut complete = Vec::new();
         let Some(known) = &mut self.pings else { return complete };
-        for id in monitor.ids() {
+        for &id in monitor.served() {
             let pings = monitor.pings(id);
             let before = known.get_mut(id.index()).map(|known| std::mem::replace(known, pings.samples));
             if before.is_none_or(|before| before == pings.samples) {

@@ -73,6 +73,8 @@ struct Run {
     ends_at: Option<Instant>,
     /// Set once the names in `--only` have been compared with what the servers send.
     filter_checked: bool,
+    /// A server whose dialect was unknown at the latest look.
+    unknown: Option<ServerId>,
 }
 
 impl Run {
@@ -135,7 +137,8 @@ impl Run {
         view.fleet = Fleet::new(&plan, &monitor);
         let ends_at = plan.duration.and_then(|duration| monitor.clock().mono.checked_add(duration));
         let filter_checked = false;
-        let mut run = Run { plan, monitor, view, output, signals, demo, textfile, ends_at, filter_checked };
+        let unknown = None;
+        let mut run = Run { plan, monitor, view, output, signals, demo, textfile, ends_at, filter_checked, unknown };
         for file in run.files().filter(|file| file.repaired()) {
             log::warn!("{}: ended in the middle of a line; added the missing line feed", file.shown_path());
         }
@@ -149,8 +152,9 @@ impl Run {
             self.check_answers()?;
             self.check_filter();
             let stopped_by = self.obey_signals();
-            let complete: Vec<_> = self.monitor.ids().filter(|&id| self.view.count_reached(id)).collect();
-            complete.into_iter().for_each(|id| self.monitor.stop_one(id));
+            for id in self.view.take_complete() {
+                self.monitor.stop_one(id);
+            }
             let end = if let Some(signal) = stopped_by {
                 End::Signal(signal)
             } else if self.output.is_closed() && !self.is_useful_without_stdout() {
@@ -270,8 +274,8 @@ impl Run {
     /// Refuses `--count` with `--request` for a server whose dialect has no answers, which would never be done.
     fn check_answers(&self) -> Result<(), Failure> {
         let counts = self.plan.count.is_some() && self.plan.has_requests && !self.plan.check;
-        match self.monitor.ids().find(|&id| counts && self.monitor.has_answers(id) == Some(false)) {
-            Some(id) => {
+        match self.monitor.served().iter().find(|&&id| counts && self.monitor.has_answers(id) == Some(false)) {
+            Some(&id) => {
                 let dialect = self.monitor.dialect(id);
                 let text = format!("--count with --request counts answers, and {dialect} defines none: use --duration");
                 Err(Exit::usage(&text).into())
@@ -284,7 +288,13 @@ impl Run {
     fn check_filter(&mut self) {
         let (monitor, ids) = (&self.monitor, self.monitor.ids());
         let Some(filter) = self.view.options.filter.as_ref().filter(|_| !self.filter_checked) else { return };
-        if ids.clone().any(|id| monitor.can_send(id, "").is_none()) {
+        let is_unknown = |&id: &ServerId| monitor.contains(id) && monitor.can_send(id, "").is_none();
+        // While the dialect of one server is unknown, the others need no look.
+        if self.unknown.as_ref().is_some_and(is_unknown) {
+            return;
+        }
+        self.unknown = ids.clone().rev().find(is_unknown);
+        if self.unknown.is_some() {
             return;
         }
         self.filter_checked = true;

@@ -5,6 +5,7 @@ mod pace;
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use wsmon::internal::Timetable;
 use wsmon::{Event, Format, LevelChange, Message, Monitor, Now, Raw, ServerId, Style, Template};
 
 use super::file::Appender;
@@ -52,17 +53,20 @@ pub struct View {
     pub fleet: Option<Box<Fleet>>,
     /// The format of the saved data; by default jsonl.
     pub data_format: &'static Format,
+    /// By the index of their ids.
     servers: Vec<ServerView>,
-    /// The earliest time at which a held message is due.
-    next_due_at: Option<Instant>,
+    /// When held messages are due. The owner is the place of the pace: two for each server.
+    held: Timetable,
+    /// Servers whose count was reached since [`View::take_complete`].
+    complete: Vec<ServerId>,
     /// Time of receipt of the latest lines that were shown or saved.
     latest_at: Option<Instant>,
     /// The message being formatted; reused to save allocations.
     text: String,
 }
 
-#[derive(Default)]
 struct ServerView {
+    id: ServerId,
     /// Messages that counted towards `count`.
     shown: u64,
     paces: Paces,
@@ -78,7 +82,8 @@ impl View {
             fleet: None,
             data_format,
             servers: Vec::new(),
-            next_due_at: None,
+            held: Timetable::default(),
+            complete: Vec::new(),
             latest_at: None,
             text: String::new(),
         }
@@ -86,17 +91,18 @@ impl View {
 
     /// Makes room for a server that was added to the monitor.
     pub fn add(&mut self, id: ServerId) {
-        if id.index() >= self.servers.len() {
-            self.servers.resize_with(id.index() + 1, ServerView::default);
+        while id.index() >= self.servers.len() {
+            self.servers.push(ServerView::new(ServerId::NONE));
         }
+        self.servers[id.index()] = ServerView::new(id);
     }
 
     /// Forgets a server that was removed from the monitor: what is held of it is not shown, and its count is not reached.
     pub fn remove(&mut self, id: ServerId) {
         if let Some(server) = self.servers.get_mut(id.index()) {
-            *server = ServerView::default();
+            *server = ServerView::new(ServerId::NONE);
         }
-        self.next_due_at = self.next_held_at();
+        (0..2).for_each(|pace| self.held.set(2 * id.index() + pace, None));
         if let Some(fleet) = &mut self.fleet {
             fleet.remove(id);
         }
@@ -156,7 +162,7 @@ impl View {
             print(text);
         }
         let counts = counts && (has_answer(&urgent) || !options.count_answers);
-        self.servers[message.id.index()].shown += u64::from(counts);
+        self.count(message.id.index(), counts);
         self.note_lines(message.received_mono);
         self.observe(&Message { events: &urgent, ..*message }, message.received_mono, print);
         if !self.count_reached(message.id) {
@@ -211,7 +217,7 @@ impl View {
             print(text);
         }
         let counts = counts && (has_answer(message.events) || !options.count_answers);
-        self.servers[message.id.index()].shown += u64::from(counts);
+        self.count(message.id.index(), counts);
         self.note_lines(message.received_mono);
         self.save(message, 1);
         self.text.shrink_to(KEPT_CAPACITY);
@@ -222,7 +228,8 @@ impl View {
     fn observe(&mut self, message: &Message<'_>, at: Instant, print: &mut dyn FnMut(&str)) {
         let Some(fleet) = &mut self.fleet else { return };
         let changes = fleet.update(message, at);
-        self.servers[message.id.index()].shown += u64::from(fleet.counts(message));
+        let counts = fleet.counts(message);
+        self.count(message.id.index(), counts);
         self.show_changes(&changes, Now { mono: at, wall: message.received_at }, print);
     }
 
@@ -239,9 +246,8 @@ impl View {
                 print(text);
             }
             self.note_lines(now.mono);
-            let servers = &mut self.servers;
-            let concerned = change.id.map_or(0..servers.len(), |id| id.index()..id.index() + 1);
-            servers[concerned].iter_mut().for_each(|server| server.shown += u64::from(counts));
+            let concerned = change.id.map_or(0..self.servers.len(), |id| id.index()..id.index() + 1);
+            concerned.for_each(|index| self.count(index, counts));
             self.save(&message, 0);
         }
     }
@@ -249,7 +255,7 @@ impl View {
     /// Does what is due by the clock: shows held messages, and alerts.
     pub fn tick(&mut self, monitor: &Monitor, print: &mut dyn FnMut(&str)) {
         for id in self.fleet.as_mut().map(|fleet| fleet.read_pings(monitor)).unwrap_or_default() {
-            self.servers[id.index()].shown += 1;
+            self.count(id.index(), true);
         }
         self.tick_at(monitor.now(), print);
     }
@@ -271,7 +277,8 @@ impl View {
     fn hold(&mut self, message: &Message<'_>, every: Duration, print: &mut dyn FnMut(&str)) {
         let View { options, data, data_format, servers, fleet, .. } = self;
         let received_at = message.received_mono;
-        let pace = servers[message.id.index()].paces.of(message.events);
+        let number = Paces::number(message.events);
+        let pace = servers[message.id.index()].paces.get(number);
         let due_at = pace.due_at(received_at, every);
         let empty = || HeldMessage {
             text: String::new(),
@@ -299,7 +306,7 @@ impl View {
             };
             (data_format.write)(&mut held.data_lines, &Message { events, ..*message }, &options.style);
         }
-        self.next_due_at = earliest(self.next_due_at, Some(held.due_at));
+        self.held.set(2 * message.id.index() + number, Some(held.due_at));
         self.release(received_at, print);
     }
 
@@ -310,10 +317,10 @@ impl View {
             return;
         }
         let count = self.options.count.unwrap_or(u64::MAX);
-        for server in self.servers.iter_mut().filter(|server| server.shown < count) {
-            if let Some(held) = &mut server.paces.samples.held {
+        for (index, server) in self.servers.iter_mut().enumerate().filter(|(_, server)| server.shown < count) {
+            if let Some(held) = &mut server.paces.get(Paces::SAMPLES).held {
                 held.due_at = now;
-                self.next_due_at = Some(now);
+                self.held.set(2 * index + Paces::SAMPLES, Some(now));
             }
         }
         self.release(now, print);
@@ -322,19 +329,14 @@ impl View {
     /// Shows and saves the held messages that are due, in the order of their receipt, but for those that other lines have
     /// overtaken.
     pub fn release(&mut self, now: Instant, print: &mut dyn FnMut(&str)) {
-        if self.next_due_at.is_none_or(|at| at > now) {
-            return;
-        }
         let mut due = Vec::new();
-        for server in self.servers.iter_mut() {
-            for pace in [&mut server.paces.samples, &mut server.paces.process_lists] {
-                pace.drop_overtaken(self.latest_at);
-                if let Some(held) = pace.take_due(now) {
-                    server.shown += u64::from(held.counts);
-                    let at = due.partition_point(|earlier: &HeldMessage| earlier.received_at <= held.received_at);
-                    due.insert(at, held);
-                }
-            }
+        while let Some(number) = self.held.take_due(now) {
+            let pace = self.servers[number / 2].paces.get(number % 2);
+            pace.drop_overtaken(self.latest_at);
+            let Some(held) = pace.take(now) else { continue };
+            self.count(number / 2, held.counts);
+            let at = due.partition_point(|earlier: &HeldMessage| earlier.received_at <= held.received_at);
+            due.insert(at, held);
         }
         for held in due {
             if !held.text.is_empty() {
@@ -348,24 +350,31 @@ impl View {
                 self.observe(&copy.message(), now, print);
             }
         }
-        self.next_due_at = self.next_held_at();
-    }
-
-    fn next_held_at(&self) -> Option<Instant> {
-        let paces = self.servers.iter().flat_map(|server| [&server.paces.samples, &server.paces.process_lists]);
-        let held = paces.filter_map(|pace| pace.held.as_ref());
-        held.map(|held| held.due_at).min()
     }
 
     /// Returns the time at which `tick` is due.
     pub fn deadline(&self) -> Option<Instant> {
         let flush_at = self.data.as_ref().and_then(Appender::flush_at);
-        earliest(flush_at, earliest(self.next_due_at, self.fleet.as_ref().and_then(|fleet| fleet.deadline())))
+        earliest(flush_at, earliest(self.held.first(), self.fleet.as_ref().and_then(|fleet| fleet.deadline())))
     }
 
     /// Returns true if as many messages of the server were shown as `--count` asks for.
     pub fn count_reached(&self, id: ServerId) -> bool {
         self.options.count.is_some_and(|count| self.servers[id.index()].shown >= count)
+    }
+
+    /// Returns the servers whose count was reached since the last call.
+    pub fn take_complete(&mut self) -> Vec<ServerId> {
+        std::mem::take(&mut self.complete)
+    }
+
+    /// Adds a message of a server to those that count.
+    fn count(&mut self, index: usize, counts: bool) {
+        let server = &mut self.servers[index];
+        server.shown += u64::from(counts);
+        if counts && self.options.count == Some(server.shown) {
+            self.complete.push(server.id);
+        }
     }
 
     /// Returns the number of messages written to the saved data; lines about connections are not counted.
@@ -376,6 +385,12 @@ impl View {
     /// Returns the messages of the server that counted towards `--count`.
     pub fn shown(&self, id: ServerId) -> u64 {
         self.servers[id.index()].shown
+    }
+}
+
+impl ServerView {
+    fn new(id: ServerId) -> Self {
+        ServerView { id, shown: 0, paces: Paces::default() }
     }
 }
 

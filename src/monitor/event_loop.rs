@@ -13,16 +13,13 @@ use std::time::{Duration, Instant, SystemTime};
 use mio::event::Event;
 use mio::{Events, Poll, Registry, Token, Waker};
 
-use crate::model::error::Disconnect;
-use crate::model::event::{ClientState, Message};
-use crate::model::sample::Sample;
+use crate::model::event::Message;
 use crate::model::server_id::ServerId;
-use crate::model::stats::{Statistics, Summary};
-use crate::model::time::{Now, earliest};
+use crate::model::time::Now;
 use crate::monitor::clock_jumps::ClockJumps;
 use crate::monitor::peer::Peer;
-use crate::monitor::places::{self, Slot};
 use crate::monitor::random::RandomSource;
+use crate::monitor::schedule::{Schedule, Waits};
 use crate::monitor::server::Server;
 use crate::net::resolver::ResolverFiles;
 use crate::net::stream::ReadMemory;
@@ -76,14 +73,18 @@ const OWN_TOKENS: usize = usize::MAX - 64;
 pub struct Monitor {
     poll: Poll,
     events: Events,
-    /// By the index of their ids.
-    peers: Vec<Slot>,
+    /// By the index of their ids. A place is empty once its server has been removed and the connection is closed.
+    peers: Vec<Option<Box<Peer>>>,
+    schedule: Schedule,
+    /// Number of peers that are not done.
+    unfinished: usize,
+    served: Vec<ServerId>,
     /// The servers that were not removed, in the order in which they were added.
     ids: Vec<ServerId>,
     /// Number of servers ever added.
     added: u64,
-    clock: Now,
-    started: Instant,
+    pub(super) clock: Now,
+    pub(super) started: Instant,
     clock_jumps: ClockJumps,
     random: RandomSource,
     resolver_files: ResolverFiles,
@@ -93,8 +94,8 @@ pub struct Monitor {
     stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
     paused: bool,
-    /// The server that the next turn begins with: the first one for which the latest turn had no time left.
-    first: usize,
+    /// Memory of the latest turn's list of peers.
+    spare: Vec<usize>,
 }
 
 /// Stops a monitor from another thread or from a signal handler.
@@ -126,6 +127,9 @@ impl Monitor {
             poll,
             events: Events::with_capacity(MAX_EVENTS),
             peers: Vec::new(),
+            schedule: Schedule::default(),
+            unfinished: 0,
+            served: Vec::new(),
             ids: Vec::new(),
             added: 0,
             clock,
@@ -139,7 +143,7 @@ impl Monitor {
             stop: Arc::default(),
             waker,
             paused: false,
-            first: 0,
+            spare: Vec::new(),
         })
     }
 
@@ -167,6 +171,8 @@ impl Monitor {
         self.peers[index] = Some(peer);
         self.ids.push(id);
         self.added += 1;
+        self.unfinished += 1;
+        self.note(index);
         Ok(id)
     }
 
@@ -179,11 +185,12 @@ impl Monitor {
         if let Some(peer) = self.peer_mut(id) {
             peer.remove();
             self.ids.retain(|&other| other != id);
+            self.note(id.index());
         }
     }
 
     /// Returns the ids of all servers, in the order in which they were added.
-    pub fn ids(&self) -> impl ExactSizeIterator<Item = ServerId> + Clone {
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = ServerId> + DoubleEndedIterator + Clone {
         self.ids.iter().copied()
     }
 
@@ -194,29 +201,36 @@ impl Monitor {
     /// If the poll fails. No server can cause that.
     pub fn turn(&mut self, max_wait: Option<Duration>, on_message: &mut dyn FnMut(&Message<'_>)) -> io::Result<()> {
         self.own_events.clear();
+        self.served.clear();
         let before = self.clock;
         self.wait(max_wait)?;
         if let Some(jump) = self.clock_jumps.detect(before, self.clock) {
             // After a suspend the servers may be gone without a sign of it.
             let jump = humantime::format_duration(Duration::from_secs(jump.as_secs()));
             log::debug!("the clock jumped by {jump}: pinging every server");
-            self.peers.iter_mut().flatten().for_each(|peer| peer.command(Input::ClockJumped));
+            self.command_all(Input::ClockJumped);
         }
         if self.stop.swap(false, Ordering::Relaxed) {
             self.stop();
         }
-        let mut handshakes = places::assign(&mut self.peers, self.clock);
+        self.serve_marked(on_message);
+        Ok(())
+    }
+
+    /// Serves the peers that are marked, in their order, until the turn has lasted too long. Those that must wait are the
+    /// first ones of the next turn, before those whose share of this turn was used up.
+    fn serve_marked(&mut self, on_message: &mut dyn FnMut(&Message<'_>)) {
+        let mut handshakes = self.grant();
         let ends_at = self.clock.mono + TURN_TIME;
         let is_over = &mut || Instant::now() >= ends_at;
-        let (count, first) = (self.peers.len(), std::mem::take(&mut self.first));
         let mut over = false;
-        for index in (first..count).chain(0..first.min(count)) {
+        let mut marked = self.schedule.take_marked(std::mem::take(&mut self.spare));
+        for &index in &marked {
             let Some(peer) = &mut self.peers[index] else { continue };
             if over && peer.ready {
                 // Its deadlines wait too, since what it has received may meet them. The next turn is due at once.
-                if self.first == 0 {
-                    self.first = index;
-                }
+                (peer.may_dial, peer.may_handshake) = (false, false);
+                self.note(index);
                 continue;
             }
             let worked = peer.ready || peer.may_handshake;
@@ -239,28 +253,83 @@ impl Monitor {
             peer.read(&mut io, self.paused);
             peer.tick(&mut io, self.paused);
             over = over || worked && (io.is_over)();
-            if peer.is_removed() && peer.is_done() {
-                self.peers[index] = None;
+            self.served.push(peer.id);
+        }
+        for at in 0..self.served.len() {
+            self.note(self.served[at].index());
+        }
+        marked.clear();
+        self.spare = marked;
+    }
+
+    /// Marks the peers whose deadlines are due, and lets as many dials and TLS handshakes begin as have a place, in the
+    /// order in which they became due. Returns the number of further handshakes that may begin.
+    fn grant(&mut self) -> usize {
+        let now = self.clock.mono;
+        while let Some(index) = self.schedule.take_due(now) {
+            let dial = self.peers[index].as_ref().and_then(|peer| peer.session.dial_rank(self.clock));
+            self.schedule.note_dial(index, dial);
+        }
+        let (dials, mut handshakes) = self.schedule.free_places(now);
+        for _ in 0..dials {
+            let Some(index) = self.schedule.take_dial() else { break };
+            if let Some(peer) = &mut self.peers[index] {
+                peer.may_dial = true;
             }
         }
-        Ok(())
+        while handshakes > 0
+            && let Some(index) = self.schedule.take_handshake()
+        {
+            handshakes -= 1;
+            if let Some(peer) = &mut self.peers[index] {
+                peer.may_handshake = true;
+            }
+        }
+        handshakes
+    }
+
+    /// Notes what a peer waits for, and marks it if that is a turn. To be called after everything that may have changed
+    /// it. A removed server that is done is dropped.
+    fn note(&mut self, index: usize) {
+        let Some(peer) = &mut self.peers[index] else { return };
+        let is_done = peer.is_done();
+        self.unfinished += usize::from(std::mem::replace(&mut peer.was_done, is_done));
+        self.unfinished -= usize::from(is_done);
+        if is_done && peer.is_removed() {
+            self.peers[index] = None;
+            self.schedule.note(index, &Waits::default());
+            return;
+        }
+        self.schedule.note(index, &peer.waits(self.clock, self.paused));
+        if peer.needs_turn(self.paused) {
+            self.schedule.mark(index);
+        }
     }
 
     /// Returns when [`Monitor::turn`] must be called at the latest, for programs that wait by themselves on [`AsFd`];
     /// `None` when nothing is timed.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let (may_dial, mut deadline) = places::deadline(&self.peers, self.clock);
-        for peer in self.peers.iter().flatten() {
-            deadline = earliest(deadline, peer.deadline(self.clock, may_dial, self.paused));
-        }
-        deadline
+        self.schedule.deadline(self.clock.mono)
+    }
+
+    /// Returns the servers that the latest turn has served, since they had events, commands or deadlines. Nothing has
+    /// changed about any other.
+    #[must_use]
+    pub fn served(&self) -> &[ServerId] {
+        &self.served
     }
 
     /// Returns true if every server has been given up, stopped or removed, and none has been told to reconnect since.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.peers.iter().flatten().all(|peer| peer.is_done())
+        self.unfinished == 0
+    }
+
+    /// Returns true if a server has this id: it was added and not removed.
+    #[must_use]
+    pub fn contains(&self, id: ServerId) -> bool {
+        self.peer(id).is_some()
     }
 
     /// Returns the number of servers.
@@ -281,7 +350,11 @@ impl Monitor {
     /// If the connection is not open, or more than 64 KiB would wait to be sent.
     pub fn send(&mut self, id: ServerId, text: &str) -> Result<(), SendError> {
         let now = self.clock;
-        self.peer_mut(id).map_or(Err(SendError::NotOpen), |peer| peer.send(now, text))
+        let sent = self.peer_mut(id).map_or(Err(SendError::NotOpen), |peer| peer.send(now, text));
+        if self.contains(id) {
+            self.note(id.index());
+        }
+        sent
     }
 
     /// Closes the connection and opens a new one, from the next turn on; starts again with a server that was given up
@@ -293,7 +366,7 @@ impl Monitor {
     /// Closes every connection, from the next turn on. [`Monitor::is_done`] is true once they are closed, within a
     /// second.
     pub fn stop(&mut self) {
-        self.peers.iter_mut().flatten().for_each(|peer| peer.command(Input::Stop));
+        self.command_all(Input::Stop);
     }
 
     /// Closes one server's connection for good, from the next turn on.
@@ -305,88 +378,6 @@ impl Monitor {
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         Stopper { stop: Arc::clone(&self.stop), waker: Arc::clone(&self.waker) }
-    }
-
-    /// Returns the state of one server's connection.
-    #[must_use]
-    pub fn state(&self, id: ServerId) -> ClientState {
-        self.peer(id).map_or(ClientState::Disconnected, |peer| peer.session.client_state())
-    }
-
-    /// Returns the name of the server's dialect, or `auto` until it has been recognised.
-    #[must_use]
-    pub fn dialect(&self, id: ServerId) -> &'static str {
-        self.peer(id).map_or("auto", |peer| peer.conversation.dialect())
-    }
-
-    /// Returns true if the server's dialect answers requests; `None` until the dialect is known.
-    #[must_use]
-    pub fn has_answers(&self, id: ServerId) -> Option<bool> {
-        self.peer(id)?.conversation.has_answers()
-    }
-
-    /// Returns true if the server can send a kind of event, a message type or a channel of this name; `None` until its
-    /// dialect is known.
-    #[must_use]
-    pub fn can_send(&self, id: ServerId, name: &str) -> Option<bool> {
-        self.peer(id)?.conversation.can_send(name)
-    }
-
-    /// Returns the server's label.
-    #[must_use]
-    pub fn label(&self, id: ServerId) -> &str {
-        self.peer(id).map_or("", |peer| &peer.label)
-    }
-
-    /// Returns why a server has delivered nothing so far, in one line: `never connected in 60 s, 14 attempts: …`. `None`
-    /// if it has delivered: a message of content, or, where the dialect speaks only when something happens
-    /// (fastpluggy, generic, neurograph without the channel metrics), a connection that is open or that the program
-    /// has closed.
-    #[must_use]
-    pub fn nothing_delivered(&self, id: ServerId) -> Option<String> {
-        self.peer(id)?.nothing_delivered(self.clock, self.started)
-    }
-
-    /// Returns one server's statistics.
-    #[must_use]
-    pub fn statistics_of(&self, id: ServerId) -> Statistics {
-        self.peer(id).map(|peer| peer.statistics(self.clock, self.started)).unwrap_or_default()
-    }
-
-    /// Returns the round trips of one server's pings, in milliseconds.
-    #[must_use]
-    pub fn pings(&self, id: ServerId) -> Summary {
-        self.peer(id).map(|peer| peer.report.counters.ping_ms).unwrap_or_default()
-    }
-
-    /// Returns the totals over all servers; with several servers, each one's own statistics too.
-    #[must_use]
-    pub fn statistics(&self) -> Statistics {
-        let mut servers = Vec::new();
-        for id in self.ids() {
-            servers.push((self.label(id).to_owned(), self.statistics_of(id)));
-        }
-        Statistics::total(servers)
-    }
-
-    /// Returns the metrics of the latest samples, oldest first: at most 1000, and none unless [`Server::history`] was
-    /// set. Texts, time stamps and the use of single cores are not kept.
-    pub fn history(&self, id: ServerId) -> impl ExactSizeIterator<Item = Sample<'static>> {
-        let history = self.peer(id).map(|peer| peer.report.history.iter()).unwrap_or_default();
-        history.map(|numbers| Sample::from_numbers(*numbers))
-    }
-
-    /// Returns the latest sample, also without a history. Each call decodes its message again.
-    #[must_use]
-    pub fn last_sample(&self, id: ServerId) -> Option<Sample<'static>> {
-        let peer = self.peer(id)?;
-        peer.conversation.sample(&peer.report.last_sample)
-    }
-
-    /// Returns why the server's latest connection ended or failed; `None` before the first end.
-    #[must_use]
-    pub fn last_disconnect(&self, id: ServerId) -> Option<&Disconnect> {
-        self.peer(id)?.report.last_disconnect.as_deref()
     }
 
     /// Reads both clocks now.
@@ -406,9 +397,12 @@ impl Monitor {
     pub fn pause(&mut self, paused: bool) {
         if std::mem::replace(&mut self.paused, paused) != paused {
             let input = if paused { Input::Paused } else { Input::Resumed };
-            for peer in self.peers.iter_mut().flatten() {
-                peer.session.handle(self.clock, input);
-                peer.ready = true;
+            for index in 0..self.peers.len() {
+                if let Some(peer) = &mut self.peers[index] {
+                    peer.session.handle(self.clock, input);
+                    peer.ready = true;
+                }
+                self.note(index);
             }
         }
     }
@@ -432,7 +426,7 @@ impl Monitor {
         &self.own_events
     }
 
-    fn peer(&self, id: ServerId) -> Option<&Peer> {
+    pub(super) fn peer(&self, id: ServerId) -> Option<&Peer> {
         let peer = self.peers.get(id.index())?.as_deref();
         peer.filter(|peer| peer.id == id && !peer.is_removed())
     }
@@ -445,6 +439,16 @@ impl Monitor {
     fn command(&mut self, id: ServerId, input: Input<'static>) {
         if let Some(peer) = self.peer_mut(id) {
             peer.command(input);
+            self.note(id.index());
+        }
+    }
+
+    fn command_all(&mut self, input: Input<'static>) {
+        for index in 0..self.peers.len() {
+            if let Some(peer) = &mut self.peers[index] {
+                peer.command(input);
+            }
+            self.note(index);
         }
     }
 
@@ -490,9 +494,11 @@ impl Monitor {
                 STOP => {}
                 token if token.0 >= OWN_TOKENS => self.own_events.push(event.clone()),
                 Token(token) => {
-                    let slot = self.peers.get_mut(ServerId::index_of_token(token));
-                    if let Some(peer) = slot.and_then(Option::as_mut).filter(|peer| peer.id.token() == token) {
+                    let index = ServerId::index_of_token(token);
+                    let peer = self.peers.get_mut(index).and_then(Option::as_mut);
+                    if let Some(peer) = peer.filter(|peer| peer.id.token() == token) {
                         peer.ready = true;
+                        self.schedule.mark(index);
                     }
                 }
             }

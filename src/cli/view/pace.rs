@@ -6,17 +6,14 @@ use wsmon::{Average, Event, Processes};
 
 use crate::cli::fleet::MessageCopy;
 
-/// The paces of one server.
+/// The paces of one server: that of samples and that of lists of processes.
 #[derive(Default)]
-pub struct Paces {
-    pub samples: Pace,
-    pub process_lists: Pace,
-}
+pub struct Paces([Pace; 2]);
 
 /// The pace of one kind of event of one server.
 #[derive(Default)]
 pub struct Pace {
-    pub shown_at: Option<Instant>,
+    shown_at: Option<Instant>,
     pub held: Option<HeldMessage>,
     /// The samples of the interval; `None` before its first one, and without `--average`.
     average: Option<Box<Average>>,
@@ -42,16 +39,24 @@ impl HeldMessage {
 }
 
 impl Paces {
-    /// The pace of a message: a message with a sample and a list of processes is paced as a sample.
-    pub fn of(&mut self, events: &[Event<'_>]) -> &mut Pace {
-        if has_sample(events) { &mut self.samples } else { &mut self.process_lists }
+    /// The number of the pace of samples.
+    pub const SAMPLES: usize = 0;
+
+    /// Returns the number of the pace of a message: one with a sample and a list of processes is paced as a sample.
+    pub fn number(events: &[Event<'_>]) -> usize {
+        usize::from(!has_sample(events))
+    }
+
+    /// Returns a pace by its number, 0 or 1.
+    pub fn get(&mut self, number: usize) -> &mut Pace {
+        &mut self.0[number]
     }
 
     /// Adds the samples of a message to those of the interval. Returns the events with one sample, the mean of them all, in
     /// the place of the last one; `None` if there is no sample.
     pub fn average<'a>(&mut self, events: &[Event<'a>]) -> Option<Vec<Event<'a>>> {
         let last = events.iter().rposition(is_sample)?;
-        let average = self.samples.average.get_or_insert_default();
+        let average = self.0[Paces::SAMPLES].average.get_or_insert_default();
         let mut averaged = Vec::with_capacity(events.len());
         for (at, event) in events.iter().enumerate() {
             let mut event = event.clone();
@@ -87,9 +92,9 @@ impl Pace {
         }
     }
 
-    /// Takes the held message if it is due, which ends the interval.
-    pub fn take_due(&mut self, now: Instant) -> Option<HeldMessage> {
-        let held = self.held.take_if(|held| held.due_at <= now)?;
+    /// Takes the held message, which is due and ends the interval.
+    pub fn take(&mut self, now: Instant) -> Option<HeldMessage> {
+        let held = self.held.take()?;
         self.shown_at = Some(now);
         self.average = None;
         Some(held)

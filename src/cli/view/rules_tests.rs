@@ -218,7 +218,7 @@ fn nothing_remains_of_a_server_that_was_removed() {
     let gone = ServerId::from_index(0);
     scene.view.remove(gone);
     assert!(scene.view.fleet.as_ref().unwrap().board.get(gone).is_none());
-    assert_eq!((scene.view.shown(gone), scene.view.next_due_at), (0, None));
+    assert_eq!((scene.view.shown(gone), scene.view.held.first()), (0, None));
     assert_eq!(scene.wait_until(100.0).unwrap_or_default(), "*: [ALERT] CRITICAL up.sum 1 (2:)\n");
     assert!(scene.cpu(101.0, 1, 95.0).contains("b: [ALERT] CRITICAL cpu 95.0%"));
 }

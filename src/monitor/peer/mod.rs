@@ -22,6 +22,7 @@ use crate::model::stats::Statistics;
 use crate::model::text::escape;
 use crate::model::time::{Now, earliest};
 use crate::monitor::delivery::Undelivered;
+use crate::monitor::schedule::Waits;
 use crate::monitor::server::{Server, Settings};
 use crate::net::transport::{LoopIo, SendError};
 use crate::proto::dialect::conversation::{Conversation, Outgoing};
@@ -45,6 +46,8 @@ pub struct Peer {
     pub may_dial: bool,
     /// Set where a TLS handshake that waits may begin in this turn.
     pub may_handshake: bool,
+    /// The latest result of `is_done` that the event loop has counted.
+    pub was_done: bool,
     /// Set by [`Peer::remove`]: the program hears no more of it.
     removed: bool,
     settings: Box<Settings>,
@@ -73,6 +76,7 @@ impl Peer {
             ready: false,
             may_dial: false,
             may_handshake: false,
+            was_done: false,
             removed: false,
             pending: None,
             settings,
@@ -173,14 +177,28 @@ impl Peer {
         }
     }
 
-    /// Returns when this peer needs a turn at the latest. `may_dial` is false while too many dials are in progress.
-    pub fn deadline(&self, now: Now, may_dial: bool, paused: bool) -> Option<Instant> {
-        if !self.commands.is_empty() || (self.ready && !(paused && self.session.is_open())) {
-            return Some(now.mono);
+    /// Returns true if it must be served in the next turn, whatever comes.
+    pub fn needs_turn(&self, paused: bool) -> bool {
+        !self.commands.is_empty() || self.ready && !(paused && self.session.is_open())
+    }
+
+    /// Returns what it waits for.
+    pub fn waits(&self, now: Now, paused: bool) -> Waits {
+        let transport = &self.link.transport;
+        let dial = self.session.dial_rank(now);
+        let session = self.session.deadline().filter(|_| dial.is_none());
+        let deadline = earliest(
+            earliest(session, self.file_check_at()),
+            earliest(transport.deadline(), self.conversation_deadline(paused)),
+        );
+        let coming = |until: Option<Instant>| until.filter(|until| *until > now.mono);
+        Waits {
+            deadline,
+            dial,
+            queued_since: transport.queued_since(),
+            counts_until: coming(transport.counts_until()),
+            busy_until: coming(transport.busy_until()),
         }
-        let session = self.session.deadline().filter(|_| may_dial || self.session.retry_in(now).is_none());
-        let session = earliest(session, self.file_check_at());
-        earliest(session, earliest(self.link.transport.deadline(), self.conversation_deadline(paused)))
     }
 
     /// Returns the statistics as of now. `started` is when the monitor was made.

@@ -1,0 +1,92 @@
+//! The questions about servers that a monitor answers.
+
+use crate::model::error::Disconnect;
+use crate::model::event::ClientState;
+use crate::model::sample::Sample;
+use crate::model::server_id::ServerId;
+use crate::model::stats::{Statistics, Summary};
+use crate::monitor::event_loop::Monitor;
+
+impl Monitor {
+    /// Returns the state of one server's connection.
+    #[must_use]
+    pub fn state(&self, id: ServerId) -> ClientState {
+        self.peer(id).map_or(ClientState::Disconnected, |peer| peer.session.client_state())
+    }
+
+    /// Returns the name of the server's dialect, or `auto` until it has been recognised.
+    #[must_use]
+    pub fn dialect(&self, id: ServerId) -> &'static str {
+        self.peer(id).map_or("auto", |peer| peer.conversation.dialect())
+    }
+
+    /// Returns true if the server's dialect answers requests; `None` until the dialect is known.
+    #[must_use]
+    pub fn has_answers(&self, id: ServerId) -> Option<bool> {
+        self.peer(id)?.conversation.has_answers()
+    }
+
+    /// Returns true if the server can send a kind of event, a message type or a channel of this name; `None` until its
+    /// dialect is known.
+    #[must_use]
+    pub fn can_send(&self, id: ServerId, name: &str) -> Option<bool> {
+        self.peer(id)?.conversation.can_send(name)
+    }
+
+    /// Returns the server's label.
+    #[must_use]
+    pub fn label(&self, id: ServerId) -> &str {
+        self.peer(id).map_or("", |peer| &peer.label)
+    }
+
+    /// Returns why a server has delivered nothing so far, in one line: `never connected in 60 s, 14 attempts: …`. `None`
+    /// if it has delivered: a message of content, or, where the dialect speaks only when something happens
+    /// (fastpluggy, generic, neurograph without the channel metrics), a connection that is open or that the program
+    /// has closed.
+    #[must_use]
+    pub fn nothing_delivered(&self, id: ServerId) -> Option<String> {
+        self.peer(id)?.nothing_delivered(self.clock, self.started)
+    }
+
+    /// Returns one server's statistics.
+    #[must_use]
+    pub fn statistics_of(&self, id: ServerId) -> Statistics {
+        self.peer(id).map(|peer| peer.statistics(self.clock, self.started)).unwrap_or_default()
+    }
+
+    /// Returns the round trips of one server's pings, in milliseconds.
+    #[must_use]
+    pub fn pings(&self, id: ServerId) -> Summary {
+        self.peer(id).map(|peer| peer.report.counters.ping_ms).unwrap_or_default()
+    }
+
+    /// Returns the totals over all servers; with several servers, each one's own statistics too.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let mut servers = Vec::new();
+        for id in self.ids() {
+            servers.push((self.label(id).to_owned(), self.statistics_of(id)));
+        }
+        Statistics::total(servers)
+    }
+
+    /// Returns the metrics of the latest samples, oldest first: at most 1000, and none unless [`Server::history`] was
+    /// set. Texts, time stamps and the use of single cores are not kept.
+    pub fn history(&self, id: ServerId) -> impl ExactSizeIterator<Item = Sample<'static>> {
+        let history = self.peer(id).map(|peer| peer.report.history.iter()).unwrap_or_default();
+        history.map(|numbers| Sample::from_numbers(*numbers))
+    }
+
+    /// Returns the latest sample, also without a history. Each call decodes its message again.
+    #[must_use]
+    pub fn last_sample(&self, id: ServerId) -> Option<Sample<'static>> {
+        let peer = self.peer(id)?;
+        peer.conversation.sample(&peer.report.last_sample)
+    }
+
+    /// Returns why the server's latest connection ended or failed; `None` before the first end.
+    #[must_use]
+    pub fn last_disconnect(&self, id: ServerId) -> Option<&Disconnect> {
+        self.peer(id)?.report.last_disconnect.as_deref()
+    }
+}
