@@ -131,3 +131,131 @@ impl Schedule {
         self.counting.len() + self.queued.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::testing::random::Random;
+
+    /// What peers wait for, looked at one by one: slow and plain.
+    #[derive(Default)]
+    struct Model(Vec<Waits>);
+
+    impl Model {
+        fn places(&self, now: Instant) -> (usize, usize) {
+            let counts = |until: Option<Instant>| until.is_some_and(|until| until > now);
+            let is_dialling = |peer: &&Waits| peer.queued_since.is_some() || counts(peer.counts_until);
+            let dials = self.0.iter().filter(is_dialling).count();
+            let busy = self.0.iter().filter(|peer| counts(peer.busy_until)).count();
+            (MAX_DIALS.saturating_sub(dials), MAX_HANDSHAKES.saturating_sub(busy))
+        }
+
+        /// Returns the peers whose dials and handshakes are the next ones, in their order.
+        fn waiting(&self) -> (Vec<usize>, Vec<usize>) {
+            let mut dials: Vec<_> =
+                self.0.iter().enumerate().filter_map(|(peer, waits)| waits.dial.map(|dial| (dial, peer))).collect();
+            let queued = self.0.iter().enumerate().filter_map(|(peer, waits)| Some((waits.queued_since?, peer)));
+            let mut queued: Vec<_> = queued.collect();
+            dials.sort_unstable();
+            queued.sort_unstable();
+            (dials.into_iter().map(|(_, peer)| peer).collect(), queued.into_iter().map(|(_, peer)| peer).collect())
+        }
+
+        fn deadline(&self, now: Instant) -> Option<Instant> {
+            let (dials, handshakes) = self.places(now);
+            let (dialling, queued) = self.waiting();
+            let first = |of: fn(&Waits) -> Option<Instant>| self.0.iter().filter_map(of).filter(|at| *at > now).min();
+            let mut deadline = self.0.iter().filter_map(|peer| peer.deadline).min();
+            if !dialling.is_empty() {
+                deadline = earliest(deadline, if dials > 0 { Some(now) } else { first(|peer| peer.counts_until) });
+            }
+            if !queued.is_empty() {
+                deadline = earliest(deadline, if handshakes > 0 { Some(now) } else { first(|peer| peer.busy_until) });
+            }
+            deadline
+        }
+    }
+
+    /// A state that a peer may be in.
+    fn state(random: &mut Random, now: Instant) -> Waits {
+        let mut soon = || now + Duration::from_millis(1 + random.below(1500) as u64);
+        let (later, since) = (Some(soon()), Some(now));
+        match random.below(6) {
+            0 => Waits { deadline: later, ..Waits::default() },
+            1 | 2 => Waits { dial: Some((random.below(3) > 0, now)), ..Waits::default() },
+            3 => Waits { deadline: later, queued_since: since, ..Waits::default() },
+            4 => Waits { deadline: later, counts_until: Some(now + Duration::from_secs(1)), ..Waits::default() },
+            _ => Waits { counts_until: later, busy_until: later, ..Waits::default() },
+        }
+    }
+
+    #[test]
+    fn places_go_to_those_who_wait_the_longest_and_no_turn_looks_at_more_than_is_due() {
+        let (mut now, mut random) = (Instant::now(), Random::new(3));
+        let (mut schedule, mut model) = (Schedule::default(), Model(vec![Waits::default(); 300]));
+        for _ in 0..3000 {
+            for _ in 0..random.below(20) {
+                let peer = random.below(model.0.len());
+                model.0[peer] = state(&mut random, now);
+                schedule.note(peer, &model.0[peer]);
+            }
+            assert_eq!(schedule.free_places(now), model.places(now));
+            assert_eq!(schedule.deadline(now), model.deadline(now));
+            now += Duration::from_millis(random.below(300) as u64);
+
+            let mut due = Vec::new();
+            while let Some(peer) = schedule.take_due(now) {
+                assert!(model.0[peer].deadline.take().is_some_and(|at| at <= now));
+                due.push(peer);
+            }
+            assert!(model.0.iter().filter_map(|peer| peer.deadline).all(|at| at > now));
+            let (dials, handshakes) = schedule.free_places(now);
+            assert_eq!((dials, handshakes), model.places(now));
+            let (dialling, queued) = model.waiting();
+            let granted: Vec<_> = (0..dials).map_while(|_| schedule.take_dial()).collect();
+            assert_eq!(granted, dialling[..dials.min(dialling.len())]);
+            let begun: Vec<_> = (0..handshakes).map_while(|_| schedule.take_handshake()).collect();
+            assert_eq!(begun, queued[..handshakes.min(queued.len())]);
+
+            let mut expected = [due, granted, begun].concat();
+            let mut marked = schedule.take_marked(Vec::new());
+            (expected.sort_unstable(), expected.dedup(), marked.sort_unstable());
+            assert_eq!(marked, expected, "each once, and nobody else");
+            for peer in marked {
+                model.0[peer] = state(&mut random, now);
+                schedule.note(peer, &model.0[peer]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_dial_that_has_waited_for_the_network_for_a_second_leaves_its_place_to_the_next() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut schedule = Schedule::default();
+        for peer in 0..MAX_DIALS {
+            schedule.note(peer, &Waits { counts_until: Some(at(1000 + peer as u64)), ..Waits::default() });
+        }
+        schedule.note(100, &Waits { dial: Some((true, at(0))), ..Waits::default() });
+        schedule.note(101, &Waits { dial: Some((false, at(1))), ..Waits::default() });
+        assert_eq!((schedule.free_places(at(999)).0, schedule.deadline(at(999))), (0, Some(at(1000))));
+        assert_eq!((schedule.free_places(at(1000)).0, schedule.take_dial()), (1, Some(101)), "first dials go first");
+        schedule.note(101, &Waits { counts_until: Some(at(2000)), ..Waits::default() });
+        schedule.take_marked(Vec::new());
+        assert_eq!((schedule.free_places(at(1000)).0, schedule.deadline(at(1000))), (0, Some(at(1001))));
+    }
+
+    #[test]
+    fn marked_peers_are_served_in_their_order_each_once() {
+        let mut schedule = Schedule::default();
+        [5, 2, 5, 9, 2].into_iter().for_each(|peer| schedule.mark(peer));
+        let now = Instant::now();
+        assert_eq!(schedule.deadline(now), Some(now));
+        assert_eq!(schedule.take_marked(Vec::new()), [5, 2, 9]);
+        assert_eq!(schedule.deadline(now), None);
+        schedule.mark(2);
+        assert_eq!(schedule.take_marked(Vec::new()), [2]);
+    }
+}

@@ -1,11 +1,13 @@
 //! What a message costs: the program beside other clients of the same server, interleaved in one run.
 //!
-//! `cargo bench --bench blaster [-- --messages N] [--rounds N]`. WSMON_BIN names the binaries to measure instead of the
+//! `cargo bench --bench blaster [-- --messages N] [--rounds N] [--fleets N]`. `--fleets N` measures fleets alone, with N messages each.
+//! WSMON_BIN names the binaries to measure instead of the
 //! one that cargo built, separated by colons: the static ones, for instance. Peers: `websocat` on the PATH, and
 //! `monitoring-websocket-client` in target/real-servers/venv or on the PATH.
 //! A measurement, not a test: it fails only where it cannot measure.
 
 mod blaster;
+mod fleet;
 mod process;
 mod subject;
 
@@ -15,10 +17,13 @@ use subject::Subject;
 
 const FIRST_LINES: usize = 20;
 const FURTHER_SERVERS: usize = 200;
+const FLEET_MESSAGES: usize = 5000;
 
 struct Options {
     messages: usize,
     rounds: usize,
+    /// Messages to each fleet, if only fleets are measured.
+    fleets: Option<usize>,
 }
 
 /// The medians of one subject.
@@ -38,6 +43,9 @@ fn main() {
     }
     let options = Options::from_args();
     let (subjects, absent) = subject::all();
+    if let Some(messages) = options.fleets {
+        return fleet::print_table(&subjects, messages, options.rounds);
+    }
     println!(
         "{} messages of {} bytes into a pipe, medians of {} interleaved rounds; first line: of {FIRST_LINES} runs",
         options.messages,
@@ -48,6 +56,7 @@ fn main() {
     print_table(&subjects, &rows, &options);
     print_ratios(&subjects, &rows);
     print_further_servers(&subjects);
+    fleet::print_table(&subjects, FLEET_MESSAGES, 3);
     for peer in absent {
         println!("absent: {peer}");
     }
@@ -56,14 +65,17 @@ fn main() {
 impl Options {
     fn from_args() -> Self {
         let args: Vec<String> = std::env::args().collect();
-        let number = |name: &str, default: usize| match args.iter().position(|arg| arg == name) {
-            Some(at) => args.get(at + 1).and_then(|text| text.parse().ok()).filter(|&n| n > 0).unwrap_or_else(|| {
-                eprintln!("blaster: {name} needs a number above 0");
-                std::process::exit(2)
-            }),
-            None => default,
+        let given = |name: &str| match args.iter().position(|arg| arg == name) {
+            Some(at) => {
+                Some(args.get(at + 1).and_then(|text| text.parse().ok()).filter(|&n| n > 0).unwrap_or_else(|| {
+                    eprintln!("blaster: {name} needs a number above 0");
+                    std::process::exit(2)
+                }))
+            }
+            None => None,
         };
-        Self { messages: number("--messages", 300_000), rounds: number("--rounds", 5) }
+        let number = |name: &str, default: usize| given(name).unwrap_or(default);
+        Self { messages: number("--messages", 300_000), rounds: number("--rounds", 5), fleets: given("--fleets") }
     }
 }
 

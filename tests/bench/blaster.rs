@@ -48,6 +48,41 @@ impl Blaster {
     }
 }
 
+/// Servers with an address each, all on one port.
+pub struct Fleet {
+    port: u16,
+    servers: usize,
+    receiver: Receiver<io::Result<TcpStream>>,
+}
+
+impl Fleet {
+    /// Accepts a connection of each server in the background and upgrades it.
+    pub fn start(servers: usize) -> Self {
+        let listener = TcpListener::bind(("0.0.0.0", 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let (sender, receiver) = channel();
+        thread::spawn(move || {
+            for _ in 0..servers {
+                let upgraded = listener.accept().and_then(|(stream, _)| upgrade(stream, &[]));
+                if sender.send(upgraded).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { port, servers, receiver }
+    }
+
+    /// Different addresses, so that the client can tell the servers apart.
+    pub fn uris(&self) -> Vec<String> {
+        (0..self.servers).map(|n| format!("ws://127.0.{}.{}:{}", n / 250, n % 250 + 1, self.port)).collect()
+    }
+
+    pub fn connections(&self, within: Duration) -> Vec<TcpStream> {
+        let next = |_| self.receiver.recv_timeout(within).expect("a connection in time").expect("an upgrade");
+        (0..self.servers).map(next).collect()
+    }
+}
+
 fn upgrade(mut stream: TcpStream, first: &[u8]) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(GIVE_UP))?;
@@ -72,7 +107,7 @@ fn upgrade(mut stream: TcpStream, first: &[u8]) -> io::Result<TcpStream> {
 }
 
 /// One unmasked text frame.
-fn frame(text: &str) -> Vec<u8> {
+pub fn frame(text: &str) -> Vec<u8> {
     let length = u16::try_from(text.len()).expect("a short message");
     let mut frame = vec![0x81];
     match length {
@@ -84,7 +119,7 @@ fn frame(text: &str) -> Vec<u8> {
 }
 
 /// In the form that the real server sends, padded to its length in the name of the host.
-fn message(index: usize) -> String {
+pub fn message(index: usize) -> String {
     let (used, busy, disk) = (4_000_000_000 + index * 7_919_113, index as f64 * 0.97, 20.0 + index as f64 * 0.3);
     let head = format!(
         r#"{{"type": "monitoring_data", "timestamp": "2026-11-20T06:15:55.{index:06}", "data": {{"memory": {{"total": 25276510208, "available": {available}, "used": {used}, "percentage": {memory:.1}}}, "processor": {{"usage_percent": {busy:.1}, "core_count": 2, "logical_count": 2, "frequency_current": 2596.122, "frequency_max": 0.0, "per_core_usage": [{busy:.1}, 33.3]}}, "disk": {{"total": 270553174016, "used": 15147704320, "free": 82425044992, "percentage": {disk:.1}, "path": "/"}}, "system": {{"os_name": "Linux", "os_version": "1 SMP", "os_release": "6.1.0", "architecture": "x86_64", "platform": "Linux-6.1.0-x86_64-with-glibc2.36", "machine": "x86_64", "processor": "", "python_version": "3.11.7", "hostname": ""#,

@@ -53,6 +53,16 @@ pub fn cpu_when_idle(child: &Child, flat_for: Duration) -> Duration {
     used
 }
 
+/// User and system time of all threads so far, in nanoseconds.
+pub fn cpu_nanos(child: &Child) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).expect("a child that runs");
+    let times = tasks.filter_map(Result::ok).map(|task| {
+        let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        text.split_whitespace().next().and_then(|nanos| nanos.parse::<u64>().ok()).unwrap_or_default()
+    });
+    times.sum()
+}
+
 /// The most memory that was ever resident.
 pub fn peak_kb(child: &Child) -> u64 {
     let status = read(child, "status");

@@ -19,7 +19,7 @@ pub struct Subject {
     /// Stands in the line that shows the first sample.
     sample: &'static str,
     /// Whether it watches several servers at once.
-    several: bool,
+    pub several: bool,
 }
 
 /// One flood of messages, start-up and greeting not counted.
@@ -119,8 +119,11 @@ impl Subject {
 
     /// With an open standard input, since websocat ends with its own.
     fn start(&self, blaster: &Blaster, servers: usize, environment: &[(&str, &str)]) -> Child {
-        let uri = blaster.uri();
-        let uris = (0..servers).flat_map(|_| self.before_uri.iter().copied().chain([uri.as_str()]));
+        self.start_with(&vec![blaster.uri(); servers], environment)
+    }
+
+    pub fn start_with(&self, uris: &[String], environment: &[(&str, &str)]) -> Child {
+        let uris = uris.iter().flat_map(|uri| self.before_uri.iter().copied().chain([uri.as_str()]));
         Command::new(&self.program)
             .args(uris)
             .args(self.after_uri)

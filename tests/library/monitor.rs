@@ -162,6 +162,35 @@ fn a_server_that_is_removed_while_it_is_dialled_is_let_go_of_at_once() {
 }
 
 #[test]
+fn a_turn_serves_only_the_servers_that_have_something_to_do() {
+    const SERVERS: usize = 100;
+    let server = TestServer::start(on_demand);
+    let mut monitor = Monitor::new().unwrap();
+    let ids: Vec<_> =
+        (0..SERVERS).map(|n| monitor.add(impatient(&server.uri()).label(format!("s{n}"))).unwrap()).collect();
+    turn_until(&mut monitor, |events| {
+        events.iter().filter(|(_, event)| matches!(event, Event::Notice(_))).count() == SERVERS
+    });
+    // What the dials have left to do.
+    while monitor.deadline().is_some_and(|at| at <= monitor.clock().mono) {
+        monitor.turn(Some(Duration::ZERO), &mut |_| {}).unwrap();
+    }
+    for &id in [&ids[7], &ids[99], &ids[7], &ids[0]] {
+        monitor.send(id, "another").unwrap();
+        let mut got = 0;
+        while got == 0 {
+            monitor.turn(Some(PATIENCE), &mut |message| got += message.events.len()).unwrap();
+            assert!(monitor.served().iter().all(|served| *served == id), "{:?}", monitor.served());
+        }
+    }
+    monitor.turn(Some(Duration::ZERO), &mut |message| panic!("{message:?}")).unwrap();
+    assert_eq!(monitor.served(), []);
+    monitor.stop_one(ids[3]);
+    monitor.turn(Some(Duration::ZERO), &mut |_| {}).unwrap();
+    assert_eq!(monitor.served(), [ids[3]]);
+}
+
+#[test]
 fn two_servers_must_not_be_given_the_same_label() {
     let mut monitor = Monitor::new().unwrap();
     monitor.add(Server::default().place("nas=h:1").unwrap()).unwrap();
