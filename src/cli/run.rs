@@ -75,6 +75,8 @@ struct Run {
     filter_checked: bool,
     /// A server whose dialect was unknown at the latest look.
     unknown: Option<ServerId>,
+    /// Dropped messages after which the states of the servers were shown again.
+    dropped_seen: u64,
 }
 
 impl Run {
@@ -138,7 +140,19 @@ impl Run {
         let ends_at = plan.duration.and_then(|duration| monitor.clock().mono.checked_add(duration));
         let filter_checked = false;
         let unknown = None;
-        let mut run = Run { plan, monitor, view, output, signals, demo, textfile, ends_at, filter_checked, unknown };
+        let mut run = Run {
+            plan,
+            monitor,
+            view,
+            output,
+            signals,
+            demo,
+            textfile,
+            ends_at,
+            filter_checked,
+            unknown,
+            dropped_seen: 0,
+        };
         for file in run.files().filter(|file| file.repaired()) {
             log::warn!("{}: ended in the middle of a line; added the missing line feed", file.shown_path());
         }
@@ -200,9 +214,16 @@ impl Run {
     /// Log lines since the last turn are part of it, since nothing may happen for long. With `--when-full wait` the
     /// servers are paused while the queue is full; this is decided after the writing, because a queue that it has just
     /// emptied causes no further event which would resume them.
+    ///
+    /// When the reader has caught up after messages were dropped, it is told the states of the servers.
     fn flush(&mut self) -> bool {
         self.output.write_log(self.monitor.now());
-        let urgent = self.output.flush();
+        let mut urgent = self.output.flush();
+        if self.dropped_seen < self.output.dropped() && !self.output.wants_write() {
+            self.dropped_seen = self.output.dropped();
+            self.view.show_states(&self.monitor, &mut |text| self.output.print(text));
+            urgent = true;
+        }
         if self.plan.when_full == WhenFull::Wait {
             self.monitor.pause(self.output.is_full());
         }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use wsmon::internal::Timetable;
-use wsmon::{Event, Format, LevelChange, Message, Monitor, Now, Raw, ServerId, Style, Template};
+use wsmon::{Change, Event, Format, LevelChange, Message, Monitor, Now, Raw, ServerId, Style, Template};
 
 use super::file::Appender;
 use pace::{HeldMessage, Paces, is_paced, split};
@@ -176,6 +176,21 @@ impl View {
     /// Formats for people show it only where `--only` names it: the log tells them of it. Those for programs have a
     /// line for a gap.
     fn show_state(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
+        self.print_state(message, print);
+        self.save(message, 0);
+    }
+
+    /// Shows the state that every server is in: lines about changes may have been dropped before their reader saw them.
+    pub fn show_states(&mut self, monitor: &Monitor, print: &mut dyn FnMut(&str)) {
+        for id in monitor.ids() {
+            let state = monitor.state(id);
+            let change = Change { from: state, to: state, why: String::new(), retry_in: None, attempts: 0 };
+            let (server, events) = (monitor.label(id).into(), [Event::State(change)]);
+            self.print_state(&own_message(id, &server, monitor.now(), &events), print);
+        }
+    }
+
+    fn print_state(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
         let View { options, text, .. } = self;
         let shown = match &options.filter {
             Some(filter) => filter.select(message).is_some(),
@@ -189,7 +204,6 @@ impl View {
             print(text);
         }
         self.note_lines(message.received_mono);
-        self.save(message, 0);
     }
 
     /// Remembers that lines about this time leave, if `text` holds some, or if all messages are saved.

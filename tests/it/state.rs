@@ -159,3 +159,35 @@ fn every_line_can_begin_with_the_time_of_receipt() {
     let useless = watched(&a, "-n 1 --time -f events");
     assert!(useless.stderr.contains("WARN --time has no effect: events has times of its own"), "{useless:?}");
 }
+
+#[test]
+fn a_reader_that_missed_lines_is_told_the_states_when_it_has_caught_up() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let flood = Server::start(|mut peer| {
+        greet(&mut peer);
+        (0..3000).for_each(|_| peer.text(sample(1.0) + &" ".repeat(200)));
+        peer.hold();
+    });
+    let (uri, gone) = (format!("flood={}", flood.uri()), "gone=ws://127.0.0.1:1");
+    for format in ["jsonl", "events"] {
+        let options = ["-f", format, "--queue", "10K", "-u", &uri, "-u", gone, "--reconnect-interval", "60"];
+        let mut child = wsmon(options).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        // The pipe and the queue are full.
+        assert!(log.lines().map_while(Result::ok).any(|line| line.contains("messages are dropped")));
+        let mut told = Vec::new();
+        for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+            let line = serde_json::from_str(&line).unwrap();
+            if is_state(&line) && line["from"] == line["to"] && line.get("why").is_none() {
+                told.push(format!("{} {}", line["server"], line["to"]));
+            }
+            if told.len() == 2 {
+                break;
+            }
+        }
+        assert_eq!(told, ["\"flood\" \"connected\"", "\"gone\" \"reconnecting\""]);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
