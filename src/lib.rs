@@ -292,6 +292,7 @@ pub use model::server_id::ServerId;
 pub use model::stats::{PastError, Saved, Statistics, Summary};
 pub use model::text::escape;
 pub use model::time::Now;
+pub use monitor::decoder::Decoder;
 pub use monitor::event_loop::{DuplicateLabel, Monitor, Stopper};
 pub use monitor::server::Server;
 pub use monitor::sources::SettingsError;
@@ -306,6 +307,8 @@ pub use proto::uri::InvalidUri;
 #[doc(hidden)]
 pub mod internal {
     pub use crate::monitor::event_loop::timestamp;
+    pub use crate::monitor::saved::SavedData;
+    pub use crate::monitor::saved::line;
     pub use crate::monitor::timetable::Timetable;
     pub use crate::net::tls;
     pub use crate::proto::http::upgrade;

@@ -209,6 +209,10 @@ options! {
     /// send TEXT for each JSON ping, %id stands for its ping id (fastpluggy)
     option heartbeat_reply: Option<String>, value "TEXT";
 
+    /// read FILE, which --save-data wrote, instead of watching servers; - is standard input;
+    /// repeatable, older files first
+    option read: Vec<String>, value "FILE";
+
     /// {formats} (default $MONITORING_FORMAT, else simple)
     option format: Option<String>, short 'f', value "NAME";
 

@@ -58,7 +58,7 @@ impl GivenOptions {
                 self.0.push((SERVER, Some(word.to_owned())));
                 Ok(())
             }
-            Some("") => Err("unexpected argument '-': standard input is not read".to_owned()),
+            Some("") => Err("unexpected argument '-': --read - reads standard input".to_owned()),
             Some(letters) if !letters.starts_with('-') => self.add_short(letters, words),
             Some(_) => self.add_long(word, words),
         }
@@ -283,7 +283,7 @@ mod tests {
         }
         assert_eq!(words("-s -- -x --help -"), ["--stats", "--uri", "-x", "--uri", "--help", "--uri", "-"]);
         assert_eq!(words("-s --"), ["--stats"]);
-        assert!(invocation("h -").unwrap_err().contains("standard input is not read"));
+        assert!(invocation("h -").unwrap_err().contains("--read - reads standard input"));
         assert_eq!(read(&mut ["".into()].into_iter()), Ok(Invocation::Run(vec!["--uri".into(), "".into()])));
     }
 

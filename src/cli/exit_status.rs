@@ -10,6 +10,8 @@ pub enum End {
     Done,
     /// `--duration` has passed.
     Duration,
+    /// All saved data was read.
+    Read,
     /// A signal, by its number.
     Signal(i32),
     /// The reader of stdout closed it.
@@ -52,7 +54,7 @@ impl RunOutcome {
         let success = self.count.is_some() && self.complete >= self.required
             || match self.end {
                 End::Done => self.clean && self.count.is_none() && !self.duration && delivered,
-                End::Duration => self.count.is_none() && delivered,
+                End::Duration | End::Read => self.count.is_none() && delivered,
                 // The usual end of a service, whatever came: systemd and `docker stop` send it.
                 End::Signal(SIGTERM | SIGHUP) => true,
                 End::Signal(_) => delivered,

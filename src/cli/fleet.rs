@@ -10,6 +10,7 @@ use wsmon::{
 };
 
 use super::plan::Plan;
+use super::servers::Servers;
 
 /// The board, and who looks at it.
 pub struct Fleet {
@@ -46,7 +47,7 @@ impl Fleet {
         let mut fleet = Box::new(Fleet {
             board: Board::default(),
             rules: (!plan.check).then(|| Rules::new(plan.thresholds.clone())),
-            checked: vec![CheckedServer::default(); if plan.check { monitor.len() } else { 0 }],
+            checked: Vec::new(),
             required: required(&plan.thresholds),
             pings: needs_pings.then(Vec::new),
             changed: false,
@@ -55,9 +56,12 @@ impl Fleet {
         Some(fleet)
     }
 
-    /// Makes a row for a server that was added to the monitor. Not for a check, whose servers stay.
+    /// Makes a row for a server that was added to the monitor, or is new in saved data.
     pub fn add(&mut self, id: ServerId, label: &str) {
         self.board.add(id, label);
+        if self.rules.is_none() && self.checked.len() <= id.index() {
+            self.checked.resize(id.index() + 1, CheckedServer::default());
+        }
         if let Some(pings) = self.pings.as_mut().filter(|pings| pings.len() <= id.index()) {
             pings.resize(id.index() + 1, 0);
         }
@@ -156,13 +160,13 @@ impl Fleet {
     }
 
     /// Returns the board in Prometheus' text format.
-    pub fn exposition(&mut self, monitor: &Monitor) -> String {
+    pub fn exposition(&mut self, servers: &Servers) -> String {
         self.changed = false;
-        for id in monitor.ids() {
-            self.board.set_dialect(id, monitor.dialect(id));
+        for id in servers.ids() {
+            self.board.set_dialect(id, servers.dialect(id));
         }
         let mut text = String::new();
-        push_exposition(&mut text, &self.board, &|id| monitor.statistics_of(id));
+        push_exposition(&mut text, &self.board, &|id| servers.statistics_of(id));
         text
     }
 

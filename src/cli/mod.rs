@@ -17,7 +17,9 @@ mod properties;
 #[cfg(test)]
 #[path = "../testing/random.rs"]
 mod random;
+mod read;
 mod run;
+mod servers;
 mod setup;
 mod signals;
 mod stream;

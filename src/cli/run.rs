@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use mio::Token;
 use signal_hook::consts::SIGHUP;
+use wsmon::internal::SavedData;
 use wsmon::{Monitor, ServerId, Statistics, Style};
 
 use super::check::{self, Look, Status};
@@ -19,6 +20,8 @@ use super::logging::{self, LogBuffer};
 use super::output::{self, Output};
 use super::plan::{Exit, Plan};
 use super::probe;
+use super::read::Reader;
+use super::servers::Servers;
 use super::signals::{self, Signal, Signals};
 use super::textfile::Textfile;
 use super::view::{View, ViewOptions};
@@ -40,6 +43,7 @@ enum Source {
     Stderr,
     DemoListener,
     DemoClient,
+    Input,
 }
 
 impl Source {
@@ -63,7 +67,9 @@ pub fn run(plan: Box<Plan>) -> Result<u8, Failure> {
 
 struct Run {
     plan: Box<Plan>,
-    monitor: Monitor,
+    servers: Servers,
+    /// With `--read`.
+    reader: Option<Box<Reader>>,
     view: View,
     output: Output,
     signals: Signals,
@@ -108,7 +114,15 @@ impl Run {
         if plan.insecure {
             log::warn!("--insecure: certificates are not checked, anyone on the path can read and change everything");
         }
-        setup::add_servers(&mut monitor, &plan)?;
+        let (mut saved, mut reader) = (None, None);
+        if plan.read.is_empty() {
+            setup::add_servers(&mut monitor, &plan)?;
+        } else {
+            let mut data = Box::new(SavedData::new(plan.server.clone()));
+            reader = Some(Box::new(Reader::open(&plan, &mut data)?));
+            saved = Some(data);
+            plan.when_full = WhenFull::Wait;
+        }
         let signals = Signals::install(monitor.registry(), Source::Signals.token())
             .map_err(|error| Failure::io("signals", &error))?;
         setup::warn_of_useless_options(&plan);
@@ -137,12 +151,19 @@ impl Run {
         monitor.ids().for_each(|id| view.add(id));
         view.data_format = data_format;
         view.fleet = Fleet::new(&plan, &monitor);
-        let ends_at = plan.duration.and_then(|duration| monitor.clock().mono.checked_add(duration));
+        if let Some(saved) = &saved {
+            view.add_servers(saved);
+        }
+        // The duration of saved data is that of its times.
+        let duration = plan.duration.filter(|_| saved.is_none());
+        let ends_at = duration.and_then(|duration| monitor.clock().mono.checked_add(duration));
         let filter_checked = false;
+        let servers = Servers { monitor, saved };
         let unknown = None;
         let mut run = Run {
             plan,
-            monitor,
+            servers,
+            reader,
             view,
             output,
             signals,
@@ -167,15 +188,22 @@ impl Run {
             self.check_filter();
             let stopped_by = self.obey_signals();
             for id in self.view.take_complete() {
-                self.monitor.stop_one(id);
+                self.servers.monitor.stop_one(id);
             }
             let end = if let Some(signal) = stopped_by {
                 End::Signal(signal)
             } else if self.output.is_closed() && !self.is_useful_without_stdout() {
                 End::Closed
-            } else if self.ends_at.is_some_and(|at| self.monitor.now().mono >= at) {
+            } else if let Some(reader) = &self.reader {
+                // The reader of stdout gets all of it, however long that takes.
+                match reader.is_finished(&self.output) {
+                    true if reader.is_over() && self.plan.count.is_none() => End::Duration,
+                    true => End::Read,
+                    false => continue,
+                }
+            } else if self.ends_at.is_some_and(|at| self.servers.monitor.now().mono >= at) {
                 End::Duration
-            } else if self.monitor.is_done() {
+            } else if self.servers.monitor.is_done() {
                 End::Done
             } else {
                 continue;
@@ -190,10 +218,10 @@ impl Run {
 
     /// Runs one turn, which waits until `deadline` at most.
     fn turn(&mut self, deadline: Option<Instant>) -> Result<(), Failure> {
-        let urgent = self.flush();
+        let urgent = self.flush() || self.reader.as_ref().is_some_and(|reader| !reader.must_wait(&self.output));
         let wait = match urgent {
             true => Some(Duration::ZERO),
-            false => deadline.map(|at| at.saturating_duration_since(self.monitor.clock().mono)),
+            false => deadline.map(|at| at.saturating_duration_since(self.servers.monitor.clock().mono)),
         };
         self.receive(wait)?;
         self.dispatch();
@@ -205,7 +233,10 @@ impl Run {
     /// The earliest time at which [`run_due`](Run::run_due) or [`watch`](Run::watch) has something to do.
     fn deadline(&self) -> Option<Instant> {
         let demo = self.demo.as_ref().and_then(Demo::deadline);
-        let deadlines = [self.ends_at, self.view.deadline(), self.signals.deadline(), demo, self.textfile_due_at()];
+        // What is due in saved data is due when its next line is read.
+        let own = [self.ends_at, self.view.deadline(), self.textfile_due_at()];
+        let own = if self.reader.is_some() { None } else { own.into_iter().flatten().min() };
+        let deadlines = [own, self.signals.deadline(), demo];
         deadlines.into_iter().flatten().min()
     }
 
@@ -217,15 +248,15 @@ impl Run {
     ///
     /// When the reader has caught up after messages were dropped, it is told the states of the servers.
     fn flush(&mut self) -> bool {
-        self.output.write_log(self.monitor.now());
+        self.output.write_log(self.servers.monitor.now());
         let mut urgent = self.output.flush();
         if self.dropped_seen < self.output.dropped() && !self.output.wants_write() {
             self.dropped_seen = self.output.dropped();
-            self.view.show_states(&self.monitor, &mut |text| self.output.print(text));
+            self.view.show_states(&self.servers.monitor, &mut |text| self.output.print(text));
             urgent = true;
         }
         if self.plan.when_full == WhenFull::Wait {
-            self.monitor.pause(self.output.is_full());
+            self.servers.monitor.pause(self.output.is_full());
         }
         urgent
     }
@@ -233,33 +264,45 @@ impl Run {
     /// Phase 2: waits for events and shows the messages that have arrived. Log lines keep their place among them: those
     /// that came before a message are written before it.
     fn receive(&mut self, wait: Option<Duration>) -> Result<(), Failure> {
-        let Run { monitor, view, output, .. } = self;
+        let Run { servers: Servers { monitor, saved }, reader, view, output, .. } = self;
         let on_message = &mut |message: &wsmon::Message<'_>| {
             output.write_log(wsmon::Now { mono: message.received_mono, wall: message.received_at });
             view.show(message, &mut |text| output.print(text));
         };
-        monitor.turn(wait, on_message).map_err(|error| Failure::io("epoll", &error))
+        monitor.turn(wait, on_message).map_err(|error| Failure::io("epoll", &error))?;
+        if let (Some(reader), Some(saved)) = (reader, saved) {
+            if monitor.own_events().iter().any(|event| event.token() == Source::Input.token()) {
+                reader.wake();
+            }
+            if reader.is_ready(output) {
+                reader.read((monitor.registry(), Source::Input.token()), monitor.now(), saved, view, output);
+            }
+        }
+        Ok(())
     }
 
     /// Phase 3: passes the events of the command's own descriptors on. Signals are left to
     /// [`obey_signals`](Run::obey_signals).
     fn dispatch(&mut self) {
-        for event in self.monitor.own_events() {
+        for event in self.servers.monitor.own_events() {
             self.output.handle(event);
             if let Some(demo) = &mut self.demo {
-                demo.ready(self.monitor.registry(), event.token());
+                demo.ready(self.servers.monitor.registry(), event.token());
             }
         }
     }
 
     /// Phase 4: does everything that is due by the clock.
     fn run_due(&mut self) {
-        let now = self.monitor.now();
+        let now = self.servers.monitor.now();
         self.signals.tick(now.mono);
         if let Some(demo) = &mut self.demo {
             demo.turn(now.mono, now.wall);
         }
-        self.view.tick(&self.monitor, &mut |text| self.output.print(text));
+        if self.reader.is_some() {
+            return;
+        }
+        self.view.tick(&self.servers.monitor, &mut |text| self.output.print(text));
         if self.textfile_due_at().is_some_and(|at| now.mono >= at) {
             self.write_textfile();
         }
@@ -268,13 +311,13 @@ impl Run {
     /// Returns the time at which the file of `--textfile` is to be written; `None` if it is up to date.
     fn textfile_due_at(&self) -> Option<Instant> {
         let (textfile, fleet) = (self.textfile.as_ref()?, self.view.fleet.as_ref()?);
-        let now = self.monitor.now().mono;
+        let now = self.servers.monitor.now().mono;
         (fleet.has_changed() || textfile.is_broken()).then(|| textfile.due_at(now, &|| fleet.is_settled(now)))
     }
 
     fn write_textfile(&mut self) {
         if let (Some(textfile), Some(fleet)) = (&mut self.textfile, &mut self.view.fleet) {
-            textfile.write(&fleet.exposition(&self.monitor), self.monitor.now().mono);
+            textfile.write(&fleet.exposition(&self.servers), self.servers.monitor.now().mono);
         }
     }
 
@@ -285,7 +328,7 @@ impl Run {
                 log::log!(report.level(), "{}: {report}", file.shown_path());
             }
         }
-        self.output.write_log(self.monitor.now());
+        self.output.write_log(self.servers.monitor.now());
     }
 
     fn files(&mut self) -> impl Iterator<Item = &mut Appender> {
@@ -295,9 +338,15 @@ impl Run {
     /// Refuses `--count` with `--request` for a server whose dialect has no answers, which would never be done.
     fn check_answers(&self) -> Result<(), Failure> {
         let counts = self.plan.count.is_some() && self.plan.has_requests && !self.plan.check;
-        match self.monitor.served().iter().find(|&&id| counts && self.monitor.has_answers(id) == Some(false)) {
+        match self
+            .servers
+            .monitor
+            .served()
+            .iter()
+            .find(|&&id| counts && self.servers.monitor.has_answers(id) == Some(false))
+        {
             Some(&id) => {
-                let dialect = self.monitor.dialect(id);
+                let dialect = self.servers.dialect(id);
                 let text = format!("--count with --request counts answers, and {dialect} defines none: use --duration");
                 Err(Exit::usage(&text).into())
             }
@@ -307,19 +356,19 @@ impl Run {
 
     /// Warns once of names in `--only` that no server can send, as soon as every dialect is known.
     fn check_filter(&mut self) {
-        let (monitor, ids) = (&self.monitor, self.monitor.ids());
+        let (servers, ids) = (&self.servers, self.servers.ids());
         let Some(filter) = self.view.options.filter.as_ref().filter(|_| !self.filter_checked) else { return };
-        let is_unknown = |&id: &ServerId| monitor.contains(id) && monitor.can_send(id, "").is_none();
+        let is_unknown = |&id: &ServerId| servers.contains(id) && servers.can_send(id, "").is_none();
         // While the dialect of one server is unknown, the others need no look.
         if self.unknown.as_ref().is_some_and(is_unknown) {
             return;
         }
         self.unknown = ids.clone().rev().find(is_unknown);
-        if self.unknown.is_some() {
+        if self.unknown.is_some() || ids.len() == 0 {
             return;
         }
         self.filter_checked = true;
-        for warning in filter.warnings(&|name| ids.clone().any(|id| monitor.can_send(id, name) == Some(true))) {
+        for warning in filter.warnings(&|name| ids.clone().any(|id| servers.can_send(id, name) == Some(true))) {
             log::warn!("{}", wsmon::escape(&warning));
         }
     }
@@ -330,14 +379,14 @@ impl Run {
     /// that the run began on is gone: nobody reads on, and the files of the run are closed with it.
     fn obey_signals(&mut self) -> Option<i32> {
         let token = Source::Signals.token();
-        if !self.monitor.own_events().iter().any(|event| event.token() == token) {
+        if !self.servers.monitor.own_events().iter().any(|event| event.token() == token) {
             return None;
         }
         if let Some(data) = &mut self.view.data {
-            data.flush(self.monitor.now().mono);
+            data.flush(self.servers.now().mono);
         }
         let mut stop = None;
-        for signal in self.signals.pending(self.monitor.now().mono) {
+        for signal in self.signals.pending(self.servers.monitor.now().mono) {
             match signal {
                 Signal::Stop(number) => stop = Some(number),
                 Signal::Hangup if self.output.has_lost_terminal() || !self.reopen_files() => stop = Some(SIGHUP),
@@ -370,14 +419,17 @@ impl Run {
     /// further writes.
     fn write_collected(&mut self) {
         if let Some(data) = &mut self.view.data {
-            data.stop_collecting(self.monitor.clock().mono);
+            data.stop_collecting(self.servers.now().mono);
         }
         self.report();
     }
 
     fn statistics(&self) -> Statistics {
-        let mut statistics = self.monitor.statistics();
+        let mut statistics = self.servers.statistics();
         statistics.dropped = self.output.dropped();
+        if let Some(reader) = &self.reader {
+            (statistics.unread, statistics.dropped) = reader.losses();
+        }
         statistics.saved = self.view.data.as_ref().map(|data| wsmon::Saved {
             messages: self.view.saved(),
             file: data.path().to_owned(),
@@ -395,30 +447,30 @@ impl Run {
 
     /// Closes the connections, writes the remaining output and returns the exit status.
     fn finish(mut self, end: End) -> Result<u8, Failure> {
-        self.view.end_intervals(self.monitor.now().mono, &mut |text| self.output.print(text));
+        self.view.end_intervals(self.servers.now().mono, &mut |text| self.output.print(text));
         if self.plan.check {
             return self.finish_check(end);
         }
         if let Some(fleet) = self.view.fleet.as_mut().filter(|_| matches!(end, End::Signal(_))) {
-            fleet.disconnect_all(self.monitor.now());
+            fleet.disconnect_all(self.servers.now());
         }
         self.write_textfile();
         // The connections that end now are of no concern to the rules.
         self.view.fleet = None;
-        let clean = exit_status::is_clean(&self.monitor, self.plan.no_reconnect);
-        self.monitor.stop();
+        let clean = exit_status::is_clean(&self.servers.monitor, self.plan.no_reconnect);
+        self.servers.monitor.stop();
         // Without a reader there is nothing to wait for: the Close frames are sent, and no answer is read.
         let patience = if end == End::Closed { Duration::ZERO } else { LAST_CLOSE };
-        let give_up_at = self.monitor.clock().mono + patience;
-        while !self.monitor.is_done() {
+        let give_up_at = self.servers.monitor.clock().mono + patience;
+        while !self.servers.monitor.is_done() {
             self.turn(Some(give_up_at))?;
-            if self.monitor.now().mono >= give_up_at {
+            if self.servers.monitor.now().mono >= give_up_at {
                 break;
             }
         }
         let outcome = self.outcome(end, clean);
         self.log_outcome(&outcome);
-        let give_up_at = self.monitor.clock().mono + LAST_FLUSH;
+        let give_up_at = self.servers.monitor.clock().mono + LAST_FLUSH;
         if self.plan.stats {
             // Into an empty queue: in a full one the statistics would drop messages that they do not count.
             self.flush_until(give_up_at)?;
@@ -442,41 +494,56 @@ impl Run {
     /// necessary for the reader: a plugin must end in time.
     fn finish_check(mut self, end: End) -> Result<u8, Failure> {
         let Some(fleet) = self.view.fleet.take() else { return Ok(Status::Unknown.code()) };
-        self.monitor.stop();
+        self.servers.monitor.stop();
         // Ends the dials, which tells where each of them was.
-        let now = self.monitor.clock().mono;
+        let now = self.servers.monitor.clock().mono;
         self.turn(Some(now))?;
-        let (status, text) = match end {
-            End::Signal(_) => (Status::Unknown, check::unknown("interrupted by a signal")),
+        let (status, text) = match (end, &self.servers.saved) {
+            (End::Signal(_), _) => (Status::Unknown, check::unknown("interrupted by a signal")),
+            (_, Some(saved)) => {
+                let looks = check::look_at_saved(saved, &fleet);
+                match looks.is_empty() {
+                    true => (Status::Unknown, check::unknown("no line of saved data was read")),
+                    false => check::result(&fleet.board, &self.plan.thresholds, &looks, saved.now().mono),
+                }
+            }
             _ => {
                 let waited = humantime::format_duration(self.plan.duration.unwrap_or_default()).to_string();
-                let looks: Vec<Look> = check::look(&self.monitor, &fleet, &waited, &|id| self.view.count_reached(id));
-                check::result(&fleet.board, &self.plan.thresholds, &looks, self.monitor.now().mono)
+                let looks: Vec<Look> =
+                    check::look(&self.servers.monitor, &fleet, &waited, &|id| self.view.count_reached(id));
+                check::result(&fleet.board, &self.plan.thresholds, &looks, self.servers.monitor.now().mono)
             }
         };
         self.output.print(&text);
-        self.flush_until(self.monitor.clock().mono + LAST_FLUSH)?;
-        Ok(if self.output.has_failed() { Status::Unknown.code() } else { status.code() })
+        self.flush_until(self.servers.monitor.clock().mono + LAST_FLUSH)?;
+        Ok(if self.output.has_failed() || self.read_failed() { Status::Unknown.code() } else { status.code() })
     }
 
     fn outcome(&self, end: End, clean: bool) -> RunOutcome {
-        let servers = self.monitor.ids();
+        let servers = self.servers.ids();
         let count_of = |is: &dyn Fn(ServerId) -> bool| servers.clone().filter(|&id| is(id)).count();
-        let has_delivered = |id| self.monitor.nothing_delivered(id).is_none();
+        let has_delivered = |id| self.servers.nothing_delivered(id).is_none();
+        let has_own_end = self.plan.duration.is_some() || self.reader.is_some();
         RunOutcome {
             end,
             count: self.plan.count,
-            duration: self.ends_at.is_some(),
-            required: self.plan.require.unwrap_or(self.monitor.len()),
+            duration: has_own_end,
+            required: self.plan.require.unwrap_or(self.servers.len().max(1)),
             delivered: count_of(&has_delivered),
-            heard: count_of(&|id| has_delivered(id) || self.monitor.statistics_of(id).messages_received > 0),
+            heard: count_of(&|id| has_delivered(id) || self.servers.statistics_of(id).messages_received > 0),
             complete: count_of(&|id| self.view.count_reached(id)),
             shown: servers.clone().map(|id| self.view.shown(id)).max().unwrap_or_default(),
             clean,
             lossy: self.output.has_failed()
+                || self.read_failed()
                 || self.view.data.as_ref().is_some_and(|data| data.lost() > 0)
                 || self.textfile.as_ref().is_some_and(Textfile::has_failed),
         }
+    }
+
+    /// Returns true if a file of `--read` could not be read to its end.
+    fn read_failed(&self) -> bool {
+        self.reader.as_ref().is_some_and(|reader| reader.has_failed())
     }
 
     /// Logs which servers were given up or delivered nothing, and what the run dies of. A run that its reader ended
@@ -487,21 +554,22 @@ impl Run {
             return;
         }
         let level = if why.is_some() { log::Level::Error } else { log::Level::Warn };
-        for id in self.monitor.ids() {
-            let label = wsmon::escape(self.monitor.label(id));
-            let disconnect = self.monitor.last_disconnect(id);
-            match disconnect.filter(|_| self.monitor.state(id) == wsmon::ClientState::Error) {
+        for id in self.servers.ids() {
+            let label = wsmon::escape(self.servers.label(id));
+            let watched = Some(&self.servers.monitor).filter(|_| self.reader.is_none());
+            let given_up = watched.filter(|monitor| monitor.state(id) == wsmon::ClientState::Error);
+            match given_up.and_then(|monitor| monitor.last_disconnect(id)) {
                 // The line before the end has said it of a single server.
-                Some(_) if self.monitor.len() == 1 => {}
+                Some(_) if self.servers.len() == 1 => {}
                 Some(disconnect) => log::error!("{label}: given up: {disconnect}"),
                 None => {
-                    if let Some(words) = self.monitor.nothing_delivered(id) {
+                    if let Some(words) = self.servers.nothing_delivered(id) {
                         log::log!(level, "{label}: {words}");
                     }
                 }
             }
             // The buffer of the log is smaller than the lines of a thousand servers.
-            self.output.write_log(self.monitor.now());
+            self.output.write_log(self.servers.monitor.now());
         }
         if let Some(why) = why {
             log::error!("{why}");
@@ -510,11 +578,11 @@ impl Run {
 
     /// Writes all output until then; a reader that takes longer does not get the rest.
     fn flush_until(&mut self, give_up_at: Instant) -> Result<(), Failure> {
-        self.output.write_log(self.monitor.now());
+        self.output.write_log(self.servers.monitor.now());
         self.output.flush();
         // A failed flush has added a line to the log.
-        self.output.write_log(self.monitor.now());
-        while self.output.wants_write() && self.monitor.now().mono < give_up_at {
+        self.output.write_log(self.servers.monitor.now());
+        while self.output.wants_write() && self.servers.monitor.now().mono < give_up_at {
             self.turn(Some(give_up_at))?;
             self.output.flush();
         }

@@ -123,6 +123,11 @@ pub fn warn_of_useless_options(plan: &Plan) {
 /// Upper bound on the width of labels, so that one long label does not push all lines out of view.
 const MAX_LABEL_WIDTH: usize = 48;
 
+/// Returns the width that a label takes.
+pub fn label_width(label: &str) -> usize {
+    wsmon::escape(label).chars().count().min(MAX_LABEL_WIDTH)
+}
+
 /// The style of the output, for stdout as it is.
 pub fn style(plan: &Plan, monitor: &Monitor) -> Style {
     use std::io::IsTerminal as _;
@@ -130,15 +135,16 @@ pub fn style(plan: &Plan, monitor: &Monitor) -> Style {
     let env = &|name: &str| std::env::var_os(name);
     let ascii = !terminal::unicode(plan.glyphs, terminal, env);
     let labels = monitor.len() > 1;
-    let width = |id| {
-        let label = wsmon::escape(monitor.label(id));
-        label.chars().count()
-    };
     Style {
         color: terminal::colored(plan.color, terminal, env),
         ascii,
         labels,
-        label_width: monitor.ids().map(width).max().filter(|_| labels).unwrap_or_default().min(MAX_LABEL_WIDTH),
+        label_width: monitor
+            .ids()
+            .map(|id| label_width(monitor.label(id)))
+            .max()
+            .filter(|_| labels)
+            .unwrap_or_default(),
         lists: plan.every.is_some() || plan.has_interval,
         time: plan.time,
         means: plan.average,

@@ -5,14 +5,15 @@ mod pace;
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use wsmon::internal::Timetable;
-use wsmon::{Change, Event, Format, LevelChange, Message, Monitor, Now, Raw, ServerId, Style, Template};
+use wsmon::internal::{SavedData, Timetable};
+use wsmon::{Change, ClientState, Event, Format, LevelChange, Message, Monitor, Now, Raw, ServerId, Style, Template};
 
 use super::file::Appender;
 use pace::{HeldMessage, Paces, is_paced, split};
 
 use crate::cli::filter::Filter;
 use crate::cli::fleet::{Fleet, MessageCopy, own_message};
+use crate::cli::setup;
 
 /// Capacity above this is given back after each message.
 const KEPT_CAPACITY: usize = 64 << 10;
@@ -61,6 +62,8 @@ pub struct View {
     complete: Vec<ServerId>,
     /// Time of receipt of the latest lines that were shown or saved.
     latest_at: Option<Instant>,
+    /// The width of the longest label of saved data.
+    label_width: usize,
     /// The message being formatted; reused to save allocations.
     text: String,
 }
@@ -85,6 +88,7 @@ impl View {
             held: Timetable::default(),
             complete: Vec::new(),
             latest_at: None,
+            label_width: 0,
             text: String::new(),
         }
     }
@@ -108,6 +112,33 @@ impl View {
         }
     }
 
+    /// Adds the servers that are not known yet: those of saved data are known once their first line was read.
+    pub fn add_servers(&mut self, saved: &SavedData) {
+        for index in self.servers.len()..saved.len() {
+            let id = ServerId::from_index(index);
+            let label = saved.label(id);
+            self.add(id);
+            self.label_width = self.label_width.max(setup::label_width(label));
+            if index > 0 {
+                (self.options.style.labels, self.options.style.label_width) = (true, self.label_width);
+            }
+            if let Some(fleet) = &mut self.fleet {
+                fleet.add(id, label);
+            }
+        }
+    }
+
+    /// Does everything that was due until this time, each at its own time: for messages that were recorded.
+    pub fn catch_up(&mut self, now: Now, print: &mut dyn FnMut(&str)) {
+        while let Some(due) = self.deadline().filter(|due| *due <= now.mono) {
+            let wall = now.wall.checked_sub(now.mono - due).unwrap_or(now.wall);
+            self.tick_at(Now { mono: due, wall }, print);
+            if self.deadline().is_some_and(|next| next <= due) {
+                return;
+            }
+        }
+    }
+
     /// Shows and saves a message, or holds it. Each text for stdout, one or more whole lines, goes to `print`.
     pub fn show(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
         // What is due is older than this message, and goes out before it.
@@ -115,7 +146,8 @@ impl View {
         if matches!(message.raw, Raw::None) {
             self.show_state(message, print);
             // The end of a connection that is no longer needed is none to the rules.
-            if !self.count_reached(message.id) {
+            let is_over = matches!(message.events, [Event::State(change)] if change.to == ClientState::Disconnected);
+            if !is_over && !self.count_reached(message.id) {
                 self.observe(message, message.received_mono, print);
             }
             return;
@@ -375,6 +407,11 @@ impl View {
     /// Returns true if as many messages of the server were shown as `--count` asks for.
     pub fn count_reached(&self, id: ServerId) -> bool {
         self.options.count.is_some_and(|count| self.servers[id.index()].shown >= count)
+    }
+
+    /// Returns true if that holds for every server that is known.
+    pub fn all_counts_reached(&self) -> bool {
+        self.options.count.is_some_and(|count| self.servers.iter().all(|server| server.shown >= count))
     }
 
     /// Returns the servers whose count was reached since the last call.

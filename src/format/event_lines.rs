@@ -1,5 +1,6 @@
 //! Events as lines for people, one line each. Shared by the formats `simple`, `compact` and `detailed`.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use anstyle::AnsiColor;
@@ -9,7 +10,7 @@ use super::notices::{push_notice, push_numbers};
 use super::{processes, users};
 use crate::format::style::{Severity, Style};
 use crate::model::event::{Alert, AlertPhase, Change, ClientState, Event, LogLine, Message, Raw, Unknown};
-use crate::model::json;
+use crate::model::json::{self, Layout};
 use crate::model::metric::Metric;
 use crate::model::number;
 use crate::model::sample::Sample;
@@ -91,7 +92,7 @@ pub fn push_event(lines: &mut Lines<'_>, event: &Event<'_>, message: &Message<'_
         }
         Event::Unknown(unknown) => lines.line(|out| {
             tag(out, tags.unknown);
-            push_unknown(out, &unknown.kind, &unknown.text, style);
+            push_unknown(out, &unknown.kind, &one_line(message.raw, &unknown.text), style);
         }),
         Event::Log(log) => {
             lines.line(|out| {
@@ -120,6 +121,17 @@ pub fn push_load(out: &mut String, sample: &Sample<'_>) -> bool {
     out.push_str("Load: ");
     number::push_fixed(out, load, 0, 2);
     true
+}
+
+/// Returns the text of a message that is shown as it came: JSON on one line without spaces, as it is saved.
+pub fn one_line<'t>(raw: Raw<'_>, text: &'t str) -> Cow<'t, str> {
+    // It may have been repaired, and a binary message is described in words.
+    if raw != Raw::Json(text) && !(matches!(raw, Raw::Json(_)) && json::is_json(text)) {
+        return text.into();
+    }
+    let mut line = String::with_capacity(text.len());
+    json::relayout(&mut line, text, Layout::Line);
+    line.into()
 }
 
 /// Appends the message as received, like one of an unknown type.

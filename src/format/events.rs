@@ -2,7 +2,7 @@
 //!
 //! Values that a server does not send are left out. The manual has a table of the members and their origin.
 
-use super::event_lines::is_better;
+use super::event_lines::{is_better, one_line};
 use super::{Format, stats};
 use crate::format::style::Style;
 use crate::model::decimal::Decimal;
@@ -79,7 +79,7 @@ fn push_members(json: &mut Writer<'_>, event: &Event<'_>, message: &Message<'_>)
         }
         Event::Unknown(unknown) => {
             push_origin(json, &unknown.kind, "");
-            json.member("text").string(&unknown.text);
+            json.member("text").string(&one_line(message.raw, &unknown.text));
             push_data(json, message, event, &unknown.kind, "");
         }
         Event::State(change) => super::json::push_state(json, change),

@@ -119,7 +119,14 @@ fn push_object(out: &mut String, message: &Message<'_>, layout: Layout) {
 }
 
 fn can_be_extended(text: &str) -> bool {
-    text.trim_ascii_start().starts_with('{') && !has_member(text, &OURS) && !json::has_text(text, TYPE, STATE)
+    let Some(inner) = text.trim_ascii_start().strip_prefix('{') else { return false };
+    !has_member(text, &OURS) && !json::has_text(text, TYPE, STATE) && !is_like_wrapped(text, inner)
+}
+
+/// Returns true for an object whose only member has the name of a wrapper.
+fn is_like_wrapped(text: &str, inner: &str) -> bool {
+    let inner = inner.trim_ascii_start();
+    ["\"value\"", "\"text\"", "\"base64\""].iter().any(|name| inner.starts_with(name)) && json::members(text).len() < 2
 }
 
 #[cfg(test)]
@@ -141,9 +148,16 @@ mod tests {
 
     #[test]
     fn a_message_that_could_forge_a_member_or_is_not_an_object_is_wrapped() {
-        for text in
-            [r#"{"server":"x"}"#, r#"{"a":1,"\u0073erver":"x"}"#, r#"{"received_at":null}"#, "[1,2]", "null", "5"]
-        {
+        for text in [
+            r#"{"server":"x"}"#,
+            r#"{"a":1,"\u0073erver":"x"}"#,
+            r#"{"received_at":null}"#,
+            "[1,2]",
+            "null",
+            "5",
+            r#"{"text":"x"}"#,
+            r#"{"value":[1,2]}"#,
+        ] {
             assert_eq!(line(Raw::Json(text)), format!("{HEAD}\"value\":{text}}}\n"));
         }
         for text in [
@@ -155,7 +169,12 @@ mod tests {
             let line = line(Raw::Json(text));
             assert!(line.starts_with(&format!("{HEAD}\"value\":{{")), "{line}");
         }
-        for text in [r#"{"type":"status","state":"state"}"#, r#"{"data":{"type":"state"}}"#, r#"{"a":"\\","type":5}"#] {
+        for text in [
+            r#"{"type":"status","state":"state"}"#,
+            r#"{"data":{"type":"state"}}"#,
+            r#"{"a":"\\","type":5}"#,
+            r#"{"text":"x","a":1}"#,
+        ] {
             assert_eq!(line(Raw::Json(text)), format!("{HEAD}{}\n", &text[1..]));
         }
         let text = r#"{"data":{"server":"server"},"type":"server"}"#;

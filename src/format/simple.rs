@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_sample_without_percentages_is_shown_as_received() {
         let text = "{\"type\":\"monitoring_data\",\n\"data\":{\"system\":{\"hostname\":\"a\"}}}";
-        let line = "[?] 2026-01-02T03:04:05Z monitoring_data {\"type\":\"monitoring_data\",\\n\"data\":{\"system\":{\"hostname\":\"a\"}}}\n";
+        let line = "[?] 2026-01-02T03:04:05Z monitoring_data {\"type\":\"monitoring_data\",\"data\":{\"system\":{\"hostname\":\"a\"}}}\n";
         assert_eq!(sample("simple", text, PLAIN), line);
         assert_eq!(sample("simple", text, LABELS), format!("nas\\x1b: {line}"));
     }

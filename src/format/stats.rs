@@ -68,9 +68,10 @@ fn push_block(lines: &mut Lines<'_>, statistics: &Statistics) {
         ("Undecoded", statistics.undecoded),
         ("Errors", statistics.error_count),
         ("Rate limited", statistics.rate_limited),
+        ("Lines not read", statistics.unread),
     ] {
-        // Only some servers have limits.
-        if name != "Rate limited" || count > 0 {
+        // Only some servers have limits, and only files have lines.
+        if !["Rate limited", "Lines not read"].contains(&name) || count > 0 {
             lines.entry("", name, |out| {
                 let _ = write!(out, "{count}");
             });
@@ -179,6 +180,9 @@ fn push_object(json: &mut Writer<'_>, statistics: &Statistics) {
     json.member("undecoded").literal(statistics.undecoded);
     json.member("rate_limited").literal(statistics.rate_limited);
     json.member("dropped").literal(statistics.dropped);
+    if statistics.unread > 0 {
+        json.member("unread").literal(statistics.unread);
+    }
     or_null(json.member("saved"), statistics.saved.as_ref(), saved);
     or_null(json.member("history"), statistics.history.as_deref(), history);
     if !statistics.servers.is_empty() {

@@ -55,6 +55,8 @@ pub struct Statistics {
     pub rate_limited: u64,
     /// Messages that were dropped because the reader of the output was too slow.
     pub dropped: u64,
+    /// Lines of saved data that could not be read.
+    pub unread: u64,
     /// Messages saved to a file; `None` if none are to be saved.
     pub saved: Option<Saved>,
     /// A summary of each metric over the history, by its name in [`crate::METRICS`]. Constants such as the memory's size

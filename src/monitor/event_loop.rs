@@ -1,4 +1,4 @@
-//! The event loop: it holds the only poll and reads the only clock.
+//! The event loop: it holds the only poll.
 //!
 //! One turn: poll until a socket is ready or a deadline is due, read the clock once, read from each ready peer, then
 //! carry out the peer's commands and deadlines.
@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::{Events, Poll, Registry, Token, Waker};
@@ -16,6 +16,7 @@ use mio::{Events, Poll, Registry, Token, Waker};
 use crate::model::event::Message;
 use crate::model::server_id::ServerId;
 use crate::model::time::Now;
+use crate::monitor::clock::{monotonic, read_clock};
 use crate::monitor::clock_jumps::ClockJumps;
 use crate::monitor::peer::Peer;
 use crate::monitor::random::RandomSource;
@@ -156,14 +157,14 @@ impl Monitor {
         let index = self.peers.iter().position(Option::is_none).unwrap_or(self.peers.len());
         let id = ServerId::new(self.added, index);
         let mut peer = Box::new(Peer::new(id, server, self.clock));
-        let (label, mut number) = (peer.label.clone(), 1);
-        while self.ids.iter().any(|&other| *self.label(other) == *peer.label) {
+        let (label, mut number) = (peer.decoder.label.clone(), 1);
+        while self.ids.iter().any(|&other| *self.label(other) == *peer.decoder.label) {
             if given {
                 return Err(DuplicateLabel(label.to_string()));
             }
             // Labels made from addresses coincide for two paths on one host.
             number += 1;
-            peer.label = format!("{label}#{number}").into();
+            peer.decoder.label = format!("{label}#{number}").into();
         }
         if index == self.peers.len() {
             self.peers.push(None);
@@ -222,7 +223,7 @@ impl Monitor {
     fn serve_marked(&mut self, on_message: &mut dyn FnMut(&Message<'_>)) {
         let mut handshakes = self.grant();
         let ends_at = self.clock.mono + TURN_TIME;
-        let is_over = &mut || Instant::now() >= ends_at;
+        let is_over = &mut || monotonic() >= ends_at;
         let mut over = false;
         let mut marked = self.schedule.take_marked(std::mem::take(&mut self.spare));
         for &index in &marked {
@@ -235,7 +236,7 @@ impl Monitor {
             }
             let worked = peer.ready || peer.may_handshake;
             let mut io = LoopIo {
-                token: Token(peer.id.token()),
+                token: Token(peer.decoder.id.token()),
                 now: self.clock,
                 registry: self.poll.registry(),
                 random: &mut || self.random.bits(),
@@ -253,7 +254,7 @@ impl Monitor {
             peer.read(&mut io, self.paused);
             peer.tick(&mut io, self.paused);
             over = over || worked && (io.is_over)();
-            self.served.push(peer.id);
+            self.served.push(peer.decoder.id);
         }
         for at in 0..self.served.len() {
             self.note(self.served[at].index());
@@ -428,12 +429,12 @@ impl Monitor {
 
     pub(super) fn peer(&self, id: ServerId) -> Option<&Peer> {
         let peer = self.peers.get(id.index())?.as_deref();
-        peer.filter(|peer| peer.id == id && !peer.is_removed())
+        peer.filter(|peer| peer.decoder.id == id && !peer.is_removed())
     }
 
     fn peer_mut(&mut self, id: ServerId) -> Option<&mut Peer> {
         let peer = self.peers.get_mut(id.index())?.as_deref_mut();
-        peer.filter(|peer| peer.id == id && !peer.is_removed())
+        peer.filter(|peer| peer.decoder.id == id && !peer.is_removed())
     }
 
     fn command(&mut self, id: ServerId, input: Input<'static>) {
@@ -467,7 +468,7 @@ impl Monitor {
     /// one before, and one look per `MAX_EVENTS` peers finds them all. That number also bounds the loop when every
     /// look is interrupted.
     fn wait(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
-        let asked = Instant::now();
+        let asked = monotonic();
         let timeout = self.deadline().map(|at| at.saturating_duration_since(asked));
         let timeout = [timeout, max_wait].into_iter().flatten().min();
         let mut complete = self.poll_once(timeout)?;
@@ -496,7 +497,7 @@ impl Monitor {
                 Token(token) => {
                     let index = ServerId::index_of_token(token);
                     let peer = self.peers.get_mut(index).and_then(Option::as_mut);
-                    if let Some(peer) = peer.filter(|peer| peer.id.token() == token) {
+                    if let Some(peer) = peer.filter(|peer| peer.decoder.id.token() == token) {
                         peer.ready = true;
                         self.schedule.mark(index);
                     }
@@ -539,10 +540,6 @@ impl std::error::Error for DuplicateLabel {}
 /// Returns the present time as RFC 3339 in UTC with milliseconds.
 pub fn timestamp() -> String {
     let mut out = String::new();
-    crate::model::number::push_timestamp(&mut out, SystemTime::now());
+    crate::model::number::push_timestamp(&mut out, read_clock().wall);
     out
-}
-
-fn read_clock() -> Now {
-    Now { mono: Instant::now(), wall: SystemTime::now() }
 }

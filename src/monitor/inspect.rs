@@ -17,26 +17,26 @@ impl Monitor {
     /// Returns the name of the server's dialect, or `auto` until it has been recognised.
     #[must_use]
     pub fn dialect(&self, id: ServerId) -> &'static str {
-        self.peer(id).map_or("auto", |peer| peer.conversation.dialect())
+        self.peer(id).map_or("auto", |peer| peer.decoder.conversation.dialect())
     }
 
     /// Returns true if the server's dialect answers requests; `None` until the dialect is known.
     #[must_use]
     pub fn has_answers(&self, id: ServerId) -> Option<bool> {
-        self.peer(id)?.conversation.has_answers()
+        self.peer(id)?.decoder.conversation.has_answers()
     }
 
     /// Returns true if the server can send a kind of event, a message type or a channel of this name; `None` until its
     /// dialect is known.
     #[must_use]
     pub fn can_send(&self, id: ServerId, name: &str) -> Option<bool> {
-        self.peer(id)?.conversation.can_send(name)
+        self.peer(id)?.decoder.conversation.can_send(name)
     }
 
     /// Returns the server's label.
     #[must_use]
     pub fn label(&self, id: ServerId) -> &str {
-        self.peer(id).map_or("", |peer| &peer.label)
+        self.peer(id).map_or("", |peer| &peer.decoder.label)
     }
 
     /// Returns why a server has delivered nothing so far, in one line: `never connected in 60 s, 14 attempts: …`. `None`
@@ -57,7 +57,7 @@ impl Monitor {
     /// Returns the round trips of one server's pings, in milliseconds.
     #[must_use]
     pub fn pings(&self, id: ServerId) -> Summary {
-        self.peer(id).map(|peer| peer.report.counters.ping_ms).unwrap_or_default()
+        self.peer(id).map(|peer| peer.decoder.report.counters.ping_ms).unwrap_or_default()
     }
 
     /// Returns the totals over all servers; with several servers, each one's own statistics too.
@@ -73,7 +73,7 @@ impl Monitor {
     /// Returns the metrics of the latest samples, oldest first: at most 1000, and none unless [`Server::history`] was
     /// set. Texts, time stamps and the use of single cores are not kept.
     pub fn history(&self, id: ServerId) -> impl ExactSizeIterator<Item = Sample<'static>> {
-        let history = self.peer(id).map(|peer| peer.report.history.iter()).unwrap_or_default();
+        let history = self.peer(id).map(|peer| peer.decoder.report.history.iter()).unwrap_or_default();
         history.map(|numbers| Sample::from_numbers(*numbers))
     }
 
@@ -81,12 +81,12 @@ impl Monitor {
     #[must_use]
     pub fn last_sample(&self, id: ServerId) -> Option<Sample<'static>> {
         let peer = self.peer(id)?;
-        peer.conversation.sample(&peer.report.last_sample)
+        peer.decoder.conversation.sample(&peer.decoder.report.last_sample)
     }
 
     /// Returns why the server's latest connection ended or failed; `None` before the first end.
     #[must_use]
     pub fn last_disconnect(&self, id: ServerId) -> Option<&Disconnect> {
-        self.peer(id)?.report.last_disconnect.as_deref()
+        self.peer(id)?.decoder.report.last_disconnect.as_deref()
     }
 }

@@ -1,13 +1,17 @@
-//! The event loop, one peer for each server that it watches, and the two interfaces of the library: Monitor and Watch.
+//! The event loop, one peer for each server that it watches, and the interfaces of the library: Monitor, Watch and Decoder.
 
+pub mod clock;
 pub mod clock_jumps;
 pub mod connection_log;
 pub mod credentials;
+pub mod decoder;
 pub mod delivery;
 pub mod event_loop;
 mod inspect;
 pub mod peer;
 pub mod random;
+pub mod report;
+pub mod saved;
 mod schedule;
 pub mod server;
 pub mod sources;

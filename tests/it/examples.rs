@@ -84,6 +84,10 @@ fn run(example: &str, server: &Server, dir: &TempDir) -> (Finished, Option<Strin
     } else if !command.contains("--probe") {
         arguments.extend(["--duration".into(), "1".into()]);
     }
+    for file in ["monitoring.log.1", "monitoring.log"].iter().filter(|_| example.contains("--read")) {
+        let line = r#"{"received_at":"2026-01-02T03:04:05.678Z","server":"nas","#.to_owned() + &SAMPLE[1..] + "\n";
+        std::fs::write(dir.path(file), line).unwrap();
+    }
     let mut command = wsmon(&arguments);
     command.env("MONITORING_WEBSOCKET_URI", server.uri()).current_dir(dir.path(""));
     (Run::start(&mut command).finish(), filter)

@@ -20,6 +20,7 @@ mod idle;
 mod layering;
 mod lost_connections;
 mod messages;
+mod read;
 mod recipes;
 mod reconnection;
 mod recorded;

@@ -70,7 +70,7 @@ fn an_invalid_command_line_is_answered_with_a_valid_one() {
         (&["--stats=yes"], "--stats takes no value"),
         (&["stray:x"], "the port \"x\""),
         (&["--", "--stray:0"], "the port \"0\""),
-        (&["-"], "standard input is not read"),
+        (&["-"], "--read - reads standard input"),
         (&["pmdaemon://h:0"], "invalid URI pmdaemon://h:0: the port"),
         (&["--format", "xml"], "--format 'xml': choose from simple, detailed, compact, json, jsonl"),
         (&["--color", "red"], "choose from auto, always, never"),

@@ -1,6 +1,7 @@
 //! Collects the outcome of a check from the monitor.
 
-use wsmon::{Fault, Monitor, ServerId};
+use wsmon::internal::SavedData;
+use wsmon::{ClientState, Fault, Monitor, ServerId};
 
 use super::Look;
 use crate::cli::fleet::Fleet;
@@ -31,4 +32,20 @@ fn failure(monitor: &Monitor, fleet: &Fleet, id: ServerId, waited: &str) -> Opti
         Some(why) => Some(why.to_string()),
         None => monitor.nothing_delivered(id),
     }
+}
+
+/// Returns the outcome for each server of saved data, by its last line. A run that ended has left its connections, which is
+/// no failure of the servers.
+pub fn look_at_saved(saved: &SavedData, fleet: &Fleet) -> Vec<Look> {
+    let mut looks = Vec::new();
+    for id in saved.ids() {
+        let statistics = saved.statistics_of(id);
+        let is_down = matches!(saved.state(id), ClientState::Reconnecting | ClientState::Error);
+        let cause = statistics.last_error.filter(|_| is_down);
+        let checked = fleet.checked(id);
+        let undecoded = statistics.undecoded > 0 && !checked.has_content && saved.dialect(id) != "generic";
+        let failure = cause.or(statistics.nothing_delivered);
+        looks.push(Look { id, failure, undecoded, at: checked.judged_at.unwrap_or(saved.now().mono) });
+    }
+    looks
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use wsmon::{Board, BoardRow, Level, Metric, Quantity, ServerId, Threshold, Thresholds, push_perfdata};
 
-pub use look::look;
+pub use look::{look, look_at_saved};
 
 /// Metrics that are shown although no rule is about them.
 const SHOWN: [Metric; 5] = [Metric::Cpu, Metric::Memory, Metric::Disk, Metric::Gpu, Metric::Load1];

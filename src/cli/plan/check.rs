@@ -24,6 +24,11 @@ pub fn apply(plan: &mut Plan, args: &Args) -> Result<(), String> {
     plan.check = true;
     // The variable may name one with a header.
     plan.format = Plan::default().format;
+    if !plan.read.is_empty() {
+        // All of the file is read, and its last values are judged.
+        plan.log_level = LevelFilter::Error;
+        return Ok(());
+    }
     if args.duration.is_none() {
         // A sample that --every shows first, or the mean of several, may come as late as that.
         plan.duration = Some(DURATION + plan.every.unwrap_or_default());

@@ -2,6 +2,7 @@
 
 mod check;
 pub mod places;
+mod saved;
 mod server;
 
 use std::ffi::OsString;
@@ -29,6 +30,8 @@ pub struct Plan {
     pub demo: bool,
     /// The host of `--probe`.
     pub probe: Option<String>,
+    /// Files of saved data in the place of servers, `-` for standard input; empty = servers are watched.
+    pub read: Vec<String>,
     /// The settings of every server.
     pub server: Server,
     /// True if `--request` was given: then only answers count and are shown as content.
@@ -87,6 +90,7 @@ impl Default for Plan {
             uris_from: "--uri",
             demo: false,
             probe: None,
+            read: Vec::new(),
             server: Server::default(),
             has_requests: false,
             has_interval: false,
@@ -194,7 +198,7 @@ pub fn plan(argv: &mut dyn Iterator<Item = OsString>, env: Env) -> Result<Box<Pl
     let args = match argv::read(argv) {
         Ok(Invocation::Help) => return Err(Exit::Asked(args::help())),
         Ok(Invocation::Version) => return Err(Exit::Asked(VERSION.to_owned())),
-        Ok(Invocation::Run(words)) => args::parse(&words),
+        Ok(Invocation::Run(words)) => saved::refuse_options(&words).and_then(|()| args::parse(&words)),
         Err(why) => Err(why),
     };
     let mut plan = Box::<Plan>::default();
@@ -219,7 +223,8 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
         return Err("--average needs an interval to take means of: add --every D, such as --every 1m".to_owned());
     }
     let servers = plan.uris.len().max(1);
-    if plan.require.is_some_and(|required| required > servers) {
+    // The servers of saved data are known once it is read.
+    if plan.require.is_some_and(|required| required > servers) && plan.read.is_empty() {
         let s = if servers == 1 { "" } else { "s" };
         return Err(format!(
             "--require '{}': this run has {servers} server{s}",
@@ -251,8 +256,11 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     plan.no_reconnect = args.no_reconnect || args.max_reconnects.as_deref().map(units::number) == Some(Ok(0));
     let mut server = server::apply(check::server(plan, args), args)?.verbose(plan.log_level >= LevelFilter::Debug);
     // It would go to every place that is probed.
-    let token =
-        if args.token_file.is_none() && plan.probe.is_none() { variable("$MONITORING_TOKEN", env)? } else { None };
+    let token = if args.token_file.is_none() && plan.probe.is_none() && plan.read.is_empty() {
+        variable("$MONITORING_TOKEN", env)?
+    } else {
+        None
+    };
     if let Some(token) = token {
         refuse_shared_credential(plan, "$MONITORING_TOKEN")?;
         server = server.token(token);
@@ -275,6 +283,10 @@ fn read_thresholds(plan: &mut Plan, args: &Args) -> Result<(), String> {
 /// Reads the places of servers, and refuses options that would send one credential to several of them.
 fn read_uris(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     plan.uris.clone_from(&args.uri);
+    plan.read.clone_from(&args.read);
+    if plan.read.iter().any(String::is_empty) {
+        return Err(value_error("--read", "", "no file is named"));
+    }
     plan.demo = args.demo;
     if let Some(text) = &args.probe {
         plan.uris_from = "--probe";
@@ -291,6 +303,7 @@ fn read_uris(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
             return Err("--demo watches a server of its own: leave out the other servers".to_owned());
         }
     } else if plan.uris.is_empty()
+        && args.read.is_empty()
         && let Some(uri) = variable("$MONITORING_WEBSOCKET_URI", env)?
     {
         plan.uris_from = "$MONITORING_WEBSOCKET_URI";

@@ -40,6 +40,7 @@ fn the_defaults_are_those_of_the_contract() {
         uris_from: "--uri",
         demo: false,
         probe: None,
+        read: Vec::new(),
         server: Server::default(),
         has_requests: false,
         has_interval: false,
@@ -168,6 +169,7 @@ const CASES: &[Case] = &[
         (plan.probe, plan.uris_from) = (Some("h".to_owned()), "--probe");
         plan.uris = places::uris("h");
     }),
+    ("--read", "f", |plan| plan.read = vec!["f".to_owned()]),
     ("--demo", "", |plan| (plan.demo, plan.uris, plan.uris_from) = (true, vec![], "--demo")),
 ];
 
@@ -231,6 +233,7 @@ fn a_wrong_value_is_an_error_that_names_option_and_value() {
         "--tls-name",
         "--proxy",
         "--probe",
+        "--read",
     ];
     for row in OPTIONS.iter().filter(|row| row.value.is_some()) {
         if !anything_goes.contains(&row.long) {

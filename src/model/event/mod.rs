@@ -276,6 +276,12 @@ impl ClientState {
             ClientState::Error => "error",
         }
     }
+
+    /// Returns the state of this name.
+    pub(crate) fn named(name: &str) -> Option<ClientState> {
+        use ClientState::{Connected, Connecting, Disconnected, Error, Reconnecting};
+        [Disconnected, Connecting, Connected, Reconnecting, Error].into_iter().find(|state| state.name() == name)
+    }
 }
 
 impl fmt::Display for ClientState {

@@ -81,7 +81,8 @@ fn is_separator(c: char) -> bool {
 }
 
 /// Returns the length up to the bracket that closes the first one; `None` if it is not closed.
-fn bracketed_len(text: &str) -> Option<usize> {
+#[must_use]
+pub fn bracketed_len(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let (mut at, mut depth) = (0, 0_usize);
     while let Some(&b) = bytes.get(at) {

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
-pub use documents::{Documents, is_batch};
+pub use documents::{Documents, bracketed_len, is_batch};
 pub use fault::find_fault;
 pub use layout::{Layout, Writer, push_string, relayout};
 pub use members::members;
@@ -179,7 +179,8 @@ fn is_word(b: u8) -> bool {
 }
 
 /// Returns the length of the string at the start, with its quotes; the whole length if it is not closed.
-fn string_len(bytes: &[u8]) -> usize {
+#[must_use]
+pub fn string_len(bytes: &[u8]) -> usize {
     let mut escaped = false;
     for (i, &b) in bytes.iter().enumerate().skip(1) {
         match b {

@@ -1,45 +1,41 @@
 //! One server as the event loop sees it.
 //!
-//! A peer joins four parts and carries out what each of them decides:
+//! A peer joins three parts and carries out what each of them decides:
 //! - the session says when to dial, ping, close and give up (`proto/session`);
 //! - the link is the connection, and the way to it (`link.rs`);
-//! - the conversation says what messages mean and what to answer (`proto/dialect/conversation.rs`);
-//! - the report keeps what the program may ask for later, and writes the log (`report.rs`).
+//! - the decoder says what messages mean and what to answer, and keeps what the program may ask for later
+//!   (`monitor/decoder.rs`).
 //!
-//! `receive.rs` takes frames from the link through the conversation to the program.
+//! `receive.rs` takes frames from the link through the decoder to the program.
 
 mod link;
 mod receive;
-mod report;
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::model::error::{Disconnect, Fault, Phase};
-use crate::model::event::{Change, ClientState, Event, Message, Raw};
+use crate::model::event::{Change, ClientState};
 use crate::model::server_id::ServerId;
 use crate::model::stats::Statistics;
 use crate::model::text::escape;
 use crate::model::time::{Now, earliest};
+use crate::monitor::decoder::Decoder;
 use crate::monitor::delivery::Undelivered;
+use crate::monitor::report::Report;
 use crate::monitor::schedule::Waits;
 use crate::monitor::server::{Server, Settings};
 use crate::net::transport::{LoopIo, SendError};
-use crate::proto::dialect::conversation::{Conversation, Outgoing};
+use crate::proto::dialect::conversation::Outgoing;
 use crate::proto::session::{Action, Input, Session};
 
 use link::Link;
 use receive::Pending;
-use report::Report;
 
 /// One server: its settings, its connection and what is known about it.
 pub struct Peer {
-    pub id: ServerId,
-    pub label: Arc<str>,
     pub session: Session,
     pub link: Link,
-    pub conversation: Conversation,
-    pub report: Report,
+    pub decoder: Decoder,
     /// Set where the socket may have something to read or room to write.
     pub ready: bool,
     /// Set where a dial that is due may begin in this turn.
@@ -48,8 +44,6 @@ pub struct Peer {
     pub may_handshake: bool,
     /// The latest result of `is_done` that the event loop has counted.
     pub was_done: bool,
-    /// Set by [`Peer::remove`]: the program hears no more of it.
-    removed: bool,
     settings: Box<Settings>,
     pending: Option<Pending>,
     /// Commands of the program. They wait for the next turn, in which their outcome can be reported.
@@ -59,25 +53,20 @@ pub struct Peer {
 impl Peer {
     pub fn new(id: ServerId, server: Server, now: Now) -> Self {
         let settings = server.settings;
-        let mut conversation =
-            Conversation::new(settings.dialect, settings.options.clone(), settings.request_plan.clone());
-        let link = Link::new(&settings, &mut conversation);
-        let label = match &settings.label {
-            Some(label) => label.clone(),
-            None => link.endpoint().map(|endpoint| endpoint.authority()).unwrap_or_default(),
-        };
+        let mut decoder = Decoder::of(&settings, now);
+        decoder.id = id;
+        let link = Link::new(&settings, &mut decoder.conversation);
+        if settings.label.is_none() {
+            decoder.label = link.endpoint().map(|endpoint| endpoint.authority()).unwrap_or_default().into();
+        }
         Peer {
-            id,
-            label: label.into(),
-            session: Session::new(settings.policy.clone(), conversation.stale_default(), now),
+            session: Session::new(settings.policy.clone(), decoder.conversation.stale_default(), now),
             link,
-            conversation,
-            report: Report::default(),
+            decoder,
             ready: false,
             may_dial: false,
             may_handshake: false,
             was_done: false,
-            removed: false,
             pending: None,
             settings,
             commands: Vec::new(),
@@ -91,13 +80,13 @@ impl Peer {
 
     /// Closes the connection from the next turn on, and delivers nothing from now on.
     pub fn remove(&mut self) {
-        self.removed = true;
+        self.decoder.removed = true;
         self.command(Input::Stop);
     }
 
     /// Returns true once it has been removed, also while its connection is being closed.
     pub fn is_removed(&self) -> bool {
-        self.removed
+        self.decoder.removed
     }
 
     /// Returns true when nothing more will happen, unless the program asks for it.
@@ -111,7 +100,7 @@ impl Peer {
             return Err(SendError::NotOpen);
         }
         self.link.transport.send(text)?;
-        self.report.count_sent(text.len());
+        self.decoder.report.count_sent(text.len());
         self.link.transport.flush(now);
         Ok(())
     }
@@ -130,7 +119,7 @@ impl Peer {
                 self.ready |= self.link.transport.is_spent();
                 if paused { Ok(()) } else { self.read_frames(io) }
             }
-            Err(why) => Err(self.link.explain(why, &self.settings, &self.conversation)),
+            Err(why) => Err(self.link.explain(why, &self.settings, &self.decoder.conversation)),
         };
         self.link.transport.flush(io.now);
         if let Err(why) = outcome {
@@ -156,14 +145,14 @@ impl Peer {
             self.lost(io, why);
         }
         if self.conversation_deadline(paused).is_some_and(|at| io.now.mono >= at) {
-            let outgoing = self.conversation.tick(io.now.mono);
+            let outgoing = self.decoder.conversation.tick(io.now.mono);
             self.carry_out(io, outgoing);
         }
         if self.file_check_at().is_some_and(|at| io.now.mono >= at)
             && self.link.files_have_changed(&self.settings, io.now)
         {
-            log::info!("{}: a file with credentials has changed", escape(&self.label));
-            self.report.log.forget_causes();
+            log::info!("{}: a file with credentials has changed", escape(&self.decoder.label));
+            self.decoder.report.log.forget_causes();
             self.handle(io, Input::Reconnect);
         }
         if self.session.dial_rank(io.now).is_some() && !may_dial {
@@ -209,15 +198,15 @@ impl Peer {
             run: now.mono - started,
             wire_bytes_received: self.link.transport.total_received(),
             nothing_delivered: self.nothing_delivered(now, started),
-            ..self.report.statistics(now, self.settings.history)
+            ..self.decoder.report.statistics(now, self.settings.history)
         }
     }
 
     /// Returns why the server has delivered nothing, in one line; `None` if it has delivered. A server that speaks only
     /// when something happens delivers while it is connected.
     pub fn nothing_delivered(&self, now: Now, started: Instant) -> Option<String> {
-        let Report { counters, last_disconnect, .. } = &self.report;
-        if self.report.has_content || self.report.is_up && self.conversation.is_quiet() {
+        let Report { counters, last_disconnect, .. } = &self.decoder.report;
+        if self.decoder.has_delivered() {
             return None;
         }
         let stopped = last_disconnect.as_ref().filter(|why| why.fault == Some(Fault::Stopped));
@@ -231,7 +220,7 @@ impl Peer {
             attempts: counters.reconnect_attempts + 1,
             connections: counters.connections,
             messages: counters.messages_received,
-            has_server_errors: self.report.has_server_errors,
+            has_server_errors: self.decoder.report.has_server_errors,
             cause: counters.last_error.as_deref(),
             unfinished,
         };
@@ -240,7 +229,7 @@ impl Peer {
 
     /// Returns when the conversation is due. A paused connection has none: answers that are not read cannot be late.
     fn conversation_deadline(&self, paused: bool) -> Option<Instant> {
-        self.conversation.deadline().filter(|_| self.session.is_open() && !paused)
+        self.decoder.conversation.deadline().filter(|_| self.session.is_open() && !paused)
     }
 
     /// Returns when to look for a change of the files with credentials; only while waiting for the next dial.
@@ -250,11 +239,11 @@ impl Peer {
 
     /// The upgrade has succeeded: sends the user's texts, then what the dialect begins with.
     fn opened(&mut self, io: &mut LoopIo<'_>) {
-        self.report.opened(io.now);
-        let line = self.report.log.connected(io.now);
+        self.decoder.report.opened(io.now);
+        let line = self.decoder.report.log.connected(io.now);
         self.log(line);
         self.handle(io, Input::Opened);
-        let mut outgoing = self.conversation.opened(io.now.mono, self.link.transport.is_elsewhere);
+        let mut outgoing = self.decoder.conversation.opened(io.now.mono, self.link.transport.is_elsewhere);
         if self.link.begins_to_withhold(&self.settings) {
             let text = "redirected to another host, which does not get --send, --request and --heartbeat-reply";
             outgoing.warn.push(text.to_owned());
@@ -265,9 +254,15 @@ impl Peer {
 
     fn dial(&mut self, io: &mut LoopIo<'_>) {
         if self.session.client_state() == ClientState::Reconnecting {
-            self.report.counters.reconnect_attempts += 1;
+            self.decoder.report.counters.reconnect_attempts += 1;
         }
-        match self.link.route(&self.label, &self.settings, &mut self.conversation, &self.report.log, io.now) {
+        match self.link.route(
+            &self.decoder.label,
+            &self.settings,
+            &mut self.decoder.conversation,
+            &self.decoder.report.log,
+            io.now,
+        ) {
             Ok(route) => {
                 self.link.transport.dial(route, io);
                 self.ready = true;
@@ -287,7 +282,7 @@ impl Peer {
             }
         }
         if let Some(why) = outgoing.redial {
-            log::info!("{}: {why}", escape(&self.label));
+            log::info!("{}: {why}", escape(&self.decoder.label));
             self.handle(io, Input::Reconnect);
         }
         if let Some(why) = outgoing.hang_up {
@@ -333,12 +328,12 @@ impl Peer {
         }
         self.link.transport.hang_up();
         (self.ready, self.pending) = (false, None);
-        if let Some(count) = self.report.log.take_repeated() {
-            log::debug!("{}: {count} more warnings of the kinds above", escape(&self.label));
+        if let Some(count) = self.decoder.report.log.take_repeated() {
+            log::debug!("{}: {count} more warnings of the kinds above", escape(&self.decoder.label));
         }
         if before == ClientState::Connected {
-            self.conversation.ended(why.by_server);
-            self.report.closed(io.now, wanted);
+            self.decoder.conversation.ended(why.by_server);
+            self.decoder.report.closed(io.now, wanted);
         }
         let jitter = (io.random)() as f64 / u64::MAX as f64;
         self.session.handle(io.now, Input::Lost { why: &why, jitter });
@@ -346,9 +341,10 @@ impl Peer {
         let stopped = self.session.is_done() && after == ClientState::Disconnected;
         self.link.watch_files(&why, io.now);
         if !stopped {
-            let line = self.report.log.lost(&why, retry_in, self.session.is_routine(), io.now);
+            let line = self.decoder.report.log.lost(&why, retry_in, self.session.is_routine(), io.now);
             self.log(line);
-            if let Some(host) = self.link.host_to_probe(&why).filter(|_| self.report.counters.error_count == 0) {
+            if let Some(host) = self.link.host_to_probe(&why).filter(|_| self.decoder.report.counters.error_count == 0)
+            {
                 let text = format!("nothing listens on this port: wsmon --probe {host} tries the other usual ones");
                 self.log((log::Level::Info, text));
             }
@@ -356,18 +352,18 @@ impl Peer {
         if before != after || retry_in.is_some() {
             self.report_state(io, before, if wanted { "" } else { &why.text });
         }
-        self.report.disconnected(io.now, why, wanted);
+        self.decoder.report.disconnected(io.now, why, wanted);
     }
 
     /// Logs a line that a server can cause, the first of its kind only.
     fn warn(&mut self, line: &str) {
-        if self.report.log.is_first_of_kind(line) {
-            log::warn!("{}: {}", escape(&self.label), escape(&self.link.redact(line)));
+        if self.decoder.report.log.is_first_of_kind(line) {
+            log::warn!("{}: {}", escape(&self.decoder.label), escape(&self.link.redact(line)));
         }
     }
 
     fn log(&self, (level, text): (log::Level, String)) {
-        log::log!(level, "{}: {text}", escape(&self.label));
+        log::log!(level, "{}: {text}", escape(&self.decoder.label));
     }
 
     /// Describes a fault that the session has found.
@@ -397,32 +393,16 @@ impl Peer {
     /// Reports the connection's state to the program; `why` is empty where there is no error.
     fn report_state(&self, io: &mut LoopIo<'_>, from: ClientState, why: &str) {
         let to = self.session.client_state();
-        let change = Change {
-            from,
-            to,
-            why: why.to_owned(),
-            retry_in: self.session.retry_in(io.now),
-            attempts: self.session.attempts(),
-        };
-        self.deliver(io, "", Raw::None, &[Event::State(change)]);
-    }
-
-    /// Hands a message to the program. Returns true if it carried content.
-    fn deliver(&self, io: &mut LoopIo<'_>, kind: &str, raw: Raw<'_>, events: &[Event<'_>]) -> bool {
-        if self.removed {
-            return false;
-        }
-        let Now { mono: received_mono, wall: received_at } = io.now;
-        let (server, dialect) = (&self.label, self.conversation.read_by());
-        let message = Message { server, id: self.id, received_at, received_mono, dialect, kind, raw, events };
-        (io.on_message)(&message);
-        message.is_content()
+        // In whole milliseconds, as it is written: saved data then reads as the live output did.
+        let retry_in = self.session.retry_in(io.now).map(|wait| Duration::from_millis(wait.as_millis() as u64));
+        let change = Change { from, to, why: why.to_owned(), retry_in, attempts: self.session.attempts() };
+        self.decoder.pass_on_change(io.now, change, io.on_message);
     }
 }
 
 /// Shows no more than the label: the rest holds credentials.
 impl std::fmt::Debug for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Peer").field("label", &self.label).finish_non_exhaustive()
+        f.debug_struct("Peer").field("label", &self.decoder.label).finish_non_exhaustive()
     }
 }

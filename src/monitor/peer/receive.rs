@@ -4,12 +4,11 @@ use tungstenite::Utf8Bytes;
 
 use super::Peer;
 use crate::model::error::Disconnect;
-use crate::model::event::{Event, Raw};
 use crate::model::json::{Documents, find_fault};
 use crate::model::text::escape;
 use crate::model::trace;
 use crate::net::transport::{Frame, LoopIo};
-use crate::proto::dialect::{self, Binary};
+use crate::proto::dialect::Binary;
 use crate::proto::session::Input;
 
 /// The most frames and documents that one turn takes from one server.
@@ -95,7 +94,7 @@ impl Peer {
         }
         match frame {
             Frame::Text(text) => {
-                self.report.count_received(text.len());
+                self.decoder.report.count_received(text.len());
                 self.handle_text(io, text)
             }
             Frame::Binary(bytes) => self.handle_binary(io, &bytes),
@@ -104,8 +103,11 @@ impl Peer {
                 self.session.handle(io.now, Input::Pong(number));
                 if let Some(rtt) = self.session.take_rtt() {
                     let millis = rtt.as_secs_f64() * 1000.0;
-                    self.report.counters.ping_ms.add(millis);
-                    trace::trace(&escape(&self.label), format_args!("* ping {number} answered in {millis:.2} ms"));
+                    self.decoder.report.counters.ping_ms.add(millis);
+                    trace::trace(
+                        &escape(&self.decoder.label),
+                        format_args!("* ping {number} answered in {millis:.2} ms"),
+                    );
                 }
                 0
             }
@@ -119,7 +121,7 @@ impl Peer {
         let document = pending.documents.next(&text)?;
         // Set before the document is handled, since that may end the connection, and with it what is pending.
         self.pending = Some(pending);
-        self.report.counters.messages_received += 1;
+        self.decoder.report.counters.messages_received += 1;
         let at = document.as_ptr().addr() - text.as_str().as_ptr().addr();
         self.handle_document(io, document, at);
         Some(document.len())
@@ -136,23 +138,16 @@ impl Peer {
     /// message as received. Returns where further documents are, if there are any and the connection goes on.
     fn handle_document(&mut self, io: &mut LoopIo<'_>, text: &str, at: usize) -> Option<Documents> {
         let mut repaired = None;
-        let mut decoded = self.conversation.decode(text, &mut repaired, io.now.mono);
+        let mut decoded = self.decoder.read(text, &mut repaired, io.now.mono);
         let outgoing = std::mem::take(&mut decoded.outgoing);
         if decoded.recognised {
-            let (label, dialect) = (escape(&self.label), self.conversation.dialect());
-            // The type is the server's own text, of any length: it is cut.
-            log::debug!("{label}: recognised as {dialect} by a message of type \"{:.60}\"", decoded.kind);
-            self.session.set_stale_default(self.conversation.stale_default());
+            self.decoder.log_recognised(&decoded);
+            self.session.set_stale_default(self.decoder.conversation.stale_default());
         }
         if !decoded.decoded {
-            self.report_undecodable(text.len(), &|| fault(text, at));
+            self.log_undecodable(text.len(), &|| fault(text, at));
         }
-        let is_limit = |event: &&Event<'_>| matches!(event, Event::Error(error) if error.retry_after.is_some());
-        self.report.counters.rate_limited += decoded.events.iter().filter(is_limit).count() as u64;
-        self.report.keep_samples(&decoded.text, &decoded.events, self.settings.history);
-        self.report.has_server_errors |= decoded.events.iter().any(|event| matches!(event, Event::Error(_)));
-        let useful = !decoded.unwanted && self.deliver(io, &decoded.kind, decoded.raw(), &decoded.events);
-        self.report.has_content |= useful;
+        let useful = self.decoder.pass_on(io.now, &decoded, io.on_message);
         let rest = decoded.rest;
         self.session.handle(io.now, Input::Delivered { useful });
         self.carry_out(io, outgoing);
@@ -162,34 +157,29 @@ impl Peer {
     /// Handles a binary message: as text where it is or unpacks to text, else as its size in words. Returns its length
     /// as unpacked.
     fn handle_binary(&mut self, io: &mut LoopIo<'_>, bytes: &[u8]) -> usize {
-        self.report.count_received(bytes.len());
-        let unpacked = self.conversation.unpack(bytes, self.settings.max_message);
-        let broken = matches!(unpacked, Binary::Broken(_));
-        match unpacked {
+        self.decoder.report.count_received(bytes.len());
+        let words = match self.decoder.unpack(bytes) {
             Binary::Text(text) => return self.handle_text(io, text.into()),
-            Binary::Description(words) | Binary::Broken(words) => {
-                if broken {
-                    // The words begin with the size.
-                    let cause = words.split_once(": ").map_or("not JSON", |(_, cause)| cause);
-                    self.report_undecodable(bytes.len(), &|| cause.to_owned());
-                }
-                let outcome = dialect::described_binary(&words, broken);
-                let useful = self.deliver(io, "binary", Raw::Binary(bytes), &outcome.events);
-                self.report.has_content |= useful;
-                self.session.handle(io.now, Input::Delivered { useful });
-            }
+            Binary::Description(words) => (words, false),
+            Binary::Broken(words) => (words, true),
+        };
+        if words.1 {
+            // The words begin with the size.
+            let cause = words.0.split_once(": ").map_or("not JSON", |(_, cause)| cause);
+            self.log_undecodable(bytes.len(), &|| cause.to_owned());
         }
+        let useful = self.decoder.pass_on_binary(io.now, bytes, &words, io.on_message);
+        self.session.handle(io.now, Input::Delivered { useful });
         bytes.len()
     }
 
-    /// Counts a message that could not be decoded; the first one of a connection is logged with its cause.
-    fn report_undecodable(&mut self, len: usize, cause: &dyn Fn() -> String) {
-        self.report.counters.undecoded += 1;
-        if !std::mem::replace(&mut self.report.undecodable_logged, true) {
+    /// Logs the first message of a connection that could not be decoded, with its cause.
+    fn log_undecodable(&mut self, len: usize, cause: &dyn Fn() -> String) {
+        if !std::mem::replace(&mut self.decoder.report.undecodable_logged, true) {
             let why = self.link.redact(&cause());
             log::warn!(
                 "{}: a message of {len} bytes could not be decoded ({}); further ones are only counted",
-                escape(&self.label),
+                escape(&self.decoder.label),
                 escape(&why)
             );
         }

@@ -15,7 +15,7 @@ use crate::monitor::connection_log::ConnectionLog;
 const MAX_HISTORY: usize = 1000;
 
 /// Counters, samples and the log of one server. All of it survives a reconnection.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// Counters that grow; [`Report::statistics`] fills in the rest.
     pub counters: Statistics,

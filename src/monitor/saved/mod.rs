@@ -1,0 +1,167 @@
+//! Saved data as a source of messages in the place of connections.
+
+pub mod line;
+
+use data_encoding::BASE64;
+
+use crate::model::event::{ClientState, Message};
+use crate::model::server_id::ServerId;
+use crate::model::stats::Statistics;
+use crate::model::time::Now;
+use crate::monitor::clock::{RecordedClock, read_clock};
+use crate::monitor::decoder::Decoder;
+use crate::monitor::server::Server;
+
+use line::{Content, LineError, SavedLine};
+
+/// The most servers that saved data can be of.
+const MAX_SERVERS: usize = 4096;
+
+/// The servers whose messages were saved, each with its decoder. Lines with the same label are of one server.
+///
+/// It neither opens files nor waits: lines and their times are handed in.
+#[derive(Debug)]
+pub struct SavedData {
+    decoders: Vec<Decoder>,
+    /// The settings of every server.
+    server: Server,
+    clock: RecordedClock,
+    /// The server of the latest line.
+    latest: usize,
+}
+
+impl SavedData {
+    /// Makes it without a server. The settings are those of every one.
+    #[must_use]
+    pub fn new(server: Server) -> Self {
+        SavedData { decoders: Vec::new(), server, clock: RecordedClock::new(read_clock()), latest: 0 }
+    }
+
+    /// Returns the number of the server with this label, which is added if it is new; `None` if there are too many.
+    ///
+    /// Servers usually take turns, so the next one is looked at first.
+    pub fn id(&mut self, label: &str) -> Option<ServerId> {
+        let count = self.decoders.len();
+        let expected = [self.latest + 1, self.latest, 0].into_iter().find(|&index| self.is_labelled(index, label));
+        let known = expected.or_else(|| (0..count).find(|&index| self.is_labelled(index, label)));
+        if known.is_none() && count == MAX_SERVERS {
+            return None;
+        }
+        if known.is_none() {
+            let mut decoder = Decoder::of(&self.server.settings, self.clock.now());
+            decoder.label = label.into();
+            decoder.id = ServerId::from_index(count);
+            self.decoders.push(decoder);
+        }
+        self.latest = known.unwrap_or(count);
+        Some(ServerId::from_index(self.latest))
+    }
+
+    fn is_labelled(&self, index: usize, label: &str) -> bool {
+        self.decoders.get(index).is_some_and(|decoder| *decoder.label == *label)
+    }
+
+    /// Sets the clock to the time of a line. Everything that was due until then is to be done before the line is decoded.
+    pub fn advance(&mut self, line: &SavedLine<'_>) -> Now {
+        self.clock.advance(line.received_at)
+    }
+
+    /// Decodes the message in a line, at the time that the clock is set to, and passes it on.
+    ///
+    /// # Errors
+    /// If the line holds no message, or one that is cut.
+    pub fn decode(&mut self, line: &SavedLine<'_>, on_message: &mut dyn FnMut(&Message<'_>)) -> Result<(), LineError> {
+        let id = self.id(&line.server).ok_or(LineError::Foreign("more than 4096 servers"))?;
+        let (now, decoder) = (self.clock.now(), &mut self.decoders[id.index()]);
+        let is_too_large = |len: usize| len > self.server.settings.max_message;
+        match &line.content {
+            Content::Json(text) if is_too_large(text.len()) => return Err(LineError::Foreign(line::TOO_LARGE)),
+            Content::Text(text) if is_too_large(text.len()) => return Err(LineError::Foreign(line::TOO_LARGE)),
+            Content::Json(text) => {
+                if !decoder.decode_at(now, text, true, on_message) {
+                    return Err(LineError::Foreign("the line is cut, or not JSON"));
+                }
+            }
+            Content::Text(text) => drop(decoder.decode_at(now, text, false, on_message)),
+            Content::Binary(text) => match BASE64.decode(text.as_bytes()) {
+                Ok(bytes) => decoder.decode_binary_at(now, &bytes, on_message),
+                Err(_) => return Err(LineError::Foreign("base64 is not valid")),
+            },
+            Content::Change(change) => decoder.change_at(now, change.clone(), on_message),
+        }
+        Ok(())
+    }
+
+    /// Returns the largest message accepted, in bytes.
+    #[must_use]
+    pub fn max_message(&self) -> usize {
+        self.server.settings.max_message
+    }
+
+    /// Returns the ids of all servers, in the order in which they occurred.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = ServerId> + Clone {
+        (0..self.len()).map(ServerId::from_index)
+    }
+
+    /// Returns the number of servers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.decoders.len()
+    }
+
+    /// Returns true if no server is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.decoders.is_empty()
+    }
+
+    /// Returns the time of the latest line.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// Returns the time between the first line and the latest one.
+    #[must_use]
+    pub fn elapsed(&self) -> std::time::Duration {
+        self.clock.now().mono - self.clock.started()
+    }
+
+    /// Returns the server's label.
+    #[must_use]
+    pub fn label(&self, id: ServerId) -> &str {
+        &self.decoders[id.index()].label
+    }
+
+    /// Returns the name of the server's dialect, or `auto` if it was not recognised.
+    #[must_use]
+    pub fn dialect(&self, id: ServerId) -> &'static str {
+        self.decoders[id.index()].dialect()
+    }
+
+    /// Returns true if the server can send a kind of event, a message type or a channel of this name; `None` until its
+    /// dialect is known.
+    #[must_use]
+    pub fn can_send(&self, id: ServerId, name: &str) -> Option<bool> {
+        self.decoders[id.index()].conversation.can_send(name)
+    }
+
+    /// Returns the state of the server's connection by the latest line about it.
+    #[must_use]
+    pub fn state(&self, id: ServerId) -> ClientState {
+        self.decoders[id.index()].recorded_state()
+    }
+
+    /// Returns the statistics of a server's lines.
+    #[must_use]
+    pub fn statistics_of(&self, id: ServerId) -> Statistics {
+        self.decoders[id.index()].recorded_statistics(self.clock.now(), self.clock.started())
+    }
+
+    /// Returns the statistics of all lines.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let servers = self.ids().map(|id| (self.label(id).to_owned(), self.statistics_of(id)));
+        Statistics::total(servers.collect())
+    }
+}
