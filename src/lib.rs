@@ -306,6 +306,7 @@ pub use proto::uri::InvalidUri;
 /// Internals that the command and the tests under tests/ need. They are not part of the public interface and may change at any time.
 #[doc(hidden)]
 pub mod internal {
+    pub use crate::model::decimal::Decimal;
     pub use crate::monitor::event_loop::timestamp;
     pub use crate::monitor::saved::SavedData;
     pub use crate::monitor::saved::line;

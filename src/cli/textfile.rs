@@ -67,7 +67,7 @@ impl Textfile {
                 log::error!(
                     "{path}: cannot be written ({}); retrying every {} s",
                     Failure::words(&error),
-                    self.interval.as_secs_f64()
+                    wsmon::internal::Decimal(self.interval.as_secs_f64())
                 );
             }
             Ok(()) | Err(_) => {}

@@ -53,7 +53,7 @@ fn cells(label: &str, server: &Statistics, style: Style) -> [String; COLUMNS] {
         server.connections.to_string(),
         server.total_disconnections.to_string(),
         server.error_count.to_string(),
-        server.ping_ms.mean().map_or_else(|| "-".to_owned(), |mean| format!("{mean:.2} ms")),
+        server.ping_ms.mean().map_or_else(|| "-".to_owned(), |mean| format!("{} ms", number::Fixed(mean, 2))),
         escaped(server.last_error.as_deref().unwrap_or_default()),
     ]
 }

@@ -9,7 +9,7 @@ use super::value::push_value;
 use crate::format::style::{RULER, Severity, Style};
 use crate::model::json::{Layout, Writer};
 use crate::model::metric::{METRICS, Unit};
-use crate::model::number;
+use crate::model::number::{self, Fixed};
 use crate::model::stats::{PastError, Saved, Statistics, Summary};
 
 /// Appends the statistics as text. With several servers the totals come first, then a row for each server, then,
@@ -82,7 +82,7 @@ fn push_block(lines: &mut Lines<'_>, statistics: &Statistics) {
         let Summary { min, max, .. } = statistics.ping_ms;
         let mean = statistics.ping_ms.mean().unwrap_or_default();
         lines.entry("", "Ping", |out| {
-            let _ = write!(out, "min {min:.2}, mean {mean:.2}, max {max:.2} ms");
+            let _ = write!(out, "min {}, mean {}, max {} ms", Fixed(min, 2), Fixed(mean, 2), Fixed(max, 2));
         });
     }
     if let Some(saved) = &statistics.saved {
@@ -207,7 +207,7 @@ fn time(json: &mut Writer<'_>, at: SystemTime) {
 }
 
 fn seconds(json: &mut Writer<'_>, duration: Duration) {
-    json.literal(format_args!("{:.3}", duration.as_secs_f64()));
+    json.literal(Fixed(duration.as_secs_f64(), 3));
 }
 
 fn errors<'e>(json: &mut Writer<'_>, errors: impl Iterator<Item = &'e PastError>) {

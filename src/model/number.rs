@@ -1,6 +1,6 @@
 //! Numbers as text: percentages, sizes, durations, times.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::time::{Duration, SystemTime};
 
 use crate::model::time::has_zone;
@@ -8,49 +8,68 @@ use crate::model::time::has_zone;
 /// Below this a number is written in full; from it on as `1e15`, since 1e308 would have 309 digits.
 const EXPONENT_FROM: f64 = 1e15;
 
-/// Appends a number as `{:width$.decimals$}` does, but several times faster for most values; from 1e15 on with an
-/// exponent.
-///
-/// Values with more than one decimal, from 1e9 on, or so close to a tie that scaling could change the rounding, are left
-/// to the standard library.
+/// Appends a number as `{:width$.decimals$}` does, with at most 3 decimals; from 1e15 on with an exponent.
 pub fn push_fixed(out: &mut String, value: f64, width: usize, decimals: usize) {
-    if value.is_finite() && value.abs() >= EXPONENT_FROM {
+    if value.is_nan() || value.abs() >= EXPONENT_FROM {
+        let text = match value {
+            f64::INFINITY => "inf".to_owned(),
+            f64::NEG_INFINITY => "-inf".to_owned(),
+            _ if value.is_nan() => "NaN".to_owned(),
+            _ => exponential(value),
+        };
         // Writing to a String cannot fail.
-        let _ = write!(out, "{:>width$}", exponential(value));
+        let _ = write!(out, "{text:>width$}");
         return;
     }
-    let scaled = value.abs() * if decimals == 0 { 1.0 } else { 10.0 };
-    let whole = scaled as u64;
-    let fraction = scaled - whole as f64;
-    if decimals > 1 || scaled.is_nan() || scaled >= 1e9 || (fraction - 0.5).abs() < 1e-6 {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{value:width$.decimals$}");
-        return;
-    }
-    let mut digits = whole + u64::from(fraction > 0.5);
+    let mut digits = scaled(value.abs(), decimals);
     let mut text = [b' '; 24];
     let mut at = text.len();
     let mut push_front = |b: u8| {
         at -= 1;
         text[at] = b;
     };
-    if decimals == 1 {
-        push_front(b'0' + (digits % 10) as u8);
-        push_front(b'.');
-        digits /= 10;
-    }
-    loop {
-        push_front(b'0' + (digits % 10) as u8);
-        digits /= 10;
-        if digits == 0 {
-            break;
+    let mut place = 0;
+    while place <= decimals || digits > 0 {
+        if place == decimals && place > 0 {
+            push_front(b'.');
         }
+        push_front(b'0' + (digits % 10) as u8);
+        digits /= 10;
+        place += 1;
     }
     if value.is_sign_negative() {
         push_front(b'-');
     }
     let start = at.min(text.len().saturating_sub(width));
     out.push_str(std::str::from_utf8(&text[start..]).unwrap_or_default());
+}
+
+/// Returns a number from 0 to [`EXPONENT_FROM`] times 10^`decimals`, rounded to an integer, ties to the even one.
+///
+/// The result is exact: a float is an integer of 53 bits divided by a power of two, and three more decimals fit into 64
+/// bits.
+fn scaled(value: f64, decimals: usize) -> u64 {
+    let bits = value.to_bits();
+    let shift = 1075 - (bits >> 52);
+    // Below 2^-11, which no three decimals show.
+    if shift >= 64 {
+        return 0;
+    }
+    let mantissa = (bits & ((1 << 52) - 1)) | (1 << 52);
+    let product = mantissa * 10_u64.pow(decimals as u32);
+    let (whole, rest, half) = (product >> shift, product & ((1 << shift) - 1), 1 << (shift - 1));
+    whole + u64::from(rest > half || (rest == half && whole % 2 == 1))
+}
+
+/// Displays a number with so many decimals, as [`push_fixed`] writes it.
+pub struct Fixed(pub f64, pub usize);
+
+impl fmt::Display for Fixed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = String::new();
+        push_fixed(&mut out, self.0, 0, self.1);
+        f.write_str(&out)
+    }
 }
 
 /// Returns a number from [`EXPONENT_FROM`] on in its shortest form with an exponent: `1.5e15`.
@@ -171,6 +190,8 @@ mod tests {
         let check = |value: f64| {
             assert_eq!(text(|out| push_fixed(out, value, 5, 1)), format!("{value:5.1}"));
             assert_eq!(text(|out| push_fixed(out, value, 3, 0)), format!("{value:3.0}"));
+            assert_eq!(text(|out| push_fixed(out, value, 0, 2)), format!("{value:.2}"));
+            assert_eq!(Fixed(value, 3).to_string(), format!("{value:.3}"));
         };
         for value in [0.0, -0.0, 2.5, 3.5, 0.25, 79.95, 99.95, -0.04, 1e15_f64.next_down(), 999_999_999.95, 1e8 - 0.05]
         {
@@ -179,6 +200,11 @@ mod tests {
         }
         check(f64::NAN);
         check(f64::INFINITY);
+        check(f64::NEG_INFINITY);
+        for power in -1074..50 {
+            check(2.0_f64.powi(power));
+            check(-(2.0_f64.powi(power).next_down()));
+        }
         for i in 0..50_000_u32 {
             let random = (generator.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
             check(random * 110.0 - 5.0);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use log::Level;
 
 use crate::model::error::Disconnect;
-use crate::model::number::push_timestamp;
+use crate::model::number::{Fixed, push_timestamp};
 use crate::model::time::Now;
 
 /// Times after which trouble that goes on is recalled, in minutes. After the last one it is recalled every hour.
@@ -92,7 +92,7 @@ impl ConnectionLog {
     pub fn lost(&mut self, why: &Disconnect, retry_in: Option<Duration>, routine: bool, now: Now) -> (Level, String) {
         let recalled = self.count(routine, now);
         let Some(wait) = retry_in else { return (Level::Error, format!("{why}; giving up")) };
-        let text = format!("{why}; retrying in {:.1} s", wait.as_secs_f64());
+        let text = format!("{why}; retrying in {} s", Fixed(wait.as_secs_f64(), 1));
         let (level, text) = match recalled {
             _ if routine => (Level::Debug, text),
             _ if self.is_news(&why.text) => (Level::Warn, text),

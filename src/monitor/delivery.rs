@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::error::Phase;
+use crate::model::number::Fixed;
 
 /// Facts about a server that has delivered nothing so far. `Display` writes them as one line.
 #[derive(Debug)]
@@ -66,8 +67,8 @@ impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs_f64();
         match self.0.as_secs() {
-            0 => write!(f, "{seconds:.1} s"),
-            1..600 => write!(f, "{seconds:.0} s"),
+            0 => write!(f, "{} s", Fixed(seconds, 1)),
+            1..600 => write!(f, "{} s", Fixed(seconds, 0)),
             whole => humantime::format_duration(Duration::from_secs(whole)).fmt(f),
         }
     }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::model::number::Fixed;
 use crate::model::sample::Sample;
 use crate::model::server_id::ServerId;
 
@@ -334,7 +335,7 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.to.name())?;
         if let Some(wait) = self.retry_in {
-            write!(f, " in {:.1} s", wait.as_secs_f64())?;
+            write!(f, " in {} s", Fixed(wait.as_secs_f64(), 1))?;
         }
         if self.why.is_empty() { Ok(()) } else { write!(f, ": {}", self.why) }
     }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::error::{Disconnect, Fault, Phase};
 use crate::model::event::{Change, ClientState};
+use crate::model::number::Fixed;
 use crate::model::server_id::ServerId;
 use crate::model::stats::Statistics;
 use crate::model::text::escape;
@@ -383,7 +384,7 @@ impl Peer {
                 format!("no answer to a ping within {}{hint}", humantime::format_duration(policy.ping_timeout))
             }
             Fault::Stale { after } => {
-                format!("the connection is alive, but no message came for {:.1} s", after.as_secs_f64())
+                format!("the connection is alive, but no message came for {} s", Fixed(after.as_secs_f64(), 1))
             }
             _ => unfinished,
         };

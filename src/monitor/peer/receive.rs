@@ -5,6 +5,7 @@ use tungstenite::Utf8Bytes;
 use super::Peer;
 use crate::model::error::Disconnect;
 use crate::model::json::{Documents, find_fault};
+use crate::model::number::Fixed;
 use crate::model::text::escape;
 use crate::model::trace;
 use crate::net::transport::{Frame, LoopIo};
@@ -106,7 +107,7 @@ impl Peer {
                     self.decoder.report.counters.ping_ms.add(millis);
                     trace::trace(
                         &escape(&self.decoder.label),
-                        format_args!("* ping {number} answered in {millis:.2} ms"),
+                        format_args!("* ping {number} answered in {} ms", Fixed(millis, 2)),
                     );
                 }
                 0

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::route::Route;
+use crate::model::number::Fixed;
 use crate::model::text::escape;
 use crate::model::trace;
 use crate::proto::http::header;
@@ -71,7 +72,7 @@ fn is_shown(name: &str) -> bool {
 
 /// Displays a duration as milliseconds.
 pub fn millis(duration: Duration) -> String {
-    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
+    format!("{} ms", Fixed(duration.as_secs_f64() * 1000.0, 1))
 }
 
 #[cfg(test)]

@@ -243,7 +243,7 @@ fn greet(context: &mut DialectContext<'_>) -> Vec<String> {
         push_list(&mut json, "processes", &mut options.process.iter().map(String::as_str));
     }
     if let Some(interval) = options.interval {
-        json.member("interval").literal(interval.as_millis());
+        json.member("interval").literal(interval.as_millis() as u64);
     }
     json.close('}');
     json.close('}');
