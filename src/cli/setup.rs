@@ -8,7 +8,7 @@ use std::time::Instant;
 use wsmon::{Format, Monitor, Server, SettingsError, Style};
 
 use super::file::Appender;
-use super::plan::{Exit, Plan};
+use super::plan::{Exit, Plan, SAVE_FORMATS};
 use super::textfile::{self, Textfile};
 use super::{Failure, terminal};
 
@@ -112,7 +112,7 @@ pub fn warn_of_useless_options(plan: &Plan) {
     if plan.save_data.is_none() && plan.flush_every.is_some() {
         log::warn!("--flush-every has no effect without --save-data");
     }
-    if plan.save_data.is_none() && plan.save_format != Plan::default().save_format {
+    if plan.save_data.is_none() && plan.save_format != SAVE_FORMATS[0] {
         log::warn!("--save-format {} has no effect without --save-data", plan.save_format);
     }
     if format == "json" && plan.only.as_ref().is_some_and(|only| only.names("state")) {

@@ -4,23 +4,7 @@
 
 use std::time::Duration;
 
-/// The longest duration. Adding it to an instant does not overflow.
-const TEN_YEARS: Duration = Duration::from_secs(3_653 * 86_400);
-
-/// Reads seconds (`60`, `0.5`) or humantime's form (`500ms`, `5m`, `1h 30m`), from 0 to ten years.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let duration = match text.strip_prefix('-') {
-        Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit()) => return Err("must not be negative".to_owned()),
-        _ if plain => with_unit(&format!("{text}s"))?,
-        _ => with_unit(text)?,
-    };
-    match duration <= TEN_YEARS {
-        true => Ok(duration),
-        false => Err("longer than ten years".to_owned()),
-    }
-}
+use wsmon::internal::duration;
 
 /// Reads a duration and refuses 0.
 pub fn positive_duration(text: &str) -> Result<Duration, String> {
@@ -29,7 +13,7 @@ pub fn positive_duration(text: &str) -> Result<Duration, String> {
 
 /// Reads a duration; 0 is `None`, "never" or "no limit".
 pub fn duration_or_none(text: &str) -> Result<Option<Duration>, String> {
-    Ok(Some(duration(text)?).filter(|duration| !duration.is_zero()))
+    Ok(Some(duration::parse(text)?).filter(|duration| !duration.is_zero()))
 }
 
 /// Reads bytes, or a whole number of K, M or G (powers of 1024), in any case; also `KB` and `KiB`.
@@ -77,43 +61,6 @@ pub fn positive_number(text: &str) -> Result<u64, String> {
     }
 }
 
-fn with_unit(text: &str) -> Result<Duration, String> {
-    refuse_unit(text)?;
-    let duration = if is_overlong(text) { None } else { humantime::parse_duration(text).ok() };
-    duration.ok_or_else(|| "not a duration such as 5, 0.5, 500ms, 5m or 1h30m".to_owned())
-}
-
-/// Finds numbers that must not reach humantime: it panics where a sum exceeds `u64::MAX` seconds.
-fn is_overlong(text: &str) -> bool {
-    let mut digits = 0;
-    text.len() > 64
-        || text.bytes().any(|byte| {
-            digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
-            digits > 18
-        })
-}
-
-/// Refuses months and years: humantime reads `10M` as ten months, but minutes are meant.
-fn refuse_unit(text: &str) -> Result<(), String> {
-    let mut rest = text;
-    while let Some(start) = rest.find(|c: char| c.is_ascii_alphabetic()) {
-        let (number, tail) = rest.split_at(start);
-        let end = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(end);
-        let number = number.trim();
-        match unit {
-            "M" | "month" | "months" => {
-                return Err(format!("months are not accepted, did you mean {number}m?"));
-            }
-            "y" | "yr" | "yrs" | "year" | "years" => {
-                return Err("years are not accepted, did you mean days (365d)?".to_owned());
-            }
-            _ => rest = tail,
-        }
-    }
-    Ok(())
-}
-
 /// The power of two that a unit stands for.
 fn shift(unit: &str) -> Option<u32> {
     match unit.trim_start().to_ascii_lowercase().as_str() {
@@ -128,61 +75,6 @@ fn shift(unit: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn seconds(text: &str) -> f64 {
-        duration(text).unwrap_or_else(|why| panic!("{text}: {why}")).as_secs_f64()
-    }
-
-    #[test]
-    fn a_plain_number_is_seconds() {
-        assert_eq!(seconds("60"), 60.0);
-        assert_eq!(seconds("0.5"), 0.5);
-        assert_eq!(seconds(" 5.0 "), 5.0);
-        assert_eq!(seconds("0"), 0.0);
-    }
-
-    #[test]
-    fn units_are_those_of_humantime() {
-        assert_eq!(seconds("5m"), 300.0);
-        assert_eq!(seconds("1h 30m"), 5400.0);
-        assert_eq!(seconds("500ms"), 0.5);
-        assert_eq!(seconds("1.5s"), 1.5);
-        assert_eq!(seconds("1d"), 86_400.0);
-    }
-
-    #[test]
-    fn months_and_years_are_refused_with_a_hint() {
-        for (text, meant) in [
-            ("10M", "did you mean 10m?"),
-            ("10 months", "did you mean 10m?"),
-            ("1h 5M", "did you mean 5m?"),
-            ("1y", "did you mean days (365d)?"),
-        ] {
-            let why = duration(text).unwrap_err();
-            assert!(why.contains(meant), "{text}: {why}");
-        }
-    }
-
-    #[test]
-    fn a_text_that_is_no_duration_is_refused() {
-        for text in ["", "nan", "inf", "-1", "-0.5", "-inf", "1e400", "5x", "five", "--stats", "5S"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn ten_years_is_the_longest() {
-        assert_eq!(duration("3653d"), Ok(TEN_YEARS));
-        for text in ["3654d", "315619201", "1e300", "99999999999999999d"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_overflowing_sum_is_an_error_and_no_panic() {
-        assert!(duration("18446744073709551615s 1000ms").is_err());
-        assert!(duration(&"999999999999999999s ".repeat(20)).is_err());
-    }
 
     #[test]
     fn zero_is_never_or_an_error_as_the_option_says() {

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fleet::quantity::{Aggregate, Quantity, Subject};
-use crate::fleet::range::{Range, duration};
+use crate::fleet::range::Range;
+use crate::model::duration;
 use crate::model::spelling::closest;
 use crate::model::text::excerpt;
 
@@ -228,7 +229,10 @@ fn rule(subject: Subject, text: &str) -> Result<Rule, String> {
     };
     let range_read = Range::parse(range, subject.quantity.unit()).map_err(|why| excerpt(&why))?;
     let (text, hold) = match hold {
-        Some(hold) => (format!("{subject}={range}/{hold}"), duration(hold).map_err(|why| excerpt(&why))?),
+        Some(hold) => {
+            let length = duration::parse(hold).map_err(|why| excerpt(&format!("'{hold}': {why}")))?;
+            (format!("{subject}={range}/{hold}"), length)
+        }
         None => (format!("{subject}={range}"), Duration::ZERO),
     };
     Ok(Rule { range: range_read, hold, unnamed: false, text: text.into() })
@@ -348,13 +352,13 @@ mod tests {
             ("cpu", "'cpu': a range is missing: write cpu=80, cpu=10: or cpu=10:20"),
             ("cpu=", "'cpu=': a range is missing: write 80, 10:, ~:75 or 10:20"),
             ("cpu=/5m", "'cpu=/5m': a range is missing: write 80, 10:, ~:75 or 10:20"),
-            ("cpu=80/", "'cpu=80/': '' is not a time such as 30, 5m or 1h30m"),
-            ("cpu=80/5x", "'cpu=80/5x': '5x' is not a time such as 30, 5m or 1h30m"),
+            ("cpu=80/", "'cpu=80/': '': not a duration such as 5, 0.5, 500ms, 5m or 1h30m"),
+            ("cpu=80/5x", "'cpu=80/5x': '5x': not a duration such as 5, 0.5, 500ms, 5m or 1h30m"),
             ("cpu=80%", "'cpu=80%': '80%' is not a number such as 80 or 7.5"),
             ("cpu=~:~", "'cpu=~:~': '~' is minus infinity and stands before ':': write LOW: for no upper bound"),
             ("memory=512M", "'memory=512M': '512M' is not a number such as 80 or 7.5"),
             ("512M", "'512M': '512M' is not a number such as 80 or 7.5"),
-            ("age=10M", "'age=10M': '10M': months are not taken, minutes are written m"),
+            ("age=10M", "'age=10M': '10M': months are not accepted, did you mean 10m?"),
             ("cpu==80", "'cpu==80': '=80' is not a number such as 80 or 7.5"),
             ("cpu\x1b=1", "'cpu\\x1b=1': no metric is called 'cpu\\x1b', did you mean cpu?"),
         ] {

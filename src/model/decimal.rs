@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use super::json;
+
 /// Parses a decimal number as the Monitoring Plugins do: a sign, digits with a point anywhere, an exponent.
 ///
 /// Returns `None` for anything else and for a number beyond f64. The text is rewritten as JSON and parsed by serde_json:
@@ -25,7 +27,7 @@ pub fn parse(text: &str) -> Option<f64> {
     let whole = if whole.is_empty() { "0" } else { whole };
     // No `.0` is added: serde_json computes with the digits that it gets, and 1.0e30 is not exactly 1e30 to it.
     let point = if fraction.is_empty() { "" } else { "." };
-    serde_json::from_str(&format!("{sign}{whole}{point}{fraction}{exponent}")).ok()
+    json::number(&format!("{sign}{whole}{point}{fraction}{exponent}"))
 }
 
 /// Displays a finite number with the fewest digits that parse to the same value, and without `.0`.

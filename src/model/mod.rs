@@ -2,6 +2,7 @@
 //! Imports no other folder.
 
 pub mod decimal;
+pub mod duration;
 pub mod error;
 pub mod event;
 pub mod json;

@@ -66,11 +66,19 @@ impl<T: Clone> Source<T> {
 
 /// Returns the setting in a file, and true if the file cannot be read again.
 fn read_file<T>(path: &Path, at_start: bool, parse: Parse<T>) -> Result<(T, bool), SettingsError> {
+    let (text, once) = read_text(path, at_start)?;
+    let value = parse(&text).map_err(|why| invalid_content(path, &why))?;
+    Ok((value, once))
+}
+
+fn read_text(path: &Path, at_start: bool) -> Result<(String, bool), SettingsError> {
     let content = file::read(path, MAX_FILE, at_start).map_err(|error| SettingsError::File(path.to_owned(), error))?;
-    let text = String::from_utf8(content.bytes).map_err(|_| "it is not UTF-8".to_owned());
-    let value = text.and_then(|text| parse(&text));
-    let value = value.map_err(|why| SettingsError::Content(format!("{}: {why}", escape(&path.to_string_lossy()))))?;
-    Ok((value, content.once))
+    let text = String::from_utf8(content.bytes).map_err(|_| invalid_content(path, "it is not UTF-8"))?;
+    Ok((text, content.once))
+}
+
+fn invalid_content(path: &Path, why: &str) -> SettingsError {
+    SettingsError::Content(format!("{}: {why}", escape(&path.to_string_lossy())))
 }
 
 /// Reads the token in a file.

@@ -103,15 +103,16 @@ pub fn result(board: &Board, thresholds: &Thresholds, looks: &[Look], now: Insta
     let mut groups = Vec::new();
     let mut perfdata = String::new();
     for look in looks {
-        groups.extend(judge.server(look, &mut perfdata, looks.len() > 1));
+        if let Some(group) = judge.server(look, &mut perfdata, looks.len() > 1) {
+            add_group(&mut groups, group);
+        }
     }
     let common = judge.all_servers(now, &mut perfdata);
     match &mut groups[..] {
         [only] => only.add(common),
         _ if common.is_empty() => {}
-        _ => groups.push(Group::new(ALL_SERVERS, false, common)),
+        _ => add_group(&mut groups, Group::new(ALL_SERVERS, false, common)),
     }
-    let groups = worst_first(groups, |group| (group.status(), group.is_down));
     let status = groups.first().map_or(Status::Ok, Group::status);
     let text = match (status, &groups[..]) {
         (Status::Ok, [only]) => only.text(),
@@ -221,9 +222,12 @@ impl Group {
         group
     }
 
+    /// Adds findings, the worst first.
     fn add(&mut self, findings: Vec<Finding>) {
-        self.findings.extend(findings);
-        self.findings = worst_first(std::mem::take(&mut self.findings), |finding| (finding.status, false));
+        for finding in findings {
+            let at = self.findings.partition_point(|other| other.status >= finding.status);
+            self.findings.insert(at, finding);
+        }
     }
 
     fn status(&self) -> Status {
@@ -236,17 +240,10 @@ impl Group {
     }
 }
 
-/// Orders the items by status, in each status those first that are down. A sort would be 10 KB of code.
-fn worst_first<T>(items: Vec<T>, rank: fn(&T) -> (Status, bool)) -> Vec<T> {
-    let (mut ordered, mut rest) = (Vec::with_capacity(items.len()), items);
-    for status in [Status::Critical, Status::Unknown, Status::Warning, Status::Ok] {
-        for is_down in [true, false] {
-            let (next, others) = rest.into_iter().partition(|item| rank(item) == (status, is_down));
-            ordered.extend::<Vec<T>>(next);
-            rest = others;
-        }
-    }
-    ordered
+/// Adds a group in the order of their statuses, the worst first, and of one status those that are down.
+fn add_group(groups: &mut Vec<Group>, group: Group) {
+    let rank = |group: &Group| (group.status(), group.is_down);
+    groups.insert(groups.partition_point(|other| rank(other) >= rank(&group)), group);
 }
 
 /// Returns what is wrong, the worst first; with several groups each after its label.

@@ -189,7 +189,7 @@ const LOG_LEVEL: PlanSetter =
     ("--log-level", Some("$MONITORING_LOG_LEVEL"), |plan, text| put(&mut plan.log_level, log_level(text)));
 
 /// The formats that data is saved in: those whose lines stand for themselves.
-const SAVE_FORMATS: [&str; 4] = ["jsonl", "events", "csv", "influx"];
+pub const SAVE_FORMATS: [&str; 4] = ["jsonl", "events", "csv", "influx"];
 
 const VERSION: &str = concat!("wsmon ", env!("CARGO_PKG_VERSION"), "\n");
 

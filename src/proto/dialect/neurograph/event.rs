@@ -80,7 +80,7 @@ fn log<'a>(node: &Node<'a>, kind: &str, data: &Node<'a>) -> Option<LogLine<'a>> 
         _ => data.text("message")?.clone(),
     };
     let level = data.text("level").cloned();
-    let level = level.or_else(|| Some(Cow::Owned(kind.strip_prefix("log.")?.to_uppercase())));
+    let level = level.or_else(|| Some(Cow::Owned(kind.strip_prefix("log.")?.to_ascii_uppercase())));
     let extra = match data {
         Node::Map(_) => words(&data.without(&["message", "level", "service"])),
         _ => String::new(),

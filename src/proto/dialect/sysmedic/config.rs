@@ -1,5 +1,6 @@
 //! SysMedic's configuration, which its servers send to every client with its passwords: these are redacted.
 
+use crate::model::duration;
 use crate::model::event::{Answer, Event, Notice, Unknown};
 use crate::model::json::{self, Layout, Node, Writer};
 use crate::proto::dialect::{DialectContext, Outcome, Undecodable, answer, push_all, unknown};
@@ -143,8 +144,7 @@ fn is_harmless(name: &str, value: &str) -> bool {
     !is_secret(name)
         && (TEXTS.contains(&name)
             || WORDS.contains(&value)
-            || json::number(value).is_some()
-            || humantime::parse_duration(value).is_ok())
+            || matches!(duration::seconds(value), Ok(Some(_))))
 }
 
 #[cfg(test)]
