@@ -10,7 +10,7 @@ const TEN_YEARS: f64 = 3_653.0 * 86_400.0;
 /// The names of each unit, which are those of humantime, and its length in seconds.
 const UNITS: [(&str, f64); 8] = [
     ("ns nsec nanos", 1e-9),
-    ("us usec micros", 1e-6),
+    ("us usec", 1e-6),
     ("ms msec millis", 1e-3),
     ("s sec secs second seconds", 1.0),
     ("m min mins minute minutes", 60.0),

@@ -144,7 +144,8 @@ fn is_harmless(name: &str, value: &str) -> bool {
     !is_secret(name)
         && (TEXTS.contains(&name)
             || WORDS.contains(&value)
-            || matches!(duration::seconds(value), Ok(Some(_))))
+            || json::number(value).is_some()
+            || value.ends_with(|c: char| c.is_ascii_alphabetic()) && matches!(duration::seconds(value), Ok(Some(_))))
 }
 
 #[cfg(test)]
