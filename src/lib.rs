@@ -308,6 +308,7 @@ pub use proto::uri::InvalidUri;
 pub mod internal {
     pub use crate::model::decimal::Decimal;
     pub use crate::model::duration;
+    pub use crate::model::spelling::closest;
     pub use crate::monitor::event_loop::timestamp;
     pub use crate::monitor::saved::SavedData;
     pub use crate::monitor::saved::line;

@@ -5,6 +5,8 @@
 
 use std::ffi::OsString;
 
+use wsmon::internal::closest;
+
 use super::args::{OPTIONS, OptionRow, find};
 
 /// The use that a command line makes of the program.
@@ -152,42 +154,11 @@ fn quote(word: &str) -> String {
 /// Names the option. What follows a blank in the same word may be its value, and a secret.
 fn unknown(name: &str) -> String {
     let name = name.split_whitespace().next().unwrap_or_default();
-    match closest(name) {
-        Some(known) => format!("unknown option {name}, did you mean {known}?"),
+    let names: Vec<_> = OPTIONS.iter().map(|row| &row.long[2..]).collect();
+    match closest(name.trim_start_matches('-'), &names) {
+        Some(known) => format!("unknown option {name}, did you mean --{known}?"),
         None => format!("unknown option {name}"),
     }
-}
-
-/// Finds the option that begins with `name`, else the most similar one within two edits.
-fn closest(name: &str) -> Option<&'static str> {
-    if name.len() > 4
-        && let Some(row) = find(&|row| row.long.starts_with(name))
-    {
-        return Some(row.long);
-    }
-    let mut closest = (3, "");
-    for row in OPTIONS {
-        // The edit distance is at least the difference of the lengths.
-        if row.long.len().abs_diff(name.len()) < 3 {
-            closest = closest.min((edit_distance(name, row.long), row.long));
-        }
-    }
-    (closest.0 < 3).then_some(closest.1)
-}
-
-/// Levenshtein distance in bytes. Keeps one row of the matrix; `corner` is the cell above and to the left.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..b.len() + 1).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut corner = i;
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let swapped = corner + usize::from(x != y);
-            corner = row[j + 1];
-            row[j + 1] = swapped.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod proc;
 mod sample;
 
 use crate::model::time::earliest;
+use crate::model::trace;
 use client::Client;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
@@ -134,7 +135,7 @@ impl Demo {
                     self.clients.push(client);
                     self.is_readable |= more;
                 }
-                Err(error) => log::debug!("demo: a connection has ended: {error}"),
+                Err(error) => trace::debug(format_args!("demo: a connection has ended: {error}")),
             }
         }
     }

@@ -245,7 +245,7 @@ fn subject(text: &str) -> Result<Subject, String> {
     };
     let Some(quantity) = Quantity::named(name) else {
         let name_shown = excerpt(name);
-        return Err(match closest(name, Quantity::names()) {
+        return Err(match closest(name, &Quantity::names().collect::<Vec<_>>()) {
             _ if name.is_empty() => "a name is missing before '='".to_owned(),
             Some(meant) => format!("no metric is called '{name_shown}', did you mean {meant}?"),
             None => format!("no metric is called '{name_shown}': write cpu, memory, up, age or another of the manual"),

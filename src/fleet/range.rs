@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use crate::model::{decimal, duration};
 use crate::model::metric::Unit;
+use crate::model::{decimal, duration};
 
 /// A closed interval. Values outside are alarms; with `@`, values inside.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -129,7 +129,9 @@ fn between(low: &str, high: &str, unit: Unit) -> Result<(f64, f64), String> {
 fn bound(text: &str, unit: Unit) -> Result<f64, String> {
     let (value, example) = match unit {
         Unit::Bytes | Unit::BytesPerSecond => (bytes(text), "a size such as 65536, 512M or 2G"),
-        Unit::Seconds => (duration::seconds(text).map_err(|why| format!("'{text}': {why}"))?, "a time such as 60, 500ms, 10m or 2d"),
+        Unit::Seconds => {
+            (duration::seconds(text).map_err(|why| format!("'{text}': {why}"))?, "a time such as 60, 500ms, 10m or 2d")
+        }
         _ => (decimal::parse(text), "a number such as 80 or 7.5"),
     };
     match value {

@@ -165,8 +165,8 @@ fn named(name: &str) -> Result<Part, String> {
 
 fn unknown(name: &str) -> String {
     let own = OWN.iter().map(|row| row.0);
-    let names = METRICS.iter().map(|row| row.name).chain(TEXTS.iter().map(|row| row.name)).chain(own);
-    match closest(name, names) {
+    let names: Vec<_> = METRICS.iter().map(|row| row.name).chain(TEXTS.iter().map(|row| row.name)).chain(own).collect();
+    match closest(name, &names) {
         _ if name.is_empty() => "a name is missing in {}: write {{ for a brace".to_owned(),
         Some(meant) => format!("no metric or text is called '{}', did you mean {{{meant}}}?", excerpt(name)),
         None => format!("no metric or text is called '{}': write {{{{ for a brace", excerpt(name)),

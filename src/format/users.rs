@@ -44,11 +44,17 @@ pub fn push(lines: &mut Lines<'_>, users: &Users<'_>, head: LineHead<'_>) {
 fn push_busiest(out: &mut String, users: &Users<'_>, style: Style) {
     /// Most users on a line.
     const BUSIEST: usize = 3;
-    let mut busiest: Vec<_> = users.list.iter().collect();
     let share = |value: Option<f64>| value.unwrap_or(-1.0);
-    busiest.sort_by(|a, b| share(b.cpu).total_cmp(&share(a.cpu)).then(share(b.memory).total_cmp(&share(a.memory))));
-    let mut separator = if busiest.len() > BUSIEST { ", the busiest: " } else { ": " };
-    for user in busiest.iter().take(BUSIEST) {
+    let compare = |a: &User<'_>, b: &User<'_>| {
+        share(a.cpu).total_cmp(&share(b.cpu)).then(share(a.memory).total_cmp(&share(b.memory)))
+    };
+    let mut busiest: Vec<&User<'_>> = Vec::new();
+    for user in &users.list {
+        busiest.insert(busiest.partition_point(|other| compare(other, user).is_ge()), user);
+        busiest.truncate(BUSIEST);
+    }
+    let mut separator = if users.list.len() > BUSIEST { ", the busiest: " } else { ": " };
+    for user in busiest {
         out.push_str(separator);
         style.push_truncated(out, &user.name, MAX_SOURCE);
         let processes = user.processes.map(|count| format!("{count} process{}", if count == 1 { "" } else { "es" }));

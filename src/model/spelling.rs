@@ -1,28 +1,32 @@
 //! Suggestions for misspelled names.
 
 /// Returns the first name with the prefix `name`, else the name at the smallest edit distance. `None` if none is close.
+/// Case does not count, and `-` is the same as `_`.
 #[must_use]
-pub fn closest<'n>(name: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
+pub fn closest<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
     /// In bytes; no name is as long, and the distance costs the product of both lengths.
     const LONGEST: usize = 40;
     if name.len() > LONGEST {
         return None;
     }
-    let name = name.to_ascii_lowercase().replace('-', "_");
+    let name = folded(name);
     if name.len() > 1
-        && let Some(known) = names.clone().find(|known| known.starts_with(&*name))
+        && let Some(known) = names.iter().find(|known| folded(known).starts_with(&name))
     {
         return Some(known);
     }
-    let limit = 1 + name.len() / 4;
-    let mut best = None;
+    let (mut fewest, mut best) = (2 + name.len() / 4, None);
     for known in names {
-        let edits = distance(&name, known);
-        if edits <= limit && best.is_none_or(|(fewest, _)| edits < fewest) {
-            best = Some((edits, known));
+        let edits = distance(&name, &folded(known));
+        if edits < fewest {
+            (fewest, best) = (edits, Some(*known));
         }
     }
-    best.map(|(_, known)| known)
+    best
+}
+
+fn folded(name: &str) -> String {
+    name.to_ascii_lowercase().replace('-', "_")
 }
 
 /// Returns the Levenshtein distance in bytes. Keeps one row of the matrix.
@@ -53,15 +57,16 @@ mod tests {
             ("cpus", Some("cpu")),
             ("memroy", Some("memory")),
             ("memory-used", Some("memory_used")),
+            ("MEMORY-U", Some("memory_used")),
             ("load", Some("load1")),
             ("uptim", Some("uptime")),
             ("bogus", None),
             ("", None),
             ("x", None),
         ] {
-            assert_eq!(closest(name, names.into_iter()), meant, "{name}");
+            assert_eq!(closest(name, &names), meant, "{name}");
         }
-        assert_eq!(closest(&"c".repeat(1 << 20), names.into_iter()), None);
+        assert_eq!(closest(&"c".repeat(1 << 20), &names), None);
     }
 
     #[test]

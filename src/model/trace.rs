@@ -1,7 +1,7 @@
-//! Log records at trace level, which the command shows with `-vv`.
+//! Log records at debug and trace level, which the command shows with `-v` and `-vv`.
 //!
-//! They do not go through the macros of `log`: the command is built with `release_max_level_debug`, which removes what
-//! its dependencies would trace (whole frames, 5 KB of code), and the macros here with it.
+//! They do not go through the macros of `log`: the command is built with `release_max_level_info`, which removes what its
+//! dependencies would log (whole frames, 8 KB of code), and the macros here with it.
 
 use std::fmt;
 
@@ -14,9 +14,17 @@ pub fn is_on() -> bool {
 
 /// Logs a line about a server at trace level. Label and text must be escaped and hold no secrets.
 pub fn trace(label: &str, text: fmt::Arguments<'_>) {
-    if is_on() {
-        let record = &mut Record::builder();
-        record.level(Level::Trace).target(module_path!());
-        log::logger().log(&record.args(format_args!("{label}: {text}")).build());
+    log(Level::Trace, format_args!("{label}: {text}"));
+}
+
+/// Logs a line at debug level. It must hold no secrets.
+pub fn debug(text: fmt::Arguments<'_>) {
+    log(Level::Debug, text);
+}
+
+/// Logs a line at any level.
+pub fn log(level: Level, text: fmt::Arguments<'_>) {
+    if level <= log::max_level() {
+        log::logger().log(&Record::builder().level(level).target(module_path!()).args(text).build());
     }
 }

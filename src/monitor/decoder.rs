@@ -11,6 +11,7 @@ use crate::model::server_id::ServerId;
 use crate::model::stats::{PastError, Statistics};
 use crate::model::text::escape;
 use crate::model::time::Now;
+use crate::model::trace;
 use crate::monitor::clock::{RecordedClock, read_clock};
 use crate::monitor::report::Report;
 use crate::monitor::server::{Server, Settings};
@@ -187,7 +188,7 @@ impl Decoder {
     pub(crate) fn log_recognised(&self, decoded: &Decoded<'_>) {
         let (label, dialect) = (escape(&self.label), self.conversation.dialect());
         // The type is the server's own text, of any length: it is cut.
-        log::debug!("{label}: recognised as {dialect} by a message of type \"{:.60}\"", decoded.kind);
+        trace::debug(format_args!("{label}: recognised as {dialect} by a message of type \"{:.60}\"", decoded.kind));
     }
 
     /// Hands a decoded message to the program, unless it is unwanted. Returns true if it carried content.

@@ -16,6 +16,7 @@ use mio::{Events, Poll, Registry, Token, Waker};
 use crate::model::event::Message;
 use crate::model::server_id::ServerId;
 use crate::model::time::Now;
+use crate::model::trace;
 use crate::monitor::clock::{monotonic, read_clock};
 use crate::monitor::clock_jumps::ClockJumps;
 use crate::monitor::peer::Peer;
@@ -208,7 +209,7 @@ impl Monitor {
         if let Some(jump) = self.clock_jumps.detect(before, self.clock) {
             // After a suspend the servers may be gone without a sign of it.
             let jump = humantime::format_duration(Duration::from_secs(jump.as_secs()));
-            log::debug!("the clock jumped by {jump}: pinging every server");
+            trace::debug(format_args!("the clock jumped by {jump}: pinging every server"));
             self.command_all(Input::ClockJumped);
         }
         if self.stop.swap(false, Ordering::Relaxed) {

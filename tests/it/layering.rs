@@ -18,25 +18,48 @@ const THREADS: &[&str] = &["thread::", "std::thread", "park_timeout", "async fn"
 const PRINTING: &[&str] = &["print!", "println!", "dbg!", "io::stdout", "io::stderr"];
 const ENDINGS: &[&str] = &[".unwrap()", ".expect(", "panic!(", "unreachable!(", "todo!(", "unimplemented!("];
 
+/// The command is built without them: see src/model/trace.rs.
+const DEBUG_MACROS: &[&str] = &["debug!(", "trace!("];
+
 /// From the innermost ring outwards. There are no rules for the files of src itself, lib.rs and main.rs.
 const RINGS: [Ring; 8] = [
-    Ring { folder: "model", may_import: &[], may_not_say: &[CLOCK, SOCKETS, FILES, THREADS, PRINTING, ENDINGS] },
+    Ring {
+        folder: "model",
+        may_import: &[],
+        may_not_say: &[CLOCK, SOCKETS, FILES, THREADS, PRINTING, ENDINGS, DEBUG_MACROS],
+    },
     Ring {
         folder: "format",
         may_import: &["model"],
-        may_not_say: &[CLOCK, SOCKETS, FILES, THREADS, PRINTING, ENDINGS],
+        may_not_say: &[CLOCK, SOCKETS, FILES, THREADS, PRINTING, ENDINGS, DEBUG_MACROS],
     },
-    Ring { folder: "fleet", may_import: &["model"], may_not_say: &[CLOCK, SOCKETS, FILES, THREADS, PRINTING, ENDINGS] },
-    Ring { folder: "proto", may_import: &["model"], may_not_say: &[CLOCK, SOCKETS, FILES, THREADS, PRINTING, ENDINGS] },
-    Ring { folder: "net", may_import: &["model", "proto"], may_not_say: &[CLOCK, THREADS, PRINTING, ENDINGS] },
+    Ring {
+        folder: "fleet",
+        may_import: &["model"],
+        may_not_say: &[CLOCK, SOCKETS, FILES, THREADS, PRINTING, ENDINGS, DEBUG_MACROS],
+    },
+    Ring {
+        folder: "proto",
+        may_import: &["model"],
+        may_not_say: &[CLOCK, SOCKETS, FILES, THREADS, PRINTING, ENDINGS, DEBUG_MACROS],
+    },
+    Ring {
+        folder: "net",
+        may_import: &["model", "proto"],
+        may_not_say: &[CLOCK, THREADS, PRINTING, ENDINGS, DEBUG_MACROS],
+    },
     Ring {
         folder: "monitor",
         may_import: &["model", "format", "fleet", "proto", "net"],
-        may_not_say: &[THREADS, PRINTING, ENDINGS],
+        may_not_say: &[THREADS, PRINTING, ENDINGS, DEBUG_MACROS],
     },
-    Ring { folder: "demo", may_import: &["model", "proto", "net"], may_not_say: &[CLOCK, THREADS, PRINTING, ENDINGS] },
+    Ring {
+        folder: "demo",
+        may_import: &["model", "proto", "net"],
+        may_not_say: &[CLOCK, THREADS, PRINTING, ENDINGS, DEBUG_MACROS],
+    },
     // The command uses the library through its public interface.
-    Ring { folder: "cli", may_import: &[], may_not_say: &[CLOCK, THREADS, ENDINGS] },
+    Ring { folder: "cli", may_import: &[], may_not_say: &[CLOCK, THREADS, ENDINGS, DEBUG_MACROS] },
 ];
 
 /// A source file without comments and tests.

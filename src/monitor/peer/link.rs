@@ -111,7 +111,7 @@ impl Link {
         let at_ws = std::mem::take(&mut self.transport.at_ws) && endpoint.try_ws();
         let credentials = self.credentials.insert(credentials);
         let (level, text) = log.connecting(&endpoint);
-        log::log!(level, "{}: {text}", escape(label));
+        trace::log(level, format_args!("{}: {text}", escape(label)));
         trace::trace(&escape(label), format_args!("* dialect {}", conversation.dialect()));
         self.endpoint = Some(endpoint.clone());
         // The process's own variables do not change.

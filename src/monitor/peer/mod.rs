@@ -20,6 +20,7 @@ use crate::model::server_id::ServerId;
 use crate::model::stats::Statistics;
 use crate::model::text::escape;
 use crate::model::time::{Now, earliest};
+use crate::model::trace;
 use crate::monitor::decoder::Decoder;
 use crate::monitor::delivery::Undelivered;
 use crate::monitor::report::Report;
@@ -330,7 +331,7 @@ impl Peer {
         self.link.transport.hang_up();
         (self.ready, self.pending) = (false, None);
         if let Some(count) = self.decoder.report.log.take_repeated() {
-            log::debug!("{}: {count} more warnings of the kinds above", escape(&self.decoder.label));
+            self.log((log::Level::Debug, format!("{count} more warnings of the kinds above")));
         }
         if before == ClientState::Connected {
             self.decoder.conversation.ended(why.by_server);
@@ -364,7 +365,7 @@ impl Peer {
     }
 
     fn log(&self, (level, text): (log::Level, String)) {
-        log::log!(level, "{}: {text}", escape(&self.decoder.label));
+        trace::log(level, format_args!("{}: {text}", escape(&self.decoder.label)));
     }
 
     /// Describes a fault that the session has found.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::environment;
 use crate::model::error::{Disconnect, Phase};
+use crate::model::trace;
 use crate::net::tls;
 use crate::proto::dns::Family;
 use crate::proto::http::proxy::{Proxy, ProxyChoice};
@@ -87,7 +88,7 @@ impl Route {
         }
         self.proxy = self.choice.proxy(&to, &environment).map_err(|why| Disconnect::new(Phase::Address, why))?;
         let (label, level) = &self.log;
-        log::log!(*level, "{label}: redirected to {}", self.secrets.hide(&to.to_string()));
+        trace::log(*level, format_args!("{label}: redirected to {}", self.secrets.hide(&to.to_string())));
         self.endpoint = to;
         Ok(())
     }
@@ -98,7 +99,7 @@ impl Route {
             return false;
         }
         let (label, level) = &self.log;
-        log::log!(*level, "{label}: / was refused, trying /ws");
+        trace::log(*level, format_args!("{label}: / was refused, trying /ws"));
         self.at_ws = true;
         true
     }
@@ -109,7 +110,7 @@ impl Route {
         let withdraws = self.compression && why.phase == Phase::Upgrade && why.status == Some(400);
         if withdraws {
             self.compression = false;
-            log::debug!("{}: the upgrade was refused with 400, trying without compression", self.log.0);
+            trace::debug(format_args!("{}: the upgrade was refused with 400, trying without compression", self.log.0));
         }
         withdraws
     }

@@ -1,6 +1,5 @@
 //! Hides what we sent in texts that the other side wrote: servers quote requests in error pages and Close reasons.
 
-use std::cmp::Reverse;
 use std::fmt;
 
 use crate::model::json::Node;
@@ -36,11 +35,10 @@ impl Secrets {
     pub fn add(&mut self, secret: &str) {
         for text in [Some(secret.to_owned()), percent_decode(secret)].into_iter().flatten() {
             if text.len() >= MIN_LEN && !self.0.contains(&text) {
-                self.0.push(text);
+                // The longest first: one secret may be a part of another.
+                self.0.insert(self.0.partition_point(|other| other.len() >= text.len()), text);
             }
         }
-        // The longest first: one secret may be a part of another.
-        self.0.sort_by_key(|secret| Reverse(secret.len()));
     }
 
     /// Adds a header's value and the parts of it that are secrets by themselves, as in `Bearer SECRET` or

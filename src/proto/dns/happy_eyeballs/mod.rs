@@ -188,11 +188,10 @@ impl HappyEyeballs {
         }
         // The family of the latest attempt does not come next.
         let v6_first = self.attempts.last().is_none_or(|attempt| attempt.address.is_ipv4());
-        let (demoted, others) = self.untried.iter().partition(|address| self.is_demoted(address));
-        let mut demoted: Vec<SocketAddr> = demoted;
-        demoted.sort_by_key(|address| self.demoted.iter().position(|known| known == address));
+        let untried = std::mem::take(&mut self.untried);
+        let others = untried.iter().copied().filter(|address| !self.is_demoted(address)).collect();
         self.untried = alternate_families(others, v6_first);
-        self.untried.append(&mut demoted);
+        self.untried.extend(self.demoted.iter().filter(|address| untried.contains(address)));
     }
 
     fn is_demoted(&self, address: &SocketAddr) -> bool {
