@@ -121,7 +121,7 @@ stop() {
     server=
 }
 
-# No case may fail. tungstenite looks at UTF-8 once a frame is whole, not byte by byte: 6.4.3 and 6.4.4 ask for that.
+# No case may fail. 6.4.3 and 6.4.4 ask for a look at UTF-8 before a frame is whole.
 verdict() {
     python3 - "$@" <<'PY'
 import collections, json, sys

@@ -20,13 +20,13 @@ impl Deflate {
     /// # Errors
     /// The part of the answer that RFC 7692 does not allow.
     pub fn parse(answer: &str) -> Result<Self, &str> {
-        let mut parts = answer.split(';').map(|part| part.trim_matches(BLANKS));
+        let mut parts = answer.split(';').map(|part| part.trim_ascii());
         let name = parts.next().unwrap_or_default();
         let mut deflate = Deflate { window_bits: 15, takeover: true };
-        let mut seen: [bool; 4] = [false; 4];
+        let mut seen = [false; PARAMETERS.len()];
         for part in parts {
             let (parameter, value) = match part.split_once('=') {
-                Some((parameter, value)) => (parameter.trim_matches(BLANKS), Some(value.trim_matches(BLANKS))),
+                Some((parameter, value)) => (parameter.trim_ascii(), Some(value.trim_ascii())),
                 None => (part, None),
             };
             let at = PARAMETERS.iter().position(|known| *known == parameter).ok_or(part)?;
@@ -46,12 +46,11 @@ impl Deflate {
 
     /// Returns true if a member of `Sec-WebSocket-Extensions` is about this extension.
     pub fn is_named(member: &str) -> bool {
-        member.split(';').next().is_some_and(|name| name.trim_matches(BLANKS) == NAME)
+        member.split(';').next().is_some_and(|name| name.trim_ascii() == NAME)
     }
 }
 
 const NAME: &str = "permessage-deflate";
-const BLANKS: [char; 2] = [' ', '\t'];
 const PARAMETERS: [&str; 4] =
     ["server_no_context_takeover", "client_no_context_takeover", "server_max_window_bits", "client_max_window_bits"];
 
