@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use mio::Token;
 use signal_hook::consts::SIGHUP;
-use wsmon::internal::SavedData;
-use wsmon::{Monitor, ServerId, Statistics, Style};
+use wsmon::{Format, Monitor, ServerId, Statistics, Style};
 
 use super::check::{self, Look, Status};
 use super::demo::{self, Demo};
@@ -89,18 +88,7 @@ impl Run {
     fn new(mut plan: Box<Plan>, log: LogBuffer) -> Result<Self, Failure> {
         setup::check_log_file(&plan)?;
         let data_format = wsmon::format(plan.save_format).unwrap_or(&wsmon::FORMATS[0]);
-        let mut data = setup::open(&plan.save_data, "--save-data", &plan)?;
-        if let Some(data) = &mut data {
-            data.set_fsync(plan.fsync);
-            if let Some(every) = plan.flush_every {
-                data.collect(every, plan.queue);
-            }
-            if let Some(push_head) = data_format.head {
-                let mut head = String::new();
-                push_head(&mut head, &Style { means: plan.average, ..Style::default() });
-                data.set_head(head);
-            }
-        }
+        let data = setup::open_data(&plan, data_format)?;
         let log_file = setup::open(&plan.log_file, "--log-file", &plan)?;
         let mut monitor = Monitor::new().map_err(|error| Failure::io("epoll", &error))?;
         let textfile = setup::open_textfile(&plan, monitor.clock().mono)?;
@@ -114,14 +102,9 @@ impl Run {
         if plan.insecure {
             log::warn!("--insecure: certificates are not checked, anyone on the path can read and change everything");
         }
-        let (mut saved, mut reader) = (None, None);
-        if plan.read.is_empty() {
+        let (saved, reader) = Reader::open(&mut plan)?.unzip();
+        if saved.is_none() {
             setup::add_servers(&mut monitor, &plan)?;
-        } else {
-            let mut data = Box::new(SavedData::new(plan.server.clone()));
-            reader = Some(Box::new(Reader::open(&plan, &mut data)?));
-            saved = Some(data);
-            plan.when_full = WhenFull::Wait;
         }
         let signals = Signals::install(monitor.registry(), Source::Signals.token())
             .map_err(|error| Failure::io("signals", &error))?;
@@ -137,17 +120,7 @@ impl Run {
             push_head(&mut head, &style);
             output.print(&head);
         }
-        let options = ViewOptions {
-            format,
-            template: plan.template.take(),
-            style,
-            every: plan.every,
-            average: plan.average,
-            filter: if plan.check { Some(Filter::nothing()) } else { plan.only.take() },
-            count: plan.count,
-            count_answers: plan.has_requests,
-        };
-        let mut view = View::new(options, data);
+        let mut view = View::new(view_options(&mut plan, format, style), data);
         monitor.ids().for_each(|id| view.add(id));
         view.data_format = data_format;
         view.fleet = Fleet::new(&plan, &monitor);
@@ -157,9 +130,7 @@ impl Run {
         // The duration of saved data is that of its times.
         let duration = plan.duration.filter(|_| saved.is_none());
         let ends_at = duration.and_then(|duration| monitor.clock().mono.checked_add(duration));
-        let filter_checked = false;
         let servers = Servers { monitor, saved };
-        let unknown = None;
         let mut run = Run {
             plan,
             servers,
@@ -170,8 +141,8 @@ impl Run {
             demo,
             textfile,
             ends_at,
-            filter_checked,
-            unknown,
+            filter_checked: false,
+            unknown: None,
             dropped_seen: 0,
         };
         for file in run.files().filter(|file| file.repaired()) {
@@ -587,5 +558,18 @@ impl Run {
             self.output.flush();
         }
         Ok(())
+    }
+}
+
+fn view_options(plan: &mut Plan, format: &'static Format, style: Style) -> ViewOptions {
+    ViewOptions {
+        format,
+        template: plan.template.take(),
+        style,
+        every: plan.every,
+        average: plan.average,
+        filter: if plan.check { Some(Filter::nothing()) } else { plan.only.take() },
+        count: plan.count,
+        count_answers: plan.has_requests,
     }
 }

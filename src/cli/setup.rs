@@ -22,6 +22,23 @@ pub fn open(path: &Option<PathBuf>, option: &str, plan: &Plan) -> Result<Option<
     }
 }
 
+/// Opens the file of `--save-data`, whose lines are in this format.
+pub fn open_data(plan: &Plan, format: &Format) -> Result<Option<Appender>, Failure> {
+    let mut data = open(&plan.save_data, "--save-data", plan)?;
+    if let Some(data) = &mut data {
+        data.set_fsync(plan.fsync);
+        if let Some(every) = plan.flush_every {
+            data.collect(every, plan.queue);
+        }
+        if let Some(push_head) = format.head {
+            let mut head = String::new();
+            push_head(&mut head, &Style { means: plan.average, ..Style::default() });
+            data.set_head(head);
+        }
+    }
+    Ok(data)
+}
+
 /// Opens the file of `--textfile`.
 pub fn open_textfile(plan: &Plan, now: Instant) -> Result<Option<Textfile>, Failure> {
     let Some(path) = &plan.textfile else { return Ok(None) };

@@ -15,6 +15,7 @@ use super::Failure;
 use super::output::Output;
 use super::plan::Plan;
 use super::view::View;
+use crate::cli::stream::queue::WhenFull;
 use input::Input;
 
 /// The reading of the files, and what came of it.
@@ -30,16 +31,25 @@ pub struct Reader {
     dropped: u64,
 }
 
+/// The servers that files tell of, and the reader of the files.
+pub type Opened = (Box<SavedData>, Box<Reader>);
+
 impl Reader {
-    /// Opens the files. It may wait for the other end of a pipe, so no handler of a signal may be installed before.
+    /// Opens the files of `--read`, if there are any. It may wait for the other end of a pipe, so no handler of a signal may be installed before.
     ///
     /// The beginning of each regular file tells of servers, so that labels are known before the first line is shown.
     ///
     /// # Errors
     /// A file cannot be opened, or holds something else.
-    pub fn open(plan: &Plan, saved: &mut SavedData) -> Result<Reader, Failure> {
-        let input = Input::open(plan, saved)?;
-        Ok(Reader { input, duration: plan.duration, is_over: false, unread: 0, dropped: 0 })
+    pub fn open(plan: &mut Plan) -> Result<Option<Opened>, Failure> {
+        if plan.read.is_empty() {
+            return Ok(None);
+        }
+        let mut saved = Box::new(SavedData::new(plan.server.clone()));
+        let input = Input::open(plan, &mut saved)?;
+        plan.when_full = WhenFull::Wait;
+        let reader = Reader { input, duration: plan.duration, is_over: false, unread: 0, dropped: 0 };
+        Ok(Some((saved, Box::new(reader))))
     }
 
     /// Returns true once everything was read and written.
