@@ -500,6 +500,7 @@ impl Monitor {
                     let peer = self.peers.get_mut(index).and_then(Option::as_mut);
                     if let Some(peer) = peer.filter(|peer| peer.decoder.id.token() == token) {
                         peer.ready = true;
+                        peer.ends |= event.is_read_closed() || event.is_error();
                         self.schedule.mark(index);
                     }
                 }

@@ -33,6 +33,9 @@ pub struct Socket {
     /// Reads in this turn that have brought something.
     reads: u32,
     is_spent: bool,
+    /// See [`Socket::stop_short`].
+    stops_short: bool,
+    is_drained: bool,
 }
 
 #[derive(Debug)]
@@ -43,20 +46,34 @@ enum SocketKind {
 
 impl From<TcpStream> for Socket {
     fn from(stream: TcpStream) -> Self {
-        Socket { kind: SocketKind::Tcp(stream), reads: 0, is_spent: false }
+        Socket::new(SocketKind::Tcp(stream))
     }
 }
 
 impl From<UnixStream> for Socket {
     fn from(stream: UnixStream) -> Self {
-        Socket { kind: SocketKind::Unix(stream), reads: 0, is_spent: false }
+        Socket::new(SocketKind::Unix(stream))
     }
 }
 
 impl Socket {
+    fn new(kind: SocketKind) -> Self {
+        Socket { kind, reads: 0, is_spent: false, stops_short: false, is_drained: false }
+    }
+
     /// Begins a turn: renews the reads.
     pub fn begin_turn(&mut self) {
         (self.reads, self.is_spent) = (0, false);
+        (self.stops_short, self.is_drained) = (false, false);
+    }
+
+    /// Takes a read that fills a part of its buffer for the last one of the turn, which saves the one that would block.
+    ///
+    /// TCP returns less than was asked for only when it has no more, as epoll(7) says, and whatever comes later is an
+    /// event of its own. It must not be called once an event has reported the end of the stream or an error: these come
+    /// once, and only a further read returns them. Unix sockets may have more where messages carry descriptors.
+    pub fn stop_short(&mut self) {
+        self.stops_short = matches!(self.kind, SocketKind::Tcp(_));
     }
 
     /// Returns true if the turn's reads are spent, so that more may be waiting.
@@ -92,6 +109,9 @@ impl Stream {
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.is_drained {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         if self.reads == TURN_READS {
             self.is_spent = true;
             return Err(io::ErrorKind::WouldBlock.into());
@@ -101,6 +121,7 @@ impl Read for Socket {
             SocketKind::Unix(stream) => stream.read(buffer),
         }?;
         self.reads += 1;
+        self.is_drained = self.stops_short && (1..buffer.len()).contains(&len);
         Ok(len)
     }
 }
@@ -231,6 +252,11 @@ impl Metered {
         if self.block.is_empty() {
             self.block = vec![0; BLOCK_BYTES];
         }
+    }
+
+    /// See [`Socket::stop_short`]; after [`begin_turn`](Self::begin_turn).
+    pub fn stop_short(&mut self) {
+        self.stream.socket_mut().stop_short();
     }
 
     /// Ends a turn: returns the memory for other connections, unless it still holds unread bytes.
@@ -399,6 +425,31 @@ mod tests {
         assert!(is_blocked(&mut first) && !first.is_spent());
         drop(to_first);
         assert_eq!(first.read(&mut part).unwrap(), 0, "closed");
+    }
+
+    #[test]
+    fn a_short_read_of_tcp_is_the_last_one_of_its_turn_where_that_is_allowed() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let mut other = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let accepted = listener.accept().unwrap().0;
+        let mut memory = ReadMemory::default();
+        let mut stream = Metered::new(Stream::Plain(TcpStream::from_std(accepted).into()));
+        // The socket blocks, so that what was written is there.
+        let mut part = [0; 10];
+        other.write_all(b"one").unwrap();
+        stream.begin_turn(&mut memory);
+        stream.stop_short();
+        assert_eq!(stream.read(&mut part).unwrap(), 3);
+        other.write_all(b"twothree").unwrap();
+        assert!(is_blocked(&mut stream) && !stream.is_spent(), "it was read");
+        stream.begin_turn(&mut memory);
+        let socket = stream.stream.socket_mut();
+        socket.stop_short();
+        assert_eq!(socket.read(&mut [0; 3]).unwrap(), 3);
+        assert_eq!(socket.read(&mut part).unwrap(), 5, "after a read that fills its buffer there may be more");
+        drop(other);
+        stream.begin_turn(&mut memory);
+        assert_eq!(stream.read(&mut part).unwrap(), 0, "closed");
     }
 
     #[test]

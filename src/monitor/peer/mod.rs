@@ -40,6 +40,8 @@ pub struct Peer {
     pub decoder: Decoder,
     /// Set where the socket may have something to read or room to write.
     pub ready: bool,
+    /// Set since an event has reported the end of the stream or an error.
+    pub ends: bool,
     /// Set where a dial that is due may begin in this turn.
     pub may_dial: bool,
     /// Set where a TLS handshake that waits may begin in this turn.
@@ -66,6 +68,7 @@ impl Peer {
             link,
             decoder,
             ready: false,
+            ends: false,
             may_dial: false,
             may_handshake: false,
             was_done: false,
@@ -267,7 +270,7 @@ impl Peer {
         ) {
             Ok(route) => {
                 self.link.transport.dial(route, io);
-                self.ready = true;
+                (self.ready, self.ends) = (true, false);
             }
             Err(why) => self.lost(io, why),
         }

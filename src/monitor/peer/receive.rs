@@ -56,7 +56,7 @@ impl Peer {
     /// Reads what has arrived, up to this server's share of a turn: 64 messages, 256 KiB as received and as unpacked, 256
     /// reads, and the time of the turn. The peer stays ready where more may be left.
     pub(super) fn read_frames(&mut self, io: &mut LoopIo<'_>) -> Result<(), Box<Disconnect>> {
-        let received = self.link.transport.begin_turn(io.memory);
+        let received = self.link.transport.begin_turn(io.memory, self.ends);
         let outcome = self.take_records(io, received);
         self.link.transport.end_turn(io.memory);
         outcome

@@ -204,10 +204,14 @@ impl Transport {
         if let ConnectionStage::Opening(opening) = &self.stage { opening.counts_until() } else { None }
     }
 
-    /// Begins a turn of reading through `memory`, with a new allowance. Returns [`received`](Self::received).
-    pub fn begin_turn(&mut self, memory: &mut ReadMemory) -> u64 {
+    /// Begins a turn of reading through `memory`, with a new allowance. `ends` is true once an event has reported the end of
+    /// the stream or an error. Returns [`received`](Self::received).
+    pub fn begin_turn(&mut self, memory: &mut ReadMemory, ends: bool) -> u64 {
         if let ConnectionStage::Open(socket) = &mut self.stage {
             socket.get_mut().begin_turn(memory);
+            if !ends {
+                socket.get_mut().stop_short();
+            }
         }
         self.received()
     }
