@@ -43,13 +43,14 @@ recorded_lines() {
     start_server neurograph replay "$recordings/neurograph/shim_jwt_admin_all_channels.jsonl"
     start_server hostile hostile
     start_server hostile_processes hostile_processes
-    for name in "${names[@]}" hostile hostile_processes; do wait_for_server "$name"; done
+    start_server odd odd
+    for name in "${names[@]}" hostile hostile_processes odd; do wait_for_server "$name"; done
     for name in "${names[@]}"; do
         wsmon -q -f "$format" -d 2 --dialect "$name" "$name=127.0.0.1:${port[$name]}" >"$home/$name.$format" &
         clients+=($!)
     done
     wsmon -q -f "$format" -d 2 -w cpu=1 "127.0.0.1:${port[hostile]}" "p=pmdaemon://127.0.0.1:${port[hostile_processes]}" \
-        >"$home/hostile.$format" 2>"$home/hostile.err" &
+        "odd=127.0.0.1:${port[odd]}" >"$home/hostile.$format" 2>"$home/hostile.err" &
     # Those that send no sample have nothing to write, and the servers go on.
     wait "${clients[@]}" $! || true
     for name in monitoring pmdaemon hostile; do [ -s "$home/$name.$format" ] || fail "nothing of $name"; done
@@ -89,6 +90,7 @@ check_influxdb() {
     influx_is "SELECT last(memory) FROM wsmon WHERE server = 'monitoring'" '^[0-9.]+$'
     influx_is "SELECT count(state) FROM wsmon_process WHERE server = 'pmdaemon'" '[1-9]'
     influx_is "SELECT last(message) FROM wsmon_alert WHERE server = 'monitoring'" '.'
+    influx_is "SELECT last(memory_used), disk, load1, load5, load15 FROM wsmon WHERE server = 'odd'" '^1e\+21 -5 1e\+308 0 2.5e-300$'
     influx_is "SELECT last(level) FROM wsmon_alert WHERE component = 'cpu'" '^(WARNING|OK)$'
     # A stream, and the command of the page.
     serve web steady router-01 12.4

@@ -21,6 +21,42 @@ check_ranges() {
     done
 }
 
+declare_check perfdata gate libmonitoring-plugin-perl perl
+check_perfdata() {
+    serve odd odd
+    serve web steady router-01 12.4
+    # As the module that plugins and graphers share reads it: label, value, unit, thresholds.
+    parsed odd -w load1=80 -c 'disk=~:-10,memory_used=1T:2T' "127.0.0.1:${port[odd]}"
+    expect parsed '^cpu 1e-0?7 %'
+    expect parsed '^load1 1e\+308 .* warn 80'
+    expect parsed '^memory_used 1e\+21 B crit 1099511627776:2199023255552'
+    expect parsed '^disk -5 % crit -10'
+    equal "values" "$(wc -l <"$home/parsed")" 5
+    # Servers without a label of their own.
+    parsed two -w up.sum=2:,ping=1 "127.0.0.1:${port[web]}" "127.0.0.1:${port[odd]}"
+    expect parsed "^127.0.0.1:${port[web]}::cpu 12.4 %"
+    expect parsed '^up.sum 2'
+    expect parsed "^127.0.0.1:${port[odd]}::ping 0.[0-9]+ s warn 1"
+}
+
+# NAME OPTION…: the performance data of a check, a line each, in the file parsed.
+parsed() {
+    local name=$1
+    shift
+    wsmon --check "$@" >"$home/$name" || true
+    head -n 1 "$home/$name" | cut -d '|' -f 2- | perl -MMonitoring::Plugin::Performance=use_die,1 -ne '
+        my @parsed = Monitoring::Plugin::Performance->parse_perfstring($_);
+        my $labels = () = /\x27=/g;
+        die "$labels labels, @{[scalar @parsed]} parsed: $_" if $labels != @parsed;
+        for my $each (@parsed) {
+            print join " ", $each->label, $each->value, $each->uom // "";
+            print " warn ", $each->warning if length($each->warning // "");
+            print " crit ", $each->critical if length($each->critical // "");
+            print "\n";
+        }
+    ' >"$home/parsed" || fail "$name: not understood" "$name" parsed
+}
+
 declare_check statuses gate monitoring-plugins-basic
 check_statuses() {
     local plugins=/usr/lib/nagios/plugins closed=127.0.0.1:1

@@ -5,11 +5,13 @@ check_promtool() {
     fleet
     serve pm replay "$recordings/pmdaemon/plain.jsonl"
     serve hostile hostile
+    serve odd odd
     serve processes hostile_processes
     exposition demo --demo
     exposition fleet "${servers[@]}" down=127.0.0.1:1
     exposition pmdaemon "pm=pmdaemon://127.0.0.1:${port[pm]}"
-    exposition hostile "h=127.0.0.1:${port[hostile]}" "p=pmdaemon://127.0.0.1:${port[processes]}"
+    exposition hostile "h=127.0.0.1:${port[hostile]}" "p=pmdaemon://127.0.0.1:${port[processes]}" \
+        "odd=127.0.0.1:${port[odd]}"
     expect fleet.prom '^wsmon_up\{server="down"\} 0$'
     expect fleet.prom '^wsmon_cpu_ratio\{server="web"\} 0\.1'
     expect pmdaemon.prom '^wsmon_process_running\{server="pm",process="web-api"\} 1$'

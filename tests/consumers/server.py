@@ -6,6 +6,7 @@
     server.py FILE PORT replay RECORDING     what the server of a recording sent, at once, and then silence
     server.py FILE PORT hostile              texts with every character that has a meaning somewhere
     server.py FILE PORT hostile_processes    the same in names of processes, as pmdaemon
+    server.py FILE PORT odd                  numbers that are tiny, huge, negative and no percentages
     server.py FILE PORT silent | close       accepts; says nothing, or closes at once
 
 PORT may be 0. The port is written into FILE, and after five minutes the server ends.
@@ -94,6 +95,17 @@ def hostile_processes(peer):
     names = [HOSTILE, HOSTILE, HOSTILE + "\x00", "", "-", "x" * 5000]
     process = {"pid": 1, "state": HOSTILE, "cpu_usage": 1.5, "memory_usage": 4096, "restarts": 0}
     text(peer, {"type": "ProcessList", "processes": [process | {"id": str(at), "name": name} for at, name in enumerate(names)]})
+    read_until_closed(peer)
+
+
+def odd(peer):
+    upgrade(peer)
+    for cpu in (1e-7, 12345678.9):
+        message = sample("odd", cpu)
+        message["data"]["memory"] = {"percentage": 1e-300, "used": 1e21, "total": 2**63, "available": -1}
+        message["data"]["disk"] = {"percentage": -5, "used": 0.1, "total": 1e308, "free": -0.0}
+        message["data"]["system"]["load_average"] = [1e308, -0.0, 2.5e-300]
+        text(peer, message)
     read_until_closed(peer)
 
 
