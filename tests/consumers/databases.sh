@@ -134,6 +134,24 @@ PY
     [ ! -s "$home/err" ] || fail "complaints" err
 }
 
+declare_check means gate sqlite3 pip:line-protocol-parser
+check_means() {
+    serve web fast router-01 0 10 20 30 40 50 60 70 80 90
+    wsmon -q -f csv --every 1 --average -n 2 -d 10 "web=127.0.0.1:${port[web]}" >"$home/means.csv"
+    sqlite3 :memory: ".import --csv $home/means.csv t" \
+        'SELECT cpu + 0 BETWEEN 35 AND 55, samples + 0 BETWEEN 10 AND 22, cpu_min, cpu_max, memory_min FROM t' >"$home/out"
+    equal "means in csv" "$(sort -u "$home/out")" "1|1|0|90|38.1"
+    wsmon -q -f influx --every 1 --average -n 2 -d 10 "web=127.0.0.1:${port[web]}" >"$home/means.influx"
+    "$venv/bin/python" - "$home/means.influx" <<'PY'
+import sys
+from line_protocol_parser import parse_line
+for line in open(sys.argv[1]):
+    fields = parse_line(line)["fields"]
+    print(fields["cpu"], fields["samples"], fields["cpu_min"], fields["cpu_max"])
+    assert 35 < fields["cpu"] < 55 and fields["cpu_min"] == 0 and fields["cpu_max"] == 90
+PY
+}
+
 declare_check sqlite gate sqlite3
 check_sqlite() {
     fleet

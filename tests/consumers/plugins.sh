@@ -65,7 +65,8 @@ check_statuses() {
     serve web steady router-01 12.4
     both 2 "refused" "--check $closed" "check_tcp -H 127.0.0.1 -p 1" "check_http -H 127.0.0.1 -p 1" \
         "check_ssh -p 1 127.0.0.1"
-    both 2 "a name that is not known" "--check nowhere.invalid" "check_http -H nowhere.invalid"
+    both 2 "a name that is not known" "--check nowhere.invalid" "check_tcp -H nowhere.invalid -p 1" \
+        "check_http -H nowhere.invalid"
     both 2 "a port that says nothing" "--check -t 2 127.0.0.1:${port[silent]}" \
         "check_tcp -H 127.0.0.1 -p ${port[silent]} -t 2 -e x" "check_http -H 127.0.0.1 -p ${port[silent]} -t 2" \
         "check_ssh -t 2 -p ${port[silent]} 127.0.0.1"
@@ -104,7 +105,8 @@ check_nrpe() {
     port[nrpe]=$(unused_port)
     mkdir "$home/run"
     chown nagios: "$home/run"
-    recipe NRPE /etc/nagios/nrpe.d/wsmon.cfg >"$home/wsmon.cfg"
+    # The mean of a second instead of ten.
+    recipe NRPE /etc/nagios/nrpe.d/wsmon.cfg -e 's/--every 10/--every 1/' >"$home/wsmon.cfg"
     cat >"$home/nrpe.cfg" <<NRPE
 server_address=127.0.0.1
 server_port=${port[nrpe]}
@@ -124,6 +126,8 @@ NRPE
     equal "lines" "$(wc -l <"$home/out")" 5
     expect out "^WSMON OK - .* \\| .*'web::cpu'=[0-9.]+%;80;;0;100 .*'db::cpu'=5"
     expect out '^spare [A-Z]* - connect to 127.0.0.1:1: connection refused$'
+    status_is 0 sh -c "${ask/fleet/mean}"
+    expect out "^WSMON OK - cpu 1[0-9]\.[0-9]%.* \\| 'cpu'=1[0-9.]+%;;90;0;100 "
     status_is 0 sh -c "${ask/fleet/wsmon}"
     expect out "^WSMON OK - cpu .* \\| 'cpu'=[0-9.]+%;80;90;0;100 "
 }

@@ -89,13 +89,22 @@ check_containers() {
     recipe Telegraf /etc/telegraf/telegraf.d/wsmon.conf >"$home/telegraf.conf"
     recipe Kafka /etc/telegraf/telegraf.d/kafka.conf >>"$home/telegraf.conf"
     recipe Kafka /etc/vector/wsmon.yaml >"$home/vector.yaml"
-    "$venv/bin/python" - "$home" "$wsmon" <<'PY'
+    # An image that holds the program and nothing else, as a user without rights.
+    local image=()
+    if ldd "$wsmon" >/dev/null 2>&1; then
+        echo "NOT RUN in an empty root directory: $wsmon is not static"
+    else
+        mkdir "$home/image"
+        cp "$wsmon" "$home/image/wsmon"
+        image=(chroot --userspec=65534:65534 "$home/image" /wsmon)
+    fi
+    "$venv/bin/python" - "$home" "${image[@]:-$wsmon}" <<'PY'
 import json, subprocess, sys, tomllib, yaml
-home, wsmon = sys.argv[1:]
+home, *wsmon = sys.argv[1:]
 def run(command, expected, timed=True):
     assert command[0].split("/")[-1] == "wsmon", command
     more = ["-d", "2"] if timed else []
-    done = subprocess.run([wsmon, *command[1:], *more], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run([*wsmon, *command[1:], *more], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.startswith(expected), (command, done)
     print(command, "->", done.stdout[:60].strip())
 docker = dict(line.split(" ", 1) for line in open(home + "/Dockerfile"))
