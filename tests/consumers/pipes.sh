@@ -75,17 +75,72 @@ check_mqtt() {
     expect topics '^wsmon/web \{"received_at":.*"kind":"sample","cpu":12.4,.*\}$'
 }
 
-declare_check graphite gate netcat-openbsd
+declare_check graphite gate netcat-openbsd collectd-core
 check_graphite() {
     fleet
     sink carbon tcp
-    sink statsd udp
-    background one bash -c "$(recipe 'Graphite and StatsD' 1 -e 's/--every 10/-d 2/' \
-        -e "s/nc graphite.example.com 2003/nc -N 127.0.0.1 ${port[carbon]}/")"
-    background two bash -c "$(recipe 'Graphite and StatsD' 2 -e 's/--every 10/-d 2/' \
+    # Of StatsD's servers Debian has collectd.
+    port[statsd]=$(unused_port)
+    cat >"$home/collectd.conf" <<COLLECTD
+BaseDir "$home"
+PIDFile "$home/collectd.pid"
+TypesDB "/usr/share/collectd/types.db"
+Interval 1
+LoadPlugin statsd
+<Plugin statsd>
+  Host "127.0.0.1"
+  Port "${port[statsd]}"
+</Plugin>
+LoadPlugin csv
+<Plugin csv>
+  DataDir "$home/data"
+</Plugin>
+COLLECTD
+    background collectd collectd -f -C "$home/collectd.conf"
+    wait_for 10 bash -c "grep -q :$(printf %04X "${port[statsd]}") /proc/net/udp"
+    background one bash -c "$(to_carbon "${port[carbon]}")"
+    background two bash -c "$(recipe 'Graphite and StatsD' 2 -e 's/--every 10/-d 4/' \
         -e "s/nc -u statsd.example.com 8125/nc -u -w 1 127.0.0.1 ${port[statsd]}/")"
     expect carbon '^wsmon\.web\.cpu 1[234](\.[0-9]+)? [0-9]{10}$'
     expect carbon '^wsmon\.web\.load 0\.52 [0-9]{10}$'
-    expect statsd '^wsmon\.web\.cpu:1[234](\.[0-9]+)?\|g$'
     equal "other lines" "$(grep -vcE '^wsmon\.web\.(cpu|load) [0-9.]+ [0-9]{10}$' "$home/carbon" || true)" 0
+    wait_for 10 bash -c "cat $home/data/*/statsd/gauge-wsmon.web.cpu-* | grep -E ',1[234][.]'"
+    tail -qn 1 "$home"/data/*/statsd/gauge-wsmon.web.cpu-*
+}
+
+# PORT: the command of the page for Graphite, for two seconds.
+to_carbon() {
+    recipe 'Graphite and StatsD' 1 -e 's/--every 10/-d 2/' -e "s/nc graphite.example.com 2003/nc -N 127.0.0.1 $1/"
+}
+
+declare_check carbon request netcat-openbsd graphite-carbon
+check_carbon() {
+    fleet
+    port[carbon]=$(unused_port) port[pickle]=$(unused_port) port[query]=$(unused_port)
+    mkdir "$home/whisper" "$home/log"
+    cat >"$home/carbon.conf" <<CARBON
+[cache]
+STORAGE_DIR = $home
+CONF_DIR = $home
+LOG_DIR = $home/log
+PID_DIR = $home
+LOCAL_DATA_DIR = $home/whisper
+LINE_RECEIVER_INTERFACE = 127.0.0.1
+LINE_RECEIVER_PORT = ${port[carbon]}
+PICKLE_RECEIVER_INTERFACE = 127.0.0.1
+PICKLE_RECEIVER_PORT = ${port[pickle]}
+CACHE_QUERY_INTERFACE = 127.0.0.1
+CACHE_QUERY_PORT = ${port[query]}
+CARBON
+    printf '%s\n' '[all]' 'pattern = .*' 'retentions = 1s:1h' >"$home/storage-schemas.conf"
+    background carbon-cache carbon-cache --config="$home/carbon.conf" --nodaemon start
+    wait_for 30 bash -c "exec 3<>/dev/tcp/127.0.0.1/${port[carbon]}"
+    background one bash -c "$(to_carbon "${port[carbon]}")"
+    wait_for 20 test -s "$home/whisper/wsmon/web/cpu.wsp"
+    wait_for 20 test -s "$home/whisper/wsmon/web/load.wsp"
+    local from=$(($(date +%s) - 60))
+    wait_for 20 bash -c "whisper-fetch --from=$from '$home/whisper/wsmon/web/cpu.wsp' | grep -E '\s1[234][.]'"
+    whisper-fetch --from="$from" "$home/whisper/wsmon/web/cpu.wsp" | grep -v None | tee "$home/points"
+    [ $(($(date +%s) - $(tail -n 1 "$home/points" | cut -f 1))) -le 15 ] || fail "another time" points
+    ! grep -rqi invalid "$home/log" "$home/carbon-cache" || fail "complaints" carbon-cache
 }
