@@ -134,6 +134,42 @@ PY
     [ ! -s "$home/err" ] || fail "complaints" err
 }
 
+declare_check saved gate curl
+check_saved() {
+    local format clients=()
+    fleet
+    start_server pmdaemon replay "$recordings/pmdaemon/rest_actions.jsonl"
+    start_server hostile hostile
+    start_server odd odd
+    for name in pmdaemon hostile odd; do wait_for_server "$name"; done
+    servers+=("pm=pmdaemon://127.0.0.1:${port[pmdaemon]}" "h=127.0.0.1:${port[hostile]}" "odd=127.0.0.1:${port[odd]}")
+    # What was printed and what is read back are the same bytes.
+    for format in simple compact events jsonl csv influx; do
+        wsmon -q -d 3 -f "$format" --save-data "$home/$format.saved" --rotate-size 8K --rotate-keep 99 \
+            "${servers[@]}" >"$home/$format.live" 2>"$home/$format.err" &
+        clients+=($!)
+    done
+    wait "${clients[@]}"
+    for format in simple compact events jsonl csv influx; do
+        local files=()
+        while IFS= read -r file; do files+=(--read "$file"); done < <(ls -rv "$home/$format".saved*)
+        wsmon -q "${files[@]}" -f "$format" >"$home/$format.read"
+        cmp "$home/$format.live" "$home/$format.read" || fail "$format: not what was printed"
+        equal "$format, $((${#files[@]} / 2)) files" "$(wc -l <"$home/$format.read")" "$(wc -l <"$home/$format.live")"
+    done
+    # The commands of the page, with a file that is compressed.
+    wsmon -q -d 2 --save-data "$home/samples.jsonl" "${servers[@]}" >/dev/null
+    head -n 3 "$home/samples.jsonl" | gzip >"$home/samples.jsonl.2.gz"
+    sed -n 4,6p "$home/samples.jsonl" >"$home/samples.jsonl.1"
+    sed -i 1,6d "$home/samples.jsonl"
+    status_is 0 bash -o pipefail -c "$(recipe 'Saved data' 1)"
+    equal "headers" "$(grep -c ^received_at, "$home/samples.csv")" 1
+    expect samples.csv '^[^,]*Z,web,router-01,12.4,'
+    sink posted http
+    status_is 0 bash -o pipefail -c "$(recipe 'Saved data' 2 -e "s#influxdb.example.com:8086#127.0.0.1:${port[posted]}#")"
+    expect posted '^wsmon,host=router-01,server=web cpu=1[234].*cpu_max=1[34]'
+}
+
 declare_check means gate sqlite3 pip:line-protocol-parser
 check_means() {
     serve web fast router-01 0 10 20 30 40 50 60 70 80 90
