@@ -132,6 +132,20 @@ NRPE
     expect out "^WSMON OK - cpu .* \\| 'cpu'=[0-9.]+%;80;90;0;100 "
 }
 
+declare_check monit gate monit
+check_monit() {
+    serve web steady router-01 12.4 13
+    printf '%s\n' 'set daemon 1' "set log $home/monit.log" "set pidfile $home/monit.pid" "set idfile $home/monit.id" \
+        "set statefile $home/monit.state" >"$home/monitrc"
+    recipe Monit /etc/monit/conf.d/wsmon >>"$home/monitrc"
+    chmod 600 "$home/monitrc"
+    status_is 0 monit -t -c "$home/monitrc"
+    background monit monit -I -v -c "$home/monitrc"
+    expect monit.log "'web' status succeeded \(0\) -- WSMON OK - cpu 1[0-9.]+%, disk 28.5%" 20
+    kill "${pids[0]}"
+    expect monit.log "'web' status failed \(2\) -- WSMON CRITICAL - connect to .*: connection refused" 20
+}
+
 limit[nagios]=90
 declare_check nagios request nagios4-core nagios4-common
 check_nagios() {

@@ -70,7 +70,11 @@ fn command_lines(block: &str) -> Vec<Vec<String>> {
     let is_program = |word: &String| word.rsplit(['/', '=', ',']).next() == Some("wsmon");
     let lists = lists(block);
     let arguments_alone = lists.iter().filter(|list| list.first().is_some_and(|word| word.starts_with('-'))).cloned();
-    let commands = simple_commands(block).into_iter().chain(lists.iter().cloned());
+    let commands = simple_commands(block);
+    // A command line that is one text for the other program.
+    let quoted: Vec<_> = commands.iter().flatten().filter(|word| word.contains("wsmon ")).collect();
+    let quoted: Vec<_> = quoted.iter().flat_map(|text| simple_commands(&format!("{text}\n"))).collect();
+    let commands = commands.into_iter().chain(quoted).chain(lists.iter().cloned());
     let called = commands.filter_map(|mut words| {
         let program = words.iter().rposition(is_program)?;
         Some(words.split_off(program + 1))
