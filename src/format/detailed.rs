@@ -2,7 +2,7 @@
 //! `Other`.
 
 use super::event_lines::{alert_color, has_sample, push_alert, push_as_unknown, push_event, push_stored};
-use super::lines::{Clock, Lines, Tags, first_line};
+use super::lines::{Clock, Lines, Tags, push_one_line, push_text};
 use super::value::push_value;
 use super::{Format, stats, users};
 use crate::format::style::{RULER, Style, TITLE};
@@ -64,6 +64,7 @@ fn write(out: &mut String, message: &Message<'_>, style: &Style) {
             other => push_event(&mut lines, other, message, &TAGS),
         }
     }
+    lines.finish("");
 }
 
 fn push_sample(lines: &mut Lines<'_>, message: &Message<'_>, sample: &Sample<'_>) {
@@ -97,13 +98,15 @@ fn push_heading(lines: &mut Lines<'_>, message: &Message<'_>, sample: &Sample<'_
     });
 }
 
-/// Appends a title and the lines that `inner` appends; nothing if it appends none.
+/// Appends a title and the lines that `inner` appends, of which a number has a bound; nothing if it appends none.
 fn push_titled(lines: &mut Lines<'_>, title: &str, inner: &dyn Fn(&mut Lines<'_>)) {
     let start = lines.out.len();
     lines.line(|_| {});
     lines.colored(TITLE, |out| out.push_str(title));
+    lines.finish("");
     let head = lines.out.len();
     inner(lines);
+    lines.finish("  ");
     if lines.out.len() == head {
         lines.out.truncate(start);
     }
@@ -127,7 +130,7 @@ fn push_texts(lines: &mut Lines<'_>, section: Section, sample: &Sample<'_>) {
     let style = lines.style;
     for (&text, row) in Text::ALL.iter().zip(TEXTS).filter(|(_, row)| row.section == section) {
         if let Some(value) = sample.text(text) {
-            lines.entry("  ", row.label, |out| style.push_escaped(out, first_line(value, true)));
+            lines.entry("  ", row.label, |out| push_text(out, value, style, true));
             lines.continuation("      ", value, None);
         }
     }
@@ -151,8 +154,10 @@ fn push_metrics(lines: &mut Lines<'_>, section: Section, sample: &Sample<'_>) {
 }
 
 fn push_cores(lines: &mut Lines<'_>, cores: &[f64]) {
+    /// Most cores that are shown.
+    const MAX_CORES: usize = 128;
     lines.entry("  ", "Per core", |out| {
-        for (i, &core) in cores.iter().enumerate() {
+        for (i, &core) in cores.iter().take(MAX_CORES).enumerate() {
             out.push_str(if i > 0 { " " } else { "" });
             if core.is_nan() {
                 out.push('-');
@@ -161,32 +166,41 @@ fn push_cores(lines: &mut Lines<'_>, cores: &[f64]) {
                 out.push('%');
             }
         }
+        if let Some(more @ 1..) = cores.len().checked_sub(MAX_CORES) {
+            out.push_str(&format!(" and {more} more"));
+        }
     });
 }
 
 /// Appends the members that no section shows; nothing if the message is nested too deeply to be parsed into a tree.
 fn push_others(lines: &mut Lines<'_>, raw: Raw<'_>, sample: &Sample<'_>) {
-    /// Bounds the output in relation to the message; real messages stay far below.
-    const MAX_GROWTH: usize = 16;
+    /// Bytes that the lines may have beyond those of the message; real messages stay far below.
+    const MAX_GROWTH: usize = 1 << 16;
     let Raw::Json(text) = raw else { return };
     let repaired;
-    let node = match Node::parse(text) {
-        Ok(node) => node,
+    let (node, cut) = match Node::parse_counted(text) {
+        Ok(parsed) => parsed,
         Err(_) => {
             repaired = repair(text).unwrap_or_default();
-            let Ok(node) = Node::parse(&repaired) else { return };
-            node
+            let Ok(parsed) = Node::parse_counted(&repaired) else { return };
+            parsed
         }
     };
     let style = lines.style;
-    for (path, value) in other_members(&node, sample, MAX_GROWTH * text.len()) {
+    let others = other_members(&node, sample, text.len() + MAX_GROWTH);
+    for (path, value) in &others.list {
         lines.line(|out| {
             out.push_str("  ");
-            style.push_escaped(out, &path);
+            push_one_line(out, path, style, true);
             out.push_str(": ");
-            style.push_escaped(out, first_line(&value, true));
+            push_text(out, value, style, true);
         });
-        lines.continuation("      ", &value, None);
+        lines.continuation("      ", value, None);
+    }
+    lines.leave_out(others.left_out);
+    if cut {
+        lines.finish("  ");
+        lines.line(|out| out.push_str("  and more, left out unread"));
     }
 }
 
@@ -233,9 +247,24 @@ mod tests {
     fn a_long_name_above_many_values_cannot_grow_the_output_without_bound() {
         let text = format!(r#"{{"{}":{{{}"z":0}}}}"#, "k".repeat(50_000), "\"a\":1,".repeat(10_000));
         let out = sample("detailed", &text, PLAIN);
-        assert!(out.len() < 20 * text.len(), "{}", out.len());
-        assert!(out.contains("  and more: left out\n"));
+        assert!(out.len() < 2 * text.len() + (1 << 16), "{}", out.len());
+        assert!(out.contains("\n  and 9998 more\n"), "{}", &out[out.len() - 200..]);
         assert!(!out.contains(".z: 0"));
+    }
+
+    #[test]
+    fn every_list_is_cut_and_says_how_much_is_left_out() {
+        let list = |element: &str| format!("[{}{element}]", format!("{element},").repeat(99_999));
+        let many: String = (0..5000).map(|n| format!(r#""m{n}":{n},"#)).collect();
+        for (text, shown) in [
+            (format!(r#"{{"data":{{"processor":{{"per_core_usage":{}}}}}}}"#, list("1")), " 1.0% and 99872 more\n"),
+            (format!(r#"{{"data":{{"disk":{{"percentage":1}},"x":{}}}}}"#, list("7")), ", 7, and "),
+            (format!(r#"{{"data":{{"disk":{{"percentage":1}},{many}"z":0}}}}"#), "\n  m999: 999\n  and 4001 more\n="),
+        ] {
+            let out = sample("detailed", &text, PLAIN);
+            assert!(out.contains(shown), "{shown} is not in {}", &out[out.len().saturating_sub(500)..]);
+            assert!(out.len() < 30_000, "{}", out.len());
+        }
     }
 
     #[test]

@@ -45,6 +45,7 @@ pub fn push_events(
             other => push_event(&mut lines, other, message, tags),
         }
     }
+    lines.finish("");
 }
 
 /// Returns true if one of the events is a sample.
@@ -208,14 +209,14 @@ pub fn push_alert(out: &mut String, alert: &Alert<'_>, style: Style) {
         });
     }
     if has_message {
-        style.push_escaped(out, &alert.message);
+        push_one_line(out, &alert.message, style, true);
     } else if !ends {
         push_number(out, " ", alert.value);
         push_number(out, " threshold ", alert.threshold);
     }
     if !ends && !alert.cause.is_empty() {
         out.push_str("; cause: ");
-        style.push_escaped(out, &alert.cause);
+        push_one_line(out, &alert.cause, style, true);
     }
     if let Some(age) = alert.age {
         out.push_str(if ends { " after " } else { "; " });

@@ -42,27 +42,58 @@ pub const MAX_TEXT: usize = 1000;
 /// Upper bound on the source of a log line and the name of a user, in characters, unless [`Tags::full`].
 pub const MAX_SOURCE: usize = 32;
 
-/// Appends lines, each with the server's label if there is one.
+/// Upper bound on a text in a line where nothing else is left out, in characters.
+const MAX_FULL_TEXT: usize = 1 << 16;
+
+/// Most lines about one message, or in one section of it.
+const MAX_LINES: usize = 1000;
+
+/// Appends lines, each with the server's label if there is one. Those of a message have a bound, whatever lists it holds.
 pub struct Lines<'o> {
     pub out: &'o mut String,
-    pub label: Option<&'o str>,
+    label: Option<&'o str>,
     /// The time before each line.
     pub time: Option<SystemTime>,
     pub style: Style,
+    /// Number of lines that may follow.
+    room: usize,
+    left_out: usize,
 }
 
 impl<'o> Lines<'o> {
     /// Writes lines about a message, with its server's label if the style has labels, and with its time of receipt if
     /// the style and the format have that.
     pub fn new(out: &'o mut String, message: &Message<'o>, style: Style) -> Self {
-        Lines { out, label: style.labels.then_some(&**message.server), time: None, style }
+        let label = style.labels.then_some(&**message.server);
+        Lines { room: MAX_LINES, ..Lines::unbounded(out, label, style) }
     }
 
-    /// Appends a line.
+    /// Writes lines about no message, in any number.
+    pub fn unbounded(out: &'o mut String, label: Option<&'o str>, style: Style) -> Self {
+        Lines { out, label, time: None, style, room: usize::MAX, left_out: 0 }
+    }
+
+    /// Appends a line, if there is room for it.
     pub fn line(&mut self, write: impl FnOnce(&mut String)) {
-        self.push_label();
-        write(self.out);
-        self.out.push('\n');
+        if self.begin() {
+            write(self.out);
+            self.out.push('\n');
+        }
+    }
+
+    /// Counts lines that were not even made.
+    pub fn leave_out(&mut self, count: usize) {
+        self.left_out += count;
+    }
+
+    /// Ends a message or a section: says how much was left out, and makes room again.
+    pub fn finish(&mut self, indent: &str) {
+        self.room = MAX_LINES;
+        if self.left_out > 0 {
+            let text = format!("{indent}and {} more", self.left_out);
+            self.line(|out| out.push_str(&text));
+            self.left_out = 0;
+        }
     }
 
     /// Appends a line in colour.
@@ -73,14 +104,12 @@ impl<'o> Lines<'o> {
 
     /// Appends the lines of a text after its first one, indented. [`first_line`] is the other part.
     pub fn continuation(&mut self, indent: &str, text: &str, color: Option<AnsiColor>) {
-        /// Most lines of their own; each costs an indent and a label.
-        const MAX_LINES: usize = 1000;
         let style = self.style;
         let Some((_, rest)) = text.trim_end_matches(['\r', '\n']).split_once('\n') else { return };
-        for line in rest.splitn(MAX_LINES, '\n') {
+        for line in rest.split('\n') {
             let write = |out: &mut String| {
                 out.push_str(indent);
-                style.push_escaped(out, line.trim_end_matches('\r'));
+                push_one_line(out, line.trim_end_matches('\r'), style, true);
             };
             match color {
                 Some(color) => self.colored(color, write),
@@ -91,19 +120,21 @@ impl<'o> Lines<'o> {
 
     /// Appends a line with a name and a value.
     pub fn entry(&mut self, indent: &str, name: &str, value: impl FnOnce(&mut String)) {
-        self.push_name(indent, name);
-        value(self.out);
-        self.out.push('\n');
+        self.line(|out| {
+            for part in [indent, name, ": "] {
+                out.push_str(part);
+            }
+            value(out);
+        });
     }
 
-    fn push_name(&mut self, indent: &str, name: &str) {
-        self.push_label();
-        for part in [indent, name, ": "] {
-            self.out.push_str(part);
-        }
-    }
-
-    fn push_label(&mut self) {
+    /// Appends what is before each line. Returns false if there is no room for a line.
+    fn begin(&mut self) -> bool {
+        let Some(room) = self.room.checked_sub(1) else {
+            self.left_out += 1;
+            return false;
+        };
+        self.room = room;
         if let Some(time) = self.time {
             number::push_timestamp(self.out, time);
             self.out.push(' ');
@@ -115,6 +146,7 @@ impl<'o> Lines<'o> {
             let padding = self.style.label_width.saturating_sub(self.out[start..].chars().count() - ": ".len());
             self.out.extend(std::iter::repeat_n(' ', padding));
         }
+        true
     }
 }
 
@@ -123,12 +155,14 @@ pub fn push_text(out: &mut String, text: &str, style: Style, full: bool) {
     push_one_line(out, first_line(text, full), style, full);
 }
 
-/// Appends a server's text on one line, with escapes for line feeds: at most [`MAX_TEXT`] of it unless `full`.
+/// Appends a server's text on one line, with escapes for line feeds: at most [`MAX_TEXT`] of it, or [`MAX_FULL_TEXT`] if
+/// `full`.
 pub fn push_one_line(out: &mut String, text: &str, style: Style, full: bool) {
-    if full || text.len() <= MAX_TEXT {
+    let room = if full { MAX_FULL_TEXT } else { MAX_TEXT };
+    if text.len() <= room {
         style.push_escaped(out, text);
     } else {
-        style.push_truncated(out, text, MAX_TEXT);
+        style.push_truncated(out, text, room);
     }
 }
 

@@ -79,8 +79,8 @@ mod tests {
     fn a_long_label_does_not_widen_the_other_rows() {
         let mut servers = vec![("n".repeat(5000), Statistics::default())];
         servers.extend((0..100).map(|n| (format!("s{n}"), Statistics::default())));
-        let (mut out, style) = (String::new(), Style::default());
-        push(&mut Lines { out: &mut out, label: None, time: None, style }, &servers);
+        let mut out = String::new();
+        push(&mut Lines::unbounded(&mut out, None, Style::default()), &servers);
         assert_eq!(out.lines().count(), 1 + 1 + 101);
         assert!(out.len() < 20_000, "{}", out.len());
     }

@@ -15,13 +15,13 @@ use crate::model::stats::{PastError, Saved, Statistics, Summary};
 /// Appends the statistics as text. With several servers the totals come first, then a row for each server, then,
 /// with their labels, the reasons of those that delivered nothing and the histories.
 pub fn push_text(out: &mut String, statistics: &Statistics, style: &Style) {
-    let mut lines = Lines { out, label: None, time: None, style: *style };
+    let mut lines = Lines::unbounded(out, None, *style);
     lines.line(|_| {});
     lines.colored(RULER, |out| out.push_str("=== Client Statistics ==="));
     push_block(&mut lines, statistics);
     server_table::push(&mut lines, &statistics.servers);
     for (label, server) in &statistics.servers {
-        let mut lines = Lines { out: &mut *lines.out, label: Some(label), time: None, style: *style };
+        let mut lines = Lines::unbounded(&mut *lines.out, Some(label), *style);
         push_undelivered(&mut lines, server);
         for (name, summary) in server.history.iter().flatten() {
             push_history(&mut lines, name, summary);

@@ -151,13 +151,18 @@ impl<'a> Node<'a> {
         Node::Map(members.iter().filter(|(name, value)| keep(name, value)).cloned().collect())
     }
 
-    /// Writes the elements of a list on one line, separated by commas.
+    /// Writes the elements of a list on one line, separated by commas; of a long list the first ones.
     #[must_use]
     pub fn joined(&self) -> String {
+        /// Most elements that are written.
+        const MAX_JOINED: usize = 128;
         let mut out = String::new();
-        for (i, node) in self.elements().iter().enumerate() {
-            // Writing to a String cannot fail.
+        // Writing to a String cannot fail.
+        for (i, node) in self.elements().iter().take(MAX_JOINED).enumerate() {
             let _ = write!(out, "{}{node}", if i > 0 { ", " } else { "" });
+        }
+        if let Some(more @ 1..) = self.elements().len().checked_sub(MAX_JOINED) {
+            let _ = write!(out, ", and {more} more");
         }
         out
     }

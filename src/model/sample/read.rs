@@ -39,31 +39,35 @@ pub fn read_sample<'a>(text: &'a str, rows: &'static [Field]) -> serde_json::Res
 ///
 /// At most `max_bytes` of paths and texts are listed: each leaf repeats its whole path, so that a message with one long
 /// name above many leaves would grow quadratically.
-pub fn other_members(message: &Node<'_>, sample: &Sample<'_>, max_bytes: usize) -> Vec<(String, String)> {
-    let mut out = Leaves { list: Vec::new(), room: Some(max_bytes) };
+pub fn other_members(message: &Node<'_>, sample: &Sample<'_>, max_bytes: usize) -> Leaves {
+    let mut out = Leaves { list: Vec::new(), left_out: 0, room: max_bytes };
     push_leaves(message, Some(&FieldRule::Into(sample.rules)), sample, &mut String::new(), &mut out);
-    out.list
+    out
 }
 
-struct Leaves {
-    list: Vec<(String, String)>,
-    /// Remaining bytes; `None` once a leaf did not fit.
-    room: Option<usize>,
+/// Leaves of a message, as path and text.
+#[derive(Debug)]
+pub struct Leaves {
+    /// The first ones.
+    pub list: Vec<(String, String)>,
+    /// The number of the others.
+    pub left_out: usize,
+    /// Remaining bytes.
+    room: usize,
 }
 
 impl Leaves {
     fn push(&mut self, path: &str, text: &dyn Fn() -> String) {
-        let Some(room) = self.room.and_then(|room| room.checked_sub(path.len())) else { return self.full() };
-        let text = text();
-        let Some(room) = room.checked_sub(text.len()) else { return self.full() };
-        self.room = Some(room);
-        self.list.push((path.to_owned(), text));
-    }
-
-    fn full(&mut self) {
-        if self.room.take().is_some() {
-            self.list.push(("and more".to_owned(), "left out".to_owned()));
+        /// Most leaves in the list.
+        const MAX_LEAVES: usize = 1000;
+        if self.left_out == 0 && self.list.len() < MAX_LEAVES && path.len() <= self.room {
+            let text = text();
+            if let Some(room) = self.room.checked_sub(path.len() + text.len()) {
+                self.room = room;
+                return self.list.push((path.to_owned(), text));
+            }
         }
+        self.left_out += 1;
     }
 }
 

@@ -185,7 +185,7 @@ fn a_recorded_system_update_is_a_sample_without_rest() {
         assert!(sample.get(metric).is_some(), "{metric:?}");
     }
     assert!(sample.at.as_ref().unwrap().ends_with('Z'));
-    assert_eq!(other_members(&Node::parse(text).unwrap(), sample, usize::MAX), []);
+    assert_eq!(other_members(&Node::parse(text).unwrap(), sample, usize::MAX).list, []);
 }
 
 #[test]

@@ -204,12 +204,12 @@ fn uptimes_are_read_in_every_length() {
 #[test]
 fn an_unknown_notation_is_left_to_the_others() {
     let text = r#"{"type":"system_update","data":{"memory_usage":1,"uptime":"unknown","load_avg":"1, x, 3, 4","network_io":"9 kB/s"},"system":{"users":null},"timestamp":1795155543000}"#;
-    let others = other_members(&Node::parse(text).unwrap(), &sample(text), usize::MAX);
+    let others = other_members(&Node::parse(text).unwrap(), &sample(text), usize::MAX).list;
     let names: Vec<_> = others.iter().map(|(path, value)| format!("{path}={value}")).collect();
     assert_eq!(names, ["uptime=unknown", "load_avg=1, x, 3, 4", "network_io=9 kB/s", "timestamp=1795155543000"]);
     let text = r#"{"type":"system_update","data":{"memory_usage":1,"load_avg":[1,2.5,3]}}"#;
     assert_eq!(sample(text).get(Metric::Load5), Some(2.5));
-    assert!(other_members(&Node::parse(text).unwrap(), &sample(text), usize::MAX).is_empty());
+    assert!(other_members(&Node::parse(text).unwrap(), &sample(text), usize::MAX).list.is_empty());
 }
 
 #[test]
