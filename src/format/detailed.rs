@@ -10,8 +10,8 @@ use crate::model::event::{Event, Message, Raw};
 use crate::model::json::{Node, repair};
 use crate::model::metric::{METRICS, Metric, Section, TEXTS, Text};
 use crate::model::number;
-use crate::model::sample::Sample;
 use crate::model::sample::read::other_members;
+use crate::model::sample::{MAX_CORES, Sample};
 
 pub const FORMAT: Format = Format {
     name: "detailed",
@@ -155,9 +155,9 @@ fn push_metrics(lines: &mut Lines<'_>, section: Section, sample: &Sample<'_>) {
 
 fn push_cores(lines: &mut Lines<'_>, cores: &[f64]) {
     /// Most cores that are shown.
-    const MAX_CORES: usize = 128;
+    const MAX_SHOWN: usize = 128;
     lines.entry("  ", "Per core", |out| {
-        for (i, &core) in cores.iter().take(MAX_CORES).enumerate() {
+        for (i, &core) in cores.iter().take(MAX_SHOWN).enumerate() {
             out.push_str(if i > 0 { " " } else { "" });
             if core.is_nan() {
                 out.push('-');
@@ -166,8 +166,9 @@ fn push_cores(lines: &mut Lines<'_>, cores: &[f64]) {
                 out.push('%');
             }
         }
-        if let Some(more @ 1..) = cores.len().checked_sub(MAX_CORES) {
-            out.push_str(&format!(" and {more} more"));
+        if let Some(more @ 1..) = cores.len().checked_sub(MAX_SHOWN) {
+            let least = if cores.len() == MAX_CORES { "at least " } else { "" };
+            out.push_str(&format!(" and {least}{more} more"));
         }
     });
 }
@@ -257,7 +258,8 @@ mod tests {
         let list = |element: &str| format!("[{}{element}]", format!("{element},").repeat(99_999));
         let many: String = (0..5000).map(|n| format!(r#""m{n}":{n},"#)).collect();
         for (text, shown) in [
-            (format!(r#"{{"data":{{"processor":{{"per_core_usage":{}}}}}}}"#, list("1")), " 1.0% and 99872 more\n"),
+            (format!(r#"{{"data":{{"processor":{{"per_core_usage":{}}}}}}}"#, list("1")), " and at least 65408 more\n"),
+            (format!(r#"{{"data":{{"processor":{{"per_core_usage":[{}0]}}}}}}"#, "1,".repeat(255)), "% and 128 more\n"),
             (format!(r#"{{"data":{{"disk":{{"percentage":1}},"x":{}}}}}"#, list("7")), ", 7, and "),
             (format!(r#"{{"data":{{"disk":{{"percentage":1}},{many}"z":0}}}}"#), "\n  m999: 999\n  and 4001 more\n="),
         ] {

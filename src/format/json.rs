@@ -45,6 +45,11 @@ const STATE: &str = "state";
 fn write_indented(out: &mut String, message: &Message<'_>, style: &Style) {
     match message.raw {
         Raw::Json(text) if !style.labels => {
+            /// A list of short numbers grows so much. A text that is moved as it grows takes half as much again.
+            const GROWTH: usize = 6;
+            /// Upper bound on the bytes that are reserved.
+            const MAX_RESERVED: usize = 32 << 20;
+            out.reserve((GROWTH * text.len()).min(MAX_RESERVED));
             relayout(out, text, Layout::Indented);
             out.push('\n');
         }

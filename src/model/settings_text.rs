@@ -1,9 +1,9 @@
 //! The text of a small file that holds settings: a URI, a token, headers, a message to send.
 
-/// Removes a byte order mark, and white space and line ends at both ends.
+/// Removes byte order marks, white space and line ends at both ends.
 #[must_use]
 pub fn trim(text: &str) -> &str {
-    text.trim_start_matches('\u{feff}').trim()
+    text.trim_matches(|c: char| c == '\u{feff}' || c.is_whitespace())
 }
 
 /// The lines that hold something, trimmed, each with its number, counted from 1. Empty lines and those that begin with

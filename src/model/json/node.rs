@@ -283,7 +283,10 @@ impl<'de> Visitor<'de> for NodeVisitor<'_> {
         while self.take_room() {
             match list.next_element_seed(self.inner())? {
                 Some(node) => nodes.push(node),
-                None => return Ok(Node::List(nodes)),
+                None => {
+                    nodes.shrink_to_fit();
+                    return Ok(Node::List(nodes));
+                }
             }
         }
         while list.next_element::<IgnoredAny>()?.is_some() {}
@@ -301,6 +304,8 @@ impl<'de> Visitor<'de> for NodeVisitor<'_> {
                 map.next_value::<IgnoredAny>()?;
             }
         }
+        // A list begins with room for four, which is 224 bytes for `{"a":1}`.
+        members.shrink_to_fit();
         Ok(Node::Map(members))
     }
 }

@@ -15,6 +15,8 @@ use spread::Spread;
 /// The value of each metric, in the order of [`Metric::ALL`]; NaN for those that are absent.
 pub(crate) type Numbers = [f64; Metric::ALL.len()];
 
+/// Upper bound on the length of [`Sample::per_core`]: of `[0,0,…]` it would take four times the size.
+pub const MAX_CORES: usize = 1 << 16;
 /// Upper bound on the length of [`Sample::extra`].
 pub(crate) const MAX_EXTRA: usize = 64;
 

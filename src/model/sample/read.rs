@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::Sample;
 use super::field::{Field, FieldRule};
+use super::{MAX_CORES, Sample};
 use crate::model::json::Node;
 use crate::model::metric::Metric;
 
@@ -157,8 +157,11 @@ impl<'de> Visitor<'de> for SampleVisitor<'_, 'de> {
                 }
             }
             FieldRule::PerCore => {
-                while let Some(core) = list.next_element::<Node<'de>>()? {
-                    self.message.sample.per_core.push(core.as_f64().unwrap_or(f64::NAN));
+                let per_core = &mut self.message.sample.per_core;
+                while per_core.len() < MAX_CORES
+                    && let Some(core) = list.next_element::<Node<'de>>()?
+                {
+                    per_core.push(core.as_f64().unwrap_or(f64::NAN));
                 }
             }
             _ => {}

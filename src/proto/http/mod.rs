@@ -2,7 +2,7 @@
 //! No socket, clock or environment: the caller keeps the bytes that it has read and passes them again when there are
 //! more.
 
-mod challenge;
+pub mod challenge;
 pub mod foreign;
 pub mod head;
 pub mod header;

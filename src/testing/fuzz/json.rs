@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::harmless::assert_harmless;
-use crate::model::json::{Layout, is_json, message_type, redact, relayout, repair};
+use crate::model::json::{Documents, Layout, find_fault, is_json, is_readable, message_type, redact, relayout, repair};
 
 /// Parses with serde_json; `None` if the text is not JSON, or nested too deeply for it.
 fn value(text: &str) -> Option<Value> {
@@ -42,6 +42,26 @@ fn redacted(text: &str) {
         *token = "redacted".into();
     }
     assert_eq!(redacted, expected, "{text:?}");
+}
+
+/// Divides the input into documents, and finds the place where each stops to be JSON.
+pub fn documents(data: &[u8]) {
+    let Ok(whole) = std::str::from_utf8(data) else { return };
+    let (first, rest) = Documents::begin(whole);
+    let (mut documents, mut document, mut len) = (rest, Some(first), 0);
+    while let Some(text) = document {
+        len += text.len();
+        let readable = is_readable(text);
+        match find_fault(text) {
+            None => assert!(readable || is_deep(text), "{text:?}"),
+            Some(fault) => {
+                assert!(!readable || is_deep(text), "{text:?}");
+                assert!(text.get(fault.at..).is_some_and(|rest| rest.starts_with(fault.word)), "{text:?} {fault:?}");
+            }
+        }
+        document = documents.as_mut().and_then(|documents| documents.next(whole));
+    }
+    assert!(len <= whole.len());
 }
 
 /// Lays out the input: the same value, harmless, of bounded size, and stable when laid out again.

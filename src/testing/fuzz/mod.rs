@@ -16,6 +16,8 @@ mod json;
 mod mutations;
 mod rules;
 mod seeds;
+mod stream;
+mod texts;
 mod uris;
 
 /// One reader of foreign bytes.
@@ -40,6 +42,11 @@ pub static TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "layout", run: json::layout, seeds: seeds::messages },
     FuzzTarget { name: "escaping", run: escaping::run, seeds: seeds::texts },
     FuzzTarget { name: "http", run: http::run, seeds: seeds::http },
+    FuzzTarget { name: "documents", run: json::documents, seeds: seeds::documents },
+    FuzzTarget { name: "frames", run: stream::run, seeds: seeds::frames },
+    FuzzTarget { name: "foreign", run: texts::foreign, seeds: seeds::foreign },
+    FuzzTarget { name: "challenges", run: texts::challenge, seeds: seeds::challenges },
+    FuzzTarget { name: "settings", run: texts::settings, seeds: seeds::settings },
     FuzzTarget { name: "rules", run: rules::run, seeds: seeds::rules },
 ];
 

@@ -1,5 +1,9 @@
 //! A short run on any toolchain: the seeds of every target and mutations of them, always the same.
 
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
 use super::{FuzzTarget, TARGETS};
 use crate::testing::random::Random;
 
@@ -63,6 +67,47 @@ fn mutate(random: &mut Random, mut data: Vec<u8>, others: &[Vec<u8>]) -> Vec<u8>
         data.truncate(MAX_INPUT);
     }
     data
+}
+
+/// Makes an input longer: a part of it, somewhere in it, again and again.
+fn lengthen(random: &mut Random, data: &[u8], len: usize) -> Vec<u8> {
+    let at = random.below(data.len());
+    let end = at + 1 + random.below((data.len() - at).min(64));
+    let times = len.saturating_sub(data.len()) / (end - at);
+    [&data[..at], &data[at..end].repeat(times), &data[at..]].concat()
+}
+
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+fn time_of(run: fn(&[u8]), data: &[u8]) -> Duration {
+    let start = thread_time();
+    run(data);
+    thread_time() - start
+}
+
+/// Time that grows with the square of the length grows sixteenfold here.
+#[test]
+fn an_input_four_times_as_long_takes_about_four_times_as_long() {
+    const SHORT: usize = 16 << 10;
+    for target in TARGETS {
+        let seeds: Vec<_> = (target.seeds)().into_iter().filter(|seed| (2..=MAX_INPUT).contains(&seed.len())).collect();
+        let mut random = Random::new(2);
+        for round in 0..12 {
+            let seed = random.pick(&seeds).clone();
+            let lengths = [SHORT, 4 * SHORT];
+            let [short, long] = lengths.map(|len| lengthen(&mut Random::new(1 + round), &seed, len));
+            let (one, four) = (time_of(target.run, &short), time_of(target.run, &long));
+            assert!(
+                four <= 8 * one + Duration::from_millis(150),
+                "{} {round}: {one:?}, then {four:?} for {:?}…",
+                target.name,
+                String::from_utf8_lossy(&short[..200])
+            );
+        }
+    }
 }
 
 #[test]

@@ -48,6 +48,77 @@ pub fn messages() -> Vec<Vec<u8>> {
     seeds
 }
 
+/// Several documents in a message, and what is nearly JSON.
+pub fn documents() -> Vec<Vec<u8>> {
+    let texts = [
+        "\u{feff}{\"a\":nan}\0{\"b\":-nan(ind)}\u{1e}[1,-inf]\n",
+        "[{\"type\":\"a\"},\r\n {\"type\":\"b\",\"x\":[\"]\\\"}\"]}] {\"type\":\"c\"}",
+        "{\"a\":NaN(0x1),\"b\":1.#INF,\"c\":+inf,\"d\":Infinity,\"e\":-1e400,\"f\":1.#QNAN,\"g\":.5}",
+        "{\"type\":\"a\"}{\"type\"",
+        "\0\u{1e}\u{feff} ",
+        "{\"a\":\"\\ud800\",\"b\":tru}",
+    ];
+    texts.map(|text| text.as_bytes().to_vec()).into()
+}
+
+/// Streams of frames: texts in parts, control frames between them, long ones, masks, and texts that are not UTF-8.
+pub fn frames() -> Vec<Vec<u8>> {
+    let long = [&[0x81, 127, 0, 0, 0, 0, 0, 1, 0x11, 0x70][..], &[b'x'; 70_000]].concat();
+    let medium = [&[0x82, 126, 1, 0][..], &[0x99; 256]].concat();
+    let parts = [&[1, 3][..], b"a\xe2\x98", &[0x89, 2], b"pi", &[0x80, 1, 0x83, 0x88, 2, 3, 0xe8]].concat();
+    let streams = [
+        parts,
+        [&[1, 2, 0xe2, 0x28][..], &[0x80, 1, b'x']].concat(),
+        [&[0x81, 0x83, 1, 2, 3, 4][..], b"abc", &medium].concat(),
+        [&[0x89, 126, 1, 0][..], &[b'p'; 256]].concat(),
+        vec![0x81, 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, b'x'],
+        [long, vec![0x81, 2, b'{', b'}']].concat(),
+    ];
+    (0_u8..)
+        .map(|n| n.wrapping_mul(37))
+        .zip(streams)
+        .map(|(choice, stream)| [&[choice][..], &stream].concat())
+        .collect()
+}
+
+/// The first bytes of other protocols.
+pub fn foreign() -> Vec<Vec<u8>> {
+    let starts: [&[u8]; 6] = [
+        b"\x04SSH-2.0-dropbear_2022.83\r\n",
+        b"\x09HTTP/1.0 400 Bad\r\n\r\n<html>",
+        b"\0\x15\x03\x03\0\x02\x02\x28",
+        b"\x20220 mail.example ESMTP \x1b[2J\xe2\x80\xae\xff and a long text after that\r\n",
+        b"\xff\0\0\x12\x04\0\0\0\0\0",
+        b"\x01-ERR unknown command\r\n",
+    ];
+    starts.map(<[u8]>::to_vec).into()
+}
+
+/// Values of `WWW-Authenticate`, one on each line.
+pub fn challenges() -> Vec<Vec<u8>> {
+    let lines = [
+        "NEGOTIATE,NTLM,BASIC realm=\"x\"",
+        "Digest realm=\"a, Basic b\", nonce = \"\\\", Basic\" , qop=auth,Basic realm=x",
+        "Negotiate YII=, Negotiate\nnegotiate\n , ,Bearer",
+        "Digest realm=\"never closed, Basic",
+        "\"Basic\"\n=x",
+        "\u{e4} \u{202e}x, Bearer error=\"invalid_token\"",
+    ];
+    lines.map(|text| text.as_bytes().to_vec()).into()
+}
+
+/// Files of settings, with marks and comments.
+pub fn settings() -> Vec<Vec<u8>> {
+    let texts = [
+        "\u{feff}# comment\r\n\r\n \tX-Token: a b \r\n",
+        "ws://h/?token=x\n",
+        "a\n#b\n \u{feff}c\u{feff}",
+        "\u{a0}\u{2003}A: \0\nB: \u{85}",
+        "",
+    ];
+    texts.map(|text| text.as_bytes().to_vec()).into()
+}
+
 /// Texts with all hostile characters.
 pub fn texts() -> Vec<Vec<u8>> {
     let hostile: String = ('\0'..='\u{2069}').filter(|&c| crate::model::text::is_hostile(c)).collect();

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(init: wsmon_fuzz::write_seeds("arguments"), |data: &[u8]| wsmon_fuzz::cli::properties::run(data));
+libfuzzer_sys::fuzz_target!(init: wsmon_fuzz::write_seeds("arguments"), |data: &[u8]| wsmon_fuzz::run("arguments", data));

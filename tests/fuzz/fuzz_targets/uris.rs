@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(init: wsmon_fuzz::write_seeds("uris"), |data: &[u8]| wsmon::testing::fuzz::run("uris", data));
+libfuzzer_sys::fuzz_target!(init: wsmon_fuzz::write_seeds("uris"), |data: &[u8]| wsmon_fuzz::run("uris", data));

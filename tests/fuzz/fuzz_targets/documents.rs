@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(init: wsmon_fuzz::write_seeds("documents"), |data: &[u8]| wsmon_fuzz::run("documents", data));
