@@ -105,6 +105,7 @@ impl Credentials {
         if let Some(proxy) = proxy {
             proxy.add_secrets(&mut secrets);
         }
+        settings.subprotocols.iter().for_each(|name| secrets.add_subprotocol(name));
         messages.iter().for_each(|text| secrets.add_message(text));
         requests.iter().flat_map(|request| &request.json).for_each(|json| secrets.add_message(json));
         settings.options.heartbeat_reply.iter().for_each(|text| secrets.add_message(text));

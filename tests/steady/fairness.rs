@@ -1,7 +1,7 @@
 //! A flood from one server is no other server's affair.
 
 use std::process::Stdio;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use crate::SAMPLE;
@@ -13,6 +13,8 @@ use crate::support::server::{PACKED, PING, Peer, Server, TEXT, text_frame};
 const EVERY: Duration = Duration::from_millis(200);
 /// What a busy machine may add.
 const LATE: Duration = Duration::from_millis(800);
+/// The longest turn of a server.
+const TURN: Duration = Duration::from_millis(50);
 /// How many pings are looked at.
 const PINGS: usize = 10;
 
@@ -22,8 +24,19 @@ fn worst(extensions: &'static str, flood: fn(&mut Peer)) -> Duration {
         peer.upgrade_with(extensions);
         flood(&mut peer);
     });
+    let (result, quiet) = quiet();
+    let uri = format!("quiet={}", quiet.uri());
+    let options = ["--uri", &uri, "--ping-interval", "0.2", "--stale-after", "0"];
+    let run = Watched::start(command(&flooding.uri(), &options).stdout(Stdio::null()));
+    let worst = result.recv_timeout(crate::support::PATIENCE).expect("pings while another server floods");
+    run.end();
+    worst
+}
+
+/// A quiet server, and the worst distance of two pings to it.
+fn quiet() -> (Receiver<Duration>, Server) {
     let (measured, result) = channel();
-    let quiet = Server::start(move |mut peer| {
+    let server = Server::start(move |mut peer| {
         peer.upgrade();
         peer.expect(PING);
         let mut before = Instant::now();
@@ -36,12 +49,7 @@ fn worst(extensions: &'static str, flood: fn(&mut Peer)) -> Duration {
         measured.send(worst).unwrap();
         peer.drain();
     });
-    let uri = format!("quiet={}", quiet.uri());
-    let options = ["--uri", &uri, "--ping-interval", "0.2", "--stale-after", "0"];
-    let run = Watched::start(command(&flooding.uri(), &options).stdout(Stdio::null()));
-    let worst = result.recv_timeout(crate::support::PATIENCE).expect("pings while another server floods");
-    run.end();
-    worst
+    (result, server)
 }
 
 fn assert_fair(what: &str, flood: fn(&mut Peer)) {
@@ -52,6 +60,40 @@ fn assert_fair_with(what: &str, extensions: &'static str, flood: fn(&mut Peer)) 
     let worst = worst(extensions, flood);
     println!("{what}: pings every {EVERY:?}, at worst after {worst:?}");
     assert!(worst <= EVERY + LATE, "{what}: {worst:?}");
+}
+
+#[test]
+fn floods_of_many_servers_take_turns_and_each_gets_its_share() {
+    const FLOODS: usize = 8;
+    let (told, sent) = channel();
+    let floods: Vec<_> = (0..FLOODS)
+        .map(|n| {
+            let told = told.clone();
+            Server::start(move |mut peer| {
+                peer.upgrade();
+                let batch = text_frame(SAMPLE).repeat(1000);
+                while peer.try_raw(&batch) {
+                    // The test may have seen enough.
+                    let _unheard = told.send(n);
+                }
+            })
+        })
+        .collect();
+    let (late, quiet) = quiet();
+    let uris: Vec<_> = floods.iter().enumerate().map(|(n, server)| format!("f{n}={}", server.uri())).collect();
+    let mut options: Vec<&str> = uris[1..].iter().flat_map(|uri| ["--uri", uri]).collect();
+    let uri = format!("quiet={}", quiet.uri());
+    options.extend(["--uri", &uri, "--ping-interval", "0.2", "--stale-after", "0"]);
+    let run = Watched::start(command(&uris[0], &options).stdout(Stdio::null()));
+    let worst = late.recv_timeout(crate::support::PATIENCE).expect("pings while the others flood");
+    let mut batches = [0; FLOODS];
+    sent.try_iter().for_each(|n| batches[n] += 1);
+    run.end();
+    println!("{FLOODS} floods: pings every {EVERY:?}, at worst after {worst:?}; batches taken of each: {batches:?}");
+    // Each has a turn of 50 ms at most.
+    assert!(worst <= EVERY + LATE + TURN * FLOODS as u32, "{worst:?}");
+    let (least, most) = (batches.iter().min().unwrap(), batches.iter().max().unwrap());
+    assert!(*least > 0 && *most <= 4 * least + 8, "{batches:?}");
 }
 
 #[test]

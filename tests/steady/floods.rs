@@ -91,6 +91,34 @@ fn pings_of_a_server_that_does_not_read_cannot_pile_up_pongs() {
 }
 
 #[test]
+fn a_hundred_thousand_equal_faults_are_one_line_and_a_count() {
+    const FAULTS: usize = 100_000;
+    for text in ["{no", r#"{"type":"error","message":"denied"}"#] {
+        let (told, done) = channel();
+        let server = Server::start(move |mut peer| {
+            peer.upgrade();
+            for _ in 0..100 {
+                peer.raw(text_frame(text).repeat(FAULTS / 100));
+            }
+            peer.ping("");
+            peer.expect(PONG);
+            told.send(()).unwrap();
+            until_close(&mut peer);
+        });
+        let run = watch(&server.uri(), &["-q", "-s", "--only", "sample", "--ping-interval", "0"]);
+        done.recv_timeout(PATIENCE * 4).expect("all taken");
+        let finished = run.end();
+        assert!(
+            finished.stderr.lines().count() <= 4,
+            "{} lines: {:.900}",
+            finished.stderr.lines().count(),
+            finished.stderr
+        );
+        assert!(finished.stdout.contains("100000"), "{finished:?}");
+    }
+}
+
+#[test]
 fn distinct_types_without_number_leave_nothing_behind() {
     const TYPES: u32 = 1_000_000;
     let (told, done) = channel();

@@ -15,9 +15,11 @@ mod floods;
 mod frames;
 mod odd;
 mod output;
+mod peaks;
 mod process;
 mod slow;
 mod stopped;
+mod terminal;
 mod upgrade;
 mod wall_clock;
 

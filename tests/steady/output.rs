@@ -173,12 +173,7 @@ fn a_socket_that_nobody_reads_delays_no_ping_and_what_is_lost_is_counted() {
 
 #[test]
 fn a_terminal_that_nobody_reads_delays_no_ping_and_what_is_lost_is_counted() {
-    use rustix::pty;
-    let ours = pty::openpt(pty::OpenptFlags::RDWR | pty::OpenptFlags::NOCTTY).unwrap();
-    pty::grantpt(&ours).unwrap();
-    pty::unlockpt(&ours).unwrap();
-    let name = pty::ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
-    let terminal = File::options().read(true).write(true).open(name).unwrap();
+    let (ours, terminal) = crate::terminal::open();
     stalls("terminal", terminal.into(), File::from(ours));
 }
 

@@ -8,9 +8,9 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAcces
 
 /// Number of values that a tree may have whatever the length of its text.
 const MIN_NODES: usize = 4096;
-/// A value takes 32 bytes, a member 56. Most texts have more than this for each value; `[0,0,0]` has 2, and a tree of
-/// such a text would have many times its size.
-const BYTES_PER_NODE: usize = 8;
+/// A value takes 32 bytes, a member 56, and as much again while a list of them grows. Most texts have more than this for
+/// each value; `[0,0,0]` has 2, and a tree of such a text would have many times its size.
+const BYTES_PER_NODE: usize = 10;
 
 /// Bound on the values of a tree that is a part of something else, whose text's length is not known.
 const MAX_INNER_NODES: usize = 1 << 19;

@@ -51,6 +51,16 @@ impl Secrets {
         }
     }
 
+    /// Adds a subprotocol, if it is long enough for a credential: some servers take one there, alone or at the end of a
+    /// name, as Kubernetes' `base64url.bearer.authorization.k8s.io.TOKEN`. What else is offered are names like `mqtt`.
+    pub fn add_subprotocol(&mut self, name: &str) {
+        /// Registered names are shorter, or their parts are.
+        const MIN_TOKEN: usize = 16;
+        for part in std::iter::once(name).chain(name.split('.')) {
+            self.add(if part.len() < MIN_TOKEN { "" } else { part });
+        }
+    }
+
     /// Adds a text that was sent as a message, and its parts: the texts in JSON but for its type, else all words but
     /// the first, which is a command.
     pub fn add_message(&mut self, text: &str) {
@@ -187,6 +197,16 @@ mod tests {
         let mut secrets = Secrets::default();
         texts.iter().for_each(|text| secrets.add(text));
         secrets
+    }
+
+    #[test]
+    fn a_token_among_the_subprotocols_is_a_secret_and_their_usual_names_are_not() {
+        let mut secrets = Secrets::default();
+        let names =
+            ["mqtt", "ocpp2.0.1", "graphql-transport-ws", "base64url.bearer.authorization.k8s.io.c2VjcmV0LXRva2Vu"];
+        names.iter().for_each(|name| secrets.add_subprotocol(name));
+        assert_eq!(secrets.hide("mqtt, ocpp2.0.1 and c2VjcmV0LXRva2Vu"), "mqtt, ocpp2.0.1 and redacted");
+        assert_eq!(secrets.hide(names[3]), "redacted");
     }
 
     #[test]

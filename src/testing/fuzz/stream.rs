@@ -38,7 +38,7 @@ fn passed(stream: &[u8], piece: usize, lossy: bool) -> (Vec<u8>, Option<InvalidT
 
 /// Returns a stream, which arrives in pieces, with its long frames divided, through a buffer of this length.
 fn divided(stream: &[u8], piece: usize, buffer: usize) -> Vec<u8> {
-    let (mut fragmenter, mut out) = (Fragmenter::new(MAX_MESSAGE), Vec::new());
+    let (mut fragmenter, mut out) = (Fragmenter::new(MAX_MESSAGE, None), Vec::new());
     let mut buffer = vec![0; buffer];
     for mut piece in stream.chunks(piece) {
         loop {

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(init: wsmon_fuzz::write_seeds("inflate"), |data: &[u8]| wsmon::testing::fuzz::run("inflate", data));
+libfuzzer_sys::fuzz_target!(init: wsmon_fuzz::write_seeds("inflate"), |data: &[u8]| wsmon_fuzz::run("inflate", data));

@@ -232,7 +232,12 @@ impl Queue {
         while left > 0 {
             let Some(first) = self.entries.pop_front() else { return };
             if left < first.len {
-                self.torn.extend(self.bytes.drain(..first.len - left));
+                // A large message alone is not copied once more.
+                if self.entries.is_empty() && self.bytes.capacity() > KEPT_CAPACITY {
+                    self.torn = std::mem::take(&mut self.bytes).into();
+                } else {
+                    self.torn.extend(self.bytes.drain(..first.len - left));
+                }
                 return;
             }
             left -= first.len;
