@@ -187,8 +187,10 @@ impl Run {
         self.view.data.is_some() || self.textfile.is_some() || self.plan.check
     }
 
-    /// Runs one turn, which waits until `deadline` at most.
+    /// Runs one turn, which waits until `deadline` at most, also where the run is about to end: a second signal must find
+    /// the handlers armed then.
     fn turn(&mut self, deadline: Option<Instant>) -> Result<(), Failure> {
+        let deadline = [deadline, self.signals.deadline()].into_iter().flatten().min();
         let urgent = self.flush() || self.reader.as_ref().is_some_and(|reader| !reader.must_wait(&self.output));
         let wait = match urgent {
             true => Some(Duration::ZERO),
@@ -207,7 +209,7 @@ impl Run {
         // What is due in saved data is due when its next line is read.
         let own = [self.ends_at, self.view.deadline(), self.textfile_due_at()];
         let own = if self.reader.is_some() { None } else { own.into_iter().flatten().min() };
-        let deadlines = [own, self.signals.deadline(), demo];
+        let deadlines = [own, demo];
         deadlines.into_iter().flatten().min()
     }
 

@@ -45,7 +45,8 @@ fn a_server_of_which_nothing_can_be_decoded_has_sent_nothing() {
 
 #[test]
 fn every_spelling_of_nan_is_null_and_the_server_is_recognised_by_such_a_message() {
-    for word in ["nan", "-nan", "NAN", "inf", "-inf", "-nan(ind)", "NaN", "Infinity"] {
+    let words = ["nan", "-nan", "NAN", "inf", "-inf", "-nan(ind)", "NaN", "Infinity"];
+    for word in words.iter().chain(&["NaN(0x1)", "+inf", "Inf", "1.#INF", "-1.#IND", "1e400", "-1e309"]) {
         let text = format!(
             r#"{{"type":"monitoring_data","data":{{"processor":{{"usage_percent":5}},"gpu":{{"power_draw":{word}}}}}}}"#
         );

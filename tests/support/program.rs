@@ -120,10 +120,6 @@ impl Run {
         self.child.id()
     }
 
-    pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-
     /// Waits for the end. Fails the test if the run does not end in time.
     pub fn finish(mut self) -> Finished {
         let (stdout, stderr) = (self.stdout.until(|_| false), self.stderr.until(|_| false));

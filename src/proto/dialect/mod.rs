@@ -379,7 +379,14 @@ pub fn named(name: &str) -> Option<&'static Dialect> {
 
 /// Finds the dialect that a message gives away.
 pub fn recognise(text: &str) -> Option<&'static Dialect> {
-    let message = Node::parse(text).ok()?;
+    let repaired;
+    let message = match Node::parse(text) {
+        Ok(message) => message,
+        Err(_) => {
+            repaired = json::repair(text)?;
+            Node::parse(&repaired).ok()?
+        }
+    };
     let kind = message.text_or("type", "");
     DIALECTS.iter().copied().find(|dialect| (dialect.recognises)(&kind, &message))
 }
