@@ -314,6 +314,7 @@ pub mod internal {
     pub use crate::monitor::saved::line;
     pub use crate::monitor::timetable::Timetable;
     pub use crate::net::tls;
+    pub use crate::proto::http::head::{HeadError, read_request};
     pub use crate::proto::http::upgrade;
 }
 

@@ -279,6 +279,10 @@ options! {
     /// keep the latest values in FILE, whose name ends in .prom, for Prometheus' node_exporter
     option textfile: Option<String>, value "FILE";
 
+    /// answer HTTP requests for /metrics, as --textfile writes them, /healthz, /livez and /readyz, on
+    /// PORT of this machine's loopback, or ADDRESS:PORT
+    option listen: Option<String>, value "ADDRESS";
+
     /// buffer for messages that the reader of stdout has not read yet (default 1M)
     option queue: Option<String>, value "BYTES";
 

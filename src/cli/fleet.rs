@@ -1,12 +1,12 @@
 //! The latest values of all servers and the rules over them, for the options that need them: `--warning`, `--critical`,
-//! `--check`, `--textfile`. Without these options there is no [`Fleet`], and messages cost nothing here.
+//! `--check`, `--textfile`, `--listen`. Without these options there is no [`Fleet`], and messages cost nothing here.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use wsmon::{
-    Board, Change, ClientState, Event, LevelChange, Message, Monitor, Now, Quantity, Raw, Rules, Sample, ServerId,
-    Thresholds, push_exposition,
+    Aggregate, Board, Change, ClientState, Event, Level, LevelChange, Message, Monitor, Now, Quantity, Raw, Rules,
+    Sample, ServerId, Thresholds, push_exposition,
 };
 
 use super::plan::Plan;
@@ -23,7 +23,7 @@ pub struct Fleet {
     required: Vec<Quantity>,
     /// Answered pings that the board knows of, by the index of the server; `None` if no rule is about pings.
     pings: Option<Vec<u64>>,
-    /// True if a message came since the last exposition.
+    /// True if a message came since [`forget_changes`](Fleet::forget_changes).
     changed: bool,
 }
 
@@ -40,7 +40,7 @@ impl Fleet {
     /// Creates the board with a row for each server; `None` if no option needs it.
     pub fn new(plan: &Plan, monitor: &Monitor) -> Option<Box<Fleet>> {
         let thresholds = plan.thresholds.list();
-        if !plan.check && plan.textfile.is_none() && thresholds.is_empty() {
+        if !plan.check && plan.textfile.is_none() && plan.listen.is_none() && thresholds.is_empty() {
             return None;
         }
         let needs_pings = thresholds.iter().any(|threshold| threshold.subject.quantity == Quantity::Ping);
@@ -149,9 +149,14 @@ impl Fleet {
         self.checked.get(id.index()).cloned().unwrap_or_default()
     }
 
-    /// Returns true if something has changed since the last exposition.
+    /// Returns true if something has changed since [`forget_changes`](Fleet::forget_changes).
     pub fn has_changed(&self) -> bool {
         self.changed
+    }
+
+    /// The changes up to now are written.
+    pub fn forget_changes(&mut self) {
+        self.changed = false;
     }
 
     /// Returns true once every server has delivered or failed.
@@ -161,13 +166,41 @@ impl Fleet {
 
     /// Returns the board in Prometheus' text format.
     pub fn exposition(&mut self, servers: &Servers) -> String {
-        self.changed = false;
         for id in servers.ids() {
             self.board.set_dialect(id, servers.dialect(id));
         }
         let mut text = String::new();
         push_exposition(&mut text, &self.board, &|id| servers.statistics_of(id));
         text
+    }
+
+    /// Returns true if every rule on `up` holds for what is connected now, or without such a rule if any server is; and
+    /// the number of those that are in words.
+    pub fn readiness(&self) -> (bool, String) {
+        let Some(rules) = &self.rules else { return (false, String::new()) };
+        let (mut up, mut all) = (0_u32, 0_u32);
+        let (mut has_rules, mut hold) = (false, true);
+        let mut judge = |id, is_of_server: bool, value_of: &dyn Fn(Option<Aggregate>) -> f64| {
+            for threshold in rules.thresholds(id).list() {
+                let subject = threshold.subject;
+                if subject.quantity == Quantity::Up && subject.aggregate.is_none() == is_of_server {
+                    has_rules = true;
+                    hold &= threshold.level_of(value_of(subject.aggregate)) == Level::Ok;
+                }
+            }
+        };
+        for (id, row) in self.board.rows() {
+            all += 1;
+            up += u32::from(row.is_up());
+            judge(id, true, &|_| f64::from(u8::from(row.is_up())));
+        }
+        judge(ServerId::NONE, false, &|aggregate| match aggregate {
+            Some(Aggregate::Mean) => f64::from(up) / f64::from(all.max(1)),
+            Some(Aggregate::Min) => f64::from(u8::from(up == all)),
+            Some(Aggregate::Max) => f64::from(u8::from(up > 0)),
+            Some(Aggregate::Sum) | None => f64::from(up),
+        });
+        (if has_rules { hold } else { up > 0 }, format!("{up} of {all} servers up"))
     }
 
     /// Enters every server as disconnected: the program ends, and their values are no longer looked after.

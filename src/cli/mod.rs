@@ -8,6 +8,7 @@ mod exit_status;
 mod file;
 mod filter;
 mod fleet;
+mod listen;
 mod logging;
 mod output;
 mod plan;

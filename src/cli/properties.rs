@@ -65,6 +65,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "--average\0--every\x001m\0-w\0cpu=80/5m,~:~,@1:2\0-c\0up.sum=3:,age=60,memory_available=1G:\0--check\0-t\x005",
         "--template\0{server}\\t{cpu}\\n{{{gpu}\0--textfile\0a.prom\0--save-data=f\0--save-format\0csv\0--flush-every\x0010m",
         "--warning=1e308,20:10,cpu=/1\0--critical=-5,a=b=c,bogus=1\0--save-format=json\0--template={\0--average",
+        "--listen\09109\0--listen=[::1]:0\0--listen\0localhost:1",
         "--read\0f\0--read=-\0--check\0-c\0up=1:\0-d5",
     ];
     lines.map(|line| line.as_bytes().to_vec()).into()

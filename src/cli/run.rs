@@ -15,6 +15,7 @@ use super::demo::{self, Demo};
 use super::file::Appender;
 use super::filter::Filter;
 use super::fleet::Fleet;
+use super::listen::{Listener, Page};
 use super::logging::{self, LogBuffer};
 use super::output::{self, Output};
 use super::plan::{Exit, Plan};
@@ -43,6 +44,8 @@ enum Source {
     DemoListener,
     DemoClient,
     Input,
+    Listener,
+    ListenerClient,
 }
 
 impl Source {
@@ -74,6 +77,7 @@ struct Run {
     signals: Signals,
     demo: Option<Demo>,
     textfile: Option<Textfile>,
+    listener: Option<Box<Listener>>,
     /// The end of `--duration`.
     ends_at: Option<Instant>,
     /// Set once the names in `--only` have been compared with what the servers send.
@@ -92,6 +96,8 @@ impl Run {
         let log_file = setup::open(&plan.log_file, "--log-file", &plan)?;
         let mut monitor = Monitor::new().map_err(|error| Failure::io("epoll", &error))?;
         let textfile = setup::open_textfile(&plan, monitor.clock().mono)?;
+        let tokens = [Source::Listener.token(), Source::ListenerClient.token()];
+        let listener = setup::listen(&plan, monitor.registry(), tokens)?;
         let mut demo = None;
         if plan.demo {
             let tokens = [Source::DemoListener.token(), Source::DemoClient.token()];
@@ -140,6 +146,7 @@ impl Run {
             signals,
             demo,
             textfile,
+            listener,
             ends_at,
             filter_checked: false,
             unknown: None,
@@ -184,7 +191,7 @@ impl Run {
     }
 
     fn is_useful_without_stdout(&self) -> bool {
-        self.view.data.is_some() || self.textfile.is_some() || self.plan.check
+        self.view.data.is_some() || self.textfile.is_some() || self.listener.is_some() || self.plan.check
     }
 
     /// Runs one turn, which waits until `deadline` at most, also where the run is about to end: a second signal must find
@@ -207,7 +214,8 @@ impl Run {
     fn deadline(&self) -> Option<Instant> {
         let demo = self.demo.as_ref().and_then(Demo::deadline);
         // What is due in saved data is due when its next line is read.
-        let own = [self.ends_at, self.view.deadline(), self.textfile_due_at()];
+        let listener = self.listener.as_ref().and_then(|listener| listener.deadline());
+        let own = [self.ends_at, self.view.deadline(), self.textfile_due_at(), listener];
         let own = if self.reader.is_some() { None } else { own.into_iter().flatten().min() };
         let deadlines = [own, demo];
         deadlines.into_iter().flatten().min()
@@ -259,6 +267,9 @@ impl Run {
     fn dispatch(&mut self) {
         for event in self.servers.monitor.own_events() {
             self.output.handle(event);
+            if let Some(listener) = &mut self.listener {
+                listener.ready(event.token(), self.servers.monitor.now().mono);
+            }
             if let Some(demo) = &mut self.demo {
                 demo.ready(self.servers.monitor.registry(), event.token());
             }
@@ -279,6 +290,7 @@ impl Run {
         if self.textfile_due_at().is_some_and(|at| now.mono >= at) {
             self.write_textfile();
         }
+        self.answer_requests();
     }
 
     /// Returns the time at which the file of `--textfile` is to be written; `None` if it is up to date.
@@ -290,8 +302,22 @@ impl Run {
 
     fn write_textfile(&mut self) {
         if let (Some(textfile), Some(fleet)) = (&mut self.textfile, &mut self.view.fleet) {
+            fleet.forget_changes();
             textfile.write(&fleet.exposition(&self.servers), self.servers.monitor.now().mono);
         }
+    }
+
+    /// Answers the requests to `--listen`. However many there are, the values are written once in a turn: a thousand
+    /// servers take 50 ms.
+    fn answer_requests(&mut self) {
+        let Run { listener: Some(listener), servers, view, .. } = self else { return };
+        let Some(fleet) = &mut view.fleet else { return };
+        let mut metrics = None;
+        let now = servers.monitor.now().mono;
+        listener.turn(servers.monitor.registry(), now, &mut |page| match page {
+            Page::Metrics => (true, metrics.get_or_insert_with(|| fleet.exposition(servers)).clone()),
+            Page::Ready => fleet.readiness(),
+        });
     }
 
     /// Phase 5: logs what happened to the files, and writes the log, so that its lines bear the time of this turn.
@@ -420,6 +446,8 @@ impl Run {
 
     /// Closes the connections, writes the remaining output and returns the exit status.
     fn finish(mut self, end: End) -> Result<u8, Failure> {
+        // The connections that end now are of no concern to those who ask.
+        self.listener = None;
         self.view.end_intervals(self.servers.now().mono, &mut |text| self.output.print(text));
         if self.plan.check {
             return self.finish_check(end);

@@ -5,9 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use wsmon::{Format, Monitor, Server, SettingsError, Style};
+use mio::{Registry, Token};
+use wsmon::{Format, Monitor, Quantity, Server, SettingsError, Style, Threshold};
 
 use super::file::Appender;
+use super::listen::Listener;
 use super::plan::{Exit, Plan, SAVE_FORMATS};
 use super::textfile::{self, Textfile};
 use super::{Failure, terminal};
@@ -45,6 +47,15 @@ pub fn open_textfile(plan: &Plan, now: Instant) -> Result<Option<Textfile>, Fail
     match Textfile::open(path.clone(), plan.every.unwrap_or(textfile::INTERVAL), now) {
         Ok(file) => Ok(Some(file)),
         Err(error) => Err(Failure::io(&format!("--textfile {}", wsmon::escape(&path.to_string_lossy())), &error)),
+    }
+}
+
+/// Opens the socket of `--listen`.
+pub fn listen(plan: &Plan, registry: &Registry, tokens: [Token; 2]) -> Result<Option<Box<Listener>>, Failure> {
+    let Some(address) = plan.listen else { return Ok(None) };
+    match Listener::open(address, registry, tokens) {
+        Ok(listener) => Ok(Some(Box::new(listener))),
+        Err(error) => Err(Failure::io(&format!("--listen {address}"), &error)),
     }
 }
 
@@ -113,14 +124,16 @@ pub fn warn_of_useless_options(plan: &Plan) {
         log::warn!("--time has no effect: {format} has times of its own, simple and compact have not");
     }
     let saves = |formats: [&str; 2]| plan.save_data.is_some() && formats.contains(&plan.save_format);
-    let has_rules = !plan.thresholds.list().is_empty();
+    // Those on `up` decide about /readyz.
+    let is_shown = |threshold: &Threshold| plan.listen.is_some() && threshold.subject.quantity == Quantity::Up;
+    let has_rules = !plan.thresholds.list().iter().all(is_shown);
     let shows_alerts = !["json", "jsonl", "csv", "--template"].contains(&format) || saves(["events", "influx"]);
     if has_rules && !shows_alerts && !plan.check {
         log::warn!("--warning and --critical have no effect: {format} has no line for an alert, events has");
     }
     let shows_messages =
         ["json", "jsonl"].contains(&format) && (plan.save_data.is_none() || plan.save_format == "jsonl");
-    if plan.average && shows_messages && !has_rules && plan.textfile.is_none() {
+    if plan.average && shows_messages && !has_rules && plan.textfile.is_none() && plan.listen.is_none() {
         log::warn!("--average has no effect: {format} shows messages as they came, events has the means");
     }
     if let Some(path) = plan.textfile.as_ref().filter(|path| path.extension() != Some("prom".as_ref())) {

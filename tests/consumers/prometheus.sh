@@ -114,6 +114,75 @@ check_prometheus() {
     query_is 'count(wsmon_cpu_ratio{server="db"})' 1
 }
 
+declare_check listen request prometheus jq
+check_listen() {
+    fleet
+    listen "${servers[@]}" down=127.0.0.1:1 -c up.sum=2:
+    wait_for 10 curl -sf "$url/readyz"
+    equal /readyz "$(curl -s "$url/readyz")" "2 of 3 servers up"
+    curl -sf "$url/metrics" | promtool check metrics >"$home/promtool" 2>&1 || fail "promtool" promtool
+    equal "promtool" "$(<"$home/promtool")" ""
+    cat >"$home/scraper.yml" <<YML
+global: {scrape_interval: 1s, evaluation_interval: 1s}
+scrape_configs:
+  - {job_name: wsmon, static_configs: [{targets: ["${url#http://}"]}]}
+YML
+    start_prometheus scraper
+    query_is 'up' 1 scraper
+    query_is 'wsmon_up{server="web"}' 1 scraper
+    query_is 'wsmon_up{server="down"}' 0 scraper
+    query_is 'count(wsmon_cpu_ratio)' 2 scraper
+    kill "${pids[0]}"
+    # Stale within two scrapes, not only after the five minutes that Prometheus looks back.
+    query_is 'count(wsmon_cpu_ratio{server="web"}) or vector(0)' 0 scraper
+    query_is 'wsmon_up{server="web"}' 0 scraper
+    query_is 'up' 1 scraper
+    equal /readyz "$(curl -s -o /dev/null -w '%{http_code}' "$url/readyz")" 503
+}
+
+# The client with these arguments, at $url.
+listen() {
+    background wsmon wsmon --listen 0 "$@"
+    wait_for 10 grep -q 'listening on' "$home/wsmon.err"
+    url=$(grep -o 'http://[0-9.:]*' "$home/wsmon.err")
+}
+
+declare_check hostile_clients gate
+check_hostile_clients() {
+    serve web steady router-01 12.4
+    listen "web=127.0.0.1:${port[web]}"
+    local idle=() descriptor host=${url#http://}
+    for _ in {1..20}; do
+        exec {descriptor}<>"/dev/tcp/${host%:*}/${host#*:}"
+        idle+=("$descriptor")
+    done
+    equal "beside 20 idle connections" "$(curl -s -m 1 "$url/healthz")" ok
+    equal GARBAGE "$(raw 'GARBAGE\r\n\r\n' | head -n 1)" $'HTTP/1.1 400 Bad Request\r'
+    equal "half a request" "$(raw 'GET /metrics HT')" ""
+    equal "20 KB" "$(code -H "A: $(printf '%020480d' 0)")" 400
+    equal POST "$(code -X POST)" 405
+    equal HEAD "$(curl -s -I "$url/healthz" | tail -n 2 | tr -d '\r')" "Connection: close"
+    for descriptor in "${idle[@]}"; do exec {descriptor}>&-; done
+}
+
+# TEXT: what comes back for it, when nothing follows.
+raw() {
+    python3 - "${url#http://}" "$1" <<'PY'
+import socket, sys
+host, port = sys.argv[1].split(":")
+peer = socket.create_connection((host, int(port)), 5)
+peer.sendall(sys.argv[2].encode().decode("unicode_escape").encode())
+peer.shutdown(socket.SHUT_WR)
+while data := peer.recv(4096):
+    sys.stdout.write(data.decode())
+PY
+}
+
+# OPTION…: the status of a request that curl makes.
+code() {
+    curl -s -m 5 -o /dev/null -w '%{http_code}' "$@" "$url/metrics"
+}
+
 # NAME: with the configuration NAME.yml.
 start_prometheus() {
     port[$1]=$(unused_port)

@@ -86,7 +86,8 @@ declare_check containers gate pip:pyyaml
 check_containers() {
     serve web steady router-01 12.4
     recipe Docker Dockerfile -e "s/app:8765/127.0.0.1:${port[web]}/g" >"$home/Dockerfile"
-    recipe Kubernetes deployment.yaml -e "s/127.0.0.1:8765/127.0.0.1:${port[web]}/g" >"$home/deployment.yaml"
+    recipe Kubernetes deployment.yaml -e "s/127.0.0.1:8765/127.0.0.1:${port[web]}/g" \
+        -e "s/0.0.0.0:9109/127.0.0.1:0/" >"$home/deployment.yaml"
     recipe Telegraf /etc/telegraf/telegraf.d/wsmon.conf >"$home/telegraf.conf"
     recipe Kafka /etc/telegraf/telegraf.d/kafka.conf >>"$home/telegraf.conf"
     recipe Kafka /etc/vector/wsmon.yaml >"$home/vector.yaml"

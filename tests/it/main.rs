@@ -18,6 +18,7 @@ mod foreign_text;
 mod hangup;
 mod idle;
 mod layering;
+mod listen;
 mod lost_connections;
 mod messages;
 mod read;

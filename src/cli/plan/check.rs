@@ -74,7 +74,7 @@ pub fn refuse_with_probe(args: &Args) -> Result<(), String> {
 }
 
 /// The options of what is printed and saved of messages, each with true if it was given.
-fn of_output(args: &Args) -> [(&'static str, bool); 9] {
+fn of_output(args: &Args) -> [(&'static str, bool); 10] {
     [
         ("--format", args.format.is_some()),
         ("--template", args.template.is_some()),
@@ -85,6 +85,7 @@ fn of_output(args: &Args) -> [(&'static str, bool); 9] {
         ("--save-format", args.save_format.is_some()),
         ("--flush-every", args.flush_every.is_some()),
         ("--textfile", args.textfile.is_some()),
+        ("--listen", args.listen.is_some()),
     ]
 }
 
@@ -153,9 +154,16 @@ mod tests {
 
     #[test]
     fn what_a_check_cannot_do_is_refused() {
-        for option in
-            ["--format json", "--template x", "--only alert", "--time", "--stats", "--save-data f", "--textfile f"]
-        {
+        for option in [
+            "--format json",
+            "--template x",
+            "--only alert",
+            "--time",
+            "--stats",
+            "--save-data f",
+            "--textfile f",
+            "--listen 1",
+        ] {
             let (name, _) = option.split_once(' ').unwrap_or((option, ""));
             let why = format!("{name} and --check exclude each other: a check prints its result and nothing else");
             assert_eq!(read(&format!("--check {option}")), Err(why));

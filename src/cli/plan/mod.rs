@@ -6,6 +6,7 @@ mod saved;
 mod server;
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use log::LevelFilter;
 use wsmon::{Server, Template, Thresholds};
 
 use super::args::{self, Args};
+use super::listen;
 use super::logging;
 use super::units;
 use crate::cli::argv::{self, Invocation};
@@ -70,6 +72,7 @@ pub struct Plan {
     pub rotate_keep: u64,
     pub fsync: bool,
     pub textfile: Option<PathBuf>,
+    pub listen: Option<SocketAddr>,
     /// Limit of the bytes that wait for the reader of stdout.
     pub queue: usize,
     pub when_full: WhenFull,
@@ -113,6 +116,7 @@ impl Default for Plan {
             rotate_keep: 5,
             fsync: false,
             textfile: None,
+            listen: None,
             queue: 1 << 20,
             when_full: WhenFull::Drop,
             duration: None,
@@ -177,6 +181,7 @@ const SETTERS: &[PlanSetter] = &[
     ("--rotate-size", None, |plan, text| put(&mut plan.rotate_size, units::size_or_none(text))),
     ("--rotate-keep", None, |plan, text| put(&mut plan.rotate_keep, units::number(text))),
     ("--textfile", None, |plan, text| put(&mut plan.textfile, file(text).map(Some))),
+    ("--listen", None, |plan, text| put(&mut plan.listen, listen::address(text).map(Some))),
     ("--queue", None, |plan, text| put(&mut plan.queue, units::memory_size(text))),
     ("--when-full", None, |plan, text| put(&mut plan.when_full, when_full(text))),
     ("--duration", None, |plan, text| put(&mut plan.duration, units::duration_or_none(text))),

@@ -29,7 +29,7 @@ fn is_about_connections(long: &str) -> bool {
     let place = |long: &str| OPTIONS.iter().position(|row| row.long == long);
     match long {
         "--dialect" | "--max-message" => false,
-        "--probe" | "--demo" | "--when-full" => true,
+        "--probe" | "--demo" | "--when-full" | "--listen" => true,
         _ => place(long) < place("--read"),
     }
 }
@@ -41,8 +41,16 @@ mod tests {
     #[test]
     fn an_option_about_connections_is_refused_with_read_and_any_other_is_not() {
         let line = |words: &str| refuse_options(&words.split(' ').map(str::to_owned).collect::<Vec<_>>());
-        for option in ["--uri x", "--ping-interval 5", "--header x", "--insecure", "--request x", "--demo", "--probe h"]
-        {
+        for option in [
+            "--uri x",
+            "--ping-interval 5",
+            "--header x",
+            "--insecure",
+            "--request x",
+            "--demo",
+            "--probe h",
+            "--listen 1",
+        ] {
             let name = option.split(' ').next().unwrap_or_default();
             let why =
                 format!("{name} and --read exclude each other: saved data is read, and no server is connected to");

@@ -62,6 +62,7 @@ fn the_defaults_are_those_of_the_contract() {
         rotate_keep: 5,
         fsync: false,
         textfile: None,
+        listen: None,
         queue: 1 << 20,
         when_full: WhenFull::Drop,
         duration: None,
@@ -140,6 +141,7 @@ const CASES: &[Case] = &[
         set(plan, |server| server.max_reconnects(Some(0)));
     }),
     ("--textfile", "x.prom", |plan| plan.textfile = Some("x.prom".into())),
+    ("--listen", "9109", |plan| plan.listen = Some(([127, 0, 0, 1], 9109).into())),
     ("--color", "always", |plan| plan.color = When::Always),
     ("--no-color", "", |plan| plan.color = When::Never),
     ("--time", "", |plan| plan.time = true),
@@ -416,7 +418,9 @@ fn a_probe_takes_a_host_alone_and_no_credential_goes_with_it() {
         let why = usage(read(&format!("--probe={bad}")));
         assert!(why.ends_with("name a host alone, without scheme, port and path"), "{why}");
     }
-    for option in ["--check", "-d 1", "-n 1", "-f json", "--only alert", "-s", "--save-data x", "--textfile x.prom"] {
+    for option in
+        ["--check", "-d 1", "-n 1", "-f json", "--only alert", "-s", "--save-data x", "--textfile x.prom", "--listen 1"]
+    {
         let why = usage(read(&format!("--probe h {option}")));
         assert!(why.contains("--probe exclude each other"), "{why}");
     }

@@ -1,6 +1,6 @@
 //! Reads the heads of HTTP/1.x messages: the one place that calls the parser and bounds what it accepts.
 //!
-//! The upgrade, a proxy's answer to CONNECT and the server of `--demo` read through it. Each call starts from the
+//! The upgrade, a proxy's answer to CONNECT, the server of `--demo` and that of `--listen` read through it. Each call starts from the
 //! first byte: heads are short, and the caller keeps nothing but the bytes.
 //!
 //! A response is read although some of its lines are crooked: without a colon, folded, with blanks or umlauts in the
@@ -31,9 +31,13 @@ pub struct ResponseHead {
 /// A request's line and header fields.
 #[derive(Debug)]
 pub struct RequestHead {
+    /// In its own case.
     pub method: String,
+    /// The path with the query, a whole URI, or `*`.
+    pub target: String,
     /// False for HTTP/1.0.
     pub is_http_1_1: bool,
+    /// The header fields.
     pub fields: Fields,
     /// Bytes up to the end of the head.
     pub len: usize,
@@ -88,6 +92,7 @@ pub fn read_request(buffer: &[u8]) -> Result<Option<RequestHead>, HeadError<'_>>
     let Some(len) = end_of_head(parsed, buffer, 0)? else { return Ok(None) };
     Ok(Some(RequestHead {
         method: head.method.unwrap_or_default().to_owned(),
+        target: head.path.unwrap_or_default().to_owned(),
         is_http_1_1: head.version == Some(1),
         fields: Fields::new(head.headers, &buffer[..len]),
         len,
@@ -229,7 +234,7 @@ mod tests {
     fn fields_are_found_in_any_case_and_lists_over_all_their_lines() {
         let text = b"GET / HTTP/1.1\r\nA: x, ,Y\r\nb:  c \r\na: z\r\nC: \xff\r\nC: d\r\n\r\n";
         let head = read_request(text).unwrap().unwrap();
-        assert_eq!((&*head.method, head.is_http_1_1, head.len), ("GET", true, text.len()));
+        assert_eq!((&*head.method, &*head.target, head.is_http_1_1, head.len), ("GET", "/", true, text.len()));
         assert_eq!(head.fields.members("a"), ["x", "Y", "z"]);
         assert!(head.fields.has_member("A", "y") && !head.fields.has_member("A", "c"));
         assert_eq!(
