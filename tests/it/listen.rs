@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use crate::client::{command, sample, sending, watched};
 use crate::support::PATIENCE;
 use crate::support::program::{Run, wsmon};
-use crate::support::server::Server;
 
 /// A run that listens on a free port of loopback, and its address.
 fn listening(command: &mut Command) -> (Run, String) {
@@ -45,13 +44,18 @@ fn page(address: &str, path: &str) -> (u16, String) {
 
 /// Asks for a page until its body has this text.
 fn wait_page(address: &str, path: &str, wanted: &str) -> (u16, String) {
+    wait_until(address, path, &|body| body.contains(wanted))
+}
+
+/// Asks for a page until its body is as it should be.
+fn wait_until(address: &str, path: &str, is_wanted: &dyn Fn(&str) -> bool) -> (u16, String) {
     let begun = Instant::now();
     loop {
         let (status, body) = page(address, path);
-        if body.contains(wanted) {
+        if is_wanted(&body) {
             return (status, body);
         }
-        assert!(begun.elapsed() < PATIENCE, "no {wanted} in {body}");
+        assert!(begun.elapsed() < PATIENCE, "{path}: {body}");
     }
 }
 
@@ -78,11 +82,8 @@ fn the_pages_show_the_values_and_the_readiness_of_the_servers() {
 
 #[test]
 fn a_probe_is_answered_whatever_others_do_and_pings_stay_on_time() {
-    let server = Server::start(|mut peer| {
-        peer.upgrade();
-        peer.hold();
-    });
-    let (run, address) = listening(&mut command(&server, "--ping-interval 0.2 --ping-timeout 2"));
+    let server = sending([sample(12.4)]);
+    let (run, address) = listening(&mut command(&server, "--ping-interval 0.2 --ping-timeout 5"));
     let idle: Vec<TcpStream> = (0..20).map(|_| connect(&address)).collect();
     let asked = Instant::now();
     assert_eq!(page(&address, "/healthz"), (200, "ok".into()));
@@ -114,8 +115,12 @@ fn a_probe_is_answered_whatever_others_do_and_pings_stay_on_time() {
     half.read_to_string(&mut answer).unwrap();
     assert_eq!(answer, "");
     assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+    let pings = |body: &str| {
+        let (_, count) = body.split_once("wsmon_ping_seconds_count{server=\"x\"} ")?;
+        count.lines().next()?.parse::<u32>().ok()
+    };
+    let (_, metrics) = wait_until(&address, "/metrics", &|body| pings(body) >= Some(3));
     drop((idle, halves));
-    let (_, metrics) = wait_page(&address, "/metrics", "wsmon_ping_seconds_count{server=\"x\"}");
     assert!(metrics.contains("\nwsmon_disconnections_total{server=\"x\"} 0\n"), "{metrics}");
     run.signal("TERM");
     let finished = run.finish();

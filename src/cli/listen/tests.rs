@@ -69,7 +69,7 @@ const HEALTH: &str = "GET /healthz HTTP/1.1\r\n\r\n";
 const METRICS: &str = "GET /metrics HTTP/1.1\r\n\r\n";
 
 /// More than the buffers of a connection hold.
-const LONG: usize = 32 << 20;
+const LONG: usize = 16 << 20;
 
 #[test]
 fn an_address_is_a_port_or_an_address_with_a_port() {
