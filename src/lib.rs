@@ -308,7 +308,9 @@ pub use proto::uri::InvalidUri;
 pub mod internal {
     pub use crate::model::decimal::Decimal;
     pub use crate::model::duration;
+    pub use crate::model::json::push_string as push_json_string;
     pub use crate::model::spelling::closest;
+    pub use crate::model::trace::{SERVER_TARGET, debug as log_debug};
     pub use crate::monitor::event_loop::timestamp;
     pub use crate::monitor::saved::SavedData;
     pub use crate::monitor::saved::line;

@@ -305,6 +305,9 @@ options! {
     /// print statistics at the end
     switch stats: bool, short 's';
 
+    /// print statistics this often (default 0: never)
+    option stats_every: Option<String>, value "D";
+
     /// log more: debug; given twice also each step of connecting
     switch verbose: u8, short 'v';
 
@@ -317,6 +320,9 @@ options! {
 
     /// log to FILE instead of stderr (default $MONITORING_LOG_FILE)
     option log_file: Option<String>, value "FILE";
+
+    /// write the log as text or json, an object per line (default text)
+    option log_format: Option<String>, value "NAME";
 
     /// try the usual ports and paths of HOST for 5 s, and print what came of each
     option probe: Option<String>, value "HOST";

@@ -1,7 +1,8 @@
 //! The log: records go into a bounded buffer, which the loop drains into stderr's queue or the log file.
 //!
 //! env_logger would write to stderr itself and block on its reader. Here it only filters records by level and target. The
-//! loop drains the buffer at least once per turn. A line bears the time at which it was made: a turn may take long.
+//! loop drains the buffer at least once per turn. A line bears the time at which it was made: a turn may take long. It is
+//! text, or a JSON object for collectors of logs.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,8 +37,8 @@ pub type Stamp = fn() -> String;
 ///
 /// # Errors
 /// A logger has been installed before.
-pub fn install(level: LevelFilter, stamp: Stamp) -> Result<LogBuffer, SetLoggerError> {
-    let buffer = LogBuffer::default();
+pub fn install(level: LevelFilter, json: bool, stamp: Stamp) -> Result<LogBuffer, SetLoggerError> {
+    let buffer = LogBuffer { json, ..LogBuffer::default() };
     log::set_boxed_logger(Box::new(logger(level, stamp, &buffer)))?;
     log::set_max_level(level);
     Ok(buffer)
@@ -45,48 +46,94 @@ pub fn install(level: LevelFilter, stamp: Stamp) -> Result<LogBuffer, SetLoggerE
 
 /// Records that wait for the loop. Clones share one buffer.
 #[derive(Clone, Default)]
-pub struct LogBuffer(Arc<Mutex<Buffered>>);
+pub struct LogBuffer {
+    buffered: Arc<Mutex<Buffered>>,
+    /// True if lines are JSON objects.
+    json: bool,
+}
 
 #[derive(Default)]
 struct Buffered {
-    /// One `STAMP LEVEL text` per line, each with a line feed.
+    /// Each with a line feed.
     lines: String,
+    /// Those of the lines.
+    levels: Vec<Level>,
     dropped: u64,
     /// Time of the latest line that was dropped.
     dropped_at: String,
 }
 
 impl LogBuffer {
-    /// Passes each line to `each` as `2026-01-02T03:04:05.678Z LEVEL text`, without a line feed, and empties the buffer.
+    /// Returns true if lines are JSON objects.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Passes each line to `each`, without a line feed, and empties the buffer. A line is
+    /// `2026-01-02T03:04:05.678Z LEVEL text` or a JSON object.
     ///
     /// The lines are taken out first, so that `each` may log: such records wait for the next drain.
     pub fn drain(&self, mut each: impl FnMut(&str, Level)) {
-        let Buffered { lines, dropped, dropped_at } = mem::take(&mut *self.lock());
-        for line in lines.lines() {
-            let word = line.split(' ').nth(1).unwrap_or_default();
-            each(line, Level::iter().find(|level| word == level.as_str()).unwrap_or(Level::Info));
+        let Buffered { lines, levels, dropped, dropped_at } = mem::take(&mut *self.lock());
+        for (line, level) in lines.lines().zip(levels) {
+            each(line, level);
         }
         if dropped > 0 {
-            each(&format!("{dropped_at} WARN {dropped} log lines dropped, too many at once"), Level::Warn);
+            let text = format!("{dropped} log lines dropped, too many at once");
+            each(self.line(&dropped_at, Level::Warn, &text, false).trim_end(), Level::Warn);
         }
     }
 
-    fn push(&self, stamp: String, level: Level, text: &str) {
+    fn push(&self, stamp: String, level: Level, text: &str, of_server: bool) {
+        let line = self.line(&stamp, level, text, of_server);
         let mut buffered = self.lock();
-        if buffered.lines.len() + stamp.len() + text.len() + 8 > MAX_BYTES {
+        if buffered.lines.len() + line.len() > MAX_BYTES {
             buffered.dropped += 1;
             buffered.dropped_at = stamp;
             return;
         }
-        for part in [&stamp, " ", level.as_str(), " ", text, "\n"] {
-            buffered.lines.push_str(part);
+        buffered.lines.push_str(&line);
+        buffered.levels.push(level);
+    }
+
+    /// Formats a line. In JSON the label, with which a text about a server begins, is a member of its own.
+    fn line(&self, stamp: &str, level: Level, text: &str, of_server: bool) -> String {
+        let mut line = String::new();
+        if !self.json {
+            for part in [stamp, " ", level.as_str(), " ", text, "\n"] {
+                line.push_str(part);
+            }
+            return line;
         }
+        let word = level.as_str().to_ascii_lowercase();
+        let (server, text) = text.split_once(": ").filter(|_| of_server).unwrap_or(("", text));
+        for (name, value) in
+            [("{\"time\":", stamp), (",\"level\":", &word), (",\"server\":", server), (",\"message\":", text)]
+        {
+            if !value.is_empty() || name.ends_with("message\":") {
+                line.push_str(name);
+                wsmon::internal::push_json_string(&mut line, value);
+            }
+        }
+        line.push_str("}\n");
+        line
     }
 
     /// Nothing panics while holding the lock, so a poisoned one needs no treatment.
     fn lock(&self) -> MutexGuard<'_, Buffered> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.buffered.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns a line of text as the journal of systemd takes it: with a priority in the place of time and level.
+pub fn journal_line(line: &str, level: Level) -> String {
+    let priority = match level {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug | Level::Trace => 7,
+    };
+    format!("<{priority}>{}", line.splitn(3, ' ').nth(2).unwrap_or_default())
 }
 
 /// The logger: filters by env_logger, writes into the buffer.
@@ -105,7 +152,8 @@ impl Log for BufferedLogger {
         if self.enabled(record.metadata()) {
             // Escaped, a record is one line, and text of a server that it quotes cannot control the terminal.
             let text = record.args().to_string();
-            self.buffer.push((self.stamp)(), record.level(), &wsmon::escape(&text));
+            let of_server = record.target() == wsmon::internal::SERVER_TARGET;
+            self.buffer.push((self.stamp)(), record.level(), &wsmon::escape(&text), of_server);
         }
     }
 
@@ -203,6 +251,49 @@ mod tests {
         assert_eq!(lines.len(), 4);
         assert_eq!(lines[3], "WARN 2 log lines dropped, too many at once");
         assert!(texts(&buffer).is_empty());
+    }
+
+    #[test]
+    fn a_line_of_json_is_an_object_whose_text_is_that_of_the_line_of_text() {
+        let buffer = LogBuffer { json: true, ..LogBuffer::default() };
+        let logger = logger(LevelFilter::Trace, &buffer);
+        let server = wsmon::internal::SERVER_TARGET;
+        for (target, level, text, members) in [
+            (server, Level::Warn, "nas: lost: closed", r#""level":"warn","server":"nas","message":"lost: closed"}"#),
+            (server, Level::Info, "[::1]:8765: up", r#""level":"info","server":"[::1]:8765","message":"up"}"#),
+            (server, Level::Trace, "a: ", r#""level":"trace","server":"a","message":""}"#),
+            ("wsmon", Level::Error, "f: \"q\" \\", r#""level":"error","message":"f: \"q\" \\"}"#),
+            (
+                "wsmon",
+                Level::Debug,
+                "a\nb\u{1b}[2J\u{9b}\u{202e}é",
+                r#""level":"debug","message":"a\\nb\\x1b[2J\\u{9b}\\u{202e}é"}"#,
+            ),
+            ("wsmon", Level::Debug, "", r#""level":"debug","message":""}"#),
+        ] {
+            record(&logger, target, level, text);
+            let expected = format!(r#"{{"time":"2026-01-02T03:04:05.678Z",{members}"#);
+            assert_eq!(drained(&buffer), [(expected, level)]);
+        }
+        record(&logger, "wsmon", Level::Info, &"x".repeat(MAX_BYTES));
+        let (line, level) = drained(&buffer).remove(0);
+        let members = r#""level":"warn","message":"1 log lines dropped, too many at once"}"#;
+        assert_eq!((line, level), (format!(r#"{{"time":"2026-01-02T03:04:05.678Z",{members}"#), Level::Warn));
+    }
+
+    #[test]
+    fn a_line_for_the_journal_has_a_priority_and_no_time() {
+        for (level, line) in [
+            (Level::Error, "<3>nas: a  b"),
+            (Level::Warn, "<4>nas: a  b"),
+            (Level::Info, "<6>nas: a  b"),
+            (Level::Debug, "<7>nas: a  b"),
+            (Level::Trace, "<7>nas: a  b"),
+        ] {
+            let buffer = LogBuffer::default();
+            record(&logger(LevelFilter::Trace, &buffer), "wsmon", level, "nas: a  b");
+            buffer.drain(|text, level| assert_eq!(journal_line(text, level), line));
+        }
     }
 
     #[test]

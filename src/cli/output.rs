@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal as _};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt as _;
 
 use log::Level;
 use mio::event::Event;
@@ -11,7 +12,7 @@ use wsmon::Now;
 
 use super::Failure;
 use super::file::Appender;
-use super::logging::LogBuffer;
+use super::logging::{self, LogBuffer};
 use super::stream::descriptor::is_same_file;
 use super::stream::queue::{Origin, QueueLimits, WhenFull};
 use super::stream::sink::Sink;
@@ -26,6 +27,8 @@ pub struct Output {
     stderr: Option<Sink>,
     log: LogBuffer,
     pub log_file: Option<Appender>,
+    /// True if log lines on stderr are for the journal of systemd.
+    for_journal: bool,
     failed: bool,
     drop_reported: bool,
     /// Whether stdout and stderr were terminals at the start.
@@ -36,6 +39,13 @@ pub struct Output {
 pub fn continues_file() -> bool {
     let file = io::stdout().as_fd().try_clone_to_owned().map(File::from);
     file.and_then(|file| file.metadata()).is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0)
+}
+
+/// Returns true if `$JOURNAL_STREAM` names this stream by device and inode, see systemd.exec(5).
+fn is_journal(stream: BorrowedFd<'_>) -> bool {
+    let Some(name) = std::env::var_os("JOURNAL_STREAM") else { return false };
+    let file = stream.try_clone_to_owned().and_then(|file| File::from(file).metadata());
+    file.is_ok_and(|file| name == *format!("{}:{}", file.dev(), file.ino()))
 }
 
 impl Output {
@@ -49,12 +59,13 @@ impl Output {
     ) -> io::Result<Self> {
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let terminals = [stdout.is_terminal(), stderr.is_terminal()];
+        let for_journal = !log.is_json() && is_journal(stderr.as_fd());
         let stderr = match is_same_file(stdout.as_fd(), stderr.as_fd()) {
             true => None,
             false => Some(Sink::open(stderr.as_fd(), registry, tokens[1], STDERR_LIMITS)?),
         };
         let stdout = Sink::open(stdout.as_fd(), registry, tokens[0], limits)?;
-        Ok(Self { stdout, stderr, log, log_file, failed: false, drop_reported: false, terminals })
+        Ok(Self { stdout, stderr, log, log_file, for_journal, failed: false, drop_reported: false, terminals })
     }
 
     /// Queues a whole message of a server, or the statistics, for stdout.
@@ -69,13 +80,17 @@ impl Output {
 
     /// Writes the buffered log lines to the log file, or queues them for stderr; errors go to stderr in any case.
     pub fn write_log(&mut self, now: Now) {
-        let Output { stdout, stderr, log, log_file, .. } = self;
+        let Output { stdout, stderr, log, log_file, for_journal, .. } = self;
         log.drain(|line, level| {
             if let Some(file) = log_file {
                 file.write_line(line, now.mono);
             }
             if log_file.is_none() || level == Level::Error {
-                stderr.as_mut().unwrap_or(stdout).push(line, Origin::Client);
+                let stderr = stderr.as_mut().unwrap_or(stdout);
+                match for_journal {
+                    true => stderr.push(&logging::journal_line(line, level), Origin::Client),
+                    false => stderr.push(line, Origin::Client),
+                }
             }
         });
     }

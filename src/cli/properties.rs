@@ -36,7 +36,7 @@ pub fn run(data: &[u8]) {
 }
 
 fn assert_within_limits(plan: &Plan) {
-    let durations = [plan.every, plan.duration];
+    let durations = [plan.every, plan.duration, plan.stats_every];
     assert!(durations.iter().flatten().all(|duration| !duration.is_zero() && *duration <= LONGEST));
     assert!(plan.queue > 0 && plan.count != Some(0));
     assert!(!plan.demo || plan.uris.is_empty());
@@ -66,6 +66,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "--template\0{server}\\t{cpu}\\n{{{gpu}\0--textfile\0a.prom\0--save-data=f\0--save-format\0csv\0--flush-every\x0010m",
         "--warning=1e308,20:10,cpu=/1\0--critical=-5,a=b=c,bogus=1\0--save-format=json\0--template={\0--average",
         "--listen\09109\0--listen=[::1]:0\0--listen\0localhost:1",
+        "--stats-every\x0030s\0--log-format\0json\0--log-format=text\0--stats-every=0\0--history\0-vv",
         "--read\0f\0--read=-\0--check\0-c\0up=1:\0-d5",
     ];
     lines.map(|line| line.as_bytes().to_vec()).into()

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use mio::Token;
 use signal_hook::consts::SIGHUP;
+use wsmon::internal::SERVER_TARGET;
 use wsmon::{Format, Monitor, ServerId, Statistics, Style};
 
 use super::check::{self, Look, Status};
@@ -15,8 +16,10 @@ use super::demo::{self, Demo};
 use super::file::Appender;
 use super::filter::Filter;
 use super::fleet::Fleet;
+use super::interval::Interval;
 use super::listen::{Listener, Page};
 use super::logging::{self, LogBuffer};
+use super::notify::Notifier;
 use super::output::{self, Output};
 use super::plan::{Exit, Plan};
 use super::probe;
@@ -59,7 +62,7 @@ pub fn run(plan: Box<Plan>) -> Result<u8, Failure> {
     if plan.probe.is_some() {
         return probe::run(plan);
     }
-    let log = logging::install(plan.log_level, wsmon::internal::timestamp)
+    let log = logging::install(plan.log_level, plan.log_json, wsmon::internal::timestamp)
         .map_err(|error| Failure::local(error.to_string()))?;
     let mut run = Run::new(plan, log)?;
     let end = run.watch();
@@ -78,6 +81,10 @@ struct Run {
     demo: Option<Demo>,
     textfile: Option<Textfile>,
     listener: Option<Box<Listener>>,
+    notifier: Option<Box<Notifier>>,
+    started: Instant,
+    /// With `--stats-every`.
+    stats_interval: Option<Interval>,
     /// The end of `--duration`.
     ends_at: Option<Instant>,
     /// Set once the names in `--only` have been compared with what the servers send.
@@ -121,11 +128,7 @@ impl Run {
         let mut output = Output::open(monitor.registry(), tokens, limits, log, log_file)
             .map_err(|error| Failure::io("stdout", &error))?;
         let style = setup::style(&plan, &monitor);
-        if let Some(push_head) = format.head.filter(|_| !output::continues_file()) {
-            let mut head = String::new();
-            push_head(&mut head, &style);
-            output.print(&head);
-        }
+        print_head(&mut output, format, &style);
         let mut view = View::new(view_options(&mut plan, format, style), data);
         monitor.ids().for_each(|id| view.add(id));
         view.data_format = data_format;
@@ -136,8 +139,12 @@ impl Run {
         // The duration of saved data is that of its times.
         let duration = plan.duration.filter(|_| saved.is_none());
         let ends_at = duration.and_then(|duration| monitor.clock().mono.checked_add(duration));
+        let started = monitor.clock().mono;
         let servers = Servers { monitor, saved };
         let mut run = Run {
+            notifier: Notifier::open(started),
+            started,
+            stats_interval: plan.stats_every.map(Interval::new),
             plan,
             servers,
             reader,
@@ -215,9 +222,12 @@ impl Run {
         let demo = self.demo.as_ref().and_then(Demo::deadline);
         // What is due in saved data is due when its next line is read.
         let listener = self.listener.as_ref().and_then(|listener| listener.deadline());
-        let own = [self.ends_at, self.view.deadline(), self.textfile_due_at(), listener];
+        let stats_interval = self.stats_interval.as_ref().filter(|_| !self.output.is_full());
+        let stats_at = stats_interval.and_then(|interval| self.started.checked_add(interval.due_at()));
+        let own = [self.ends_at, self.view.deadline(), self.textfile_due_at(), listener, stats_at];
         let own = if self.reader.is_some() { None } else { own.into_iter().flatten().min() };
-        let deadlines = [own, demo];
+        let notifier = self.notifier.as_ref().and_then(|notifier| notifier.deadline());
+        let deadlines = [own, demo, notifier];
         deadlines.into_iter().flatten().min()
     }
 
@@ -245,8 +255,11 @@ impl Run {
     /// Phase 2: waits for events and shows the messages that have arrived. Log lines keep their place among them: those
     /// that came before a message are written before it.
     fn receive(&mut self, wait: Option<Duration>) -> Result<(), Failure> {
-        let Run { servers: Servers { monitor, saved }, reader, view, output, .. } = self;
+        let Run { servers: Servers { monitor, saved }, reader, view, output, notifier, stats_interval, .. } = self;
         let on_message = &mut |message: &wsmon::Message<'_>| {
+            if let Some(notifier) = notifier {
+                notifier.note(message);
+            }
             output.write_log(wsmon::Now { mono: message.received_mono, wall: message.received_at });
             view.show(message, &mut |text| output.print(text));
         };
@@ -256,7 +269,8 @@ impl Run {
                 reader.wake();
             }
             if reader.is_ready(output) {
-                reader.read((monitor.registry(), Source::Input.token()), monitor.now(), saved, view, output);
+                let until = stats_interval.as_ref().map(Interval::due_at);
+                reader.read(until, (monitor.registry(), Source::Input.token()), monitor.now(), saved, view, output);
             }
         }
         Ok(())
@@ -282,6 +296,15 @@ impl Run {
         self.signals.tick(now.mono);
         if let Some(demo) = &mut self.demo {
             demo.turn(now.mono, now.wall);
+        }
+        if let Some(notifier) = &mut self.notifier {
+            notifier.tick(&self.servers.monitor);
+        }
+        let elapsed = self.servers.saved.as_ref().map_or_else(|| now.mono - self.started, |saved| saved.span());
+        // Nothing else bounds them while the servers are paused.
+        let may_print = !self.output.is_full();
+        if self.stats_interval.as_mut().is_some_and(|interval| may_print && interval.take_due(elapsed)) {
+            self.print_statistics();
         }
         if self.reader.is_some() {
             return;
@@ -402,16 +425,18 @@ impl Run {
     /// Creates new files in place of those that logrotate(8) has moved, and writes that of `--textfile`. Returns false if
     /// there are no files.
     fn reopen_files(&mut self) -> bool {
+        let has_files = self.textfile.is_some() || self.files().next().is_some();
+        if let Some(notifier) = self.notifier.as_mut().filter(|_| has_files) {
+            notifier.reload();
+        }
         self.write_textfile();
-        let mut any = self.textfile.is_some();
         for file in self.files() {
-            any = true;
             match file.reopen() {
                 Ok(()) => log::info!("{}: reopened", file.shown_path()),
                 Err(error) => log::error!("{}: {}", file.shown_path(), Failure::words(&error)),
             }
         }
-        any
+        has_files
     }
 
     /// Writes what `--flush-every` has collected, and from now on each line at once: a second signal ends the run without
@@ -444,10 +469,21 @@ impl Run {
         text
     }
 
+    /// Prints the statistics where the format has them: on stdout, or on stderr if its lines are for programs.
+    fn print_statistics(&mut self) {
+        let text = self.statistics_text();
+        match self.view.options.format.stats_apart {
+            true => self.output.print_err(&text),
+            false => self.output.print(&text),
+        }
+    }
+
     /// Closes the connections, writes the remaining output and returns the exit status.
     fn finish(mut self, end: End) -> Result<u8, Failure> {
         // The connections that end now are of no concern to those who ask.
         self.listener = None;
+        self.stats_interval = None;
+        self.notifier.take().into_iter().for_each(|notifier| notifier.stop());
         self.view.end_intervals(self.servers.now().mono, &mut |text| self.output.print(text));
         if self.plan.check {
             return self.finish_check(end);
@@ -475,11 +511,7 @@ impl Run {
         if self.plan.stats {
             // Into an empty queue: in a full one the statistics would drop messages that they do not count.
             self.flush_until(give_up_at)?;
-            let text = self.statistics_text();
-            match self.view.options.format.stats_apart {
-                true => self.output.print_err(&text),
-                false => self.output.print(&text),
-            }
+            self.print_statistics();
         }
         self.flush_until(give_up_at)?;
         if self.output.has_failed() {
@@ -562,10 +594,10 @@ impl Run {
             match given_up.and_then(|monitor| monitor.last_disconnect(id)) {
                 // The line before the end has said it of a single server.
                 Some(_) if self.servers.len() == 1 => {}
-                Some(disconnect) => log::error!("{label}: given up: {disconnect}"),
+                Some(disconnect) => log::error!(target: SERVER_TARGET, "{label}: given up: {disconnect}"),
                 None => {
                     if let Some(words) = self.servers.nothing_delivered(id) {
-                        log::log!(level, "{label}: {words}");
+                        log::log!(target: SERVER_TARGET, level, "{label}: {words}");
                     }
                 }
             }
@@ -588,6 +620,15 @@ impl Run {
             self.output.flush();
         }
         Ok(())
+    }
+}
+
+/// Prints the header of the format, unless stdout is a file in which it stands already.
+fn print_head(output: &mut Output, format: &Format, style: &Style) {
+    if let Some(push_head) = format.head.filter(|_| !output::continues_file()) {
+        let mut head = String::new();
+        push_head(&mut head, style);
+        output.print(&head);
     }
 }
 

@@ -12,19 +12,26 @@ pub fn is_on() -> bool {
     log::max_level() == LevelFilter::Trace
 }
 
+/// The target of records about one server. They begin with its label and a colon.
+pub const SERVER_TARGET: &str = "wsmon::server";
+
 /// Logs a line about a server at trace level. Label and text must be escaped and hold no secrets.
 pub fn trace(label: &str, text: fmt::Arguments<'_>) {
-    log(Level::Trace, format_args!("{label}: {text}"));
+    server(Level::Trace, label, text);
+}
+
+/// Logs a line about a server at any level. Label and text must be escaped and hold no secrets.
+pub fn server(level: Level, label: &str, text: fmt::Arguments<'_>) {
+    record(level, SERVER_TARGET, format_args!("{label}: {text}"));
 }
 
 /// Logs a line at debug level. It must hold no secrets.
 pub fn debug(text: fmt::Arguments<'_>) {
-    log(Level::Debug, text);
+    record(Level::Debug, module_path!(), text);
 }
 
-/// Logs a line at any level.
-pub fn log(level: Level, text: fmt::Arguments<'_>) {
+fn record(level: Level, target: &str, text: fmt::Arguments<'_>) {
     if level <= log::max_level() {
-        log::logger().log(&Record::builder().level(level).target(module_path!()).args(text).build());
+        log::logger().log(&Record::builder().level(level).target(target).args(text).build());
     }
 }

@@ -188,7 +188,8 @@ impl Decoder {
     pub(crate) fn log_recognised(&self, decoded: &Decoded<'_>) {
         let (label, dialect) = (escape(&self.label), self.conversation.dialect());
         // The type is the server's own text, of any length: it is cut.
-        trace::debug(format_args!("{label}: recognised as {dialect} by a message of type \"{:.60}\"", decoded.kind));
+        let text = format_args!("recognised as {dialect} by a message of type \"{:.60}\"", decoded.kind);
+        trace::server(log::Level::Debug, &label, text);
     }
 
     /// Hands a decoded message to the program, unless it is unwanted. Returns true if it carried content.

@@ -9,7 +9,7 @@ const MANUAL: &str = include_str!("../../man/wsmon.1");
 const RECIPES: &str = include_str!("../../man/wsmon-recipes.7");
 const README: &str = include_str!("../../README.md");
 
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 12] = [
     "MONITORING_WEBSOCKET_URI",
     "MONITORING_FORMAT",
     "MONITORING_LOG_LEVEL",
@@ -19,6 +19,9 @@ const VARIABLES: [&str; 9] = [
     "CLICOLOR",
     "TERM",
     "LC_ALL",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "JOURNAL_STREAM",
 ];
 
 fn wsmon(arguments: &[&str]) -> Output {

@@ -1,6 +1,8 @@
 //! No text of a server reaches the terminal unescaped, in any format or log line.
 
-use crate::client::{command_at, greet, watched};
+use std::collections::BTreeSet;
+
+use crate::client::{all_json_lines, command_at, greet, watched};
 use crate::support::program::{Finished, Run};
 use crate::support::server::{Peer, Server};
 use crate::support::temp_dir::TempDir;
@@ -58,6 +60,34 @@ fn hostile(peer: &mut Peer) {
         peer.binary(&message);
     }
     peer.binary(HOSTILE);
+}
+
+#[test]
+fn every_line_of_a_json_log_is_an_object_whatever_a_server_sends() {
+    let reason = String::from_iter(HOSTILE.chars().take(30));
+    let server = Server::start(move |mut peer| {
+        hostile(&mut peer);
+        peer.close(1011, &reason);
+        peer.drain();
+    });
+    let dir = TempDir::new();
+    let log = dir.path("log");
+    for options in ["", &format!("--log-file {log}")] {
+        let options = format!("-f csv -vv --no-reconnect --log-format json {options}");
+        let finished = watched(&server, &options);
+        let text = if options.contains(&log) { dir.read("log") } else { finished.stderr.clone() };
+        assert_harmless(&text, &finished);
+        let (mut of_server, mut levels) = (0, BTreeSet::new());
+        for line in all_json_lines(&text) {
+            let member = |name: &str| line[name].as_str();
+            assert!(member("time").is_some_and(|time| time.len() == 24 && time.ends_with('Z')), "{line}");
+            assert!(member("message").is_some_and(|text| !text.starts_with("x: ")), "{line}");
+            levels.insert(member("level").expect("a level").to_owned());
+            of_server += usize::from(member("server") == Some("x"));
+            assert_eq!(line.as_object().map(|line| line.len()), Some(3 + usize::from(!line["server"].is_null())));
+        }
+        assert!(of_server > 10 && levels.len() >= 4, "{of_server} {levels:?}\n{text}");
+    }
 }
 
 #[test]
@@ -147,11 +177,14 @@ fn a_user_name_and_password_reach_the_server_and_nobody_else() {
     let dir = TempDir::new();
     let (data, log) = (dir.path("data"), dir.path("log"));
     let uri = format!("ws://user:hunter2@127.0.0.1:{}/p?token=hunter2", server.port());
-    let options = format!("-f jsonl -s -v --no-reconnect --save-data {data} --log-file {log}");
-    let finished = Run::start(&mut command_at(&uri, &options)).finish();
-    assert!(finished.stdout.contains("token=redacted"), "{finished:?}");
-    for text in [&finished.stdout, &finished.stderr, &dir.read("data"), &dir.read("log")] {
-        assert!(!text.contains("hunter2") && !text.contains("dXNlcjpodW50ZXIy"), "{text}");
+    for log_format in ["text", "json"] {
+        let options =
+            format!("-f jsonl -s -vv --no-reconnect --save-data {data} --log-file {log} --log-format {log_format}");
+        let finished = Run::start(&mut command_at(&uri, &options)).finish();
+        assert!(finished.stdout.contains("token=redacted"), "{finished:?}");
+        for text in [&finished.stdout, &finished.stderr, &dir.read("data"), &dir.read("log")] {
+            assert!(!text.contains("hunter2") && !text.contains("dXNlcjpodW50ZXIy"), "{text}");
+        }
     }
     server.finish();
 }

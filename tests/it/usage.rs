@@ -75,6 +75,8 @@ fn an_invalid_command_line_is_answered_with_a_valid_one() {
         (&["--format", "xml"], "--format 'xml': choose from simple, detailed, compact, json, jsonl"),
         (&["--color", "red"], "choose from auto, always, never"),
         (&["--log-level", "loud"], "choose from trace, debug, info, warning, error, critical, off"),
+        (&["--log-format", "xml"], "--log-format 'xml': choose from text, json"),
+        (&["--log-format", "json", "--stats-every", "-1"], "--stats-every '-1'"),
         (&["--count", "0"], "--count '0'"),
         (&["--connect-timeout", "0"], "--connect-timeout '0'"),
         (&["--ping-timeout", "0"], "--ping-timeout '0'"),

@@ -74,13 +74,14 @@ pub fn refuse_with_probe(args: &Args) -> Result<(), String> {
 }
 
 /// The options of what is printed and saved of messages, each with true if it was given.
-fn of_output(args: &Args) -> [(&'static str, bool); 10] {
+fn of_output(args: &Args) -> [(&'static str, bool); 11] {
     [
         ("--format", args.format.is_some()),
         ("--template", args.template.is_some()),
         ("--only", args.only.is_some()),
         ("--time", args.time),
         ("--stats", args.stats),
+        ("--stats-every", args.stats_every.is_some()),
         ("--save-data", args.save_data.is_some()),
         ("--save-format", args.save_format.is_some()),
         ("--flush-every", args.flush_every.is_some()),
@@ -160,6 +161,7 @@ mod tests {
             "--only alert",
             "--time",
             "--stats",
+            "--stats-every 9",
             "--save-data f",
             "--textfile f",
             "--listen 1",

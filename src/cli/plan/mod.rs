@@ -82,7 +82,11 @@ pub struct Plan {
     /// Servers that must deliver, at least 1; `None`: all.
     pub require: Option<usize>,
     pub stats: bool,
+    /// `None`: never.
+    pub stats_every: Option<Duration>,
     pub log_level: LevelFilter,
+    /// True if log lines are JSON objects.
+    pub log_json: bool,
     pub log_file: Option<PathBuf>,
 }
 
@@ -123,7 +127,9 @@ impl Default for Plan {
             count: None,
             require: Some(1),
             stats: false,
+            stats_every: None,
             log_level: LevelFilter::Info,
+            log_json: false,
             log_file: None,
         }
     }
@@ -187,6 +193,8 @@ const SETTERS: &[PlanSetter] = &[
     ("--duration", None, |plan, text| put(&mut plan.duration, units::duration_or_none(text))),
     ("--count", None, |plan, text| put(&mut plan.count, units::positive_number(text).map(Some))),
     ("--require", None, |plan, text| put(&mut plan.require, required(text))),
+    ("--stats-every", None, |plan, text| put(&mut plan.stats_every, units::duration_or_none(text))),
+    ("--log-format", None, |plan, text| put(&mut plan.log_json, log_format(text))),
     ("--log-file", Some("$MONITORING_LOG_FILE"), |plan, text| put(&mut plan.log_file, file(text).map(Some))),
 ];
 
@@ -422,6 +430,15 @@ fn when_full(text: &str) -> Result<WhenFull, String> {
 /// Reads the level names of the original client and those of this log; `critical` shows errors only.
 fn log_level(text: &str) -> Result<LevelFilter, String> {
     logging::parse_level(text).ok_or_else(|| choose_from("trace, debug, info, warning, error, critical, off"))
+}
+
+/// Returns true for JSON.
+fn log_format(text: &str) -> Result<bool, String> {
+    match text {
+        "text" => Ok(false),
+        "json" => Ok(true),
+        _ => Err(choose_from("text, json")),
+    }
 }
 
 /// Reads a number of servers; `all` is `None`.

@@ -69,7 +69,9 @@ fn the_defaults_are_those_of_the_contract() {
         count: None,
         require: Some(1),
         stats: false,
+        stats_every: None,
         log_level: LevelFilter::Info,
+        log_json: false,
         log_file: None,
     };
     assert_eq!(good(""), defaults);
@@ -160,6 +162,8 @@ const CASES: &[Case] = &[
     ("--count", "3", |plan| plan.count = Some(3)),
     ("--require", "all", |plan| plan.require = None),
     ("--stats", "", |plan| plan.stats = true),
+    ("--stats-every", "30", |plan| plan.stats_every = Some(secs(30))),
+    ("--log-format", "json", |plan| plan.log_json = true),
     ("--verbose", "", |plan| {
         plan.log_level = LevelFilter::Debug;
         set(plan, |server| server.verbose(true));
@@ -248,6 +252,7 @@ fn a_wrong_value_is_an_error_that_names_option_and_value() {
         usage(read("--template {cpus}")),
         "wsmon: --template '{cpus}': no metric or text is called 'cpus', did you mean {cpu}?"
     );
+    assert_eq!(usage(read("--log-format JSON")), "wsmon: --log-format 'JSON': choose from text, json");
     assert_eq!(usage(read("--only Alerts")), "wsmon: --only 'Alerts': did you mean alert?");
     assert_eq!(usage(read("--subprotocol a,a")), "wsmon: --subprotocol 'a,a': a stands there twice");
 }
@@ -274,6 +279,7 @@ fn zero_is_never_or_no_limit_elsewhere() {
     assert_eq!(good("--stale-after 0 --stale-after auto").server, Server::default());
     assert_eq!(good("--duration 5 --duration 0").duration, None);
     assert_eq!(good("--every 0").every, None);
+    assert_eq!(good("--stats-every 0").stats_every, None);
     for line in ["--average", "--average --every 0", "--check --average"] {
         let why = "wsmon: --average needs an interval to take means of: add --every D, such as --every 1m";
         assert_eq!(usage(read(line)), why, "{line}");

@@ -91,9 +91,11 @@ impl Reader {
         (self.unread, self.dropped)
     }
 
-    /// Reads a block, and shows the lines in it until the output is full. `now` is the present time, for the log.
+    /// Reads a block, and shows the lines in it until the output is full, or so much time lies between the first line and
+    /// the latest one as `until`. `now` is the present time, for the log.
     pub fn read(
         &mut self,
+        until: Option<Duration>,
         (registry, token): (&Registry, Token),
         now: Now,
         saved: &mut SavedData,
@@ -101,7 +103,11 @@ impl Reader {
         output: &mut Output,
     ) {
         self.input.fill(registry, token, saved);
-        while !self.is_over && !output.is_full() && self.next_line(now, saved, view, output) {}
+        while !self.is_over
+            && !output.is_full()
+            && until.is_none_or(|until| saved.span() < until)
+            && self.next_line(now, saved, view, output)
+        {}
     }
 
     /// Shows the next line. Returns false if there is none in the block.
@@ -112,7 +118,7 @@ impl Reader {
                 let id = saved.id(&line.server);
                 view.add_servers(saved);
                 let at = saved.advance(&line);
-                let end = self.duration.and_then(|duration| saved.elapsed().checked_sub(duration));
+                let end = self.duration.and_then(|duration| saved.span().checked_sub(duration));
                 let due = end.and_then(|beyond| Some((at.mono.checked_sub(beyond)?, at.wall.checked_sub(beyond)?)));
                 let due = due.map_or(at, |(mono, wall)| Now { mono, wall });
                 view.catch_up(due, &mut |text| output.print(text));

@@ -111,7 +111,7 @@ impl Link {
         let at_ws = std::mem::take(&mut self.transport.at_ws) && endpoint.try_ws();
         let credentials = self.credentials.insert(credentials);
         let (level, text) = log.connecting(&endpoint);
-        trace::log(level, format_args!("{}: {text}", escape(label)));
+        trace::server(level, &escape(label), format_args!("{text}"));
         trace::trace(&escape(label), format_args!("* dialect {}", conversation.dialect()));
         self.endpoint = Some(endpoint.clone());
         // The process's own variables do not change.
@@ -122,7 +122,8 @@ impl Link {
         }
         conversation.prepare_dial(&mut endpoint, token, now.mono);
         if cleartext && (credential || endpoint.has_credentials()) && !std::mem::replace(&mut self.warned, true) {
-            log::warn!("{}: a credential goes over the network in cleartext: use wss:// where you can", escape(label));
+            let text = format_args!("a credential goes over the network in cleartext: use wss:// where you can");
+            trace::server(log::Level::Warn, &escape(label), text);
         }
         self.secrets = credentials.secrets(&endpoint.target, proxy.as_deref(), settings);
         Ok(Box::new(Route {

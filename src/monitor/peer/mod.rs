@@ -156,7 +156,7 @@ impl Peer {
         if self.file_check_at().is_some_and(|at| io.now.mono >= at)
             && self.link.files_have_changed(&self.settings, io.now)
         {
-            log::info!("{}: a file with credentials has changed", escape(&self.decoder.label));
+            self.log((log::Level::Info, "a file with credentials has changed".to_owned()));
             self.decoder.report.log.forget_causes();
             self.handle(io, Input::Reconnect);
         }
@@ -287,7 +287,7 @@ impl Peer {
             }
         }
         if let Some(why) = outgoing.redial {
-            log::info!("{}: {why}", escape(&self.decoder.label));
+            self.log((log::Level::Info, why.to_owned()));
             self.handle(io, Input::Reconnect);
         }
         if let Some(why) = outgoing.hang_up {
@@ -363,12 +363,12 @@ impl Peer {
     /// Logs a line that a server can cause, the first of its kind only.
     fn warn(&mut self, line: &str) {
         if self.decoder.report.log.is_first_of_kind(line) {
-            log::warn!("{}: {}", escape(&self.decoder.label), escape(&self.link.redact(line)));
+            self.log((log::Level::Warn, escape(&self.link.redact(line)).into_owned()));
         }
     }
 
     fn log(&self, (level, text): (log::Level, String)) {
-        trace::log(level, format_args!("{}: {text}", escape(&self.decoder.label)));
+        trace::server(level, &escape(&self.decoder.label), format_args!("{text}"));
     }
 
     /// Describes a fault that the session has found.

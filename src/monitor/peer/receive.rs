@@ -178,11 +178,9 @@ impl Peer {
     fn log_undecodable(&mut self, len: usize, cause: &dyn Fn() -> String) {
         if !std::mem::replace(&mut self.decoder.report.undecodable_logged, true) {
             let why = self.link.redact(&cause());
-            log::warn!(
-                "{}: a message of {len} bytes could not be decoded ({}); further ones are only counted",
-                escape(&self.decoder.label),
-                escape(&why)
-            );
+            let why = escape(&why);
+            let text = format!("a message of {len} bytes could not be decoded ({why}); further ones are only counted");
+            self.log((log::Level::Warn, text));
         }
     }
 }

@@ -123,7 +123,7 @@ impl SavedData {
 
     /// Returns the time between the first line and the latest one.
     #[must_use]
-    pub fn elapsed(&self) -> std::time::Duration {
+    pub fn span(&self) -> std::time::Duration {
         self.clock.now().mono - self.clock.started()
     }
 

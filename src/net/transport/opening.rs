@@ -136,9 +136,9 @@ impl Opening {
                     if let Some(Deflate { window_bits, takeover }) = granted.deflate {
                         let (label, bytes) = (&self.route.log.0, 1 << window_bits);
                         let with = if takeover { "with" } else { "without" };
-                        trace::debug(format_args!(
-                            "{label}: the server compresses, with a window of {bytes} bytes, {with} takeover"
-                        ));
+                        let text =
+                            format_args!("the server compresses, with a window of {bytes} bytes, {with} takeover");
+                        trace::server(log::Level::Debug, label, text);
                     }
                     return Ok(Some(granted));
                 }

@@ -88,7 +88,7 @@ impl Route {
         }
         self.proxy = self.choice.proxy(&to, &environment).map_err(|why| Disconnect::new(Phase::Address, why))?;
         let (label, level) = &self.log;
-        trace::log(*level, format_args!("{label}: redirected to {}", self.secrets.hide(&to.to_string())));
+        trace::server(*level, label, format_args!("redirected to {}", self.secrets.hide(&to.to_string())));
         self.endpoint = to;
         Ok(())
     }
@@ -99,7 +99,7 @@ impl Route {
             return false;
         }
         let (label, level) = &self.log;
-        trace::log(*level, format_args!("{label}: / was refused, trying /ws"));
+        trace::server(*level, label, format_args!("/ was refused, trying /ws"));
         self.at_ws = true;
         true
     }
@@ -110,7 +110,8 @@ impl Route {
         let withdraws = self.compression && why.phase == Phase::Upgrade && why.status == Some(400);
         if withdraws {
             self.compression = false;
-            trace::debug(format_args!("{}: the upgrade was refused with 400, trying without compression", self.log.0));
+            let text = format_args!("the upgrade was refused with 400, trying without compression");
+            trace::server(log::Level::Debug, &self.log.0, text);
         }
         withdraws
     }
