@@ -1,6 +1,7 @@
 //! The latest values of all servers and the rules over them, for the options that need them: `--warning`, `--critical`,
 //! `--check`, `--textfile`, `--listen`. Without these options there is no [`Fleet`], and messages cost nothing here.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -209,7 +210,7 @@ impl Fleet {
         for (id, label, from) in rows {
             let to = ClientState::Disconnected;
             let change = Change { from, to, why: String::new(), retry_in: None, attempts: 0 };
-            self.board.update(&own_message(id, &label, now, &[Event::State(change)]));
+            self.board.update(&own_message(id, &label, now, slice::from_ref(&Event::State(change))));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use mio::{Registry, Token};
@@ -70,8 +70,8 @@ pub fn check_log_file(plan: &Plan) -> Result<(), Failure> {
     let rest = log.as_os_str().as_encoded_bytes().strip_prefix(data.as_os_str().as_encoded_bytes());
     let number = rest.and_then(|rest| std::str::from_utf8(rest).ok()?.strip_prefix('.')?.parse::<u64>().ok());
     let is_rotated = number.is_some_and(|number| (1..=plan.rotate_keep).contains(&number));
-    let is_null = data == Path::new("/dev/null");
-    if (log == data && !is_null) || is_rotated {
+    let is_same = log.as_os_str() == data.as_os_str() && data.as_os_str() != "/dev/null";
+    if is_same || is_rotated {
         let text = "--log-file: --save-data writes to this file or rotates into it: choose another name";
         return Err(Exit::usage(text).into());
     }
@@ -137,7 +137,7 @@ pub fn warn_of_useless_options(plan: &Plan) {
         log::warn!("--average has no effect: {format} shows messages as they came, events has the means");
     }
     if let Some(path) = plan.textfile.as_ref().filter(|path| path.extension() != Some("prom".as_ref())) {
-        log::warn!("--textfile {}: node_exporter reads only files whose name ends in .prom", path.display());
+        log::warn!("--textfile {}: node_exporter reads only files whose name ends in .prom", path.to_string_lossy());
     }
     if plan.save_data.is_none() && plan.flush_every.is_some() {
         log::warn!("--flush-every has no effect without --save-data");

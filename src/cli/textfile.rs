@@ -60,7 +60,7 @@ impl Textfile {
         let result = replace(&self.path, text);
         let was_broken = std::mem::replace(&mut self.broken, result.is_err());
         self.failed |= self.broken;
-        let path = self.path.display();
+        let path = wsmon::escape(&self.path.to_string_lossy()).into_owned();
         match result {
             Ok(()) if was_broken => log::warn!("{path}: written again"),
             Err(error) if !was_broken => {

@@ -3,6 +3,7 @@
 mod pace;
 
 use std::borrow::Cow;
+use std::slice;
 use std::time::{Duration, Instant};
 
 use wsmon::internal::{SavedData, Timetable};
@@ -285,8 +286,9 @@ impl View {
         for change in changes {
             let View { options, text, .. } = self;
             text.clear();
-            let events = [change.event()];
-            let message = own_message(change.id.unwrap_or(ServerId::NONE), &change.server, now, &events);
+            let event = change.event();
+            let message =
+                own_message(change.id.unwrap_or(ServerId::NONE), &change.server, now, slice::from_ref(&event));
             let counts = format_message(text, &message, options) && !options.count_answers;
             if !text.is_empty() {
                 print(text);

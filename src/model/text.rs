@@ -17,14 +17,9 @@ pub fn is_hostile(c: char) -> bool {
 ///
 /// Looks at bytes, not at characters: nearly all texts hold nothing to replace, and this runs over every text that is
 /// printed.
-pub fn push_replacing(
-    out: &mut String,
-    text: &str,
-    also: impl Fn(u8) -> bool,
-    push_replacement: impl Fn(&mut String, char),
-) {
+pub fn push_replacing(out: &mut String, text: &str, also: fn(u8) -> bool, push_replacement: fn(&mut String, char)) {
     let mut rest = text;
-    while let Some((at, c)) = find_hostile(rest, &also) {
+    while let Some((at, c)) = find_hostile(rest, also) {
         out.push_str(&rest[..at]);
         push_replacement(out, c);
         rest = &rest[at + c.len_utf8()..];
@@ -33,7 +28,7 @@ pub fn push_replacing(
 }
 
 /// Finds the first hostile character, or the first one whose first byte satisfies `also`, with its byte offset.
-pub fn find_hostile(text: &str, also: impl Fn(u8) -> bool) -> Option<(usize, char)> {
+pub fn find_hostile(text: &str, also: fn(u8) -> bool) -> Option<(usize, char)> {
     let mut from = 0;
     loop {
         let at = from + text.as_bytes()[from..].iter().position(|&b| may_begin_hostile(b) || also(b))?;
@@ -64,7 +59,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 
 /// Appends `text` as [`escape`] returns it; with `ascii`, everything beyond ASCII is escaped too.
 pub fn push_escaped(out: &mut String, text: &str, ascii: bool) {
-    push_replacing(out, text, |b| ascii && !b.is_ascii(), push_escape);
+    push_replacing(out, text, if ascii { |b| !b.is_ascii() } else { |_| false }, push_escape);
 }
 
 /// Escapes a text for an error, truncated to the length of a line.

@@ -3,6 +3,7 @@
 //! A peer hands in the messages of its connection, [`SavedData`](crate::monitor::saved::SavedData) those of a file, and a
 //! program those of any other place.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -229,7 +230,7 @@ impl Decoder {
 
     /// Hands a change of the connection to the program.
     pub(crate) fn pass_on_change(&self, now: Now, change: Change, on_message: &mut dyn FnMut(&Message<'_>)) {
-        self.deliver(now, ("", Raw::None, &[Event::State(change)]), on_message);
+        self.deliver(now, ("", Raw::None, slice::from_ref(&Event::State(change))), on_message);
     }
 
     /// Returns true if the server has delivered; one that speaks only when something happens delivers while connected.
