@@ -23,7 +23,7 @@ pub fn apply(plan: &mut Plan, args: &Args) -> Result<(), String> {
     refuse_holds(plan)?;
     plan.check = true;
     // The variable may name one with a header.
-    plan.format = Plan::default().format;
+    plan.format = super::FORMAT;
     if !plan.read.is_empty() {
         // All of the file is read, and its last values are judged.
         plan.log_level = LevelFilter::Error;

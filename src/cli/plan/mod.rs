@@ -103,7 +103,7 @@ impl Default for Plan {
             has_interval: false,
             no_reconnect: false,
             insecure: false,
-            format: "simple",
+            format: FORMAT,
             template: None,
             time: false,
             every: None,
@@ -200,6 +200,9 @@ const SETTERS: &[PlanSetter] = &[
 
 const LOG_LEVEL: PlanSetter =
     ("--log-level", Some("$MONITORING_LOG_LEVEL"), |plan, text| put(&mut plan.log_level, log_level(text)));
+
+/// The format without an option.
+const FORMAT: &str = "simple";
 
 /// The formats that data is saved in: those whose lines stand for themselves.
 pub const SAVE_FORMATS: [&str; 4] = ["jsonl", "events", "csv", "influx"];
