@@ -222,3 +222,45 @@ fn nothing_remains_of_a_server_that_was_removed() {
     assert_eq!(scene.wait_until(100.0).unwrap_or_default(), "*: [ALERT] CRITICAL up.sum 1 (2:)\n");
     assert!(scene.cpu(101.0, 1, 95.0).contains("b: [ALERT] CRITICAL cpu 95.0%"));
 }
+
+#[test]
+fn the_readiness_is_that_of_the_rules_on_up_or_that_of_any_server() {
+    // The servers that are up, the rules, and those numbers of servers for which they hold.
+    for (rules, ready) in [
+        ("", [false, true, true]),
+        ("cpu=0", [false, true, true]),
+        ("up=1:", [false, false, true]),
+        ("up=1:/2m", [false, false, true]),
+        ("up=0", [true, false, false]),
+        ("up.sum=2:", [false, false, true]),
+        ("up.sum=0:", [true, true, true]),
+        ("up.mean=0.5:", [false, true, true]),
+        ("up.min=1:", [false, false, true]),
+        ("up.max=1:", [false, true, true]),
+        ("up.max=1:,up.sum=2:", [false, false, true]),
+    ] {
+        let address = ([127, 0, 0, 1], 1).into();
+        let mut scene = Scene::new("simple", "", rules, |plan| plan.listen = Some(address));
+        for (up, ready) in ready.into_iter().enumerate() {
+            let readiness = scene.view.fleet.as_ref().map(|fleet| fleet.readiness());
+            assert_eq!(readiness, Some((ready, format!("{up} of 2 servers up"))), "{rules}");
+            scene.state(0.0, up.min(1), ClientState::Connected);
+        }
+    }
+}
+
+#[test]
+fn a_scrape_takes_nothing_from_the_file_that_is_to_be_written() {
+    let address = ([127, 0, 0, 1], 1).into();
+    let mut scene = Scene::new("simple", "", "", |plan| plan.listen = Some(address));
+    scene.state(0.0, 0, ClientState::Connected);
+    let mut monitor = Monitor::new().unwrap();
+    for label in ["a", "b"] {
+        monitor.add(Server::default().label(label)).unwrap();
+    }
+    let servers = crate::cli::servers::Servers { monitor, saved: None };
+    let fleet = scene.view.fleet.as_mut().unwrap();
+    assert!(fleet.exposition(&servers).contains("\nwsmon_up{server=\"a\"} 1\n") && fleet.has_changed());
+    fleet.forget_changes();
+    assert!(!fleet.has_changed());
+}
