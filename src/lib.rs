@@ -306,6 +306,7 @@ pub use proto::uri::InvalidUri;
 /// Internals that the command and the tests under tests/ need. They are not part of the public interface and may change at any time.
 #[doc(hidden)]
 pub mod internal {
+    pub use crate::fleet::table::push_table;
     pub use crate::model::decimal::Decimal;
     pub use crate::model::duration;
     pub use crate::model::json::push_string as push_json_string;

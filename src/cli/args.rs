@@ -223,8 +223,11 @@ options! {
     /// begin every line of simple and compact with the time of receipt
     switch time: bool;
 
+    /// draw the latest message of each server in place, on a terminal
+    switch live: bool;
+
     /// show and save at most one sample and one process list per server in this time, the
-    /// latest (default 0: each)
+    /// latest (default 0: each); table is shown as often (default 1 on a terminal, else 1m)
     option every: Option<String>, value "D";
 
     /// show the mean of the samples in the time of --every instead of the latest

@@ -1,13 +1,15 @@
 //! The latest values of all servers and the rules over them, for the options that need them: `--warning`, `--critical`,
-//! `--check`, `--textfile`, `--listen`. Without these options there is no [`Fleet`], and messages cost nothing here.
+//! `--check`, `--textfile`, `--listen`, `--format table`. Without these options there is no [`Fleet`], and messages cost
+//! nothing here.
 
 use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
 
+use wsmon::internal::push_table;
 use wsmon::{
-    Aggregate, Board, Change, ClientState, Event, Level, LevelChange, Message, Monitor, Now, Quantity, Raw, Rules,
-    Sample, ServerId, Thresholds, push_exposition,
+    Aggregate, Board, BoardRow, Change, ClientState, Event, Level, LevelChange, Message, Monitor, Now, Quantity, Raw,
+    Rules, Sample, ServerId, Style, Thresholds, push_exposition,
 };
 
 use super::plan::Plan;
@@ -41,7 +43,8 @@ impl Fleet {
     /// Creates the board with a row for each server; `None` if no option needs it.
     pub fn new(plan: &Plan, monitor: &Monitor) -> Option<Box<Fleet>> {
         let thresholds = plan.thresholds.list();
-        if !plan.check && plan.textfile.is_none() && plan.listen.is_none() && thresholds.is_empty() {
+        let is_table = plan.format == "table";
+        if !plan.check && !is_table && plan.textfile.is_none() && plan.listen.is_none() && thresholds.is_empty() {
             return None;
         }
         let needs_pings = thresholds.iter().any(|threshold| threshold.subject.quantity == Quantity::Ping);
@@ -163,6 +166,19 @@ impl Fleet {
     /// Returns true once every server has delivered or failed.
     pub fn is_settled(&self, now: Instant) -> bool {
         self.board.rows().all(|(_, row)| row.is_settled(now))
+    }
+
+    /// Returns true if there are servers, and each has delivered or failed; with `sampled`, those that are up have sent a
+    /// sample.
+    pub fn has_settled_rows(&self, now: Instant, sampled: bool) -> bool {
+        let has_come = |row: &BoardRow| !sampled || !row.is_up() || row.sample_at().is_some();
+        let mut rows = self.board.rows();
+        rows.len() > 0 && rows.all(|(_, row)| row.is_settled(now) && has_come(row))
+    }
+
+    /// Appends the table of all servers.
+    pub fn push_table(&self, out: &mut String, now: Now, size: (usize, usize), style: Style) {
+        push_table(out, &self.board, self.rules.as_ref(), now, size, style);
     }
 
     /// Returns the board in Prometheus' text format.

@@ -22,6 +22,7 @@ mod properties;
 mod random;
 mod read;
 mod run;
+mod screen;
 mod servers;
 mod setup;
 mod signals;

@@ -31,6 +31,8 @@ pub struct Output {
     for_journal: bool,
     failed: bool,
     drop_reported: bool,
+    /// The latest line of the log, while it is part of frames on the terminal that both streams are.
+    held_line: Option<String>,
     /// Whether stdout and stderr were terminals at the start.
     terminals: [bool; 2],
 }
@@ -65,7 +67,17 @@ impl Output {
             false => Some(Sink::open(stderr.as_fd(), registry, tokens[1], STDERR_LIMITS)?),
         };
         let stdout = Sink::open(stdout.as_fd(), registry, tokens[0], limits)?;
-        Ok(Self { stdout, stderr, log, log_file, for_journal, failed: false, drop_reported: false, terminals })
+        Ok(Self {
+            stdout,
+            stderr,
+            log,
+            log_file,
+            for_journal,
+            failed: false,
+            drop_reported: false,
+            held_line: None,
+            terminals,
+        })
     }
 
     /// Queues a whole message of a server, or the statistics, for stdout.
@@ -80,19 +92,38 @@ impl Output {
 
     /// Writes the buffered log lines to the log file, or queues them for stderr; errors go to stderr in any case.
     pub fn write_log(&mut self, now: Now) {
-        let Output { stdout, stderr, log, log_file, for_journal, .. } = self;
+        let Output { stdout, stderr, log, log_file, for_journal, held_line, .. } = self;
         log.drain(|line, level| {
             if let Some(file) = log_file {
                 file.write_line(line, now.mono);
             }
             if log_file.is_none() || level == Level::Error {
                 let stderr = stderr.as_mut().unwrap_or(stdout);
-                match for_journal {
-                    true => stderr.push(&logging::journal_line(line, level), Origin::Client),
-                    false => stderr.push(line, Origin::Client),
+                match (&mut *held_line, *for_journal) {
+                    (Some(held), _) => line.clone_into(held),
+                    (None, true) => stderr.push(&logging::journal_line(line, level), Origin::Client),
+                    (None, false) => stderr.push(line, Origin::Client),
                 }
             }
         });
+    }
+
+    /// Holds the lines of the log back from now on, if they would go to the terminal that stdout is. Returns the latest.
+    pub fn hold_log(&mut self) -> &str {
+        if self.stderr.is_none() {
+            self.held_line.get_or_insert_default();
+        }
+        self.held_line.as_deref().unwrap_or_default()
+    }
+
+    /// Ends this.
+    pub fn release_log(&mut self) {
+        self.held_line = None;
+    }
+
+    /// Returns true if all output for stdout is written.
+    pub fn is_idle(&self) -> bool {
+        !self.stdout.wants_write()
     }
 
     /// Handles an event of either stream; others are ignored.

@@ -59,6 +59,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "\x01ws://u:p@h/\0\x02detailed\0\x03debug\0\x04f\0\x05t",
         "--demo\0--\0x",
         "--help",
+        "-f\0table\0--live\0--every=30s\0-n1\0--average\0-w\0cpu=80,up.sum=3:\0--unicode",
         "-V",
         "ws://u:p@h/?x",
         "--every\x0018446744073709551615s 1000ms",

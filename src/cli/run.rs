@@ -24,10 +24,11 @@ use super::output::{self, Output};
 use super::plan::{Exit, Plan};
 use super::probe;
 use super::read::Reader;
+use super::screen::{self, Screen};
 use super::servers::Servers;
 use super::signals::{self, Signal, Signals};
 use super::textfile::Textfile;
-use super::view::{View, ViewOptions};
+use super::view::{Frames, View, ViewOptions};
 use super::{Failure, setup};
 use crate::cli::exit_status::{self, End, RunOutcome};
 use crate::cli::stream::queue::{QueueLimits, WhenFull};
@@ -38,6 +39,9 @@ const LAST_FLUSH: Duration = Duration::from_secs(1);
 /// Upper bound on the time for closing the connections. Each session gives up after a second by itself, and its change
 /// of state is part of the output: this must be longer.
 const LAST_CLOSE: Duration = Duration::from_millis(1100);
+
+/// The least rows of a terminal on which a frame has a row for the log.
+const LOG_FROM: usize = 8;
 
 /// Descriptors in the monitor's poll that belong to the command.
 enum Source {
@@ -70,6 +74,18 @@ pub fn run(plan: Box<Plan>) -> Result<u8, Failure> {
     run.finish(end?)
 }
 
+/// Returns the table or the messages of `--live`, and the screen that they are drawn on; nothing where neither is asked for,
+/// and no screen where stdout is no terminal.
+fn frames(plan: &Plan) -> (Option<Frames>, Option<Screen>) {
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
+    let frames = match plan.format {
+        "table" => Some(Frames::table(plan.every, is_terminal, plan.every.filter(|_| plan.average))),
+        _ => (plan.live && is_terminal).then(Frames::live),
+    };
+    let screen = frames.is_some() && is_terminal;
+    (frames, screen.then(Screen::default))
+}
+
 struct Run {
     plan: Box<Plan>,
     servers: Servers,
@@ -77,6 +93,8 @@ struct Run {
     reader: Option<Box<Reader>>,
     view: View,
     output: Output,
+    /// Frames on the terminal.
+    screen: Option<Screen>,
     signals: Signals,
     demo: Option<Demo>,
     textfile: Option<Textfile>,
@@ -133,6 +151,8 @@ impl Run {
         monitor.ids().for_each(|id| view.add(id));
         view.data_format = data_format;
         view.fleet = Fleet::new(&plan, &monitor);
+        let (frames, screen) = frames(&plan);
+        view.frames = frames;
         if let Some(saved) = &saved {
             view.add_servers(saved);
         }
@@ -150,6 +170,7 @@ impl Run {
             reader,
             view,
             output,
+            screen,
             signals,
             demo,
             textfile,
@@ -227,7 +248,9 @@ impl Run {
         let own = [self.ends_at, self.view.deadline(), self.textfile_due_at(), listener, stats_at];
         let own = if self.reader.is_some() { None } else { own.into_iter().flatten().min() };
         let notifier = self.notifier.as_ref().and_then(|notifier| notifier.deadline());
-        let deadlines = [own, demo, notifier];
+        let frame = self.view.frame_due_at(self.servers.monitor.now().mono);
+        let frame = frame.filter(|_| self.screen.is_some() && self.output.is_idle());
+        let deadlines = [own, demo, notifier, frame];
         deadlines.into_iter().flatten().min()
     }
 
@@ -246,6 +269,10 @@ impl Run {
             self.view.show_states(&self.servers.monitor, &mut |text| self.output.print(text));
             urgent = true;
         }
+        // The deadline was computed before: the frame was waiting for this.
+        let now = self.servers.monitor.now().mono;
+        urgent |=
+            self.screen.is_some() && self.output.is_idle() && self.view.frame_due_at(now).is_some_and(|at| now >= at);
         if self.plan.when_full == WhenFull::Wait {
             self.servers.monitor.pause(self.output.is_full());
         }
@@ -306,6 +333,9 @@ impl Run {
         if self.stats_interval.as_mut().is_some_and(|interval| may_print && interval.take_due(elapsed)) {
             self.print_statistics();
         }
+        if self.output.is_idle() && self.view.take_frame(now.mono) {
+            self.draw();
+        }
         if self.reader.is_some() {
             return;
         }
@@ -314,6 +344,31 @@ impl Run {
             self.write_textfile();
         }
         self.answer_requests();
+    }
+
+    /// Draws a frame on the terminal.
+    fn draw(&mut self) {
+        let Run { screen: Some(screen), view, output, servers, .. } = self else { return };
+        let (rows, columns) = screen::size();
+        // A low screen has no room for the log.
+        let log = Some(output.hold_log()).filter(|_| rows >= LOG_FROM).unwrap_or_default();
+        let lines = rows.saturating_sub(1 + usize::from(!log.is_empty()));
+        let text = view.frame_text(servers.now(), (lines, columns.saturating_sub(1)), servers);
+        if let Some(frame) = screen.frame(&text, log, (rows, columns)) {
+            output.print(&frame);
+        }
+    }
+
+    /// Shows the last state of the table or of `--live`. What is printed afterwards stands below it.
+    fn end_frames(&mut self) {
+        self.output.flush();
+        if self.output.is_idle() {
+            self.draw();
+        }
+        self.screen = None;
+        self.output.release_log();
+        let (now, is_saved) = (self.servers.now(), self.reader.is_some());
+        self.view.show_last_block(now, is_saved, &mut |text| self.output.print(text));
     }
 
     /// Returns the time at which the file of `--textfile` is to be written; `None` if it is up to date.
@@ -359,7 +414,7 @@ impl Run {
 
     /// Refuses `--count` with `--request` for a server whose dialect has no answers, which would never be done.
     fn check_answers(&self) -> Result<(), Failure> {
-        let counts = self.plan.count.is_some() && self.plan.has_requests && !self.plan.check;
+        let counts = self.plan.count.is_some() && self.view.options.count_answers && !self.plan.check;
         match self
             .servers
             .monitor
@@ -416,6 +471,7 @@ impl Run {
                 Signal::Statistics => {
                     let text = self.statistics_text();
                     self.output.print_err(&text);
+                    self.screen.as_mut().into_iter().for_each(Screen::restart);
                 }
             }
         }
@@ -476,6 +532,7 @@ impl Run {
             true => self.output.print_err(&text),
             false => self.output.print(&text),
         }
+        self.screen.as_mut().into_iter().for_each(Screen::restart);
     }
 
     /// Closes the connections, writes the remaining output and returns the exit status.
@@ -488,6 +545,7 @@ impl Run {
         if self.plan.check {
             return self.finish_check(end);
         }
+        self.end_frames();
         if let Some(fleet) = self.view.fleet.as_mut().filter(|_| matches!(end, End::Signal(_))) {
             fleet.disconnect_all(self.servers.now());
         }
@@ -637,10 +695,10 @@ fn view_options(plan: &mut Plan, format: &'static Format, style: Style) -> ViewO
         format,
         template: plan.template.take(),
         style,
-        every: plan.every,
+        every: setup::every(plan),
         average: plan.average,
         filter: if plan.check { Some(Filter::nothing()) } else { plan.only.take() },
         count: plan.count,
-        count_answers: plan.has_requests,
+        count_answers: plan.has_requests && plan.format != "table",
     }
 }

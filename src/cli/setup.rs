@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 use wsmon::{Format, Monitor, Quantity, Server, SettingsError, Style, Threshold};
@@ -115,6 +115,12 @@ pub fn format(plan: &Plan) -> &'static Format {
     wsmon::format(name).unwrap_or(&wsmon::FORMATS[0])
 }
 
+/// Returns the least time between two samples of a server. Those of the table come as they are, unless they are saved too:
+/// there the option is the time between two frames.
+pub fn every(plan: &Plan) -> Option<Duration> {
+    plan.every.filter(|_| plan.format != "table" || plan.average || plan.save_data.is_some())
+}
+
 /// Warns of options that the format makes useless.
 pub fn warn_of_useless_options(plan: &Plan) {
     let format = if plan.template.is_some() { "--template" } else { plan.format };
@@ -144,6 +150,12 @@ pub fn warn_of_useless_options(plan: &Plan) {
     }
     if plan.save_data.is_none() && plan.save_format != SAVE_FORMATS[0] {
         log::warn!("--save-format {} has no effect without --save-data", plan.save_format);
+    }
+    if plan.live && !std::io::IsTerminal::is_terminal(&io::stdout()) {
+        log::warn!("--live has no effect: stdout is not a terminal");
+    }
+    if format == "table" && plan.only.is_some() {
+        log::warn!("--only has no effect: table shows the latest values of all servers");
     }
     if format == "json" && plan.only.as_ref().is_some_and(|only| only.names("state")) {
         log::warn!("--only state has no effect: json shows messages alone, jsonl and events show changes of state too");
@@ -178,5 +190,6 @@ pub fn style(plan: &Plan, monitor: &Monitor) -> Style {
         lists: plan.every.is_some() || plan.has_interval,
         time: plan.time,
         means: plan.average,
+        live: plan.live && terminal,
     }
 }

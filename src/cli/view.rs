@@ -1,5 +1,6 @@
 //! Selects messages and formats them: for stdout, and for `--save-data`.
 
+mod frames;
 mod pace;
 
 use std::borrow::Cow;
@@ -10,6 +11,8 @@ use wsmon::internal::{SavedData, Timetable};
 use wsmon::{Change, ClientState, Event, Format, LevelChange, Message, Monitor, Now, Raw, ServerId, Style, Template};
 
 use super::file::Appender;
+pub use frames::Frames;
+use frames::put;
 use pace::{HeldMessage, Paces, is_paced, split};
 
 use crate::cli::filter::Filter;
@@ -53,6 +56,8 @@ pub struct View {
     pub data: Option<Appender>,
     /// Receives what is shown, `--only` or not; `None` where no option needs it.
     pub fleet: Option<Box<Fleet>>,
+    /// The table, or the messages of `--live`.
+    pub frames: Option<Frames>,
     /// The format of the saved data; by default jsonl.
     pub data_format: &'static Format,
     /// By the index of their ids.
@@ -84,6 +89,7 @@ impl View {
             options,
             data,
             fleet: None,
+            frames: None,
             data_format,
             servers: Vec::new(),
             held: Timetable::default(),
@@ -144,6 +150,11 @@ impl View {
     pub fn show(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
         // What is due is older than this message, and goes out before it.
         self.release(message.received_mono, print);
+        self.show_message(message, print);
+        self.show_block(Now { mono: message.received_mono, wall: message.received_at }, print);
+    }
+
+    fn show_message(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
         if matches!(message.raw, Raw::None) {
             self.show_state(message, print);
             // The end of a connection that is no longer needed is none to the rules.
@@ -188,12 +199,10 @@ impl View {
             self.observe(&Message { events: &urgent, ..*message }, message.received_mono, print);
             return self.hold(message, every, print);
         }
-        let View { options, text, .. } = self;
+        let View { options, frames, text, .. } = self;
         text.clear();
         let counts = format_message(text, &Message { events: &urgent, ..*message }, options);
-        if !text.is_empty() {
-            print(text);
-        }
+        put(frames, message.id.index(), text, print);
         let counts = counts && (has_answer(&urgent) || !options.count_answers);
         self.count(message.id.index(), counts);
         self.note_lines(message.received_mono);
@@ -224,7 +233,7 @@ impl View {
     }
 
     fn print_state(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
-        let View { options, text, .. } = self;
+        let View { options, frames, text, .. } = self;
         let shown = match &options.filter {
             Some(filter) => filter.select(message).is_some(),
             None => options.format.gap.is_some(),
@@ -233,9 +242,7 @@ impl View {
         if shown {
             options.write(text, message);
         }
-        if !text.is_empty() {
-            print(text);
-        }
+        put(frames, message.id.index(), text, print);
         self.note_lines(message.received_mono);
     }
 
@@ -257,12 +264,10 @@ impl View {
     }
 
     fn show_now(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
-        let View { options, text, .. } = self;
+        let View { options, frames, text, .. } = self;
         text.clear();
         let counts = format_message(text, message, options);
-        if !text.is_empty() {
-            print(text);
-        }
+        put(frames, message.id.index(), text, print);
         let counts = counts && (has_answer(message.events) || !options.count_answers);
         self.count(message.id.index(), counts);
         self.note_lines(message.received_mono);
@@ -284,15 +289,13 @@ impl View {
     /// are saved where the format has a line for them.
     fn show_changes(&mut self, changes: &[LevelChange], now: Now, print: &mut dyn FnMut(&str)) {
         for change in changes {
-            let View { options, text, .. } = self;
+            let View { options, frames, text, .. } = self;
             text.clear();
             let event = change.event();
             let message =
                 own_message(change.id.unwrap_or(ServerId::NONE), &change.server, now, slice::from_ref(&event));
             let counts = format_message(text, &message, options) && !options.count_answers;
-            if !text.is_empty() {
-                print(text);
-            }
+            put(frames, message.id.index(), text, print);
             self.note_lines(now.mono);
             let concerned = change.id.map_or(0..self.servers.len(), |id| id.index()..id.index() + 1);
             concerned.for_each(|index| self.count(index, counts));
@@ -318,6 +321,7 @@ impl View {
         // The age of the latest sample grows after the count is reached, too.
         changes.retain(|change| change.id.is_none_or(|id| !self.count_reached(id)));
         self.show_changes(&changes, now, print);
+        self.show_block(now, print);
     }
 
     /// Holds a message until it is due, which may be at once. It is formatted here already, because a message does not
@@ -383,13 +387,11 @@ impl View {
             pace.drop_overtaken(self.latest_at);
             let Some(held) = pace.take(now) else { continue };
             self.count(number / 2, held.counts);
-            let at = due.partition_point(|earlier: &HeldMessage| earlier.received_at <= held.received_at);
-            due.insert(at, held);
+            let at = due.partition_point(|earlier: &(usize, HeldMessage)| earlier.1.received_at <= held.received_at);
+            due.insert(at, (number / 2, held));
         }
-        for held in due {
-            if !held.text.is_empty() {
-                print(&held.text);
-            }
+        for (index, held) in due {
+            put(&mut self.frames, index, &held.text, print);
             if held.has_lines() {
                 self.latest_at = self.latest_at.max(Some(held.received_at));
             }
@@ -403,6 +405,7 @@ impl View {
     /// Returns the time at which `tick` is due.
     pub fn deadline(&self) -> Option<Instant> {
         let flush_at = self.data.as_ref().and_then(Appender::flush_at);
+        let flush_at = earliest(flush_at, self.block_due_at());
         earliest(flush_at, earliest(self.held.first(), self.fleet.as_ref().and_then(|fleet| fleet.deadline())))
     }
 

@@ -38,13 +38,14 @@ const TAGS: Tags = Tags {
     full: true,
 };
 
-const SECTIONS: [(Section, &str); 5] = [
+const MEASURED: &[(Section, &str)] = &[
     (Section::Cpu, "CPU Information:"),
     (Section::Memory, "Memory Information:"),
     (Section::Disk, "Disk Information:"),
     (Section::Gpu, "GPU Information:"),
-    (Section::Host, "System Information:"),
 ];
+
+const SYSTEM: (Section, &str) = (Section::Host, "System Information:");
 
 /// Metrics that share a line: used, and total.
 const PAIRS: [(Metric, Metric); 3] = [
@@ -52,6 +53,9 @@ const PAIRS: [(Metric, Metric); 3] = [
     (Metric::DiskUsed, Metric::DiskTotal),
     (Metric::GpuMemoryUsed, Metric::GpuMemoryTotal),
 ];
+
+/// A function that appends the lines of a section.
+type PushLines<'a> = &'a dyn Fn(&mut Lines<'_>);
 
 /// Alerts and users that came in the same message as a sample are part of its block.
 fn write(out: &mut String, message: &Message<'_>, style: &Style) {
@@ -71,12 +75,19 @@ fn push_sample(lines: &mut Lines<'_>, message: &Message<'_>, sample: &Sample<'_>
     let start = lines.out.len();
     push_heading(lines, message, sample);
     let head = lines.out.len();
-    for &(section, title) in &SECTIONS {
+    for &(section, title) in MEASURED {
         push_titled(lines, title, &|lines| push_section(lines, section, sample));
     }
-    push_titled(lines, "Users:", &|lines| push_users(lines, message.events));
-    push_titled(lines, "Other:", &|lines| push_others(lines, message.raw, sample));
-    push_titled(lines, "Alerts:", &|lines| push_alerts(lines, message.events));
+    let (section, title) = SYSTEM;
+    let rest: [(&str, PushLines<'_>); 4] = [
+        (title, &|lines| push_section(lines, section, sample)),
+        ("Users:", &|lines| push_users(lines, message.events)),
+        ("Other:", &|lines| push_others(lines, message.raw, sample)),
+        ("Alerts:", &|lines| push_alerts(lines, message.events)),
+    ];
+    for part in if lines.style.live { [3, 1, 0, 2] } else { [0, 1, 2, 3] } {
+        push_titled(lines, rest[part].0, rest[part].1);
+    }
     if lines.out.len() > head {
         lines.colored(RULER, |out| out.extend(["="; 50]));
     } else {
@@ -99,7 +110,7 @@ fn push_heading(lines: &mut Lines<'_>, message: &Message<'_>, sample: &Sample<'_
 }
 
 /// Appends a title and the lines that `inner` appends, of which a number has a bound; nothing if it appends none.
-fn push_titled(lines: &mut Lines<'_>, title: &str, inner: &dyn Fn(&mut Lines<'_>)) {
+fn push_titled(lines: &mut Lines<'_>, title: &str, inner: PushLines<'_>) {
     let start = lines.out.len();
     lines.line(|_| {});
     lines.colored(TITLE, |out| out.push_str(title));
@@ -234,6 +245,26 @@ mod tests {
     use super::super::value::BAR_WIDTH;
     use super::*;
     use crate::model::event::AlertPhase;
+
+    #[test]
+    fn a_live_view_has_what_seldom_changes_last() {
+        let titles = |style| -> Vec<String> {
+            let whole = SAMPLE.replace(r#""data": {"#, r#""extra": {"a": 1}, "data": {"#);
+            let lines = sample("detailed", &whole, style);
+            lines.lines().filter(|line| line.ends_with(':') && !line.starts_with(' ')).map(str::to_owned).collect()
+        };
+        let measured = ["CPU Information:", "Memory Information:", "Disk Information:"].map(str::to_owned);
+        let plain = titles(PLAIN);
+        assert_eq!(
+            (&plain[..3], &plain[3..]),
+            (&measured[..], &["System Information:", "Other:"].map(str::to_owned)[..])
+        );
+        let alerts = [Event::Alert(alert("disk", "WARNING", "full", AlertPhase::Begins))];
+        let style = Style { live: true, ..PLAIN };
+        assert_eq!(titles(style), plain);
+        let both = [Event::Sample(Box::new(Sample::from_metrics([(Metric::Cpu, 1.0)]))), alerts[0].clone()];
+        assert!(written("detailed", Raw::None, &both, style).contains("Alerts:\n"));
+    }
 
     #[test]
     fn the_latest_values_are_not_listed_beside_their_means() {

@@ -104,7 +104,20 @@ pub static FORMATS: &[Format] = &[
     events::FORMAT,
     csv::FORMAT,
     influx::FORMAT,
+    TABLE,
 ];
+
+/// A row for each server. It shows no messages: the command draws it from the board.
+const TABLE: Format = Format {
+    name: "table",
+    about: "a row for each server, the worst first",
+    head: None,
+    write: |_, _, _| {},
+    stats: stats::push_text,
+    stats_apart: true,
+    whole: false,
+    gap: None,
+};
 
 /// Returns the format of that name in [`FORMATS`].
 #[must_use]
@@ -129,8 +142,16 @@ mod tests {
     use crate::model::sample::field::{Field, FieldRule};
     use crate::model::sample::read::read_sample;
 
-    pub const PLAIN: Style =
-        Style { color: false, ascii: false, labels: false, label_width: 0, lists: false, time: false, means: false };
+    pub const PLAIN: Style = Style {
+        color: false,
+        ascii: false,
+        labels: false,
+        label_width: 0,
+        lists: false,
+        time: false,
+        means: false,
+        live: false,
+    };
     pub const COLOR: Style = Style { color: true, ..PLAIN };
     pub const ASCII: Style = Style { ascii: true, ..PLAIN };
     pub const LABELS: Style = Style { labels: true, ..PLAIN };

@@ -24,6 +24,8 @@ pub struct Style {
     pub time: bool,
     /// Samples are means: `csv` has further columns for the number of samples and the bounds of percentages.
     pub means: bool,
+    /// Only the beginning may be seen, again and again: `detailed` has what seldom changes last.
+    pub live: bool,
 }
 
 /// The colour of notices. All colours are those of 31 to 36: the reference client's bright ones, 91 to 96, cannot be seen

@@ -203,3 +203,20 @@ check_fleets() {
     bash -c "$(recipe Kafka 1 -e 's/wsmon -q/wsmon -q -d 2/' -e 's/| kcat .*/| cat/')" >"$home/kafka"
     expect kafka '^\{"received_at":.*"server":"db","kind":"sample",.*\}$'
 }
+
+declare_check screen gate pip:pyte
+check_screen() {
+    start_server web steady router-01 95 95
+    start_server db steady db-01 5 12
+    wait_for_server web
+    wait_for_server db
+    servers=("web=127.0.0.1:${port[web]}" "db=127.0.0.1:${port[db]}" "down=127.0.0.1:1")
+    status_is 0 "$venv/bin/python" "$helpers/screen.py" wsmon "${servers[@]}"
+    cat "$home/out"
+    # In a pipe.
+    status_is 0 wsmon -q -f table -n 2 --every 1 "${servers[@]}"
+    cat "$home/out"
+    equal "blocks" "$(grep -c '^SERVER ' "$home/out") $(grep -c '^$' "$home/out") $(wc -l <"$home/out")" "2 1 11"
+    equal "the last line" "$(tail -n 1 "$home/out" | cut -c 1-19)" "2 of 3 up, cpu mean"
+    ! grep -q "$(printf '\033')" "$home/out" || fail "escapes" out
+}

@@ -35,7 +35,7 @@ const RINGS: [Ring; 8] = [
     },
     Ring {
         folder: "fleet",
-        may_import: &["model"],
+        may_import: &["model", "format"],
         may_not_say: &[CLOCK, SOCKETS, FILES, THREADS, PRINTING, ENDINGS, DEBUG_MACROS],
     },
     Ring {

@@ -35,5 +35,6 @@ mod state;
 mod statistics;
 mod streams;
 mod sysmedic;
+mod table;
 mod textfile;
 mod usage;

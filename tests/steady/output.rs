@@ -177,6 +177,46 @@ fn a_terminal_that_nobody_reads_delays_no_ping_and_what_is_lost_is_counted() {
     stalls("terminal", terminal.into(), File::from(ours));
 }
 
+/// Runs on a terminal of 5 rows and 30 columns. Returns what it wrote, without the carriage returns that a terminal adds.
+fn drawn(options: &[&str]) -> String {
+    let server = Server::start(|mut peer| {
+        peer.upgrade();
+        peer.text(r#"{"type": "monitoring_data", "data": {"processor": {"usage_percent": 50}}}"#);
+        peer.drain();
+    });
+    let (ours, terminal) = crate::terminal::open();
+    let mut ours = File::from(ours);
+    let size = rustix::termios::Winsize { ws_row: 5, ws_col: 30, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(&terminal, size).unwrap();
+    let uri = format!("web={}", server.uri());
+    let mut command = command(&uri, &[options, &["-n", "1", "--ascii", "--no-color"]].concat());
+    let run = Watched::start(command.stdout(terminal.try_clone().unwrap()).stderr(terminal));
+    // It holds the program's end open in this process.
+    drop(command);
+    let mut bytes = Vec::new();
+    // A terminal ends with EIO instead of EOF.
+    let _ended = ours.read_to_end(&mut bytes);
+    assert_eq!(run.finish().code, Some(0));
+    String::from_utf8(bytes).unwrap().replace("\r\r\n", "\r\n")
+}
+
+#[test]
+fn a_table_is_drawn_in_place_and_cut_to_the_screen() {
+    let out = drawn(&["-f", "table", "-q"]);
+    assert!(out.starts_with("\r\n\r\n\r\n\r\n\r\n\x1b[HSERVER   CPU%  HISTORY     ST\x1b[K\r\n"), "{out:?}");
+    let rows = "web      50.0           =  co\x1b[K\r\n1 of 1 up, cpu mean 50 max 50\x1b[J\r\n";
+    assert!(out.ends_with(&format!("\x1b[HSERVER   CPU%  HISTORY     ST\x1b[K\r\n{rows}")), "{out:?}");
+    assert_eq!(out.matches("\r\n\r\n").count(), 2, "it scrolls once: {out:?}");
+}
+
+#[test]
+fn the_latest_message_is_drawn_in_place_and_the_log_is_below_it() {
+    let out = drawn(&["--live"]);
+    assert!(out.contains("\x1b[HCPU:  50.0%\x1b[J\r\n"), "{out:?}");
+    let (_, after) = out.rsplit_once("\x1b[J\r\n").unwrap();
+    assert!(!after.contains('\x1b') && !out.split_once("\x1b[H").unwrap().0.contains(": connected"), "{out:?}");
+}
+
 #[test]
 fn waiting_drops_nothing_and_goes_on_pinging() {
     const QUIET: Duration = Duration::from_secs(4);

@@ -74,12 +74,13 @@ pub fn refuse_with_probe(args: &Args) -> Result<(), String> {
 }
 
 /// The options of what is printed and saved of messages, each with true if it was given.
-fn of_output(args: &Args) -> [(&'static str, bool); 11] {
+fn of_output(args: &Args) -> [(&'static str, bool); 12] {
     [
         ("--format", args.format.is_some()),
         ("--template", args.template.is_some()),
         ("--only", args.only.is_some()),
         ("--time", args.time),
+        ("--live", args.live),
         ("--stats", args.stats),
         ("--stats-every", args.stats_every.is_some()),
         ("--save-data", args.save_data.is_some()),
@@ -160,6 +161,7 @@ mod tests {
             "--template x",
             "--only alert",
             "--time",
+            "--live",
             "--stats",
             "--stats-every 9",
             "--save-data f",

@@ -50,6 +50,8 @@ pub struct Plan {
     pub template: Option<Template>,
     /// The time of receipt before every line of the formats for people.
     pub time: bool,
+    /// Draws the latest messages in place on a terminal.
+    pub live: bool,
     /// `None`: every sample.
     pub every: Option<Duration>,
     /// Shows the means of these intervals.
@@ -106,6 +108,7 @@ impl Default for Plan {
             format: FORMAT,
             template: None,
             time: false,
+            live: false,
             every: None,
             average: false,
             only: None,
@@ -234,6 +237,10 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     if args.format.is_some() && args.template.is_some() {
         return Err("--format and --template exclude each other: leave one of them out".to_owned());
     }
+    if args.template.is_some() && plan.format == "table" {
+        // By the variable.
+        plan.format = FORMAT;
+    }
     plan.average = args.average;
     if plan.average && plan.every.is_none() {
         return Err("--average needs an interval to take means of: add --every D, such as --every 1m".to_owned());
@@ -266,7 +273,8 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
         (_, true) => Glyphs::Unicode,
         _ => Glyphs::Auto,
     };
-    (plan.fsync, plan.stats, plan.insecure, plan.time) = (args.fsync, args.stats, args.insecure, args.time);
+    (plan.fsync, plan.stats, plan.insecure) = (args.fsync, args.stats, args.insecure);
+    (plan.time, plan.live) = (args.time, args.live);
     plan.has_requests = !args.request.is_empty();
     plan.has_interval = args.interval.is_some();
     plan.no_reconnect = args.no_reconnect || args.max_reconnects.as_deref().map(units::number) == Some(Ok(0));

@@ -36,6 +36,7 @@ fn secs(n: u64) -> Duration {
 fn the_defaults_are_those_of_the_contract() {
     let defaults = Plan {
         time: false,
+        live: false,
         uris: Vec::new(),
         uris_from: "--uri",
         demo: false,
@@ -147,6 +148,7 @@ const CASES: &[Case] = &[
     ("--color", "always", |plan| plan.color = When::Always),
     ("--no-color", "", |plan| plan.color = When::Never),
     ("--time", "", |plan| plan.time = true),
+    ("--live", "", |plan| plan.live = true),
     ("--ascii", "", |plan| plan.glyphs = Glyphs::Ascii),
     ("--unicode", "", |plan| plan.glyphs = Glyphs::Unicode),
     ("--save-data", "x.log", |plan| plan.save_data = Some("x.log".into())),

@@ -10,6 +10,7 @@ use crate::fleet::quantity::{Aggregate, Quantity};
 use crate::model::event::Message;
 use crate::model::server_id::ServerId;
 
+pub(crate) use row::HISTORY;
 pub use row::{BoardProcess, BoardRow};
 
 /// The latest values of each server, as [`crate::Rules`] and other views need them.

@@ -16,6 +16,10 @@ const MOST_PROCESSES: usize = 1000;
 const MOST_NAMES: usize = 64 << 10;
 /// Most alerts that are counted of a server.
 pub(super) const MOST_ALERTS: usize = 1024;
+/// Most alerts in force of which the text is kept.
+pub(super) const MOST_ALERT_TEXTS: usize = 16;
+/// Samples of which the processor use is kept.
+pub(crate) const HISTORY: usize = 10;
 /// A connection that has lasted this long counts as settled although nothing of use came.
 const SETTLED_AFTER: Duration = Duration::from_secs(30);
 
@@ -28,6 +32,8 @@ pub struct BoardRow {
     state: ClientState,
     /// NaN if not received since the connection opened.
     values: [f64; Metric::ALL.len()],
+    /// Processor use in the latest samples of the connection, the newest last: 1 to 8, or 0 for none.
+    history: [u8; HISTORY],
     sample_at: Option<(Instant, SystemTime)>,
     connected_at: Option<Instant>,
     /// A connection has opened or a dial has failed: `up` is known.
@@ -44,9 +50,17 @@ pub struct BoardRow {
     why: Box<str>,
     /// `None` before the first list of the connection.
     pub(super) processes: Option<Vec<BoardProcess>>,
-    /// Hashes of component, metric and number of the alerts in force. They survive a reconnection, because dialects
-    /// report an alert that continues only once.
-    pub(super) alerts: Vec<u64>,
+    /// The alerts in force. They survive a reconnection, because dialects report an alert that continues only once.
+    pub(super) alerts: Vec<BoardAlert>,
+}
+
+/// An alert of the server's own that is in force.
+#[derive(Debug)]
+pub(super) struct BoardAlert {
+    /// The hash of component, metric and number.
+    key: u64,
+    /// Level and message, truncated to 255 bytes; empty beyond [`MOST_ALERT_TEXTS`].
+    pub(super) text: Box<str>,
 }
 
 /// The latest state of a process.
@@ -73,6 +87,7 @@ impl BoardRow {
             serial,
             state: ClientState::default(),
             values: [f64::NAN; Metric::ALL.len()],
+            history: [0; HISTORY],
             sample_at: None,
             connected_at: None,
             tried: false,
@@ -136,6 +151,16 @@ impl BoardRow {
     #[must_use]
     pub fn alerts(&self) -> Option<usize> {
         self.delivered.then_some(self.alerts.len())
+    }
+
+    /// Iterates over the texts of the server's alerts in force, as far as they are kept.
+    pub(crate) fn alert_texts(&self) -> impl Iterator<Item = &str> {
+        self.alerts.iter().map(|alert| &*alert.text).filter(|text| !text.is_empty())
+    }
+
+    /// Returns the processor use in the latest samples, the newest last: 1 to 8, or 0 for none.
+    pub(crate) fn history(&self) -> [u8; HISTORY] {
+        self.history
     }
 
     /// Returns the time of the latest sample.
@@ -206,6 +231,11 @@ impl BoardRow {
                 self.values[metric as usize] = value;
             }
         }
+        if let Some(cpu) = sample.get(Metric::Cpu) {
+            self.history.rotate_left(1);
+            // The cast saturates.
+            self.history[HISTORY - 1] = 1 + ((cpu / 12.5) as u8).min(7);
+        }
         if let Some(host) = sample.text(Text::Host)
             && cut(host) != &*self.host
         {
@@ -228,6 +258,7 @@ impl BoardRow {
                 self.connected_at = None;
                 self.why = cut(&change.why).into();
                 self.values = [f64::NAN; Metric::ALL.len()];
+                self.history = [0; HISTORY];
                 (self.ping, self.processes) = (None, None);
             }
         }
@@ -236,13 +267,19 @@ impl BoardRow {
     fn update_alert(&mut self, alert: &Alert<'_>) {
         let id = alert.id.map(|id| id.to_string()).unwrap_or_default();
         let key = hash(&[&alert.component, &alert.metric, &id]);
-        let known = self.alerts.iter().position(|&known| known == key);
-        match (alert.phase, known) {
-            (AlertPhase::Ends, Some(at)) => drop(self.alerts.remove(at)),
-            (AlertPhase::Begins | AlertPhase::Changes, None) if self.alerts.len() < MOST_ALERTS => {
-                self.alerts.push(key);
+        let known = self.alerts.iter().position(|known| known.key == key);
+        let at = match (alert.phase, known) {
+            (AlertPhase::Ends, Some(at)) => return drop(self.alerts.remove(at)),
+            (AlertPhase::Ends, None) => return,
+            (_, Some(at)) => at,
+            (_, None) if self.alerts.len() == MOST_ALERTS => return,
+            (_, None) => {
+                self.alerts.push(BoardAlert { key, text: Box::default() });
+                self.alerts.len() - 1
             }
-            _ => {}
+        };
+        if at < MOST_ALERT_TEXTS {
+            self.alerts[at].text = alert_text(alert);
         }
     }
 
@@ -286,6 +323,22 @@ fn update_process(known: &mut Vec<BoardProcess>, process: &Process<'_>, expected
     known.memory = process.memory.or(known.memory);
     known.restarts = process.restarts.or(known.restarts);
     at
+}
+
+/// Returns level and message of an alert; without a message its component, else its metric.
+fn alert_text(alert: &Alert<'_>) -> Box<str> {
+    let mut text = String::new();
+    for part in [
+        cut(&alert.level),
+        [&alert.message, &alert.component, &alert.metric]
+            .into_iter()
+            .find(|text| !text.is_empty())
+            .map_or("", |text| cut(text)),
+    ] {
+        text.push_str(if text.is_empty() || part.is_empty() { "" } else { " " });
+        text.push_str(part);
+    }
+    cut(&text).into()
 }
 
 /// Returns the FNV-1a hash of the texts, each with a terminator.

@@ -1,6 +1,6 @@
 //! Updates with messages, and bounds.
 
-use super::row::{LONGEST_TEXT, MOST_ALERTS, hash};
+use super::row::{LONGEST_TEXT, MOST_ALERT_TEXTS, MOST_ALERTS, hash};
 use super::*;
 use crate::fleet::tests::{At, alert, connected, hosted, log, lost, metric, nth, process, processes, sample, state};
 use crate::model::event::{Alert, AlertPhase, ClientState, Event, Process};
@@ -173,9 +173,41 @@ fn no_server_fills_the_memory() {
     let row = board.get(nth(0)).unwrap();
     let names: usize = row.processes().iter().map(|process| process.name.len()).sum();
     let list = row.processes.as_ref().unwrap().capacity() * size_of::<BoardProcess>();
-    let bytes = names + list + row.alerts.capacity() * size_of::<u64>() + size_of::<BoardRow>();
+    let alerts = row.alerts.capacity() * size_of_val(&row.alerts[0]);
+    let texts: usize = row.alerts.iter().map(|alert| alert.text.len()).sum();
+    let bytes = names + list + alerts + texts + size_of::<BoardRow>();
     assert!(bytes < 192 << 10, "{bytes}");
     assert_eq!(row.alerts.len(), MOST_ALERTS);
+    assert_eq!((row.alert_texts().count(), texts), (MOST_ALERT_TEXTS, MOST_ALERT_TEXTS * LONGEST_TEXT));
+}
+
+#[test]
+fn alerts_in_force_have_their_latest_text() {
+    let (mut board, at) = board();
+    let say = |board: &mut Board, component: &str, message: &str, phase| {
+        let alert = Alert { component: component.to_owned().into(), level: "HIGH".into(), phase, ..Alert::default() };
+        at.say(board, 0, &[Event::Alert(Alert { message: message.to_owned().into(), ..alert })]);
+    };
+    say(&mut board, "a", "one", AlertPhase::Begins);
+    say(&mut board, "b", "", AlertPhase::Begins);
+    say(&mut board, "a", "two", AlertPhase::Changes);
+    let texts = |board: &Board| board.get(nth(0)).unwrap().alert_texts().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(texts(&board), ["HIGH two", "HIGH b"]);
+    say(&mut board, "a", "", AlertPhase::Ends);
+    assert_eq!(texts(&board), ["HIGH b"]);
+}
+
+#[test]
+fn the_history_holds_the_latest_samples_of_the_connection() {
+    let (mut board, at) = board();
+    at.say(&mut board, 0, &[connected()]);
+    for cpu in [f64::NEG_INFINITY, -5.0, 0.0, 12.4, 12.5, 50.0, 87.4, 87.5, 100.0, 1e308, f64::INFINITY] {
+        at.say(&mut board, 0, &[sample(&[("cpu", cpu)]), sample(&[("memory", 1.0)])]);
+    }
+    let history = |board: &Board| board.get(nth(0)).unwrap().history();
+    assert_eq!(history(&board), [1, 1, 1, 2, 5, 7, 8, 8, 8, 8]);
+    at.say(&mut board, 0, &[lost("")]);
+    assert_eq!(history(&board), [0; 10]);
 }
 
 #[test]

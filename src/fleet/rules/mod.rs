@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::fleet::board::{Board, BoardRow};
-use crate::fleet::grammar::{Level, Rule, Thresholds};
+use crate::fleet::grammar::{Level, Rule, Threshold, Thresholds};
 use crate::fleet::quantity::{Aggregate, Quantity, Subject};
 use crate::fleet::value::push_value;
 use crate::model::event::{Alert, AlertPhase, Event};
@@ -192,6 +192,17 @@ impl Rules {
     #[must_use]
     pub fn fleet_level(&self) -> Level {
         self.fleet.iter().map(LevelState::level).max().unwrap_or_default()
+    }
+
+    /// Iterates over the rules of a server that are in alarm, or over those about all servers.
+    pub(crate) fn alarms(&self, id: Option<ServerId>) -> impl Iterator<Item = (Level, &Threshold)> {
+        let (levels, thresholds) = match id.map(|id| self.servers.binary_search_by_key(&id, |(id, _)| *id)) {
+            None => (&self.fleet[..], &*self.thresholds),
+            Some(Ok(at)) => (&self.servers[at].1.levels[..], &*self.servers[at].1.thresholds),
+            Some(Err(_)) => (&[][..], &*self.thresholds),
+        };
+        let levels = levels.iter().map(LevelState::level).zip(thresholds.list());
+        levels.filter(|(level, _)| *level != Level::Ok)
     }
 
     fn evaluate_server(&mut self, now: Instant, id: ServerId, row: &BoardRow, changes: &mut Vec<LevelChange>) {

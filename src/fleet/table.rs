@@ -1,0 +1,426 @@
+//! The table of all servers: a row for each, the worst first, and a line about all of them.
+
+use std::time::Instant;
+
+use crate::fleet::board::{Board, BoardRow, HISTORY};
+use crate::fleet::grammar::{Level, Threshold};
+use crate::fleet::quantity::{Aggregate, Quantity, Subject};
+use crate::fleet::rules::Rules;
+use crate::format::style::{Severity, Style};
+use crate::model::event::ClientState;
+use crate::model::metric::{Metric, Unit};
+use crate::model::number;
+use crate::model::server_id::ServerId;
+use crate::model::time::Now;
+
+/// Heads and widths of the columns between label and state, and their metrics; `None` for the history.
+const COLUMNS: [(&str, usize, Option<Metric>); 6] = [
+    ("CPU%", 6, Some(Metric::Cpu)),
+    ("MEM%", 6, Some(Metric::Memory)),
+    ("DISK%", 6, Some(Metric::Disk)),
+    ("GPU%", 6, Some(Metric::Gpu)),
+    ("LOAD", 7, Some(Metric::Load1)),
+    ("HISTORY", 2 + HISTORY, None),
+];
+
+/// Columns that a narrow screen does without, in this order.
+const LEFT_OUT: [usize; 4] = [3, 4, 2, 1];
+
+/// The least width of the column of states.
+const STATE_WIDTH: usize = 9;
+
+/// Cells of the history, from low to high.
+const CELLS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+const ASCII_CELLS: [&str; 8] = ["_", ".", "-", "~", "=", "+", "*", "#"];
+
+/// A row of the board, and the rank that it is sorted by.
+struct Ranked<'b> {
+    rank: u8,
+    id: ServerId,
+    row: &'b BoardRow,
+}
+
+const DOWN: u8 = 0;
+const CRITICAL: u8 = 1;
+const WARNING: u8 = 2;
+const NORMAL: u8 = 3;
+
+/// Appends the table in at most `lines` lines: the servers that are down, those in a critical state, those in a warning
+/// state, and the rest, each by label; then the number of those that have no place, and a line about all.
+///
+/// Columns are left out so that `width` has room for the state; longer lines are left to be cut. Without rules about
+/// servers the levels are those of the colours.
+pub fn push_table(
+    out: &mut String,
+    board: &Board,
+    rules: Option<&Rules>,
+    now: Now,
+    (lines, width): (usize, usize),
+    style: Style,
+) {
+    let all = board.rows().len();
+    let room = lines.saturating_sub(if lines > 2 { 2 } else { 1 });
+    let shown = worst(board, rules, if all > room { room.saturating_sub(1) } else { room });
+    let label_width = shown.iter().map(|ranked| escaped(ranked, style).chars().count()).max().unwrap_or_default();
+    let label_width = label_width.min(48).min(width / 3).max("SERVER".len());
+    let columns = columns(label_width, width);
+    if lines > 2 {
+        push_head(out, label_width, columns);
+    }
+    for ranked in &shown {
+        push_row(out, ranked, rules, now.mono, (label_width, columns), style);
+    }
+    if all > room && room > 0 {
+        out.push_str(&format!("... {} more\n", all - shown.len()));
+    }
+    if lines > 0 {
+        push_fleet(out, board, rules, now, style);
+    }
+}
+
+/// Returns the worst rows, in their order. The list is kept in order by insertion: on a terminal it is short.
+fn worst<'b>(board: &'b Board, rules: Option<&Rules>, most: usize) -> Vec<Ranked<'b>> {
+    let mut worst: Vec<Ranked<'_>> = Vec::new();
+    let has_rules =
+        |rules: &&Rules, id| rules.thresholds(id).list().iter().any(|threshold| threshold.subject.aggregate.is_none());
+    for (id, row) in board.rows() {
+        let level = match rules.filter(|rules| has_rules(rules, id)) {
+            Some(rules) => rules.level(id),
+            None => level_of_colors(row),
+        };
+        let rank = match level {
+            _ if !row.is_up() => DOWN,
+            Level::Critical => CRITICAL,
+            Level::Warning => WARNING,
+            Level::Ok => NORMAL,
+        };
+        let key = (rank, &**row.label());
+        let at = worst.partition_point(|other| (other.rank, &**other.row.label()) < key);
+        if at < most {
+            worst.truncate(most - 1);
+            worst.insert(at, Ranked { rank, id, row });
+        }
+    }
+    worst
+}
+
+/// Returns the level of the worst percentage, by the thresholds of the colours.
+fn level_of_colors(row: &BoardRow) -> Level {
+    let percentages = COLUMNS.iter().filter_map(|column| column.2).filter(|metric| metric.row().unit == Unit::Percent);
+    let severities = percentages.filter_map(|metric| Some(Severity::of_percent(row.metric(metric)?, 1)));
+    match severities.max() {
+        Some(Severity::Critical) => Level::Critical,
+        Some(Severity::Warning) => Level::Warning,
+        _ => Level::Ok,
+    }
+}
+
+/// Returns which of [`COLUMNS`] have room.
+fn columns(label_width: usize, width: usize) -> [bool; COLUMNS.len()] {
+    let mut columns = [true; COLUMNS.len()];
+    for left_out in LEFT_OUT {
+        let widths: usize = COLUMNS.iter().zip(columns).filter(|row| row.1).map(|(column, _)| column.1).sum();
+        if label_width + 1 + widths + 2 + STATE_WIDTH <= width {
+            break;
+        }
+        columns[left_out] = false;
+    }
+    columns
+}
+
+fn escaped(ranked: &Ranked<'_>, style: Style) -> String {
+    let mut label = String::new();
+    style.push_escaped(&mut label, ranked.row.label());
+    label
+}
+
+/// Appends so many blanks.
+fn push_blanks(out: &mut String, count: usize) {
+    out.extend(std::iter::repeat_n(' ', count));
+}
+
+fn push_head(out: &mut String, label_width: usize, columns: [bool; COLUMNS.len()]) {
+    out.push_str("SERVER");
+    push_blanks(out, label_width + 1 - "SERVER".len());
+    for ((head, width, metric), _) in COLUMNS.iter().zip(columns).filter(|row| row.1) {
+        // Numbers stand at the right of their column, the history fills its own from the third character on.
+        let before = if metric.is_some() { width - head.len() } else { 2 };
+        push_blanks(out, before);
+        out.push_str(head);
+        push_blanks(out, width - before - head.len());
+    }
+    out.push_str("  STATE\n");
+}
+
+fn push_row(
+    out: &mut String,
+    ranked: &Ranked<'_>,
+    rules: Option<&Rules>,
+    now: Instant,
+    (label_width, columns): (usize, [bool; COLUMNS.len()]),
+    style: Style,
+) {
+    let (row, label) = (ranked.row, escaped(ranked, style));
+    let taken = label.chars().count().min(label_width);
+    out.extend(label.chars().take(label_width));
+    push_blanks(out, label_width - taken + 1);
+    for (&(_, width, metric), _) in COLUMNS.iter().zip(columns).filter(|row| row.1) {
+        let Some(metric) = metric else {
+            out.push_str("  ");
+            let cells = if style.ascii { ASCII_CELLS } else { CELLS };
+            for cell in row.history() {
+                out.push_str(usize::from(cell).checked_sub(1).map_or(" ", |level| cells[level]));
+            }
+            continue;
+        };
+        match row.metric(metric) {
+            None => {
+                push_blanks(out, width - 1);
+                out.push('-');
+            }
+            Some(value) if metric.row().unit == Unit::Percent => {
+                let color = Severity::of_percent(value, 1).color();
+                style.paint(out, color, |out| number::push_fixed(out, value, width, 1));
+            }
+            Some(value) => number::push_fixed(out, value, width, 2),
+        }
+    }
+    out.push_str("  ");
+    let color = match ranked.rank {
+        DOWN if row.state() != ClientState::Connecting => Severity::Critical,
+        CRITICAL => Severity::Critical,
+        DOWN | WARNING => Severity::Warning,
+        _ => Severity::Normal,
+    };
+    style.paint(out, color.color(), |out| push_state(out, ranked, rules, now, style));
+    out.push('\n');
+}
+
+/// Appends the state of the connection and what is wrong: the reason for which it is not open, the rules in alarm, and the
+/// server's own alerts.
+fn push_state(out: &mut String, ranked: &Ranked<'_>, rules: Option<&Rules>, now: Instant, style: Style) {
+    let row = ranked.row;
+    out.push_str(row.state().name());
+    if !row.why().is_empty() {
+        out.push_str(": ");
+        style.push_escaped(out, row.why());
+    }
+    for (level, threshold) in rules.into_iter().flat_map(|rules| rules.alarms(Some(ranked.id))) {
+        push_alarm(out, level, threshold, row.value(threshold.subject.quantity, now));
+    }
+    for text in row.alert_texts().filter(|_| row.is_up()) {
+        out.push_str(", ");
+        style.push_escaped(out, text);
+    }
+}
+
+fn push_alarm(out: &mut String, level: Level, threshold: &Threshold, value: Option<f64>) {
+    let Threshold { subject, .. } = threshold;
+    let value = value.map(|value| subject.quantity.value_text(value) + " ").unwrap_or_default();
+    let rule = if level == Level::Critical { &threshold.critical } else { &threshold.warning };
+    let range = rule.as_ref().map_or("", |rule| rule.range_text());
+    out.push_str(&format!(", {} {subject} {value}({range})", level.name()));
+}
+
+/// Appends `27 of 30 up, cpu mean 31 max 99 (node-02), 2026-01-02T03:04:05Z`.
+fn push_fleet(out: &mut String, board: &Board, rules: Option<&Rules>, now: Now, style: Style) {
+    let up = board.rows().filter(|(_, row)| row.is_up()).count();
+    out.push_str(&format!("{up} of {} up", board.rows().len()));
+    let cpu = Quantity::Metric(Metric::Cpu);
+    let mut highest: Option<(f64, &BoardRow)> = None;
+    for (_, row) in board.rows() {
+        if let Some(value) = row.metric(Metric::Cpu)
+            && highest.is_none_or(|(highest, _)| value > highest)
+        {
+            highest = Some((value, row));
+        }
+    }
+    if let (Some(mean), Some((max, row))) = (board.aggregate(Aggregate::Mean, cpu, now.mono), highest) {
+        out.push_str(", cpu mean ");
+        number::push_fixed(out, mean, 0, 0);
+        out.push_str(" max ");
+        number::push_fixed(out, max, 0, 0);
+        out.push_str(" (");
+        style.push_escaped(out, row.label());
+        out.push(')');
+    }
+    for (level, threshold) in rules.into_iter().flat_map(|rules| rules.alarms(None)) {
+        let Subject { quantity, aggregate } = threshold.subject;
+        let value = aggregate.and_then(|aggregate| board.aggregate(aggregate, quantity, now.mono));
+        push_alarm(out, level, threshold, value);
+    }
+    out.push_str(", ");
+    number::push_seconds(out, now.wall);
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::grammar::Thresholds;
+    use crate::fleet::tests::{At, alert, connected, lost, nth, sample, state};
+    use crate::model::event::{Alert, AlertPhase, Event};
+    use std::time::{Duration, SystemTime};
+
+    const PLAIN: Style = Style {
+        color: false,
+        ascii: false,
+        labels: false,
+        label_width: 0,
+        lists: false,
+        time: false,
+        means: false,
+        live: false,
+    };
+
+    /// A board with a server for each list of messages, in order.
+    fn board(servers: &[(&str, &[&[Event<'_>]])]) -> (Board, At) {
+        let (mut board, at) = (Board::default(), At(Instant::now(), 0.0));
+        for (index, (label, messages)) in servers.iter().enumerate() {
+            board.add(nth(index), label);
+            messages.iter().for_each(|events| at.say(&mut board, index, events));
+        }
+        (board, at)
+    }
+
+    fn up(values: &[(&str, f64)]) -> [Event<'static>; 2] {
+        [connected(), sample(values)]
+    }
+
+    fn now(at: At) -> Now {
+        Now { mono: at.now(), wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045) }
+    }
+
+    fn table((board, at): &(Board, At), size: (usize, usize), style: Style) -> String {
+        let mut out = String::new();
+        push_table(&mut out, board, None, now(*at), size, style);
+        out
+    }
+
+    const WIDE: (usize, usize) = (usize::MAX, usize::MAX);
+
+    fn fleet() -> (Board, At) {
+        let web =
+            [12.5, 95.5, 95.5].map(|cpu| [sample(&[("cpu", cpu), ("memory", 38.1), ("disk", 28.5), ("load1", 0.52)])]);
+        let why = "connect to 10.0.0.9:8765: connection refused";
+        board(&[
+            ("web", &[&[connected()], &web[0], &web[1], &web[2]]),
+            ("db", &[&up(&[("cpu", 12.4), ("memory", 38.1), ("gpu", 0.0), ("load1", 12.0)])]),
+            ("down", &[&[lost(why)]]),
+            ("cache", &[&up(&[("memory", 85.0)])]),
+        ])
+    }
+
+    #[test]
+    fn the_worst_comes_first_and_a_line_about_all_comes_last() {
+        assert_eq!(
+            table(&fleet(), WIDE, PLAIN),
+            "\
+SERVER   CPU%  MEM% DISK%  GPU%   LOAD  HISTORY     STATE
+down        -     -     -     -      -              reconnecting: connect to 10.0.0.9:8765: connection refused
+web      95.5  38.1  28.5     -   0.52         ▂██  connected
+cache       -  85.0     -     -      -              connected
+db       12.4  38.1     -   0.0  12.00           ▁  connected
+3 of 4 up, cpu mean 54 max 96 (web), 2026-01-02T03:04:05Z
+"
+        );
+        let ascii = table(&fleet(), WIDE, Style { ascii: true, ..PLAIN });
+        assert!(ascii.is_ascii() && ascii.contains("         .##  connected\n"), "{ascii}");
+        let colored = table(&fleet(), WIDE, Style { color: true, ..PLAIN });
+        let row = "web   \x1b[31m  95.5\x1b[0m\x1b[32m  38.1\x1b[0m\x1b[32m  28.5\x1b[0m     -   0.52         ▂██  \x1b[31mconnected\x1b[0m\n";
+        assert!(colored.contains(&row.replace("web   ", "web    ")), "{colored}");
+    }
+
+    #[test]
+    fn a_small_screen_has_fewer_rows_and_columns() {
+        let lines = |lines, width| -> Vec<String> {
+            table(&fleet(), (lines, width), PLAIN).lines().map(|line| line.chars().take(width).collect()).collect()
+        };
+        assert_eq!(lines(6, 79).len(), 6);
+        assert_eq!(
+            lines(5, 39),
+            [
+                "SERVER   CPU%  HISTORY     STATE",
+                "down        -              reconnecting:",
+                "web      95.5         ▂██  connected",
+                "... 2 more",
+                "3 of 4 up, cpu mean 54 max 96 (web), 20"
+            ]
+            .map(|line| line.chars().take(39).collect::<String>())
+        );
+        assert_eq!(lines(3, 1), ["S", ".", "3"]);
+        assert_eq!(lines(2, 79)[0], "... 4 more");
+        assert_eq!(lines(1, 79), ["3 of 4 up, cpu mean 54 max 96 (web), 2026-01-02T03:04:05Z"]);
+        assert!(lines(0, 0).is_empty());
+        let head = |width| lines(9, width)[0].clone();
+        assert_eq!(head(61), "SERVER   CPU%  MEM% DISK%  GPU%   LOAD  HISTORY     STATE");
+        assert_eq!(head(60), "SERVER   CPU%  MEM% DISK%   LOAD  HISTORY     STATE");
+        assert_eq!(head(48), "SERVER   CPU%  MEM% DISK%  HISTORY     STATE");
+        assert_eq!(head(42), "SERVER   CPU%  MEM%  HISTORY     STATE");
+    }
+
+    #[test]
+    fn rules_take_the_place_of_the_colours() {
+        let (mut board, at) = fleet();
+        let mut thresholds = Thresholds::default();
+        thresholds.add_warnings("memory=30,up.sum=4:").unwrap();
+        thresholds.add_criticals("load1=10").unwrap();
+        let mut rules = Rules::new(thresholds);
+        rules.step(at.now(), &mut board);
+        let mut out = String::new();
+        push_table(&mut out, &board, Some(&rules), now(at), WIDE, PLAIN);
+        let states: Vec<_> =
+            out.lines().map(|line| (&line[..4], line.rsplit_once("  ").unwrap_or(("", line)).1)).collect();
+        assert_eq!(
+            states[1..],
+            [
+                ("down", "reconnecting: connect to 10.0.0.9:8765: connection refused"),
+                ("db  ", "connected, WARNING memory 38.1% (30), CRITICAL load1 12.00 (10)"),
+                ("cach", "connected, WARNING memory 85.0% (30)"),
+                ("web ", "connected, WARNING memory 38.1% (30)"),
+                ("3 of", "3 of 4 up, cpu mean 54 max 96 (web), WARNING up.sum 3 (4:), 2026-01-02T03:04:05Z"),
+            ]
+        );
+    }
+
+    #[test]
+    fn alerts_in_force_stand_behind_the_state_and_no_text_leaves_its_row() {
+        let hostile = "a\n\x1b[2Jé\u{202e}";
+        let alert =
+            |message: &str| Alert { message: message.to_owned().into(), level: hostile.into(), ..Alert::default() };
+        let said = [connected(), Event::Alert(Alert { phase: AlertPhase::Begins, ..alert(hostile) })];
+        let whole =
+            board(&[("web", &[&said, &[self::alert("disk", AlertPhase::Begins)]]), (hostile, &[&[lost(hostile)]])]);
+        let out = table(&whole, WIDE, PLAIN);
+        let text = "a\\n\\x1b[2Jé\\u{202e}";
+        assert!(out.lines().nth(2).unwrap().ends_with(&format!("  connected, {text} {text}, WARNING disk")), "{out}");
+        assert!(out.lines().nth(1).unwrap().ends_with(&format!("  reconnecting: {text}")), "{out}");
+        assert_eq!(out.lines().count(), 4);
+    }
+
+    #[test]
+    fn a_server_that_was_never_reached_is_down_and_an_empty_board_has_no_rows() {
+        let (connecting, never) = (ClientState::Connecting, ClientState::Disconnected);
+        let both = board(&[("new", &[]), ("a", &[&[state(never, connecting, "")]])]);
+        let out = table(&both, WIDE, PLAIN);
+        assert!(out.ends_with("  disconnected\n0 of 2 up, 2026-01-02T03:04:05Z\n"), "{out}");
+        assert_eq!(table(&board(&[]), WIDE, PLAIN).lines().nth(1), Some("0 of 0 up, 2026-01-02T03:04:05Z"));
+    }
+
+    #[test]
+    fn of_many_servers_the_worst_are_found() {
+        let mut numbers: Vec<usize> = (0..1000).map(|n| n * 619 % 1000).collect();
+        let (mut board, at) = board(&[]);
+        for (index, number) in numbers.iter().enumerate() {
+            board.add(nth(index), &format!("node-{number:03}"));
+            let cpu = if number % 100 == 7 { 99.0 } else { 5.0 };
+            at.say(&mut board, index, &up(&[("cpu", cpu)]));
+        }
+        let out = table(&(board, at), (15, 80), PLAIN);
+        let labels: Vec<_> = out.lines().skip(1).map(|line| line.split(' ').next().unwrap()).collect();
+        numbers.sort_by_key(|number| (number % 100 != 7, *number));
+        let expected: Vec<_> = numbers.iter().take(12).map(|number| format!("node-{number:03}")).collect();
+        assert_eq!(labels[..12], expected);
+        assert!(out.contains("\n... 988 more\n1000 of 1000 up, cpu mean 6 max 99 (node-"), "{out}");
+    }
+}
