@@ -89,7 +89,7 @@ fn worst<'b>(board: &'b Board, rules: Option<&Rules>, most: usize) -> Vec<Ranked
             None => level_of_colors(row),
         };
         let rank = match level {
-            _ if !row.is_up() => DOWN,
+            _ if !is_up(row) => DOWN,
             Level::Critical => CRITICAL,
             Level::Warning => WARNING,
             Level::Ok => NORMAL,
@@ -102,6 +102,12 @@ fn worst<'b>(board: &'b Board, rules: Option<&Rules>, most: usize) -> Vec<Ranked
         }
     }
     worst
+}
+
+/// Returns true for a server that has delivered on its present connection, too: saved data may begin behind the line that
+/// says that it opened.
+fn is_up(row: &BoardRow) -> bool {
+    row.is_up() || row.alerts().is_some()
 }
 
 /// Returns the level of the worst percentage, by the thresholds of the colours.
@@ -200,7 +206,7 @@ fn push_row(
 /// server's own alerts.
 fn push_state(out: &mut String, ranked: &Ranked<'_>, rules: Option<&Rules>, now: Instant, style: Style) {
     let row = ranked.row;
-    out.push_str(row.state().name());
+    out.push_str(if is_up(row) { ClientState::Connected.name() } else { row.state().name() });
     if !row.why().is_empty() {
         out.push_str(": ");
         style.push_escaped(out, row.why());
@@ -208,7 +214,7 @@ fn push_state(out: &mut String, ranked: &Ranked<'_>, rules: Option<&Rules>, now:
     for (level, threshold) in rules.into_iter().flat_map(|rules| rules.alarms(Some(ranked.id))) {
         push_alarm(out, level, threshold, row.value(threshold.subject.quantity, now));
     }
-    for text in row.alert_texts().filter(|_| row.is_up()) {
+    for text in row.alert_texts().filter(|_| is_up(row)) {
         out.push_str(", ");
         style.push_escaped(out, text);
     }
@@ -224,7 +230,7 @@ fn push_alarm(out: &mut String, level: Level, threshold: &Threshold, value: Opti
 
 /// Appends `27 of 30 up, cpu mean 31 max 99 (node-02), 2026-01-02T03:04:05Z`.
 fn push_fleet(out: &mut String, board: &Board, rules: Option<&Rules>, now: Now, style: Style) {
-    let up = board.rows().filter(|(_, row)| row.is_up()).count();
+    let up = board.rows().filter(|(_, row)| is_up(row)).count();
     out.push_str(&format!("{up} of {} up", board.rows().len()));
     let cpu = Quantity::Metric(Metric::Cpu);
     let mut highest: Option<(f64, &BoardRow)> = None;
@@ -405,6 +411,19 @@ db       12.4  38.1     -   0.0  12.00           ▁  connected
         let out = table(&both, WIDE, PLAIN);
         assert!(out.ends_with("  disconnected\n0 of 2 up, 2026-01-02T03:04:05Z\n"), "{out}");
         assert_eq!(table(&board(&[]), WIDE, PLAIN).lines().nth(1), Some("0 of 0 up, 2026-01-02T03:04:05Z"));
+    }
+
+    #[test]
+    fn a_server_of_saved_data_that_begins_later_is_up_until_it_is_lost() {
+        let (mut board, at) = board(&[("a", &[&[sample(&[("cpu", 5.0)])]])]);
+        let last = |board: &Board| {
+            let mut out = String::new();
+            push_table(&mut out, board, None, now(at), WIDE, PLAIN);
+            out.lines().map(str::to_owned).collect::<Vec<_>>()[1..].concat()
+        };
+        assert!(last(&board).contains("  connected1 of 1 up, "), "{}", last(&board));
+        at.say(&mut board, 0, &[lost("")]);
+        assert!(last(&board).contains("  reconnecting0 of 1 up, "), "{}", last(&board));
     }
 
     #[test]
