@@ -11,6 +11,8 @@ pub struct OptionRow {
     /// The name of the value in the help; `None` for a switch.
     pub value: Option<&'static str>,
     pub repeatable: bool,
+    /// True for a setting of one server, which may stand in a line of `--servers`.
+    pub per_server: bool,
     /// The description in the help. `{formats}`, `{dialects}` and `{kinds}` stand for the names in those tables.
     about: &'static str,
     /// The value that was given, where an option has at most one.
@@ -19,14 +21,15 @@ pub struct OptionRow {
 
 /// Makes [`Args`], which argh parses, and [`OPTIONS`] from one list. An entry has the description for the help as its doc
 /// comment, then `switch` or `option` as argh means them, the field, whose name becomes the long name, and its type. A
-/// `Vec` makes the option repeatable.
+/// `Vec` makes the option repeatable. `per server` allows it in a line of `--servers`.
 ///
 /// argh's own help does not show the names of values, so [`help`] is written from the rows and argh's is left empty
 /// (`hidden_help`). argh could list its options too (`ArgsInfo`), but would store every description twice.
 macro_rules! options {
     ($(
         $(#[doc = $about:tt])+
-        $kind:ident $field:ident: $type:ident $(<$item:ident>)? $(, short $($short:literal)+)? $(, value $value:tt)?;
+        $kind:ident $field:ident: $type:ident $(<$item:ident>)? $(, short $($short:literal)+)? $(, value $value:tt)?
+            $(, per $scope:ident)?;
     )+) => {
         /// Watches servers that send JSON over WebSocket and prints what they say.
         #[derive(FromArgs)]
@@ -52,6 +55,7 @@ macro_rules! options {
                 },
                 value: optional!($($value)?),
                 repeatable: is_vec!($type),
+                per_server: is_given!($($scope)?),
                 about: concat!($($about),+),
                 text: text!($type $field),
             },)+
@@ -67,6 +71,15 @@ macro_rules! optional {
     };
     ($value:tt) => {
         Some($value)
+    };
+}
+
+macro_rules! is_given {
+    () => {
+        false
+    };
+    ($scope:ident) => {
+        true
     };
 }
 
@@ -90,7 +103,7 @@ macro_rules! text {
 
 /// A switch that [`crate::cli::argv::read`] answers before argh parses anything.
 const fn answered(shorts: &'static [char], long: &'static str, about: &'static str) -> OptionRow {
-    OptionRow { shorts, long, value: None, repeatable: false, about, text: |_| None }
+    OptionRow { shorts, long, value: None, repeatable: false, per_server: false, about, text: |_| None }
 }
 
 /// Replaces `_` by `-`, as argh does in the name of a field.
@@ -110,8 +123,12 @@ options! {
     /// $MONITORING_WEBSOCKET_URI, else ws://localhost:8765)
     option uri: Vec<String>, short 'u', value "URI";
 
+    /// watch the servers in FILE, one per line: the URI as above, then options of this server; SIGHUP
+    /// reads FILE again
+    option servers: Option<String>, value "FILE";
+
     /// auto, {dialects} (default auto: recognised by the URI and the first messages)
-    option dialect: Option<String>, value "NAME";
+    option dialect: Option<String>, value "NAME", per server;
 
     /// one connection per server, then done
     switch no_reconnect: bool;
@@ -135,79 +152,79 @@ options! {
     option ping_timeout: Option<String>, value "D";
 
     /// reconnect when pings are answered but no message came for this long (default auto; 0: never)
-    option stale_after: Option<String>, value "D";
+    option stale_after: Option<String>, value "D", per server;
 
     /// largest message accepted; a larger one ends the connection (default 4M)
-    option max_message: Option<String>, value "BYTES";
+    option max_message: Option<String>, value "BYTES", per server;
 
     /// accept texts that are not UTF-8, with U+FFFD in place of what is wrong
-    switch lossy_utf8: bool;
+    switch lossy_utf8: bool, per server;
 
     /// do not let servers compress their messages
     switch no_compression: bool;
 
     /// header of the request: @FILE with one per line, or 'NAME: VALUE'; repeatable
-    option header: Vec<String>, short 'H', value "HEADER";
+    option header: Vec<String>, short 'H', value "HEADER", per server;
 
     /// read the token or secret from FILE, again before every connection (default
     /// $MONITORING_TOKEN, which is the token itself)
-    option token_file: Option<String>, value "FILE";
+    option token_file: Option<String>, value "FILE", per server;
 
     /// trust the certificates in FILE instead of the system's
-    option ca_file: Option<String>, value "FILE";
+    option ca_file: Option<String>, value "FILE", per server;
 
     /// certificate to show to the server, with --key
-    option cert: Option<String>, value "FILE";
+    option cert: Option<String>, value "FILE", per server;
 
     /// private key of --cert
-    option key: Option<String>, value "FILE";
+    option key: Option<String>, value "FILE", per server;
 
     /// name that the server's certificate must have (default: the host)
-    option tls_name: Option<String>, value "NAME";
+    option tls_name: Option<String>, value "NAME", per server;
 
     /// accept any certificate: whoever is in between can read and change everything
-    switch insecure: bool, short 'k';
+    switch insecure: bool, short 'k', per server;
 
     /// HTTP proxy (default $https_proxy, $http_proxy, $all_proxy, unless $no_proxy)
-    option proxy: Option<String>, value "URL";
+    option proxy: Option<String>, value "URL", per server;
 
     /// follow at most N redirects in a row (default 5; 0: none)
-    option max_redirects: Option<String>, value "N";
+    option max_redirects: Option<String>, value "N", per server;
 
     /// subprotocols to offer, separated by commas
-    option subprotocol: Option<String>, value "LIST";
+    option subprotocol: Option<String>, value "LIST", per server;
 
     /// IPv4 only
-    switch ipv4: bool, short '4';
+    switch ipv4: bool, short '4', per server;
 
     /// IPv6 only
-    switch ipv6: bool, short '6';
+    switch ipv6: bool, short '6', per server;
 
     /// channels or event types to ask for, separated by commas (default: the dialect's)
-    option subscribe: Option<String>, value "LIST";
+    option subscribe: Option<String>, value "LIST", per server;
 
     /// processes to show, by name or id, separated by commas (pmdaemon)
-    option process: Option<String>, value "LIST";
+    option process: Option<String>, value "LIST", per server;
 
     /// period to ask for, and of lists of processes without a change (pmdaemon)
-    option interval: Option<String>, value "D";
+    option interval: Option<String>, value "D", per server;
 
     /// send a request of the dialect on every connection; @FILE in place of JSON reads it from a file;
     /// repeatable
-    option request: Vec<String>, value "TYPE[=JSON]";
+    option request: Vec<String>, value "TYPE[=JSON]", per server;
 
     /// send the requests again and again (default: once per connection)
-    option request_every: Option<String>, value "D";
+    option request_every: Option<String>, value "D", per server;
 
     /// how long an answer may take (default 5)
-    option request_timeout: Option<String>, value "D";
+    option request_timeout: Option<String>, value "D", per server;
 
     /// send TEXT unchanged when a connection opens, or the content of @FILE; @@ begins a text with @;
     /// repeatable
-    option send: Vec<String>, value "TEXT";
+    option send: Vec<String>, value "TEXT", per server;
 
     /// send TEXT for each JSON ping, %id stands for its ping id (fastpluggy)
-    option heartbeat_reply: Option<String>, value "TEXT";
+    option heartbeat_reply: Option<String>, value "TEXT", per server;
 
     /// read FILE, which --save-data wrote, instead of watching servers; - is standard input;
     /// repeatable, older files first
@@ -239,10 +256,10 @@ options! {
     /// alert when a value leaves its range: NAME=RANGE[/D] or RANGE, separated by commas, such as
     /// cpu=80,memory_available=1G:,up=1:/2m; NAME.mean, .max, .min and .sum are over all servers;
     /// repeatable
-    option warning: Vec<String>, short 'w', value "LIST";
+    option warning: Vec<String>, short 'w', value "LIST", per server;
 
     /// the same for critical alerts
-    option critical: Vec<String>, short 'c', value "LIST";
+    option critical: Vec<String>, short 'c', value "LIST", per server;
 
     /// look once and report as a monitoring plugin does: one line with performance data, and status 0
     /// OK, 1 WARNING, 2 CRITICAL or 3 UNKNOWN
@@ -364,6 +381,7 @@ const HELP_NOTES: &str = "
 Notes:
   D is a number of seconds (60, 0.5) or has units (500ms, 5m, 1h30m).
   BYTES may end in K, M or G (1024).
+  $WSMON_OPTIONS holds options that come before those of the command line.
   Exit status: 0 received something, 1 did not, 2 usage, 3 a local file failed.
   More in the manual: man wsmon
 ";

@@ -25,34 +25,49 @@ const EXCLUSIVE: [[&str; 2]; 4] =
 /// The option that stands before a word which is no option.
 const SERVER: &str = "--uri";
 
-/// Reads the words after the program's name. Reading ends at `--help` or `--version`: a mistake behind them is not
-/// an error.
-pub fn read(words: Words) -> Result<Invocation, String> {
-    let mut given = GivenOptions(Vec::new());
-    while let Some(word) = next_word(words)? {
-        if word == "--" {
-            while let Some(server) = next_word(words)? {
-                given.0.push((SERVER, Some(server)));
-            }
-            break;
-        }
-        given.add_word(&word, words)?;
-        if given.has("--help") {
-            return Ok(Invocation::Help);
-        }
-        if given.has("--version") {
-            return Ok(Invocation::Version);
-        }
-    }
-    Ok(Invocation::Run(given.into_words()))
+/// Reads the words after the program's name, and puts them behind the options in `given`.
+pub fn read(mut given: GivenOptions, words: Words) -> Result<Invocation, String> {
+    given.add_words(words)?;
+    Ok(match () {
+        () if given.has("--help") => Invocation::Help,
+        () if given.has("--version") => Invocation::Version,
+        () => Invocation::Run(given.into_words()),
+    })
 }
 
 type Words<'a> = &'a mut dyn Iterator<Item = OsString>;
 
 /// Long names of options with their values, in the order given.
-struct GivenOptions(Vec<(&'static str, Option<String>)>);
+#[derive(Default)]
+pub struct GivenOptions(Vec<(&'static str, Option<String>)>);
 
 impl GivenOptions {
+    /// Adds the options and servers in `words`. Reading ends at `--help` or `--version`: a mistake behind them is not an
+    /// error.
+    pub fn add_words(&mut self, words: Words) -> Result<(), String> {
+        while let Some(word) = next_word(words)? {
+            if word == "--" {
+                while let Some(server) = next_word(words)? {
+                    self.0.push((SERVER, Some(server)));
+                }
+                break;
+            }
+            self.add_word(&word, words)?;
+            if self.has("--help") || self.has("--version") {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the options in the order of the table, and those of one name in the order given.
+    pub fn sorted(&self) -> impl Iterator<Item = (&'static OptionRow, Option<&str>)> {
+        OPTIONS.iter().flat_map(|row| {
+            let of_row = self.0.iter().filter(|(long, _)| *long == row.long);
+            of_row.map(move |(_, value)| (row, value.as_deref()))
+        })
+    }
+
     /// Adds the option or options in `word`, or the server. A value that is not in it is taken from `words`.
     fn add_word(&mut self, word: &str, words: Words) -> Result<(), String> {
         match word.strip_prefix('-') {
@@ -109,11 +124,12 @@ impl GivenOptions {
         self.0.push((row.long, value));
     }
 
-    fn has(&self, long: &str) -> bool {
+    pub fn has(&self, long: &str) -> bool {
         self.0.iter().any(|(given, _)| *given == long)
     }
 
-    fn into_words(self) -> Vec<String> {
+    /// Returns the words for argh.
+    pub fn into_words(self) -> Vec<String> {
         let mut words = Vec::new();
         for (long, value) in self.0 {
             words.push(long.to_owned());
@@ -174,7 +190,7 @@ mod tests {
     }
 
     fn invocation(line: &str) -> Result<Invocation, String> {
-        read(&mut line.split_whitespace().map(OsString::from))
+        read(GivenOptions::default(), &mut line.split_whitespace().map(OsString::from))
     }
 
     #[test]
@@ -224,6 +240,20 @@ mod tests {
     }
 
     #[test]
+    fn options_that_stand_before_others_give_way_to_them_and_take_no_word_of_theirs() {
+        let merged = |before: &str, line: &str| {
+            let mut given = GivenOptions::default();
+            given.add_words(&mut before.split_whitespace().map(OsString::from))?;
+            read(given, &mut line.split_whitespace().map(OsString::from))
+        };
+        let run = |line: &str| Ok(Invocation::Run(words(line)));
+        assert_eq!(merged("a -f json --every 5 -4", "b --every 6 -6"), run("a -f json b --every 6 -6"));
+        assert_eq!(merged("-s -- a", "-n 5"), run("-s -u a -n 5"));
+        assert_eq!(merged("--every", "5"), Err("--every needs a value: --every D".to_owned()));
+        assert_eq!(merged("-s", "-h"), Ok(Invocation::Help));
+    }
+
+    #[test]
     fn an_unknown_option_is_named_with_the_likely_one() {
         for (line, text) in [
             ("--formt json", "unknown option --formt, did you mean --format?"),
@@ -255,7 +285,8 @@ mod tests {
         assert_eq!(words("-s -- -x --help -"), ["--stats", "--uri", "-x", "--uri", "--help", "--uri", "-"]);
         assert_eq!(words("-s --"), ["--stats"]);
         assert!(invocation("h -").unwrap_err().contains("--read - reads standard input"));
-        assert_eq!(read(&mut ["".into()].into_iter()), Ok(Invocation::Run(vec!["--uri".into(), "".into()])));
+        let empty = read(GivenOptions::default(), &mut ["".into()].into_iter());
+        assert_eq!(empty, Ok(Invocation::Run(vec!["--uri".into(), "".into()])));
     }
 
     #[test]
@@ -270,7 +301,7 @@ mod tests {
         let raw = OsString::from_vec(b"caf\xe9".to_vec());
         for before in [vec![], vec![OsString::from("--save-data")]] {
             let mut argv = before.into_iter().chain([raw.clone()]);
-            assert_eq!(read(&mut argv), Err("not UTF-8: 'caf\u{fffd}'".to_owned()));
+            assert_eq!(read(GivenOptions::default(), &mut argv), Err("not UTF-8: 'caf\u{fffd}'".to_owned()));
         }
     }
 }

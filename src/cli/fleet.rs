@@ -18,12 +18,11 @@ use super::servers::Servers;
 /// The board, and who looks at it.
 pub struct Fleet {
     pub board: Board,
-    /// `None` for a check, which judges the values once at the end.
-    rules: Option<Rules>,
+    pub rules: Rules,
+    /// A check judges the values once at the end.
+    is_check: bool,
     /// Progress of a check; empty if there is none.
     checked: Vec<CheckedServer>,
-    /// The values that a sample must carry to count in a check.
-    required: Vec<Quantity>,
     /// Answered pings that the board knows of, by the index of the server; `None` if no rule is about pings.
     pings: Option<Vec<u64>>,
     /// True if a message came since [`forget_changes`](Fleet::forget_changes).
@@ -47,36 +46,48 @@ impl Fleet {
         if !plan.check && !is_table && plan.textfile.is_none() && plan.listen.is_none() && thresholds.is_empty() {
             return None;
         }
-        let needs_pings = thresholds.iter().any(|threshold| threshold.subject.quantity == Quantity::Ping);
+        Some(Fleet::create(plan, monitor))
+    }
+
+    /// Creates the board as [`Fleet::new`] does, needed or not. Servers may be connected already.
+    pub fn create(plan: &Plan, monitor: &Monitor) -> Box<Fleet> {
         let mut fleet = Box::new(Fleet {
             board: Board::default(),
-            rules: (!plan.check).then(|| Rules::new(plan.thresholds.clone())),
+            rules: Rules::new(plan.thresholds.clone()),
+            is_check: plan.check,
             checked: Vec::new(),
-            required: required(&plan.thresholds),
-            pings: needs_pings.then(Vec::new),
+            pings: needs_pings(&plan.thresholds).then(Vec::new),
             changed: false,
         });
-        monitor.ids().for_each(|id| fleet.add(id, monitor.label(id)));
-        Some(fleet)
+        for id in monitor.ids() {
+            fleet.add(id, monitor.label(id));
+            if monitor.state(id) == ClientState::Connected {
+                fleet.enter_state(id, ClientState::Connected, monitor.now());
+            }
+        }
+        fleet
+    }
+
+    /// Gives a server its own rules, see [`Rules::set_server`].
+    pub fn set_rules(&mut self, id: ServerId, thresholds: &Thresholds) {
+        self.rules.set_server(id, thresholds);
+        if needs_pings(thresholds) {
+            self.pings.get_or_insert_default();
+        }
     }
 
     /// Makes a row for a server that was added to the monitor, or is new in saved data.
     pub fn add(&mut self, id: ServerId, label: &str) {
         self.board.add(id, label);
-        if self.rules.is_none() && self.checked.len() <= id.index() {
+        if self.is_check && self.checked.len() <= id.index() {
             self.checked.resize(id.index() + 1, CheckedServer::default());
-        }
-        if let Some(pings) = self.pings.as_mut().filter(|pings| pings.len() <= id.index()) {
-            pings.resize(id.index() + 1, 0);
         }
     }
 
     /// Removes the row of a server that was removed from the monitor, and with it its levels.
     pub fn remove(&mut self, id: ServerId) {
         self.board.remove(id);
-        if let Some(rules) = &mut self.rules {
-            rules.remove_server(id);
-        }
+        self.rules.remove_server(id);
         if let Some(known) = self.pings.as_mut().and_then(|pings| pings.get_mut(id.index())) {
             *known = 0;
         }
@@ -106,11 +117,12 @@ impl Fleet {
     /// Marks the server as judged if all required values are known.
     fn judge(&mut self, id: ServerId, now: Instant) -> bool {
         let Some(row) = self.board.get(id) else { return false };
+        let required = required(self.rules.thresholds(id));
         let is_process_count = |quantity: &Quantity| matches!(quantity, Quantity::Failed | Quantity::Running);
-        let has_sample = row.sample_at().is_some() || self.required.iter().any(is_process_count);
+        let has_sample = row.sample_at().is_some() || required.iter().any(is_process_count);
         // A mean may come after the connection has ended, which is then the result.
         let is_complete =
-            row.is_up() && has_sample && self.required.iter().all(|&quantity| row.value(quantity, now).is_some());
+            row.is_up() && has_sample && required.iter().all(|&quantity| row.value(quantity, now).is_some());
         if is_complete && let Some(checked) = self.checked.get_mut(id.index()) {
             checked.judged_at = Some(now);
         }
@@ -123,8 +135,10 @@ impl Fleet {
         let Some(known) = &mut self.pings else { return complete };
         for &id in monitor.served() {
             let pings = monitor.pings(id);
-            let before = known.get_mut(id.index()).map(|known| std::mem::replace(known, pings.samples));
-            if before.is_none_or(|before| before == pings.samples) {
+            if known.len() <= id.index() {
+                known.resize(id.index() + 1, 0);
+            }
+            if std::mem::replace(&mut known[id.index()], pings.samples) == pings.samples {
                 continue;
             }
             let is_first =
@@ -140,12 +154,12 @@ impl Fleet {
 
     /// Evaluates the rules. Returns the changes of levels.
     pub fn step(&mut self, now: Instant) -> Vec<LevelChange> {
-        self.rules.as_mut().map(|rules| rules.step(now, &mut self.board)).unwrap_or_default()
+        if self.is_check { Vec::new() } else { self.rules.step(now, &mut self.board) }
     }
 
     /// Returns the time at which `step` is due.
     pub fn deadline(&self) -> Option<Instant> {
-        self.rules.as_ref().and_then(Rules::deadline)
+        self.rules.deadline()
     }
 
     /// Returns the progress of a check of a server.
@@ -178,7 +192,7 @@ impl Fleet {
 
     /// Appends the table of all servers.
     pub fn push_table(&self, out: &mut String, now: Now, size: (usize, usize), style: Style) {
-        push_table(out, &self.board, self.rules.as_ref(), now, size, style);
+        push_table(out, &self.board, Some(&self.rules), now, size, style);
     }
 
     /// Returns the board in Prometheus' text format.
@@ -194,7 +208,7 @@ impl Fleet {
     /// Returns true if every rule on `up` holds for what is connected now, or without such a rule if any server is; and
     /// the number of those that are in words.
     pub fn readiness(&self) -> (bool, String) {
-        let Some(rules) = &self.rules else { return (false, String::new()) };
+        let rules = &self.rules;
         let (mut up, mut all) = (0_u32, 0_u32);
         let (mut has_rules, mut hold) = (false, true);
         let mut judge = |id, is_of_server: bool, value_of: &dyn Fn(Option<Aggregate>) -> f64| {
@@ -222,12 +236,15 @@ impl Fleet {
 
     /// Enters every server as disconnected: the program ends, and their values are no longer looked after.
     pub fn disconnect_all(&mut self, now: Now) {
-        let rows: Vec<_> = self.board.rows().map(|(id, row)| (id, Arc::clone(row.label()), row.state())).collect();
-        for (id, label, from) in rows {
-            let to = ClientState::Disconnected;
-            let change = Change { from, to, why: String::new(), retry_in: None, attempts: 0 };
-            self.board.update(&own_message(id, &label, now, slice::from_ref(&Event::State(change))));
-        }
+        let ids: Vec<_> = self.board.rows().map(|(id, _)| id).collect();
+        ids.into_iter().for_each(|id| self.enter_state(id, ClientState::Disconnected, now));
+    }
+
+    fn enter_state(&mut self, id: ServerId, to: ClientState, now: Now) {
+        let Some(row) = self.board.get(id) else { return };
+        let (label, from) = (Arc::clone(row.label()), row.state());
+        let change = Change { from, to, why: String::new(), retry_in: None, attempts: 0 };
+        self.board.update(&own_message(id, &label, now, slice::from_ref(&Event::State(change))));
     }
 }
 
@@ -275,6 +292,10 @@ pub fn own_message<'a>(id: ServerId, server: &'a Arc<str>, at: Now, events: &'a 
         raw: Raw::None,
         events,
     }
+}
+
+fn needs_pings(thresholds: &Thresholds) -> bool {
+    thresholds.list().iter().any(|threshold| threshold.subject.quantity == Quantity::Ping)
 }
 
 /// Returns the quantities that rules with a NAME are about. A RANGE alone applies to the metrics that a server sends.

@@ -23,6 +23,7 @@ mod random;
 mod read;
 mod run;
 mod screen;
+mod server_list;
 mod servers;
 mod setup;
 mod signals;
@@ -34,6 +35,7 @@ mod terminal;
 mod textfile;
 mod units;
 mod view;
+mod words;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -42,7 +44,7 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     // The first word is the program's own name.
     let words: Vec<_> = std::env::args_os().skip(1).collect();
-    let is_check = check::is_asked_for(&words);
+    let is_check = check::is_asked_for(&words) || plan::variable_asks_for_check(&|name| std::env::var_os(name));
     let plan = plan::plan(&mut words.into_iter(), &|name| std::env::var_os(name));
     match plan.map_err(Failure::from).and_then(run::run) {
         Ok(status) => ExitCode::from(status),
@@ -87,6 +89,13 @@ impl Failure {
                 first.to_ascii_lowercase() + rest
             }
             _ => text.to_owned(),
+        }
+    }
+
+    /// Returns the reason.
+    pub fn why(&self) -> &str {
+        match &*self.0 {
+            StartError::Exit(plan::Exit::Asked(text) | plan::Exit::Usage(text)) | StartError::Local(text) => text,
         }
     }
 

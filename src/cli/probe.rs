@@ -20,7 +20,7 @@ pub fn run(mut plan: Box<Plan>) -> Result<u8, Failure> {
     let host = plan.probe.take().unwrap_or_default();
     plan.server = std::mem::take(&mut plan.server).max_reconnects(Some(0));
     let mut monitor = Monitor::new().map_err(|error| Failure::io("epoll", &error))?;
-    setup::add_servers(&mut monitor, &plan)?;
+    setup::add_servers(&mut monitor, &mut plan)?;
     let give_up_at = monitor.clock().mono + WITHIN;
     let close_at = give_up_at - FOR_CLOSING;
     while monitor.clock().mono < close_at && monitor.ids().any(|id| is_open(&monitor, id)) {

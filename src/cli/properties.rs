@@ -4,29 +4,33 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
-use super::plan::{Exit, Plan, plan};
+use super::plan::{Exit, Plan, plan, server_lines};
 
-const VARIABLES: [&str; 5] = [
+const VARIABLES: [&str; 6] = [
     "MONITORING_WEBSOCKET_URI",
     "MONITORING_FORMAT",
     "MONITORING_LOG_LEVEL",
     "MONITORING_LOG_FILE",
     "MONITORING_TOKEN",
+    "WSMON_OPTIONS",
 ];
 
 /// Ten years, the longest duration that is accepted.
 const LONGEST: Duration = Duration::from_secs(3653 * 86_400);
 
-/// Checks the command line in `data`: words with NULs between them. A word that begins with a byte from 1 to 5 is the
+/// Checks the command line in `data`: words with NULs between them. A word that begins with a byte from 1 to 6 is the
 /// value of that variable instead.
 pub fn run(data: &[u8]) {
     let words: Vec<&[u8]> = data.split(|byte| *byte == 0).take(64).collect();
-    let (variables, argv): (Vec<&[u8]>, Vec<&[u8]>) = words.into_iter().partition(|word| matches!(word, [1..=5, ..]));
+    let (variables, argv): (Vec<&[u8]>, Vec<&[u8]>) = words.into_iter().partition(|word| matches!(word, [1..=6, ..]));
     let env = |name: &str| {
         let number = VARIABLES.iter().position(|variable| *variable == name)?;
         let value = variables.iter().find(|value| usize::from(value[0]) == number + 1)?;
         Some(OsString::from_vec(value[1..].to_vec()))
     };
+    for text in &variables {
+        assert_lines_within_limits(&text[1..]);
+    }
     let mut argv = argv.into_iter().map(|word| OsString::from_vec(word.to_vec()));
     match plan(&mut argv, &env) {
         Ok(plan) => assert_within_limits(&plan),
@@ -48,6 +52,16 @@ fn assert_within_limits(plan: &Plan) {
     }
 }
 
+/// Reads the text of a variable as a file of servers.
+fn assert_lines_within_limits(text: &[u8]) {
+    match server_lines::read("f", text, &Plan::default(), &|_| false, &mut |_| None) {
+        Ok(lines) => {
+            assert!(!lines.is_empty() && lines.iter().all(|line| line.connection.starts_with("--uri\0")));
+        }
+        Err(why) => assert!(why.starts_with("f:"), "{why}"),
+    }
+}
+
 /// Command lines for a fuzzer to begin with.
 pub fn seeds() -> Vec<Vec<u8>> {
     let lines = [
@@ -65,6 +79,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "--every\x0018446744073709551615s 1000ms",
         "--average\0--every\x001m\0-w\0cpu=80/5m,~:~,@1:2\0-c\0up.sum=3:,age=60,memory_available=1G:\0--check\0-t\x005",
         "--template\0{server}\\t{cpu}\\n{{{gpu}\0--textfile\0a.prom\0--save-data=f\0--save-format\0csv\0--flush-every\x0010m",
+        "\x06ws://u:p@h/ -f json 'x y' # z\n--every=5\0--servers\0f\0-c\0cpu=5",
+        "\x06a=h:1 -H \"A: b\" --proxy http://u:p@h -w ping=1 --request a={}\na=h\0-v",
+        "\x06--check --help\0\x06\"\0--servers=",
         "--warning=1e308,20:10,cpu=/1\0--critical=-5,a=b=c,bogus=1\0--save-format=json\0--template={\0--average",
         "--listen\09109\0--listen=[::1]:0\0--listen\0localhost:1",
         "--stats-every\x0030s\0--log-format\0json\0--log-format=text\0--stats-every=0\0--history\0-vv",

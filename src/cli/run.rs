@@ -25,6 +25,7 @@ use super::plan::{Exit, Plan};
 use super::probe;
 use super::read::Reader;
 use super::screen::{self, Screen};
+use super::server_list::ServerList;
 use super::servers::Servers;
 use super::signals::{self, Signal, Signals};
 use super::textfile::Textfile;
@@ -91,6 +92,8 @@ struct Run {
     servers: Servers,
     /// With `--read`.
     reader: Option<Box<Reader>>,
+    /// With `--servers`.
+    list: Option<ServerList>,
     view: View,
     output: Output,
     /// Frames on the terminal.
@@ -123,20 +126,12 @@ impl Run {
         let textfile = setup::open_textfile(&plan, monitor.clock().mono)?;
         let tokens = [Source::Listener.token(), Source::ListenerClient.token()];
         let listener = setup::listen(&plan, monitor.registry(), tokens)?;
-        let mut demo = None;
-        if plan.demo {
-            let tokens = [Source::DemoListener.token(), Source::DemoClient.token()];
-            let server = demo::listen(monitor.registry(), tokens)?;
-            plan.uris.push(format!("demo={}", server.uri()));
-            demo = Some(server);
-        }
-        if plan.insecure {
-            log::warn!("--insecure: certificates are not checked, anyone on the path can read and change everything");
-        }
+        let demo = if plan.demo { Some(start_demo(&mut plan, &monitor)?) } else { None };
         let (saved, reader) = Reader::open(&mut plan)?.unzip();
         if saved.is_none() {
-            setup::add_servers(&mut monitor, &plan)?;
+            setup::add_servers(&mut monitor, &mut plan)?;
         }
+        let (list, changes) = ServerList::open(&mut plan, &mut monitor)?.unzip();
         let signals = Signals::install(monitor.registry(), Source::Signals.token())
             .map_err(|error| Failure::io("signals", &error))?;
         setup::warn_of_useless_options(&plan);
@@ -151,11 +146,10 @@ impl Run {
         monitor.ids().for_each(|id| view.add(id));
         view.data_format = data_format;
         view.fleet = Fleet::new(&plan, &monitor);
+        changes.into_iter().for_each(|changes| changes.apply(&mut view, &plan, &monitor));
         let (frames, screen) = frames(&plan);
         view.frames = frames;
-        if let Some(saved) = &saved {
-            view.add_servers(saved);
-        }
+        saved.iter().for_each(|saved| view.add_servers(saved));
         // The duration of saved data is that of its times.
         let duration = plan.duration.filter(|_| saved.is_none());
         let ends_at = duration.and_then(|duration| monitor.clock().mono.checked_add(duration));
@@ -168,6 +162,7 @@ impl Run {
             plan,
             servers,
             reader,
+            list,
             view,
             output,
             screen,
@@ -180,10 +175,14 @@ impl Run {
             unknown: None,
             dropped_seen: 0,
         };
-        for file in run.files().filter(|file| file.repaired()) {
+        run.warn_of_repairs();
+        Ok(run)
+    }
+
+    fn warn_of_repairs(&mut self) {
+        for file in self.files().filter(|file| file.repaired()) {
             log::warn!("{}: ended in the middle of a line; added the missing line feed", file.shown_path());
         }
-        Ok(run)
     }
 
     /// Runs turns until there is a reason to end.
@@ -414,14 +413,9 @@ impl Run {
 
     /// Refuses `--count` with `--request` for a server whose dialect has no answers, which would never be done.
     fn check_answers(&self) -> Result<(), Failure> {
-        let counts = self.plan.count.is_some() && self.view.options.count_answers && !self.plan.check;
-        match self
-            .servers
-            .monitor
-            .served()
-            .iter()
-            .find(|&&id| counts && self.servers.monitor.has_answers(id) == Some(false))
-        {
+        let counts = |id| self.plan.count.is_some() && self.view.counts_answers(id) && !self.plan.check;
+        let monitor = &self.servers.monitor;
+        match monitor.served().iter().find(|&&id| counts(id) && monitor.has_answers(id) == Some(false)) {
             Some(&id) => {
                 let dialect = self.servers.dialect(id);
                 let text = format!("--count with --request counts answers, and {dialect} defines none: use --duration");
@@ -452,8 +446,9 @@ impl Run {
 
     /// Handles the signals that have arrived. Returns the one that asks for the end.
     ///
-    /// SIGHUP asks for new files, as logrotate(8) sends it, or for the end if there are none. It also does if a terminal
-    /// that the run began on is gone: nobody reads on, and the files of the run are closed with it.
+    /// SIGHUP asks for new files, as logrotate(8) sends it, and for a look at the file of `--servers`, or for the end if
+    /// there are none. It also does if a terminal that the run began on is gone: nobody reads on, and the files of the run
+    /// are closed with it.
     fn obey_signals(&mut self) -> Option<i32> {
         let token = Source::Signals.token();
         if !self.servers.monitor.own_events().iter().any(|event| event.token() == token) {
@@ -466,8 +461,13 @@ impl Run {
         for signal in self.signals.pending(self.servers.monitor.now().mono) {
             match signal {
                 Signal::Stop(number) => stop = Some(number),
-                Signal::Hangup if self.output.has_lost_terminal() || !self.reopen_files() => stop = Some(SIGHUP),
-                Signal::Hangup => {}
+                Signal::Hangup if self.output.has_lost_terminal() => stop = Some(SIGHUP),
+                Signal::Hangup => {
+                    let has_list = self.reload_servers();
+                    if !self.reopen_files() && !has_list {
+                        stop = Some(SIGHUP);
+                    }
+                }
                 Signal::Statistics => {
                     let text = self.statistics_text();
                     self.output.print_err(&text);
@@ -476,6 +476,18 @@ impl Run {
             }
         }
         stop
+    }
+
+    /// Reads the file of `--servers` again. Returns false if there is none, or if it is not read again, as in a check.
+    fn reload_servers(&mut self) -> bool {
+        let Some(list) = self.list.as_mut().filter(|_| !self.plan.check) else { return false };
+        match list.reload(&mut self.plan, &mut self.servers.monitor) {
+            Ok(changes) => changes.apply(&mut self.view, &self.plan, &self.servers.monitor),
+            Err(failure) => log::error!("{}; the servers stay as they are", failure.why()),
+        }
+        // New rules apply to the values that are known.
+        self.view.tick(&self.servers.monitor, &mut |text| self.output.print(text));
+        true
     }
 
     /// Creates new files in place of those that logrotate(8) has moved, and writes that of `--textfile`. Returns false if
@@ -595,14 +607,14 @@ impl Run {
                 let looks = check::look_at_saved(saved, &fleet);
                 match looks.is_empty() {
                     true => (Status::Unknown, check::unknown("no line of saved data was read")),
-                    false => check::result(&fleet.board, &self.plan.thresholds, &looks, saved.now().mono),
+                    false => check::result(&fleet.board, &fleet.rules, &looks, saved.now().mono),
                 }
             }
             _ => {
                 let waited = humantime::format_duration(self.plan.duration.unwrap_or_default()).to_string();
                 let looks: Vec<Look> =
                     check::look(&self.servers.monitor, &fleet, &waited, &|id| self.view.count_reached(id));
-                check::result(&fleet.board, &self.plan.thresholds, &looks, self.servers.monitor.now().mono)
+                check::result(&fleet.board, &fleet.rules, &looks, self.servers.monitor.now().mono)
             }
         };
         self.output.print(&text);
@@ -679,6 +691,14 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// Starts the server of `--demo` and adds it to the plan.
+fn start_demo(plan: &mut Plan, monitor: &Monitor) -> Result<Demo, Failure> {
+    let tokens = [Source::DemoListener.token(), Source::DemoClient.token()];
+    let demo = demo::listen(monitor.registry(), tokens)?;
+    plan.uris.push(format!("demo={}", demo.uri()));
+    Ok(demo)
 }
 
 /// Prints the header of the format, unless stdout is a file in which it stands already.

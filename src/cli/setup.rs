@@ -80,12 +80,19 @@ pub fn check_log_file(plan: &Plan) -> Result<(), Failure> {
 
 /// Adds the servers of the plan. Reads the files that they name, so that a wrong one is reported before any connection.
 /// It may wait for the end of a pipe, so no handler of a signal may be installed before.
-pub fn add_servers(monitor: &mut Monitor, plan: &Plan) -> Result<(), Failure> {
-    let template = plan.server.clone().load().map_err(|error| failure(plan, error))?;
+pub fn add_servers(monitor: &mut Monitor, plan: &mut Plan) -> Result<(), Failure> {
+    if plan.insecure {
+        warn_of_insecure();
+    }
+    let template = std::mem::take(&mut plan.server).load().map_err(|error| failure(plan, error))?;
     for uri in &plan.uris {
         add(monitor, plan, template.clone().place(uri))?;
     }
-    if plan.uris.is_empty() { add(monitor, plan, Ok(template)) } else { Ok(()) }
+    if plan.uris.is_empty() && plan.servers.is_none() {
+        add(monitor, plan, Ok(template.clone()))?;
+    }
+    plan.server = template;
+    Ok(())
 }
 
 fn add(monitor: &mut Monitor, plan: &Plan, server: Result<Server, SettingsError>) -> Result<(), Failure> {
@@ -119,6 +126,11 @@ pub fn format(plan: &Plan) -> &'static Format {
 /// there the option is the time between two frames.
 pub fn every(plan: &Plan) -> Option<Duration> {
     plan.every.filter(|_| plan.format != "table" || plan.average || plan.save_data.is_some())
+}
+
+/// Warns of `--insecure`, which anybody may have written into a file.
+pub fn warn_of_insecure() {
+    log::warn!("--insecure: certificates are not checked, anyone on the path can read and change everything");
 }
 
 /// Warns of options that the format makes useless.

@@ -36,7 +36,7 @@ pub struct ViewOptions {
     pub filter: Option<Filter>,
     /// Number of messages to show of each server.
     pub count: Option<u64>,
-    /// Only answers count towards `count`.
+    /// Only answers count towards `count`, of all servers.
     pub count_answers: bool,
 }
 
@@ -78,6 +78,8 @@ struct ServerView {
     id: ServerId,
     /// Messages that counted towards `count`.
     shown: u64,
+    /// Only answers count.
+    count_answers: bool,
     paces: Paces,
 }
 
@@ -105,7 +107,18 @@ impl View {
         while id.index() >= self.servers.len() {
             self.servers.push(ServerView::new(ServerId::NONE));
         }
-        self.servers[id.index()] = ServerView::new(id);
+        let count_answers = self.options.count_answers;
+        self.servers[id.index()] = ServerView { count_answers, ..ServerView::new(id) };
+    }
+
+    /// Counts only the answers of a server.
+    pub fn count_answers(&mut self, id: ServerId) {
+        self.servers[id.index()].count_answers = true;
+    }
+
+    /// Returns true if only the answers of a server count.
+    pub fn counts_answers(&self, id: ServerId) -> bool {
+        self.servers.get(id.index()).is_some_and(|server| server.count_answers)
     }
 
     /// Forgets a server that was removed from the monitor: what is held of it is not shown, and its count is not reached.
@@ -114,6 +127,9 @@ impl View {
             *server = ServerView::new(ServerId::NONE);
         }
         (0..2).for_each(|pace| self.held.set(2 * id.index() + pace, None));
+        if let Some(frames) = &mut self.frames {
+            frames.remove(id.index());
+        }
         if let Some(fleet) = &mut self.fleet {
             fleet.remove(id);
         }
@@ -203,7 +219,7 @@ impl View {
         text.clear();
         let counts = format_message(text, &Message { events: &urgent, ..*message }, options);
         put(frames, message.id.index(), text, print);
-        let counts = counts && (has_answer(&urgent) || !options.count_answers);
+        let counts = counts && (has_answer(&urgent) || !self.counts_answers(message.id));
         self.count(message.id.index(), counts);
         self.note_lines(message.received_mono);
         self.observe(&Message { events: &urgent, ..*message }, message.received_mono, print);
@@ -268,7 +284,7 @@ impl View {
         text.clear();
         let counts = format_message(text, message, options);
         put(frames, message.id.index(), text, print);
-        let counts = counts && (has_answer(message.events) || !options.count_answers);
+        let counts = counts && (has_answer(message.events) || !self.counts_answers(message.id));
         self.count(message.id.index(), counts);
         self.note_lines(message.received_mono);
         self.save(message, 1);
@@ -294,11 +310,14 @@ impl View {
             let event = change.event();
             let message =
                 own_message(change.id.unwrap_or(ServerId::NONE), &change.server, now, slice::from_ref(&event));
-            let counts = format_message(text, &message, options) && !options.count_answers;
+            let counts = format_message(text, &message, options);
             put(frames, message.id.index(), text, print);
             self.note_lines(now.mono);
             let concerned = change.id.map_or(0..self.servers.len(), |id| id.index()..id.index() + 1);
-            concerned.for_each(|index| self.count(index, counts));
+            for index in concerned {
+                let counts = counts && !self.servers[index].count_answers;
+                self.count(index, counts);
+            }
             self.save(&message, 0);
         }
     }
@@ -327,6 +346,7 @@ impl View {
     /// Holds a message until it is due, which may be at once. It is formatted here already, because a message does not
     /// outlive the call.
     fn hold(&mut self, message: &Message<'_>, every: Duration, print: &mut dyn FnMut(&str)) {
+        let count_answers = self.counts_answers(message.id);
         let View { options, data, data_format, servers, fleet, .. } = self;
         let received_at = message.received_mono;
         let number = Paces::number(message.events);
@@ -344,7 +364,7 @@ impl View {
         held.received_at = received_at;
         held.copy = fleet.as_ref().map(|_| MessageCopy::of(message));
         held.text.clear();
-        held.counts = format_message(&mut held.text, message, options) && !options.count_answers;
+        held.counts = format_message(&mut held.text, message, options) && !count_answers;
         if data.is_some() {
             held.data_lines.clear();
             // The other events are saved already, see `show_paced`.
@@ -446,7 +466,7 @@ impl View {
 
 impl ServerView {
     fn new(id: ServerId) -> Self {
-        ServerView { id, shown: 0, paces: Paces::default() }
+        ServerView { id, shown: 0, count_answers: false, paces: Paces::default() }
     }
 }
 

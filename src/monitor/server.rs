@@ -117,12 +117,20 @@ impl Server {
     /// # Errors
     /// If the URI is wrong or the file cannot be read.
     pub fn place(self, argument: &str) -> Result<Self, SettingsError> {
+        let mut server = self.place_unread(argument)?;
+        server.settings.address.load(sources::parse_address, true)?;
+        Ok(server)
+    }
+
+    /// Does the same, but leaves the reading of a file to [`Server::load_files`].
+    #[doc(hidden)]
+    pub fn place_unread(self, argument: &str) -> Result<Self, SettingsError> {
         let (label, place) = match argument.split_once('=') {
             Some((name, place)) if is_label(name) => (Some(name), place),
             _ => (None, argument),
         };
         let server = match place.strip_prefix('@') {
-            Some(path) => self.at_file(path.into())?,
+            Some(path) => self.at(Source::File(path.into())),
             None => self.at(Source::Given(parse_endpoint(place)?)),
         };
         Ok(match label {
@@ -417,23 +425,30 @@ impl Server {
     ///
     /// # Errors
     /// If one of them cannot be used: names it and the way out.
-    pub fn load(mut self) -> Result<Self, SettingsError> {
-        let Settings { headers, tls, token, messages, requests, .. } = &mut *self.settings;
+    pub fn load(self) -> Result<Self, SettingsError> {
+        self.load_files(true)
+    }
+
+    /// Does the same. If this is not the start, a pipe is an error, and nothing is waited for.
+    #[doc(hidden)]
+    pub fn load_files(mut self, at_start: bool) -> Result<Self, SettingsError> {
+        let Settings { address, headers, tls, token, messages, requests, .. } = &mut *self.settings;
+        address.load(sources::parse_address, at_start)?;
         for header in headers {
-            header.load(sources::parse_headers)?;
+            header.load(sources::parse_headers, at_start)?;
         }
         for message in messages {
-            message.load(sources::parse_message)?;
+            message.load(sources::parse_message, at_start)?;
         }
         for json in requests.iter_mut().filter_map(|(_, json)| json.as_mut()) {
-            json.load(sources::parse_json)?;
+            json.load(sources::parse_json, at_start)?;
         }
-        tls.load().map_err(|(path, error)| SettingsError::File(path, error))?;
+        tls.load(at_start).map_err(|(path, error)| SettingsError::File(path, error))?;
         if tls.is_special() {
             tls::Connector::build(tls).map_err(SettingsError::Tls)?;
         }
         if let Some(token) = token {
-            token.load(sources::parse_token)?;
+            token.load(sources::parse_token, at_start)?;
             sources::read_token(token)?;
         }
         Ok(self)
@@ -446,6 +461,24 @@ impl Server {
     pub fn check_proxy(&self) -> Result<(), SettingsError> {
         let endpoint = self.settings.address.read(sources::parse_address)?;
         self.settings.proxy.proxy(&endpoint, &environment).map(drop).map_err(SettingsError::Proxy)
+    }
+
+    /// Returns the label, if one was given.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn given_label(&self) -> Option<&str> {
+        self.settings.label.as_deref()
+    }
+
+    /// Returns true if one of these settings themselves is a secret, and not a file with one: a header, or credentials in
+    /// the URI of the server or of its proxy.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn holds_secret(&self) -> bool {
+        let Settings { address, headers, proxy, .. } = &*self.settings;
+        matches!(address, Source::Given(endpoint) if endpoint.has_credentials())
+            || headers.iter().any(|header| matches!(header, Source::Given(_)))
+            || matches!(proxy, ProxyChoice::Given(proxy) if proxy.has_credentials())
     }
 
     /// Shows messages that only developers need, and asks for them where the dialect can.
@@ -462,7 +495,7 @@ impl Server {
 
     fn at_file(self, path: PathBuf) -> Result<Self, SettingsError> {
         let mut address = Source::File(path);
-        address.load(sources::parse_address)?;
+        address.load(sources::parse_address, true)?;
         Ok(self.at(address))
     }
 }

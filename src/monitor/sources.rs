@@ -49,9 +49,9 @@ impl<T: Clone> Source<T> {
     }
 
     /// Reads the file, which may be a pipe at the start; the content of a pipe takes its place.
-    pub(crate) fn load(&mut self, parse: Parse<T>) -> Result<(), SettingsError> {
+    pub(crate) fn load(&mut self, parse: Parse<T>, at_start: bool) -> Result<(), SettingsError> {
         if let Source::File(path) = self
-            && let (value, true) = read_file(path, true, parse)?
+            && let (value, true) = read_file(path, at_start, parse)?
         {
             *self = Source::Loaded(value);
         }

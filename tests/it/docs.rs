@@ -9,7 +9,8 @@ const MANUAL: &str = include_str!("../../man/wsmon.1");
 const RECIPES: &str = include_str!("../../man/wsmon-recipes.7");
 const README: &str = include_str!("../../README.md");
 
-const VARIABLES: [&str; 12] = [
+const VARIABLES: [&str; 13] = [
+    "WSMON_OPTIONS",
     "MONITORING_WEBSOCKET_URI",
     "MONITORING_FORMAT",
     "MONITORING_LOG_LEVEL",

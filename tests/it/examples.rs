@@ -109,6 +109,7 @@ fn here(word: &str, authority: &str, dir: &TempDir) -> String {
                 std::fs::write(&path, content).unwrap();
                 if word.starts_with('@') { format!("@{path}") } else { path }
             }
+            "/etc/wsmon/servers" => dir.write("servers", &format!("web={authority} -w cpu=80 # a comment\n")),
             "nas" => authority.to_owned(),
             _ => word.to_owned(),
         };

@@ -29,6 +29,7 @@ mod recorded;
 mod refusals;
 mod rules;
 mod self_test;
+mod servers;
 mod several;
 mod signals;
 mod state;

@@ -7,7 +7,7 @@ mod tests;
 use std::ffi::OsString;
 use std::time::Instant;
 
-use wsmon::{Board, BoardRow, Level, Metric, Quantity, ServerId, Threshold, Thresholds, push_perfdata};
+use wsmon::{Board, BoardRow, Level, Metric, Quantity, Rules, ServerId, Threshold, push_perfdata};
 
 pub use look::{look, look_at_saved};
 
@@ -98,16 +98,16 @@ pub fn unknown(why: &str) -> String {
 }
 
 /// Judges the servers. Returns the status and the lines to print.
-pub fn result(board: &Board, thresholds: &Thresholds, looks: &[Look], now: Instant) -> (Status, String) {
-    let judge = Judge { board, thresholds: thresholds.list() };
+pub fn result(board: &Board, rules: &Rules, looks: &[Look], now: Instant) -> (Status, String) {
+    let judge = |id| Judge { board, thresholds: rules.thresholds(id).list() };
     let mut groups = Vec::new();
     let mut perfdata = String::new();
     for look in looks {
-        if let Some(group) = judge.server(look, &mut perfdata, looks.len() > 1) {
+        if let Some(group) = judge(look.id).server(look, &mut perfdata, looks.len() > 1) {
             add_group(&mut groups, group);
         }
     }
-    let common = judge.all_servers(now, &mut perfdata);
+    let common = judge(ServerId::NONE).all_servers(now, &mut perfdata);
     match &mut groups[..] {
         [only] => only.add(common),
         _ if common.is_empty() => {}

@@ -2,7 +2,7 @@ use super::*;
 use crate::cli::fleet::own_message;
 use std::sync::Arc;
 use std::time::SystemTime;
-use wsmon::{Change, ClientState, Event, Now, Process, Processes, Sample};
+use wsmon::{Change, ClientState, Event, Now, Process, Processes, Sample, Thresholds};
 
 /// A board of servers that are connected, with the time of the last update.
 struct Scene {
@@ -65,7 +65,7 @@ impl Scene {
         if !criticals.is_empty() {
             thresholds.add_criticals(criticals).unwrap();
         }
-        let (status, text) = result(&self.board, &thresholds, &self.looks, self.now.mono);
+        let (status, text) = result(&self.board, &Rules::new(thresholds), &self.looks, self.now.mono);
         assert!(text.ends_with('\n') && !text.trim_end().contains(|c: char| c.is_control() && c != '\n'), "{text}");
         (status.code(), text)
     }

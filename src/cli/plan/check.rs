@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use log::LevelFilter;
-use wsmon::{Quantity, Server};
+use wsmon::{Quantity, Server, Thresholds};
 
 use super::Plan;
 use crate::cli::args::Args;
@@ -20,7 +20,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// An option was given that has no meaning in a check.
 pub fn apply(plan: &mut Plan, args: &Args) -> Result<(), String> {
     refuse_options(args)?;
-    refuse_holds(plan)?;
+    refuse_holds(&plan.thresholds)?;
     plan.check = true;
     // The variable may name one with a header.
     plan.format = super::FORMAT;
@@ -46,11 +46,15 @@ pub fn server(plan: &Plan, args: &Args) -> Server {
     if args.check && args.max_reconnects.is_none() {
         server = server.max_reconnects(Some(0));
     }
-    let is_ping = |threshold: &wsmon::Threshold| threshold.subject.quantity == Quantity::Ping;
-    if args.check && plan.thresholds.list().iter().any(is_ping) {
-        server = server.ping_interval(Some(PING_INTERVAL));
+    if args.check { ping_often(server, &plan.thresholds) } else { server }
+}
+
+/// Shortens the period of pings if one of the rules is about them.
+pub fn ping_often(server: Server, thresholds: &Thresholds) -> Server {
+    match thresholds.list().iter().any(|threshold| threshold.subject.quantity == Quantity::Ping) {
+        true => server.ping_interval(Some(PING_INTERVAL)),
+        false => server,
     }
-    server
 }
 
 /// Refuses what has no meaning with `--probe`, which watches nothing.
@@ -104,8 +108,8 @@ fn refuse_options(args: &Args) -> Result<(), String> {
 }
 
 /// Refuses `/D`: in one look nothing lasts.
-fn refuse_holds(plan: &Plan) -> Result<(), String> {
-    for threshold in plan.thresholds.list() {
+pub fn refuse_holds(thresholds: &Thresholds) -> Result<(), String> {
+    for threshold in thresholds.list() {
         for (option, rule) in [("--warning", &threshold.warning), ("--critical", &threshold.critical)] {
             if let Some((rule, hold)) = rule.as_ref().and_then(|rule| rule.text().split_once('/')) {
                 return Err(format!("{option} '{rule}/{hold}': with --check nothing lasts, leave out '/{hold}'"));

@@ -4,6 +4,7 @@ mod check;
 pub mod places;
 mod saved;
 mod server;
+pub mod server_lines;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -17,9 +18,10 @@ use super::args::{self, Args};
 use super::listen;
 use super::logging;
 use super::units;
-use crate::cli::argv::{self, Invocation};
+use crate::cli::argv::{self, GivenOptions, Invocation};
 use crate::cli::filter::Filter;
 use crate::cli::stream::queue::WhenFull;
+use crate::cli::words;
 
 /// Everything that the command line and the environment decide, in the program's own types. [`Default`] holds the
 /// defaults of the output; those of a server are [`Server`]'s own.
@@ -30,6 +32,8 @@ pub struct Plan {
     /// The name to report when one of `uris` is wrong: `--uri` or `$MONITORING_WEBSOCKET_URI`.
     pub uris_from: &'static str,
     pub demo: bool,
+    /// The file that names more servers.
+    pub servers: Option<PathBuf>,
     /// The host of `--probe`.
     pub probe: Option<String>,
     /// Files of saved data in the place of servers, `-` for standard input; empty = servers are watched.
@@ -98,6 +102,7 @@ impl Default for Plan {
             uris: Vec::new(),
             uris_from: "--uri",
             demo: false,
+            servers: None,
             probe: None,
             read: Vec::new(),
             server: Server::default(),
@@ -212,9 +217,45 @@ pub const SAVE_FORMATS: [&str; 4] = ["jsonl", "events", "csv", "influx"];
 
 const VERSION: &str = concat!("wsmon ", env!("CARGO_PKG_VERSION"), "\n");
 
-/// Makes the plan from the words after the program's name.
+/// The variable with options that come before those of the command line.
+const OPTIONS_VARIABLE: &str = "$WSMON_OPTIONS";
+
+/// Makes the plan from the words after the program's name. An error in options of the variable names it.
 pub fn plan(argv: &mut dyn Iterator<Item = OsString>, env: Env) -> Result<Box<Plan>, Exit> {
-    let args = match argv::read(argv) {
+    let plan = read_all(argv, env);
+    match &plan {
+        // It is one of the variable if the variable alone has it, too. Those of other variables name them.
+        Err(Exit::Usage(why))
+            if !why.starts_with('$')
+                && env(&OPTIONS_VARIABLE[1..]).is_some()
+                && read_all(&mut std::iter::empty(), env).err() == plan.as_ref().err().cloned() =>
+        {
+            Err(Exit::Usage(format!("{OPTIONS_VARIABLE}: {why}")))
+        }
+        _ => plan,
+    }
+}
+
+/// Returns true if the variable with options asks for a check, as [`crate::cli::check::is_asked_for`] tells of the command
+/// line.
+pub fn variable_asks_for_check(env: Env) -> bool {
+    let text = env(&OPTIONS_VARIABLE[1..]).and_then(|text| text.into_string().ok());
+    text.is_some_and(|text| text.split_whitespace().any(|word| word == "--check"))
+}
+
+/// Reads the options in the variable.
+fn read_variable(env: Env) -> Result<GivenOptions, String> {
+    let mut given = GivenOptions::default();
+    let Some(text) = variable(OPTIONS_VARIABLE, env)? else { return Ok(given) };
+    let added = words::split(&text).and_then(|words| given.add_words(&mut words.into_iter()));
+    match ["--help", "--version"].into_iter().find(|name| given.has(name)) {
+        Some(name) => Err(format!("{OPTIONS_VARIABLE}: {name} belongs on the command line")),
+        None => added.map(|()| given).map_err(|why| format!("{OPTIONS_VARIABLE}: {why}")),
+    }
+}
+
+fn read_all(argv: &mut dyn Iterator<Item = OsString>, env: Env) -> Result<Box<Plan>, Exit> {
+    let args = match read_variable(env).and_then(|given| argv::read(given, argv)) {
         Ok(Invocation::Help) => return Err(Exit::Asked(args::help())),
         Ok(Invocation::Version) => return Err(Exit::Asked(VERSION.to_owned())),
         Ok(Invocation::Run(words)) => saved::refuse_options(&words).and_then(|()| args::parse(&words)),
@@ -233,7 +274,7 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     for setter in SETTERS {
         read_option(plan, setter, args.text(setter.0), env)?;
     }
-    read_thresholds(plan, args)?;
+    plan.thresholds = thresholds(args)?;
     if args.format.is_some() && args.template.is_some() {
         return Err("--format and --template exclude each other: leave one of them out".to_owned());
     }
@@ -245,14 +286,9 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     if plan.average && plan.every.is_none() {
         return Err("--average needs an interval to take means of: add --every D, such as --every 1m".to_owned());
     }
-    let servers = plan.uris.len().max(1);
-    // The servers of saved data are known once it is read.
-    if plan.require.is_some_and(|required| required > servers) && plan.read.is_empty() {
-        let s = if servers == 1 { "" } else { "s" };
-        return Err(format!(
-            "--require '{}': this run has {servers} server{s}",
-            args.text("--require").unwrap_or_default()
-        ));
+    // Those of a file are counted once it is read.
+    if plan.servers.is_none() && plan.read.is_empty() {
+        check_required(plan.require, plan.uris.len().max(1))?;
     }
     if args.check {
         check::apply(plan, args)?;
@@ -293,15 +329,27 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     Ok(())
 }
 
+/// Refuses to require more servers than a run has.
+pub fn check_required(required: Option<usize>, servers: usize) -> Result<(), String> {
+    match required {
+        Some(required) if required > servers => {
+            let s = if servers == 1 { "" } else { "s" };
+            Err(format!("--require '{required}': this run has {servers} server{s}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads the rules. The errors name the item that is wrong.
-fn read_thresholds(plan: &mut Plan, args: &Args) -> Result<(), String> {
+fn thresholds(args: &Args) -> Result<Thresholds, String> {
+    let mut thresholds = Thresholds::default();
     for list in &args.warning {
-        plan.thresholds.add_warnings(list).map_err(|error| format!("--warning {error}"))?;
+        thresholds.add_warnings(list).map_err(|error| format!("--warning {error}"))?;
     }
     for list in &args.critical {
-        plan.thresholds.add_criticals(list).map_err(|error| format!("--critical {error}"))?;
+        thresholds.add_criticals(list).map_err(|error| format!("--critical {error}"))?;
     }
-    Ok(())
+    Ok(thresholds)
 }
 
 /// Reads the places of servers, and refuses options that would send one credential to several of them.
@@ -312,9 +360,13 @@ fn read_uris(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
         return Err(value_error("--read", "", "no file is named"));
     }
     plan.demo = args.demo;
+    if let Some(text) = &args.servers {
+        plan.servers = Some(file(text).map_err(|why| value_error("--servers", text, &why))?);
+    }
+    let names_servers = !plan.uris.is_empty() || plan.servers.is_some();
     if let Some(text) = &args.probe {
         plan.uris_from = "--probe";
-        if args.demo || !plan.uris.is_empty() {
+        if args.demo || names_servers {
             return Err("--probe looks for servers on one host: leave out the others".to_owned());
         }
         check::refuse_with_probe(args)?;
@@ -323,10 +375,10 @@ fn read_uris(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
         plan.probe = Some(host);
     } else if args.demo {
         plan.uris_from = "--demo";
-        if !plan.uris.is_empty() {
+        if names_servers {
             return Err("--demo watches a server of its own: leave out the other servers".to_owned());
         }
-    } else if plan.uris.is_empty()
+    } else if !names_servers
         && args.read.is_empty()
         && let Some(uri) = variable("$MONITORING_WEBSOCKET_URI", env)?
     {
@@ -358,6 +410,11 @@ fn names_file(text: &str) -> bool {
 
 /// A credential must not be sent to the wrong server.
 fn refuse_shared_credential(plan: &Plan, option: &str) -> Result<(), String> {
+    if plan.servers.is_some() {
+        return Err(format!(
+            "{option} would be sent to all of the servers: in the file of --servers, each has its own"
+        ));
+    }
     if plan.uris.len() < 2 {
         return Ok(());
     }

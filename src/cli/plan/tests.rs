@@ -40,6 +40,7 @@ fn the_defaults_are_those_of_the_contract() {
         uris: Vec::new(),
         uris_from: "--uri",
         demo: false,
+        servers: None,
         probe: None,
         read: Vec::new(),
         server: Server::default(),
@@ -178,6 +179,7 @@ const CASES: &[Case] = &[
         plan.uris = places::uris("h");
     }),
     ("--read", "f", |plan| plan.read = vec!["f".to_owned()]),
+    ("--servers", "f", |plan| (plan.servers, plan.uris) = (Some("f".into()), vec![])),
     ("--demo", "", |plan| (plan.demo, plan.uris, plan.uris_from) = (true, vec![], "--demo")),
 ];
 
@@ -240,6 +242,7 @@ fn a_wrong_value_is_an_error_that_names_option_and_value() {
         "--key",
         "--tls-name",
         "--proxy",
+        "--servers",
         "--probe",
         "--read",
     ];
@@ -379,9 +382,63 @@ fn a_wrong_variable_is_named() {
     assert!(why.starts_with("wsmon: $MONITORING_LOG_LEVEL 'loud': choose from trace, "), "{why}");
 
     use std::os::unix::ffi::OsStringExt;
-    let raw = |_: &str| Some(OsString::from_vec(vec![0xff]));
+    let raw = |name: &str| (name != "WSMON_OPTIONS").then(|| OsString::from_vec(vec![0xff]));
     let why = usage(plan(&mut std::iter::empty(), &raw).map(|plan| *plan));
     assert_eq!(why, "wsmon: $MONITORING_WEBSOCKET_URI is not UTF-8");
+}
+
+#[test]
+fn options_in_the_variable_come_before_those_of_the_command_line() {
+    let plain = read;
+    let read = |options: &str, line: &str| read_with(&[("WSMON_OPTIONS", options)], line);
+    for (options, line, same) in [
+        ("-f json -d 5", "-f events x", "-d 5 -f events x"),
+        ("\u{feff}-u a\n--insecure # -s\nb=h:1\n", "c", "a b=h:1 c --insecure"),
+        ("-w cpu=80", "-w cpu=90 -c up=1:", "-w cpu=80,cpu=90 -c up=1:"),
+        ("-- a", "-s", "-s a"),
+        ("--average", "--every 5", "--average --every 5"),
+        ("--dialect x", "--dialect generic", "--dialect generic"),
+        (" ", "a", "a"),
+    ] {
+        assert_eq!(read(options, line), plain(same), "{options} {line}");
+    }
+    for (options, line, why) in [
+        ("--every x", "", "$WSMON_OPTIONS: --every 'x': "),
+        ("--every", "5", "$WSMON_OPTIONS: --every needs a value"),
+        ("--every 5", "--every x", "--every 'x': "),
+        ("-u a", "--demo", "--demo watches a server of its own"),
+        ("-H A:b", "a b", "--header would be sent to all"),
+        ("-V", "", "$WSMON_OPTIONS: --version belongs on the command line"),
+        ("a -", "", "$WSMON_OPTIONS: unexpected argument '-'"),
+        ("\"", "", "$WSMON_OPTIONS: a quote is not closed"),
+    ] {
+        let why = format!("wsmon: {why}");
+        let usage = usage(read(options, line));
+        assert!(usage.starts_with(&why), "{options} {line}: {usage}");
+    }
+    let env = [("WSMON_OPTIONS", "-s"), ("MONITORING_FORMAT", "x")];
+    assert!(usage(read_with(&env, "")).starts_with("wsmon: $MONITORING_FORMAT 'x': "));
+    assert_eq!(read("-s", "--help"), plain("--help"));
+}
+
+#[test]
+fn a_file_of_servers_takes_the_place_of_the_default_and_no_common_credential() {
+    let env = [("MONITORING_WEBSOCKET_URI", "x")];
+    assert_eq!(read_with(&env, "--servers f"), read("--servers f"));
+    assert_eq!(good("--servers f --require 9").require, Some(9));
+    for (line, why) in [
+        ("--demo", "--demo watches a server of its own: leave out the other servers"),
+        ("--probe h", "--probe looks for servers on one host: leave out the others"),
+        (
+            "--token-file t",
+            "--token-file would be sent to all of the servers: in the file of --servers, each has its own",
+        ),
+    ] {
+        assert_eq!(usage(read(&format!("--servers f {line}"))), format!("wsmon: {why}"));
+    }
+    let token = usage(read_with(&[("MONITORING_TOKEN", "t")], "--servers f"));
+    assert!(token.starts_with("wsmon: $MONITORING_TOKEN would be sent to all"), "{token}");
+    assert_eq!(usage(read("--servers=")), "wsmon: --servers '': no file is named");
 }
 
 #[test]

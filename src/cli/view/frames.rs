@@ -75,6 +75,13 @@ impl Frames {
         due
     }
 
+    /// Drops the text of a server that was removed.
+    pub fn remove(&mut self, index: usize) {
+        if let Some(text) = self.live.as_mut().and_then(|texts| texts.get_mut(index)) {
+            text.clear();
+        }
+    }
+
     fn note_shown(&mut self, now: Instant) {
         self.shown_at = Some(now);
         self.due_at = Some(now + self.every);

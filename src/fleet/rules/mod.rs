@@ -68,6 +68,8 @@ pub struct Rules {
     fleet: Vec<LevelState>,
     /// Every server has delivered or failed once. Servers that are added later do not reset it.
     settled: bool,
+    /// Rules were changed since the latest step.
+    changed: bool,
     /// A lower bound of all deadlines: it is not moved when the value that it was for changes.
     due_at: Option<Instant>,
 }
@@ -119,12 +121,13 @@ impl Rules {
             servers: Vec::new(),
             fleet,
             settled: false,
+            changed: false,
             due_at: None,
         }
     }
 
     /// Gives one server its own rules: the common ones, replaced by those of the same level and NAME in `thresholds`.
-    /// Its levels start anew. Rules over all servers in `thresholds` are ignored.
+    /// Its levels start anew, with the next step. Rules over all servers in `thresholds` are ignored.
     pub fn set_server(&mut self, id: ServerId, thresholds: &Thresholds) {
         let own = Arc::new(self.thresholds.overridden_by(thresholds));
         match self.own.binary_search_by_key(&id, |(id, _)| *id) {
@@ -132,6 +135,7 @@ impl Rules {
             Err(at) => self.own.insert(at, (id, own)),
         }
         self.servers.retain(|(known, _)| *known != id);
+        self.changed = true;
     }
 
     /// Drops the own rules of a server that was removed, before its id is used again.
@@ -150,7 +154,7 @@ impl Rules {
         if removed {
             self.servers.retain(|(id, _)| board.get(*id).is_some());
         }
-        let due = self.due_at.is_some_and(|at| now >= at);
+        let due = std::mem::take(&mut self.changed) || self.due_at.is_some_and(|at| now >= at);
         let mut changes = Vec::new();
         if due {
             self.due_at = None;
@@ -173,7 +177,7 @@ impl Rules {
         self.due_at
     }
 
-    /// Returns the rules that apply to a server.
+    /// Returns the rules that apply to a server: the common ones if it has none of its own.
     #[must_use]
     pub fn thresholds(&self, id: ServerId) -> &Thresholds {
         let own = self.own.binary_search_by_key(&id, |(id, _)| *id);

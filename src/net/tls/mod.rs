@@ -163,10 +163,10 @@ impl TlsSettings {
     }
 
     /// Reads every file once, to find wrong ones, and keeps the content of pipes.
-    pub(crate) fn load(&mut self) -> Result<(), (PathBuf, io::Error)> {
+    pub(crate) fn load(&mut self, at_start: bool) -> Result<(), (PathBuf, io::Error)> {
         let mut read_once = Vec::new();
-        for path in self.files() {
-            match file::read(path, MAX_FILE, true) {
+        for path in self.files().filter(|path| self.read_once.iter().all(|(known, _)| known.as_path() != *path)) {
+            match file::read(path, MAX_FILE, at_start) {
                 Ok(content) if content.once => read_once.push((path.to_owned(), content.bytes.into())),
                 Ok(_) => {}
                 Err(error) => return Err((path.to_owned(), error)),
