@@ -115,11 +115,11 @@ impl Schedule {
             return Some(now);
         }
         let mut deadline = self.deadlines.first();
-        if self.first_dials.len() + self.redials.len() > 0 {
+        if !(self.first_dials.is_empty() && self.redials.is_empty()) {
             let place_at = if self.dials() < MAX_DIALS { Some(now) } else { self.counting.first() };
             deadline = earliest(deadline, place_at);
         }
-        if self.queued.len() > 0 {
+        if !self.queued.is_empty() {
             let place_at = if self.busy.len() < MAX_HANDSHAKES { Some(now) } else { self.busy.first() };
             deadline = earliest(deadline, place_at);
         }
@@ -221,7 +221,9 @@ mod tests {
 
             let mut expected = [due, granted, begun].concat();
             let mut marked = schedule.take_marked(Vec::new());
-            (expected.sort_unstable(), expected.dedup(), marked.sort_unstable());
+            expected.sort_unstable();
+            expected.dedup();
+            marked.sort_unstable();
             assert_eq!(marked, expected, "each once, and nobody else");
             for peer in marked {
                 model.0[peer] = state(&mut random, now);

@@ -66,6 +66,11 @@ impl Timetable {
         self.entries.len()
     }
 
+    /// Returns true if there is no deadline.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Moves an entry up and down until the order is right.
     fn restore(&mut self, mut place: usize) {
         while place > 0 && place < self.entries.len() && self.entries[place] < self.entries[(place - 1) / 2] {

@@ -65,14 +65,13 @@ fn main() {
 impl Options {
     fn from_args() -> Self {
         let args: Vec<String> = std::env::args().collect();
-        let given = |name: &str| match args.iter().position(|arg| arg == name) {
-            Some(at) => {
-                Some(args.get(at + 1).and_then(|text| text.parse().ok()).filter(|&n| n > 0).unwrap_or_else(|| {
+        let given = |name: &str| {
+            args.iter().position(|arg| arg == name).map(|at| {
+                args.get(at + 1).and_then(|text| text.parse().ok()).filter(|&n| n > 0).unwrap_or_else(|| {
                     eprintln!("blaster: {name} needs a number above 0");
                     std::process::exit(2)
-                }))
-            }
-            None => None,
+                })
+            })
         };
         let number = |name: &str, default: usize| given(name).unwrap_or(default);
         Self { messages: number("--messages", 300_000), rounds: number("--rounds", 5), fleets: given("--fleets") }

@@ -46,7 +46,7 @@ pub struct RequestHead {
 /// A head that cannot be read, whatever would still arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadError<'b> {
-    /// Longer than [`MAX_HEAD`], or more fields than [`MAX_FIELDS`].
+    /// Longer than `MAX_HEAD`, or more fields than `MAX_FIELDS`.
     TooLong,
     /// The bytes from here on are not HTTP.
     NotHttp(&'b [u8]),

@@ -71,7 +71,7 @@ fn a_message_is_one_frame_unless_the_window_ends_in_it() {
     let mut out = [0; 100];
     assert_eq!(fragmenter.copy(&hex(HELLO), &mut out), (9, 7));
     assert_eq!(out[..7], hex("81 05 48 65 6c 6c 6f"));
-    let text: Vec<u8> = (0..100_000_u64).map(|at| (at * at >> 4) as u8).collect();
+    let text: Vec<u8> = (0..100_000_u64).map(|at| ((at * at) >> 4) as u8).collect();
     let (frames, _) = copy(&mut agreed(15, true), &packed(&text), 7, 1000);
     assert_eq!(heads(&frames), [(0x02, 32768), (0, 32768), (0, 32768), (0x80, 100_000 - 3 * 32768)]);
     let (frames, _) = copy(&mut agreed(15, true), &packed(&text[..32768]), 7, 1000);
