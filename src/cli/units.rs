@@ -1,7 +1,8 @@
-//! Reads durations, sizes and numbers as people write them.
+//! Reads durations, sizes, numbers and addresses as people write them.
 //!
 //! Errors state only the reason; the caller prefixes option and value.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use wsmon::internal::duration;
@@ -33,6 +34,16 @@ pub fn memory_size(text: &str) -> Result<usize, String> {
         Ok(bytes) => Ok(bytes),
         Err(_) => Err("too large for this machine".to_owned()),
     }
+}
+
+/// Reads an address to listen at. A port alone is one of 127.0.0.1.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let whole = match text.split_once(':') {
+        None => format!("127.0.0.1:{text}"),
+        Some(("localhost", port)) => format!("127.0.0.1:{port}"),
+        Some(_) => text.to_owned(),
+    };
+    whole.parse().map_err(|_| "write PORT or ADDRESS:PORT, such as 9109, 0.0.0.0:9109 or [::1]:9109".to_owned())
 }
 
 /// Reads the limit of a message: at most 1 GiB, and not 0.
@@ -121,5 +132,37 @@ mod tests {
             assert!(number(text).is_err(), "{text}");
         }
         assert!(positive_number("0").is_err());
+    }
+
+    #[test]
+    fn an_address_is_a_port_or_an_address_with_a_port() {
+        for (text, expected) in [
+            ("9109", "127.0.0.1:9109"),
+            ("0", "127.0.0.1:0"),
+            ("localhost:9109", "127.0.0.1:9109"),
+            ("0.0.0.0:9109", "0.0.0.0:9109"),
+            ("[::1]:9109", "[::1]:9109"),
+            ("[::]:1", "[::]:1"),
+        ] {
+            assert_eq!(listen_address(text).map(|address| address.to_string()), Ok(expected.to_owned()), "{text}");
+        }
+        for text in [
+            "",
+            "x",
+            "65536",
+            "-1",
+            "+1",
+            "1.5",
+            "127.0.0.1",
+            ":9109",
+            "::1:9109",
+            "[::1]",
+            "h:9109",
+            "*:1",
+            "9109/x",
+            "1:2",
+        ] {
+            assert!(listen_address(text).is_err_and(|why| why.starts_with("write PORT or ADDRESS:PORT")), "{text}");
+        }
     }
 }

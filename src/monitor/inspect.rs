@@ -70,7 +70,7 @@ impl Monitor {
         Statistics::total(servers)
     }
 
-    /// Returns the metrics of the latest samples, oldest first: at most 1000, and none unless [`Server::history`] was
+    /// Returns the metrics of the latest samples, oldest first: at most 1000, and none unless [`Server::history`](crate::Server::history) was
     /// set. Texts, time stamps and the use of single cores are not kept.
     pub fn history(&self, id: ServerId) -> impl ExactSizeIterator<Item = Sample<'static>> {
         let history = self.peer(id).map(|peer| peer.decoder.report.history.iter()).unwrap_or_default();

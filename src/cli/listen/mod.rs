@@ -32,16 +32,6 @@ const MAX_IGNORED: usize = 256 << 10;
 /// Contents of the pages, as [`answer::answer`] asks for them.
 pub type Content<'c> = &'c mut dyn FnMut(Page) -> (bool, String);
 
-/// Reads the value of the option. A port alone is one of 127.0.0.1.
-pub fn address(text: &str) -> Result<SocketAddr, String> {
-    let whole = match text.split_once(':') {
-        None => format!("127.0.0.1:{text}"),
-        Some(("localhost", port)) => format!("127.0.0.1:{port}"),
-        Some(_) => text.to_owned(),
-    };
-    whole.parse().map_err(|_| "write PORT or ADDRESS:PORT, such as 9109, 0.0.0.0:9109 or [::1]:9109".to_owned())
-}
-
 /// The listening socket and its connections. Dropping it closes all of them.
 pub struct Listener {
     socket: TcpListener,

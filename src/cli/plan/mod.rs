@@ -15,7 +15,6 @@ use log::LevelFilter;
 use wsmon::{Server, Template, Thresholds};
 
 use super::args::{self, Args};
-use super::listen;
 use super::logging;
 use super::units;
 use crate::cli::argv::{self, GivenOptions, Invocation};
@@ -195,7 +194,7 @@ const SETTERS: &[PlanSetter] = &[
     ("--rotate-size", None, |plan, text| put(&mut plan.rotate_size, units::size_or_none(text))),
     ("--rotate-keep", None, |plan, text| put(&mut plan.rotate_keep, units::number(text))),
     ("--textfile", None, |plan, text| put(&mut plan.textfile, file(text).map(Some))),
-    ("--listen", None, |plan, text| put(&mut plan.listen, listen::address(text).map(Some))),
+    ("--listen", None, |plan, text| put(&mut plan.listen, units::listen_address(text).map(Some))),
     ("--queue", None, |plan, text| put(&mut plan.queue, units::memory_size(text))),
     ("--when-full", None, |plan, text| put(&mut plan.when_full, when_full(text))),
     ("--duration", None, |plan, text| put(&mut plan.duration, units::duration_or_none(text))),
