@@ -13,7 +13,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
+use nix::time::{ClockId, clock_gettime};
 use wsmon::{ClientState, Event, Message, Monitor};
 
 use super::Failure;
@@ -68,8 +68,10 @@ impl Notifier {
 
     /// Says that files are read or opened anew. The next `tick` says that it is done.
     pub fn reload(&mut self) {
-        let time = clock_gettime(ClockId::Monotonic);
-        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={}\n", time.tv_sec * 1_000_000 + time.tv_nsec / 1000));
+        if let Ok(time) = clock_gettime(ClockId::CLOCK_MONOTONIC) {
+            let time = Duration::from(time).as_micros() as u64;
+            self.send(&format!("RELOADING=1\nMONOTONIC_USEC={time}\n"));
+        }
         self.notices.reload();
     }
 
