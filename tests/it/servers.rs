@@ -47,7 +47,8 @@ fn with_one_line_changed_only_that_connection_is_made_anew() {
     write(&dir, &[("c", &c, "--stale-after 5m"), ("a", &a, "# the same"), ("longer", &b, "")]);
     run.signal("HUP");
     run.wait_stderr("/servers: 2 servers added, 2 removed, 1 kept\n");
-    (b.wait_accepted(2), c.wait_accepted(2));
+    b.wait_accepted(2);
+    c.wait_accepted(2);
     run.wait_stdout("\"server\":\"longer\",\"type\":\"monitoring_data\"");
     // The connection that was kept still delivers, and SIGHUP without a change changes nothing.
     run.signal("HUP");
