@@ -21,6 +21,7 @@ pub mod cli {
         pub mod queue;
     }
     pub mod units;
+    pub mod words;
 }
 
 /// Bound on the memory that is in use at once: bytes for each byte of an input, and in addition. The checks hold several
