@@ -3,15 +3,19 @@
 //! One turn: poll until a socket is ready or a deadline is due, read the clock once, read from each ready peer, then
 //! carry out the peer's commands and deadlines.
 
+mod commands;
+mod poll;
+
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
-use mio::{Events, Poll, Registry, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
+
+pub use commands::DuplicateLabel;
 
 use crate::model::event::Message;
 use crate::model::server_id::ServerId;
@@ -22,29 +26,24 @@ use crate::monitor::clock_jumps::ClockJumps;
 use crate::monitor::peer::Peer;
 use crate::monitor::random::RandomSource;
 use crate::monitor::schedule::{Schedule, Waits};
-use crate::monitor::server::Server;
 use crate::net::resolver::ResolverFiles;
 use crate::net::stream::ReadMemory;
 use crate::net::tls::Pool;
-use crate::net::transport::{LoopIo, SendError};
+use crate::net::transport::LoopIo;
 use crate::proto::session::Input;
 
 /// The most events that one poll returns.
 const MAX_EVENTS: usize = 256;
-/// A poll that returns this long after its timeout may have missed events: the process was not running.
-const LATE: Duration = Duration::from_millis(100);
 /// Time after which a turn takes no more messages.
 const TURN_TIME: Duration = Duration::from_millis(50);
 /// The token of the [`Stopper`]; those of peers come from their ids.
 const STOP: Token = Token(usize::MAX);
-/// The first of 64 tokens for the program's own descriptors, below [`STOP`].
-const OWN_TOKENS: usize = usize::MAX - 64;
 
 /// Watches any number of servers on one thread.
 ///
 /// Everything happens in [`Monitor::turn`]. A program calls it in a loop; a program with a loop of its own calls it
-/// whenever the descriptor ([`AsFd`]) is readable, and at the latest at [`Monitor::deadline`], which may be earlier
-/// than before after `add`, `send` and the like. A turn takes at most 64 messages, 256 KiB or 256 reads from each server,
+/// whenever the descriptor ([`AsFd`](std::os::fd::AsFd)) is readable, and at the latest at [`Monitor::deadline`], which
+/// may be earlier than before after `add`, `send` and the like. A turn takes at most 64 messages, 256 KiB or 256 reads from each server,
 /// and ends after the message in which 50 ms are over; the next turn begins with the servers that had to wait.
 ///
 /// Servers are identified by the ids that [`Monitor::add`] returns. An id is never used again. With that of a server that
@@ -147,48 +146,6 @@ impl Monitor {
             paused: false,
             spare: Vec::new(),
         })
-    }
-
-    /// Adds a server, which is dialled in the next turn, and returns its id.
-    ///
-    /// # Errors
-    /// If the server was given a label that another one has.
-    pub fn add(&mut self, server: Server) -> Result<ServerId, DuplicateLabel> {
-        let given = server.settings.label.is_some();
-        let index = self.peers.iter().position(Option::is_none).unwrap_or(self.peers.len());
-        let id = ServerId::new(self.added, index);
-        let mut peer = Box::new(Peer::new(id, server, self.clock));
-        let (label, mut number) = (peer.decoder.label.clone(), 1);
-        while self.ids.iter().any(|&other| *self.label(other) == *peer.decoder.label) {
-            if given {
-                return Err(DuplicateLabel(label.to_string()));
-            }
-            // Labels made from addresses coincide for two paths on one host.
-            number += 1;
-            peer.decoder.label = format!("{label}#{number}").into();
-        }
-        if index == self.peers.len() {
-            self.peers.push(None);
-        }
-        self.peers[index] = Some(peer);
-        self.ids.push(id);
-        self.added += 1;
-        self.unfinished += 1;
-        self.note(index);
-        Ok(id)
-    }
-
-    /// Removes a server. From now on there are no messages and changes of its, it is not among [`Monitor::ids`] and in
-    /// no total, and its label is free.
-    ///
-    /// Its connection is closed from the next turn on, as by [`Monitor::stop_one`]: within a second, until which
-    /// [`Monitor::is_done`] is false.
-    pub fn remove(&mut self, id: ServerId) {
-        if let Some(peer) = self.peer_mut(id) {
-            peer.remove();
-            self.ids.retain(|&other| other != id);
-            self.note(id.index());
-        }
     }
 
     /// Returns the ids of all servers, in the order in which they were added.
@@ -308,8 +265,8 @@ impl Monitor {
         }
     }
 
-    /// Returns when [`Monitor::turn`] must be called at the latest, for programs that wait by themselves on [`AsFd`];
-    /// `None` when nothing is timed.
+    /// Returns when [`Monitor::turn`] must be called at the latest, for programs that wait by themselves on
+    /// [`AsFd`](std::os::fd::AsFd); `None` when nothing is timed.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.schedule.deadline(self.clock.mono)
@@ -346,36 +303,6 @@ impl Monitor {
         self.ids.is_empty()
     }
 
-    /// Sends a text message. Nothing is kept for the next connection.
-    ///
-    /// # Errors
-    /// If the connection is not open, or more than 64 KiB would wait to be sent.
-    pub fn send(&mut self, id: ServerId, text: &str) -> Result<(), SendError> {
-        let now = self.clock;
-        let sent = self.peer_mut(id).map_or(Err(SendError::NotOpen), |peer| peer.send(now, text));
-        if self.contains(id) {
-            self.note(id.index());
-        }
-        sent
-    }
-
-    /// Closes the connection and opens a new one, from the next turn on; starts again with a server that was given up
-    /// or stopped. A dial in progress goes on, and is the new connection.
-    pub fn reconnect(&mut self, id: ServerId) {
-        self.command(id, Input::Reconnect);
-    }
-
-    /// Closes every connection, from the next turn on. [`Monitor::is_done`] is true once they are closed, within a
-    /// second.
-    pub fn stop(&mut self) {
-        self.command_all(Input::Stop);
-    }
-
-    /// Closes one server's connection for good, from the next turn on.
-    pub fn stop_one(&mut self, id: ServerId) {
-        self.command(id, Input::Stop);
-    }
-
     /// Returns a handle that stops the monitor from a signal handler or another thread.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
@@ -394,40 +321,6 @@ impl Monitor {
         self.clock
     }
 
-    /// Stops reading from the servers, or resumes it, for programs that cannot take more for a while. Meanwhile pings
-    /// and timers go on, the deadlines for pongs and messages are frozen, and the servers' pings are not answered.
-    pub fn pause(&mut self, paused: bool) {
-        if std::mem::replace(&mut self.paused, paused) != paused {
-            let input = if paused { Input::Paused } else { Input::Resumed };
-            for index in 0..self.peers.len() {
-                if let Some(peer) = &mut self.peers[index] {
-                    peer.session.handle(self.clock, input);
-                    peer.ready = true;
-                }
-                self.note(index);
-            }
-        }
-    }
-
-    /// Returns the poll's registry. A program without a loop of its own registers its descriptors here, with tokens
-    /// from [`Monitor::own_token`]: a turn ends when one of them is ready, and [`Monitor::own_events`] lists it.
-    #[must_use]
-    pub fn registry(&self) -> &Registry {
-        self.poll.registry()
-    }
-
-    /// Returns one of 64 tokens for the program's own descriptors; `n` is 0 to 63.
-    #[must_use]
-    pub fn own_token(n: usize) -> Token {
-        Token(OWN_TOKENS + n % 64)
-    }
-
-    /// Returns the events of the program's own descriptors in the latest turn.
-    #[must_use]
-    pub fn own_events(&self) -> &[Event] {
-        &self.own_events
-    }
-
     pub(super) fn peer(&self, id: ServerId) -> Option<&Peer> {
         let peer = self.peers.get(id.index())?.as_deref();
         peer.filter(|peer| peer.decoder.id == id && !peer.is_removed())
@@ -436,77 +329,6 @@ impl Monitor {
     fn peer_mut(&mut self, id: ServerId) -> Option<&mut Peer> {
         let peer = self.peers.get_mut(id.index())?.as_deref_mut();
         peer.filter(|peer| peer.decoder.id == id && !peer.is_removed())
-    }
-
-    fn command(&mut self, id: ServerId, input: Input<'static>) {
-        if let Some(peer) = self.peer_mut(id) {
-            peer.command(input);
-            self.note(id.index());
-        }
-    }
-
-    fn command_all(&mut self, input: Input<'static>) {
-        for index in 0..self.peers.len() {
-            if let Some(peer) = &mut self.peers[index] {
-                peer.command(input);
-            }
-            self.note(index);
-        }
-    }
-
-    /// Polls until something is ready, the nearest deadline or `max_wait`, then reads the clock for this turn.
-    ///
-    /// A turn must know of everything that had arrived when it reads the clock, because it judges deadlines by that
-    /// clock: a pong that lies in the socket by then is in time. One poll does not ensure that, so the loop looks a
-    /// second time, without waiting and after reading the clock, where the first look may have been incomplete:
-    ///
-    /// - A signal interrupted the poll. It reports no events then, whatever is ready.
-    /// - The process was stopped inside the poll (SIGSTOP, a suspended machine). The poll returns long after its
-    ///   timeout and may report nothing of what arrived meanwhile.
-    /// - The list of events is full, and more peers may be ready than it holds.
-    ///
-    /// Sockets are edge-triggered: the system reports each of them once, so that each look finds other peers than the
-    /// one before, and one look per `MAX_EVENTS` peers finds them all. That number also bounds the loop when every
-    /// look is interrupted.
-    fn wait(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
-        let asked = monotonic();
-        let timeout = self.deadline().map(|at| at.saturating_duration_since(asked));
-        let timeout = [timeout, max_wait].into_iter().flatten().min();
-        let mut complete = self.poll_once(timeout)?;
-        self.clock = read_clock();
-        let late = timeout.is_some_and(|timeout| self.clock.mono.duration_since(asked) > timeout.saturating_add(LATE));
-        complete &= !late;
-        for _ in 0..=self.peers.len() / MAX_EVENTS {
-            if complete {
-                break;
-            }
-            complete = self.poll_once(Some(Duration::ZERO))?;
-        }
-        Ok(())
-    }
-
-    /// Polls once and marks the peers that are ready. Returns false if more may be ready than were reported.
-    fn poll_once(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
-        match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
-            result => result?,
-        }
-        for event in &self.events {
-            match event.token() {
-                STOP => {}
-                token if token.0 >= OWN_TOKENS => self.own_events.push(event.clone()),
-                Token(token) => {
-                    let index = ServerId::index_of_token(token);
-                    let peer = self.peers.get_mut(index).and_then(Option::as_mut);
-                    if let Some(peer) = peer.filter(|peer| peer.decoder.id.token() == token) {
-                        peer.ready = true;
-                        peer.ends |= event.is_read_closed() || event.is_error();
-                        self.schedule.mark(index);
-                    }
-                }
-            }
-        }
-        Ok(self.events.iter().count() < MAX_EVENTS)
     }
 }
 
@@ -518,26 +340,6 @@ impl fmt::Debug for Monitor {
         f.debug_map().entries(servers).finish()
     }
 }
-
-/// The poll's descriptor, which is readable when [`Monitor::turn`] has something to do. Watch it for readability only,
-/// and do not read from it.
-impl AsFd for Monitor {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.poll.registry().as_fd()
-    }
-}
-
-/// The error of adding a server with a label that another one has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DuplicateLabel(pub String);
-
-impl fmt::Display for DuplicateLabel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "two servers are called {}: labels must differ", crate::model::text::escape(&self.0))
-    }
-}
-
-impl std::error::Error for DuplicateLabel {}
 
 /// Returns the present time as RFC 3339 in UTC with milliseconds.
 pub fn timestamp() -> String {
