@@ -1,0 +1,73 @@
+//! The signals that a run obeys.
+
+use signal_hook::consts::SIGHUP;
+
+use super::{Run, Source};
+use crate::cli::Failure;
+use crate::cli::screen::Screen;
+use crate::cli::signals::Signal;
+
+impl Run {
+    /// Handles the signals that have arrived. Returns the one that asks for the end.
+    ///
+    /// SIGHUP asks for new files, as logrotate(8) sends it, and for a look at the file of `--servers`, or for the end if
+    /// there are none. It also does if a terminal that the run began on is gone: nobody reads on, and the files of the run
+    /// are closed with it.
+    pub(super) fn obey_signals(&mut self) -> Option<i32> {
+        let token = Source::Signals.token();
+        if !self.servers.monitor.own_events().iter().any(|event| event.token() == token) {
+            return None;
+        }
+        if let Some(data) = &mut self.view.data {
+            data.flush(self.servers.now().mono);
+        }
+        let mut stop = None;
+        for signal in self.signals.pending(self.servers.monitor.now().mono) {
+            match signal {
+                Signal::Stop(number) => stop = Some(number),
+                Signal::Hangup if self.output.has_lost_terminal() => stop = Some(SIGHUP),
+                Signal::Hangup => {
+                    let has_list = self.reload_servers();
+                    if !self.reopen_files() && !has_list {
+                        stop = Some(SIGHUP);
+                    }
+                }
+                Signal::Statistics => {
+                    let text = self.statistics_text();
+                    self.output.print_err(&text);
+                    self.screen.as_mut().into_iter().for_each(Screen::restart);
+                }
+            }
+        }
+        stop
+    }
+
+    /// Reads the file of `--servers` again. Returns false if there is none, or if it is not read again, as in a check.
+    fn reload_servers(&mut self) -> bool {
+        let Some(list) = self.list.as_mut().filter(|_| !self.plan.check) else { return false };
+        match list.reload(&mut self.plan, &mut self.servers.monitor) {
+            Ok(changes) => changes.apply(&mut self.view, &self.plan, &self.servers.monitor),
+            Err(failure) => log::error!("{}; the servers stay as they are", failure.why()),
+        }
+        // New rules apply to the values that are known.
+        self.view.tick(&self.servers.monitor, &mut |text| self.output.print(text));
+        true
+    }
+
+    /// Creates new files in place of those that logrotate(8) has moved, and writes that of `--textfile`. Returns false if
+    /// there are no files.
+    fn reopen_files(&mut self) -> bool {
+        let has_files = self.textfile.is_some() || self.files().next().is_some();
+        if let Some(notifier) = self.notifier.as_mut().filter(|_| has_files) {
+            notifier.reload();
+        }
+        self.write_textfile();
+        for file in self.files() {
+            match file.reopen() {
+                Ok(()) => log::info!("{}: reopened", file.shown_path()),
+                Err(error) => log::error!("{}: {}", file.shown_path(), Failure::words(&error)),
+            }
+        }
+        has_files
+    }
+}

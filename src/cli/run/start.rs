@@ -1,0 +1,148 @@
+//! The start of a run: opens everything that the plan names.
+
+use wsmon::{Format, Monitor, Style};
+
+use super::{Run, Source};
+use crate::cli::demo::{self, Demo};
+use crate::cli::file::Appender;
+use crate::cli::filter::Filter;
+use crate::cli::fleet::Fleet;
+use crate::cli::interval::Interval;
+use crate::cli::logging::LogBuffer;
+use crate::cli::notify::Notifier;
+use crate::cli::output::{self, Output};
+use crate::cli::plan::Plan;
+use crate::cli::read::Reader;
+use crate::cli::screen::Screen;
+use crate::cli::server_list::{Changes, ServerList};
+use crate::cli::servers::Servers;
+use crate::cli::signals::Signals;
+use crate::cli::stream::queue::QueueLimits;
+use crate::cli::view::{Frames, View, ViewOptions};
+use crate::cli::{Failure, setup};
+
+impl Run {
+    /// Opens what the plan names, in the order in which its errors are told: files before servers, and stdout last.
+    pub(super) fn new(mut plan: Box<Plan>, log: LogBuffer) -> Result<Self, Failure> {
+        setup::check_log_file(&plan)?;
+        let data_format = wsmon::format(plan.save_format).unwrap_or(&wsmon::FORMATS[0]);
+        let data = setup::open_data(&plan, data_format)?;
+        let log_file = setup::open(&plan.log_file, "--log-file", &plan)?;
+        let mut monitor = Monitor::new().map_err(|error| Failure::io("epoll", &error))?;
+        let textfile = setup::open_textfile(&plan, monitor.clock().mono)?;
+        let tokens = [Source::Listener.token(), Source::ListenerClient.token()];
+        let listener = setup::listen(&plan, monitor.registry(), tokens)?;
+        let demo = if plan.demo { Some(start_demo(&mut plan, &monitor)?) } else { None };
+        let (saved, reader) = Reader::open(&mut plan)?.unzip();
+        if saved.is_none() {
+            setup::add_servers(&mut monitor, &mut plan)?;
+        }
+        let (list, changes) = ServerList::open(&mut plan, &mut monitor)?.unzip();
+        let signals = Signals::install(monitor.registry(), Source::Signals.token())
+            .map_err(|error| Failure::io("signals", &error))?;
+        setup::warn_of_useless_options(&plan);
+        let (format, style) = (setup::format(&plan), setup::style(&plan, &monitor));
+        let output = open_output(&plan, &monitor, (log, log_file), format, &style)?;
+        let mut view = View::new(view_options(&mut plan, format, style), data);
+        view.data_format = data_format;
+        add_to_view(&mut view, &plan, &monitor, changes);
+        let (frames, screen) = frames(&plan);
+        view.frames = frames;
+        saved.iter().for_each(|saved| view.add_servers(saved));
+        let started = monitor.clock().mono;
+        let mut run = Run {
+            notifier: Notifier::open(started),
+            started,
+            stats_interval: plan.stats_every.map(Interval::new),
+            // The duration of saved data is that of its times.
+            ends_at: plan.duration.filter(|_| saved.is_none()).and_then(|duration| started.checked_add(duration)),
+            plan,
+            servers: Servers { monitor, saved },
+            reader,
+            list,
+            view,
+            output,
+            screen,
+            signals,
+            demo,
+            textfile,
+            listener,
+            filter_checked: false,
+            unknown: None,
+            dropped_seen: 0,
+        };
+        run.warn_of_repairs();
+        Ok(run)
+    }
+
+    fn warn_of_repairs(&mut self) {
+        for file in self.files().filter(|file| file.repaired()) {
+            log::warn!("{}: ended in the middle of a line; added the missing line feed", file.shown_path());
+        }
+    }
+}
+
+/// Returns the table or the messages of `--live`, and the screen that they are drawn on; nothing where neither is asked for,
+/// and no screen where stdout is no terminal.
+fn frames(plan: &Plan) -> (Option<Frames>, Option<Screen>) {
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
+    let frames = match plan.format {
+        "table" => Some(Frames::table(plan.every, is_terminal, plan.every.filter(|_| plan.average))),
+        _ => (plan.live && is_terminal).then(Frames::live),
+    };
+    let screen = frames.is_some() && is_terminal;
+    (frames, screen.then(Screen::default))
+}
+
+/// Starts the server of `--demo` and adds it to the plan.
+fn start_demo(plan: &mut Plan, monitor: &Monitor) -> Result<Demo, Failure> {
+    let tokens = [Source::DemoListener.token(), Source::DemoClient.token()];
+    let demo = demo::listen(monitor.registry(), tokens)?;
+    plan.uris.push(format!("demo={}", demo.uri()));
+    Ok(demo)
+}
+
+/// Opens the streams and prints the header of the format.
+fn open_output(
+    plan: &Plan,
+    monitor: &Monitor,
+    (log, log_file): (LogBuffer, Option<Appender>),
+    format: &Format,
+    style: &Style,
+) -> Result<Output, Failure> {
+    let limits = QueueLimits { bytes: plan.queue, when_full: plan.when_full, marker: format.gap };
+    let tokens = [Source::Stdout.token(), Source::Stderr.token()];
+    let mut output = Output::open(monitor.registry(), tokens, limits, log, log_file)
+        .map_err(|error| Failure::io("stdout", &error))?;
+    print_head(&mut output, format, style);
+    Ok(output)
+}
+
+/// Makes room for the servers in the view, with the rules about them. `changes` are the servers of a list.
+fn add_to_view(view: &mut View, plan: &Plan, monitor: &Monitor, changes: Option<Changes>) {
+    monitor.ids().for_each(|id| view.add(id));
+    view.fleet = Fleet::new(plan, monitor);
+    changes.into_iter().for_each(|changes| changes.apply(view, plan, monitor));
+}
+
+/// Prints the header of the format, unless stdout is a file in which it stands already.
+fn print_head(output: &mut Output, format: &Format, style: &Style) {
+    if let Some(push_head) = format.head.filter(|_| !output::continues_file()) {
+        let mut head = String::new();
+        push_head(&mut head, style);
+        output.print(&head);
+    }
+}
+
+fn view_options(plan: &mut Plan, format: &'static Format, style: Style) -> ViewOptions {
+    ViewOptions {
+        format,
+        template: plan.template.take(),
+        style,
+        every: setup::every(plan),
+        average: plan.average,
+        filter: if plan.check { Some(Filter::nothing()) } else { plan.only.take() },
+        count: plan.count,
+        count_answers: plan.has_requests && plan.format != "table",
+    }
+}
