@@ -5,6 +5,8 @@ pub mod places;
 mod saved;
 mod server;
 pub mod server_lines;
+mod uris;
+mod values;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -15,12 +17,13 @@ use log::LevelFilter;
 use wsmon::{Server, Template, Thresholds};
 
 use super::args::{self, Args};
-use super::logging;
 use super::units;
 use crate::cli::argv::{self, GivenOptions, Invocation};
 use crate::cli::filter::Filter;
 use crate::cli::stream::queue::WhenFull;
 use crate::cli::words;
+use uris::{read_uris, refuse_shared_credential};
+use values::{file, format_name, log_format, log_level, put, required, save_format, value_error, when, when_full};
 
 /// Everything that the command line and the environment decide, in the program's own types. [`Default`] holds the
 /// defaults of the output; those of a server are [`Server`]'s own.
@@ -351,75 +354,6 @@ fn thresholds(args: &Args) -> Result<Thresholds, String> {
     Ok(thresholds)
 }
 
-/// Reads the places of servers, and refuses options that would send one credential to several of them.
-fn read_uris(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
-    plan.uris.clone_from(&args.uri);
-    plan.read.clone_from(&args.read);
-    if plan.read.iter().any(String::is_empty) {
-        return Err(value_error("--read", "", "no file is named"));
-    }
-    plan.demo = args.demo;
-    if let Some(text) = &args.servers {
-        plan.servers = Some(file(text).map_err(|why| value_error("--servers", text, &why))?);
-    }
-    let names_servers = !plan.uris.is_empty() || plan.servers.is_some();
-    if let Some(text) = &args.probe {
-        plan.uris_from = "--probe";
-        if args.demo || names_servers {
-            return Err("--probe looks for servers on one host: leave out the others".to_owned());
-        }
-        check::refuse_with_probe(args)?;
-        let host = places::host(text).map_err(|why| value_error("--probe", text, &why))?;
-        plan.uris = places::uris(&host);
-        plan.probe = Some(host);
-    } else if args.demo {
-        plan.uris_from = "--demo";
-        if names_servers {
-            return Err("--demo watches a server of its own: leave out the other servers".to_owned());
-        }
-    } else if !names_servers
-        && args.read.is_empty()
-        && let Some(uri) = variable("$MONITORING_WEBSOCKET_URI", env)?
-    {
-        plan.uris_from = "$MONITORING_WEBSOCKET_URI";
-        plan.uris.push(uri);
-    }
-    for (option, given) in [
-        ("--token-file", args.token_file.is_some()),
-        ("--header", !args.header.is_empty()),
-        ("--send @FILE", args.send.iter().any(|text| names_file(text))),
-        (
-            "--request TYPE=@FILE",
-            args.request.iter().any(|request| request.split_once('=').is_some_and(|(_, json)| names_file(json))),
-        ),
-        ("--cert", args.cert.is_some()),
-        ("the user information of --proxy", args.proxy.as_deref().is_some_and(|url| url.contains('@'))),
-    ] {
-        if given {
-            refuse_shared_credential(plan, option)?;
-        }
-    }
-    Ok(())
-}
-
-/// Returns true for `@FILE`, but not for a text that begins with an `@`, which is written `@@`.
-fn names_file(text: &str) -> bool {
-    text.starts_with('@') && !text.starts_with("@@")
-}
-
-/// A credential must not be sent to the wrong server.
-fn refuse_shared_credential(plan: &Plan, option: &str) -> Result<(), String> {
-    if plan.servers.is_some() {
-        return Err(format!(
-            "{option} would be sent to all of the servers: in the file of --servers, each has its own"
-        ));
-    }
-    if plan.uris.len() < 2 {
-        return Ok(());
-    }
-    Err(format!("{option} would be sent to all of the servers: watch one server at a time with it"))
-}
-
 /// Reads the option's text, else its variable.
 fn read_option(plan: &mut Plan, setter: &PlanSetter, text: Option<&str>, env: Env) -> Result<(), String> {
     let (option, variable_name, set) = *setter;
@@ -433,12 +367,6 @@ fn read_option(plan: &mut Plan, setter: &PlanSetter, text: Option<&str>, env: En
     }
 }
 
-/// Stores a value that could be read.
-fn put<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
-    *place = value?;
-    Ok(())
-}
-
 /// Looks up a variable, whose name is written with its `$`, and removes a byte order mark and white space around its
 /// value. An empty one is `None`.
 fn variable(name: &str, env: Env) -> Result<Option<String>, String> {
@@ -450,75 +378,6 @@ fn variable(name: &str, env: Env) -> Result<Option<String>, String> {
         Some(Err(_)) => Err(format!("{name} is not UTF-8")),
         None => Ok(None),
     }
-}
-
-/// Formats the error in a value, which may be as long as a command line can be: only its beginning is quoted.
-fn value_error(name: &str, text: &str, why: &str) -> String {
-    const MOST_CHARS: usize = 200;
-    match text.char_indices().nth(MOST_CHARS) {
-        Some((end, _)) => format!("{name} '{}...': {why}", &text[..end]),
-        None => format!("{name} '{text}': {why}"),
-    }
-}
-
-fn file(text: &str) -> Result<PathBuf, String> {
-    match text {
-        "" => Err("no file is named".to_owned()),
-        path => Ok(PathBuf::from(path)),
-    }
-}
-
-fn format_name(text: &str) -> Result<&'static str, String> {
-    wsmon::format(text).map(|format| format.name).ok_or_else(|| choose_from(&args::formats()))
-}
-
-fn save_format(text: &str) -> Result<&'static str, String> {
-    let name = SAVE_FORMATS.into_iter().find(|name| *name == text);
-    name.ok_or_else(|| choose_from(&SAVE_FORMATS.join(", ")))
-}
-
-fn when(text: &str) -> Result<When, String> {
-    match text {
-        "auto" => Ok(When::Auto),
-        "always" => Ok(When::Always),
-        "never" => Ok(When::Never),
-        _ => Err(choose_from("auto, always, never")),
-    }
-}
-
-fn when_full(text: &str) -> Result<WhenFull, String> {
-    match text {
-        "drop" => Ok(WhenFull::Drop),
-        "wait" => Ok(WhenFull::Wait),
-        _ => Err(choose_from("drop, wait")),
-    }
-}
-
-/// Reads the level names of the original client and those of this log; `critical` shows errors only.
-fn log_level(text: &str) -> Result<LevelFilter, String> {
-    logging::parse_level(text).ok_or_else(|| choose_from("trace, debug, info, warning, error, critical, off"))
-}
-
-/// Returns true for JSON.
-fn log_format(text: &str) -> Result<bool, String> {
-    match text {
-        "text" => Ok(false),
-        "json" => Ok(true),
-        _ => Err(choose_from("text, json")),
-    }
-}
-
-/// Reads a number of servers; `all` is `None`.
-fn required(text: &str) -> Result<Option<usize>, String> {
-    match text.trim().parse() {
-        Ok(0) => Err("must be at least 1".to_owned()),
-        Err(_) if text.trim() != "all" => Err("not a number of servers, nor all".to_owned()),
-        number => Ok(number.ok()),
-    }
-}
-
-fn choose_from(names: &str) -> String {
-    format!("choose from {names}")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wsmon::{Family, Server, SettingsError, Stale};
 
-use super::{choose_from, file, value_error};
+use super::values::{choose_from, file, value_error};
 use crate::cli::args::{self, Args};
 use crate::cli::units;
 
