@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::{command, command_at, sample, sending};
 use crate::support::PATIENCE;
-use crate::support::program::Run;
+use crate::support::program::{Run, wsmon};
 use crate::support::temp_dir::TempDir;
 
 /// A port of this machine at which nothing listens.
@@ -111,6 +111,27 @@ fn a_hangup_that_opens_files_anew_is_a_reload() {
     assert!(time > 0 && time as f64 / 1e6 <= uptime + 1.0, "{time} {uptime}");
     run.signal("TERM");
     run.finish();
+}
+
+#[test]
+fn a_hangup_that_reads_the_servers_again_is_one_reload_with_that_of_the_files() {
+    let dir = TempDir::new();
+    let list = dir.path("servers");
+    for (name, more) in [("list", String::new()), ("both", format!(" --log-file {}", dir.path("log")))] {
+        std::fs::write(&list, format!("{DOWN}\n")).unwrap();
+        let (socket, name) = manager(name);
+        let run = start(wsmon(format!("-q --servers {list}{more}").split(' ')), &name);
+        until(&socket, "READY=1");
+        // A list that is wrong leaves the run as it is, and ready.
+        for text in [format!("{DOWN}\n{DOWN}/other\n"), "no://server\n".to_owned()] {
+            std::fs::write(&list, text).unwrap();
+            run.signal("HUP");
+            let lines = until(&socket, "READY=1");
+            assert_eq!(lines.iter().filter(|line| *line == "RELOADING=1").count(), 1, "{lines:?}");
+        }
+        run.signal("TERM");
+        run.finish();
+    }
 }
 
 #[test]

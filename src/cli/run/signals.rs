@@ -26,11 +26,11 @@ impl Run {
             match signal {
                 Signal::Stop(number) => stop = Some(number),
                 Signal::Hangup if self.output.has_lost_terminal() => stop = Some(SIGHUP),
+                Signal::Hangup if !self.can_reload() => stop = Some(SIGHUP),
                 Signal::Hangup => {
-                    let has_list = self.reload_servers();
-                    if !self.reopen_files() && !has_list {
-                        stop = Some(SIGHUP);
-                    }
+                    self.notifier.iter_mut().for_each(|notifier| notifier.reload());
+                    self.reload_servers();
+                    self.reopen_files();
                 }
                 Signal::Statistics => {
                     let text = self.statistics_text();
@@ -42,25 +42,24 @@ impl Run {
         stop
     }
 
-    /// Reads the file of `--servers` again. Returns false if there is none, or if it is not read again, as in a check.
-    fn reload_servers(&mut self) -> bool {
-        let Some(list) = self.list.as_mut().filter(|_| !self.plan.check) else { return false };
+    /// Returns true if there are files to open again, or a list of servers to read again. A check reads none again.
+    fn can_reload(&mut self) -> bool {
+        self.textfile.is_some() || self.files().next().is_some() || self.list.is_some() && !self.plan.check
+    }
+
+    /// Reads the file of `--servers` again.
+    fn reload_servers(&mut self) {
+        let Some(list) = self.list.as_mut().filter(|_| !self.plan.check) else { return };
         match list.reload(&mut self.plan, &mut self.servers.monitor) {
             Ok(changes) => changes.apply(&mut self.view, &self.plan, &self.servers.monitor),
             Err(failure) => log::error!("{}; the servers stay as they are", failure.why()),
         }
         // New rules apply to the values that are known.
         self.view.tick(&self.servers.monitor, &mut |text| self.output.print(text));
-        true
     }
 
-    /// Creates new files in place of those that logrotate(8) has moved, and writes that of `--textfile`. Returns false if
-    /// there are no files.
-    fn reopen_files(&mut self) -> bool {
-        let has_files = self.textfile.is_some() || self.files().next().is_some();
-        if let Some(notifier) = self.notifier.as_mut().filter(|_| has_files) {
-            notifier.reload();
-        }
+    /// Creates new files in place of those that logrotate(8) has moved, and writes that of `--textfile`.
+    fn reopen_files(&mut self) {
         self.write_textfile();
         for file in self.files() {
             match file.reopen() {
@@ -68,6 +67,5 @@ impl Run {
                 Err(error) => log::error!("{}: {}", file.shown_path(), Failure::words(&error)),
             }
         }
-        has_files
     }
 }

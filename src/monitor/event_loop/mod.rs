@@ -43,8 +43,9 @@ const STOP: Token = Token(usize::MAX);
 ///
 /// Everything happens in [`Monitor::turn`]. A program calls it in a loop; a program with a loop of its own calls it
 /// whenever the descriptor ([`AsFd`](std::os::fd::AsFd)) is readable, and at the latest at [`Monitor::deadline`], which
-/// may be earlier than before after `add`, `send` and the like. A turn takes at most 64 messages, 256 KiB or 256 reads from each server,
-/// and ends after the message in which 50 ms are over; the next turn begins with the servers that had to wait.
+/// may be earlier than before after `add`, `send` and the like. A turn takes at most 64 messages, 256 KiB or 256 reads
+/// from each server, and ends after the message in which 50 ms are over; the next turn begins with the servers that had
+/// to wait.
 ///
 /// Servers are identified by the ids that [`Monitor::add`] returns. An id is never used again. With that of a server that
 /// was removed, commands do nothing, and the other methods return what they do for a server that was never dialled.
