@@ -60,12 +60,9 @@ impl GivenOptions {
         Ok(())
     }
 
-    /// Returns the options in the order of the table, and those of one name in the order given.
-    pub fn sorted(&self) -> impl Iterator<Item = (&'static OptionRow, Option<&str>)> {
-        OPTIONS.iter().flat_map(|row| {
-            let of_row = self.0.iter().filter(|(long, _)| *long == row.long);
-            of_row.map(move |(_, value)| (row, value.as_deref()))
-        })
+    /// Returns the values of an option in the order given; an option that has none gives an empty one.
+    pub fn values(&self, long: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(given, _)| *given == long).map(|(_, value)| value.as_deref().unwrap_or_default())
     }
 
     /// Adds the option or options in `word`, or the server. A value that is not in it is taken from `words`.

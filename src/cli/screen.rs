@@ -38,7 +38,9 @@ impl Screen {
         let width = columns.saturating_sub(1);
         let mut frame = String::new();
         if !std::mem::replace(&mut self.begun, true) {
-            frame.extend(std::iter::repeat_n("\r\n", rows));
+            for _ in 0..rows {
+                frame.push_str("\r\n");
+            }
         }
         frame.push_str("\x1b[H");
         for line in text.lines().take(room - usize::from(!log.is_empty())).chain(log.lines().take(1)) {

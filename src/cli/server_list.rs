@@ -1,13 +1,14 @@
 //! `--servers`: reads the file at the start and after each SIGHUP, and changes the servers of the monitor.
 
 use std::fs::Metadata;
+use std::mem;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wsmon::{Monitor, Server, ServerId, SettingsError, Style, Thresholds};
 
 use super::fleet::Fleet;
-use super::plan::server_lines::{self, ServerLine};
+use super::plan::server_lines::{self, ServerLine, find_text};
 use super::plan::{Exit, Plan};
 use super::view::View;
 use super::{Failure, setup};
@@ -48,8 +49,8 @@ pub struct Changes {
 }
 
 impl ServerList {
-    /// Reads the file of the plan and adds its servers; `None` if the plan has no file. It may wait for the end of a pipe, so no handler of a signal may be installed
-    /// before.
+    /// Reads the file of the plan and adds its servers; `None` if the plan has no file. It may wait for the end of a pipe, so
+    /// no handler of a signal may be installed before.
     pub fn open(plan: &mut Plan, monitor: &mut Monitor) -> Result<Option<(Self, Changes)>, Failure> {
         let Some(path) = plan.servers.clone() else { return Ok(None) };
         let name = wsmon::escape(&path.to_string_lossy()).into_owned();
@@ -73,7 +74,7 @@ impl ServerList {
     }
 
     fn update(&mut self, plan: &mut Plan, monitor: &mut Monitor, at_start: bool) -> Result<Changes, Failure> {
-        let (text, metadata) = self.read_file(at_start)?;
+        let (text, mode) = self.read_file(at_start)?;
         // Those of the command line were added before, and are never removed.
         let is_taken = |label: &str| monitor.ids().take(plan.uris.len()).any(|id| monitor.label(id) == label);
         let mut finder = RowFinder::new(&self.rows);
@@ -81,33 +82,33 @@ impl ServerList {
         let mut lines = lines.map_err(|why| Exit::usage(&why))?;
         for line in &mut lines {
             if let Some(server) = line.server.take() {
-                let loaded = load(server, at_start).map_err(|error| self.failure(line.number, &error))?;
-                line.server = Some(loaded);
+                line.server = Some(load(server, at_start).map_err(|error| self.failure(line.number, &error))?);
             }
         }
         let gone = finder.sorted;
-        self.warn(&metadata, &lines, plan);
+        self.warn(mode, &lines, plan);
         Ok(self.apply(lines, &gone, plan, monitor))
     }
 
-    /// Returns the content. A file that was written meanwhile is read again: a part of it could be a good file, too.
-    fn read_file(&self, at_start: bool) -> Result<(Vec<u8>, Option<Metadata>), Failure> {
+    /// Returns the content and the permissions, 0 for a pipe. A file that was written meanwhile is read again: a part of it
+    /// could be a good file, too.
+    fn read_file(&self, at_start: bool) -> Result<(Vec<u8>, u32), Failure> {
         let place = format!("read {}", self.name);
         for _ in 0..MAX_READS {
-            let before = std::fs::metadata(&self.path).ok().filter(Metadata::is_file);
+            let before = stamp(&self.path);
             let content = wsmon::internal::read_file(&self.path, MAX_FILE, at_start);
             let bytes = content.map_err(|error| Failure::io(&place, &error))?.bytes;
-            let Some(before) = before else { return Ok((bytes, None)) };
-            if std::fs::metadata(&self.path).is_ok_and(|after| stamp(&after) == stamp(&before)) {
-                return Ok((bytes, Some(before)));
+            match before {
+                None => return Ok((bytes, 0)),
+                Some((_, mode)) if stamp(&self.path) == before => return Ok((bytes, mode)),
+                _ => {}
             }
         }
-        Err(Failure::local(format!("{place}: it is being written")))
+        Err(Failure::local(place + ": it is being written"))
     }
 
-    fn warn(&mut self, metadata: &Option<Metadata>, lines: &[ServerLine], plan: &mut Plan) {
-        let others_can_read = metadata.as_ref().is_some_and(|metadata| metadata.mode() & 0o004 != 0);
-        if others_can_read && !self.warned && lines.iter().any(|line| line.holds_secret) {
+    fn warn(&mut self, mode: u32, lines: &[ServerLine], plan: &mut Plan) {
+        if mode & 0o004 != 0 && !self.warned && lines.iter().any(|line| line.holds_secret) {
             self.warned = true;
             log::warn!("{}: others can read this file, and it holds a secret: chmod 600", self.name);
         }
@@ -117,35 +118,38 @@ impl ServerList {
         }
     }
 
-    /// Changes the monitor; `gone` has the places of rows that have no line any more. Nothing can fail any more: the labels were compared.
+    /// Changes the monitor; `gone` has the places of rows that have no line any more. Nothing can fail any more: the labels
+    /// were compared.
     fn apply(&mut self, lines: Vec<ServerLine>, gone: &[usize], plan: &mut Plan, monitor: &mut Monitor) -> Changes {
         let mut changes = Changes::default();
-        let old = std::mem::take(&mut self.rows);
+        let old = mem::take(&mut self.rows);
         for id in gone.iter().map(|&at| old[at].id) {
             monitor.remove(id);
             changes.removed.push(id);
         }
-        for line in lines {
-            let ServerLine { known, connection, rules, server, thresholds, has_requests, has_interval, .. } = line;
-            let known = known.map(|at| &old[at]);
-            let id = match server.map(|server| monitor.add(server)) {
-                Some(Ok(id)) => id,
-                Some(Err(error)) => {
-                    log::error!("{}: {error}", self.name);
-                    continue;
-                }
-                None => known.map_or(ServerId::NONE, |row| row.id),
+        for mut line in lines {
+            let (id, old_rules) = match (line.server.take(), line.known) {
+                (Some(server), _) => match monitor.add(server) {
+                    Ok(id) => (id, ""),
+                    Err(error) => {
+                        log::error!("{}: {error}", self.name);
+                        continue;
+                    }
+                },
+                (None, Some(at)) => (old[at].id, &*old[at].rules),
+                (None, None) => continue,
             };
-            plan.has_interval |= has_interval;
-            if known.is_none() {
+            if line.known.is_none() {
                 changes.added.push(id);
-                if has_requests {
+                if line.has_requests {
                     changes.requests.push(id);
                 }
             }
-            if known.map_or("", |row| &row.rules) != rules {
-                changes.rules.push((id, thresholds));
+            plan.has_interval |= line.has_interval;
+            if old_rules != line.rules {
+                changes.rules.push((id, mem::take(&mut line.thresholds)));
             }
+            let (connection, rules) = (mem::take(&mut line.connection), mem::take(&mut line.rules));
             self.rows.push(Row { id, connection, rules });
         }
         changes
@@ -193,8 +197,9 @@ struct RowFinder<'a> {
 impl<'a> RowFinder<'a> {
     fn new(rows: &'a [Row]) -> Self {
         let mut sorted: Vec<usize> = Vec::with_capacity(rows.len());
-        for (at, row) in rows.iter().enumerate() {
-            let place = sorted.partition_point(|&other| rows[other].connection <= row.connection);
+        // The last comes first, so that of equal ones the first stands before the others.
+        for (at, row) in rows.iter().enumerate().rev() {
+            let (Ok(place) | Err(place)) = find_text(&sorted, &|at| &rows[at].connection, &row.connection);
             sorted.insert(place, at);
         }
         RowFinder { rows, sorted }
@@ -202,9 +207,8 @@ impl<'a> RowFinder<'a> {
 
     /// Returns the place of the first row with this connection.
     fn take(&mut self, connection: &str) -> Option<usize> {
-        let place = self.sorted.partition_point(|&at| &*self.rows[at].connection < connection);
-        let is_same = self.sorted.get(place).is_some_and(|&at| self.rows[at].connection == connection);
-        is_same.then(|| self.sorted.remove(place))
+        let place = find_text(&self.sorted, &|at| &self.rows[at].connection, connection).ok()?;
+        Some(self.sorted.remove(place))
     }
 }
 
@@ -215,9 +219,10 @@ fn load(server: Server, at_start: bool) -> Result<Server, SettingsError> {
     Ok(server)
 }
 
-/// Identifies a file and its content.
-fn stamp(metadata: &Metadata) -> (u64, u64, u64, i64, i64) {
-    (metadata.dev(), metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec())
+/// Identifies a regular file and its content, beside its permissions.
+fn stamp(path: &Path) -> Option<([u64; 5], u32)> {
+    let of = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
+    Some(([of.dev(), of.ino(), of.len(), of.mtime() as u64, of.mtime_nsec() as u64], of.mode()))
 }
 
 #[cfg(test)]

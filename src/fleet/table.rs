@@ -13,8 +13,10 @@ use crate::model::number;
 use crate::model::server_id::ServerId;
 use crate::model::time::Now;
 
-/// Heads and widths of the columns between label and state, and their metrics; `None` for the history.
-const COLUMNS: [(&str, usize, Option<Metric>); 6] = [
+/// Head, width and metric of a column between label and state; without a metric the history.
+type Column = (&'static str, usize, Option<Metric>);
+
+const COLUMNS: [Column; 6] = [
     ("CPU%", 6, Some(Metric::Cpu)),
     ("MEM%", 6, Some(Metric::Memory)),
     ("DISK%", 6, Some(Metric::Disk)),
@@ -29,9 +31,9 @@ const LEFT_OUT: [usize; 4] = [3, 4, 2, 1];
 /// The least width of the column of states.
 const STATE_WIDTH: usize = 9;
 
-/// Cells of the history, from low to high.
-const CELLS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
-const ASCII_CELLS: [&str; 8] = ["_", ".", "-", "~", "=", "+", "*", "#"];
+/// Cells of the history, from none to high.
+const CELLS: &str = " ▁▂▃▄▅▆▇█";
+const ASCII_CELLS: &str = " _.-~=+*#";
 
 /// A row of the board, and the rank that it is sorted by.
 struct Ranked<'b> {
@@ -71,7 +73,9 @@ pub fn push_table(
         push_row(out, ranked, rules, now.mono, (label_width, columns), style);
     }
     if all > room && room > 0 {
-        out.push_str(&format!("... {} more\n", all - shown.len()));
+        out.push_str("... ");
+        push_count(out, all - shown.len());
+        out.push_str(" more\n");
     }
     if lines > 0 {
         push_fleet(out, board, rules, now, style);
@@ -112,12 +116,14 @@ fn is_up(row: &BoardRow) -> bool {
 
 /// Returns the level of the worst percentage, by the thresholds of the colours.
 fn level_of_colors(row: &BoardRow) -> Level {
-    let percentages = COLUMNS.iter().filter_map(|column| column.2).filter(|metric| metric.row().unit == Unit::Percent);
-    let severities = percentages.filter_map(|metric| Some(Severity::of_percent(row.metric(metric)?, 1)));
-    match severities.max() {
-        Some(Severity::Critical) => Level::Critical,
-        Some(Severity::Warning) => Level::Warning,
-        _ => Level::Ok,
+    let mut highest = 0.0;
+    for metric in COLUMNS.iter().filter_map(|column| column.2).filter(|metric| metric.row().unit == Unit::Percent) {
+        highest = row.metric(metric).map_or(highest, |value| value.max(highest));
+    }
+    match Severity::of_percent(highest, 1) {
+        Severity::Critical => Level::Critical,
+        Severity::Warning => Level::Warning,
+        Severity::Normal => Level::Ok,
     }
 }
 
@@ -125,7 +131,7 @@ fn level_of_colors(row: &BoardRow) -> Level {
 fn columns(label_width: usize, width: usize) -> [bool; COLUMNS.len()] {
     let mut columns = [true; COLUMNS.len()];
     for left_out in LEFT_OUT {
-        let widths: usize = COLUMNS.iter().zip(columns).filter(|row| row.1).map(|(column, _)| column.1).sum();
+        let widths: usize = shown(&columns).map(|column| column.1).sum();
         if label_width + 1 + widths + 2 + STATE_WIDTH <= width {
             break;
         }
@@ -134,21 +140,32 @@ fn columns(label_width: usize, width: usize) -> [bool; COLUMNS.len()] {
     columns
 }
 
+/// Iterates over those of [`COLUMNS`] that have room.
+fn shown(columns: &[bool; COLUMNS.len()]) -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter().zip(columns).filter(|(_, is_shown)| **is_shown).map(|(column, _)| column)
+}
+
 fn escaped(ranked: &Ranked<'_>, style: Style) -> String {
     let mut label = String::new();
     style.push_escaped(&mut label, ranked.row.label());
     label
 }
 
+fn push_count(out: &mut String, count: usize) {
+    number::push_fixed(out, count as f64, 0, 0);
+}
+
 /// Appends so many blanks.
 fn push_blanks(out: &mut String, count: usize) {
-    out.extend(std::iter::repeat_n(' ', count));
+    for _ in 0..count {
+        out.push(' ');
+    }
 }
 
 fn push_head(out: &mut String, label_width: usize, columns: [bool; COLUMNS.len()]) {
     out.push_str("SERVER");
     push_blanks(out, label_width + 1 - "SERVER".len());
-    for ((head, width, metric), _) in COLUMNS.iter().zip(columns).filter(|row| row.1) {
+    for &(head, width, metric) in shown(&columns) {
         // Numbers stand at the right of their column, the history fills its own from the third character on.
         let before = if metric.is_some() { width - head.len() } else { 2 };
         push_blanks(out, before);
@@ -166,16 +183,18 @@ fn push_row(
     (label_width, columns): (usize, [bool; COLUMNS.len()]),
     style: Style,
 ) {
-    let (row, label) = (ranked.row, escaped(ranked, style));
-    let taken = label.chars().count().min(label_width);
-    out.extend(label.chars().take(label_width));
-    push_blanks(out, label_width - taken + 1);
-    for (&(_, width, metric), _) in COLUMNS.iter().zip(columns).filter(|row| row.1) {
+    let row = ranked.row;
+    let mut room = label_width;
+    for c in escaped(ranked, style).chars().take(room) {
+        out.push(c);
+        room -= 1;
+    }
+    push_blanks(out, room + 1);
+    for &(_, width, metric) in shown(&columns) {
         let Some(metric) = metric else {
             out.push_str("  ");
-            let cells = if style.ascii { ASCII_CELLS } else { CELLS };
             for cell in row.history() {
-                out.push_str(usize::from(cell).checked_sub(1).map_or(" ", |level| cells[level]));
+                out.extend(style.glyph(CELLS, ASCII_CELLS).chars().nth(cell.into()));
             }
             continue;
         };
@@ -231,7 +250,10 @@ fn push_alarm(out: &mut String, level: Level, threshold: &Threshold, value: Opti
 /// Appends `27 of 30 up, cpu mean 31 max 99 (node-02), 2026-01-02T03:04:05Z`.
 fn push_fleet(out: &mut String, board: &Board, rules: Option<&Rules>, now: Now, style: Style) {
     let up = board.rows().filter(|(_, row)| is_up(row)).count();
-    out.push_str(&format!("{up} of {} up", board.rows().len()));
+    push_count(out, up);
+    out.push_str(" of ");
+    push_count(out, board.rows().len());
+    out.push_str(" up");
     let cpu = Quantity::Metric(Metric::Cpu);
     let mut highest: Option<(f64, &BoardRow)> = None;
     for (_, row) in board.rows() {

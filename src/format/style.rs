@@ -1,8 +1,6 @@
 //! The appearance of output for people: colours by thresholds, Unicode or ASCII, and the escaping of servers' text.
 
-use std::fmt::{Display, Write};
-
-use anstyle::{AnsiColor, Reset};
+use anstyle::AnsiColor;
 
 use crate::model::event::Process;
 use crate::model::text::push_escaped;
@@ -122,15 +120,16 @@ fn is_among(name: &str, names: &[&str]) -> bool {
 impl Style {
     /// Appends what `inner` appends, in colour if the style has colours.
     pub(crate) fn paint(self, out: &mut String, color: AnsiColor, inner: impl FnOnce(&mut String)) {
-        self.push_code(out, color.render_fg());
+        self.push_code(out, "\x1b[3", color as u8);
         inner(out);
-        self.push_code(out, Reset);
+        self.push_code(out, "\x1b[", 0);
     }
 
-    fn push_code(self, out: &mut String, code: impl Display) {
+    fn push_code(self, out: &mut String, start: &str, digit: u8) {
         if self.color {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "{code}");
+            out.push_str(start);
+            out.push(char::from(b'0' + digit));
+            out.push('m');
         }
     }
 

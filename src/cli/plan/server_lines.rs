@@ -3,7 +3,7 @@
 use wsmon::{Server, Thresholds};
 
 use super::{Plan, check, server, thresholds};
-use crate::cli::args;
+use crate::cli::args::{self, Args, OPTIONS};
 use crate::cli::argv::GivenOptions;
 use crate::cli::words;
 
@@ -14,6 +14,7 @@ const MAX_SERVERS: usize = 10_000;
 const MAX_LINE: usize = 64 << 10;
 
 /// A line that names a server.
+#[derive(Default)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub struct ServerLine {
     /// Counted from 1.
@@ -51,20 +52,22 @@ pub fn read(
     let mut lines: Vec<ServerLine> = Vec::new();
     // The places of lines that have a label, in the order of labels.
     let mut labelled: Vec<usize> = Vec::new();
-    for (at, line) in text.split(|byte| *byte == b'\n').enumerate() {
+    for (at, text) in text.split(|byte| *byte == b'\n').enumerate() {
         let number = at + 1;
         let mistake = |why: &str| format!("{name}:{number}: {why}");
-        let Some(mut line) = read_line(number, line, plan).map_err(|why| mistake(&why))? else { continue };
+        let mut line = ServerLine { number, ..ServerLine::default() };
+        if !read_line(&mut line, text, plan).map_err(|why| mistake(&why))? {
+            continue;
+        }
         if lines.len() == MAX_SERVERS {
             return Err(mistake(&format!("more than {MAX_SERVERS} servers")));
         }
         if let Some(label) = &line.label {
-            let label_at = |at: usize| lines[at].label.as_ref();
-            let place = labelled.partition_point(|&at| label_at(at) < Some(label));
-            if is_taken(label) || labelled.get(place).is_some_and(|&at| label_at(at) == Some(label)) {
-                return Err(mistake(&format!("two servers are called {label}: labels must differ")));
+            let label_at = |at: usize| lines[at].label.as_deref().unwrap_or_default();
+            match find_text(&labelled, &label_at, label) {
+                Err(place) if !is_taken(label) => labelled.insert(place, lines.len()),
+                _ => return Err(mistake(&format!("two servers are called {label}: labels must differ"))),
             }
-            labelled.insert(place, lines.len());
         }
         line.known = find(&line.connection);
         if line.known.is_some() {
@@ -75,60 +78,66 @@ pub fn read(
     if lines.is_empty() { Err(format!("{name}: no server is named")) } else { Ok(lines) }
 }
 
-/// Reads one line; `None` if it is empty or a comment.
-fn read_line(number: usize, line: &[u8], plan: &Plan) -> Result<Option<ServerLine>, String> {
-    if line.len() > MAX_LINE {
+/// Looks for a text in a list of places, which is in the order of the texts that stand there. Returns the first position
+/// that has it, or that where it belongs.
+pub fn find_text<'t>(sorted: &[usize], text_at: &dyn Fn(usize) -> &'t str, text: &str) -> Result<usize, usize> {
+    let position = sorted.partition_point(|&at| text_at(at) < text);
+    let is_it = sorted.get(position).is_some_and(|&at| text_at(at) == text);
+    if is_it { Ok(position) } else { Err(position) }
+}
+
+/// Reads one line; false if it is empty or a comment.
+fn read_line(line: &mut ServerLine, text: &[u8], plan: &Plan) -> Result<bool, String> {
+    if text.len() > MAX_LINE {
         return Err(format!("the line is longer than {MAX_LINE} bytes"));
     }
-    let text = std::str::from_utf8(line).map_err(|_| "it is not UTF-8")?;
-    let words = words::split(text)?;
+    let words = words::split(std::str::from_utf8(text).map_err(|_| "it is not UTF-8")?)?;
     if words.is_empty() {
-        return Ok(None);
+        return Ok(false);
     }
     let mut given = GivenOptions::default();
     given.add_words(&mut words.into_iter())?;
-    let (mut connection, mut rules) = (String::new(), String::new());
-    for (row, value) in given.sorted() {
-        if !row.per_server && row.long != "--uri" {
-            return Err(format!("{} is for all servers: it belongs on the command line", row.long));
-        }
-        let is_rule = matches!(row.long, "--warning" | "--critical");
-        let key = if is_rule { &mut rules } else { &mut connection };
-        for part in [row.long, value.unwrap_or_default()] {
-            key.push_str(part);
-            // No word contains one.
-            key.push('\0');
+    for row in OPTIONS {
+        for value in given.values(row.long) {
+            if !row.per_server && row.long != "--uri" {
+                return Err(format!("{} is for all servers: it belongs on the command line", row.long));
+            }
+            let is_rule = matches!(row.long, "--warning" | "--critical");
+            let key = if is_rule { &mut line.rules } else { &mut line.connection };
+            // No word contains a NUL.
+            for part in [row.long, "\0", value, "\0"] {
+                key.push_str(part);
+            }
         }
     }
-    let args = args::parse(&given.into_words())?;
+    fill(line, &args::parse(&given.into_words())?, plan)?;
+    Ok(true)
+}
+
+/// Fills the fields that depend on the values of the options.
+fn fill(line: &mut ServerLine, args: &Args, plan: &Plan) -> Result<(), String> {
     let place = match &args.uri[..] {
         [place] => place,
         [] => return Err("no server is named: a line begins with one, as after --uri".to_owned()),
         _ => return Err("one line names one server: a value with blanks needs quotes around it".to_owned()),
     };
-    let thresholds = thresholds(&args)?;
-    if let Some(threshold) = thresholds.list().iter().find(|threshold| threshold.subject.aggregate.is_some()) {
+    line.thresholds = thresholds(args)?;
+    if let Some(threshold) = line.thresholds.list().iter().find(|threshold| threshold.subject.aggregate.is_some()) {
         return Err(format!("{} is over all servers: it belongs on the command line", threshold.subject));
     }
     let mut server = plan.server.clone();
     if plan.check {
-        check::refuse_holds(&thresholds)?;
-        server = check::ping_often(server, &thresholds);
+        check::refuse_holds(&line.thresholds)?;
+        server = check::ping_often(server, &line.thresholds);
     }
-    let server = server::apply(server, &args)?.place_unread(place).map_err(|error| error.to_string())?;
-    Ok(Some(ServerLine {
-        number,
-        known: None,
-        connection,
-        rules,
-        label: server.given_label().map(str::to_owned),
-        holds_secret: server.holds_secret(),
-        server: Some(server),
-        thresholds,
-        has_requests: !args.request.is_empty(),
-        has_interval: args.interval.is_some(),
-        insecure: args.insecure,
-    }))
+    let server = server::apply(server, args)?.place_unread(place).map_err(|error| error.to_string())?;
+    line.label = server.given_label().map(str::to_owned);
+    line.holds_secret = server.holds_secret();
+    line.server = Some(server);
+    line.has_requests = !args.request.is_empty();
+    line.has_interval = args.interval.is_some();
+    line.insecure = args.insecure;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -232,7 +232,7 @@ impl BoardRow {
             }
         }
         if let Some(cpu) = sample.get(Metric::Cpu) {
-            self.history.rotate_left(1);
+            self.history.copy_within(1.., 0);
             // The cast saturates.
             self.history[HISTORY - 1] = 1 + ((cpu / 12.5) as u8).min(7);
         }
