@@ -124,7 +124,7 @@ fn a_rotated_credential_is_read_again_after_a_refusal() {
     assert_shows_sample(&watch(&format!("@{}", text(&uri)), &FAR));
 }
 
-/// As a mounted secret changes: by a symbolic link to another directory. Refusals meanwhile are logged once.
+/// As a mounted secret changes: by a symbolic link to another directory. Each credential that is refused is logged once.
 #[test]
 fn a_credential_is_tried_again_when_its_file_is_replaced_or_appears() {
     let dir = crate::support::temp_dir::TempDir::new();
@@ -141,7 +141,7 @@ fn a_credential_is_tried_again_when_its_file_is_replaced_or_appears() {
     }
     let finished = run.finish();
     assert_shows_sample(&finished);
-    assert_eq!(finished.stderr.matches("answered 401").count(), 1, "{finished:#?}");
+    assert_eq!(finished.stderr.matches("answered 401").count(), 2, "{finished:#?}");
 }
 
 /// Returns a server that refuses all but one credential with 401, and the requests that it gets.

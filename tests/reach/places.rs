@@ -127,7 +127,12 @@ fn a_probe_says_what_came_of_each_place_and_what_to_use() {
 #[test]
 fn a_probe_of_a_host_that_swallows_everything_ends_after_five_seconds() {
     let host = own_address(1);
-    let _silent = [8765, 8060, 8000, 9615].map(|port| serve(host, port, |mut peer| peer.hold()));
+    let _silent = [8765, 8060, 8000, 9615].map(|port| {
+        serve(host, port, |mut peer| {
+            peer.request();
+            peer.hold();
+        })
+    });
     let finished = run(["--probe", &host.to_string()]);
     assert_eq!(finished.code, Some(1), "{finished:#?}");
     assert_eq!(finished.stdout.matches("no answer in time\n").count(), 4, "{finished:#?}");

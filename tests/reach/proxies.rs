@@ -124,7 +124,7 @@ fn another_refusal_is_retried() {
         peer.raw(GRANTED);
         tunnel(&peer, port);
     });
-    let finished = watch("ws://h.invalid/", &["--proxy", &at(&proxy), "--dialect", "sysmedic"]);
+    let finished = watch("ws://h.invalid/", &["--proxy", &at(&proxy), "--dialect", "monitoring"]);
     assert_contains(&finished.stderr, &["403 Forbidden: it does not allow tunnels to this host and port; retrying"]);
     assert_eq!(proxy.accepted(), 2);
 }
