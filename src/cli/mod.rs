@@ -82,6 +82,10 @@ impl Failure {
     /// The text of an I/O error without `(os error N)` and without the capital that the system's texts begin with.
     /// The rest is unchanged: it may be a path.
     pub fn words(error: &io::Error) -> String {
+        // C libraries have different texts for it.
+        if error.kind() == io::ErrorKind::AddrInUse {
+            return "address already in use".to_owned();
+        }
         let text = error.to_string();
         let text = &text[..text.find(" (os error").unwrap_or(text.len())];
         match text.split_at_checked(1) {
