@@ -2,7 +2,7 @@
 
 use crate::client::{all_json_lines, greet, is_state, sample, sending, watch, watched};
 use crate::support::program::{Run, wsmon};
-use crate::support::server::Server;
+use crate::support::server::{Server, text_frame};
 use crate::support::temp_dir::TempDir;
 use serde_json::Value;
 
@@ -166,8 +166,11 @@ fn a_reader_that_missed_lines_is_told_the_states_when_it_has_caught_up() {
     use std::process::Stdio;
     let flood = Server::start(|mut peer| {
         greet(&mut peer);
-        (0..3000).for_each(|_| peer.text(sample(1.0) + &" ".repeat(200)));
-        peer.hold();
+        // The client goes amid the flood as soon as it has been told.
+        let frame = text_frame(sample(1.0) + &" ".repeat(200));
+        if (0..3000).all(|_| peer.try_raw(&frame)) {
+            peer.hold();
+        }
     });
     let (uri, gone) = (format!("flood={}", flood.uri()), "gone=ws://127.0.0.1:1");
     for format in ["jsonl", "events"] {
