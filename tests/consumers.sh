@@ -131,7 +131,7 @@ run_all() {
     install_for "$@"
     [ -n "${WSMON_BIN:-}" ] || cargo build --quiet --bin wsmon
     logs=$(mktemp -d)
-    trap 'kill $(jobs -pr) 2>/dev/null; rm -rf "$logs"' EXIT
+    trap 'kill $(jobs -pr) 2>/dev/null || true; rm -rf "$logs"' EXIT
     export taken=$logs/taken
     touch "$taken"
     declare -A name_of=()
