@@ -278,7 +278,7 @@ expect() {
 # TEXT VALUE EXPECTED
 equal() {
     [ "$2" = "$3" ] || fail "$1: '$2' instead of '$3'"
-    echo "$1: $2" | head -n 5
+    sed 5q <<<"$1: $2"
 }
 
 # STATUS COMMAND…: runs a command, and fails unless it ends with this status. Its output is in the files out and err.
