@@ -29,7 +29,7 @@ pub fn apply(plan: &mut Plan, args: &Args) -> Result<(), String> {
         plan.log_level = LevelFilter::Error;
         return Ok(());
     }
-    if args.duration.is_none() {
+    if !args.has("--duration") {
         // A sample that --every shows first, or the mean of several, may come as late as that.
         plan.duration = Some(DURATION + plan.every.unwrap_or_default());
     }
@@ -43,10 +43,10 @@ pub fn apply(plan: &mut Plan, args: &Args) -> Result<(), String> {
 /// Returns the default settings of servers.
 pub fn server(plan: &Plan, args: &Args) -> Server {
     let mut server = Server::default();
-    if args.check && args.max_reconnects.is_none() {
+    if args.has("--check") && !args.has("--max-reconnects") {
         server = server.max_reconnects(Some(0));
     }
-    if args.check { ping_often(server, &plan.thresholds) } else { server }
+    if args.has("--check") { ping_often(server, &plan.thresholds) } else { server }
 }
 
 /// Shortens the period of pings if one of the rules is about them.
@@ -62,48 +62,38 @@ pub fn ping_often(server: Server, thresholds: &Thresholds) -> Server {
 /// # Errors
 /// Names an option that was given.
 pub fn refuse_with_probe(args: &Args) -> Result<(), String> {
-    let of_runs = [
-        ("--check", args.check),
-        ("--duration", args.duration.is_some()),
-        ("--count", args.count.is_some()),
-        ("--every", args.every.is_some()),
-        ("--require", args.require.is_some()),
-    ];
-    match of_output(args).into_iter().chain(of_runs).find(|(_, given)| *given) {
-        Some((option, _)) => {
-            Err(format!("{option} and --probe exclude each other: it looks for servers and watches none"))
-        }
+    match OF_OUTPUT.iter().chain(&OF_RUNS).find(|option| args.has(option)) {
+        Some(option) => Err(format!("{option} and --probe exclude each other: it looks for servers and watches none")),
         None => Ok(()),
     }
 }
 
-/// The options of what is printed and saved of messages, each with true if it was given.
-fn of_output(args: &Args) -> [(&'static str, bool); 12] {
-    [
-        ("--format", args.format.is_some()),
-        ("--template", args.template.is_some()),
-        ("--only", args.only.is_some()),
-        ("--time", args.time),
-        ("--live", args.live),
-        ("--stats", args.stats),
-        ("--stats-every", args.stats_every.is_some()),
-        ("--save-data", args.save_data.is_some()),
-        ("--save-format", args.save_format.is_some()),
-        ("--flush-every", args.flush_every.is_some()),
-        ("--textfile", args.textfile.is_some()),
-        ("--listen", args.listen.is_some()),
-    ]
-}
+/// The options of what is printed and saved of messages.
+const OF_OUTPUT: [&str; 12] = [
+    "--format",
+    "--template",
+    "--only",
+    "--time",
+    "--live",
+    "--stats",
+    "--stats-every",
+    "--save-data",
+    "--save-format",
+    "--flush-every",
+    "--textfile",
+    "--listen",
+];
+
+/// Other options that a run without output has, too.
+const OF_RUNS: [&str; 5] = ["--check", "--duration", "--count", "--every", "--require"];
 
 fn refuse_options(args: &Args) -> Result<(), String> {
-    for (option, given) in of_output(args) {
-        if given {
-            return Err(format!("{option} and --check exclude each other: a check prints its result and nothing else"));
-        }
+    if let Some(option) = OF_OUTPUT.iter().find(|option| args.has(option)) {
+        return Err(format!("{option} and --check exclude each other: a check prints its result and nothing else"));
     }
-    match args.require {
-        Some(_) => Err("--require and --check exclude each other: write -c up.sum=N:".to_owned()),
-        None => Ok(()),
+    match args.has("--require") {
+        true => Err("--require and --check exclude each other: write -c up.sum=N:".to_owned()),
+        false => Ok(()),
     }
 }
 

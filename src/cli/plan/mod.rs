@@ -277,14 +277,14 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
         read_option(plan, setter, args.text(setter.0), env)?;
     }
     plan.thresholds = thresholds(args)?;
-    if args.format.is_some() && args.template.is_some() {
+    if args.has("--format") && args.has("--template") {
         return Err("--format and --template exclude each other: leave one of them out".to_owned());
     }
-    if args.template.is_some() && plan.format == "table" {
+    if args.has("--template") && plan.format == "table" {
         // By the variable.
         plan.format = FORMAT;
     }
-    plan.average = args.average;
+    plan.average = args.has("--average");
     if plan.average && plan.every.is_none() {
         return Err("--average needs an interval to take means of: add --every D, such as --every 1m".to_owned());
     }
@@ -292,33 +292,37 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     if plan.servers.is_none() && plan.read.is_empty() {
         check_required(plan.require, plan.uris.len().max(1))?;
     }
-    if args.check {
+    if args.has("--check") {
         check::apply(plan, args)?;
     }
-    let switch = match (args.quiet, args.verbose) {
-        (true, _) => Some("warning"),
-        (false, 0) => None,
-        (false, 1) => Some("debug"),
-        (false, _) => Some("trace"),
+    let switch = match args.values("--verbose").len() {
+        _ if args.has("--quiet") => Some("warning"),
+        0 => None,
+        1 => Some("debug"),
+        _ => Some("trace"),
     };
-    let level = args.log_level.as_deref().or(switch);
+    let level = args.text("--log-level").or(switch);
     read_option(plan, &LOG_LEVEL, level, env)?;
-    if args.no_color {
+    if args.has("--no-color") {
         plan.color = When::Never;
     }
-    plan.glyphs = match (args.ascii, args.unicode) {
+    plan.glyphs = match (args.has("--ascii"), args.has("--unicode")) {
         (true, _) => Glyphs::Ascii,
         (_, true) => Glyphs::Unicode,
         _ => Glyphs::Auto,
     };
-    (plan.fsync, plan.stats, plan.insecure) = (args.fsync, args.stats, args.insecure);
-    (plan.time, plan.live) = (args.time, args.live);
-    plan.has_requests = !args.request.is_empty();
-    plan.has_interval = args.interval.is_some();
-    plan.no_reconnect = args.no_reconnect || args.max_reconnects.as_deref().map(units::number) == Some(Ok(0));
+    plan.fsync = args.has("--fsync");
+    plan.stats = args.has("--stats");
+    plan.insecure = args.has("--insecure");
+    plan.time = args.has("--time");
+    plan.live = args.has("--live");
+    plan.has_requests = args.has("--request");
+    plan.has_interval = args.has("--interval");
+    let max_reconnects = args.text("--max-reconnects").map(units::number);
+    plan.no_reconnect = args.has("--no-reconnect") || max_reconnects == Some(Ok(0));
     let mut server = server::apply(check::server(plan, args), args)?.verbose(plan.log_level >= LevelFilter::Debug);
     // It would go to every place that is probed.
-    let token = if args.token_file.is_none() && plan.probe.is_none() && plan.read.is_empty() {
+    let token = if !args.has("--token-file") && plan.probe.is_none() && plan.read.is_empty() {
         variable("$MONITORING_TOKEN", env)?
     } else {
         None
@@ -345,10 +349,10 @@ pub fn check_required(required: Option<usize>, servers: usize) -> Result<(), Str
 /// Reads the rules. The errors name the item that is wrong.
 fn thresholds(args: &Args) -> Result<Thresholds, String> {
     let mut thresholds = Thresholds::default();
-    for list in &args.warning {
+    for list in args.values("--warning") {
         thresholds.add_warnings(list).map_err(|error| format!("--warning {error}"))?;
     }
-    for list in &args.critical {
+    for list in args.values("--critical") {
         thresholds.add_criticals(list).map_err(|error| format!("--critical {error}"))?;
     }
     Ok(thresholds)

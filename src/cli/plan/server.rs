@@ -36,6 +36,15 @@ const SETTERS: &[ServerSetter] = &[
     ("--heartbeat-reply", |server, text| Ok(server.heartbeat_reply(Some(text.to_owned())))),
 ];
 
+const SWITCHES: &[(&str, fn(Server) -> Server)] = &[
+    ("--ipv4", |server| server.family(Family::V4)),
+    ("--ipv6", |server| server.family(Family::V6)),
+    ("--lossy-utf8", |server| server.lossy_utf8(true)),
+    ("--no-compression", |server| server.compression(false)),
+    ("--insecure", |server| server.insecure(true)),
+    ("--history", |server| server.history(true)),
+];
+
 /// Applies the options in `args`. Settings of options that are not given stay as they are.
 pub fn apply(mut server: Server, args: &Args) -> Result<Server, String> {
     for (name, setter) in SETTERS {
@@ -44,42 +53,32 @@ pub fn apply(mut server: Server, args: &Args) -> Result<Server, String> {
         }
     }
     server = apply_unquoted(server, args).map_err(|error| error.to_string())?;
-    if args.no_reconnect {
+    if args.has("--no-reconnect") {
         server = server.max_reconnects(Some(0));
     }
-    for text in &args.send {
+    for text in args.values("--send") {
         server = match text.strip_prefix('@') {
             Some(text) if text.starts_with('@') => server.send(text),
             Some(path) => server.send_file(path),
             None => server.send(text),
         };
     }
-    server = match (&args.cert, &args.key) {
+    server = match (args.text("--cert"), args.text("--key")) {
         (Some(cert), Some(key)) => server.certificate(read_file("--cert", cert)?, read_file("--key", key)?),
         (None, None) => server,
         _ => return Err("--cert and --key are given together: the certificate, and its private key".to_owned()),
     };
-    if args.ipv4 || args.ipv6 {
-        server = server.family(if args.ipv4 { Family::V4 } else { Family::V6 });
-    }
-    if args.lossy_utf8 {
-        server = server.lossy_utf8(true);
-    }
-    if args.no_compression {
-        server = server.compression(false);
-    }
-    if args.insecure {
-        server = server.insecure(true);
-    }
-    if args.history {
-        server = server.history(true);
+    for (name, switch) in SWITCHES {
+        if args.has(name) {
+            server = switch(server);
+        }
     }
     Ok(server)
 }
 
 /// Applies the options whose values may hold secrets: the errors do not quote them.
 fn apply_unquoted(mut server: Server, args: &Args) -> Result<Server, SettingsError> {
-    for request in &args.request {
+    for request in args.values("--request") {
         server = match request.split_once('=') {
             Some((kind, json)) => match json.strip_prefix('@') {
                 Some(path) => server.request_file(kind, path),
@@ -88,10 +87,10 @@ fn apply_unquoted(mut server: Server, args: &Args) -> Result<Server, SettingsErr
             None => server.request(request, None)?,
         };
     }
-    for header in &args.header {
+    for header in args.values("--header") {
         server = server.header(header)?;
     }
-    match &args.proxy {
+    match args.text("--proxy") {
         Some(url) => server.proxy(url),
         None => Ok(server),
     }

@@ -116,7 +116,7 @@ fn read_line(line: &mut ServerLine, text: &[u8], plan: &Plan) -> Result<bool, St
 
 /// Fills the fields that depend on the values of the options.
 fn fill(line: &mut ServerLine, args: &Args, plan: &Plan) -> Result<(), String> {
-    let place = match &args.uri[..] {
+    let place = match args.values("--uri") {
         [place] => place,
         [] => return Err("no server is named: a line begins with one, as after --uri".to_owned()),
         _ => return Err("one line names one server: a value with blanks needs quotes around it".to_owned()),
@@ -134,9 +134,9 @@ fn fill(line: &mut ServerLine, args: &Args, plan: &Plan) -> Result<(), String> {
     line.label = server.given_label().map(str::to_owned);
     line.holds_secret = server.holds_secret();
     line.server = Some(server);
-    line.has_requests = !args.request.is_empty();
-    line.has_interval = args.interval.is_some();
-    line.insecure = args.insecure;
+    line.has_requests = args.has("--request");
+    line.has_interval = args.has("--interval");
+    line.insecure = args.has("--insecure");
     Ok(())
 }
 

@@ -6,47 +6,49 @@ use crate::cli::args::Args;
 
 /// Reads the places of servers, and refuses options that would send one credential to several of them.
 pub(super) fn read_uris(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
-    plan.uris.clone_from(&args.uri);
-    plan.read.clone_from(&args.read);
+    plan.uris = args.values("--uri").to_vec();
+    plan.read = args.values("--read").to_vec();
     if plan.read.iter().any(String::is_empty) {
         return Err(value_error("--read", "", "no file is named"));
     }
-    plan.demo = args.demo;
-    if let Some(text) = &args.servers {
+    plan.demo = args.has("--demo");
+    if let Some(text) = args.text("--servers") {
         plan.servers = Some(file(text).map_err(|why| value_error("--servers", text, &why))?);
     }
     let names_servers = !plan.uris.is_empty() || plan.servers.is_some();
-    if let Some(text) = &args.probe {
+    if let Some(text) = args.text("--probe") {
         plan.uris_from = "--probe";
-        if args.demo || names_servers {
+        if plan.demo || names_servers {
             return Err("--probe looks for servers on one host: leave out the others".to_owned());
         }
         check::refuse_with_probe(args)?;
         let host = places::host(text).map_err(|why| value_error("--probe", text, &why))?;
         plan.uris = places::uris(&host);
         plan.probe = Some(host);
-    } else if args.demo {
+    } else if plan.demo {
         plan.uris_from = "--demo";
         if names_servers {
             return Err("--demo watches a server of its own: leave out the other servers".to_owned());
         }
     } else if !names_servers
-        && args.read.is_empty()
+        && plan.read.is_empty()
         && let Some(uri) = variable("$MONITORING_WEBSOCKET_URI", env)?
     {
         plan.uris_from = "$MONITORING_WEBSOCKET_URI";
         plan.uris.push(uri);
     }
     for (option, given) in [
-        ("--token-file", args.token_file.is_some()),
-        ("--header", !args.header.is_empty()),
-        ("--send @FILE", args.send.iter().any(|text| names_file(text))),
+        ("--token-file", args.has("--token-file")),
+        ("--header", args.has("--header")),
+        ("--send @FILE", args.values("--send").iter().any(|text| names_file(text))),
         (
             "--request TYPE=@FILE",
-            args.request.iter().any(|request| request.split_once('=').is_some_and(|(_, json)| names_file(json))),
+            args.values("--request")
+                .iter()
+                .any(|request| request.split_once('=').is_some_and(|(_, json)| names_file(json))),
         ),
-        ("--cert", args.cert.is_some()),
-        ("the user information of --proxy", args.proxy.as_deref().is_some_and(|url| url.contains('@'))),
+        ("--cert", args.has("--cert")),
+        ("the user information of --proxy", args.text("--proxy").is_some_and(|url| url.contains('@'))),
     ] {
         if given {
             refuse_shared_credential(plan, option)?;
