@@ -10,7 +10,7 @@ const MANUAL: &str = include_str!("../../man/wsmon.1");
 const README: &str = include_str!("../../README.md");
 
 /// A sample with the values that the README prints, and an alert.
-const SAMPLE: &str = r#"{"type": "monitoring_data", "timestamp": "2026-01-02T03:04:05.678", "alerts": [{"component": "memory", "level": "WARNING", "message": "High"}], "data": {"processor": {"usage_percent": 12.4}, "memory": {"percentage": 38.1, "used": 6303870976}, "system": {"hostname": "router-01", "load_average": [0.52, 0.48, 0.44]}}}"#;
+const SAMPLE: &str = r#"{"type": "monitoring_data", "timestamp": "2026-01-02T03:04:05.678", "alerts": [{"component": "memory", "level": "WARNING", "message": "Memory usage is high: 38.1%"}], "data": {"processor": {"usage_percent": 12.4}, "memory": {"percentage": 38.1, "used": 6303870976}, "system": {"hostname": "router-01", "load_average": [0.52, 0.48, 0.44]}}}"#;
 
 /// The command lines that begin with `wsmon`, with the lines that are printed below each of them: from the literal blocks
 /// of the manual and the consoles of the README.
