@@ -1,17 +1,20 @@
 //! Watches monitoring servers that push JSON over WebSocket: processor, memory, disk and GPU of a machine, its alerts
 //! and processes, and all other messages.
 //!
-//! The library uses one thread, no async runtime and no registered callbacks. A program takes events from a blocking
+//! The library uses one thread, no async runtime and no registered callbacks. A program takes messages from a blocking
 //! iterator ([`watch()`]), or drives any number of servers turn by turn ([`Monitor`]), also from an event loop of its
 //! own. Lost connections are dialled again, silent ones are detected, and every queue has a bound. The command `wsmon`
-//! is a program on this library and uses its public interface only.
+//! is a program on this library. It runs on Linux, with Rust 1.89 or newer.
 //!
 //! | task | item |
 //! |---|---|
 //! | watch one server | [`watch()`], [`Watch`] |
 //! | set reconnection, pings, history, TLS, proxy … | [`Server`], with [`Watch::new`] or [`Monitor::add`] |
 //! | watch several servers, or use an event loop of your own | [`Monitor`] |
-//! | handle messages by their kind | [`Event`] |
+//! | handle messages by their kind | [`Message`], [`OwnedMessage`], [`Event`] |
+//! | name a metric, a text or a kind of server | [`Metric`], [`Text`], [`Dialect`]: `parse` and `Display` |
+//! | decode messages of your own, test a handler | [`Decoder`], [`Sample::from_metrics`], [`Message::new`] |
+//! | know why a call has failed | [`Error`], [`ErrorKind`] |
 //! | follow the connection | [`Event::State`], [`ClientState`], [`Disconnect`], [`Statistics`] |
 //! | stop from a signal handler or another thread | [`Stopper`] |
 //! | write the lines of the command | [`format()`], [`Format`], [`Template`] |
@@ -24,25 +27,27 @@
 //! Print samples, alerts and changes of the connection's state, until the program ends:
 //!
 //! ```
-//! use wsmon::{Event, Metric};
+//! use wsmon::Event;
 //!
 //! let uri = "ws://192.168.1.100:8765";
 //! # let uri = &doc::serve(3);
 //! # let mut samples = 0;
 //! for message in wsmon::watch(uri)? {
-//!     match &message.event {
-//!         Event::Sample(sample) => {
-//!             if let Some(percent) = sample.get(Metric::Cpu) {
-//!                 println!("{}: processor at {percent:.1} %", message.server);
+//!     for event in &message.events {
+//!         match event {
+//!             Event::Sample(sample) => {
+//!                 if let Some(percent) = sample.cpu() {
+//!                     println!("{}: processor at {percent:.1} %", message.server);
+//!                 }
+//! #               samples += 1;
 //!             }
-//! #           samples += 1;
+//!             Event::Alert(alert) => println!("{}: {}", alert.level, alert.message),
+//!             // connected; reconnecting in 3.2 s: connect to 192.168.1.100:8765: connection refused; …
+//!             Event::State(change) => println!("{}: {change}", message.server),
+//!             _ => {}
 //!         }
-//!         Event::Alert(alert) => println!("{}: {}", alert.level, alert.message),
-//!         // connected; reconnecting in 3.2 s: connect to 192.168.1.100:8765: connection refused; …
-//!         Event::State(change) => println!("{}: {change}", message.server),
-//!         _ => {}
 //!     }
-//! #   if matches!(&message.event, Event::State(change) if change.disconnected()) { break }
+//! #   if message.change().is_some_and(|change| change.disconnected()) { break }
 //! }
 //! # assert_eq!(samples, 3);
 //! # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
@@ -50,11 +55,11 @@
 //! ```
 //!
 //! Handle samples above a threshold. The server is given up after five unsuccessful reconnections, and a minute
-//! without an event is reported:
+//! without a message is reported:
 //!
 //! ```
 //! use std::time::Duration;
-//! use wsmon::{Event, Metric, Next, Sample, Server, Watch};
+//! use wsmon::{Metric, Next, Sample, Server, Watch};
 //!
 //! struct AlertHandler {
 //!     threshold: f64,
@@ -66,7 +71,7 @@
 //!         let mut alerts = Vec::new();
 //!         for metric in [Metric::Cpu, Metric::Memory] {
 //!             if let Some(percent) = sample.get(metric).filter(|percent| *percent > self.threshold) {
-//!                 alerts.push(format!("high {}: {percent:.1} %", metric.row().name));
+//!                 alerts.push(format!("high {}: {percent:.1} %", metric.name()));
 //!             }
 //!         }
 //!         alerts
@@ -77,11 +82,11 @@
 //! # let uri = &doc::serve(4);
 //! # let mut all = Vec::new();
 //! let handler = AlertHandler { threshold: 85.0 };
-//! let mut watch = Watch::new(Server::new(uri)?.label("nas").max_reconnects(Some(5)))?;
+//! let mut watch = Watch::new(Server::new(uri)?.label("nas").max_reconnects(5))?;
 //! loop {
 //!     match watch.next_within(Duration::from_secs(60)) {
-//!         Next::Event(message) => {
-//!             if let Event::Sample(sample) = &message.event {
+//!         Next::Message(message) => {
+//!             if let Some(sample) = message.sample() {
 //!                 for alert in handler.handle(sample) {
 //!                     println!("{}: {alert}", message.server);
 //! #                   all.push(alert);
@@ -89,7 +94,7 @@
 //!             }
 //! #           if watch.last_disconnect().is_some() { watch.stop() }
 //!         }
-//!         Next::Nothing => println!("{}: no event, {}", watch.label(), watch.state()),
+//!         Next::Nothing => println!("{}: no message, {}", watch.label(), watch.state()),
 //!         Next::Ended => break,
 //!     }
 //! }
@@ -108,14 +113,14 @@
 //! # let (web, db) = (&*doc::serve(2), &*doc::serve(1));
 //! # let mut all = String::new();
 //! let mut monitor = Monitor::new()?;
-//! monitor.add(Server::new(web)?.label("web").max_reconnects(Some(0)))?;
-//! monitor.add(Server::new(db)?.label("db").max_reconnects(Some(0)))?;
+//! monitor.add(Server::new(web)?.label("web").max_reconnects(0))?;
+//! monitor.add(Server::new(db)?.label("db").max_reconnects(0))?;
 //!
 //! let format = wsmon::format("simple").ok_or("no such format")?;
 //! let style = Style { labels: true, ..Style::default() };
 //! let mut lines = String::new();
 //! while !monitor.is_done() {
-//!     monitor.turn(None, &mut |message| (format.write)(&mut lines, message, &style))?;
+//!     monitor.turn(None, |message| (format.write)(&mut lines, message, &style))?;
 //!     print!("{lines}"); // web: CPU:  60.0% | RAM:  62.8%
 //! #   all.push_str(&lines);
 //!     lines.clear();
@@ -131,7 +136,7 @@
 //!
 //! ```
 //! use std::io::ErrorKind;
-//! use std::os::fd::{AsFd, AsRawFd};
+//! use std::os::fd::AsRawFd;
 //! use std::time::Duration;
 //! use wsmon::mio::{Events, Interest, Poll, Token, unix::SourceFd};
 //! use wsmon::{Monitor, Server};
@@ -140,11 +145,11 @@
 //! # let uri = &doc::serve(2);
 //! # let mut messages = 0;
 //! let mut monitor = Monitor::new()?;
-//! monitor.add(Server::new(uri)?.max_reconnects(Some(0)))?;
+//! monitor.add(Server::new(uri)?.max_reconnects(0))?;
 //!
 //! let mut poll = Poll::new()?;
 //! let mut events = Events::with_capacity(64);
-//! let descriptor = monitor.as_fd().as_raw_fd();
+//! let descriptor = monitor.as_raw_fd();
 //! poll.registry().register(&mut SourceFd(&descriptor), Token(0), Interest::READABLE)?;
 //! // Register the program's own descriptors here, with other tokens.
 //!
@@ -156,7 +161,7 @@
 //!         _ => {}
 //!     }
 //!     // Handle the program's own events here.
-//!     monitor.turn(Some(Duration::ZERO), &mut |message| {
+//!     monitor.turn(Duration::ZERO, |message| {
 //!         println!("{}: {:?}", message.server, message.events);
 //! #       messages += usize::from(message.is_content());
 //!     })?;
@@ -169,7 +174,7 @@
 //! Thresholds over a fleet. A change of a level is an event like a server's own alerts, which any format can write:
 //!
 //! ```
-//! use wsmon::{Board, Level, Message, Monitor, Raw, Rules, Server, ServerId, Style, Thresholds};
+//! use wsmon::{Board, Level, Message, Monitor, Rules, Server, Style, Thresholds};
 //!
 //! let (web, db) = ("ws://10.0.0.2:8765", "ws://10.0.0.3:8765");
 //! # let (web, db) = (&*doc::serve(3), &*doc::serve(1));
@@ -182,7 +187,7 @@
 //!
 //! let mut monitor = Monitor::new()?;
 //! for (label, uri) in [("web", web), ("db", db)] {
-//!     let id = monitor.add(Server::new(uri)?.label(label).max_reconnects(Some(0)))?;
+//!     let id = monitor.add(Server::new(uri)?.label(label).max_reconnects(0))?;
 //!     board.add(id, label);
 //! }
 //! let format = wsmon::format("simple").ok_or("no such format")?;
@@ -190,23 +195,15 @@
 //! while !monitor.is_done() {
 //!     let wait = rules.deadline().map(|at| at.saturating_duration_since(monitor.clock().mono));
 //!     let mut changes = Vec::new();
-//!     monitor.turn(wait, &mut |message| {
+//!     monitor.turn(wait, |message| {
 //!         board.update(message);
 //!         changes.extend(rules.step(message.received_mono, &mut board));
 //!     })?;
 //!     changes.extend(rules.step(monitor.now().mono, &mut board));
 //!     for change in &changes {
 //!         let mut lines = String::new();
-//!         let message = Message {
-//!             server: &change.server,
-//!             id: change.id.unwrap_or(ServerId::NONE),
-//!             received_at: monitor.now().wall,
-//!             received_mono: monitor.now().mono,
-//!             dialect: "generic",
-//!             kind: "",
-//!             raw: Raw::None,
-//!             events: &[change.event()],
-//!         };
+//!         let events = [change.event()];
+//!         let message = Message::new(&change.server, monitor.now(), &events);
 //!         (format.write)(&mut lines, &message, &style);
 //!         print!("{lines}"); // web: [ALERT] … WARNING cpu 80.0% (75)
 //! #       all.push_str(&lines);
@@ -272,7 +269,7 @@ pub mod testing;
 pub use fleet::average::Average;
 pub use fleet::board::{Board, BoardProcess, BoardRow};
 pub use fleet::exposition::push_exposition;
-pub use fleet::grammar::{Level, Rule, RuleError, Threshold, Thresholds};
+pub use fleet::grammar::{Level, Rule, Threshold, Thresholds};
 pub use fleet::perfdata::push_perfdata;
 pub use fleet::quantity::{Aggregate, Quantity, Subject};
 pub use fleet::range::Range;
@@ -281,10 +278,12 @@ pub use format::style::Style;
 pub use format::template::Template;
 pub use format::{FORMATS, Format, format};
 pub use mio;
+pub use model::api_error::{Error, ErrorKind};
+pub use model::dialect::Dialect;
 pub use model::error::{Disconnect, Fault, Phase, Retry};
 pub use model::event::{
-    Alert, AlertPhase, Answer, Change, ClientState, Event, LogLine, Message, Notice, Process, ProcessChange, Processes,
-    Raw, ServerError, TaskResult, Unknown, User, Users,
+    Alert, AlertPhase, Answer, Change, ClientState, Event, LogLine, Message, Notice, OwnedMessage, OwnedRaw, Process,
+    ProcessChange, Processes, Raw, ServerError, TaskResult, Unknown, User, Users,
 };
 pub use model::metric::{METRICS, Metric, MetricRow, Section, TEXTS, Text, TextRow, Unit};
 pub use model::sample::Sample;
@@ -293,15 +292,12 @@ pub use model::stats::{PastError, Saved, Statistics, Summary};
 pub use model::text::escape;
 pub use model::time::Now;
 pub use monitor::decoder::Decoder;
-pub use monitor::event_loop::{DuplicateLabel, Monitor, Stopper};
+pub use monitor::event_loop::{Monitor, Stopper};
 pub use monitor::server::Server;
-pub use monitor::sources::SettingsError;
-pub use monitor::watch::{Next, OwnedMessage, Watch, WatchError, watch};
-pub use net::transport::SendError;
-pub use proto::dialect::{dialects, sent_names, usual_places};
+pub use monitor::watch::{Next, Watch, watch};
+pub use proto::dialect::{sent_names, usual_places};
 pub use proto::dns::Family;
 pub use proto::session::Stale;
-pub use proto::uri::InvalidUri;
 
 /// Internals that the command and the tests under tests/ need. They are not part of the public interface and may change at any time.
 #[doc(hidden)]

@@ -473,7 +473,7 @@ pub fn formats() -> String {
 
 /// The names of the dialects, separated by commas.
 pub fn dialects() -> String {
-    join(&mut wsmon::dialects().map(|(name, _)| name))
+    join(&mut wsmon::Dialect::ALL.iter().map(|dialect| dialect.name()))
 }
 
 fn join(names: &mut dyn Iterator<Item = &'static str>) -> String {
@@ -523,7 +523,9 @@ mod tests {
         let help = help();
         let words: Vec<&str> = help.split(|c: char| !c.is_ascii_alphanumeric()).collect();
         let names = wsmon::FORMATS.iter().map(|format| format.name);
-        let names = names.chain(wsmon::dialects().map(|(name, _)| name)).chain(wsmon::Event::KINDS.iter().copied());
+        let names = names
+            .chain(wsmon::Dialect::ALL.iter().map(|dialect| dialect.name()))
+            .chain(wsmon::Event::KINDS.iter().copied());
         for name in names {
             assert!(words.contains(&name), "{name}");
         }

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use std::time::{Instant, SystemTime};
-    use wsmon::{LogLine, Notice, Raw, Unknown};
+    use wsmon::{LogLine, Notice, Now, Unknown};
 
     fn events() -> [Event<'static>; 4] {
         let log = |text: &'static str| {
@@ -101,17 +101,9 @@ mod tests {
     /// The kinds of the events that are selected from a message of type `kind`.
     fn selected(list: &str, kind: &str, events: &[Event<'_>]) -> Option<Vec<&'static str>> {
         let server: Arc<str> = "a".into();
-        let received_at = SystemTime::UNIX_EPOCH;
-        let message = Message {
-            server: &server,
-            id: wsmon::ServerId::NONE,
-            received_at,
-            received_mono: Instant::now(),
-            dialect: "generic",
-            kind,
-            raw: Raw::None,
-            events,
-        };
+        let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+        let mut message = Message::new(&server, now, events);
+        message.kind = kind;
         let selected = Filter::read(list).unwrap().select(&message)?;
         Some(selected.iter().map(|event| event.kind_name().unwrap_or("-")).collect())
     }

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use wsmon::internal::push_table;
 use wsmon::{
-    Aggregate, Board, BoardRow, Change, ClientState, Event, Level, LevelChange, Message, Monitor, Now, Quantity, Raw,
-    Rules, Sample, ServerId, Style, Thresholds, push_exposition,
+    Aggregate, Board, BoardRow, Change, ClientState, Event, Level, LevelChange, Message, Monitor, Now, Quantity, Rules,
+    Sample, ServerId, Style, Thresholds, push_exposition,
 };
 
 use super::plan::Plan;
@@ -282,16 +282,9 @@ fn copy(event: &Event<'_>) -> Option<Event<'static>> {
 
 /// Returns a message of the client itself.
 pub fn own_message<'a>(id: ServerId, server: &'a Arc<str>, at: Now, events: &'a [Event<'a>]) -> Message<'a> {
-    Message {
-        server,
-        id,
-        received_at: at.wall,
-        received_mono: at.mono,
-        dialect: "generic",
-        kind: "",
-        raw: Raw::None,
-        events,
-    }
+    let mut message = Message::new(server, at, events);
+    message.id = id;
+    message
 }
 
 fn needs_pings(thresholds: &Thresholds) -> bool {

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use wsmon::{ClientState, Monitor, ServerId};
+use wsmon::{ClientState, Dialect, Monitor, ServerId};
 
 use super::Failure;
 use super::plan::Plan;
@@ -50,12 +50,12 @@ pub fn run(mut plan: Box<Plan>) -> Result<u8, Failure> {
 
 /// Returns true while a try may come to something: it has not failed, and the server is not recognised.
 fn is_open(monitor: &Monitor, id: ServerId) -> bool {
-    monitor.dialect(id) == "auto" && monitor.state(id) != ClientState::Error
+    monitor.dialect(id).is_none() && monitor.state(id) != ClientState::Error
 }
 
 fn turn(monitor: &mut Monitor, until: Instant) -> Result<(), Failure> {
     let wait = until.saturating_duration_since(monitor.clock().mono);
-    monitor.turn(Some(wait), &mut |_| ()).map_err(|error| Failure::io("epoll", &error))
+    monitor.turn(Some(wait), |_| ()).map_err(|error| Failure::io("epoll", &error))
 }
 
 /// Returns what came of a try, and true if there is a server.
@@ -63,7 +63,7 @@ fn outcome(monitor: &Monitor, id: ServerId, host: &str, uri: &str) -> (String, b
     let is_usual =
         |dialect: &str| wsmon::usual_places().any(|place| place.0 == dialect && place_uri(host, place) == uri);
     let why = monitor.last_disconnect(id);
-    match monitor.dialect(id) {
+    match monitor.dialect(id).map_or("auto", Dialect::name) {
         "monitoring" if is_usual("monitoring") => (format!("monitoring: wsmon {host}"), true),
         "auto" if monitor.statistics_of(id).connections > 0 => {
             (format!("a server of no known kind: wsmon {uri}"), true)

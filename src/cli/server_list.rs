@@ -5,7 +5,7 @@ use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use wsmon::{Monitor, Server, ServerId, SettingsError, Style, Thresholds};
+use wsmon::{Error, ErrorKind, Monitor, Server, ServerId, Style, Thresholds};
 
 use super::fleet::Fleet;
 use super::plan::server_lines::{self, ServerLine, find_text};
@@ -155,10 +155,10 @@ impl ServerList {
         changes
     }
 
-    fn failure(&self, number: usize, error: &SettingsError) -> Failure {
+    fn failure(&self, number: usize, error: &Error) -> Failure {
         let text = format!("{}:{number}: {error}", self.name);
-        match error {
-            SettingsError::File(..) => Failure::local(text),
+        match error.kind() {
+            ErrorKind::File => Failure::local(text),
             _ => Exit::usage(&text).into(),
         }
     }
@@ -213,7 +213,7 @@ impl<'a> RowFinder<'a> {
 }
 
 /// Reads the files that the settings name, so that a wrong one is reported before any connection.
-fn load(server: Server, at_start: bool) -> Result<Server, SettingsError> {
+fn load(server: Server, at_start: bool) -> Result<Server, Error> {
     let server = server.load_files(at_start)?;
     server.check_proxy()?;
     Ok(server)

@@ -1,7 +1,7 @@
 //! The servers of a run: those that are watched, or those whose saved data is read.
 
 use wsmon::internal::SavedData;
-use wsmon::{Monitor, Now, ServerId, Statistics};
+use wsmon::{Dialect, Monitor, Now, ServerId, Statistics};
 
 /// The servers of a run. With `--read` the monitor has none: it waits for signals and streams alone.
 pub struct Servers {
@@ -36,7 +36,7 @@ impl Servers {
         self.saved.as_ref().map_or_else(|| self.monitor.label(id), |saved| saved.label(id))
     }
 
-    pub fn dialect(&self, id: ServerId) -> &'static str {
+    pub fn dialect(&self, id: ServerId) -> Option<Dialect> {
         self.saved.as_ref().map_or_else(|| self.monitor.dialect(id), |saved| saved.dialect(id))
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
-use wsmon::{Format, Monitor, Quantity, Server, SettingsError, Style, Threshold};
+use wsmon::{Error, ErrorKind, Format, Monitor, Quantity, Server, Style, Threshold};
 
 use super::file::Appender;
 use super::listen::Listener;
@@ -95,7 +95,7 @@ pub fn add_servers(monitor: &mut Monitor, plan: &mut Plan) -> Result<(), Failure
     Ok(())
 }
 
-fn add(monitor: &mut Monitor, plan: &Plan, server: Result<Server, SettingsError>) -> Result<(), Failure> {
+fn add(monitor: &mut Monitor, plan: &Plan, server: Result<Server, Error>) -> Result<(), Failure> {
     let checked = server.and_then(|server| server.check_proxy().map(|()| server));
     let server = checked.map_err(|error| failure(plan, error))?;
     monitor.add(server).map(drop).map_err(|error| usage(plan.uris_from, &error))
@@ -105,12 +105,12 @@ fn usage(from: &str, error: &dyn Display) -> Failure {
     Exit::usage(&format!("{from}: {error}")).into()
 }
 
-fn failure(plan: &Plan, error: SettingsError) -> Failure {
-    match error {
-        SettingsError::File(..) => Failure::local(error.to_string()),
-        SettingsError::Uri(_) => usage(plan.uris_from, &error),
+fn failure(plan: &Plan, error: Error) -> Failure {
+    match error.kind() {
+        ErrorKind::File => Failure::local(error.to_string()),
+        ErrorKind::Uri => usage(plan.uris_from, &error),
         // The only one that is not in a file.
-        SettingsError::Token(_) => usage("$MONITORING_TOKEN", &error),
+        ErrorKind::Token => usage("$MONITORING_TOKEN", &error),
         _ => Exit::usage(&error.to_string()).into(),
     }
 }

@@ -9,7 +9,9 @@ use std::slice;
 use std::time::{Duration, Instant};
 
 use wsmon::internal::{SavedData, Timetable};
-use wsmon::{Change, ClientState, Event, Format, LevelChange, Message, Monitor, Now, Raw, ServerId, Style, Template};
+use wsmon::{
+    Change, ClientState, Dialect, Event, Format, LevelChange, Message, Monitor, Now, Raw, ServerId, Style, Template,
+};
 
 use super::file::Appender;
 pub use frames::Frames;
@@ -189,7 +191,7 @@ impl View {
                 let paces = &mut self.servers[message.id.index()].paces;
                 let averaged = if self.options.average { paces.average(message.events) } else { None };
                 let events = averaged.as_deref().unwrap_or(message.events);
-                self.show_paced(&Message { events, ..*message }, every, print);
+                self.show_paced(&message.with_events(events), every, print);
             }
             _ => self.show_now(message, print),
         }
@@ -209,23 +211,23 @@ impl View {
         }
         // The message is counted as saved with its rest.
         if !self.data_format.whole {
-            self.save(&Message { events: &urgent, ..*message }, 0);
+            self.save(&message.with_events(&urgent), 0);
         }
         if is_whole {
             // A later message may take the place of this one.
-            self.observe(&Message { events: &urgent, ..*message }, message.received_mono, print);
+            self.observe(&message.with_events(&urgent), message.received_mono, print);
             return self.hold(message, every, print);
         }
         let View { options, frames, text, .. } = self;
         text.clear();
-        let counts = format_message(text, &Message { events: &urgent, ..*message }, options);
+        let counts = format_message(text, &message.with_events(&urgent), options);
         put(frames, message.id.index(), text, print);
         let counts = counts && (has_answer(&urgent) || !self.counts_answers(message.id));
         self.count(message.id.index(), counts);
         self.note_lines(message.received_mono);
-        self.observe(&Message { events: &urgent, ..*message }, message.received_mono, print);
+        self.observe(&message.with_events(&urgent), message.received_mono, print);
         if !self.count_reached(message.id) {
-            self.hold(&Message { events: &paced, ..*message }, every, print);
+            self.hold(&message.with_events(&paced), every, print);
         }
     }
 
@@ -417,7 +419,7 @@ fn format_message(out: &mut String, message: &Message<'_>, options: &ViewOptions
     let Some(events) = filter.map_or(Some(Cow::Borrowed(message.events)), |filter| filter.select(message)) else {
         return false;
     };
-    let message = Message { events: &events, ..*message };
+    let message = message.with_events(&events);
     options.write(out, &message);
     let counts = |event: &Event<'_>| event.is_content() && (filter.is_some() || !is_foreign(event, message.dialect));
     events.iter().any(counts) && out.len() > start
@@ -425,8 +427,8 @@ fn format_message(out: &mut String, message: &Message<'_>, options: &ViewOptions
 
 /// Returns true for a message that the server's dialect does not know: it may be another kind of server. A generic server
 /// sends no others.
-fn is_foreign(event: &Event<'_>, dialect: &str) -> bool {
-    matches!(event, Event::Unknown(_)) && dialect != "generic"
+fn is_foreign(event: &Event<'_>, dialect: Dialect) -> bool {
+    matches!(event, Event::Unknown(_)) && dialect != Dialect::Generic
 }
 
 #[cfg(test)]

@@ -7,12 +7,12 @@
 //! RANGE = see range.rs
 //! ```
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fleet::quantity::{Aggregate, Quantity, Subject};
 use crate::fleet::range::Range;
+use crate::model::api_error::{Error, ErrorKind};
 use crate::model::duration;
 use crate::model::spelling::closest;
 use crate::model::text::excerpt;
@@ -119,7 +119,7 @@ impl Threshold {
 ///
 /// let error = thresholds.add_warnings("cpu=80,mem=90").unwrap_err();
 /// assert_eq!(error.to_string(), "'mem=90': no metric is called 'mem', did you mean memory?");
-/// # Ok::<(), wsmon::RuleError>(())
+/// # Ok::<(), wsmon::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Thresholds(Vec<Threshold>);
@@ -130,7 +130,7 @@ impl Thresholds {
     ///
     /// # Errors
     /// Describes the first invalid item. Nothing is added in that case.
-    pub fn add_warnings(&mut self, list: &str) -> Result<(), RuleError> {
+    pub fn add_warnings(&mut self, list: &str) -> Result<(), Error> {
         self.add(Level::Warning, list)
     }
 
@@ -138,7 +138,7 @@ impl Thresholds {
     ///
     /// # Errors
     /// Describes the first invalid item. Nothing is added in that case.
-    pub fn add_criticals(&mut self, list: &str) -> Result<(), RuleError> {
+    pub fn add_criticals(&mut self, list: &str) -> Result<(), Error> {
         self.add(Level::Critical, list)
     }
 
@@ -162,11 +162,11 @@ impl Thresholds {
         merged
     }
 
-    fn add(&mut self, level: Level, list: &str) -> Result<(), RuleError> {
+    fn add(&mut self, level: Level, list: &str) -> Result<(), Error> {
         let mut added = self.clone();
         for item in list.split(',') {
             let item = item.trim();
-            added.add_item(level, item).map_err(|why| RuleError { item: excerpt(item), why })?;
+            added.add_item(level, item).map_err(|why| invalid(item, &why))?;
         }
         *self = added;
         Ok(())
@@ -206,20 +206,10 @@ impl Thresholds {
     }
 }
 
-/// An invalid item of a list, shown as `'cpu=80%': '80%' is not a number such as 80 or 7.5`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleError {
-    item: String,
-    why: String,
+/// The error of an item, shown as `'cpu=80%': '80%' is not a number such as 80 or 7.5`.
+fn invalid(item: &str, why: &str) -> Error {
+    Error::new(ErrorKind::Rule, format!("'{}': {why}", excerpt(item)))
 }
-
-impl fmt::Display for RuleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "'{}': {}", self.item, self.why)
-    }
-}
-
-impl std::error::Error for RuleError {}
 
 /// Parses RANGE and D.
 fn rule(subject: Subject, text: &str) -> Result<Rule, String> {

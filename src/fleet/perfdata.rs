@@ -23,7 +23,7 @@ use crate::model::metric::Unit;
 /// wsmon::push_perfdata(&mut out, "web::memory_available", quantity, 5.9e9, thresholds.list().first());
 /// wsmon::push_perfdata(&mut out, "web::load1", Quantity::Metric(Metric::Load1), 0.52, None);
 /// assert_eq!(out, "'web::memory_available'=5900000000B;1073741824:;;0 'web::load1'=0.52;;;0");
-/// # Ok::<(), wsmon::RuleError>(())
+/// # Ok::<(), wsmon::Error>(())
 /// ```
 pub fn push_perfdata(out: &mut String, label: &str, quantity: Quantity, value: f64, threshold: Option<&Threshold>) {
     if !value.is_finite() {

@@ -6,7 +6,7 @@ use crate::fleet::value::push_value;
 use crate::model::metric::{METRICS, Metric, Unit};
 
 /// A number of one server: a metric of its samples, or a number that the client itself keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Quantity {
     /// A metric of samples.
@@ -81,7 +81,7 @@ impl Quantity {
 }
 
 /// A function that combines the values of all servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Aggregate {
     /// The arithmetic mean.
     Mean,
@@ -129,7 +129,7 @@ impl Aggregate {
 }
 
 /// The left side of a rule: a quantity of each server, `cpu`, or one combined over all servers, `cpu.mean`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Subject {
     /// The quantity.
     pub quantity: Quantity,

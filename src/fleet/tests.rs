@@ -29,7 +29,7 @@ impl At {
             server: &server,
             id: nth(id),
             received_at,
-            dialect: "generic",
+            dialect: crate::Dialect::Generic,
             received_mono: self.now(),
             kind: "",
             raw: Raw::None,

@@ -57,13 +57,13 @@ use crate::model::stats::Statistics;
 /// # let uri = doc::serve(2);
 /// # let uri = uri.as_str();
 /// let mut monitor = Monitor::new()?;
-/// monitor.add(Server::new(uri)?.label("nas").max_reconnects(Some(0)))?;
+/// monitor.add(Server::new(uri)?.label("nas").max_reconnects(0))?;
 /// let (mut out, style) = (String::new(), Style::default());
 /// if let Some(head) = TABS.head {
 ///     head(&mut out, &style);
 /// }
 /// while !monitor.is_done() {
-///     monitor.turn(None, &mut |message| (TABS.write)(&mut out, message, &style))?;
+///     monitor.turn(None, |message| (TABS.write)(&mut out, message, &style))?;
 /// }
 /// (TABS.stats)(&mut out, &monitor.statistics(), &style);
 /// assert_eq!(out, "server\tcpu\nnas\t60\nnas\t70\n3 messages, 1 disconnections\n");
@@ -229,7 +229,7 @@ mod tests {
                 id: crate::model::server_id::ServerId::NONE,
                 received_at,
                 received_mono: std::time::Instant::now(),
-                dialect: "generic",
+                dialect: crate::Dialect::Generic,
                 kind: "",
                 raw,
                 events,

@@ -22,10 +22,10 @@ use crate::model::text::excerpt;
 /// # let uri = uri.as_str();
 /// let template = Template::parse(r"{server}.cpu {cpu}\n{server}.gpu {gpu}")?;
 /// let mut monitor = Monitor::new()?;
-/// monitor.add(Server::new(uri)?.label("web").max_reconnects(Some(0)))?;
+/// monitor.add(Server::new(uri)?.label("web").max_reconnects(0))?;
 /// let (mut out, style) = (String::new(), Style::default());
 /// while !monitor.is_done() {
-///     monitor.turn(None, &mut |message| template.write(&mut out, message, &style))?;
+///     monitor.turn(None, |message| template.write(&mut out, message, &style))?;
 /// }
 /// assert_eq!(out, "web.cpu 60\nweb.cpu 70\n");
 ///
@@ -200,7 +200,7 @@ mod tests {
             id: crate::model::server_id::ServerId::NONE,
             received_at,
             received_mono,
-            dialect: "generic",
+            dialect: crate::Dialect::Generic,
             kind: "",
             raw: Raw::None,
             events: &events,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::model::text::escape;
 
 /// The phase of a connection in which something failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Phase {
     /// Working out the address to connect to.
@@ -43,7 +43,7 @@ impl Phase {
 }
 
 /// The effect of a failure on reconnection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Retry {
     /// Dial again after the usual backoff.
@@ -60,7 +60,7 @@ pub enum Retry {
 }
 
 /// The reason for which this side ended a connection.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
     /// The connection was not open within `--connect-timeout`.
@@ -89,7 +89,7 @@ pub enum Fault {
 }
 
 /// The cause of a failed dial or of the end of a connection: one line for people, and its effect on reconnection.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Disconnect {
     /// The phase in which it happened.

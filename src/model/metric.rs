@@ -1,7 +1,14 @@
 //! The metrics and texts that a sample can carry, one table row each. All servers share them.
 
+use std::fmt;
+use std::str::FromStr;
+
+use crate::model::api_error::{Error, ErrorKind};
+use crate::model::spelling::closest;
+use crate::model::text::escape;
+
 /// A section of a sample, in the order in which `detailed` prints them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Section {
     /// Processor and load.
@@ -17,7 +24,8 @@ pub enum Section {
 }
 
 /// The unit of a metric. Values in other units are converted while a message is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Unit {
     /// Per cent, usually 0 to 100; a server may send any value.
     Percent,
@@ -57,7 +65,7 @@ pub struct MetricRow {
 macro_rules! metrics {
     ($($(#[doc = $doc:literal])* $id:ident $name:literal $label:literal $section:ident $unit:ident;)*) => {
         /// A number that a sample can carry.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Metric { $($(#[doc = $doc])* $id,)* }
 
@@ -145,6 +153,18 @@ metrics! {
 }
 
 impl Metric {
+    /// Returns the name: `cpu`, say.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// Returns the unit of the values.
+    #[must_use]
+    pub fn unit(self) -> Unit {
+        self.row().unit
+    }
+
     /// Returns true for a property of the hardware, which is the same in every sample: its minimum and mean say nothing.
     pub(crate) fn is_constant(self) -> bool {
         matches!(
@@ -158,6 +178,32 @@ impl Metric {
                 | Metric::GpuPowerLimit
         )
     }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Metric {
+    type Err = Error;
+
+    /// Reads a name of [`METRICS`].
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Metric::ALL
+            .iter()
+            .copied()
+            .find(|own| own.name() == name)
+            .ok_or_else(|| no_such("metric", name, &mut METRICS.iter().map(|row| row.name)))
+    }
+}
+
+/// The error of a name that nothing has, with the one that may be meant.
+fn no_such(what: &str, name: &str, names: &mut dyn Iterator<Item = &'static str>) -> Error {
+    let meant = closest(name, &names.collect::<Vec<_>>());
+    let hint = meant.map_or_else(String::new, |name| format!(", did you mean {name}?"));
+    Error::new(ErrorKind::Name, format!("no {what} is called '{}'{hint}", escape(name)))
 }
 
 /// A row of [`TEXTS`].
@@ -174,7 +220,7 @@ pub struct TextRow {
 macro_rules! texts {
     ($($(#[$doc:meta])* $id:ident $name:literal $label:literal $section:ident;)*) => {
         /// A text that a sample can carry.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Text { $($(#[$doc])* $id,)* }
 
@@ -223,6 +269,33 @@ texts! {
     BootTime "boot_time" "Started" Host;
 }
 
+impl Text {
+    /// Returns the name: `host`, say.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Text {
+    type Err = Error;
+
+    /// Reads a name of [`TEXTS`].
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Text::ALL
+            .iter()
+            .copied()
+            .find(|own| own.name() == name)
+            .ok_or_else(|| no_such("text", name, &mut TEXTS.iter().map(|row| row.name)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,6 +306,16 @@ mod tests {
         for row in METRICS {
             assert!(row.about.ends_with('.') && row.about.trim() == row.about, "{row:?}");
         }
+    }
+
+    #[test]
+    fn every_name_can_be_read_and_another_gets_a_hint() {
+        assert!(Metric::ALL.iter().all(|metric| metric.to_string().parse::<Metric>().unwrap() == *metric));
+        assert!(Text::ALL.iter().all(|text| text.to_string().parse::<Text>().unwrap() == *text));
+        let error = "mem".parse::<Metric>().unwrap_err();
+        assert_eq!(error.to_string(), "no metric is called 'mem', did you mean memory?");
+        assert_eq!("\x1b".parse::<Text>().unwrap_err().to_string(), r"no text is called '\x1b'");
+        assert_eq!(format!("{:>7}|{:<7}", Metric::Cpu, Text::Host), "    cpu|host   ");
     }
 
     #[test]

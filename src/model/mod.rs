@@ -1,7 +1,9 @@
 //! The types that all other folders share: events, samples, statistics, errors, and text and JSON as servers send them.
 //! Imports no other folder.
 
+pub mod api_error;
 pub mod decimal;
+pub mod dialect;
 pub mod duration;
 pub mod error;
 pub mod event;

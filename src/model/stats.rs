@@ -10,7 +10,7 @@ use crate::model::event::ClientState;
 pub const MAX_ERRORS: usize = 5;
 
 /// Counters and times of one server, or of all of them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Statistics {
     /// The URI without secrets; URIs of several servers are joined by spaces.
@@ -67,7 +67,8 @@ pub struct Statistics {
 }
 
 /// An error that ended a connection or a dial.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct PastError {
     /// The time of the failure.
     pub at: SystemTime,
@@ -77,8 +78,8 @@ pub struct PastError {
     pub kind: &'static str,
 }
 
-/// The messages saved with `--save-data`.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The messages that the command has saved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Saved {
     /// Lines written.
     pub messages: u64,

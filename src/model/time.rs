@@ -4,7 +4,7 @@ use std::time::{Instant, SystemTime};
 
 /// One reading of both clocks. The event loop takes one per turn and passes it down, so that everything in a turn
 /// happens at the same time and tests can choose the time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Now {
     /// Monotonic clock, for deadlines and durations.
     pub mono: Instant,

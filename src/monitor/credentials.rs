@@ -3,8 +3,9 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use crate::model::api_error::Error;
 use crate::monitor::server::Settings;
-use crate::monitor::sources::{self, SettingsError, Source};
+use crate::monitor::sources::{self, Source};
 use crate::proto::dialect::conversation::Conversation;
 use crate::proto::dialect::requests::Request;
 use crate::proto::http::header;
@@ -47,7 +48,7 @@ pub fn stamps(settings: &Settings) -> Vec<FileStamp> {
 
 impl Credentials {
     /// Reads everything anew that stands in files. The conversation fills in the port and path of its dialect.
-    pub fn read(settings: &Settings, conversation: &mut Conversation) -> Result<Box<Self>, SettingsError> {
+    pub fn read(settings: &Settings, conversation: &mut Conversation) -> Result<Box<Self>, Error> {
         let mut endpoint = settings.address.read(sources::parse_address)?;
         conversation.apply_defaults(&mut endpoint);
         let token = match &settings.token {
@@ -118,7 +119,7 @@ fn read_text(
     text: &Source<String>,
     parse: fn(&str) -> Result<String, String>,
     secrets: &mut Vec<String>,
-) -> Result<String, SettingsError> {
+) -> Result<String, Error> {
     let read = text.read(parse)?;
     if !matches!(text, Source::Given(_)) {
         secrets.push(read.clone());

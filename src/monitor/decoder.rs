@@ -7,6 +7,7 @@ use std::slice;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::model::dialect::Dialect;
 use crate::model::event::{Change, ClientState, Event, Message, Raw};
 use crate::model::server_id::ServerId;
 use crate::model::stats::{PastError, Statistics};
@@ -16,7 +17,6 @@ use crate::model::trace;
 use crate::monitor::clock::{RecordedClock, read_clock};
 use crate::monitor::report::Report;
 use crate::monitor::server::{Server, Settings};
-use crate::monitor::sources::SettingsError;
 use crate::proto::dialect::conversation::{Conversation, Decoded};
 use crate::proto::dialect::{self, Binary};
 
@@ -31,20 +31,15 @@ const MAX_TICKS: usize = 64;
 ///
 /// ```
 /// use std::time::SystemTime;
-/// use wsmon::{Decoder, Event, Metric};
+/// use wsmon::{Decoder, Dialect};
 ///
-/// let mut decoder = Decoder::new("auto")?;
+/// let mut decoder = Decoder::new(None);
 /// let text = r#"{"type": "monitoring_data", "data": {"processor": {"usage_percent": 45.2}}}"#;
 /// let mut cpu = None;
-/// decoder.decode(text, SystemTime::now(), &mut |message| {
-///     for event in message.events {
-///         if let Event::Sample(sample) = event {
-///             cpu = sample.get(Metric::Cpu);
-///         }
-///     }
+/// decoder.decode(text, SystemTime::now(), |message| {
+///     cpu = message.sample().and_then(|sample| sample.cpu());
 /// });
-/// assert_eq!((cpu, decoder.dialect()), (Some(45.2), "monitoring"));
-/// # Ok::<(), wsmon::SettingsError>(())
+/// assert_eq!((cpu, decoder.dialect()), (Some(45.2), Some(Dialect::Monitoring)));
 /// ```
 #[derive(Debug)]
 pub struct Decoder {
@@ -61,14 +56,12 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Makes a decoder for a dialect by its name, see [`crate::dialects`]; `auto` = recognised by the first messages. Its
-    /// messages have the label `server` and the id of the index 0.
-    ///
-    /// # Errors
-    /// If no dialect has that name: lists the names.
-    pub fn new(dialect: &str) -> Result<Self, SettingsError> {
-        let server = Server::default().label("server").dialect(dialect)?;
-        Ok(Decoder::of(&server.settings, read_clock()))
+    /// Makes a decoder for a dialect; `None` = recognised by the first messages. Its messages have the label `server` and
+    /// the id of the index 0.
+    #[must_use]
+    pub fn new(dialect: impl Into<Option<Dialect>>) -> Self {
+        let server = Server::default().label("server").dialect(dialect);
+        Decoder::of(&server.settings, read_clock())
     }
 
     /// Makes a decoder with the settings of a server. `now` is before its first message.
@@ -88,20 +81,20 @@ impl Decoder {
 
     /// Decodes a text message and passes it on: one message for each document in it. One that cannot be decoded is passed
     /// on too, as [`Event::Unknown`].
-    pub fn decode(&mut self, text: &str, received_at: SystemTime, on_message: &mut dyn FnMut(&Message<'_>)) {
+    pub fn decode(&mut self, text: &str, received_at: SystemTime, mut on_message: impl FnMut(&Message<'_>)) {
         let now = self.clock.advance(received_at);
-        self.decode_at(now, text, false, on_message);
+        self.decode_at(now, text, false, &mut on_message);
     }
 
     /// Decodes a binary message like [`Decoder::decode`]; as its size in words where it does not hold text.
-    pub fn decode_binary(&mut self, bytes: &[u8], received_at: SystemTime, on_message: &mut dyn FnMut(&Message<'_>)) {
+    pub fn decode_binary(&mut self, bytes: &[u8], received_at: SystemTime, mut on_message: impl FnMut(&Message<'_>)) {
         let now = self.clock.advance(received_at);
-        self.decode_binary_at(now, bytes, on_message);
+        self.decode_binary_at(now, bytes, &mut on_message);
     }
 
-    /// Returns the name of the dialect, or `auto` until it has been recognised.
+    /// Returns the dialect; `None` until it has been recognised.
     #[must_use]
-    pub fn dialect(&self) -> &'static str {
+    pub fn dialect(&self) -> Option<Dialect> {
         self.conversation.dialect()
     }
 
@@ -187,7 +180,7 @@ impl Decoder {
 
     /// Logs the dialect that a message has given away.
     pub(crate) fn log_recognised(&self, decoded: &Decoded<'_>) {
-        let (label, dialect) = (escape(&self.label), self.conversation.dialect());
+        let (label, dialect) = (escape(&self.label), self.conversation.read_by().name());
         // The type is the server's own text, of any length: it is cut.
         let text = format_args!("recognised as {dialect} by a message of type \"{:.60}\"", decoded.kind);
         trace::server(log::Level::Debug, &label, text);

@@ -1,5 +1,6 @@
 //! The questions about servers that a monitor answers.
 
+use crate::model::dialect::Dialect;
 use crate::model::error::Disconnect;
 use crate::model::event::ClientState;
 use crate::model::sample::Sample;
@@ -14,10 +15,10 @@ impl Monitor {
         self.peer(id).map_or(ClientState::Disconnected, |peer| peer.session.client_state())
     }
 
-    /// Returns the name of the server's dialect, or `auto` until it has been recognised.
+    /// Returns the server's dialect; `None` until it has been recognised.
     #[must_use]
-    pub fn dialect(&self, id: ServerId) -> &'static str {
-        self.peer(id).map_or("auto", |peer| peer.decoder.conversation.dialect())
+    pub fn dialect(&self, id: ServerId) -> Option<Dialect> {
+        self.peer(id)?.decoder.conversation.dialect()
     }
 
     /// Returns true if the server's dialect answers requests; `None` until the dialect is known.

@@ -2,10 +2,14 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
+use crate::model::api_error::{Error, ErrorKind};
+use crate::model::dialect::Dialect as DialectName;
 use crate::model::json;
-use crate::monitor::sources::{self, SettingsError, Source, parse_endpoint};
+use crate::model::text::escape;
+use crate::monitor::sources::{self, Source, parse_endpoint};
 use crate::net::tls;
 use crate::net::transport::environment;
 use crate::proto::dialect::requests::RequestPlan;
@@ -26,9 +30,9 @@ use crate::proto::uri::Endpoint;
 ///
 /// let server = Server::new("ws://192.168.1.100:8765")?
 ///     .label("router")
-///     .max_reconnects(Some(5))
-///     .ping_interval(Some(Duration::from_secs(60)));
-/// # Ok::<(), wsmon::SettingsError>(())
+///     .max_reconnects(5)
+///     .ping_interval(Duration::from_secs(60));
+/// # Ok::<(), wsmon::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Server {
@@ -98,7 +102,7 @@ impl Server {
     ///
     /// # Errors
     /// If the URI is wrong: names the part.
-    pub fn new(uri: &str) -> Result<Self, SettingsError> {
+    pub fn new(uri: &str) -> Result<Self, Error> {
         Ok(Server::default().at(Source::Given(parse_endpoint(uri)?)))
     }
 
@@ -107,7 +111,7 @@ impl Server {
     ///
     /// # Errors
     /// If the file cannot be read or holds no valid URI.
-    pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, SettingsError> {
+    pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, Error> {
         Server::default().at_file(path.into())
     }
 
@@ -116,7 +120,7 @@ impl Server {
     ///
     /// # Errors
     /// If the URI is wrong or the file cannot be read.
-    pub fn place(self, argument: &str) -> Result<Self, SettingsError> {
+    pub fn place(self, argument: &str) -> Result<Self, Error> {
         let mut server = self.place_unread(argument)?;
         server.settings.address.load(sources::parse_address, true)?;
         Ok(server)
@@ -124,7 +128,7 @@ impl Server {
 
     /// Does the same, but leaves the reading of a file to [`Server::load_files`].
     #[doc(hidden)]
-    pub fn place_unread(self, argument: &str) -> Result<Self, SettingsError> {
+    pub fn place_unread(self, argument: &str) -> Result<Self, Error> {
         let (label, place) = match argument.split_once('=') {
             Some((name, place)) if is_label(name) => (Some(name), place),
             _ => (None, argument),
@@ -148,8 +152,8 @@ impl Server {
 
     /// Limits the reconnections in a row without a useful session; `None` = no limit, 0 = no reconnection.
     #[must_use]
-    pub fn max_reconnects(mut self, max: Option<u32>) -> Self {
-        self.settings.policy.max_reconnects = max;
+    pub fn max_reconnects(mut self, max: impl Into<Option<u32>>) -> Self {
+        self.settings.policy.max_reconnects = max.into();
         self
     }
 
@@ -179,8 +183,8 @@ impl Server {
 
     /// Sets the time between two pings; `None` = no pings.
     #[must_use]
-    pub fn ping_interval(mut self, interval: Option<Duration>) -> Self {
-        self.settings.policy.ping_interval = interval;
+    pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.settings.policy.ping_interval = interval.into();
         self
     }
 
@@ -232,9 +236,9 @@ impl Server {
     ///
     /// # Errors
     /// If a name holds other characters than those of a token (RFC 9110), or stands there twice.
-    pub fn subprotocols(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, SettingsError> {
+    pub fn subprotocols(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, Error> {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
-        header::check_subprotocols(&names).map_err(SettingsError::Header)?;
+        header::check_subprotocols(&names).map_err(|why| Error::new(ErrorKind::Header, why))?;
         self.settings.subprotocols = names;
         Ok(self)
     }
@@ -270,16 +274,11 @@ impl Server {
         self
     }
 
-    /// Sets the dialect by its name; `auto` = recognised by the first messages.
-    ///
-    /// # Errors
-    /// If no dialect has that name: lists the names.
-    pub fn dialect(mut self, name: &str) -> Result<Self, SettingsError> {
-        self.settings.dialect = match name {
-            "auto" => None,
-            name => Some(dialect::named(name).ok_or_else(|| SettingsError::Dialect(name.to_owned()))?),
-        };
-        Ok(self)
+    /// Sets the dialect; `None` = recognised by the first messages.
+    #[must_use]
+    pub fn dialect(mut self, dialect: impl Into<Option<DialectName>>) -> Self {
+        self.settings.dialect = dialect.into().map(dialect::row);
+        self
     }
 
     /// Sets the channels or event types to subscribe to, for dialects that have them; empty = the dialect's default. What
@@ -300,15 +299,15 @@ impl Server {
     /// Sets the period to subscribe with (pmdaemon), which lists of processes without a change keep; `None` = the
     /// server's.
     #[must_use]
-    pub fn interval(mut self, interval: Option<Duration>) -> Self {
-        self.settings.options.interval = interval;
+    pub fn interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.settings.options.interval = interval.into();
         self
     }
 
     /// Sets the text to send for each JSON ping (fastpluggy); `%id` stands for its ping id; `None` = nothing is sent.
     #[must_use]
-    pub fn heartbeat_reply(mut self, text: Option<String>) -> Self {
-        self.settings.options.heartbeat_reply = text;
+    pub fn heartbeat_reply(mut self, text: impl Into<Option<String>>) -> Self {
+        self.settings.options.heartbeat_reply = text.into();
         self
     }
 
@@ -316,9 +315,11 @@ impl Server {
     ///
     /// # Errors
     /// If the JSON is not valid.
-    pub fn request(mut self, kind: &str, json: Option<&str>) -> Result<Self, SettingsError> {
+    pub fn request<'j>(mut self, kind: &str, json: impl Into<Option<&'j str>>) -> Result<Self, Error> {
+        let json = json.into();
         if json.is_some_and(|json| !json::is_json(json)) {
-            return Err(SettingsError::Request(kind.to_owned()));
+            let text = format!("request {}: what follows the = must be JSON", escape(kind));
+            return Err(Error::new(ErrorKind::Request, text));
         }
         let json = json.map(|json| Source::Given(json.to_owned()));
         self.settings.requests.push((kind.to_owned(), json));
@@ -334,8 +335,8 @@ impl Server {
 
     /// Repeats the requests with this period; `None` = once per connection.
     #[must_use]
-    pub fn request_every(mut self, every: Option<Duration>) -> Self {
-        self.settings.request_plan.every = every;
+    pub fn request_every(mut self, every: impl Into<Option<Duration>>) -> Self {
+        self.settings.request_plan.every = every.into();
         self
     }
 
@@ -364,10 +365,10 @@ impl Server {
     ///
     /// # Errors
     /// If it is not a header, or one of the upgrade's own.
-    pub fn header(mut self, header: &str) -> Result<Self, SettingsError> {
+    pub fn header(mut self, header: &str) -> Result<Self, Error> {
         let header = match header.strip_prefix('@') {
             Some(path) => Source::File(path.into()),
-            None => Source::Given(vec![header::parse(header).map_err(SettingsError::Header)?]),
+            None => Source::Given(vec![header::parse(header).map_err(|why| Error::new(ErrorKind::Header, why))?]),
         };
         self.settings.headers.push(header);
         Ok(self)
@@ -377,6 +378,26 @@ impl Server {
     #[must_use]
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.settings.tls.ca_file = Some(path.into());
+        self
+    }
+
+    /// Trusts these certificates in PEM instead of the system's.
+    ///
+    /// # Errors
+    /// There are none: a wrong certificate is found by [`Server::load`], else by the first connection.
+    #[must_use]
+    pub fn ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        let tls = &mut self.settings.tls;
+        tls.ca_file = Some(tls.give("ca", pem.into()));
+        self
+    }
+
+    /// Sends this certificate in PEM to the server, with its private key; intermediate certificates follow it.
+    #[must_use]
+    pub fn certificate_pem(mut self, cert: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        let tls = &mut self.settings.tls;
+        tls.cert = Some(tls.give("cert", cert.into()));
+        tls.key = Some(tls.give("key", key.into()));
         self
     }
 
@@ -405,10 +426,10 @@ impl Server {
     ///
     /// # Errors
     /// If the URL is wrong: names the part.
-    pub fn proxy(mut self, url: &str) -> Result<Self, SettingsError> {
+    pub fn proxy(mut self, url: &str) -> Result<Self, Error> {
         match Proxy::parse(url) {
             Ok(proxy) => self.settings.proxy = ProxyChoice::Given(proxy),
-            Err(why) => return Err(SettingsError::Proxy(format!("--proxy: {why}"))),
+            Err(why) => return Err(Error::new(ErrorKind::Proxy, format!("--proxy: {why}"))),
         }
         Ok(self)
     }
@@ -425,13 +446,13 @@ impl Server {
     ///
     /// # Errors
     /// If one of them cannot be used: names it and the way out.
-    pub fn load(self) -> Result<Self, SettingsError> {
+    pub fn load(self) -> Result<Self, Error> {
         self.load_files(true)
     }
 
     /// Does the same. If this is not the start, a pipe is an error, and nothing is waited for.
     #[doc(hidden)]
-    pub fn load_files(mut self, at_start: bool) -> Result<Self, SettingsError> {
+    pub fn load_files(mut self, at_start: bool) -> Result<Self, Error> {
         let Settings { address, headers, tls, token, messages, requests, .. } = &mut *self.settings;
         address.load(sources::parse_address, at_start)?;
         for header in headers {
@@ -443,9 +464,9 @@ impl Server {
         for json in requests.iter_mut().filter_map(|(_, json)| json.as_mut()) {
             json.load(sources::parse_json, at_start)?;
         }
-        tls.load(at_start).map_err(|(path, error)| SettingsError::File(path, error))?;
+        tls.load(at_start).map_err(|(path, error)| sources::read_error(&path, error))?;
         if tls.is_special() {
-            tls::Connector::build(tls).map_err(SettingsError::Tls)?;
+            tls::Connector::build(tls).map_err(|why| Error::new(ErrorKind::Tls, why))?;
         }
         if let Some(token) = token {
             token.load(sources::parse_token, at_start)?;
@@ -458,9 +479,9 @@ impl Server {
     ///
     /// # Errors
     /// If one of them cannot be used: names it and the way out.
-    pub fn check_proxy(&self) -> Result<(), SettingsError> {
+    pub fn check_proxy(&self) -> Result<(), Error> {
         let endpoint = self.settings.address.read(sources::parse_address)?;
-        self.settings.proxy.proxy(&endpoint, &environment).map(drop).map_err(SettingsError::Proxy)
+        self.settings.proxy.proxy(&endpoint, &environment).map(drop).map_err(|why| Error::new(ErrorKind::Proxy, why))
     }
 
     /// Returns the label, if one was given.
@@ -493,10 +514,19 @@ impl Server {
         self
     }
 
-    fn at_file(self, path: PathBuf) -> Result<Self, SettingsError> {
+    fn at_file(self, path: PathBuf) -> Result<Self, Error> {
         let mut address = Source::File(path);
         address.load(sources::parse_address, true)?;
         Ok(self.at(address))
+    }
+}
+
+/// Reads a URI, as [`Server::new`] does.
+impl FromStr for Server {
+    type Err = Error;
+
+    fn from_str(uri: &str) -> Result<Self, Error> {
+        Server::new(uri)
     }
 }
 

@@ -5,13 +5,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::model::api_error::{Error, ErrorKind};
 use crate::model::json;
 use crate::model::settings_text::{only_item, trim};
 use crate::model::text::escape;
 use crate::net::{file, tls};
-use crate::proto::dialect::DIALECTS;
 use crate::proto::http::header;
-use crate::proto::uri::{Endpoint, InvalidUri};
+use crate::proto::uri::{self, Endpoint};
 
 /// Upper bound on a file in bytes.
 const MAX_FILE: usize = 64 << 10;
@@ -41,7 +41,7 @@ type Parse<T> = fn(&str) -> Result<T, String>;
 
 impl<T: Clone> Source<T> {
     /// Returns the setting; reads its file.
-    pub(crate) fn read(&self, parse: Parse<T>) -> Result<T, SettingsError> {
+    pub(crate) fn read(&self, parse: Parse<T>) -> Result<T, Error> {
         match self {
             Source::Given(value) | Source::Loaded(value) => Ok(value.clone()),
             Source::File(path) => Ok(read_file(path, false, parse)?.0),
@@ -49,7 +49,7 @@ impl<T: Clone> Source<T> {
     }
 
     /// Reads the file, which may be a pipe at the start; the content of a pipe takes its place.
-    pub(crate) fn load(&mut self, parse: Parse<T>, at_start: bool) -> Result<(), SettingsError> {
+    pub(crate) fn load(&mut self, parse: Parse<T>, at_start: bool) -> Result<(), Error> {
         if let Source::File(path) = self
             && let (value, true) = read_file(path, at_start, parse)?
         {
@@ -65,20 +65,25 @@ impl<T: Clone> Source<T> {
 }
 
 /// Returns the setting in a file, and true if the file cannot be read again.
-fn read_file<T>(path: &Path, at_start: bool, parse: Parse<T>) -> Result<(T, bool), SettingsError> {
+fn read_file<T>(path: &Path, at_start: bool, parse: Parse<T>) -> Result<(T, bool), Error> {
     let (text, once) = read_text(path, at_start)?;
     let value = parse(&text).map_err(|why| invalid_content(path, &why))?;
     Ok((value, once))
 }
 
-fn read_text(path: &Path, at_start: bool) -> Result<(String, bool), SettingsError> {
-    let content = file::read(path, MAX_FILE, at_start).map_err(|error| SettingsError::File(path.to_owned(), error))?;
+fn read_text(path: &Path, at_start: bool) -> Result<(String, bool), Error> {
+    let content = file::read(path, MAX_FILE, at_start).map_err(|error| read_error(path, error))?;
     let text = String::from_utf8(content.bytes).map_err(|_| invalid_content(path, "it is not UTF-8"))?;
     Ok((text, content.once))
 }
 
-fn invalid_content(path: &Path, why: &str) -> SettingsError {
-    SettingsError::Content(format!("{}: {why}", escape(&path.to_string_lossy())))
+/// The error of a file that cannot be read.
+pub(crate) fn read_error(path: &Path, error: std::io::Error) -> Error {
+    Error::io(ErrorKind::File, &format!("read {}", escape(&path.to_string_lossy())), error)
+}
+
+fn invalid_content(path: &Path, why: &str) -> Error {
+    Error::new(ErrorKind::Content, format!("{}: {why}", escape(&path.to_string_lossy())))
 }
 
 /// Reads the token in a file.
@@ -87,8 +92,8 @@ pub(crate) fn parse_token(text: &str) -> Result<String, String> {
 }
 
 /// Returns a token; reads its file.
-pub(crate) fn read_token(token: &Source<String>) -> Result<String, SettingsError> {
-    check_token(&token.read(parse_token)?).map_err(SettingsError::Token)
+pub(crate) fn read_token(token: &Source<String>) -> Result<String, Error> {
+    check_token(&token.read(parse_token)?).map_err(|why| Error::new(ErrorKind::Token, why))
 }
 
 /// One that is given may have white space around it, which the file of a variable had.
@@ -142,67 +147,11 @@ pub(crate) fn default_endpoint() -> Box<Endpoint> {
     })
 }
 
-/// A setting of a server that cannot be used.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum SettingsError {
-    /// The URI is wrong.
-    Uri(InvalidUri),
-    /// A file cannot be read.
-    File(PathBuf, std::io::Error),
-    /// The content of a file is wrong: names the file, and the line where there are several.
-    Content(String),
-    /// The token is empty or contains control characters.
-    Token(String),
-    /// A header is wrong.
-    Header(String),
-    /// The proxy's URL is wrong: names the option or variable.
-    Proxy(String),
-    /// A file of certificates or keys cannot be used, or the TLS name is not valid.
-    Tls(String),
-    /// No dialect has this name.
-    Dialect(String),
-    /// The JSON of a request of this type is not valid.
-    Request(String),
-}
-
-impl fmt::Display for SettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SettingsError::Uri(error) => error.fmt(f),
-            SettingsError::File(path, error) => {
-                let path = path.to_string_lossy();
-                write!(f, "read {}: {}", escape(&path), crate::model::error::reason(error))
-            }
-            SettingsError::Content(why)
-            | SettingsError::Token(why)
-            | SettingsError::Header(why)
-            | SettingsError::Proxy(why)
-            | SettingsError::Tls(why) => f.write_str(why),
-            SettingsError::Dialect(name) => {
-                let names: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name).collect();
-                write!(f, "no dialect {}: choose from auto, {}", escape(name), names.join(", "))
-            }
-            SettingsError::Request(kind) => {
-                write!(f, "request {}: what follows the = must be JSON", escape(kind))
-            }
-        }
-    }
-}
-
-impl std::error::Error for SettingsError {}
-
-impl From<InvalidUri> for SettingsError {
-    fn from(error: InvalidUri) -> Self {
-        SettingsError::Uri(error)
-    }
-}
-
 /// Parses a URI. One that needs TLS is an error in a build without it.
-pub(crate) fn parse_endpoint(uri: &str) -> Result<Box<Endpoint>, InvalidUri> {
+pub(crate) fn parse_endpoint(uri: &str) -> Result<Box<Endpoint>, Error> {
     let endpoint = Endpoint::parse(uri)?;
     if endpoint.secure && !tls::AVAILABLE {
-        return Err(InvalidUri::new(uri, format!("wss:// {}", tls::MISSING)));
+        return Err(uri::invalid(uri, &format!("wss:// {}", tls::MISSING)));
     }
     Ok(endpoint)
 }

@@ -1,59 +1,58 @@
-//! The simplest interface of the library: one server as a blocking iterator of events.
+//! The simplest interface of the library: one server as a blocking iterator of messages.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::io;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::time::{Duration, Instant};
 
+use crate::model::api_error::{Error, ErrorKind};
 use crate::model::error::Disconnect;
-use crate::model::event::{ClientState, Event, Message, Raw};
+use crate::model::event::{ClientState, OwnedMessage};
 use crate::model::sample::Sample;
 use crate::model::server_id::ServerId;
 use crate::model::stats::Statistics;
 use crate::monitor::event_loop::{Monitor, Stopper};
 use crate::monitor::server::Server;
-use crate::monitor::sources::SettingsError;
-use crate::net::transport::SendError;
 
 /// Watches the server at `ws://HOST[:PORT][/PATH]` or `HOST[:PORT][/PATH]`, with the defaults of the command line. The
 /// first [`next`](Iterator::next) dials it, and it is dialled again whenever the connection is lost.
 ///
 /// # Errors
 /// If the URI is wrong, or the system provides no poll.
-pub fn watch(uri: &str) -> Result<Watch, WatchError> {
-    Ok(Watch::new(Server::new(uri)?)?)
+pub fn watch(uri: &str) -> Result<Watch, Error> {
+    Watch::new(Server::new(uri)?)
 }
 
-/// Watches one server: a blocking iterator of its events and of the changes of its connection's state.
+/// Watches one server: a blocking iterator of its messages, with the events that they mean, and of the changes of its
+/// connection's state.
 ///
 /// It ends when the server was stopped, or given up because of [`Server::max_reconnects`] or a final error; the last
-/// event then is an [`Event::State`] with the reason. After [`Watch::reconnect`] it goes on. Trouble with the server is
+/// message then has an [`Event::State`](crate::Event::State) with the reason. After [`Watch::reconnect`] it goes on. Trouble with the server is
 /// never an error here: it is an event.
 ///
-/// The connection is served only while the program waits for an event: nothing is read, pinged or dialled in between.
+/// The connection is served only while the program waits for a message: nothing is read, pinged or dialled in between.
 /// Many servers drop a client that does not answer their pings, so a program with long work to do must ask often, or
-/// hand the events to another thread: `Watch` and [`OwnedMessage`] are [`Send`].
+/// hand the messages to another thread: `Watch` and [`OwnedMessage`] are [`Send`].
 ///
-/// `for message in &mut watch` leaves the watch usable afterwards. To send, or to read statistics, between events write
+/// `for message in &mut watch` leaves the watch usable afterwards. To send, or to read statistics, between messages write
 /// `while let Some(message) = watch.next()`.
 ///
 /// ```
 /// use std::time::Duration;
-/// use wsmon::{Event, Metric, Next};
+/// use wsmon::Next;
 ///
 /// # let uri = doc::serve(3);
 /// # let uri = uri.as_str();
 /// let mut watch = wsmon::watch(uri)?;
 /// loop {
 ///     match watch.next_within(Duration::from_secs(10)) {
-///         Next::Event(message) => {
-///             if let Event::Sample(sample) = &message.event {
-///                 println!("{}: processor at {:?} %", message.server, sample.get(Metric::Cpu));
-/// #               if sample.get(Metric::Cpu) == Some(80.0) { watch.stop() }
+///         Next::Message(message) => {
+///             if let Some(sample) = message.sample() {
+///                 println!("{}: processor at {:?} %", message.server, sample.cpu());
+/// #               if sample.cpu() == Some(80.0) { watch.stop() }
 ///             }
 ///         }
-///         Next::Nothing => println!("no event for 10 s; the connection is {}", watch.state()),
+///         Next::Nothing => println!("no message for 10 s; the connection is {}", watch.state()),
 ///         Next::Ended => break,
 ///     }
 /// }
@@ -65,32 +64,19 @@ pub fn watch(uri: &str) -> Result<Watch, WatchError> {
 pub struct Watch {
     monitor: Monitor,
     id: ServerId,
-    /// Events of the latest turn that have not been taken. The next turn begins when it is empty, which bounds it.
+    /// Messages of the latest turn that have not been taken. The next turn begins when it is empty, which bounds it.
     pending: VecDeque<OwnedMessage>,
     failure: Option<io::Error>,
 }
 
-/// One event of a message, which borrows from nothing. A message with several events becomes several of these.
-#[derive(Clone, Debug)]
-pub struct OwnedMessage {
-    /// The server's label.
-    pub server: Arc<str>,
-    /// Time of receipt, by this machine's clock.
-    pub received_at: SystemTime,
-    /// The whole message as it came; `None` for a binary message and for a change of state.
-    pub text: Option<Arc<str>>,
-    /// The event.
-    pub event: Event<'static>,
-}
-
 /// The result of [`Watch::next_within`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Next {
-    /// An event.
-    Event(Box<OwnedMessage>),
-    /// No event within the time.
+    /// A message.
+    Message(Box<OwnedMessage>),
+    /// No message within the time.
     Nothing,
-    /// No event will come any more.
+    /// No message will come any more.
     Ended,
 }
 
@@ -99,22 +85,70 @@ impl Watch {
     ///
     /// # Errors
     /// If the system provides no poll, usually because no descriptors are left.
-    pub fn new(server: Server) -> io::Result<Self> {
+    pub fn new(server: Server) -> Result<Self, Error> {
         let mut monitor = Monitor::new()?;
-        let id = monitor.add(server).map_err(io::Error::other)?;
+        let id = monitor.add(server)?;
         Ok(Watch { monitor, id, pending: VecDeque::new(), failure: None })
     }
 
-    /// Waits for the next event, for at most `timeout`. With `Duration::ZERO` it does what can be done without waiting.
+    /// Waits for the next message, for at most `timeout`. With `Duration::ZERO` it does what can be done without waiting.
     pub fn next_within(&mut self, timeout: Duration) -> Next {
         self.next_until(self.monitor.clock().mono.checked_add(timeout))
+    }
+
+    /// Waits for messages for a time: an iterator that ends when the time is over, or with the watch.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let uri = doc::serve(3);
+    /// let mut watch = wsmon::watch(&uri)?;
+    /// let samples = watch.during(Duration::from_millis(500)).filter(|message| message.sample().is_some()).count();
+    /// # assert_eq!(samples, 3);
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
+    /// # Ok::<(), wsmon::Error>(())
+    /// ```
+    pub fn during(&mut self, time: Duration) -> impl Iterator<Item = OwnedMessage> {
+        let until = self.monitor.clock().mono.checked_add(time);
+        std::iter::from_fn(move || match self.next_until(until) {
+            Next::Message(message) => Some(*message),
+            Next::Nothing | Next::Ended => None,
+        })
+    }
+
+    /// Waits until the connection is open, for at most `within`. The messages up to then are kept for the iterator.
+    ///
+    /// # Errors
+    /// If the time is over, or the server was given up or stopped: with the cause if there is one.
+    pub fn connect(&mut self, within: Duration) -> Result<(), Error> {
+        let until = self.monitor.clock().mono.checked_add(within);
+        while self.state() != ClientState::Connected {
+            let left = until.map(|at| at.saturating_duration_since(self.monitor.clock().mono));
+            if left == Some(Duration::ZERO) || self.monitor.is_done() {
+                let text = self.last_disconnect().map_or("not connected in time", |why| &why.text);
+                return Err(Error::new(ErrorKind::NotOpen, text.to_owned()));
+            }
+            let pending = &mut self.pending;
+            self.monitor.turn(left, |message| pending.push_back(message.into_owned()))?;
+        }
+        Ok(())
+    }
+
+    /// Closes the connection, for at most a second, and returns the final statistics. Messages that have not been taken
+    /// are lost.
+    #[must_use]
+    pub fn close(mut self) -> Statistics {
+        self.stop();
+        while self.failure.is_none() && !self.monitor.is_done() {
+            self.failure = self.monitor.turn(None, |_| ()).err();
+        }
+        self.statistics()
     }
 
     /// Sends a text message. Nothing is kept for the next connection.
     ///
     /// # Errors
     /// If the connection is not open, or more than 64 KiB would wait to be sent.
-    pub fn send(&mut self, text: &str) -> Result<(), SendError> {
+    pub fn send(&mut self, text: &str) -> Result<(), Error> {
         self.monitor.send(self.id, text)
     }
 
@@ -134,7 +168,7 @@ impl Watch {
         self.monitor.stopper()
     }
 
-    /// Returns the state of the connection. Events that have not been taken yet may report earlier states.
+    /// Returns the state of the connection. Messages that have not been taken yet may report earlier states.
     #[must_use]
     pub fn state(&self) -> ClientState {
         self.monitor.state(self.id)
@@ -187,18 +221,18 @@ impl Watch {
         &self.monitor
     }
 
-    /// Returns the underlying monitor. Events of turns that the program takes by itself do not reach the iterator.
+    /// Returns the underlying monitor. Messages of turns that the program takes by itself do not reach the iterator.
     pub fn monitor_mut(&mut self) -> &mut Monitor {
         &mut self.monitor
     }
 
-    /// Takes turns until there is an event or `until` has passed, and at least one: with no time left a turn still
+    /// Takes turns until there is a message or `until` has passed, and at least one: with no time left a turn still
     /// reads what has arrived.
     fn next_until(&mut self, until: Option<Instant>) -> Next {
         let mut left = None;
         loop {
             if let Some(message) = self.pending.pop_front() {
-                return Next::Event(Box::new(message));
+                return Next::Message(Box::new(message));
             } else if self.failure.is_some() || self.monitor.is_done() {
                 return Next::Ended;
             } else if left == Some(Duration::ZERO) {
@@ -206,66 +240,33 @@ impl Watch {
             }
             left = until.map(|at| at.saturating_duration_since(self.monitor.clock().mono));
             let pending = &mut self.pending;
-            self.failure = self.monitor.turn(left, &mut |message| pending.extend(owned_messages(message))).err();
+            self.failure = self.monitor.turn(left, |message| pending.push_back(message.into_owned())).err();
         }
     }
 }
 
-/// Splits a message into its events. They share one copy of its text.
-fn owned_messages(message: &Message<'_>) -> impl Iterator<Item = OwnedMessage> {
-    let text: Option<Arc<str>> = match message.raw {
-        Raw::Json(text) | Raw::Text(text) if !message.events.is_empty() => Some(text.into()),
-        _ => None,
-    };
-    message.events.iter().map(move |event| OwnedMessage {
-        server: Arc::clone(message.server),
-        received_at: message.received_at,
-        text: text.clone(),
-        event: event.clone().into_owned(),
-    })
+/// The descriptor of the poll, as of [`Monitor`]. Ask for messages with [`Watch::next_within`] and `Duration::ZERO`, also at
+/// the [`Monitor::deadline`].
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.monitor.as_fd()
+    }
+}
+
+impl AsRawFd for Watch {
+    fn as_raw_fd(&self) -> RawFd {
+        self.monitor.as_raw_fd()
+    }
 }
 
 impl Iterator for Watch {
     type Item = OwnedMessage;
 
-    /// Waits for the next event; `None` if no event will come any more.
+    /// Waits for the next message; `None` if no message will come any more.
     fn next(&mut self) -> Option<OwnedMessage> {
         match self.next_until(None) {
-            Next::Event(message) => Some(*message),
+            Next::Message(message) => Some(*message),
             Next::Nothing | Next::Ended => None,
         }
-    }
-}
-
-/// The error of [`watch()`].
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum WatchError {
-    /// The URI is wrong.
-    Settings(SettingsError),
-    /// The system provides no poll.
-    Io(io::Error),
-}
-
-impl fmt::Display for WatchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            WatchError::Settings(error) => error.fmt(f),
-            WatchError::Io(error) => write!(f, "poll: {}", crate::model::error::reason(error)),
-        }
-    }
-}
-
-impl std::error::Error for WatchError {}
-
-impl From<SettingsError> for WatchError {
-    fn from(error: SettingsError) -> Self {
-        WatchError::Settings(error)
-    }
-}
-
-impl From<io::Error> for WatchError {
-    fn from(error: io::Error) -> Self {
-        WatchError::Io(error)
     }
 }

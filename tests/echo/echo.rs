@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// One connection, which the server ends. The certificate of a test is nobody's.
 fn server(uri: &str) -> Result<Server, Box<dyn Error>> {
     Ok(Server::new(uri)?
-        .dialect("generic")?
+        .dialect(wsmon::Dialect::Generic)
         .max_reconnects(Some(0))
         .max_message(LARGEST)
         .ping_timeout(Duration::from_secs(60))
@@ -46,7 +46,7 @@ fn heard(server: Server) -> Result<String, Box<dyn Error>> {
     let id = monitor.add(server)?;
     let mut said = String::new();
     while !monitor.is_done() {
-        monitor.turn(None, &mut |shown| {
+        monitor.turn(None, |shown| {
             if let Raw::Json(text) | Raw::Text(text) = shown.raw {
                 said.push_str(text);
             }

@@ -4,13 +4,16 @@
 #[path = "../support/server.rs"]
 mod server;
 
+mod everyday;
 mod monitor;
 mod watch;
 
 use std::time::Duration;
 
 use server::{Peer, Server as TestServer, TEXT};
-use wsmon::{Change, ClientState, Event, Metric, Monitor, Next, OwnedMessage, SendError, Server, ServerId, Watch};
+use wsmon::{
+    Change, ClientState, ErrorKind, Event, Metric, Monitor, Next, OwnedMessage, OwnedRaw, Server, ServerId, Watch,
+};
 
 use ClientState::{Connected, Connecting, Disconnected, Error, Reconnecting};
 
@@ -32,18 +35,25 @@ fn watch_once(uri: &str) -> Watch {
     Watch::new(impatient(uri).max_reconnects(Some(0))).unwrap()
 }
 
-/// Returns the next event, which must come in time.
-fn next_event(watch: &mut Watch) -> OwnedMessage {
+/// Returns the next message, which must come in time.
+fn next_message(watch: &mut Watch) -> OwnedMessage {
     match watch.next_within(PATIENCE) {
-        Next::Event(message) => *message,
+        Next::Message(message) => *message,
         other => panic!("{other:?}, {}", watch.state()),
     }
+}
+
+/// Returns the only event of the next message.
+fn next_event(watch: &mut Watch) -> Event<'static> {
+    let mut events = next_message(watch).events;
+    assert_eq!(events.len(), 1, "{events:?}");
+    events.remove(0)
 }
 
 /// Returns the next change of state and drops other events.
 fn next_change(watch: &mut Watch) -> Change {
     loop {
-        if let Event::State(change) = next_event(watch).event {
+        if let Event::State(change) = next_event(watch) {
             return change;
         }
     }
@@ -58,7 +68,7 @@ fn remaining_events(watch: &mut Watch) -> Vec<Event<'static>> {
     let mut events = Vec::new();
     loop {
         match watch.next_within(PATIENCE) {
-            Next::Event(message) => events.push(message.event),
+            Next::Message(message) => events.extend(*message),
             Next::Ended => return events,
             Next::Nothing => panic!("no end after {events:?}"),
         }

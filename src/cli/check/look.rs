@@ -1,7 +1,7 @@
 //! Collects the outcome of a check from the monitor.
 
 use wsmon::internal::SavedData;
-use wsmon::{ClientState, Fault, Monitor, ServerId};
+use wsmon::{ClientState, Dialect, Fault, Monitor, ServerId};
 
 use super::Look;
 use crate::cli::fleet::Fleet;
@@ -14,8 +14,9 @@ pub fn look(monitor: &Monitor, fleet: &Fleet, waited: &str, is_complete: &dyn Fn
         let checked = fleet.checked(id);
         let failure = if is_complete(id) { None } else { failure(monitor, fleet, id, waited) };
         // To the generic dialect every text is a message.
-        let undecoded =
-            monitor.statistics_of(id).undecoded > 0 && !checked.has_content && monitor.dialect(id) != "generic";
+        let undecoded = monitor.statistics_of(id).undecoded > 0
+            && !checked.has_content
+            && monitor.dialect(id) != Some(Dialect::Generic);
         looks.push(Look { id, failure, undecoded, at: checked.judged_at.unwrap_or(monitor.now().mono) });
     }
     looks
@@ -43,7 +44,7 @@ pub fn look_at_saved(saved: &SavedData, fleet: &Fleet) -> Vec<Look> {
         let is_down = matches!(saved.state(id), ClientState::Reconnecting | ClientState::Error);
         let cause = statistics.last_error.filter(|_| is_down);
         let checked = fleet.checked(id);
-        let undecoded = statistics.undecoded > 0 && !checked.has_content && saved.dialect(id) != "generic";
+        let undecoded = statistics.undecoded > 0 && !checked.has_content && saved.dialect(id) != Some(Dialect::Generic);
         let failure = cause.or(statistics.nothing_delivered);
         looks.push(Look { id, failure, undecoded, at: checked.judged_at.unwrap_or(saved.now().mono) });
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wsmon::{Family, Server, SettingsError, Stale};
+use wsmon::{Dialect, Error, Family, Server, Stale};
 
 use super::values::{choose_from, file, value_error};
 use crate::cli::args::{self, Args};
@@ -77,7 +77,7 @@ pub fn apply(mut server: Server, args: &Args) -> Result<Server, String> {
 }
 
 /// Applies the options whose values may hold secrets: the errors do not quote them.
-fn apply_unquoted(mut server: Server, args: &Args) -> Result<Server, SettingsError> {
+fn apply_unquoted(mut server: Server, args: &Args) -> Result<Server, Error> {
     for request in args.values("--request") {
         server = match request.split_once('=') {
             Some((kind, json)) => match json.strip_prefix('@') {
@@ -102,7 +102,13 @@ fn set<T>(server: Server, value: Result<T, String>, setter: fn(Server, T) -> Ser
 }
 
 fn dialect(server: Server, name: &str) -> Result<Server, String> {
-    server.dialect(name).map_err(|_| choose_from(&format!("auto, {}", args::dialects())))
+    match name {
+        "auto" => Ok(server.dialect(None)),
+        name => match Dialect::ALL.iter().find(|dialect| dialect.name() == name) {
+            Some(&dialect) => Ok(server.dialect(dialect)),
+            None => Err(choose_from(&format!("auto, {}", args::dialects()))),
+        },
+    }
 }
 
 /// A larger number than fits is as good as no limit.

@@ -89,7 +89,7 @@ type Case = (&'static str, &'static str, fn(&mut Plan));
 
 const CASES: &[Case] = &[
     ("--uri", "a=ws://h/", |plan| plan.uris = vec!["a=ws://h/".to_owned()]),
-    ("--dialect", "generic", |plan| set(plan, |server| server.dialect("generic").unwrap())),
+    ("--dialect", "generic", |plan| set(plan, |server| server.dialect(wsmon::Dialect::Generic))),
     ("--header", "A:b", |plan| set(plan, |server| server.header("A:b").unwrap())),
     ("--ca-file", "c", |plan| set(plan, |server| server.ca_file("c"))),
     ("--tls-name", "n", |plan| set(plan, |server| server.tls_name("n"))),

@@ -13,7 +13,7 @@ mod statistics;
 use std::time::{Duration, Instant};
 
 use mio::Token;
-use wsmon::{Monitor, ServerId};
+use wsmon::{Dialect, Monitor, ServerId};
 
 use super::Failure;
 use super::demo::Demo;
@@ -303,7 +303,7 @@ impl Run {
         let monitor = &self.servers.monitor;
         match monitor.served().iter().find(|&&id| counts(id) && monitor.has_answers(id) == Some(false)) {
             Some(&id) => {
-                let dialect = self.servers.dialect(id);
+                let dialect = self.servers.dialect(id).map_or("auto", Dialect::name);
                 let text = format!("--count with --request counts answers, and {dialect} defines none: use --duration");
                 Err(Exit::usage(&text).into())
             }

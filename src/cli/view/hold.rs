@@ -43,7 +43,7 @@ impl View {
                     &paced
                 }
             };
-            (data_format.write)(&mut held.data_lines, &Message { events, ..*message }, &options.style);
+            (data_format.write)(&mut held.data_lines, &message.with_events(events), &options.style);
         }
         self.held.set(2 * message.id.index() + number, Some(held.due_at));
         self.release(received_at, print);

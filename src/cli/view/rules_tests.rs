@@ -57,7 +57,8 @@ impl Scene {
         let mono = self.start + Duration::from_secs_f64(seconds);
         let raw = if matches!(events, [Event::State(_)]) { Raw::None } else { Raw::Json("{}") };
         let now = Now { mono, wall: SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds) };
-        let message = Message { raw, ..own_message(ServerId::from_index(id), &server, now, events) };
+        let mut message = own_message(ServerId::from_index(id), &server, now, events);
+        message.raw = raw;
         self.view.show(&message, &mut |text| self.out.push_str(text));
         self.taken()
     }

@@ -12,20 +12,15 @@ fn log(text: &str) -> Event<'_> {
     Event::Log(LogLine { level: "".into(), source: "".into(), text: text.into(), ..LogLine::default() })
 }
 
+fn now() -> Now {
+    Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH }
+}
+
 /// Shows a message of the type `x.y` of the only server; appends the output to `out`.
 fn show(view: &mut View, events: &[Event<'_>], out: &mut String) {
     let server: Arc<str> = "a".into();
-    let (received_at, raw) = (SystemTime::UNIX_EPOCH, Raw::Json("{}"));
-    let message = Message {
-        server: &server,
-        id: FIRST,
-        received_at,
-        received_mono: Instant::now(),
-        dialect: "generic",
-        kind: "x.y",
-        raw,
-        events,
-    };
+    let mut message = Message::new(&server, now(), events);
+    (message.id, message.kind, message.raw) = (FIRST, "x.y", Raw::Json("{}"));
     view.show(&message, &mut |text| out.push_str(text));
 }
 
@@ -102,17 +97,9 @@ fn changes_of_state_are_shown_to_programs_and_where_they_are_named_and_never_cou
 }
 
 fn show_state(view: &mut View, server: &Arc<str>, event: Event<'_>, out: &mut String) {
-    let (received_at, events) = (SystemTime::UNIX_EPOCH, &[event][..]);
-    let message = Message {
-        server,
-        id: FIRST,
-        received_at,
-        received_mono: Instant::now(),
-        dialect: "generic",
-        kind: "",
-        raw: Raw::None,
-        events,
-    };
+    let events = [event];
+    let mut message = Message::new(server, now(), &events);
+    message.id = FIRST;
     view.show(&message, &mut |text| out.push_str(text));
 }
 
@@ -121,18 +108,17 @@ fn a_message_that_the_dialect_does_not_know_counts_only_where_it_is_asked_for() 
     let server: Arc<str> = "a".into();
     let unknown = || Event::Unknown(Unknown { kind: "odd".into(), text: "{}".into(), undecodable: false });
     for (dialect, filter, counted) in [
-        ("monitoring", "", 1),
-        ("generic", "", 2),
-        ("monitoring", "unknown", 2),
-        ("monitoring", "odd", 2),
-        ("monitoring", "log", 1),
+        (Dialect::Monitoring, "", 1),
+        (Dialect::Generic, "", 2),
+        (Dialect::Monitoring, "unknown", 2),
+        (Dialect::Monitoring, "odd", 2),
+        (Dialect::Monitoring, "log", 1),
     ] {
         let mut view = view("simple", filter, None, None);
         for events in [&[unknown()][..], &[unknown(), log("1")]] {
-            let (received_at, received_mono) = (SystemTime::UNIX_EPOCH, Instant::now());
-            let raw = Raw::Json("{}");
-            let message =
-                Message { server: &server, id: FIRST, received_at, received_mono, dialect, kind: "odd", raw, events };
+            let mut message = Message::new(&server, now(), events);
+            (message.id, message.kind, message.raw) = (FIRST, "odd", Raw::Json("{}"));
+            message.dialect = dialect;
             view.show(&message, &mut |_| ());
         }
         assert_eq!(view.shown(FIRST), counted, "{dialect} {filter}");
@@ -183,11 +169,9 @@ fn paced_as(
         while let Some(due) = view.deadline().filter(|due| *due < at(seconds)) {
             view.release(due, &mut |text| out.push_str(text));
         }
-        let received_at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let (received_mono, raw) = (at(seconds), Raw::Json("{}"));
-        let (server, dialect) = (&servers[id], "generic");
-        let id = ServerId::from_index(id);
-        let message = Message { server, id, received_at, received_mono, dialect, kind: "", raw, events };
+        let now = Now { mono: at(seconds), wall: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) };
+        let mut message = Message::new(&servers[id], now, events);
+        (message.id, message.raw) = (ServerId::from_index(id), Raw::Json("{}"));
         view.show(&message, &mut |text| out.push_str(text));
     }
     while let Some(due) = view.deadline().filter(|due| *due < at(until)) {

@@ -7,6 +7,7 @@ mod tests;
 use std::time::{Duration, Instant};
 
 use crate::fleet::quantity::{Aggregate, Quantity};
+use crate::model::dialect::Dialect;
 use crate::model::event::Message;
 use crate::model::server_id::ServerId;
 
@@ -24,12 +25,12 @@ pub use row::{BoardProcess, BoardRow};
 /// # let uri = uri.as_str();
 /// let mut monitor = Monitor::new()?;
 /// let mut board = Board::default();
-/// let id = monitor.add(Server::new(uri)?.label("web").max_reconnects(Some(0)))?;
+/// let id = monitor.add(Server::new(uri)?.label("web").max_reconnects(0))?;
 /// board.add(id, monitor.label(id));
 ///
 /// let mut highest = 0.0_f64;
 /// while !monitor.is_done() {
-///     monitor.turn(None, &mut |message| {
+///     monitor.turn(None, |message| {
 ///         board.update(message);
 ///         let cpu = board.aggregate(Aggregate::Max, Quantity::Metric(Metric::Cpu), message.received_mono);
 ///         highest = highest.max(cpu.unwrap_or_default());
@@ -94,10 +95,10 @@ impl Board {
         }
     }
 
-    /// Sets the name of the server's dialect.
-    pub fn set_dialect(&mut self, id: ServerId, name: &'static str) {
+    /// Sets the server's dialect; `None` = unknown.
+    pub fn set_dialect(&mut self, id: ServerId, dialect: impl Into<Option<Dialect>>) {
         if let Some(row) = self.row(id) {
-            row.dialect = name;
+            row.dialect = dialect.into();
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::fleet::quantity::Quantity;
+use crate::model::dialect::Dialect;
 use crate::model::event::{Alert, AlertPhase, Change, ClientState, Event, Message, Process, Processes};
 use crate::model::metric::{Metric, Text};
 use crate::model::sample::Sample;
@@ -45,7 +46,7 @@ pub struct BoardRow {
     /// The id stands in the board's list of changed rows.
     pub(super) changed: bool,
     pub(super) ping: Option<Duration>,
-    pub(super) dialect: &'static str,
+    pub(super) dialect: Option<Dialect>,
     host: Box<str>,
     why: Box<str>,
     /// `None` before the first list of the connection.
@@ -95,7 +96,7 @@ impl BoardRow {
             delivered: false,
             changed: false,
             ping: None,
-            dialect: "auto",
+            dialect: None,
             host: Box::default(),
             why: Box::default(),
             processes: None,
@@ -169,9 +170,9 @@ impl BoardRow {
         self.sample_at.map(|(_, at)| at)
     }
 
-    /// Returns the name of the dialect; `auto` until it is known.
+    /// Returns the dialect; `None` until it is known.
     #[must_use]
-    pub fn dialect(&self) -> &'static str {
+    pub fn dialect(&self) -> Option<Dialect> {
         self.dialect
     }
 

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use crate::fleet::board::{Board, BoardProcess, BoardRow};
 use crate::model::decimal::push_decimal;
+use crate::model::dialect::Dialect;
 use crate::model::metric::{METRICS, Metric, Unit};
 use crate::model::server_id::ServerId;
 use crate::model::stats::Statistics;
@@ -93,7 +94,8 @@ fn push_client(out: &mut String, servers: &[Server<'_>]) {
     }
     let mut family = Family::gauge(out, "wsmon_server_info", "What is watched.");
     for server in servers {
-        let (dialect, host) = (server.row.dialect(), escaped(server.row.host()));
+        let dialect = server.row.dialect().map_or("auto", Dialect::name);
+        let host = escaped(server.row.host());
         family.push_labelled("", server, &format!(",dialect=\"{dialect}\",host=\"{host}\""), Some(1.0));
     }
     let mut family = Family::gauge(out, "wsmon_last_sample_timestamp_seconds", "When the latest sample came.");

@@ -84,7 +84,7 @@ fn fleet() -> (Board, At) {
     at.say(&mut board, 0, &[connected()]);
     at.say(&mut board, 0, &[hosted("router-01", &[("cpu", 12.4), ("load1", 0.52), ("frequency", 2596.122)])]);
     at.say(&mut board, 0, &[sample(&[("memory_used", 6_303_870_976.0)]), alert("disk", AlertPhase::Begins)]);
-    board.set_dialect(nth(0), "monitoring");
+    board.set_dialect(nth(0), crate::Dialect::Monitoring);
     at.say(&mut board, 1, &[lost("refused")]);
     at.say(&mut board, 2, &[connected()]);
     let web = Process { cpu: Some(2.5), memory: Some(4e7), restarts: Some(3), ..process("web", "online") };

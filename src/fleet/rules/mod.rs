@@ -38,12 +38,12 @@ const ALL_SERVERS: &str = "*";
 /// let mut board = Board::default();
 ///
 /// let mut monitor = Monitor::new()?;
-/// monitor.add(Server::new(uri)?.label("web").max_reconnects(Some(0)))?;
+/// monitor.add(Server::new(uri)?.label("web").max_reconnects(0))?;
 /// # let mut all = String::new();
 /// while !monitor.is_done() {
 ///     let wait = rules.deadline().map(|at| at.saturating_duration_since(monitor.clock().mono));
 ///     let mut changes = Vec::new();
-///     monitor.turn(wait, &mut |message| {
+///     monitor.turn(wait, |message| {
 ///         board.update(message);
 ///         changes.extend(rules.step(message.received_mono, &mut board));
 ///     })?;

@@ -1,21 +1,22 @@
 //! Events: the common form into which every dialect translates its messages.
 
+mod message;
 mod owned;
 mod users;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use crate::model::number::Fixed;
 use crate::model::sample::Sample;
-use crate::model::server_id::ServerId;
 
+pub use message::{Message, OwnedMessage, OwnedRaw, Raw};
 pub use users::{User, Users};
 
 /// One statement of a message, or a change of the connection's state.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// Metrics of a host.
@@ -76,7 +77,7 @@ pub struct Alert<'a> {
 }
 
 /// A change of an alert.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AlertPhase {
     /// The alert is new.
     #[default]
@@ -153,7 +154,7 @@ impl Process<'_> {
 }
 
 /// A change of one process.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ProcessChange<'a> {
     /// The process's name.
     pub name: Cow<'a, str>,
@@ -239,7 +240,7 @@ pub struct ServerError<'a> {
 }
 
 /// A message of a type that the dialect does not know, or that could not be decoded.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Unknown<'a> {
     /// The message's type; empty if it has none.
     pub kind: Cow<'a, str>,
@@ -250,7 +251,7 @@ pub struct Unknown<'a> {
 }
 
 /// The state of one server's connection. The names are those of the reference client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ClientState {
     /// Not connected: before the first dial, and after a stop.
     #[default]
@@ -294,7 +295,7 @@ impl fmt::Display for ClientState {
 /// A change of a connection's state, or a failed dial that leaves the state as it is.
 ///
 /// `Display` writes one line for people: `connected`, `reconnecting in 3.2 s: connect to 127.0.0.1:8765: connection refused`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Change {
     /// The previous state.
     pub from: ClientState,
@@ -341,48 +342,6 @@ impl fmt::Display for Change {
     }
 }
 
-/// The content of a message as received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Raw<'a> {
-    /// JSON, or text that is JSON after NaN, Infinity and lone surrogates are replaced.
-    Json(&'a str),
-    /// Text that is not JSON, or is nested too deeply to be parsed.
-    Text(&'a str),
-    /// A binary message that is not UTF-8 text.
-    Binary(&'a [u8]),
-    /// No message: the event is one of the client itself.
-    None,
-}
-
-/// One message and the events that were decoded from it. Formats write it, and handlers receive it.
-#[derive(Clone, Copy, Debug)]
-pub struct Message<'a> {
-    /// The server's label.
-    pub server: &'a Arc<str>,
-    /// The server's id; [`ServerId::NONE`] if it is about no server or all of them.
-    pub id: ServerId,
-    /// The time of receipt by this machine's clock.
-    pub received_at: SystemTime,
-    /// The time of receipt by the monotonic clock.
-    pub received_mono: Instant,
-    /// The name of the dialect by which it was read; `generic` until the server's dialect is recognised.
-    pub dialect: &'static str,
-    /// The message's type or channel, for filters; empty if it has none.
-    pub kind: &'a str,
-    /// The message as received.
-    pub raw: Raw<'a>,
-    /// The events decoded from it. One message can yield several, or none: an unchanged list of alerts yields none.
-    pub events: &'a [Event<'a>],
-}
-
-impl Message<'_> {
-    /// Returns true if at least one event is content, see [`Event::is_content`].
-    #[must_use]
-    pub fn is_content(&self) -> bool {
-        self.events.iter().any(Event::is_content)
-    }
-}
-
 impl<'a> Event<'a> {
     /// Returns the place of the time stamp that the message as a whole may give, where the event has none of its own.
     pub(crate) fn missing_at(&mut self) -> Option<&mut Option<Cow<'a, str>>> {
@@ -408,6 +367,20 @@ impl<'a> Event<'a> {
             }
             _ => None,
         }
+    }
+}
+
+impl<'a> Event<'a> {
+    /// Returns the sample, if the event is one.
+    #[must_use]
+    pub fn sample(&self) -> Option<&Sample<'a>> {
+        if let Event::Sample(sample) = self { Some(sample) } else { None }
+    }
+
+    /// Returns the change of the connection's state, if the event is one.
+    #[must_use]
+    pub fn change(&self) -> Option<&Change> {
+        if let Event::State(change) = self { Some(change) } else { None }
     }
 }
 

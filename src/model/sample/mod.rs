@@ -85,6 +85,40 @@ impl<'a> Sample<'a> {
         (!value.is_nan()).then_some(value)
     }
 
+    /// Returns the processor use in per cent.
+    #[must_use]
+    pub fn cpu(&self) -> Option<f64> {
+        self.get(Metric::Cpu)
+    }
+
+    /// Returns the memory use in per cent.
+    #[must_use]
+    pub fn memory(&self) -> Option<f64> {
+        self.get(Metric::Memory)
+    }
+
+    /// Returns the disk use in per cent.
+    #[must_use]
+    pub fn disk(&self) -> Option<f64> {
+        self.get(Metric::Disk)
+    }
+
+    /// Returns the use of the first graphics processor in per cent.
+    #[must_use]
+    pub fn gpu(&self) -> Option<f64> {
+        self.get(Metric::Gpu)
+    }
+
+    /// Returns the metrics that the server sent, in the order of [`Metric::ALL`].
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Metric, f64)> {
+        Metric::ALL.iter().filter_map(|&metric| Some((metric, self.get(metric)?)))
+    }
+
+    /// Returns the texts that the server sent, in the order of [`Text::ALL`].
+    pub fn texts(&self) -> impl DoubleEndedIterator<Item = (Text, &str)> {
+        Text::ALL.iter().filter_map(|&text| Some((text, self.text(text)?)))
+    }
+
     /// Returns the text; `None` if the server did not send one, or an empty one.
     #[must_use]
     pub fn text(&self, text: Text) -> Option<&str> {
@@ -128,6 +162,20 @@ impl<'a> Sample<'a> {
     }
 }
 
+/// Samples are equal if they have the same values. Absent ones, which are NaN in [`Sample::per_core`], are equal to each
+/// other.
+impl PartialEq for Sample<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |(one, other): (&f64, &f64)| one == other || one.is_nan() && other.is_nan();
+        self.numbers.iter().zip(&other.numbers).all(same)
+            && self.texts == other.texts
+            && self.at == other.at
+            && self.per_core.len() == other.per_core.len()
+            && self.per_core.iter().zip(&other.per_core).all(same)
+            && self.extra == other.extra
+    }
+}
+
 /// Prints the values that are present, by the names of their rows.
 impl fmt::Debug for Sample<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -155,6 +203,16 @@ mod tests {
         sample.put(Metric::Disk, 28.5);
         sample.put_text(Text::Host, "nas".into());
         assert_eq!(format!("{sample:?}"), r#"Sample { disk: 28.5, host: "nas", per_core: [], at: None }"#);
+    }
+
+    #[test]
+    fn samples_are_equal_if_their_values_are_and_absent_ones_are_too() {
+        let sample = |cpu| Sample { per_core: vec![1.0, f64::NAN], ..Sample::from_metrics([(Metric::Cpu, cpu)]) };
+        assert_eq!(sample(1.0), sample(1.0));
+        assert_ne!(sample(1.0), sample(2.0));
+        assert_ne!(sample(1.0), Sample::from_metrics([(Metric::Cpu, 1.0)]));
+        assert_ne!(sample(1.0), Sample { at: Some("now".into()), ..sample(1.0) });
+        assert_eq!((sample(1.0).cpu(), sample(1.0).memory(), sample(1.0).iter().count()), (Some(1.0), None, 1));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The commands to a monitor: which servers it watches, and what their connections are to do.
 
-use std::fmt;
-
 use super::Monitor;
+use crate::model::api_error::{Error, ErrorKind};
 use crate::model::server_id::ServerId;
+use crate::model::text::escape;
 use crate::monitor::peer::Peer;
 use crate::monitor::server::Server;
 use crate::net::transport::SendError;
@@ -14,7 +14,7 @@ impl Monitor {
     ///
     /// # Errors
     /// If the server was given a label that another one has.
-    pub fn add(&mut self, server: Server) -> Result<ServerId, DuplicateLabel> {
+    pub fn add(&mut self, server: Server) -> Result<ServerId, Error> {
         let given = server.settings.label.is_some();
         let index = self.peers.iter().position(Option::is_none).unwrap_or(self.peers.len());
         let id = ServerId::new(self.added, index);
@@ -22,7 +22,8 @@ impl Monitor {
         let (label, mut number) = (peer.decoder.label.clone(), 1);
         while self.ids.iter().any(|&other| *self.label(other) == *peer.decoder.label) {
             if given {
-                return Err(DuplicateLabel(label.to_string()));
+                let text = format!("two servers are called {}: labels must differ", escape(&label));
+                return Err(Error::new(ErrorKind::Label, text));
             }
             // Labels made from addresses coincide for two paths on one host.
             number += 1;
@@ -56,13 +57,16 @@ impl Monitor {
     ///
     /// # Errors
     /// If the connection is not open, or more than 64 KiB would wait to be sent.
-    pub fn send(&mut self, id: ServerId, text: &str) -> Result<(), SendError> {
+    pub fn send(&mut self, id: ServerId, text: &str) -> Result<(), Error> {
         let now = self.clock;
         let sent = self.peer_mut(id).map_or(Err(SendError::NotOpen), |peer| peer.send(now, text));
         if self.contains(id) {
             self.note(id.index());
         }
-        sent
+        sent.map_err(|error| {
+            let kind = if error == SendError::Full { ErrorKind::Full } else { ErrorKind::NotOpen };
+            Error::new(kind, error.to_string())
+        })
     }
 
     /// Closes the connection and opens a new one, from the next turn on; starts again with a server that was given up
@@ -113,15 +117,3 @@ impl Monitor {
         }
     }
 }
-
-/// The error of adding a server with a label that another one has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DuplicateLabel(pub String);
-
-impl fmt::Display for DuplicateLabel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "two servers are called {}: labels must differ", crate::model::text::escape(&self.0))
-    }
-}
-
-impl std::error::Error for DuplicateLabel {}

@@ -15,8 +15,6 @@ use std::time::{Duration, Instant};
 use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 
-pub use commands::DuplicateLabel;
-
 use crate::model::event::Message;
 use crate::model::server_id::ServerId;
 use crate::model::time::Now;
@@ -57,9 +55,9 @@ const STOP: Token = Token(usize::MAX);
 /// # let uri = uri.as_str();
 /// # let mut samples = 0;
 /// let mut monitor = Monitor::new()?;
-/// monitor.add(Server::new(uri)?.max_reconnects(Some(0)))?;
+/// monitor.add(Server::new(uri)?.max_reconnects(0))?;
 /// while !monitor.is_done() {
-///     monitor.turn(None, &mut |message| {
+///     monitor.turn(None, |message| {
 ///         for event in message.events {
 ///             if let Event::Sample(sample) = event {
 ///                 println!("{}: {:?} %", message.server, sample.get(Metric::Cpu));
@@ -155,11 +153,61 @@ impl Monitor {
     }
 
     /// Waits until something happens, for at most `max_wait`, and passes to `on_message` each message that has
-    /// arrived and each change of a connection's state.
+    /// arrived and each change of a connection's state. With `None` it waits as long as nothing happens and no timer
+    /// is due: for ever, where there are no servers or all are done.
     ///
     /// # Errors
     /// If the poll fails. No server can cause that.
-    pub fn turn(&mut self, max_wait: Option<Duration>, on_message: &mut dyn FnMut(&Message<'_>)) -> io::Result<()> {
+    pub fn turn(
+        &mut self,
+        max_wait: impl Into<Option<Duration>>,
+        mut on_message: impl FnMut(&Message<'_>),
+    ) -> io::Result<()> {
+        self.turn_once(max_wait.into(), &mut on_message)
+    }
+
+    /// Takes a turn with a function that can fail, so that `?` can be used in it. Every message of the turn is passed on,
+    /// also after an error, and the first error is returned.
+    ///
+    /// ```
+    /// use std::io::{self, Write};
+    /// use wsmon::{Monitor, Server};
+    ///
+    /// # let uri = &doc::serve(2);
+    /// # let mut out = Vec::new();
+    /// let mut monitor = Monitor::new()?;
+    /// monitor.add(Server::new(uri)?.max_reconnects(0))?;
+    /// while !monitor.is_done() {
+    ///     monitor.try_turn(None, |message| -> io::Result<()> {
+    ///         for (metric, value) in message.sample().iter().flat_map(|sample| sample.iter()) {
+    ///             writeln!(out, "{}.{metric}={value}", message.server)?;
+    ///         }
+    ///         Ok(())
+    ///     })?;
+    /// }
+    /// # assert!(String::from_utf8(out)?.contains(".cpu=70\n"));
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the function fails, or the poll.
+    pub fn try_turn<E: From<io::Error>>(
+        &mut self,
+        max_wait: impl Into<Option<Duration>>,
+        mut on_message: impl FnMut(&Message<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut outcome = Ok(());
+        self.turn(max_wait, |message| {
+            let result = on_message(message);
+            if outcome.is_ok() {
+                outcome = result;
+            }
+        })?;
+        outcome
+    }
+
+    fn turn_once(&mut self, max_wait: Option<Duration>, on_message: &mut dyn FnMut(&Message<'_>)) -> io::Result<()> {
         self.own_events.clear();
         self.served.clear();
         let before = self.clock;

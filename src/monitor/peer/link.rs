@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::model::api_error::ErrorKind;
+use crate::model::dialect::Dialect;
 use crate::model::error::{Disconnect, Phase, Retry};
 use crate::model::text::escape;
 use crate::model::time::Now;
@@ -9,7 +11,6 @@ use crate::model::trace;
 use crate::monitor::connection_log::ConnectionLog;
 use crate::monitor::credentials::{self, Credentials, FileStamp};
 use crate::monitor::server::Settings;
-use crate::monitor::sources::SettingsError;
 use crate::monitor::sources::parse_address;
 use crate::net::transport::route::Route;
 use crate::net::transport::{ConnectionLimits, SEND_BYTES, Transport, environment};
@@ -100,7 +101,7 @@ impl Link {
     ) -> Result<Box<Route>, Box<Disconnect>> {
         (self.stamps, self.check_files_at) = (credentials::stamps(settings), None);
         let credentials = Credentials::read(settings, conversation).map_err(|error| {
-            let in_file = matches!(error, SettingsError::File(..) | SettingsError::Content(_));
+            let in_file = matches!(error.kind(), ErrorKind::File | ErrorKind::Content);
             unusable(error.to_string(), in_file)
         })?;
         let credential = credentials.are_given() || !credentials.secret_texts.is_empty();
@@ -112,7 +113,10 @@ impl Link {
         let credentials = self.credentials.insert(credentials);
         let (level, text) = log.connecting(&endpoint);
         trace::server(level, &escape(label), format_args!("{text}"));
-        trace::trace(&escape(label), format_args!("* dialect {}", conversation.dialect()));
+        trace::trace(
+            &escape(label),
+            format_args!("* dialect {}", conversation.dialect().map_or("auto", Dialect::name)),
+        );
         self.endpoint = Some(endpoint.clone());
         // The process's own variables do not change.
         let proxy = settings.proxy.proxy(&endpoint, &environment).map_err(|why| unusable(why, false))?;

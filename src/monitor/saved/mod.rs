@@ -4,6 +4,7 @@ pub mod line;
 
 use data_encoding::BASE64;
 
+use crate::model::dialect::Dialect;
 use crate::model::event::{ClientState, Message};
 use crate::model::server_id::ServerId;
 use crate::model::stats::Statistics;
@@ -133,9 +134,9 @@ impl SavedData {
         &self.decoders[id.index()].label
     }
 
-    /// Returns the name of the server's dialect, or `auto` if it was not recognised.
+    /// Returns the server's dialect; `None` if it was not recognised.
     #[must_use]
-    pub fn dialect(&self, id: ServerId) -> &'static str {
+    pub fn dialect(&self, id: ServerId) -> Option<Dialect> {
         self.decoders[id.index()].dialect()
     }
 

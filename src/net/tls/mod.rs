@@ -176,6 +176,14 @@ impl TlsSettings {
         Ok(())
     }
 
+    /// Gives the content of a file that exists in memory only, under a name that no file has. Returns the name.
+    pub(crate) fn give(&mut self, name: &str, pem: Vec<u8>) -> PathBuf {
+        let path = PathBuf::from(format!("/\0{name}"));
+        self.read_once.retain(|(known, _)| *known != path);
+        self.read_once.push((path.clone(), pem.into()));
+        path
+    }
+
     fn stamps(&self) -> Vec<PemStamp> {
         self.files().map(stamp).collect()
     }

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use crate::model::dialect::Dialect as DialectName;
 use crate::model::event::{Event, Raw};
 use crate::model::json::{self, Documents};
 use crate::model::sample::Sample;
@@ -115,14 +116,14 @@ impl Conversation {
         }
     }
 
-    /// The dialect's name; `auto` until it is known.
-    pub fn dialect(&self) -> &'static str {
-        if self.known { self.dialect.name } else { "auto" }
+    /// The dialect; `None` until it is known.
+    pub fn dialect(&self) -> Option<DialectName> {
+        self.known.then_some(self.dialect.id)
     }
 
-    /// The name of the dialect by which messages are read: `generic` until it is known.
-    pub fn read_by(&self) -> &'static str {
-        self.dialect.name
+    /// The dialect by which messages are read: generic until it is known.
+    pub fn read_by(&self) -> DialectName {
+        self.dialect.id
     }
 
     /// True if the server can send a kind of event, a message type or a channel of this name; `None` until the dialect is

@@ -2,5 +2,4 @@
 
 use super::{Dialect, PLAIN};
 
-pub static DIALECT: Dialect =
-    Dialect { name: "generic", about: "any JSON or text, as it comes", is_quiet: |_, _| true, any_name: true, ..PLAIN };
+pub static DIALECT: Dialect = Dialect { name: "generic", is_quiet: |_, _| true, any_name: true, ..PLAIN };

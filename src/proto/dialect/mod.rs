@@ -18,6 +18,7 @@ mod tests;
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use crate::model::dialect::Dialect as DialectName;
 use crate::model::event::{Answer, Event, Notice, Unknown};
 use crate::model::json::{self, Node};
 use crate::model::time::has_zone;
@@ -32,8 +33,8 @@ pub use generic::DIALECT as GENERIC;
 pub struct Dialect {
     /// Name for `--dialect`.
     pub name: &'static str,
-    /// Description in a few words.
-    pub about: &'static str,
+    /// The same dialect in the library's interface.
+    pub id: DialectName,
     /// Port of a `HOST` without one.
     pub port: u16,
     /// Path of a `HOST` without one.
@@ -92,7 +93,7 @@ impl PartialEq for Dialect {
 /// A dialect without any peculiarity, to begin a new one from.
 pub const PLAIN: Dialect = Dialect {
     name: "",
-    about: "",
+    id: DialectName::Generic,
     port: 8765,
     path: "/",
     stale_default: None,
@@ -122,7 +123,7 @@ pub const PLAIN: Dialect = Dialect {
     unpack: None,
 };
 
-/// Every dialect.
+/// Every dialect, in the order of [`DialectName`].
 pub static DIALECTS: &[&Dialect] = &[
     &monitoring::DIALECT,
     &sysmedic::DIALECT,
@@ -355,11 +356,6 @@ impl Handler {
     }
 }
 
-/// The dialects' names for [`crate::Server::dialect`], each with a short description.
-pub fn dialects() -> impl Iterator<Item = (&'static str, &'static str)> {
-    DIALECTS.iter().map(|dialect| (dialect.name, dialect.about))
-}
-
 /// The places where servers listen unless they are told otherwise: the name of a dialect, a port and a path.
 pub fn usual_places() -> impl Iterator<Item = (&'static str, u16, &'static str)> {
     let own = DIALECTS.iter().filter(|dialect| ***dialect != GENERIC);
@@ -370,6 +366,11 @@ pub fn usual_places() -> impl Iterator<Item = (&'static str, u16, &'static str)>
 /// fastpluggy or generic server may send other types too.
 pub fn sent_names() -> impl Iterator<Item = (&'static str, &'static str)> {
     DIALECTS.iter().flat_map(|dialect| dialect.sent_names().map(|name| (name, dialect.name)))
+}
+
+/// Returns the row of a dialect.
+pub fn row(name: DialectName) -> &'static Dialect {
+    DIALECTS[name as usize]
 }
 
 /// Finds a dialect by name.

@@ -16,7 +16,7 @@ use crate::proto::dialect::requests::RequestSpec;
 
 pub static DIALECT: Dialect = Dialect {
     name: "monitoring",
-    about: "monitoring-websocket-server",
+    id: crate::model::dialect::Dialect::Monitoring,
     stale_default: Some(Duration::from_secs(30)),
     kinds: &["sample", "alert", "notice", "answer", "error"],
     handlers: &[

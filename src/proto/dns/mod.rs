@@ -15,7 +15,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// The address families to use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Family {
     /// IPv6 and IPv4.
     #[default]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// The silence after which to reconnect although pings are answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Stale {
     /// Never.
     Never,

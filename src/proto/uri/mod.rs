@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::model::api_error::{Error, ErrorKind};
+
 pub(crate) mod authority;
 mod redaction;
 mod unix;
@@ -73,26 +75,10 @@ fn scheme_named(name: &str) -> Option<Scheme> {
     find(name).or_else(with_tls)
 }
 
-/// A URI that cannot be used. Displays it without its secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidUri {
-    redacted: String,
-    reason: String,
+/// The error of a URI that cannot be used, without its secrets.
+pub(crate) fn invalid(uri: &str, reason: &str) -> Error {
+    Error::new(ErrorKind::Uri, format!("invalid URI {}: {reason}", redact(uri)))
 }
-
-impl InvalidUri {
-    pub(crate) fn new(uri: &str, reason: String) -> Self {
-        InvalidUri { redacted: redact(uri), reason }
-    }
-}
-
-impl fmt::Display for InvalidUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid URI {}: {}", self.redacted, self.reason)
-    }
-}
-
-impl std::error::Error for InvalidUri {}
 
 /// The defaults of the bare form `HOST[:PORT][/PATH]`; a dialect may have another port.
 const BARE: Scheme = Scheme { name: "", secure: false, port: 8765, unix: false, dialect: None };
@@ -103,8 +89,8 @@ impl Endpoint {
     ///
     /// # Errors
     /// Names the part that is wrong and the way out.
-    pub fn parse(uri: &str) -> Result<Box<Self>, InvalidUri> {
-        parse(uri).map_err(|why| InvalidUri::new(uri, why))
+    pub fn parse(uri: &str) -> Result<Box<Self>, Error> {
+        parse(uri).map_err(|why| invalid(uri, &why))
     }
 
     /// Returns `HOST:PORT`, an IPv6 address in brackets, or the path of the Unix socket: the default label of a server.

@@ -139,7 +139,7 @@ impl FuzzSession {
         let node = json::Node::parse(readable.as_deref().unwrap_or(text)).ok()?;
         let is_token = node.text("type")? == "reconnection_token" && node.get("channel").is_none();
         let token = node.text("token").filter(|token| token.len() >= 8 && text.matches(&***token).count() == 1)?;
-        (self.conversation.dialect() == "neurograph" && is_token).then(|| token.to_string())
+        (self.conversation.dialect() == Some(crate::Dialect::Neurograph) && is_token).then(|| token.to_string())
     }
 
     fn binary(&mut self, bytes: &[u8]) {

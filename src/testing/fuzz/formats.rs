@@ -29,7 +29,7 @@ pub fn check(kind: &str, raw: Raw<'_>, events: &[Event<'_>], labels: bool) {
         id: crate::model::server_id::ServerId::NONE,
         received_at,
         received_mono: Instant::now(),
-        dialect: "generic",
+        dialect: crate::Dialect::Generic,
         kind,
         raw,
         events,

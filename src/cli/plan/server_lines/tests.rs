@@ -38,7 +38,8 @@ fn the_example_of_the_manual_is_understood() {
     let labels: Vec<_> = lines.iter().map(|line| line.label.as_deref()).collect();
     assert_eq!(numbers, [2, 3, 5, 6, 7]);
     assert_eq!(labels, [Some("web"), Some("db"), Some("vpn"), Some("neuro"), None]);
-    let db = Server::default().dialect("pmdaemon").unwrap().processes(["postgres"]).place("db=10.0.0.3:9000").unwrap();
+    let db =
+        Server::default().dialect(wsmon::Dialect::Pmdaemon).processes(["postgres"]).place("db=10.0.0.3:9000").unwrap();
     assert_eq!(lines[1].server, Some(db));
     let mut rules = Thresholds::default();
     rules.add_warnings("cpu=80").unwrap();
@@ -51,8 +52,8 @@ fn the_example_of_the_manual_is_understood() {
 fn a_line_begins_with_the_settings_of_the_command_line() {
     let lines = read_with("--ping-interval 7 --dialect pmdaemon --max-message 1M", "a --dialect generic\nb").unwrap();
     let common = plan("--ping-interval 7 --max-message 1M").server;
-    assert_eq!(lines[0].server, common.clone().dialect("generic").unwrap().place("a").ok());
-    assert_eq!(lines[1].server, common.dialect("pmdaemon").unwrap().place("b").ok());
+    assert_eq!(lines[0].server, common.clone().dialect(wsmon::Dialect::Generic).place("a").ok());
+    assert_eq!(lines[1].server, common.dialect(wsmon::Dialect::Pmdaemon).place("b").ok());
 }
 
 #[test]

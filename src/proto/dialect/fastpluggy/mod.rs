@@ -23,7 +23,7 @@ pub use client_id::FastpluggyState;
 
 pub static DIALECT: Dialect = Dialect {
     name: "fastpluggy",
-    about: "FastPluggy's WebSocket tool",
+    id: crate::model::dialect::Dialect::Fastpluggy,
     port: 8000,
     path: "/ws",
     // A JSON ping comes every 30 s, by default.

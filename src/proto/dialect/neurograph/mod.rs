@@ -30,7 +30,7 @@ use state::OwnRequest;
 
 pub static DIALECT: Dialect = Dialect {
     name: "neurograph",
-    about: "NeuroGraph",
+    id: crate::model::dialect::Dialect::Neurograph,
     port: 8000,
     path: "/ws",
     stale_default: Some(Duration::from_secs(75)),

@@ -270,7 +270,7 @@ fn a_recording_is_recognised_and_answered_in_a_conversation() {
         sent.extend(outgoing.send);
         warned.extend(outgoing.warn);
     }
-    assert_eq!(conversation.dialect(), "neurograph");
+    assert_eq!(conversation.dialect(), Some(crate::Dialect::Neurograph));
     assert_eq!(
         sent,
         [r#"{"type":"subscribe","channels":["metrics","signals","actions","logs","status","connections"]}"#]

@@ -27,7 +27,7 @@ pub use state::PmdaemonState;
 
 pub static DIALECT: Dialect = Dialect {
     name: "pmdaemon",
-    about: "PMDaemon, a process manager",
+    id: crate::model::dialect::Dialect::Pmdaemon,
     port: 9615,
     path: "/ws",
     // Stopping a process that ignores SIGTERM silences the server for 10 s.

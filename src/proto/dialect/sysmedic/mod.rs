@@ -22,7 +22,7 @@ use crate::proto::uri::{Endpoint, percent_encode};
 
 pub static DIALECT: Dialect = Dialect {
     name: "sysmedic",
-    about: "SysMedic",
+    id: crate::model::dialect::Dialect::Sysmedic,
     port: 8060,
     path: "/ws",
     stale_default: Some(Duration::from_secs(120)),

@@ -26,7 +26,7 @@ fn printed(format: &str, recording: &str, options: DialectOptions) -> String {
             id: crate::model::server_id::ServerId::NONE,
             received_at: SystemTime::UNIX_EPOCH,
             received_mono: now,
-            dialect: "sysmedic",
+            dialect: crate::Dialect::Sysmedic,
             kind: &decoded.kind,
             raw: decoded.raw(),
             events: &decoded.events,
