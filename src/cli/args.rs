@@ -15,24 +15,27 @@ pub struct OptionRow {
     pub repeatable: bool,
     /// True for a setting of one server, which may stand in a line of `--servers`.
     pub per_server: bool,
+    /// The heading in the help, and in the manual.
+    pub group: &'static str,
     /// The description in the help. `{formats}`, `{dialects}` and `{kinds}` stand for the names in those tables.
     about: &'static str,
 }
 
 /// Makes [`OPTIONS`]. An entry has the description for the help as its doc comment, then `switch`, `option` for one value
 /// or `list` for a repeatable one, and the long name with `_` for `-`. `per server` allows it in a line of `--servers`.
+/// A name with a colon begins a group.
 ///
 /// argh's derive would make a field, a slot and the code to move one into the other for each of them, 11 KB in all:
 /// [`Args`] fills one kind of slot for all. argh's own help does not show the names of values, so [`help`] is written from
 /// the rows.
 macro_rules! options {
-    ($(
+    ($($group:ident: $(
         $(#[doc = $about:tt])+
         $kind:ident $name:ident $(, short $($short:literal)+)? $(, value $value:tt)? $(, per $scope:ident)?;
-    )+) => {
+    )+)+) => {
         /// Every option, in the order of the help.
         pub static OPTIONS: &[OptionRow] = &[
-            $(OptionRow {
+            $($(OptionRow {
                 shorts: &[$($($short),+)?],
                 long: {
                     const NAME: &str = concat!("--", stringify!($name));
@@ -45,10 +48,11 @@ macro_rules! options {
                 value: optional!($($value)?),
                 repeatable: is_list!($kind),
                 per_server: is_given!($($scope)?),
+                group: stringify!($group),
                 about: concat!($($about),+),
-            },)+
+            },)+)+
+            answered(&['h'], "--help", "print all options; -h prints the most used ones"),
             answered(&['V'], "--version", "print the version"),
-            answered(&['h'], "--help", "print this help"),
         ];
     };
 }
@@ -82,7 +86,7 @@ macro_rules! is_list {
 
 /// A switch that [`crate::cli::argv::read`] answers before argh parses anything.
 const fn answered(shorts: &'static [char], long: &'static str, about: &'static str) -> OptionRow {
-    OptionRow { shorts, long, value: None, repeatable: false, per_server: false, about }
+    OptionRow { shorts, long, value: None, repeatable: false, per_server: false, group: "Others", about }
 }
 
 /// Replaces `_` by `-`.
@@ -97,6 +101,8 @@ const fn dashed<const N: usize>(name: &str) -> [u8; N] {
 }
 
 options! {
+    Servers:
+
     /// server to watch: @FILE reads it from a file, else ws://HOST[:PORT][/PATH] or
     /// HOST[:PORT][/PATH]; NAME= before it is a label; repeatable, and may stand without -u (default
     /// $MONITORING_WEBSOCKET_URI, else ws://localhost:8765)
@@ -109,6 +115,45 @@ options! {
     /// auto, {dialects} (default auto: recognised by the URI and the first messages)
     option dialect, value "NAME", per server;
 
+    /// read the token or secret from FILE, again before every connection (default
+    /// $MONITORING_TOKEN, which is the token itself)
+    option token_file, value "FILE", per server;
+
+    /// header of the request: @FILE with one per line, or 'NAME: VALUE'; repeatable
+    list header, short 'H', value "HEADER", per server;
+
+    /// IPv4 only
+    switch ipv4, short '4', per server;
+
+    /// IPv6 only
+    switch ipv6, short '6', per server;
+
+    /// HTTP proxy (default $https_proxy, $http_proxy, $all_proxy, unless $no_proxy)
+    option proxy, value "URL", per server;
+
+    /// trust the certificates in FILE instead of the system's
+    option ca_file, value "FILE", per server;
+
+    /// certificate to show to the server, with --key
+    option cert, value "FILE", per server;
+
+    /// private key of --cert
+    option key, value "FILE", per server;
+
+    /// name that the server's certificate must have (default: the host)
+    option tls_name, value "NAME", per server;
+
+    /// accept any certificate: whoever is in between can read and change everything
+    switch insecure, short 'k', per server;
+
+    /// try the usual ports and paths of HOST for 5 s, and print what came of each
+    option probe, value "HOST";
+
+    /// start a server on loopback that samples this machine, and watch it
+    switch demo;
+
+    Connections:
+
     /// one connection per server, then done
     switch no_reconnect;
 
@@ -120,6 +165,12 @@ options! {
 
     /// give up after N reconnections in a row without a useful session (default: never; 0: at once)
     option max_reconnects, value "N";
+
+    /// follow at most N redirects in a row (default 5; 0: none)
+    option max_redirects, value "N", per server;
+
+    /// subprotocols to offer, separated by commas
+    option subprotocol, value "LIST", per server;
 
     /// time limit for name, connection, TLS and upgrade together (default 10)
     option connect_timeout, value "D";
@@ -142,42 +193,7 @@ options! {
     /// do not let servers compress their messages
     switch no_compression;
 
-    /// header of the request: @FILE with one per line, or 'NAME: VALUE'; repeatable
-    list header, short 'H', value "HEADER", per server;
-
-    /// read the token or secret from FILE, again before every connection (default
-    /// $MONITORING_TOKEN, which is the token itself)
-    option token_file, value "FILE", per server;
-
-    /// trust the certificates in FILE instead of the system's
-    option ca_file, value "FILE", per server;
-
-    /// certificate to show to the server, with --key
-    option cert, value "FILE", per server;
-
-    /// private key of --cert
-    option key, value "FILE", per server;
-
-    /// name that the server's certificate must have (default: the host)
-    option tls_name, value "NAME", per server;
-
-    /// accept any certificate: whoever is in between can read and change everything
-    switch insecure, short 'k', per server;
-
-    /// HTTP proxy (default $https_proxy, $http_proxy, $all_proxy, unless $no_proxy)
-    option proxy, value "URL", per server;
-
-    /// follow at most N redirects in a row (default 5; 0: none)
-    option max_redirects, value "N", per server;
-
-    /// subprotocols to offer, separated by commas
-    option subprotocol, value "LIST", per server;
-
-    /// IPv4 only
-    switch ipv4, short '4', per server;
-
-    /// IPv6 only
-    switch ipv6, short '6', per server;
+    Requests:
 
     /// channels or event types to ask for, separated by commas (default: the dialect's)
     option subscribe, value "LIST", per server;
@@ -205,9 +221,7 @@ options! {
     /// send TEXT for each JSON ping, %id stands for its ping id (fastpluggy)
     option heartbeat_reply, value "TEXT", per server;
 
-    /// read FILE, which --save-data wrote, instead of watching servers; - is standard input;
-    /// repeatable, older files first
-    list read, value "FILE";
+    Output:
 
     /// {formats} (default $MONITORING_FORMAT, else simple)
     option format, short 'f', value "NAME";
@@ -216,12 +230,6 @@ options! {
     /// '{server} {cpu}'; \n is a line feed, {{ a brace
     option template, value "TEXT";
 
-    /// begin every line of simple and compact with the time of receipt
-    switch time;
-
-    /// draw the latest message of each server in place, on a terminal
-    switch live;
-
     /// show and save at most one sample and one process list per server in this time, the
     /// latest (default 0: each); table is shown as often (default 1 on a terminal, else 1m)
     option every, value "D";
@@ -229,8 +237,53 @@ options! {
     /// show the mean of the samples in the time of --every instead of the latest
     switch average;
 
+    /// begin every line of simple and compact with the time of receipt
+    switch time;
+
+    /// draw the latest message of each server in place, on a terminal
+    switch live;
+
     /// show only these, separated by commas: {kinds}, or the servers' own types and channels
     option only, value "LIST";
+
+    /// auto, always or never (default auto: on a terminal, unless NO_COLOR or the like forbids it)
+    option color, value "WHEN";
+
+    /// the same as --color never
+    switch no_color;
+
+    /// draw with ASCII only
+    switch ascii;
+
+    /// draw with Unicode, whatever the locale says
+    switch unicode;
+
+    /// stop after this time (default 0: no limit)
+    option duration, short 'd' 't', value "D";
+
+    /// stop after N messages of content, from each server
+    option count, short 'n', value "N";
+
+    /// succeed only if so many servers delivered, or all (default 1)
+    option require, value "N";
+
+    /// print statistics at the end
+    switch stats, short 's';
+
+    /// print statistics this often (default 0: never)
+    option stats_every, value "D";
+
+    /// keep the last 1000 samples of each server for the statistics
+    switch history;
+
+    /// buffer for messages that the reader of stdout has not read yet (default 1M)
+    option queue, value "BYTES";
+
+    /// when that buffer is full: drop the oldest messages, or wait: stop reading from servers (default
+    /// drop)
+    option when_full, value "WHAT";
+
+    Rules:
 
     /// alert when a value leaves its range: NAME=RANGE[/D] or RANGE, separated by commas, such as
     /// cpu=80,memory_available=1G:,up=1:/2m; NAME.mean, .max, .min and .sum are over all servers;
@@ -244,17 +297,11 @@ options! {
     /// OK, 1 WARNING, 2 CRITICAL or 3 UNKNOWN
     switch check;
 
-    /// auto, always or never (default auto: on a terminal, unless NO_COLOR or the like forbids it)
-    option color, value "WHEN";
+    Files:
 
-    /// the same as --color never
-    switch no_color;
-
-    /// draw with ASCII only
-    switch ascii;
-
-    /// draw with Unicode, whatever the locale says
-    switch unicode;
+    /// read FILE, which --save-data wrote, instead of watching servers; - is standard input;
+    /// repeatable, older files first
+    list read, value "FILE";
 
     /// append every message to FILE
     option save_data, value "FILE";
@@ -282,30 +329,10 @@ options! {
     /// PORT of this machine's loopback, or ADDRESS:PORT
     option listen, value "ADDRESS";
 
-    /// buffer for messages that the reader of stdout has not read yet (default 1M)
-    option queue, value "BYTES";
+    /// log to FILE instead of stderr (default $MONITORING_LOG_FILE)
+    option log_file, value "FILE";
 
-    /// when that buffer is full: drop the oldest messages, or wait: stop reading from servers (default
-    /// drop)
-    option when_full, value "WHAT";
-
-    /// keep the last 1000 samples of each server for the statistics
-    switch history;
-
-    /// stop after this time (default 0: no limit)
-    option duration, short 'd' 't', value "D";
-
-    /// stop after N messages of content, from each server
-    option count, short 'n', value "N";
-
-    /// succeed only if so many servers delivered, or all (default 1)
-    option require, value "N";
-
-    /// print statistics at the end
-    switch stats, short 's';
-
-    /// print statistics this often (default 0: never)
-    option stats_every, value "D";
+    Log:
 
     /// log more: debug; given twice also each step of connecting
     switch verbose, short 'v';
@@ -317,17 +344,8 @@ options! {
     /// info)
     option log_level, value "LEVEL";
 
-    /// log to FILE instead of stderr (default $MONITORING_LOG_FILE)
-    option log_file, value "FILE";
-
     /// write the log as text or json, an object per line (default text)
     option log_format, value "NAME";
-
-    /// try the usual ports and paths of HOST for 5 s, and print what came of each
-    option probe, value "HOST";
-
-    /// start a server on loopback that samples this machine, and watch it
-    switch demo;
 }
 
 /// Finds the first option that `is` holds for.
@@ -394,12 +412,43 @@ pub fn parse(words: &[String]) -> Result<Args, String> {
     }
 }
 
+/// What `-h` shows.
+const MOST_USED: [&str; 20] = [
+    "--uri",
+    "--servers",
+    "--dialect",
+    "--token-file",
+    "--ca-file",
+    "--demo",
+    "--format",
+    "--every",
+    "--only",
+    "--duration",
+    "--count",
+    "--warning",
+    "--critical",
+    "--check",
+    "--read",
+    "--save-data",
+    "--listen",
+    "--verbose",
+    "--quiet",
+    "--help",
+];
+
 const HELP_HEAD: &str = "\
 Usage: wsmon [OPTIONS] [URI ...]
 
 Watches servers that send JSON over WebSocket and prints what they say.
+";
 
-Options:
+const EXAMPLES: &str = "
+Examples:
+  wsmon 10.0.0.2                                 one server
+  wsmon -f table web=10.0.0.2 db=10.0.0.3:9000   several at a glance
+  wsmon --check -w cpu=80 -c cpu=95 10.0.0.2     a check for Nagios or Icinga
+
+All options: wsmon --help; the manual: man wsmon
 ";
 
 const HELP_NOTES: &str = "
@@ -416,39 +465,51 @@ const WIDTH: usize = 80;
 /// The column at which descriptions begin.
 const INDENT: usize = 20;
 
-/// The text of `--help`.
-pub fn help() -> String {
+/// The text of `--help`, or of `-h`: the most used options and examples.
+pub fn help(most_used: bool) -> String {
     let mut help = HELP_HEAD.to_owned();
-    for row in OPTIONS {
-        let mut line = names(row);
-        if let Some(value) = row.value {
-            line.push(' ');
-            line.push_str(value);
+    let mut group = "";
+    for row in OPTIONS.iter().filter(|row| !most_used || MOST_USED.contains(&row.long)) {
+        if group != row.group {
+            group = row.group;
+            help.push_str("\n");
+            help.push_str(group);
+            help.push_str(":\n");
         }
-        if row.value.is_some() || line.len() + 2 > INDENT {
+        describe(row, &mut help);
+    }
+    help.push_str(if most_used { EXAMPLES } else { HELP_NOTES });
+    help
+}
+
+/// Appends the lines of one option.
+fn describe(row: &OptionRow, help: &mut String) {
+    let mut line = names(row);
+    if let Some(value) = row.value {
+        line.push(' ');
+        line.push_str(value);
+    }
+    if row.value.is_some() || line.len() + 2 > INDENT {
+        help.push_str(&line);
+        help.push('\n');
+        line.clear();
+    }
+    for word in about(row).split_whitespace() {
+        if line.len() > INDENT && line.len() + 1 + word.len() > WIDTH {
             help.push_str(&line);
             help.push('\n');
             line.clear();
         }
-        for word in about(row).split_whitespace() {
-            if line.len() > INDENT && line.len() + 1 + word.len() > WIDTH {
-                help.push_str(&line);
-                help.push('\n');
-                line.clear();
-            }
-            while line.len() < INDENT {
-                line.push(' ');
-            }
-            if line.len() > INDENT {
-                line.push(' ');
-            }
-            line.push_str(word);
+        while line.len() < INDENT {
+            line.push(' ');
         }
-        help.push_str(&line);
-        help.push('\n');
+        if line.len() > INDENT {
+            line.push(' ');
+        }
+        line.push_str(word);
     }
-    help.push_str(HELP_NOTES);
-    help
+    help.push_str(&line);
+    help.push('\n');
 }
 
 /// The names of an option as the help begins its line: `  -f, --format`.
@@ -504,7 +565,7 @@ mod tests {
 
     #[test]
     fn help_lists_every_option_with_its_value_in_80_columns() {
-        let help = help();
+        let help = help(false);
         for row in OPTIONS {
             let names = names(row);
             let listed = help.lines().any(|line| match row.value {
@@ -519,8 +580,17 @@ mod tests {
     }
 
     #[test]
+    fn the_short_help_has_the_most_used_options_and_three_examples() {
+        let short = help(true);
+        let listed = |help: &str| help.lines().filter(|line| line.starts_with("  -")).count();
+        assert_eq!((listed(&short), listed(&help(false))), (MOST_USED.len(), OPTIONS.len()));
+        assert_eq!(short.lines().filter(|line| line.starts_with("  wsmon ")).count(), 3);
+        assert!(short.lines().all(|line| line.chars().count() <= 80), "{short}");
+    }
+
+    #[test]
     fn help_names_every_format_dialect_and_kind_of_event() {
-        let help = help();
+        let help = help(false);
         let words: Vec<&str> = help.split(|c: char| !c.is_ascii_alphanumeric()).collect();
         let names = wsmon::FORMATS.iter().map(|format| format.name);
         let names = names

@@ -14,7 +14,9 @@ use super::args::{OPTIONS, OptionRow, find};
 pub enum Invocation {
     /// A run, with these words for argh: long names, each value in a word of its own.
     Run(Vec<String>),
-    Help,
+    Help {
+        most_used: bool,
+    },
     Version,
 }
 
@@ -25,11 +27,13 @@ const EXCLUSIVE: [[&str; 2]; 4] =
 /// The option that stands before a word which is no option.
 const SERVER: &str = "--uri";
 
+const HELP: &str = "--help";
+
 /// Reads the words after the program's name, and puts them behind the options in `given`.
 pub fn read(mut given: GivenOptions, words: Words) -> Result<Invocation, String> {
     given.add_words(words)?;
     Ok(match () {
-        () if given.has("--help") => Invocation::Help,
+        () if given.has(HELP) => Invocation::Help { most_used: given.values(HELP).any(|letter| letter == "h") },
         () if given.has("--version") => Invocation::Version,
         () => Invocation::Run(given.into_words()),
     })
@@ -53,7 +57,7 @@ impl GivenOptions {
                 break;
             }
             self.add_word(&word, words)?;
-            if self.has("--help") || self.has("--version") {
+            if self.has(HELP) || self.has("--version") {
                 break;
             }
         }
@@ -101,7 +105,8 @@ impl GivenOptions {
                 return Err(format!("unknown option -{letter}"));
             };
             if row.value.is_none() {
-                self.add(row, None);
+                // `-h` prints less than `--help`: its letter is kept as a value.
+                self.add(row, (row.long == HELP).then(|| letter.to_string()));
                 continue;
             }
             let value = match &letters[at + letter.len_utf8()..] {
@@ -227,8 +232,9 @@ mod tests {
 
     #[test]
     fn nothing_is_read_after_help_or_version() {
-        for line in ["-h", "--help", "-sh", "--stats --help --nonsense"] {
-            assert_eq!(invocation(line), Ok(Invocation::Help), "{line}");
+        for (line, most_used) in [("-h", true), ("-sh", true), ("--help", false), ("--stats --help --nonsense", false)]
+        {
+            assert_eq!(invocation(line), Ok(Invocation::Help { most_used }), "{line}");
         }
         for line in ["-V", "--version", "-s -V stray"] {
             assert_eq!(invocation(line), Ok(Invocation::Version), "{line}");
@@ -247,7 +253,7 @@ mod tests {
         assert_eq!(merged("a -f json --every 5 -4", "b --every 6 -6"), run("a -f json b --every 6 -6"));
         assert_eq!(merged("-s -- a", "-n 5"), run("-s -u a -n 5"));
         assert_eq!(merged("--every", "5"), Err("--every needs a value: --every D".to_owned()));
-        assert_eq!(merged("-s", "-h"), Ok(Invocation::Help));
+        assert_eq!(merged("-s", "-h"), Ok(Invocation::Help { most_used: true }));
     }
 
     #[test]

@@ -94,6 +94,37 @@ fn manual_and_readme_mention_no_option_that_does_not_exist() {
     }
 }
 
+/// Splits text at its headings, and returns the options below each of them.
+fn by_group(lines: &mut dyn Iterator<Item = (Option<String>, Vec<String>)>) -> Vec<(String, BTreeSet<String>)> {
+    let mut groups: Vec<(String, BTreeSet<String>)> = Vec::new();
+    for (heading, options) in lines {
+        groups.extend(heading.map(|heading| (heading, BTreeSet::new())));
+        if let Some((_, of_group)) = groups.last_mut() {
+            of_group.extend(options);
+        }
+    }
+    groups.retain(|(_, options)| !options.is_empty());
+    groups
+}
+
+#[test]
+fn the_help_has_the_groups_of_the_manual() {
+    let help = wsmon(&["--help"]);
+    let of_help = by_group(&mut text(&help.stdout).lines().map(|line| {
+        let heading = line.strip_suffix(':').filter(|name| !name.contains(' ')).map(str::to_owned);
+        // A description may name other options: the names stand first, separated by commas.
+        let names = line.strip_prefix("  ").filter(|line| line.starts_with('-')).unwrap_or_default();
+        let names = names.split(", ").map_while(|names| names.split(' ').next().filter(|name| name.starts_with('-')));
+        (heading, names.map(str::to_owned).collect())
+    }));
+    let of_manual = by_group(&mut section("OPTIONS").lines().map(|line| {
+        let options =
+            line.strip_prefix(".It ").map_or(vec![], |_| after("Fl", line).map(|name| format!("-{name}")).collect());
+        (line.strip_prefix(".Ss ").map(str::to_owned), options)
+    }));
+    assert_eq!(of_help, of_manual);
+}
+
 #[test]
 fn the_synopsis_joins_the_switches_that_have_a_letter() {
     let help = wsmon(&["--help"]);

@@ -258,7 +258,7 @@ fn read_variable(env: Env) -> Result<GivenOptions, String> {
 
 fn read_all(argv: &mut dyn Iterator<Item = OsString>, env: Env) -> Result<Box<Plan>, Exit> {
     let args = match read_variable(env).and_then(|given| argv::read(given, argv)) {
-        Ok(Invocation::Help) => return Err(Exit::Asked(args::help())),
+        Ok(Invocation::Help { most_used }) => return Err(Exit::Asked(args::help(most_used))),
         Ok(Invocation::Version) => return Err(Exit::Asked(VERSION.to_owned())),
         Ok(Invocation::Run(words)) => saved::refuse_options(&words).and_then(|()| args::parse(&words)),
         Err(why) => Err(why),

@@ -1,6 +1,6 @@
 //! Refuses the options that `--read` leaves without a meaning.
 
-use crate::cli::args::{OPTIONS, find};
+use crate::cli::args::{OptionRow, find};
 
 /// Checks the words that [`crate::cli::argv::read`] returns.
 ///
@@ -11,26 +11,26 @@ pub fn refuse_options(words: &[String]) -> Result<(), String> {
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let Some(row) = find(&|row| row.long == word) else { continue };
-        given.push(row.long);
+        given.push(row);
         if row.value.is_some() {
             words.next();
         }
     }
-    match given.iter().find(|long| is_about_connections(long)) {
-        Some(long) if given.contains(&"--read") => {
-            Err(format!("{long} and --read exclude each other: saved data is read, and no server is connected to"))
-        }
+    match given.iter().find(|row| is_about_connections(row)) {
+        Some(row) if given.iter().any(|row| row.long == "--read") => Err(format!(
+            "{} and --read exclude each other: saved data is read, and no server is connected to",
+            row.long
+        )),
         _ => Ok(()),
     }
 }
 
-/// Returns true for the options above `--read` in the table, but for those that its messages need, and for a few below.
-fn is_about_connections(long: &str) -> bool {
-    let place = |long: &str| OPTIONS.iter().position(|row| row.long == long);
-    match long {
+/// Returns true for the options of these groups, but for those that the messages need, and for two others.
+fn is_about_connections(row: &OptionRow) -> bool {
+    match row.long {
         "--dialect" | "--max-message" => false,
-        "--probe" | "--demo" | "--when-full" | "--listen" => true,
-        _ => place(long) < place("--read"),
+        "--when-full" | "--listen" => true,
+        _ => ["Servers", "Connections", "Requests"].contains(&row.group),
     }
 }
 
