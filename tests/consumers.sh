@@ -155,6 +155,8 @@ run_all() {
         esac
         [ "$status" -eq 0 ] || echo "FAILED: $name"
     done
+    echo
+    sed -n '/^NOT RUN/p' "${@/#/$logs/}"
     [ $# -lt ${#checks[@]} ] || every_recipe_is_taken || failed+=("every recipe")
     echo
     [ ${#failed[@]} -eq 0 ] || die "failed: $(printf '%s, ' "${failed[@]}" | sed 's/, $//')"
@@ -170,7 +172,7 @@ every_recipe_is_taken() {
 
 # One check, with a directory that other users can read and a PATH in which wsmon is the binary to try.
 run_one() {
-    declare -gA port=()
+    declare -gA port=() server_pid=()
     pids=()
     home=$(mktemp -d)
     trap finish EXIT
@@ -217,6 +219,13 @@ start_server() {
     shift
     rm -f "$home/$name.port"
     background "$name.log" python3 "$helpers/server.py" "$home/$name.port" "${port[$name]:-0}" "$@"
+    server_pid[$name]=$pid
+}
+
+# NAME: ends a server, whose port a later one of the same name takes.
+stop_server() {
+    kill "${server_pid[$1]}"
+    wait "${server_pid[$1]}" || true
 }
 
 wait_for_server() {

@@ -114,6 +114,7 @@ check_prometheus() {
     query_is 'count(wsmon_cpu_ratio{server="db"})' 1
 }
 
+limit[listen]=90
 declare_check listen request prometheus jq
 check_listen() {
     fleet
@@ -122,20 +123,26 @@ check_listen() {
     equal /readyz "$(curl -s "$url/readyz")" "2 of 3 servers up"
     curl -sf "$url/metrics" | promtool check metrics >"$home/promtool" 2>&1 || fail "promtool" promtool
     equal "promtool" "$(<"$home/promtool")" ""
-    cat >"$home/scraper.yml" <<YML
-global: {scrape_interval: 1s, evaluation_interval: 1s}
-scrape_configs:
-  - {job_name: wsmon, static_configs: [{targets: ["${url#http://}"]}]}
-YML
+    recipe Prometheus /etc/prometheus/wsmon.rules.yml -e 's/for: .*/for: 1s/' >"$home/wsmon.rules.yml"
+    # The target is the client instead of node_exporter.
+    recipe Prometheus /etc/prometheus/prometheus.yml -e "s#10\.0\.0\.2:9100#${url#http://}#" -e 's/: node/: wsmon/' \
+        -e "s#/etc/prometheus#$home#" -e 's/scrape_interval: .*/scrape_interval: 1s\n  evaluation_interval: 1s/' \
+        >"$home/scraper.yml"
     start_prometheus scraper
-    query_is 'up' 1 scraper
+    query_is 'up{job="wsmon"}' 1 scraper
     query_is 'wsmon_up{server="web"}' 1 scraper
+    query_is 'wsmon_up{server="db"}' 1 scraper
     query_is 'wsmon_up{server="down"}' 0 scraper
     query_is 'count(wsmon_cpu_ratio)' 2 scraper
-    kill "${pids[0]}"
-    # Stale within two scrapes, not only after the five minutes that Prometheus looks back.
+    stop_server web
+    local gone
+    gone=$(date +%s)
+    # Stale with the next scrape, not only after the five minutes that Prometheus looks back.
     query_is 'count(wsmon_cpu_ratio{server="web"}) or vector(0)' 0 scraper
     query_is 'wsmon_up{server="web"}' 0 scraper
+    query_is "max(max_over_time(timestamp(wsmon_cpu_ratio{server=\"web\"})[1m:1s])) <= bool $gone + 2" 1 scraper
+    query_is 'count(ALERTS{alertname="WsmonDown",alertstate="firing",server="web"})' 1 scraper
+    query_is 'count(ALERTS{server="db"}) or vector(0)' 0 scraper
     query_is 'up' 1 scraper
     equal /readyz "$(curl -s -o /dev/null -w '%{http_code}' "$url/readyz")" 503
 }
@@ -149,20 +156,30 @@ listen() {
 
 declare_check hostile_clients gate
 check_hostile_clients() {
-    serve web steady router-01 12.4
-    listen "web=127.0.0.1:${port[web]}"
+    serve web counted
+    listen --ping-interval 0.5 "web=127.0.0.1:${port[web]}"
     local idle=() descriptor host=${url#http://}
     for _ in {1..20}; do
         exec {descriptor}<>"/dev/tcp/${host%:*}/${host#*:}"
         idle+=("$descriptor")
     done
     equal "beside 20 idle connections" "$(curl -s -m 1 "$url/healthz")" ok
-    equal GARBAGE "$(raw 'GARBAGE\r\n\r\n' | head -n 1)" $'HTTP/1.1 400 Bad Request\r'
+    equal GARBAGE "$(raw 'GARBAGE\r\n\r\n' | sed -n 1p)" $'HTTP/1.1 400 Bad Request\r'
     equal "half a request" "$(raw 'GET /metrics HT')" ""
     equal "20 KB" "$(code -H "A: $(printf '%020480d' 0)")" 400
     equal POST "$(code -X POST)" 405
     equal HEAD "$(curl -s -I "$url/healthz" | tail -n 2 | tr -d '\r')" "Connection: close"
+    # The server is asked for signs of life throughout, on the same connection.
+    wait_for 20 pinged 10
+    equal "connections" "$(grep -c ^accept "$home/web.log")" 1
+    awk '$1 == "ping" { if (last && $3 - last > most) most = $3 - last; last = $3 }
+        END { print "seconds between pings, at most: " most; exit most > 3 }' "$home/web.log" || fail "a ping is late" web.log
     for descriptor in "${idle[@]}"; do exec {descriptor}>&-; done
+}
+
+# NUMBER: the server has had so many pings.
+pinged() {
+    [ "$(grep -c ^ping "$home/web.log")" -ge "$1" ]
 }
 
 # TEXT: what comes back for it, when nothing follows.

@@ -43,18 +43,37 @@ check_systemd() {
     sample=$(command_of wsmon-sample.service)
     status_is 0 sh -c "$sample"
     expect wsmon.prom '^wsmon_up\{server="web"\} 1$'
-    export STATE_DIRECTORY=$home/state
+    # The service is ready while no server is up, and then says how many are; its watchdog hears of it.
+    export STATE_DIRECTORY=$home/state NOTIFY_SOCKET=$home/told.sock WATCHDOG_USEC=1000000
     mkdir "$STATE_DIRECTORY"
-    background service sh -c "exec $(command_of wsmon.service)"
+    background told.log python3 "$helpers/sink.py" "$home/told" notify
+    wait_for 10 test -S "$NOTIFY_SOCKET"
+    port[listen]=$(unused_port)
+    stop_server web
+    stop_server db
+    sed -i -e "s#/etc/wsmon#$home#" -e "s/127.0.0.1:9109/127.0.0.1:${port[listen]}/" "$home/wsmon.service"
+    recipe systemd /etc/wsmon/servers >"$home/servers"
+    WSMON_OPTIONS='--reconnect-interval 1' background service sh -c "exec $(command_of wsmon.service)"
+    local service=$pid url=http://127.0.0.1:${port[listen]}
+    expect told '^STATUS=0 of 2 servers up$'
+    equal "before" "$(sed 1q "$home/told")" READY=1
+    expect told '^WATCHDOG=1$'
+    serve web steady router-01 12.4
+    serve db steady db-01 50
+    expect told '^STATUS=2 of 2 servers up$'
+    wait_for 20 bash -c "curl -s $url/metrics | grep -x 'wsmon_up{server=\"db\"} 1'"
     wait_for 10 test -s "$home/state/samples.jsonl"
-    wait_for 20 grep -q 'wsmon_up{server="db"} 1' "$home/state/wsmon.prom"
-    # What ExecReload does, after a rotation by somebody else.
+    # What ExecReload does, after a rotation by somebody else, and with another server in the file.
     mv "$home/state/samples.jsonl" "$home/state/old"
-    kill -HUP "$pid"
+    echo "more=127.0.0.1:${port[web]}" >>"$home/servers"
+    kill -HUP "$service"
+    expect told '^RELOADING=1$'
+    expect told '^STATUS=3 of 3 servers up$'
     wait_for 15 test -s "$home/state/samples.jsonl"
-    kill "$pid"
-    wait "$pid" || fail "status $?" service.err
-    equal "at the end" "$(grep -c '^wsmon_up.* 0$' "$home/state/wsmon.prom")" 2
+    kill "$service"
+    wait "$service" || fail "status $?" service.err
+    expect told '^STOPPING=1$'
+    echo "NOT RUN by systemd: its units were verified, and the commands run with a socket in its place"
 }
 
 # UNIT: the command of its ExecStart.
@@ -80,6 +99,7 @@ RC
     expect out '^respawn 3600 5 0$'
     expect out '^95 1$'
     expect prometheus/wsmon.prom '^wsmon_up\{server="db"\} 1$'
+    echo "NOT RUN by OpenWrt: procd has stand-ins"
 }
 
 declare_check containers gate pip:pyyaml
@@ -123,6 +143,17 @@ vector = yaml.safe_load(open(home + "/vector.yaml"))
 run(vector["sources"]["wsmon"]["command"], '{"received_at":')
 assert vector["sinks"]["kafka"]["inputs"] == ["wsmon"]
 PY
+    echo "NOT RUN by Docker, a cluster of Kubernetes, Telegraf and Vector: only their files were read, and the commands in them run"
+}
+
+# The whole file, as a server of Kubernetes reads it.
+declare_check kubernetes request pip:kubernetes-validate
+check_kubernetes() {
+    recipe Kubernetes deployment.yaml >"$home/deployment.yaml"
+    status_is 0 "$venv/bin/kubernetes-validate" --strict "$home/deployment.yaml"
+    cat "$home/err"
+    sed -i s/livenessProbe/livelinessProbe/ "$home/deployment.yaml"
+    status_is 1 "$venv/bin/kubernetes-validate" --strict "$home/deployment.yaml"
 }
 
 declare_check logrotate gate logrotate
@@ -188,35 +219,29 @@ ZSH
     expect fish.out '^--format'
 }
 
-declare_check fleets gate findutils
-check_fleets() {
-    fleet
-    recipe 'Several hosts' /etc/wsmon/fleet >"$home/fleet"
-    local host hosts=3 labels=()
-    for ((host = 0; host < hosts; host++)); do
-        bash -o pipefail -c "$(recipe 'Several hosts' 1 -e "s#/etc/wsmon#$home#" -e "s/host=0/host=$host/" \
-            -e 's/wsmon -q/wsmon -q -d 2/' -e "s/wsmon.prom/$host.prom/")" 2>/dev/null || true
-        labels+=("$(sed -n 's/^wsmon_up{server="\(.*\)"} .*/\1/p' "$home/$host.prom")")
-    done
-    equal "a server for each host" "${labels[*]}" "web db spare"
-    # To kcat: only that what stands before the pipe writes a message a line.
-    bash -c "$(recipe Kafka 1 -e 's/wsmon -q/wsmon -q -d 2/' -e 's/| kcat .*/| cat/')" >"$home/kafka"
-    expect kafka '^\{"received_at":.*"server":"db","kind":"sample",.*\}$'
-}
-
 declare_check screen gate pip:pyte
 check_screen() {
-    start_server web steady router-01 95 95
-    start_server db steady db-01 5 12
-    wait_for_server web
-    wait_for_server db
-    servers=("web=127.0.0.1:${port[web]}" "db=127.0.0.1:${port[db]}" "down=127.0.0.1:1")
-    status_is 0 "$venv/bin/python" "$helpers/screen.py" wsmon "${servers[@]}"
-    cat "$home/out"
+    views table,resized,log,live
     # In a pipe.
     status_is 0 wsmon -q -f table -n 2 --every 1 "${servers[@]}"
     cat "$home/out"
     equal "blocks" "$(grep -c '^SERVER ' "$home/out") $(grep -c '^$' "$home/out") $(wc -l <"$home/out")" "2 1 11"
     equal "the last line" "$(tail -n 1 "$home/out" | cut -c 1-19)" "2 of 3 up, cpu mean"
     ! grep -q "$(printf '\033')" "$home/out" || fail "escapes" out
+}
+
+# VIEW,…: see tests/consumers/screen.py.
+views() {
+    start_server web steady router-01 95 95
+    start_server db steady db-01 5 12
+    wait_for_server web
+    wait_for_server db
+    servers=("web=127.0.0.1:${port[web]}" "db=127.0.0.1:${port[db]}" "down=127.0.0.1:1")
+    status_is 0 "$venv/bin/python" "$helpers/screen.py" "$1" wsmon "${servers[@]}"
+    cat "$home/out"
+}
+
+declare_check terminals gate tmux pip:pyte
+check_terminals() {
+    views killed,tmux
 }

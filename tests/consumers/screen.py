@@ -1,6 +1,6 @@
 """Looks at what wsmon draws on a terminal, as pyte understands it, for tests/consumers.sh.
 
-    screen.py WSMON URI...     the table and --live of these servers: web, db, and down, which is down
+    screen.py VIEW,... WSMON URI...     of these servers: web, db, and down, which is down
 
 Each view runs on a pseudo-terminal of its own. The first thing that is wrong ends the script.
 """
@@ -11,6 +11,7 @@ import pty
 import select
 import signal
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -93,8 +94,9 @@ def login(slave):
 
 def check(good, text, view):
     if not good:
-        print(f"{text}, on {view.size[0]} rows of {view.size[1]}:", *view.screen.display, sep="\n|", file=sys.stderr)
-        sys.exit(1)
+        if view:
+            text = "\n|".join([f"{text}, on {view.size[0]} rows of {view.size[1]}:", *view.screen.display])
+        sys.exit(text)
 
 
 def table(wsmon, uris):
@@ -180,5 +182,67 @@ def live(wsmon, uris):
     view.end(signal.SIGTERM)
 
 
-for each in (table, resized, log, live):
-    each(sys.argv[1], sys.argv[2:])
+def killed(wsmon, uris):
+    """A shell whose command is killed has its prompt below the table, and the terminal echoes what is typed."""
+    view = View((14, 72), "env", "PS1=ready> ", "sh", "-i")
+    view.wait("ready>")
+    shell = os.tcgetpgrp(view.master)
+    os.write(view.master, " ".join([wsmon, "-q -f table --every 0.2", *uris, "\n"]).encode())
+    view.wait("2 of 3 up, cpu mean")
+    os.write(view.master, b"true\n")
+    view.read(1)
+    check(view.rows()[0].startswith("SERVER "), "what is typed spoils the table", view)
+    command = os.tcgetpgrp(view.master)
+    check(command != shell, "the command is not in the foreground", view)
+    os.kill(command, signal.SIGKILL)
+    # The shell reads what was typed meanwhile, and is ready again.
+    view.wait("ready> ready>")
+    os.write(view.master, b"echo typed after")
+    view.wait("ready> ready> echo typed after")
+    rows = [row.rstrip() for row in view.screen.display]
+    print("killed:", *rows, sep="\n|")
+    prompt = next(at for at, row in enumerate(rows) if row.startswith("ready>"))
+    check(any(row.startswith("2 of 3 up") for row in rows[:prompt]), "the last table is gone", view)
+    check(not any(rows[prompt + 1 :]), "something is below the prompt", view)
+    os.write(view.master, b"\nexit\n")
+    view.end(signal.SIGHUP)
+
+
+def tmux(wsmon, uris):
+    """The same in tmux, whose window takes other sizes meanwhile."""
+    name = f"wsmon-{os.getpid()}"
+
+    def run(*command):
+        done = subprocess.run(["tmux", "-L", name, "-f", "/dev/null", *command], stdout=subprocess.PIPE, check=True, text=True)
+        return done.stdout.rstrip("\n").split("\n")
+
+    def until(holds, text):
+        end = time.monotonic() + 20
+        while not holds(rows := run("capture-pane", "-p")):
+            if time.monotonic() > end:
+                print(f"tmux: no {text}:", *rows, sep="\n|", file=sys.stderr)
+                sys.exit(1)
+            time.sleep(0.1)
+        return rows
+
+    table = " ".join([wsmon, "--log-level off -f table --every 0.2", *uris])
+    run("new-session", "-d", "-x", "80", "-y", "24", f"echo before; PS1='ready> ' exec sh -i")
+    try:
+        until(lambda rows: rows[-1] == "ready>", "prompt")
+        run("send-keys", table, "Enter")
+        for rows, columns in [(24, 80), (8, 72), (40, 10), (5, 200), (12, 40), (24, 80)]:
+            run("resize-window", "-x", str(columns), "-y", str(rows))
+            last = "2 of 3 up, cpu mean"[: columns - 1]
+            whole = lambda seen: seen[0].startswith("SERVER"[: columns - 1]) and seen[-1].startswith(last) and len(seen) == min(rows - 1, 5)
+            seen = until(whole, f"table of {rows} rows of {columns}")
+            print(f"tmux, {rows} rows of {columns}:", *seen, sep="\n|")
+            check(run("display-message", "-p", "#{alternate_on} #{cursor_flag}") == ["0 1"], "the screen is another one", None)
+        check("before" in run("capture-pane", "-p", "-S", "-"), "what was there is lost", None)
+        run("send-keys", "C-c", "")
+        until(lambda rows: rows[-1] == "ready>", "prompt after the end")
+    finally:
+        run("kill-server")
+
+
+for each in sys.argv[1].split(","):
+    globals()[each](sys.argv[2], sys.argv[3:])

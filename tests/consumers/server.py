@@ -8,6 +8,7 @@
     server.py FILE PORT hostile_processes    the same in names of processes, as pmdaemon
     server.py FILE PORT odd                  numbers that are tiny, huge, negative and no percentages
     server.py FILE PORT silent | close       accepts; says nothing, or closes at once
+    server.py FILE PORT counted              one sample; prints `accept PATH`, `ping PATH SECONDS` and `end PATH`
 
 PORT may be 0. The port is written into FILE, and after five minutes the server ends.
 """
@@ -30,7 +31,7 @@ def main(path, port, behaviour, *arguments):
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", int(port)))
-    listener.listen(64)
+    listener.listen(1024)
     with open(path + ".new", "w") as file:
         print(listener.getsockname()[1], file=file)
     os.rename(path + ".new", path)
@@ -117,6 +118,28 @@ def close(peer):
     pass
 
 
+def counted(peer):
+    begun = []
+
+    def begin(path):
+        begun.append(path)
+        say(f"accept {path}")
+
+    try:
+        path = upgrade(peer, begin, answers=False)
+        text(peer, {"type": "connection", "status": "connected", "message": "Connected to monitoring server"})
+        text(peer, sample(path.strip("/"), 12.4))
+        answer(peer, lambda: say(f"ping {path} {time.monotonic():.3f}"))
+    finally:
+        for path in begun:
+            say(f"end {path}")
+
+
+def say(line):
+    """Prints a line at once, whatever other threads print."""
+    os.write(1, line.encode() + b"\n")
+
+
 def sample(host, cpu):
     return {
         "type": "monitoring_data",
@@ -130,31 +153,36 @@ def sample(host, cpu):
     }
 
 
-def upgrade(peer):
+def upgrade(peer, before=lambda path: None, answers=True):
+    """Accepts a connection and returns its path; with it, something may be done before the client knows."""
     head = b""
     while b"\r\n\r\n" not in head:
         piece = peer.recv(4096)
         if not piece:
             raise OSError("closed")
         head += piece
+    path = head.split(b" ")[1].decode()
     fields = (line.partition(b":") for line in head.split(b"\r\n"))
     key = next(value.strip() for name, _, value in fields if name.lower() == b"sec-websocket-key")
     accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    before(path)
     peer.sendall(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
     )
-    threading.Thread(target=answer, args=(peer,), daemon=True).start()
-    return head.split(b" ")[1].decode()
+    if answers:
+        threading.Thread(target=answer, args=(peer,), daemon=True).start()
+    return path
 
 
-def answer(peer):
+def answer(peer, pinged=lambda: None):
     """Answers each Ping, and a Close by closing."""
     try:
         while True:
             opcode, payload = read_frame(peer)
             if opcode == 9:
                 frame(peer, 10, payload)
+                pinged()
             elif opcode == 8:
                 frame(peer, 8, payload)
                 break

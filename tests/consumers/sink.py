@@ -2,6 +2,7 @@
 
     sink.py FILE tcp | udp     appends what comes to FILE
     sink.py FILE http          appends the body of each request to FILE, a line each
+    sink.py FILE notify        a service manager: appends each line that is sent to the socket FILE.sock
     sink.py FILE zabbix        a trapper: appends each value to FILE as JSON, and says that all were processed
 
 The port is written into FILE.port, and after five minutes it ends.
@@ -34,6 +35,11 @@ class Udp(socketserver.BaseRequestHandler):
         keep(self.request[0])
 
 
+class Notify(socketserver.BaseRequestHandler):
+    def handle(self):
+        keep(self.request[0] + b"\n")
+
+
 class Http(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         keep(self.rfile.read(int(self.headers["Content-Length"])) + b"\n")
@@ -60,7 +66,9 @@ class Zabbix(socketserver.StreamRequestHandler):
 
 signal.alarm(300)
 socketserver.ThreadingTCPServer.daemon_threads = True
-handler = {"tcp": Tcp, "udp": Udp, "http": Http, "zabbix": Zabbix}[kind]
+handler = {"tcp": Tcp, "udp": Udp, "http": Http, "zabbix": Zabbix, "notify": Notify}[kind]
+if kind == "notify":
+    socketserver.UnixDatagramServer(path + ".sock", handler).serve_forever()
 server = socketserver.UDPServer if kind == "udp" else socketserver.ThreadingTCPServer
 with server(("127.0.0.1", 0), handler) as serving:
     with open(path + ".port.new", "w") as file:
