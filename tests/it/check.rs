@@ -53,10 +53,13 @@ fn a_server_that_does_not_deliver_is_critical_with_the_reason() {
         (closing.uri(), "closed by the server with 1011 (server error): out of / order".to_owned()),
         (format!("ws://{free}"), format!("connect to {free}: connection refused")),
         (silent.uri(), format!("no answer within 500ms: upgrade at 127.0.0.1:{}", silent.port())),
-        (greeting.uri(), "connected, but nothing beyond the greeting came in 0.5 s".to_owned()),
     ] {
         assert_result(&check(&uri, "-t 0.5 -w cpu=80"), 2, &format!("WSMON CRITICAL - {text}"));
     }
+    // The time is that of the turn that ends it, which a busy machine delays.
+    let finished = check(&greeting.uri(), "-t 0.5 -w cpu=80");
+    let text = "WSMON CRITICAL - connected, but nothing beyond the greeting came in ";
+    assert!(finished.stdout.starts_with(text) && finished.code == Some(2), "{finished:?}");
     let finished = check(&refusing.uri(), "");
     assert!(finished.code == Some(2) && finished.stdout.contains("401"), "{finished:?}");
     assert_eq!(refusing.accepted(), 1);

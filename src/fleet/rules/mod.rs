@@ -129,7 +129,10 @@ impl Rules {
     /// Gives one server its own rules: the common ones, replaced by those of the same level and NAME in `thresholds`.
     /// Its levels start anew, with the next step. Rules over all servers in `thresholds` are ignored.
     pub fn set_server(&mut self, id: ServerId, thresholds: &Thresholds) {
-        let own = Arc::new(self.thresholds.overridden_by(thresholds));
+        let own = self.thresholds.overridden_by(thresholds);
+        // Servers that are set one after the other often have the same rules.
+        let last = self.own.last().filter(|(_, last)| **last == own).map(|(_, last)| last.clone());
+        let own = last.unwrap_or_else(|| Arc::new(own));
         match self.own.binary_search_by_key(&id, |(id, _)| *id) {
             Ok(at) => self.own[at].1 = own,
             Err(at) => self.own.insert(at, (id, own)),

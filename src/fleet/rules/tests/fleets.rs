@@ -88,3 +88,15 @@ fn no_servers_have_no_value() {
     sim.step();
     sim.until(100.0).expect(&[]);
 }
+
+#[test]
+fn servers_with_the_same_rules_of_their_own_share_their_memory() {
+    let mut sim = fleet("cpu=80", "", 4);
+    for (id, criticals) in ["cpu=95", "cpu=95", "cpu=96", "cpu=96"].into_iter().enumerate() {
+        let mut own = Thresholds::default();
+        own.add_criticals(criticals).unwrap();
+        sim.rules.set_server(nth(id), &own);
+    }
+    let shared = |a: usize, b: usize| Arc::ptr_eq(&sim.rules.own[a].1, &sim.rules.own[b].1);
+    assert_eq!([shared(0, 1), shared(1, 2), shared(2, 3)], [true, false, true]);
+}
