@@ -1,9 +1,8 @@
 //! The formats `json` and `jsonl`: the messages themselves, indented or one line each. Messages are saved as `jsonl`.
 
-use data_encoding::BASE64;
-
 use super::{Format, stats};
 use crate::format::style::Style;
+use crate::model::base64;
 use crate::model::event::{Change, Event, Message, Raw};
 use crate::model::json::{self, Layout, Writer, has_member, relayout};
 use crate::model::number;
@@ -115,7 +114,7 @@ fn push_object(out: &mut String, message: &Message<'_>, layout: Layout) {
             json.close('}');
         }
         Raw::Binary(bytes) => {
-            json.member("base64").string(&BASE64.encode(bytes));
+            json.member("base64").string(&base64::encode(bytes));
             json.close('}');
         }
         Raw::None => {}

@@ -2,6 +2,7 @@
 //! Imports no other folder.
 
 pub mod api_error;
+pub mod base64;
 pub mod decimal;
 pub mod dialect;
 pub mod duration;

@@ -32,9 +32,13 @@ pub type FileStamp = Option<(u64, u64, u64, i64, i64)>;
 
 /// Returns the files that hold credentials of the upgrade: the URI's, the token's and those of headers.
 pub fn files(settings: &Settings) -> Vec<&Path> {
-    let token = settings.token.as_ref().and_then(Source::path);
-    let headers = settings.headers.iter().filter_map(Source::path);
-    settings.address.path().into_iter().chain(token).chain(headers).collect()
+    let mut files = Vec::new();
+    files.extend(settings.address.path());
+    files.extend(settings.token.as_ref().and_then(Source::path));
+    for header in &settings.headers {
+        files.extend(header.path());
+    }
+    files
 }
 
 /// Returns the stamps of these files, without opening them: a FIFO would block.

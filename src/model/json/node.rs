@@ -148,7 +148,13 @@ impl<'a> Node<'a> {
     #[must_use]
     pub fn filtered(&self, keep: &dyn Fn(&str, &Node<'a>) -> bool) -> Node<'a> {
         let Node::Map(members) = self else { return self.clone() };
-        Node::Map(members.iter().filter(|(name, value)| keep(name, value)).cloned().collect())
+        let mut kept = Vec::new();
+        for member in members {
+            if keep(&member.0, &member.1) {
+                kept.push(member.clone());
+            }
+        }
+        Node::Map(kept)
     }
 
     /// Writes the elements of a list on one line, separated by commas; of a long list the first ones.

@@ -22,7 +22,7 @@ use crate::model::trace;
 use crate::monitor::clock::{monotonic, read_clock};
 use crate::monitor::clock_jumps::ClockJumps;
 use crate::monitor::peer::Peer;
-use crate::monitor::random::RandomSource;
+use crate::monitor::random::random_bits;
 use crate::monitor::schedule::{Schedule, Waits};
 use crate::net::resolver::ResolverFiles;
 use crate::net::stream::ReadMemory;
@@ -86,7 +86,6 @@ pub struct Monitor {
     pub(super) clock: Now,
     pub(super) started: Instant,
     clock_jumps: ClockJumps,
-    random: RandomSource,
     resolver_files: ResolverFiles,
     connectors: Pool,
     memory: ReadMemory,
@@ -135,7 +134,6 @@ impl Monitor {
             clock,
             started: clock.mono,
             clock_jumps: ClockJumps::default(),
-            random: RandomSource::new(),
             resolver_files: ResolverFiles::default(),
             connectors: Pool::default(),
             memory: ReadMemory::default(),
@@ -246,7 +244,7 @@ impl Monitor {
                 token: Token(peer.decoder.id.token()),
                 now: self.clock,
                 registry: self.poll.registry(),
-                random: &mut || self.random.bits(),
+                random: &mut random_bits,
                 resolver_files: &mut self.resolver_files,
                 connectors: &mut self.connectors,
                 handshakes: &mut handshakes,

@@ -53,7 +53,10 @@ impl Monitor {
     pub(super) fn wait(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
         let asked = monotonic();
         let timeout = self.deadline().map(|at| at.saturating_duration_since(asked));
-        let timeout = [timeout, max_wait].into_iter().flatten().min();
+        let timeout = match (timeout, max_wait) {
+            (Some(timeout), Some(max_wait)) => Some(timeout.min(max_wait)),
+            (timeout, max_wait) => timeout.or(max_wait),
+        };
         let mut complete = self.poll_once(timeout)?;
         self.clock = read_clock();
         let late = timeout.is_some_and(|timeout| self.clock.mono.duration_since(asked) > timeout.saturating_add(LATE));

@@ -253,7 +253,9 @@ impl Peer {
             let text = "redirected to another host, which does not get --send, --request and --heartbeat-reply";
             outgoing.warn.push(text.to_owned());
         }
-        outgoing.send.splice(0..0, self.link.messages().iter().cloned());
+        let mut send = self.link.messages().to_vec();
+        send.append(&mut outgoing.send);
+        outgoing.send = send;
         self.carry_out(io, outgoing);
     }
 

@@ -2,8 +2,7 @@
 
 pub mod line;
 
-use data_encoding::BASE64;
-
+use crate::model::base64;
 use crate::model::dialect::Dialect;
 use crate::model::event::{ClientState, Message};
 use crate::model::server_id::ServerId;
@@ -84,9 +83,9 @@ impl SavedData {
                 }
             }
             Content::Text(text) => drop(decoder.decode_at(now, text, false, on_message)),
-            Content::Binary(text) => match BASE64.decode(text.as_bytes()) {
-                Ok(bytes) => decoder.decode_binary_at(now, &bytes, on_message),
-                Err(_) => return Err(LineError::Foreign("base64 is not valid")),
+            Content::Binary(text) => match base64::decode(text) {
+                Some(bytes) => decoder.decode_binary_at(now, &bytes, on_message),
+                None => return Err(LineError::Foreign("base64 is not valid")),
             },
             Content::Change(change) => decoder.change_at(now, change.clone(), on_message),
         }

@@ -2,27 +2,26 @@
 
 use std::net::IpAddr;
 
-use domain::base::iana::{Opcode, Rcode, Rtype};
-use domain::base::message_builder::MessageBuilder;
-use domain::base::name::{Name, ParsedName};
-use domain::base::{Message, UnknownRecordData};
-use domain::dep::octseq::Array;
-use domain::rdata::Cname;
-
 /// Upper bound on the addresses taken from one reply.
 const MAX_ADDRESSES: usize = 16;
 /// Upper bound on a chain of aliases; a longer one counts as unreadable.
 const MAX_ALIASES: usize = 20;
-/// The longest query without EDNS: a header, a name, type and class.
-const QUERY_BYTES: usize = 12 + 255 + 4;
+/// Length of the header: id, flags, and the numbers of questions, answers, authorities and additional records.
+const HEADER_BYTES: usize = 12;
+/// Upper bound on a name without the empty label at its end.
+const MAX_NAME: usize = 254;
+/// The type of an alias.
+const CNAME: u16 = 5;
+/// The class of the Internet.
+const IN: u16 = 1;
 
 /// The record type of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordType {
     /// IPv4 addresses.
-    A,
+    A = 1,
     /// IPv6 addresses, RFC 3596.
-    Aaaa,
+    Aaaa = 28,
 }
 
 /// The result of a reply.
@@ -45,17 +44,20 @@ pub enum ReplyContent {
 /// Writes a query; `None` where `name` is no domain name.
 #[must_use]
 pub fn encode_query(id: u16, name: &str, record_type: RecordType) -> Option<Vec<u8>> {
-    let name = Name::<Array<255>>::from_chars(name.chars()).ok()?;
-    let rtype = match record_type {
-        RecordType::A => Rtype::A,
-        RecordType::Aaaa => Rtype::AAAA,
-    };
-    let mut message = MessageBuilder::from_target(Array::<QUERY_BYTES>::new()).ok()?;
-    message.header_mut().set_id(id);
-    message.header_mut().set_rd(true);
-    let mut question = message.question();
-    question.push((&name, rtype)).ok()?;
-    Some(question.finish().as_slice().to_vec())
+    let [high, low] = id.to_be_bytes();
+    // One question, and recursion desired.
+    let mut query = vec![high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in name.split('.') {
+        // No host name has a backslash, which begins an escape in master files.
+        let is_label = label.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'\\');
+        if !is_label || !(1..=63).contains(&label.len()) {
+            return None;
+        }
+        query.push(label.len() as u8);
+        query.extend_from_slice(label.as_bytes());
+    }
+    query.extend_from_slice(&[0, 0, record_type as u8, 0, IN as u8]);
+    (query.len() <= HEADER_BYTES + MAX_NAME + 5).then_some(query)
 }
 
 /// True if a query can be written for this name.
@@ -67,54 +69,70 @@ pub fn is_name(name: &str) -> bool {
 /// Reads what claims to be the reply to `query`.
 #[must_use]
 pub fn decode_reply(reply: &[u8], query: &[u8]) -> ReplyContent {
-    let (Ok(reply), Ok(query)) = (Message::from_slice(reply), Message::from_slice(query)) else {
+    let reader = Reader { message: reply, at: HEADER_BYTES };
+    let (Some(flags), Some(question)) = (flags(reply, query), Reader { message: query, ..reader }.question()) else {
         return ReplyContent::NotOurs;
     };
-    if !is_reply(reply, query) {
+    // An error may leave out the question.
+    let is_bare_error = reader.count(4) == 0 && flags.code != 0;
+    if !is_bare_error && (reader.count(4) != 1 || reader.clone().question().as_ref() != Some(&question)) {
         return ReplyContent::NotOurs;
     }
-    let header = reply.header();
-    match header.rcode() {
-        _ if header.tc() => ReplyContent::Truncated,
-        Rcode::NOERROR => {
-            let rtype = if query.qtype() == Some(Rtype::A) { Rtype::A } else { Rtype::AAAA };
-            match addresses(reply, rtype) {
-                Some(found) => classify(reply, found),
-                None => ReplyContent::Failed("an answer that cannot be read".into()),
+    match flags.code {
+        _ if flags.truncated => ReplyContent::Truncated,
+        0 => match addresses(reader.clone(), question) {
+            Some(found) if !found.is_empty() => ReplyContent::Addresses(found),
+            // A lame server, recognised as in glibc's res_send.
+            Some(_) if !flags.recursive && !flags.authoritative && reader.count(6) == 0 && reader.count(10) == 0 => {
+                ReplyContent::Failed("does not look up names for others".into())
             }
-        }
-        Rcode::NXDOMAIN => ReplyContent::NoName,
-        Rcode::SERVFAIL => ReplyContent::Failed("server failure".into()),
-        Rcode::REFUSED => ReplyContent::Failed("refused to answer".into()),
-        Rcode::FORMERR | Rcode::NOTIMP => ReplyContent::Failed("did not understand the question".into()),
-        rcode => ReplyContent::Failed(format!("error {}", rcode.to_int())),
+            Some(_) => ReplyContent::NoAddress,
+            None => ReplyContent::Failed("an answer that cannot be read".into()),
+        },
+        1 | 4 => ReplyContent::Failed("did not understand the question".into()),
+        2 => ReplyContent::Failed("server failure".into()),
+        3 => ReplyContent::NoName,
+        5 => ReplyContent::Failed("refused to answer".into()),
+        code => ReplyContent::Failed(format!("error {code}")),
     }
 }
 
-/// Compares id and question with the query's; names regardless of case. An error may leave out the question.
-fn is_reply(reply: &Message<[u8]>, query: &Message<[u8]>) -> bool {
-    let (header, questions) = (reply.header(), reply.header_counts().qdcount());
-    let bare_error = questions == 0 && header.rcode() != Rcode::NOERROR;
-    header.opcode() == Opcode::QUERY
-        && header.qr()
-        && header.id() == query.header().id()
-        && (bare_error || questions == 1 && reply.first_question() == query.first_question())
+/// The second word of a reply's header.
+struct Flags {
+    authoritative: bool,
+    truncated: bool,
+    /// The server looks up names for others.
+    recursive: bool,
+    code: u8,
+}
+
+/// Reads the flags; `None` unless it is a reply with the id of the query.
+fn flags(reply: &[u8], query: &[u8]) -> Option<Flags> {
+    let &[high, low] = reply.get(2..4)?.first_chunk()?;
+    // A reply, to a standard query.
+    let is_reply = reply.len() >= HEADER_BYTES && high & 0xf8 == 0x80 && reply.get(..2) == query.get(..2);
+    is_reply.then_some(Flags {
+        authoritative: high & 4 != 0,
+        truncated: high & 2 != 0,
+        recursive: low & 0x80 != 0,
+        code: low & 0xf,
+    })
 }
 
 /// Returns the addresses of the name at the end of the chain of aliases; `None` for a message that cannot be read.
-fn addresses(reply: &Message<[u8]>, rtype: Rtype) -> Option<Vec<IpAddr>> {
-    let name = canonical_name(reply)?;
+fn addresses(mut reader: Reader<'_>, (name, record_type, _): Question) -> Option<Vec<IpAddr>> {
+    reader.question()?;
+    let name = canonical_name(&reader, name)?;
     let mut found = Vec::new();
-    for record in reply.answer().ok()?.limit_to_in::<UnknownRecordData<_>>() {
-        let record = record.ok()?;
-        if record.rtype() == rtype {
+    for _ in 0..reader.count(6) {
+        let record = reader.record()?;
+        if (record.record_type, record.class) == (record_type, IN) {
             // RFC 1035 section 3.4.1, RFC 3596 section 2.2.
-            let data: &[u8] = record.data().data();
-            let address = match rtype {
-                Rtype::A => <[u8; 4]>::try_from(data).ok()?.into(),
-                _ => <[u8; 16]>::try_from(data).ok()?.into(),
+            let address = match record_type == RecordType::A as u16 {
+                true => <[u8; 4]>::try_from(record.data).ok()?.into(),
+                false => <[u8; 16]>::try_from(record.data).ok()?.into(),
             };
-            if *record.owner() == name && found.len() < MAX_ADDRESSES {
+            if record.owner == name && found.len() < MAX_ADDRESSES {
                 found.push(address);
             }
         }
@@ -122,40 +140,105 @@ fn addresses(reply: &Message<[u8]>, rtype: Rtype) -> Option<Vec<IpAddr>> {
     Some(found)
 }
 
-/// Follows the aliases of the question's name to the end; `None` for too many. The codec's own function for it takes
-/// twice the code size.
-fn canonical_name(reply: &Message<[u8]>) -> Option<ParsedName<&[u8]>> {
-    let mut name = reply.first_question()?.into_qname();
+/// Follows the aliases of a name to the end; `None` for too many. The reader stands before the answers.
+fn canonical_name(reader: &Reader<'_>, mut name: Vec<u8>) -> Option<Vec<u8>> {
     for _ in 0..MAX_ALIASES {
-        let Some(target) = alias(reply, name) else { return Some(name) };
-        name = target;
-    }
-    None
-}
-
-fn alias<'a>(reply: &'a Message<[u8]>, name: ParsedName<&'a [u8]>) -> Option<ParsedName<&'a [u8]>> {
-    for record in reply.answer().ok()? {
-        let record = record.ok()?;
-        if record.rtype() == Rtype::CNAME
-            && record.owner() == name
-            && let Ok(Some(alias)) = record.into_record::<Cname<_>>()
-        {
-            return Some(alias.into_data().into_cname());
+        match alias(reader.clone(), &name) {
+            Some(target) => name = target,
+            None => return Some(name),
         }
     }
     None
 }
 
-/// Classifies a reply without an error code.
-fn classify(reply: &Message<[u8]>, found: Vec<IpAddr>) -> ReplyContent {
-    let (header, counts) = (reply.header(), reply.header_counts());
-    if !found.is_empty() {
-        ReplyContent::Addresses(found)
-    } else if !header.ra() && !header.aa() && counts.ancount() == 0 && counts.arcount() == 0 {
-        // A lame server, recognised as in glibc's res_send.
-        ReplyContent::Failed("does not look up names for others".into())
-    } else {
-        ReplyContent::NoAddress
+fn alias(mut reader: Reader<'_>, name: &[u8]) -> Option<Vec<u8>> {
+    for _ in 0..reader.count(6) {
+        let record = reader.record()?;
+        if record.record_type == CNAME && record.owner == name {
+            // Its data ends where the record does.
+            let mut target = Reader { at: reader.at - record.data.len(), ..reader };
+            if let Some(alias) = target.name().filter(|_| target.at == reader.at) {
+                return Some(alias);
+            }
+        }
+    }
+    None
+}
+
+/// Name, type and class.
+type Question = (Vec<u8>, u16, u16);
+
+struct Record<'a> {
+    owner: Vec<u8>,
+    record_type: u16,
+    class: u16,
+    data: &'a [u8],
+}
+
+/// Reads a message from a place in it onwards.
+#[derive(Clone)]
+struct Reader<'a> {
+    message: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Returns a number of the header; 0 in a message without one.
+    fn count(&self, at: usize) -> u16 {
+        Reader { at, ..*self }.number().unwrap_or_default()
+    }
+
+    fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
+        let bytes = self.message.get(self.at..self.at + len)?;
+        self.at += len;
+        Some(bytes)
+    }
+
+    fn number(&mut self) -> Option<u16> {
+        self.bytes(2)?.try_into().ok().map(u16::from_be_bytes)
+    }
+
+    fn question(&mut self) -> Option<Question> {
+        Some((self.name()?, self.number()?, self.number()?))
+    }
+
+    fn record(&mut self) -> Option<Record<'a>> {
+        let (owner, record_type, class) = self.question()?;
+        let _ttl = self.bytes(4)?;
+        let len = self.number()?;
+        Some(Record { owner, record_type, class, data: self.bytes(len.into())? })
+    }
+
+    /// Reads a name in lower case: its labels, each after its length.
+    ///
+    /// A label may be a pointer to an earlier place in the message, where the name goes on (RFC 1035 section 4.1.4). It
+    /// ends whatever the message holds: each pointer in a row leads further back, and each label makes the name longer.
+    fn name(&mut self) -> Option<Vec<u8>> {
+        let mut name = Vec::new();
+        let mut at = self.at;
+        let mut end = None;
+        loop {
+            let len = usize::from(*self.message.get(at)?);
+            match len {
+                0 => break,
+                1..64 => {
+                    // Lengths are no letters.
+                    name.extend(self.message.get(at..=at + len)?.iter().map(u8::to_ascii_lowercase));
+                    at += 1 + len;
+                }
+                192.. => {
+                    end = end.or(Some(at + 2));
+                    let target = (len & 63) << 8 | usize::from(*self.message.get(at + 1)?);
+                    at = Some(target).filter(|target| *target < at)?;
+                }
+                _ => return None,
+            }
+            if name.len() > MAX_NAME {
+                return None;
+            }
+        }
+        self.at = end.unwrap_or(at + 1);
+        Some(name)
     }
 }
 
@@ -178,7 +261,7 @@ mod tests {
         assert_eq!(ask("h.example", RecordType::Aaaa), bytes);
         assert_eq!(question_of(bytes), ("h.example".into(), RecordType::Aaaa));
         assert_eq!(question_of(&ask("H.example", RecordType::A)), ("H.example".into(), RecordType::A));
-        assert_eq!(ask(&["a"; 127].join("."), RecordType::A).len(), QUERY_BYTES);
+        assert_eq!(ask(&["a"; 127].join("."), RecordType::A).len(), 12 + 255 + 4);
         for name in ["", "a..b", ".a", &"a".repeat(64), &["a"; 128].join("."), "a b\\", "é"] {
             assert_eq!(encode_query(1, name, RecordType::A), None, "{name:?}");
         }

@@ -10,4 +10,5 @@ pub mod proxy;
 pub mod redirect;
 mod retry_after;
 pub mod secrets;
+pub mod sha1;
 pub mod upgrade;

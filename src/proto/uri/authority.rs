@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::model::base64;
+
 /// Splits user information into the decoded user name and password.
 pub(crate) fn split_userinfo(userinfo: &str) -> Result<(String, String), String> {
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
@@ -17,7 +19,7 @@ pub(crate) fn split_userinfo(userinfo: &str) -> Result<(String, String), String>
 
 /// Encodes user name and password for Basic authentication (RFC 7617).
 pub(crate) fn basic(user: &str, password: &str) -> String {
-    data_encoding::BASE64.encode(format!("{user}:{password}").as_bytes())
+    base64::encode(format!("{user}:{password}").as_bytes())
 }
 
 /// Splits host and port; the brackets of an IPv6 address are removed.

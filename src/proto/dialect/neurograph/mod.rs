@@ -12,7 +12,6 @@ mod state;
 mod tests;
 
 use std::borrow::Cow;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::{
@@ -23,6 +22,7 @@ use crate::model::event::{Answer, Event, ServerError};
 use crate::model::json::{self, Node};
 use crate::model::number;
 use crate::proto::dialect::requests::RequestSpec;
+use crate::proto::http::sha1;
 use crate::proto::uri::{Endpoint, percent_encode};
 
 pub use state::NeurographState;
@@ -119,10 +119,9 @@ fn prepare_dial(endpoint: &mut Endpoint, context: &mut DialectContext<'_>) {
     if let (Some(token), false) = (token, has_token(&endpoint.target)) {
         add_parameter(&mut endpoint.target, "token", token);
     }
-    let mut hasher = DefaultHasher::new();
-    (endpoint.secure, endpoint.authority(), &endpoint.target).hash(&mut hasher);
+    let token_scope = sha1::digest(&format!("{} {} {}", endpoint.secure, endpoint.authority(), endpoint.target));
     let credential = has_token(&endpoint.target);
-    if let Some(token) = context.state.neurograph.begin_dial(hasher.finish(), credential, context.now) {
+    if let Some(token) = context.state.neurograph.begin_dial(token_scope, credential, context.now) {
         add_parameter(&mut endpoint.target, "reconnection_token", token);
     }
 }

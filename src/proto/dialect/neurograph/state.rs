@@ -45,7 +45,7 @@ pub struct DueActions {
 pub struct NeurographState {
     /// Hash of the server and the credential that the token belongs to, so that neither is kept. Survives a
     /// reconnection.
-    token_scope: u64,
+    token_scope: [u8; 20],
     /// Lets the next connection continue this session. Survives, and ends with its use.
     token: Option<ReconnectToken>,
     /// Set once reconnection tokens have proved useless with this server and credential. Survives.
@@ -111,7 +111,7 @@ struct PendingRequest {
 
 impl NeurographState {
     /// Prepares a dial. Returns the reconnection token that it may use.
-    pub fn begin_dial(&mut self, token_scope: u64, credential: bool, now: Instant) -> Option<&str> {
+    pub fn begin_dial(&mut self, token_scope: [u8; 20], credential: bool, now: Instant) -> Option<&str> {
         // After the last token came silence or EOF; another one would end in the same way.
         self.tokens_useless |= self.dial.token && self.dial.opened && !self.dial.connected;
         if token_scope != self.token_scope {

@@ -65,9 +65,11 @@ pub fn alert<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Ou
         level: level.into(),
         ..Alert::default()
     };
-    let users = |name, persistent| users::read(member(data, &[name])?, persistent);
-    let events = [Some(Event::Alert(alert)), users("user_metrics", false), users("persistent_users", true)];
-    Some(events.into_iter().flatten().collect::<Vec<_>>().into())
+    let mut outcome = Outcome::from(Event::Alert(alert));
+    for (name, persistent) in [("user_metrics", false), ("persistent_users", true)] {
+        outcome.events.extend(member(data, &[name]).and_then(|list| users::read(list, persistent)));
+    }
+    Some(outcome)
 }
 
 impl KnownAlerts {

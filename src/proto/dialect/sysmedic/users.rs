@@ -14,7 +14,9 @@ pub fn user_metrics<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Op
     let Some(Event::Users(Users { list, .. })) = &users else { return response(node, context) };
     let text = format!("{} user{}", list.len(), if list.len() == 1 { "" } else { "s" });
     let answer = Event::Answer(Answer { kind: node.text_or("type", ""), text, ..Answer::default() });
-    Some(std::iter::once(answer).chain(users).collect::<Vec<_>>().into())
+    let mut outcome = Outcome::from(answer);
+    outcome.events.extend(users);
+    Some(outcome)
 }
 
 /// Reads a list of users; `None` if it has none. The names of their members differ from server to server.

@@ -14,20 +14,17 @@ pub use deflate::Deflate;
 pub use refused::UpgradeRefused;
 pub use server::serve;
 
-use data_encoding::BASE64;
-use sha1::{Digest, Sha1};
+use super::sha1;
+use crate::model::base64;
 
 /// Returns the value of `Sec-WebSocket-Key` for 16 random bytes (RFC 6455 section 4.1, point 7).
 pub fn key(random: [u8; 16]) -> String {
-    BASE64.encode(&random)
+    base64::encode(&random)
 }
 
 /// Returns the `Sec-WebSocket-Accept` that answers `key` (RFC 6455 section 4.2.2, point 5).
 pub fn accept_key(key: &str) -> String {
-    let mut hash = Sha1::new();
-    hash.update(key);
-    hash.update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    BASE64.encode(&hash.finalize())
+    base64::encode(&sha1::digest(&format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11")))
 }
 
 #[cfg(test)]
