@@ -168,7 +168,7 @@ fn push_object(json: &mut Writer<'_>, statistics: &Statistics) {
     json.member("current_state").string(statistics.current_state.name());
     or_null(json.member("last_error"), statistics.last_error.as_deref(), |json, error| json.string(error));
     json.member("error_count").literal(statistics.error_count);
-    errors(json.member("error_history"), statistics.error_history.iter());
+    errors(json.member("error_history"), &statistics.error_history);
     seconds(json.member("run_seconds"), statistics.run);
     json.member("connections").literal(statistics.connections);
     or_null(json.member("nothing_delivered"), statistics.nothing_delivered.as_deref(), |json, why| json.string(why));
@@ -210,7 +210,7 @@ fn seconds(json: &mut Writer<'_>, duration: Duration) {
     json.literal(Fixed(duration.as_secs_f64(), 3));
 }
 
-fn errors<'e>(json: &mut Writer<'_>, errors: impl Iterator<Item = &'e PastError>) {
+fn errors(json: &mut Writer<'_>, errors: &[PastError]) {
     json.open('[');
     for error in errors {
         json.element();

@@ -1,6 +1,5 @@
 //! Counters and times of one server or of all servers. Names are those of the reference client if it has the value.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -40,7 +39,7 @@ pub struct Statistics {
     /// The number of failures.
     pub error_count: u64,
     /// The latest failures, oldest first, at most five.
-    pub error_history: VecDeque<PastError>,
+    pub error_history: Vec<PastError>,
     /// The time since the monitor started.
     pub run: Duration,
     /// Connections that were opened.
@@ -143,10 +142,7 @@ impl Statistics {
     pub(crate) fn record_error(&mut self, error: PastError) {
         self.error_count += 1;
         self.last_error = Some(error.error.clone());
-        self.error_history.push_back(error);
-        if self.error_history.len() > MAX_ERRORS {
-            self.error_history.pop_front();
-        }
+        self.insert_error(self.error_history.len(), error);
     }
 
     /// Combines the statistics of several servers. A single server's are returned unchanged.
@@ -165,7 +161,7 @@ impl Statistics {
         }
         let uris: Vec<_> = servers.iter().map(|(_, server)| server.uri.as_str()).collect();
         total.uri = uris.join(" ");
-        total.last_error = total.error_history.back().map(|error| error.error.clone());
+        total.last_error = total.error_history.last().map(|error| error.error.clone());
         total.servers = servers;
         total
     }
@@ -184,7 +180,8 @@ impl Statistics {
         self.total_disconnections += server.total_disconnections;
         self.error_count += server.error_count;
         for error in &server.error_history {
-            self.insert_error(error);
+            let later = self.error_history.iter().rev().take_while(|other| other.at > error.at).count();
+            self.insert_error(self.error_history.len() - later, error.clone());
         }
         self.run = self.run.max(server.run);
         self.connections += server.connections;
@@ -206,17 +203,11 @@ impl Statistics {
         }
     }
 
-    /// Inserts an error into the history by its time, and drops the oldest beyond [`MAX_ERRORS`].
-    fn insert_error(&mut self, error: &PastError) {
-        let errors = &mut self.error_history;
-        errors.push_back(error.clone());
-        let mut at = errors.len() - 1;
-        while at > 0 && errors[at - 1].at > errors[at].at {
-            errors.swap(at - 1, at);
-            at -= 1;
-        }
-        if errors.len() > MAX_ERRORS {
-            errors.pop_front();
+    /// Inserts an error into the history, and drops the oldest beyond [`MAX_ERRORS`].
+    fn insert_error(&mut self, at: usize, error: PastError) {
+        self.error_history.insert(at, error);
+        if self.error_history.len() > MAX_ERRORS {
+            self.error_history.remove(0);
         }
     }
 }

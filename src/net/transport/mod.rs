@@ -167,7 +167,7 @@ impl Transport {
                 opening.begin_turn();
                 let progress = opening.advance(io);
                 self.is_spent = opening.is_spent();
-                self.choice.clone_from(&opening.choice);
+                self.choice = opening.choice.clone();
                 match progress? {
                     None => ConnectionStage::Opening(opening),
                     Some(upgraded) => {

@@ -39,15 +39,14 @@ pub struct Opening {
     since: Instant,
 }
 
-/// The step under way. It is moved out of [`Opening`] while it runs.
+/// The step under way. It is moved out of [`Opening`] while it runs; what is large is boxed, so that moving it is short.
 enum OpeningStep {
-    /// Boxed, since it is the largest by far.
     Connecting(Box<Connecting>),
-    Tunnel(Socket, Exchange),
+    Tunnel(Socket, Box<Exchange>),
     /// Waits until fewer handshakes are under way in the loop.
     Queued(Socket),
     Tls(Handshake<Socket>),
-    Upgrade(Upgrading),
+    Upgrade(Box<Upgrading>),
 }
 
 /// An upgrade under way. Once it is granted, the exchange holds only the bytes after the head of the response.
@@ -71,7 +70,7 @@ enum StepOutcome {
     Wait(OpeningStep),
     /// This step runs at once.
     Continue(OpeningStep),
-    Open(Upgrading),
+    Open(Box<Upgrading>),
     Redirect(Box<Endpoint>),
 }
 
@@ -95,7 +94,7 @@ impl Opening {
     }
 
     /// Goes as far as possible without waiting; `None` while it waits. An error is final.
-    pub fn advance(&mut self, io: &mut LoopIo<'_>) -> Result<Option<Upgrading>, Box<Disconnect>> {
+    pub fn advance(&mut self, io: &mut LoopIo<'_>) -> Result<Option<Box<Upgrading>>, Box<Disconnect>> {
         let mut progress = self.advance_route(io);
         if let Err(why) = &mut progress
             && self.redirects > 0
@@ -107,7 +106,7 @@ impl Opening {
         progress
     }
 
-    fn advance_route(&mut self, io: &mut LoopIo<'_>) -> Result<Option<Upgrading>, Box<Disconnect>> {
+    fn advance_route(&mut self, io: &mut LoopIo<'_>) -> Result<Option<Box<Upgrading>>, Box<Disconnect>> {
         while let Some(step) = self.step.take() {
             let kind = std::mem::discriminant(&step);
             let outcome = match self.run(step, io) {
@@ -265,13 +264,13 @@ impl Opening {
             Some(proxy) => {
                 let request = proxy.connect_request(&self.route.endpoint.host, self.route.endpoint.port);
                 self.route.trace_request(&self.route.endpoint.host, &request);
-                OpeningStep::Tunnel(socket, Exchange::new(request))
+                OpeningStep::Tunnel(socket, Box::new(Exchange::new(request)))
             }
             None => begin_tls_or_upgrade(&self.route, socket, io),
         }))
     }
 
-    fn tunnel(&mut self, mut socket: Socket, mut exchange: Exchange, io: &mut LoopIo<'_>) -> StepResult {
+    fn tunnel(&mut self, mut socket: Socket, mut exchange: Box<Exchange>, io: &mut LoopIo<'_>) -> StepResult {
         let failed = |why: &str| self.failed(Phase::Proxy, why);
         let Some(proxy) = &self.route.proxy else { return Err(failed("no proxy is configured any more")) };
         let progress = exchange.advance(&mut socket);
@@ -324,9 +323,9 @@ impl Opening {
         }
     }
 
-    fn upgrade(&self, mut upgrading: Upgrading, io: &mut LoopIo<'_>) -> StepResult {
+    fn upgrade(&self, mut upgrading: Box<Upgrading>, io: &mut LoopIo<'_>) -> StepResult {
         let failed = |why: &str| self.failed(Phase::Upgrade, why);
-        let Upgrading { stream, exchange, key, .. } = &mut upgrading;
+        let Upgrading { stream, exchange, key, .. } = &mut *upgrading;
         let progress = exchange.advance(stream);
         if self.is_blocked(Phase::Upgrade, progress, exchange)? {
             return Ok(StepOutcome::Wait(OpeningStep::Upgrade(upgrading)));
@@ -449,7 +448,7 @@ fn begin_upgrade(route: &Route, stream: Stream, io: &mut LoopIo<'_>) -> OpeningS
     let key = upgrade::key(random);
     let request = route.with_request(&key, upgrade::request);
     route.trace_request(&route.endpoint.target, &request);
-    OpeningStep::Upgrade(Upgrading {
+    OpeningStep::Upgrade(Box::new(Upgrading {
         stream,
         exchange: Exchange::new(request),
         key,
@@ -457,7 +456,7 @@ fn begin_upgrade(route: &Route, stream: Stream, io: &mut LoopIo<'_>) -> OpeningS
         at_ws: route.at_ws,
         offered: route.compression,
         deflate: None,
-    })
+    }))
 }
 
 /// Decides by the status of a refused upgrade how to go on.

@@ -1,13 +1,12 @@
-//! Reads the heads of HTTP/1.x messages: the one place that calls the parser and bounds what it accepts.
+//! Reads the heads of HTTP/1.x messages: the one place that parses them and bounds what it accepts.
 //!
 //! The upgrade, a proxy's answer to CONNECT, the server of `--demo` and that of `--listen` read through it. Each call starts from the
 //! first byte: heads are short, and the caller keeps nothing but the bytes.
 //!
 //! A response is read although some of its lines are crooked: without a colon, folded, with blanks or umlauts in the
 //! name, with control characters in the value. Many devices send such lines, and the status beside them is what the
-//! user needs. [`Fields::crooked`] tells the caller of a field that must not be guessed.
-
-use httparse::{EMPTY_HEADER, Error, Header, ParserConfig, Request, Response, Status};
+//! user needs. [`Fields::crooked`] tells the caller of a field that must not be guessed. A request with such lines is
+//! refused.
 
 /// Upper bound on a head, with the interim responses before it, in bytes.
 pub const MAX_HEAD: usize = 16 << 10;
@@ -56,70 +55,100 @@ pub enum HeadError<'b> {
 ///
 /// Interim responses (100, 102 to 199) are skipped (RFC 9110 section 15.2).
 pub fn read_response(buffer: &[u8]) -> Result<Option<ResponseHead>, HeadError<'_>> {
-    let readable = without_controls(&buffer[..buffer.len().min(MAX_HEAD + 1)]);
-    let mut config = ParserConfig::default();
-    config
-        .allow_spaces_after_header_name_in_responses(true)
-        .allow_obsolete_multiline_headers_in_responses(true)
-        .allow_multiple_spaces_in_response_status_delimiters(true)
-        .ignore_invalid_headers_in_responses(true);
-    let mut len = 0;
+    const VERSION: &[u8] = b"HTTP/1.";
+    let may_begin = |start: &[u8]| start.starts_with(VERSION) || VERSION.starts_with(start);
+    let mut start = 0;
     loop {
-        let mut fields = [EMPTY_HEADER; MAX_FIELDS];
-        let mut head = Response::new(&mut fields);
-        let parsed = config.parse_response(&mut head, &readable[len..]);
-        let start = len;
-        let Some(end) = end_of_head(parsed, buffer, start)? else { return Ok(None) };
-        len = end;
-        let status = head.code.unwrap_or_default();
+        let (lines, len) = lines(buffer, start, may_begin, |line| status_line(line).is_some())?;
+        let [first, rest @ ..] = &lines[..] else { return Ok(None) };
+        let (is_http_1_1, status, reason) = status_line(first).ok_or(HeadError::NotHttp(&buffer[start..]))?;
         if !matches!(status, 100 | 102..=199) {
-            return Ok(Some(ResponseHead {
-                status,
-                reason: head.reason.unwrap_or_default().trim().to_owned(),
-                is_http_1_1: head.version == Some(1),
-                fields: Fields::new(head.headers, &buffer[start..end]),
-                len,
-            }));
+            return Ok(Some(ResponseHead { status, reason, is_http_1_1, fields: Fields::read(rest)?.0, len }));
         }
+        start = len;
     }
 }
 
 /// Reads a request's head from all bytes received so far; `None` until it is complete.
 pub fn read_request(buffer: &[u8]) -> Result<Option<RequestHead>, HeadError<'_>> {
-    let mut fields = [EMPTY_HEADER; MAX_FIELDS];
-    let mut head = Request::new(&mut fields);
-    let parsed = head.parse(buffer);
-    let Some(len) = end_of_head(parsed, buffer, 0)? else { return Ok(None) };
-    Ok(Some(RequestHead {
-        method: head.method.unwrap_or_default().to_owned(),
-        target: head.path.unwrap_or_default().to_owned(),
-        is_http_1_1: head.version == Some(1),
-        fields: Fields::new(head.headers, &buffer[..len]),
-        len,
-    }))
-}
-
-/// Returns where the head that starts at `start` ends; `None` while it is incomplete and may still become valid.
-fn end_of_head(parsed: httparse::Result<usize>, buffer: &[u8], start: usize) -> Result<Option<usize>, HeadError<'_>> {
-    match parsed {
-        Ok(Status::Complete(len)) if start + len <= MAX_HEAD => Ok(Some(start + len)),
-        Ok(Status::Partial) if buffer.len() <= MAX_HEAD => Ok(None),
-        Ok(_) | Err(Error::TooManyHeaders) => Err(HeadError::TooLong),
-        Err(_) => Err(HeadError::NotHttp(&buffer[start..])),
+    let may_begin = |start: &[u8]| {
+        let method = start.iter().take_while(|byte| is_name_byte(**byte)).count();
+        matches!(start.get(method), None | Some(b' ')) && (method > 0 || start.is_empty())
+    };
+    let (lines, len) = lines(buffer, 0, may_begin, |line| request_line(line).is_some())?;
+    let [first, rest @ ..] = &lines[..] else { return Ok(None) };
+    let (fields, is_straight) = Fields::read(rest)?;
+    match request_line(first) {
+        Some((method, target, is_http_1_1)) if is_straight => {
+            Ok(Some(RequestHead { method, target, is_http_1_1, fields, len }))
+        }
+        _ => Err(HeadError::NotHttp(buffer)),
     }
 }
 
-/// Replaces control characters by a byte that is not UTF-8: the parser refuses a whole head for a NUL or a carriage
-/// return inside a line, whatever it is configured to accept.
-fn without_controls(buffer: &[u8]) -> Vec<u8> {
-    let mut readable = buffer.to_vec();
-    for (at, byte) in readable.iter_mut().enumerate() {
-        let ends_a_line = *byte == b'\n' || *byte == b'\r' && matches!(buffer.get(at + 1), None | Some(b'\n'));
-        if is_control(*byte) && !ends_a_line {
-            *byte = 0xff;
+/// Splits the head that starts at `start` into lines without their ends, and returns them with the place where it ends.
+/// There are none while it is incomplete and may still become valid, to judge by its first line.
+fn lines<'b>(
+    buffer: &'b [u8],
+    start: usize,
+    may_begin: fn(&[u8]) -> bool,
+    is_first: fn(&[u8]) -> bool,
+) -> Result<(Vec<&'b [u8]>, usize), HeadError<'b>> {
+    let mut lines = Vec::new();
+    let mut end = start;
+    for line in buffer[start..].split_inclusive(|byte| *byte == b'\n') {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let is_complete = text.len() < line.len();
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        if lines.is_empty() && !if is_complete && !text.is_empty() { is_first(text) } else { may_begin(text) } {
+            return Err(HeadError::NotHttp(&buffer[start..]));
+        }
+        end += line.len();
+        if !is_complete || end > MAX_HEAD {
+            break;
+        }
+        match text {
+            // Empty lines before the first one are skipped.
+            [] if lines.is_empty() => {}
+            [] => return Ok((lines, end)),
+            text => lines.push(text),
         }
     }
-    readable
+    if end > MAX_HEAD { Err(HeadError::TooLong) } else { Ok((Vec::new(), start)) }
+}
+
+/// Reads a status line: true for HTTP/1.1, the status, and the reason unless that holds anything but ASCII.
+fn status_line(line: &[u8]) -> Option<(bool, u16, String)> {
+    let (version, rest) = line.split_at_checked(8)?;
+    let is_http_1_1 = is_http_1_1(version)?;
+    let (status, reason) = rest.strip_prefix(b" ")?.trim_ascii_start().split_at_checked(3)?;
+    if !status.iter().all(u8::is_ascii_digit) || !matches!(reason.first(), None | Some(b' ')) {
+        return None;
+    }
+    let status = status.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
+    let reason =
+        std::str::from_utf8(reason).ok().filter(|reason| reason.bytes().all(|b| b.is_ascii() && !is_control(b)));
+    Some((is_http_1_1, status, reason.unwrap_or_default().trim().to_owned()))
+}
+
+/// Reads a request line: method, target, and true for HTTP/1.1.
+fn request_line(line: &[u8]) -> Option<(String, String, bool)> {
+    let mut words = std::str::from_utf8(line).ok()?.split(' ');
+    let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
+    else {
+        return None;
+    };
+    let is_valid = is_token(method) && !target.is_empty() && !target.bytes().any(|byte| byte.is_ascii_control());
+    is_valid.then_some((method.to_owned(), target.to_owned(), is_http_1_1(version.as_bytes())?))
+}
+
+/// Returns true for HTTP/1.1, false for HTTP/1.0; `None` for any other version.
+fn is_http_1_1(version: &[u8]) -> Option<bool> {
+    match version {
+        b"HTTP/1.1" => Some(true),
+        b"HTTP/1.0" => Some(false),
+        _ => None,
+    }
 }
 
 fn is_control(byte: u8) -> bool {
@@ -136,16 +165,67 @@ pub struct Fields {
 }
 
 impl Fields {
-    fn new(parsed: &[Header<'_>], head: &[u8]) -> Self {
-        let mut fields = Vec::new();
-        for Header { name, value } in parsed {
-            if let Ok(value) = std::str::from_utf8(value) {
-                // A folded line continues after a line break and blanks.
-                fields
-                    .push(((*name).to_owned(), value.trim_matches([' ', '\t', '\r', '\n']).replace(['\r', '\n'], " ")));
+    /// Reads the lines after the first one. Also returns true if every line is `NAME: VALUE`, with any bytes but control
+    /// characters in the value.
+    fn read(lines: &[&[u8]]) -> Result<(Self, bool), HeadError<'static>> {
+        let mut head = Fields { fields: Vec::new(), crooked: Vec::new() };
+        let mut is_straight = true;
+        // The latest field without crookedness; and true if the latest line is a field, or continues one.
+        let (mut previous, mut is_open) = (String::new(), false);
+        for line in lines {
+            let colon = line.iter().position(|byte| *byte == b':');
+            if matches!(line.first(), Some(b' ' | b'\t')) {
+                is_straight = false;
+                is_open = is_open && head.continue_field(line);
+                if !previous.is_empty() {
+                    head.crooked.push(previous.clone());
+                    // Some readers take it for a field of its own.
+                    if colon.is_none() {
+                        continue;
+                    }
+                }
+                head.add_crooked(&line[..colon.unwrap_or(line.len())]);
+                continue;
+            }
+            let (name, value) = line.split_at(colon.unwrap_or(line.len()));
+            let value = value.strip_prefix(b":");
+            let text = value.and_then(text_of);
+            let bare = std::str::from_utf8(name).unwrap_or_default().trim_end_matches([' ', '\t']);
+            is_open = is_token(bare) && text.is_some();
+            if let Some(text) = text.filter(|_| is_open) {
+                head.fields.push((bare.to_owned(), text.trim_matches([' ', '\t']).to_owned()));
+            }
+            let is_name = bare.len() == name.len() && is_token(bare);
+            is_straight &= is_name && value.is_some_and(|value| !value.iter().copied().any(is_control));
+            if is_name && text.is_some() {
+                previous = bare.to_owned();
+            } else {
+                head.add_crooked(name);
             }
         }
-        Fields { fields, crooked: crooked_names(head) }
+        if head.fields.len() > MAX_FIELDS { Err(HeadError::TooLong) } else { Ok((head, is_straight)) }
+    }
+
+    /// Appends a folded line to the latest field; removes the field and returns false if the line is not text.
+    fn continue_field(&mut self, line: &[u8]) -> bool {
+        match (text_of(line), self.fields.last_mut()) {
+            (Some(text), Some((_, value))) => {
+                value.push(' ');
+                value.push_str(text.trim_matches([' ', '\t']));
+                true
+            }
+            _ => {
+                self.fields.pop();
+                false
+            }
+        }
+    }
+
+    /// Takes the letters before the first other character of a crooked line for its name.
+    fn add_crooked(&mut self, name: &[u8]) {
+        let name = String::from_utf8_lossy(name);
+        let mut words = name.split(|c: char| !c.is_ascii() || !is_name_byte(c as u8));
+        self.crooked.extend(words.find(|word| !word.is_empty()).map(str::to_owned));
     }
 
     /// Returns the first of these names that stands in a line which can be read in more than one way.
@@ -179,33 +259,13 @@ impl Fields {
     }
 }
 
-/// Returns the names in the lines of a head that are not `NAME: VALUE`: the letters before the first other character,
-/// and the name of a field that is folded.
-fn crooked_names(head: &[u8]) -> Vec<String> {
-    let mut crooked = Vec::new();
-    let mut previous = String::new();
-    for line in head.split(|byte| *byte == b'\n').skip(1) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let colon = line.iter().position(|byte| *byte == b':');
-        if line.first().is_some_and(|first| matches!(first, b' ' | b'\t')) && !previous.is_empty() {
-            crooked.push(previous.clone());
-            // Some readers take it for a field of its own.
-            if colon.is_none() {
-                continue;
-            }
-        }
-        let (name, value) = line.split_at(colon.unwrap_or(line.len()));
-        let name = String::from_utf8_lossy(name).into_owned();
-        let is_token = !name.is_empty() && name.bytes().all(is_name_byte);
-        let is_text = std::str::from_utf8(value).is_ok() && !value.iter().copied().any(is_control);
-        if is_token && is_text && !value.is_empty() {
-            previous = name;
-        } else {
-            let mut words = name.split(|c: char| !c.is_ascii() || !is_name_byte(c as u8));
-            crooked.extend(words.find(|word| !word.is_empty()).map(str::to_owned));
-        }
-    }
-    crooked
+/// Returns bytes as text, if they are UTF-8 without control characters.
+fn text_of(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|text| !text.bytes().any(is_control))
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_name_byte)
 }
 
 /// Returns true for the characters of a token (RFC 9110 section 5.6.2).

@@ -46,7 +46,7 @@ impl Secrets {
     pub fn add_header(&mut self, value: &str) {
         self.add(value);
         self.add(value.split_once(' ').map_or("", |(_scheme, rest)| rest));
-        for part in value.split([' ', ';', ',']) {
+        for part in value.split([' ', ';', ','].as_slice()) {
             self.add(part.split_once('=').map_or(part, |(_name, value)| value).trim_matches('"'));
         }
     }

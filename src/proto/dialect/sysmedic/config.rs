@@ -133,7 +133,7 @@ fn is_key(name: &str, value: &str) -> bool {
 fn is_secret(name: &str) -> bool {
     const WORDS: [&str; 11] =
         ["pass", "secret", "token", "credential", "auth", "key", "mail", "smtp", "username", "login", "userthresholds"];
-    let name: String = name.to_ascii_lowercase().split(['_', '-']).collect();
+    let name = name.to_ascii_lowercase().replace(['_', '-'], "");
     name == "user" || WORDS.iter().any(|word| name.contains(word))
 }
 

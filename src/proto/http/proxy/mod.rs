@@ -66,7 +66,7 @@ impl Proxy {
         }
         // The last @ ends the user information, which may contain slashes that should have been encoded.
         let (userinfo, rest) = rest.rsplit_once('@').map_or((None, rest), |(userinfo, rest)| (Some(userinfo), rest));
-        let (host, port) = split_port(rest.split(['/', '?', '#']).next().unwrap_or_default())?;
+        let (host, port) = split_port(rest.split(['/', '?', '#'].as_slice()).next().unwrap_or_default())?;
         if host.is_empty() {
             return Err("the host is missing: write http://HOST:PORT".into());
         }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 /// `10.0.0.0/8` is a network; `:PORT` after a name or an address restricts it to this port.
 pub(super) fn excludes(list: &str, host: &str, port: u16) -> bool {
     let host = Host::new(host);
-    list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty()).any(|entry| host.matches(entry, port))
+    list.split([',', ' ', '\t'].as_slice()).any(|entry| !entry.is_empty() && host.matches(entry, port))
 }
 
 enum Host<'a> {
