@@ -312,7 +312,7 @@ pub mod internal {
     pub use crate::monitor::saved::SavedData;
     pub use crate::monitor::saved::line;
     pub use crate::monitor::timetable::Timetable;
-    pub use crate::net::file::read as read_file;
+    pub use crate::net::file::{read as read_file, read_text};
     pub use crate::net::tls;
     pub use crate::proto::http::head::{HeadError, read_request};
     pub use crate::proto::http::upgrade;

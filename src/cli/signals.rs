@@ -14,6 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::low_level::emulate_default_handler;
 use signal_hook_mio::v1_0 as source;
+use wsmon::internal::read_text;
 
 /// Signals that ask for the end.
 const STOP_SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
@@ -52,7 +53,7 @@ impl Signals {
     pub fn install(registry: &Registry, token: Token) -> io::Result<Self> {
         let armed = Arc::new(AtomicBool::new(false));
         // std has no sigaction(2). Without /proc no signal is taken as ignored.
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let status = read_text("/proc/self/status").unwrap_or_default();
         let mut source = source::Signals::new([0; 0])?;
         for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] {
             if is_ignored(&status, signal as usize) {

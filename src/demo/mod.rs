@@ -9,6 +9,7 @@ mod sample;
 
 use crate::model::time::earliest;
 use crate::model::trace;
+use crate::net::violation;
 use client::Client;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
@@ -135,7 +136,9 @@ impl Demo {
                     self.clients.push(client);
                     self.is_readable |= more;
                 }
-                Err(error) => trace::debug(format_args!("demo: a connection has ended: {error}")),
+                Err(error) => {
+                    trace::debug(format_args!("demo: a connection has ended: {}", violation::describe(&error)))
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use super::proc::{self, Cpu};
 use crate::model::json;
-use std::fs::read_to_string;
+use crate::net::file::read_text;
 use std::time::SystemTime;
 
 /// The machine's constant values, and the last reading of the processors.
@@ -169,7 +169,7 @@ fn kernel(name: &str) -> String {
 
 /// Reads a file; empty if it cannot be read, so that the parsers find nothing in it.
 fn read(path: &str) -> String {
-    read_to_string(path).unwrap_or_default()
+    read_text(path).unwrap_or_default()
 }
 
 /// Formats a time as UTC with a `Z`. The real server sends local time without a zone, which is ambiguous. A clock before

@@ -44,16 +44,36 @@ pub fn read(path: &Path, max: usize, at_start: bool) -> io::Result<FileContent> 
     Ok(FileContent { bytes, once })
 }
 
-fn read_to_end(file: File, max: usize) -> io::Result<Vec<u8>> {
+/// Reads a file that neither blocks nor is of any user's, such as one of /proc, as text.
+pub fn read_text(path: &str) -> io::Result<String> {
     let mut bytes = Vec::new();
-    let mut limited = file.take(max as u64 + 1);
+    append(&mut File::open(path)?, &mut bytes, usize::MAX)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Appends the content of a file up to its end, or until there are `max` bytes.
+pub(super) fn append(file: &mut File, bytes: &mut Vec<u8>, max: usize) -> io::Result<()> {
+    let mut block = [0; 4096];
     loop {
-        match limited.read_to_end(&mut bytes) {
-            Ok(_) if bytes.len() > max => {
+        let most = block.len().min(max - bytes.len());
+        match file.read(&mut block[..most]) {
+            Ok(0) => return Ok(()),
+            Ok(len) => bytes.extend_from_slice(&block[..len]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn read_to_end(mut file: File, max: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    loop {
+        match append(&mut file, &mut bytes, max + 1) {
+            Ok(()) if bytes.len() > max => {
                 return Err(io::Error::other(format!("it holds more than {max} bytes")));
             }
-            Ok(_) => return Ok(bytes),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait_readable(limited.get_ref())?,
+            Ok(()) => return Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait_readable(&file)?,
             Err(error) => return Err(error),
         }
     }

@@ -5,3 +5,4 @@ pub mod resolver;
 pub mod stream;
 pub mod tls;
 pub mod transport;
+pub mod violation;

@@ -1,16 +1,16 @@
 //! Caches `/etc/resolv.conf` and `/etc/hosts`, and reads them again when they have changed.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::net::file;
 use crate::proto::dns::conf::{self, Conf};
 
 /// Upper bound on the bytes read of a resolv.conf.
-const CONF_BYTES: u64 = 64 << 10;
+const CONF_BYTES: usize = 64 << 10;
 /// Upper bound on a line of a hosts file; a longer one is skipped.
 const LINE_BYTES: usize = 4096;
 /// Upper bound on the hosts whose addresses are cached.
@@ -93,27 +93,28 @@ fn stamp(path: &Path) -> Option<FileStamp> {
 
 fn read(path: &Path) -> Option<String> {
     let mut bytes = Vec::new();
-    File::open(path).ok()?.take(CONF_BYTES).read_to_end(&mut bytes).ok()?;
+    file::append(&mut File::open(path).ok()?, &mut bytes, CONF_BYTES).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Searches the file line by line, so that memory does not grow with its length.
+/// Searches the file block by block, so that memory does not grow with its length.
 fn find_host(path: &Path, host: &str) -> Vec<SocketAddr> {
-    let mut found = Vec::new();
-    let Ok(file) = File::open(path) else { return found };
-    let (mut reader, mut line) = (BufReader::new(file), Vec::new());
+    let (mut found, mut block) = (Vec::new(), Vec::new());
+    let Ok(mut file) = File::open(path) else { return found };
     // True while the rest of an overlong line is skipped: its end must not be taken for a line.
     let mut skipping = false;
-    while found.len() < MAX_ADDRESSES {
-        line.clear();
-        if !matches!(reader.by_ref().take(LINE_BYTES as u64).read_until(b'\n', &mut line), Ok(1..)) {
-            break;
+    while file::append(&mut file, &mut block, LINE_BYTES).is_ok() && !block.is_empty() {
+        let is_full = block.len() == LINE_BYTES;
+        // The line that goes on in the next block stays, unless it fills this one.
+        let len = block.iter().rposition(|byte| *byte == b'\n').map_or(block.len(), |at| at + 1);
+        for line in block[..len].split_inclusive(|byte| *byte == b'\n') {
+            let cut = is_full && !line.ends_with(b"\n");
+            if !cut && !skipping && found.len() < MAX_ADDRESSES {
+                found.extend(conf::parse_hosts_line(&String::from_utf8_lossy(line), host, 0, &interface_index));
+            }
+            skipping = cut;
         }
-        let cut = line.len() == LINE_BYTES && !line.ends_with(b"\n");
-        if !cut && !skipping {
-            found.extend(conf::parse_hosts_line(&String::from_utf8_lossy(&line), host, 0, &interface_index));
-        }
-        skipping = cut;
+        block.drain(..len);
     }
     found
 }
@@ -121,6 +122,6 @@ fn find_host(path: &Path, host: &str) -> Vec<SocketAddr> {
 /// The index of a network interface, from sysfs: the standard library has no if_nametoindex(3).
 pub(super) fn interface_index(name: &str) -> Option<u32> {
     let is_plain = !name.starts_with('.') && !name.contains('/');
-    let path = Path::new("/sys/class/net").join(name).join("ifindex");
-    is_plain.then(|| fs::read_to_string(path).ok())??.trim().parse().ok()
+    let read = || file::read_text(&format!("/sys/class/net/{name}/ifindex")).ok();
+    is_plain.then(read)??.trim().parse().ok()
 }

@@ -23,6 +23,7 @@ use crate::model::time::Now;
 use crate::net::resolver::ResolverFiles;
 use crate::net::stream::{Metered, ReadMemory};
 use crate::net::tls::{Pool, TlsError};
+use crate::net::violation;
 use crate::proto::dns::demotion::Choice;
 use crate::proto::frames::InvalidText;
 use opening::Opening;
@@ -414,12 +415,7 @@ fn read_failed(socket: &mut WebSocket<Metered>, error: &Error) -> Box<Disconnect
         }
         error => {
             send_close(socket, CloseCode::Protocol);
-            let cause: &dyn std::fmt::Display = match error {
-                Error::Protocol(cause) => cause,
-                other => other,
-            };
-            let cause = cause.to_string().to_ascii_lowercase();
-            let text = format!("the server broke the WebSocket protocol: {cause}");
+            let text = format!("the server broke the WebSocket protocol: {}", violation::describe(error));
             Disconnect::fault(Phase::Session, Fault::Protocol, text)
         }
     }

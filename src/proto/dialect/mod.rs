@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use crate::model::dialect::Dialect as DialectName;
-use crate::model::event::{Answer, Event, Notice, Unknown};
+use crate::model::event::{Answer, Event, Notice, ServerError, Unknown};
 use crate::model::json::{self, Node};
 use crate::model::time::has_zone;
 use crate::proto::dialect::requests::{Request, RequestSpec, Requests};
@@ -421,6 +421,11 @@ pub fn unknown<'a>(kind: Cow<'a, str>, text: &'a str) -> Outcome<'a> {
 /// Shows a remark of the server about itself or the connection; every connection begins with a greeting.
 fn notice(text: Cow<'_, str>, greeting: bool) -> Outcome<'_> {
     Event::Notice(Notice { text, greeting, ..Notice::default() }).into()
+}
+
+/// Shows an error that the server reports.
+fn server_error<'a>(text: Cow<'a, str>, severity: Option<Cow<'a, str>>) -> Outcome<'a> {
+    Event::Error(ServerError { text, severity, ..ServerError::default() }).into()
 }
 
 /// Shows a message that could not be decoded as it came. It is no content.

@@ -5,8 +5,11 @@
 
 use std::time::Duration;
 
-use super::{Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable, answered, beside_type, keep_alive, notice};
-use crate::model::event::{Alert, Event, ServerError};
+use super::{
+    Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable, answered, beside_type, keep_alive, notice,
+    server_error,
+};
+use crate::model::event::{Alert, Event};
 use crate::model::json::Node;
 use crate::model::metric::{Metric, Text};
 use crate::model::sample::Sample;
@@ -192,7 +195,7 @@ fn connection<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome
 
 fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let text = node.first_text(&["message", "error"]);
-    Some(Event::Error(ServerError { text, severity: node.text("severity").cloned(), ..ServerError::default() }).into())
+    Some(server_error(text, node.text("severity").cloned()))
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::{
-    Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable, beside_type, keep_alive, level, notice, unknown, utc,
+    Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable, beside_type, keep_alive, level, notice,
+    server_error, unknown, utc,
 };
-use crate::model::event::{Event, LogLine, Notice, ServerError, TaskResult};
+use crate::model::event::{Event, LogLine, Notice, TaskResult};
 use crate::model::json::{self, Layout, Node, Writer};
 use crate::proto::dialect::requests::{Request, RequestSpec};
 
@@ -85,7 +86,7 @@ fn ping<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome
 fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let text = node.get("content").map_or_else(|| node.to_string().into(), words);
     let severity = node.get("meta").and_then(|meta| meta.text("level")).cloned();
-    Some(Event::Error(ServerError { text, severity, ..ServerError::default() }).into())
+    Some(server_error(text, severity))
 }
 
 fn admin_message<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
@@ -93,8 +94,11 @@ fn admin_message<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outc
     let meta = node.get("meta").unwrap_or(&Node::Null);
     let from = meta.text("from").map_or("admin", |from| &**from);
     let text = format!("{from}: {content}{}", in_parentheses(&rest(meta, &["level", "from", "timestamp"]))).into();
-    let level = meta.text_or("level", "info");
-    Some(Event::Notice(Notice { text, level, ..Notice::default() }).into())
+    Some(leveled_notice(text, meta.text_or("level", "info")))
+}
+
+fn leveled_notice<'a>(text: Cow<'a, str>, level: Cow<'a, str>) -> Outcome<'a> {
+    Event::Notice(Notice { text, level, ..Notice::default() }).into()
 }
 
 /// Handles any other type: a line of a task's log, a task's result, or a message of the application.
@@ -117,8 +121,7 @@ fn message<'a>(text: &'a str, _: &mut DialectContext<'_>) -> Result<Outcome<'a>,
         _ if task.is_some() || matches!(meta.get("success"), Some(Node::Bool(_))) => result(&kind, task, content, meta),
         _ => {
             let text = format!("{content}{}", in_parentheses(&rest(meta, &[]))).into();
-            let level = level(&kind, &[meta, content]);
-            Event::Notice(Notice { text, level, ..Notice::default() }).into()
+            leveled_notice(text, level(&kind, &[meta, content]))
         }
     })
 }

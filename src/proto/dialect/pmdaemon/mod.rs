@@ -15,8 +15,8 @@ mod tests;
 
 use std::time::Duration;
 
-use super::{Dialect, DialectContext, DialectOptions, Handler, Outcome, PLAIN, Undecodable};
-use crate::model::event::{Event, Process, Processes, ServerError};
+use super::{Dialect, DialectContext, DialectOptions, Handler, Outcome, PLAIN, Undecodable, server_error};
+use crate::model::event::{Event, Process, Processes};
 use crate::model::json::{Layout, Node, Writer};
 use crate::model::metric::Metric;
 use crate::model::sample::field::{Field, FieldRule};
@@ -194,10 +194,7 @@ fn process_update<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Opti
 }
 
 fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
-    Some(
-        Event::Error(ServerError { text: node.first_text(&["message"]), severity: None, ..ServerError::default() })
-            .into(),
-    )
+    Some(server_error(node.first_text(&["message"]), None))
 }
 
 fn processes<'a>(nodes: &[Node<'a>], options: &DialectOptions) -> Vec<Process<'a>> {

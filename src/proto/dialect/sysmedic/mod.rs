@@ -9,7 +9,9 @@ mod users;
 
 use std::time::Duration;
 
-use super::{Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable, answer, keep_alive, notice, push_all};
+use super::{
+    Dialect, DialectContext, Handler, Outcome, PLAIN, Undecodable, answer, keep_alive, notice, push_all, server_error,
+};
 use crate::model::event::{Event, ServerError, Users};
 use crate::model::json::{self, Node};
 use crate::model::metric::Metric;
@@ -264,8 +266,7 @@ fn response<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'
 
 fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let data = node.get("data").unwrap_or(node);
-    let text = data.first_text(&["error", "message"]);
-    Some(Event::Error(ServerError { text, severity: None, ..ServerError::default() }).into())
+    Some(server_error(data.first_text(&["error", "message"]), None))
 }
 
 /// Finds the first member of one of these names, however their words are joined: `primary_cause` is also
