@@ -303,6 +303,7 @@ pub use proto::session::Stale;
 #[doc(hidden)]
 pub mod internal {
     pub use crate::fleet::table::push_table;
+    pub use crate::format::push_alert;
     pub use crate::model::decimal::Decimal;
     pub use crate::model::duration;
     pub use crate::model::json::push_string as push_json_string;

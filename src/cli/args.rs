@@ -293,6 +293,10 @@ options! {
     /// the same for critical alerts
     list critical, short 'c', value "LIST", per server;
 
+    /// run CMD with /bin/sh when an alert begins, changes or ends: its text is the standard input, its
+    /// parts are $WSMON_LEVEL and the like; adds -c up=1:/2m if no rule is about up
+    option on_alert, value "CMD";
+
     /// look once and report as a monitoring plugin does: one line with performance data, and status 0
     /// OK, 1 WARNING, 2 CRITICAL or 3 UNKNOWN
     switch check;

@@ -8,11 +8,11 @@ use std::time::Instant;
 
 use wsmon::internal::push_table;
 use wsmon::{
-    Aggregate, Board, BoardRow, Change, ClientState, Event, Level, LevelChange, Message, Monitor, Now, Quantity, Rules,
-    Sample, ServerId, Style, Thresholds, push_exposition,
+    Aggregate, Board, BoardRow, Change, ClientState, Event, Level, LevelChange, Message, Monitor, Now, Quantity, Rule,
+    Rules, Sample, ServerId, Style, Threshold, Thresholds, push_exposition,
 };
 
-use super::plan::Plan;
+use super::plan::{IMPLIED_RULE, Plan};
 use super::servers::Servers;
 
 /// The board, and who looks at it.
@@ -25,6 +25,8 @@ pub struct Fleet {
     checked: Vec<CheckedServer>,
     /// Answered pings that the board knows of, by the index of the server; `None` if no rule is about pings.
     pings: Option<Vec<u64>>,
+    /// The critical rule on `up` is [`IMPLIED_RULE`].
+    implies_up: bool,
     /// True if a message came since [`forget_changes`](Fleet::forget_changes).
     changed: bool,
 }
@@ -57,6 +59,7 @@ impl Fleet {
             is_check: plan.check,
             checked: Vec::new(),
             pings: needs_pings(&plan.thresholds).then(Vec::new),
+            implies_up: plan.implies_up,
             changed: false,
         });
         for id in monitor.ids() {
@@ -205,6 +208,12 @@ impl Fleet {
         text
     }
 
+    /// Returns true for a rule that nobody has written.
+    fn is_implied(&self, threshold: &Threshold) -> bool {
+        let is_it = |rule: &Rule| self.implies_up && rule.text() == IMPLIED_RULE;
+        threshold.rules().all(is_it)
+    }
+
     /// Returns true if every rule on `up` holds for what is connected now, or without such a rule if any server is; and
     /// the number of those that are in words.
     pub fn readiness(&self) -> (bool, String) {
@@ -214,7 +223,8 @@ impl Fleet {
         let mut judge = |id, is_of_server: bool, value_of: &dyn Fn(Option<Aggregate>) -> f64| {
             for threshold in rules.thresholds(id).list() {
                 let subject = threshold.subject;
-                if subject.quantity == Quantity::Up && subject.aggregate.is_none() == is_of_server {
+                let is_asked = subject.quantity == Quantity::Up && subject.aggregate.is_none() == is_of_server;
+                if is_asked && !self.is_implied(threshold) {
                     has_rules = true;
                     hold &= threshold.level_of(value_of(subject.aggregate)) == Level::Ok;
                 }

@@ -12,6 +12,7 @@ mod interval;
 mod listen;
 mod logging;
 mod notify;
+mod on_alert;
 mod output;
 mod plan;
 mod probe;

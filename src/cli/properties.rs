@@ -84,6 +84,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "\x06--check --help\0\x06\"\0--servers=",
         "--warning=1e308,20:10,cpu=/1\0--critical=-5,a=b=c,bogus=1\0--save-format=json\0--template={\0--average",
         "--listen\09109\0--listen=[::1]:0\0--listen\0localhost:1",
+        "--on-alert\0exit 1\0--on-alert=\0--on-alert\0cat; mail -s \"$WSMON_TEXT\" x\0-w\0up.min=1:\0--servers\0f",
         "--stats-every\x0030s\0--log-format\0json\0--log-format=text\0--stats-every=0\0--history\0-vv",
         "--read\0f\0--read=-\0--check\0-c\0up=1:\0-d5",
     ];

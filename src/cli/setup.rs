@@ -146,7 +146,7 @@ pub fn warn_of_useless_options(plan: &Plan) {
     let is_shown = |threshold: &Threshold| plan.listen.is_some() && threshold.subject.quantity == Quantity::Up;
     let has_rules = !plan.thresholds.list().iter().all(is_shown);
     let shows_alerts = !["json", "jsonl", "csv", "--template"].contains(&format) || saves(["events", "influx"]);
-    if has_rules && !shows_alerts && !plan.check {
+    if has_rules && !shows_alerts && !plan.check && plan.on_alert.is_none() {
         log::warn!("--warning and --critical have no effect: {format} has no line for an alert, events has");
     }
     let shows_messages =

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::{Interest, Registry, Token};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::low_level::emulate_default_handler;
 use signal_hook_mio::v1_0 as source;
@@ -33,6 +33,8 @@ pub enum Signal {
     Hangup,
     /// SIGUSR1: write the statistics now.
     Statistics,
+    /// SIGCHLD: a process that was started has ended.
+    Child,
 }
 
 /// The signals of the process, as a mio source.
@@ -45,12 +47,12 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Installs the handlers and registers for readability under `token`.
+    /// Installs the handlers and registers for readability under `token`. `children`: SIGCHLD is one of the signals.
     ///
     /// A signal that was ignored at the start stays ignored: nohup(1) needs it for SIGHUP, and a shell that starts a job
     /// in the background of a script ignores SIGINT for it. SIGXFSZ gets a handler that does nothing, so that a write
     /// beyond the limit of a file's size fails instead of ending the process.
-    pub fn install(registry: &Registry, token: Token) -> io::Result<Self> {
+    pub fn install(registry: &Registry, token: Token, children: bool) -> io::Result<Self> {
         let armed = Arc::new(AtomicBool::new(false));
         // std has no sigaction(2). Without /proc no signal is taken as ignored.
         let status = read_text("/proc/self/status").unwrap_or_default();
@@ -64,6 +66,9 @@ impl Signals {
             }
             source.add_signal(signal)?;
         }
+        if children {
+            source.add_signal(SIGCHLD)?;
+        }
         flag::register(SIGXFSZ, Arc::default())?;
         registry.register(&mut source, token, Interest::READABLE)?;
         Ok(Self { source, armed, arm_at: None, stopping: false })
@@ -76,6 +81,7 @@ impl Signals {
             match number {
                 SIGHUP => signals.push(Signal::Hangup),
                 SIGUSR1 => signals.push(Signal::Statistics),
+                SIGCHLD => signals.push(Signal::Child),
                 _ if self.stopping => {}
                 _ => {
                     self.stopping = true;
@@ -125,7 +131,7 @@ mod tests {
     #[test]
     fn stop_signals_sent_twice_at_once_are_one() {
         let mut poll = Poll::new().unwrap();
-        let mut signals = Signals::install(poll.registry(), Token(0)).unwrap();
+        let mut signals = Signals::install(poll.registry(), Token(0), false).unwrap();
         let now = Instant::now();
         for _ in 0..2 {
             signal_hook::low_level::raise(SIGTERM).unwrap();

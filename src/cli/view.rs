@@ -20,6 +20,7 @@ use pace::{Paces, is_paced, split};
 
 use crate::cli::filter::Filter;
 use crate::cli::fleet::{Fleet, own_message};
+use crate::cli::on_alert::OnAlert;
 use crate::cli::setup;
 
 /// Capacity above this is given back after each message.
@@ -59,6 +60,8 @@ pub struct View {
     pub data: Option<Appender>,
     /// Receives what is shown, `--only` or not; `None` where no option needs it.
     pub fleet: Option<Box<Fleet>>,
+    /// The commands of `--on-alert`, which are told of every alert, `--only` or not.
+    pub on_alert: Option<Box<OnAlert>>,
     /// The table, or the messages of `--live`.
     pub frames: Option<Frames>,
     /// The format of the saved data; by default jsonl.
@@ -94,6 +97,7 @@ impl View {
             options,
             data,
             fleet: None,
+            on_alert: None,
             frames: None,
             data_format,
             servers: Vec::new(),
@@ -299,6 +303,9 @@ impl View {
     fn observe(&mut self, message: &Message<'_>, at: Instant, print: &mut dyn FnMut(&str)) {
         let Some(fleet) = &mut self.fleet else { return };
         let changes = fleet.update(message, at);
+        if let Some(on_alert) = &mut self.on_alert {
+            on_alert.note(message, None, &fleet.board);
+        }
         let counts = fleet.counts(message);
         self.count(message.id.index(), counts);
         self.show_changes(&changes, Now { mono: at, wall: message.received_at }, print);
@@ -315,6 +322,9 @@ impl View {
                 own_message(change.id.unwrap_or(ServerId::NONE), &change.server, now, slice::from_ref(&event));
             let counts = format_message(text, &message, options);
             put(frames, message.id.index(), text, print);
+            if let (Some(on_alert), Some(fleet)) = (&mut self.on_alert, &self.fleet) {
+                on_alert.note(&message, Some(&change.rule), &fleet.board);
+            }
             self.note_lines(now.mono);
             let concerned = change.id.map_or(0..self.servers.len(), |id| id.index()..id.index() + 1);
             for index in concerned {

@@ -19,6 +19,8 @@ pub mod template;
 mod users;
 mod value;
 
+pub use event_lines::push_alert;
+
 use crate::format::style::Style;
 use crate::model::event::Message;
 use crate::model::stats::Statistics;

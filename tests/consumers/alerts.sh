@@ -53,6 +53,51 @@ check_alertmanager() {
     [ ! -s "$home/pipe" ] || fail "curl printed something" pipe
 }
 
+declare_check on_alert request bsd-mailx prometheus-alertmanager jq
+check_on_alert() {
+    alerting
+    local edits=("${alert_edits[@]}" -e 's#--on-alert#-c up=1: &#')
+    printf '#!/bin/sh\ncat >>%s\n' "$home/sent" >"$home/bin/sendmail"
+    chmod +x "$home/bin/sendmail"
+    echo "set sendmail=$home/bin/sendmail" >"$home/mailrc"
+    MAILRC=$home/mailrc status_is 0 bash -c "$(recipe Commands 1 "${edits[@]}")"
+    expect sent '^Subject: CRITICAL web cpu$'
+    expect sent '^web: CRITICAL cpu 98.5% \(95\)$'
+    expect sent '^Subject: CRITICAL db up$'
+    says_nothing err
+
+    sink posted http
+    status_is 0 bash -c "$(recipe Commands 2 "${edits[@]}" -e 's/disk=95/disk=20/' \
+        -e "s#https://ntfy.example.com#http://127.0.0.1:${port[posted]}#")"
+    expect posted '^db: CRITICAL up 0 \(1:\)$'
+    says_nothing err
+
+    port[alertmanager]=$(unused_port)
+    printf '%s\n' 'route: {receiver: none}' 'receivers: [{name: none}]' >"$home/alertmanager.yml"
+    background alertmanager prometheus-alertmanager --config.file="$home/alertmanager.yml" \
+        --storage.path="$home/alertmanager.data" --cluster.listen-address= \
+        --web.listen-address="127.0.0.1:${port[alertmanager]}"
+    local url=http://127.0.0.1:${port[alertmanager]}
+    wait_for 20 curl -sf "$url/-/ready"
+    recipe Commands /usr/local/bin/to-alertmanager -e "s#http://alertmanager.example.com:9093#$url#" >"$home/bin/to-alertmanager"
+    chmod +x "$home/bin/to-alertmanager"
+    background pipe bash -c "$(recipe Commands 3 "${edits[@]}" -e "s#/usr/local/bin#$home/bin#")"
+    alert_is db '[null,"db: CRITICAL up 0 (1:)","CRITICAL"]'
+    alert_is web '[null,"web: CRITICAL cpu 98.5% (95)","CRITICAL"]'
+    wait "$pid"
+    says_nothing pipe.err
+    # The end comes a minute after the beginning: here by the script alone.
+    env WSMON_SERVER=web WSMON_METRIC=cpu WSMON_PHASE=ends WSMON_LEVEL=OK \
+        WSMON_TEXT='web: cpu: back to normal' "$home/bin/to-alertmanager"
+    alert_is web ''
+}
+
+# FILE: its lines are those of the log, and no command has written one or failed.
+says_nothing() {
+    grep -vE '^[0-9-]+T[0-9:.]+Z WARN db: (connect|never)' "$home/$1" || return 0
+    fail "a command printed something" "$1"
+}
+
 # SERVER ALERT: waits until this is the active alert of the server.
 alert_is() {
     local begun=$SECONDS alerts

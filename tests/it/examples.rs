@@ -111,6 +111,8 @@ fn here(word: &str, authority: &str, dir: &TempDir) -> String {
             }
             "/etc/wsmon/servers" => dir.write("servers", &format!("web={authority} -w cpu=80 # a comment\n")),
             "nas" => authority.to_owned(),
+            // No mail leaves a test.
+            word if word.starts_with("mail ") => "cat >/dev/null".to_owned(),
             _ => word.to_owned(),
         };
     };

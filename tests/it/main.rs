@@ -22,6 +22,7 @@ mod listen;
 mod lost_connections;
 mod messages;
 mod notify;
+mod on_alert;
 mod read;
 mod recipes;
 mod reconnection;

@@ -135,3 +135,34 @@ fn blocks_that_unpack_to_nothing_delay_no_other_servers_ping() {
         peer.flood([&[0, 0x7e, 0x8c, 0xa0][..], &packed_nothing().repeat(800)].concat());
     });
 }
+
+/// A thousand alerts in one message, again and again, each time under other names.
+fn alerts(peer: &mut Peer) {
+    for round in 0..50 {
+        let alert = |n| format!(r#"{{"component":"c{round}.{n}","level":"WARNING","message":"m"}}"#);
+        let alerts: Vec<_> = (0..1000).map(alert).collect();
+        peer.text(format!(r#"{{"type":"monitoring_data","data":{{}},"alerts":[{}]}}"#, alerts.join(",")));
+    }
+    peer.drain();
+}
+
+#[test]
+fn commands_for_alerts_without_end_delay_no_other_servers_ping() {
+    let alerting = Server::start(|mut peer| {
+        peer.upgrade();
+        alerts(&mut peer);
+    });
+    // Some end at once; some fill a stderr that nobody reads, and stay.
+    let script = "case $WSMON_METRIC in *7) head -c 1000000000 /dev/zero ;; esac";
+    let (result, quiet) = quiet();
+    let uri = format!("quiet={}", quiet.uri());
+    let options = ["--uri", &uri, "--ping-interval", "0.2", "--stale-after", "0", "--on-alert", script];
+    let (unread, stderr) = std::io::pipe().unwrap();
+    let run = Watched::start(command(&alerting.uri(), &options).stdout(Stdio::null()).stderr(stderr));
+    let worst = result.recv_timeout(crate::support::PATIENCE).expect("pings while commands run");
+    println!("commands: pings every {EVERY:?}, at worst after {worst:?}");
+    assert!(worst <= EVERY + LATE, "{worst:?}");
+    assert_eq!(run.end().code, Some(0));
+    // Without a reader, what still writes there ends.
+    drop(unread);
+}

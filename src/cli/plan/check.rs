@@ -69,7 +69,7 @@ pub fn refuse_with_probe(args: &Args) -> Result<(), String> {
 }
 
 /// The options of what is printed and saved of messages.
-const OF_OUTPUT: [&str; 12] = [
+const OF_OUTPUT: [&str; 13] = [
     "--format",
     "--template",
     "--only",
@@ -82,6 +82,7 @@ const OF_OUTPUT: [&str; 12] = [
     "--flush-every",
     "--textfile",
     "--listen",
+    "--on-alert",
 ];
 
 /// Other options that a run without output has, too.
@@ -161,6 +162,7 @@ mod tests {
             "--save-data f",
             "--textfile f",
             "--listen 1",
+            "--on-alert x",
         ] {
             let (name, _) = option.split_once(' ').unwrap_or((option, ""));
             let why = format!("{name} and --check exclude each other: a check prints its result and nothing else");

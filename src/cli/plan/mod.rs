@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use log::LevelFilter;
-use wsmon::{Server, Template, Thresholds};
+use wsmon::{Quantity, Server, Template, Threshold, Thresholds};
 
 use super::args::{self, Args};
 use super::units;
@@ -23,7 +23,9 @@ use crate::cli::filter::Filter;
 use crate::cli::stream::queue::WhenFull;
 use crate::cli::words;
 use uris::{read_uris, refuse_shared_credential};
-use values::{file, format_name, log_format, log_level, put, required, save_format, value_error, when, when_full};
+use values::{
+    command, file, format_name, log_format, log_level, put, required, save_format, value_error, when, when_full,
+};
 
 /// Everything that the command line and the environment decide, in the program's own types. [`Default`] holds the
 /// defaults of the output; those of a server are [`Server`]'s own.
@@ -81,6 +83,10 @@ pub struct Plan {
     pub fsync: bool,
     pub textfile: Option<PathBuf>,
     pub listen: Option<SocketAddr>,
+    /// The command of `--on-alert`.
+    pub on_alert: Option<String>,
+    /// True if [`IMPLIED_RULE`] was added to `thresholds`.
+    pub implies_up: bool,
     /// Limit of the bytes that wait for the reader of stdout.
     pub queue: usize,
     pub when_full: WhenFull,
@@ -131,6 +137,8 @@ impl Default for Plan {
             fsync: false,
             textfile: None,
             listen: None,
+            on_alert: None,
+            implies_up: false,
             queue: 1 << 20,
             when_full: WhenFull::Drop,
             duration: None,
@@ -198,6 +206,7 @@ const SETTERS: &[PlanSetter] = &[
     ("--rotate-keep", None, |plan, text| put(&mut plan.rotate_keep, units::number(text))),
     ("--textfile", None, |plan, text| put(&mut plan.textfile, file(text).map(Some))),
     ("--listen", None, |plan, text| put(&mut plan.listen, units::listen_address(text).map(Some))),
+    ("--on-alert", None, |plan, text| put(&mut plan.on_alert, command(text).map(Some))),
     ("--queue", None, |plan, text| put(&mut plan.queue, units::memory_size(text))),
     ("--when-full", None, |plan, text| put(&mut plan.when_full, when_full(text))),
     ("--duration", None, |plan, text| put(&mut plan.duration, units::duration_or_none(text))),
@@ -216,6 +225,9 @@ const FORMAT: &str = "simple";
 
 /// The formats that data is saved in: those whose lines stand for themselves.
 pub const SAVE_FORMATS: [&str; 4] = ["jsonl", "events", "csv", "influx"];
+
+/// The critical rule that `--on-alert` implies: those who want a mail want one when the server is gone.
+pub const IMPLIED_RULE: &str = "up=1:/2m";
 
 const VERSION: &str = concat!("wsmon ", env!("CARGO_PKG_VERSION"), "\n");
 
@@ -277,6 +289,7 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
         read_option(plan, setter, args.text(setter.0), env)?;
     }
     plan.thresholds = thresholds(args)?;
+    imply_rule(plan)?;
     if args.has("--format") && args.has("--template") {
         return Err("--format and --template exclude each other: leave one of them out".to_owned());
     }
@@ -356,6 +369,16 @@ fn thresholds(args: &Args) -> Result<Thresholds, String> {
         thresholds.add_criticals(list).map_err(|error| format!("--critical {error}"))?;
     }
     Ok(thresholds)
+}
+
+/// Adds [`IMPLIED_RULE`] with `--on-alert`, unless a rule is about `up` already.
+fn imply_rule(plan: &mut Plan) -> Result<(), String> {
+    let is_about_up = |threshold: &Threshold| threshold.subject.quantity == Quantity::Up;
+    plan.implies_up = plan.on_alert.is_some() && !plan.thresholds.list().iter().any(is_about_up);
+    if plan.implies_up {
+        plan.thresholds.add_criticals(IMPLIED_RULE).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 /// Reads the option's text, else its variable.

@@ -25,11 +25,11 @@ pub fn refuse_options(words: &[String]) -> Result<(), String> {
     }
 }
 
-/// Returns true for the options of these groups, but for those that the messages need, and for two others.
+/// Returns true for the options of these groups, but for those that the messages need, and for three others.
 fn is_about_connections(row: &OptionRow) -> bool {
     match row.long {
         "--dialect" | "--max-message" => false,
-        "--when-full" | "--listen" => true,
+        "--when-full" | "--listen" | "--on-alert" => true,
         _ => ["Servers", "Connections", "Requests"].contains(&row.group),
     }
 }
@@ -50,6 +50,7 @@ mod tests {
             "--demo",
             "--probe h",
             "--listen 1",
+            "--on-alert x",
         ] {
             let name = option.split(' ').next().unwrap_or_default();
             let why =

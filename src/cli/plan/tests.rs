@@ -1,7 +1,7 @@
 use super::*;
 use crate::cli::args::{OPTIONS, OptionRow};
 use std::collections::BTreeMap;
-use wsmon::{Family, Stale};
+use wsmon::{Family, Rule, Stale};
 
 fn read(line: &str) -> Result<Plan, Exit> {
     read_with(&[], line)
@@ -65,6 +65,8 @@ fn the_defaults_are_those_of_the_contract() {
         fsync: false,
         textfile: None,
         listen: None,
+        on_alert: None,
+        implies_up: false,
         queue: 1 << 20,
         when_full: WhenFull::Drop,
         duration: None,
@@ -146,6 +148,10 @@ const CASES: &[Case] = &[
     }),
     ("--textfile", "x.prom", |plan| plan.textfile = Some("x.prom".into())),
     ("--listen", "9109", |plan| plan.listen = Some(([127, 0, 0, 1], 9109).into())),
+    ("--on-alert", "true", |plan| {
+        (plan.on_alert, plan.implies_up) = (Some("true".to_owned()), true);
+        plan.thresholds.add_criticals("up=1:/2m").unwrap();
+    }),
     ("--color", "always", |plan| plan.color = When::Always),
     ("--no-color", "", |plan| plan.color = When::Never),
     ("--time", "", |plan| plan.time = true),
@@ -229,6 +235,7 @@ fn a_wrong_value_is_an_error_that_names_option_and_value() {
         "--save-data",
         "--log-file",
         "--textfile",
+        "--on-alert",
         "--token-file",
         "--subprotocol",
         "--subscribe",
@@ -253,6 +260,7 @@ fn a_wrong_value_is_an_error_that_names_option_and_value() {
         }
     }
     assert_eq!(usage(read("--save-data=")), "wsmon: --save-data '': no file is named");
+    assert_eq!(usage(read("--on-alert=")), "wsmon: --on-alert '': no command is given");
     assert_eq!(
         usage(read("--template {cpus}")),
         "wsmon: --template '{cpus}': no metric or text is called 'cpus', did you mean {cpu}?"
@@ -473,6 +481,24 @@ fn the_demo_takes_no_uri_and_ignores_the_variable() {
 }
 
 #[test]
+fn a_command_for_alerts_implies_a_rule_on_up_where_none_is_given() {
+    let rules = |line: &str| {
+        let plan = good(&format!("--on-alert x {line}"));
+        let texts: Vec<_> = plan.thresholds.list().iter().flat_map(|row| row.rules().map(Rule::text)).collect();
+        (texts.join(" "), plan.implies_up)
+    };
+    for (line, expected, implied) in [
+        ("", "up=1:/2m", true),
+        ("-w cpu=80 -c 95,age=60", "cpu=80 cpu=95 memory=95 disk=95 gpu=95 age=60 up=1:/2m", true),
+        ("-w up=1:", "up=1:", false),
+        ("-c cpu=80,up.sum=2:", "cpu=80 up.sum=2:", false),
+    ] {
+        assert_eq!(rules(line), (expected.to_owned(), implied), "{line}");
+    }
+    assert!(good("-w cpu=80").thresholds.list().len() == 1);
+}
+
+#[test]
 fn a_probe_takes_a_host_alone_and_no_credential_goes_with_it() {
     assert_eq!(good("--probe ::1").uris, good("--probe [::1]").uris);
     let plan = read_with(&[("MONITORING_TOKEN", "t"), ("MONITORING_WEBSOCKET_URI", "a")], "--probe h").unwrap();
@@ -483,9 +509,18 @@ fn a_probe_takes_a_host_alone_and_no_credential_goes_with_it() {
         let why = usage(read(&format!("--probe={bad}")));
         assert!(why.ends_with("name a host alone, without scheme, port and path"), "{why}");
     }
-    for option in
-        ["--check", "-d 1", "-n 1", "-f json", "--only alert", "-s", "--save-data x", "--textfile x.prom", "--listen 1"]
-    {
+    for option in [
+        "--check",
+        "-d 1",
+        "-n 1",
+        "-f json",
+        "--only alert",
+        "-s",
+        "--save-data x",
+        "--textfile x.prom",
+        "--listen 1",
+        "--on-alert x",
+    ] {
         let why = usage(read(&format!("--probe h {option}")));
         assert!(why.contains("--probe exclude each other"), "{why}");
     }

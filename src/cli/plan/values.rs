@@ -31,6 +31,13 @@ pub(super) fn file(text: &str) -> Result<PathBuf, String> {
     }
 }
 
+pub(super) fn command(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("no command is given".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 pub(super) fn format_name(text: &str) -> Result<&'static str, String> {
     wsmon::format(text).map(|format| format.name).ok_or_else(|| choose_from(&args::formats()))
 }

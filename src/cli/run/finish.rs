@@ -35,6 +35,7 @@ impl Run {
         self.listener = None;
         self.stats_interval = None;
         self.notifier.take().into_iter().for_each(|notifier| notifier.stop());
+        self.view.on_alert.take().into_iter().for_each(|on_alert| on_alert.stop());
         self.view.end_intervals(self.servers.now().mono, &mut |text| self.output.print(text));
         if self.plan.check {
             return self.finish_check(end);

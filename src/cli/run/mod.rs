@@ -129,7 +129,11 @@ impl Run {
     }
 
     fn is_useful_without_stdout(&self) -> bool {
-        self.view.data.is_some() || self.textfile.is_some() || self.listener.is_some() || self.plan.check
+        self.view.data.is_some()
+            || self.textfile.is_some()
+            || self.listener.is_some()
+            || self.plan.check
+            || self.plan.on_alert.is_some()
     }
 
     /// Runs one turn, which waits until `deadline` at most, also where the run is about to end: a second signal must find
@@ -155,7 +159,8 @@ impl Run {
         let listener = self.listener.as_ref().and_then(|listener| listener.deadline());
         let stats_interval = self.stats_interval.as_ref().filter(|_| !self.output.is_full());
         let stats_at = stats_interval.and_then(|interval| self.started.checked_add(interval.due_at()));
-        let own = [self.ends_at, self.view.deadline(), self.textfile_due_at(), listener, stats_at];
+        let on_alert = self.view.on_alert.as_ref().and_then(|on_alert| on_alert.deadline());
+        let own = [self.ends_at, self.view.deadline(), self.textfile_due_at(), listener, stats_at, on_alert];
         let own = if self.reader.is_some() { None } else { own.into_iter().flatten().min() };
         let notifier = self.notifier.as_ref().and_then(|notifier| notifier.deadline());
         let frame = self.view.frame_due_at(self.servers.monitor.now().mono);
@@ -250,6 +255,9 @@ impl Run {
             return;
         }
         self.view.tick(&self.servers.monitor, &mut |text| self.output.print(text));
+        if let Some(on_alert) = &mut self.view.on_alert {
+            on_alert.tick(now.mono);
+        }
         if self.textfile_due_at().is_some_and(|at| now.mono >= at) {
             self.write_textfile();
         }

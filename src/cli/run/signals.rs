@@ -18,11 +18,12 @@ impl Run {
         if !self.servers.monitor.own_events().iter().any(|event| event.token() == token) {
             return None;
         }
-        if let Some(data) = &mut self.view.data {
-            data.flush(self.servers.now().mono);
-        }
+        let now = self.servers.monitor.now().mono;
         let mut stop = None;
-        for signal in self.signals.pending(self.servers.monitor.now().mono) {
+        for signal in self.signals.pending(now) {
+            if let Some(data) = self.view.data.as_mut().filter(|_| signal != Signal::Child) {
+                data.flush(self.servers.now().mono);
+            }
             match signal {
                 Signal::Stop(number) => stop = Some(number),
                 Signal::Hangup if self.output.has_lost_terminal() => stop = Some(SIGHUP),
@@ -37,6 +38,7 @@ impl Run {
                     self.output.print_err(&text);
                     self.screen.as_mut().into_iter().for_each(Screen::restart);
                 }
+                Signal::Child => self.view.on_alert.iter_mut().for_each(|on_alert| on_alert.reap(now)),
             }
         }
         stop

@@ -10,6 +10,7 @@ use crate::cli::fleet::Fleet;
 use crate::cli::interval::Interval;
 use crate::cli::logging::LogBuffer;
 use crate::cli::notify::Notifier;
+use crate::cli::on_alert::OnAlert;
 use crate::cli::output::{self, Output};
 use crate::cli::plan::Plan;
 use crate::cli::read::Reader;
@@ -38,13 +39,14 @@ impl Run {
             setup::add_servers(&mut monitor, &mut plan)?;
         }
         let (list, changes) = ServerList::open(&mut plan, &mut monitor)?.unzip();
-        let signals = Signals::install(monitor.registry(), Source::Signals.token())
+        let signals = Signals::install(monitor.registry(), Source::Signals.token(), plan.on_alert.is_some())
             .map_err(|error| Failure::io("signals", &error))?;
         setup::warn_of_useless_options(&plan);
         let (format, style) = (setup::format(&plan), setup::style(&plan, &monitor));
         let output = open_output(&plan, &monitor, (log, log_file), format, &style)?;
         let mut view = View::new(view_options(&mut plan, format, style), data);
         view.data_format = data_format;
+        view.on_alert = on_alert(&plan);
         add_to_view(&mut view, &plan, &monitor, changes);
         let (frames, screen) = frames(&plan);
         view.frames = frames;
@@ -92,6 +94,10 @@ fn frames(plan: &Plan) -> (Option<Frames>, Option<Screen>) {
     };
     let screen = frames.is_some() && is_terminal;
     (frames, screen.then(Screen::default))
+}
+
+fn on_alert(plan: &Plan) -> Option<Box<OnAlert>> {
+    Some(OnAlert::new(plan.on_alert.as_ref()?, wsmon::format("events")?))
 }
 
 /// Starts the server of `--demo` and adds it to the plan.

@@ -251,6 +251,16 @@ fn the_readiness_is_that_of_the_rules_on_up_or_that_of_any_server() {
 }
 
 #[test]
+fn a_rule_that_nobody_has_written_does_not_decide_about_the_readiness() {
+    for (rules, implies, ready) in [("up=1:/2m", true, true), ("up=1:/2m", false, false), ("up=1:", true, false)] {
+        let mut scene = Scene::new("simple", "", rules, |plan| plan.implies_up = implies);
+        scene.state(0.0, 0, ClientState::Connected);
+        let readiness = scene.view.fleet.as_ref().map(|fleet| fleet.readiness());
+        assert_eq!(readiness, Some((ready, "1 of 2 servers up".to_owned())), "{rules} {implies}");
+    }
+}
+
+#[test]
 fn a_scrape_takes_nothing_from_the_file_that_is_to_be_written() {
     let address = ([127, 0, 0, 1], 1).into();
     let mut scene = Scene::new("simple", "", "", |plan| plan.listen = Some(address));

@@ -43,7 +43,9 @@ impl Event<'_> {
 }
 
 impl Alert<'_> {
-    fn into_owned(self) -> Alert<'static> {
+    /// Copies all borrowed text.
+    #[must_use]
+    pub fn into_owned(self) -> Alert<'static> {
         Alert {
             component: owned(self.component),
             metric: owned(self.metric),
