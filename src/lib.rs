@@ -15,7 +15,7 @@
 //! | name a metric, a text or a kind of server | [`Metric`], [`Text`], [`Dialect`]: `parse` and `Display` |
 //! | decode messages of your own, test a handler | [`Decoder`], [`Sample::from_metrics`], [`Message::new`] |
 //! | know why a call has failed | [`Error`], [`ErrorKind`] |
-//! | follow the connection | [`Event::State`], [`ClientState`], [`Disconnect`], [`Statistics`] |
+//! | follow the connection | [`Event::State`], [`Change`], [`ClientState`], [`Disconnect`], [`DisconnectKind`], [`Statistics`] |
 //! | stop from a signal handler or another thread | [`Stopper`] |
 //! | write the lines of the command | [`format()`], [`Format`], [`Template`] |
 //! | keep the latest values of each server, as Prometheus reads them too | [`Board`], [`push_exposition`] |
@@ -280,7 +280,7 @@ pub use format::{FORMATS, Format, format};
 pub use mio;
 pub use model::api_error::{Error, ErrorKind};
 pub use model::dialect::Dialect;
-pub use model::error::{Disconnect, Fault, Phase, Retry};
+pub use model::error::{Disconnect, DisconnectKind, Fault, Phase, Retry};
 pub use model::event::{
     Alert, AlertPhase, Answer, Change, ClientState, Event, LogLine, Message, Notice, OwnedMessage, OwnedRaw, Process,
     ProcessChange, Processes, Raw, ServerError, TaskResult, Unknown, User, Users,

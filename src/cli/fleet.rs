@@ -253,7 +253,7 @@ impl Fleet {
     fn enter_state(&mut self, id: ServerId, to: ClientState, now: Now) {
         let Some(row) = self.board.get(id) else { return };
         let (label, from) = (Arc::clone(row.label()), row.state());
-        let change = Change { from, to, why: String::new(), retry_in: None, attempts: 0 };
+        let change = Change::new(from, to);
         self.board.update(&own_message(id, &label, now, slice::from_ref(&Event::State(change))));
     }
 }

@@ -249,7 +249,7 @@ impl View {
     pub fn show_states(&mut self, monitor: &Monitor, print: &mut dyn FnMut(&str)) {
         for id in monitor.ids() {
             let state = monitor.state(id);
-            let change = Change { from: state, to: state, why: String::new(), retry_in: None, attempts: 0 };
+            let change = Change::new(state, state);
             let (server, events) = (monitor.label(id).into(), [Event::State(change)]);
             self.print_state(&own_message(id, &server, monitor.now(), &events), print);
         }

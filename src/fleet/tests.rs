@@ -60,7 +60,7 @@ pub fn hosted(host: &str, values: &[(&str, f64)]) -> Event<'static> {
 }
 
 pub fn state(from: ClientState, to: ClientState, why: &str) -> Event<'static> {
-    Event::State(Change { from, to, why: why.to_owned(), retry_in: None, attempts: 0 })
+    Event::State(Change { why: why.to_owned(), ..Change::new(from, to) })
 }
 
 pub fn connected() -> Event<'static> {

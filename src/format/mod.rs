@@ -356,7 +356,7 @@ mod tests {
     pub fn state(to: ClientState, why: &str) -> Event<'static> {
         let retry_in = (to == ClientState::Reconnecting).then_some(Duration::from_micros(4_600_900));
         let attempts = u32::from(retry_in.is_some());
-        Event::State(Change { from: ClientState::Connected, to, why: why.into(), retry_in, attempts })
+        Event::State(Change { why: why.into(), retry_in, attempts, ..Change::new(ClientState::Connected, to) })
     }
 
     /// Events of every kind with hostile text in every place.

@@ -1,8 +1,12 @@
 //! The end of a connection: its cause, in words for people and in fields for the reconnection logic.
 
+mod kind;
+
 use std::fmt;
 use std::io;
 use std::time::Duration;
+
+pub use kind::DisconnectKind;
 
 use crate::model::text::escape;
 
@@ -63,16 +67,16 @@ pub enum Retry {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The connection was not open within `--connect-timeout`.
+    /// The connection was not open in time, see [`Server::connect_timeout`](crate::Server::connect_timeout).
     ConnectTimeout,
-    /// No frame arrived within `--ping-timeout` after a ping.
+    /// No frame arrived in time after a ping, see [`Server::ping_timeout`](crate::Server::ping_timeout).
     NoPong,
     /// The server answered pings but sent no message.
     Stale {
         /// The length of the silence.
         after: Duration,
     },
-    /// Writing made no progress for `--ping-timeout`.
+    /// Writing made no progress for as long.
     WriteStalled,
     /// The server did not answer the Close frame.
     CloseTimeout,
@@ -80,7 +84,7 @@ pub enum Fault {
     Protocol,
     /// A text message was not UTF-8.
     InvalidText,
-    /// A message was larger than `--max-message`.
+    /// A message was too large, see [`Server::max_message`](crate::Server::max_message).
     TooLarge,
     /// The dialect found that the server no longer answers requests.
     Dialect,
@@ -106,6 +110,20 @@ pub struct Disconnect {
     pub status: Option<u16>,
     /// True if the server ended an open connection, by a Close frame or by closing the socket.
     pub by_server: bool,
+    pub(crate) detail: Detail,
+}
+
+/// What [`Disconnect::kind`] needs to know besides the public fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Detail {
+    #[default]
+    None,
+    /// The cause is an I/O error.
+    Io(io::ErrorKind),
+    /// The server's certificate, or the strength of its TLS.
+    Certificate,
+    /// What answered does not speak TLS.
+    NotTls,
 }
 
 impl Disconnect {
@@ -115,12 +133,23 @@ impl Disconnect {
     }
 
     fn build(phase: Phase, text: String, fault: Option<Fault>) -> Box<Self> {
-        Box::new(Disconnect { phase, text, retry: Retry::Usual, fault, code: None, status: None, by_server: false })
+        Box::new(Disconnect {
+            phase,
+            text,
+            retry: Retry::Usual,
+            fault,
+            code: None,
+            status: None,
+            by_server: false,
+            detail: Detail::None,
+        })
     }
 
     /// An I/O error; `action` names what failed, with the address: `connect to 127.0.0.1:8765`.
     pub(crate) fn io(phase: Phase, action: &str, error: &io::Error) -> Box<Self> {
-        Disconnect::new(phase, format!("{action}: {}", reason(error)))
+        let mut why = Disconnect::new(phase, format!("{action}: {}", reason(error)));
+        why.detail = Detail::Io(error.kind());
+        why
     }
 
     /// The server sent a Close frame, with this reason or an empty one.

@@ -1,6 +1,7 @@
 //! The record of one server that the program can ask for: statistics, samples, the latest error; and its log lines.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::model::error::Disconnect;
@@ -22,7 +23,7 @@ pub struct Report {
     pub log: ConnectionLog,
     /// Metrics of the latest samples. Numbers alone, so that [`MAX_HISTORY`] is a bound in bytes too.
     pub history: VecDeque<Numbers>,
-    pub last_disconnect: Option<Box<Disconnect>>,
+    pub last_disconnect: Option<Arc<Disconnect>>,
     /// The text of the message with the latest sample. It is copied: a slice of the socket's buffer would keep all of
     /// the buffer alive.
     pub last_sample: String,
@@ -55,7 +56,7 @@ impl Report {
     }
 
     /// Records why a connection ended or a dial failed; among the errors unless the program wanted it.
-    pub fn disconnected(&mut self, now: Now, why: Box<Disconnect>, wanted: bool) {
+    pub fn disconnected(&mut self, now: Now, why: Arc<Disconnect>, wanted: bool) {
         self.is_up &= wanted;
         if !wanted {
             self.counters.record_error(PastError { at: now.wall, error: why.to_string(), kind: why.phase.name() });

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::thread;
 
 use super::*;
-use wsmon::{Alert, Decoder, Dialect, Error, Message, Sample, Statistics, Text, Unit};
+use wsmon::{Alert, Decoder, Dialect, Disconnect, DisconnectKind, Error, Message, Sample, Statistics, Text, Unit};
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -142,6 +142,55 @@ fn a_watch_that_does_not_connect_says_why() {
     assert_eq!(error.kind(), ErrorKind::NotOpen);
     assert!(error.to_string().contains("connection refused"), "{error}");
     assert_eq!(watch.count(), 2, "the messages up to then are kept");
+}
+
+#[test]
+fn causes_are_matched_by_their_kind() {
+    let mut watch = watch_once(NOT_LISTENING);
+    let change = watch.find_map(|message| message.change().filter(|change| change.is_last()).cloned()).unwrap();
+    match change.cause.as_deref().map(Disconnect::kind) {
+        Some(DisconnectKind::Refused) => {}
+        other => panic!("{other:?}"),
+    }
+    let cause = change.cause.unwrap();
+    assert_eq!((cause.io_kind(), cause.is_permanent()), (Some(io::ErrorKind::ConnectionRefused), false));
+    assert_eq!(cause.to_string(), change.why);
+    let made = Disconnect::of(DisconnectKind::Stale, "no message came for 60 s");
+    assert_eq!((made.kind(), made.kind().to_string().as_str()), (DisconnectKind::Stale, "stale"));
+}
+
+#[test]
+fn every_end_of_a_connection_has_its_kind() {
+    let kind = |server: &TestServer| {
+        let mut watch = watch_once(&server.uri());
+        let last = watch.find_map(|message| message.change().filter(|change| change.is_last()).cloned()).unwrap();
+        last.cause.map(|cause| cause.kind())
+    };
+    let closed = TestServer::start(|mut peer| {
+        peer.upgrade();
+        peer.close(1011, "");
+        peer.drain();
+    });
+    let gone = TestServer::start(|mut peer| {
+        peer.upgrade();
+    });
+    let reset = TestServer::start(|mut peer| {
+        peer.upgrade();
+        peer.text(sample(1));
+        peer.reset();
+    });
+    let kinds = [kind(&closed), kind(&gone), kind(&reset)];
+    let expected = [DisconnectKind::Closed, DisconnectKind::Eof, DisconnectKind::Lost];
+    assert_eq!(kinds, expected.map(Some));
+    assert_eq!(watch_kind("ws://no-such-host.invalid/"), Some(DisconnectKind::Name));
+    assert_eq!(watch_kind("ws+unix:///no/such/socket"), Some(DisconnectKind::Refused));
+}
+
+/// The kind of the cause for which a server is given up at once.
+fn watch_kind(uri: &str) -> Option<DisconnectKind> {
+    let mut watch = watch_once(uri);
+    watch.by_ref().for_each(drop);
+    watch.last_disconnect().map(Disconnect::kind)
 }
 
 #[test]

@@ -113,12 +113,12 @@ fn answered(answer: &[u8], ends: bool) -> TlsError {
 fn another_protocol_than_tls_is_named() {
     for ends in [false, true] {
         let http = answered(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", ends);
-        check(&http, &["plain HTTP", "ws://"], TlsErrorKind::Usual);
-        check(&answered(b"SSH-2.0-dropbear_2022.83\r\n", ends), &["SSH-2", "port"], TlsErrorKind::Usual);
-        check(&answered(b"\x1b[2J\x07\0\0\0\0\0\0", ends), &["\\x1b[2J", "port"], TlsErrorKind::Usual);
+        check(&http, &["plain HTTP", "ws://"], TlsErrorKind::NotTls);
+        check(&answered(b"SSH-2.0-dropbear_2022.83\r\n", ends), &["SSH-2", "port"], TlsErrorKind::NotTls);
+        check(&answered(b"\x1b[2J\x07\0\0\0\0\0\0", ends), &["\\x1b[2J", "port"], TlsErrorKind::NotTls);
     }
     check(&answered(b"", true), &["instead of answering"], TlsErrorKind::Usual);
-    check(&answered(b"H", true), &["\"H\""], TlsErrorKind::Usual);
+    check(&answered(b"H", true), &["\"H\""], TlsErrorKind::NotTls);
     check(&answered(b"\x16\x03\x03\0", true), &["middle of the TLS handshake"], TlsErrorKind::Usual);
 }
 

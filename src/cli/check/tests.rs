@@ -27,7 +27,7 @@ impl Scene {
 
     fn changed(&mut self, id: usize, to: ClientState) {
         let from = ClientState::Connecting;
-        let change = Change { from, to, why: String::new(), retry_in: None, attempts: 0 };
+        let change = Change::new(from, to);
         self.say(id, Event::State(change));
     }
 

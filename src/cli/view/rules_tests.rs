@@ -69,7 +69,7 @@ impl Scene {
 
     pub fn state(&mut self, seconds: f64, id: usize, to: ClientState) -> String {
         let from = ClientState::Connecting;
-        self.say(seconds, id, Event::State(Change { from, to, why: String::new(), retry_in: None, attempts: 0 }))
+        self.say(seconds, id, Event::State(Change::new(from, to)))
     }
 
     /// Does what is due then. `None` if nothing is.

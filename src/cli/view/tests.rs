@@ -63,7 +63,7 @@ fn only_filtered_messages_are_shown_and_counted_but_all_are_saved() {
 #[test]
 fn changes_of_state_are_shown_to_programs_and_where_they_are_named_and_never_count() {
     use wsmon::{Change, ClientState::*};
-    let to = |from, to| Event::State(Change { from, to, why: String::new(), retry_in: None, attempts: 0 });
+    let to = |from, to| Event::State(Change::new(from, to));
     let server: Arc<str> = "a".into();
     for (format, filter, lines) in [
         ("simple", "", 1),

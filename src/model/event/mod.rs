@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::error::Disconnect;
 use crate::model::number::Fixed;
 use crate::model::sample::Sample;
 
@@ -304,6 +305,8 @@ pub struct Change {
     /// The cause of the end of a connection or of a failed dial, in one line. Empty for other changes, and if the
     /// program asked for it.
     pub why: String,
+    /// The cause with its kind, where `why` is set; `None` for a change that was read from saved data.
+    pub cause: Option<Arc<Disconnect>>,
     /// The time until the next dial, if one is scheduled.
     pub retry_in: Option<Duration>,
     /// Reconnections in a row without a useful session, with the next one: 1 after the first failure. 0 if neither a
@@ -312,6 +315,12 @@ pub struct Change {
 }
 
 impl Change {
+    /// A change of the state, without a cause: for tests of handlers.
+    #[must_use]
+    pub fn new(from: ClientState, to: ClientState) -> Self {
+        Change { from, to, ..Change::default() }
+    }
+
     /// Returns true if a connection was opened.
     #[must_use]
     pub fn connected(&self) -> bool {
@@ -449,8 +458,13 @@ mod tests {
     fn a_change_is_written_as_one_line() {
         use ClientState::{Connected, Connecting, Disconnected, Error, Reconnecting};
         let change = |from, to, why: &str, retry_in: Option<u64>| {
-            let change =
-                Change { from, to, why: why.into(), retry_in: retry_in.map(Duration::from_millis), attempts: 0 };
+            let change = Change {
+                from,
+                to,
+                why: why.into(),
+                retry_in: retry_in.map(Duration::from_millis),
+                ..Change::default()
+            };
             (change.to_string(), change.connected(), change.disconnected(), change.is_last())
         };
         for (change, line, connected, disconnected, last) in [

@@ -11,6 +11,7 @@
 mod link;
 mod receive;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::model::error::{Disconnect, Fault, Phase};
@@ -302,7 +303,7 @@ impl Peer {
         let before = self.session.client_state();
         let action = self.session.handle(io.now, input);
         if before != self.session.client_state() {
-            self.report_state(io, before, "");
+            self.report_state(io, before, None);
         }
         match action {
             Action::Nothing => {}
@@ -356,8 +357,9 @@ impl Peer {
                 self.log((log::Level::Info, text));
             }
         }
+        let why = Arc::new(*why);
         if before != after || retry_in.is_some() {
-            self.report_state(io, before, if wanted { "" } else { &why.text });
+            self.report_state(io, before, Some(&why).filter(|_| !wanted));
         }
         self.decoder.report.disconnected(io.now, why, wanted);
     }
@@ -397,12 +399,13 @@ impl Peer {
         Disconnect::fault(phase, fault, text)
     }
 
-    /// Reports the connection's state to the program; `why` is empty where there is no error.
-    fn report_state(&self, io: &mut LoopIo<'_>, from: ClientState, why: &str) {
+    /// Reports the connection's state to the program, with the error where there is one.
+    fn report_state(&self, io: &mut LoopIo<'_>, from: ClientState, cause: Option<&Arc<Disconnect>>) {
         let to = self.session.client_state();
         // In whole milliseconds, as it is written: saved data then reads as the live output did.
         let retry_in = self.session.retry_in(io.now).map(|wait| Duration::from_millis(wait.as_millis() as u64));
-        let change = Change { from, to, why: why.to_owned(), retry_in, attempts: self.session.attempts() };
+        let why = cause.map_or_else(String::new, |why| why.text.clone());
+        let change = Change { from, to, why, cause: cause.cloned(), retry_in, attempts: self.session.attempts() };
         self.decoder.pass_on_change(io.now, change, io.on_message);
     }
 }

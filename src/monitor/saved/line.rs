@@ -161,6 +161,7 @@ fn change(message: &str) -> Option<Change> {
         from: state("from")?,
         to: state("to")?,
         why: node.text_or("why", "").into_owned(),
+        cause: None,
         retry_in: retry_in.map(|millis| Duration::from_millis((millis + 0.5) as u64)),
         attempts: node.number("attempts").unwrap_or_default() as u32,
     })
@@ -226,7 +227,7 @@ mod tests {
         let Ok(SavedLine { content: Content::Change(change), .. }) = parse(&mut line) else { panic!() };
         let retry_in = Some(Duration::from_millis(4600));
         let (from, to, why) = (ClientState::Connected, ClientState::Reconnecting, "g\"one".into());
-        assert_eq!(change, Change { from, to, why, retry_in, attempts: 2 });
+        assert_eq!(change, Change { why, retry_in, attempts: 2, ..Change::new(from, to) });
         for rest in [r#","type":"state"}"#, r#","type":"state","from":"connected","to":"x"}"#, r#","type":"state","#] {
             assert_eq!(parsed(&format!("{HEAD}{rest}")), Err(LineError::Foreign(CUT)));
         }

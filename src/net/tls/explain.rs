@@ -92,7 +92,7 @@ pub fn handshake_error(
         return verification_error(&verified.error_string().to_lowercase(), name, side, wall);
     }
     if received.is_foreign() {
-        return retriable(not_tls(&received.start[..received.len]));
+        return TlsError { text: not_tls(&received.start[..received.len]), kind: TlsErrorKind::NotTls };
     }
     if let Some(error) = error.io_error() {
         return retriable(format!("TLS handshake: {}", reason(error)));

@@ -68,6 +68,8 @@ pub enum TlsErrorKind {
     Final,
     /// The certificate is valid later, or this machine's clock is behind.
     NotYetValid,
+    /// What answers does not speak TLS; a retry may help.
+    NotTls,
     /// Anything else; a retry may help.
     Usual,
 }

@@ -10,7 +10,7 @@ use mio::net::{TcpStream, UnixStream};
 use super::LoopIo;
 use super::route::Route;
 use super::trace::millis;
-use crate::model::error::{Disconnect, Phase, reason};
+use crate::model::error::{Detail, Disconnect, Phase, reason};
 use crate::model::time::earliest;
 use crate::net::resolver::{DNS, LookupDriver};
 use crate::net::stream::Socket;
@@ -24,6 +24,8 @@ pub struct Connecting {
     lookup: Option<LookupDriver>,
     happy_eyeballs: HappyEyeballs,
     attempts: Vec<OpenAttempt>,
+    /// The latest failure of an attempt.
+    failure: Detail,
 }
 
 #[derive(Debug)]
@@ -49,6 +51,7 @@ impl Connecting {
             lookup: Some(lookup),
             happy_eyeballs: HappyEyeballs::begin(route.demoted.clone(), query.within, now),
             attempts: Vec::new(),
+            failure: Detail::None,
         }
     }
 
@@ -57,7 +60,14 @@ impl Connecting {
         let mut inputs = Vec::new();
         self.advance_lookup(route, io, &mut inputs)?;
         for attempt in &self.attempts {
-            inputs.extend(attempt.outcome());
+            match attempt.outcome() {
+                Ok(true) => inputs.push(AttemptInput::Connected(attempt.number)),
+                Ok(false) => {}
+                Err(error) => {
+                    self.failure = Detail::Io(error.kind());
+                    inputs.push(AttemptInput::Failed(attempt.number, reason(&error)));
+                }
+            }
         }
         inputs.push(AttemptInput::Tick);
         for input in inputs {
@@ -128,7 +138,11 @@ impl Connecting {
         loop {
             next = match next {
                 AttemptAction::Nothing => return Ok(None),
-                AttemptAction::Lost(why) => return Err(Disconnect::new(Phase::Connect, format!("connect to {why}"))),
+                AttemptAction::Lost(why) => {
+                    let mut why = Disconnect::new(Phase::Connect, format!("connect to {why}"));
+                    why.detail = self.failure;
+                    return Err(why);
+                }
                 AttemptAction::Won(number) => {
                     let won = self.remove(number);
                     let choice = self.happy_eyeballs.choice(number);
@@ -147,6 +161,7 @@ impl Connecting {
                     }
                     Err(error) => {
                         let why = reason(&error);
+                        self.failure = Detail::Io(error.kind());
                         route.trace(format_args!("{address}: {why}"));
                         self.happy_eyeballs.handle(io.now.mono, AttemptInput::Failed(number, why))
                     }
@@ -162,17 +177,16 @@ impl Connecting {
 }
 
 impl OpenAttempt {
-    /// Returns the result of the attempt; `None` while it is under way.
-    fn outcome(&self) -> Option<AttemptInput> {
-        let error = match self.stream.take_error() {
-            Ok(None) => match self.stream.peer_addr() {
-                Ok(_) => return Some(AttemptInput::Connected(self.number)),
-                Err(error) if error.kind() == io::ErrorKind::NotConnected => return None,
-                Err(error) => error,
+    /// Returns true if the attempt has succeeded; false while it is under way.
+    fn outcome(&self) -> io::Result<bool> {
+        match self.stream.take_error()? {
+            None => match self.stream.peer_addr() {
+                Ok(_) => Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+                Err(error) => Err(error),
             },
-            Ok(Some(error)) | Err(error) => error,
-        };
-        Some(AttemptInput::Failed(self.number, reason(&error)))
+            Some(error) => Err(error),
+        }
     }
 }
 

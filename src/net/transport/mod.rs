@@ -18,7 +18,7 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Bytes, Error, Message, Utf8Bytes, WebSocket};
 
-use crate::model::error::{Disconnect, Fault, Phase, reason};
+use crate::model::error::{Detail, Disconnect, Fault, Phase};
 use crate::model::time::Now;
 use crate::net::resolver::ResolverFiles;
 use crate::net::stream::{Metered, ReadMemory};
@@ -394,11 +394,13 @@ fn read_failed(socket: &mut WebSocket<Metered>, error: &Error) -> Box<Disconnect
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => session("closed"),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-            caused_by_server(session("the server closed the connection without a Close frame"))
+            let mut why = caused_by_server(session("the server closed the connection without a Close frame"));
+            why.detail = Detail::Io(io::ErrorKind::UnexpectedEof);
+            why
         }
         Error::Io(error) => match TlsError::of(error) {
             Some(error) => session(&format!("TLS failed: {error}")),
-            None => session(&format!("connection lost: {}", reason(error))),
+            None => Disconnect::io(Phase::Session, "connection lost", error),
         },
         Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
             send_close(socket, CloseCode::Size);

@@ -11,7 +11,7 @@ use super::exchange::{Exchange, ExchangeProgress};
 use super::route::Route;
 use super::trace::millis;
 use super::{ConnectionLimits, LoopIo};
-use crate::model::error::{Disconnect, Phase, Retry, reason};
+use crate::model::error::{Detail, Disconnect, Phase, Retry, reason};
 use crate::model::trace;
 use crate::net::stream::{Metered, Socket, Stream};
 use crate::net::tls::{self, Handshake, TlsError};
@@ -314,9 +314,13 @@ impl Opening {
             }
             Err(TlsError { text, kind }) => {
                 let mut why = self.failed(Phase::Tls, &text);
-                match kind {
-                    tls::TlsErrorKind::Final => why.retry = Retry::FinalUnlessUseful,
-                    tls::TlsErrorKind::NotYetValid | tls::TlsErrorKind::Usual => {}
+                why.detail = match kind {
+                    tls::TlsErrorKind::Final | tls::TlsErrorKind::NotYetValid => Detail::Certificate,
+                    tls::TlsErrorKind::NotTls => Detail::NotTls,
+                    tls::TlsErrorKind::Usual => Detail::None,
+                };
+                if kind == tls::TlsErrorKind::Final {
+                    why.retry = Retry::FinalUnlessUseful;
                 }
                 Err(why)
             }
@@ -385,7 +389,11 @@ impl Opening {
             Ok(ExchangeProgress::Closed) => Err(self.failed(phase, "closed in the middle of its answer")),
             Err(error) => Err(match TlsError::of(&error) {
                 Some(error) => self.failed(Phase::Tls, &error.text),
-                None => self.failed(phase, &reason(&error)),
+                None => {
+                    let mut why = self.failed(phase, &reason(&error));
+                    why.detail = Detail::Io(error.kind());
+                    why
+                }
             }),
         }
     }
