@@ -17,6 +17,7 @@
 //! | know why a call has failed | [`Error`], [`ErrorKind`] |
 //! | follow the connection | [`Event::State`], [`Change`], [`ClientState`], [`Disconnect`], [`DisconnectKind`], [`Statistics`] |
 //! | stop from a signal handler or another thread | [`Stopper`] |
+//! | do anything else from another thread, reply from a callback | [`Handle`] |
 //! | write the lines of the command | [`format()`], [`Format`], [`Template`] |
 //! | keep the latest values of each server, as Prometheus reads them too | [`Board`], [`push_exposition`] |
 //! | take means over time | [`Average`] |
@@ -244,6 +245,8 @@
 //!   library does not need it: `default-features = false`.
 //! - `demo` (default): the module `demo`, the server behind `wsmon --demo`.
 //! - `tls` (default): `wss://`, with the system's OpenSSL. Without it such an address is an error that says so.
+//! - `serde`: [`Event`], [`Sample`], [`Message`], [`OwnedMessage`], [`Change`], [`Disconnect`] and [`Statistics`] implement
+//!   `serde::Serialize`, with the members of the format `events`.
 //! - `tls-vendored`: the same with an OpenSSL that is compiled along and linked statically.
 //!
 //! [`mio`] is part of the interface ([`Monitor::registry`], [`Monitor::own_events`]) and therefore exported: its next
@@ -293,6 +296,7 @@ pub use model::text::escape;
 pub use model::time::Now;
 pub use monitor::decoder::Decoder;
 pub use monitor::event_loop::{Monitor, Stopper};
+pub use monitor::handle::Handle;
 pub use monitor::server::Server;
 pub use monitor::watch::{Next, Watch, watch};
 pub use proto::dialect::{sent_names, usual_places};

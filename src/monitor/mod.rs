@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod decoder;
 pub mod delivery;
 pub mod event_loop;
+pub mod handle;
 mod inspect;
 pub mod peer;
 pub mod random;

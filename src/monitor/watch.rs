@@ -12,6 +12,7 @@ use crate::model::sample::Sample;
 use crate::model::server_id::ServerId;
 use crate::model::stats::Statistics;
 use crate::monitor::event_loop::{Monitor, Stopper};
+use crate::monitor::handle::Handle;
 use crate::monitor::server::Server;
 
 /// Watches the server at `ws://HOST[:PORT][/PATH]` or `HOST[:PORT][/PATH]`, with the defaults of the command line. The
@@ -102,8 +103,9 @@ impl Watch {
     /// # use std::time::Duration;
     /// # let uri = doc::serve(3);
     /// let mut watch = wsmon::watch(&uri)?;
-    /// let samples = watch.during(Duration::from_millis(500)).filter(|message| message.sample().is_some()).count();
-    /// # assert_eq!(samples, 3);
+    /// let cpus = watch.during(Duration::from_secs(60)).filter_map(|message| message.sample()?.cpu());
+    /// let first: Vec<f64> = cpus.take(3).collect();
+    /// # assert_eq!(first, [60.0, 70.0, 80.0]);
     /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
     /// # Ok::<(), wsmon::Error>(())
     /// ```
@@ -166,6 +168,12 @@ impl Watch {
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         self.monitor.stopper()
+    }
+
+    /// Returns a handle for other threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.monitor.handle()
     }
 
     /// Returns the state of the connection. Messages that have not been taken yet may report earlier states.

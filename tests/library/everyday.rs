@@ -194,6 +194,50 @@ fn watch_kind(uri: &str) -> Option<DisconnectKind> {
 }
 
 #[test]
+fn other_threads_reach_a_monitor_until_it_is_gone() -> Result<(), AnyError> {
+    let server = TestServer::start(on_demand);
+    let mut monitor = Monitor::new()?;
+    let id = monitor.add(server.uri().parse::<Server>()?)?;
+    let (handle, callback) = (monitor.handle(), monitor.handle());
+    let other = thread::spawn(move || {
+        while handle.call(move |monitor| monitor.state(id)) != Some(Connected) {}
+        assert!(handle.send(id, "one"));
+        let label = handle.call(move |monitor| monitor.label(id).to_owned());
+        (label, handle)
+    });
+    let mut cpus = Vec::new();
+    while !monitor.is_done() {
+        monitor.turn(None, |message| {
+            assert_eq!(callback.call(|_| ()), None, "it would wait for itself");
+            if let Some(cpu) = message.sample().and_then(|sample| sample.cpu()) {
+                cpus.push(cpu);
+                // A reply from within.
+                if cpu < 3.0 { assert!(callback.send(message.id, "more")) } else { callback.stop() }
+            }
+        })?;
+    }
+    assert_eq!(cpus, [1.0, 2.0, 3.0]);
+    let (label, handle) = other.join().unwrap();
+    assert_eq!(label.as_deref(), Some(monitor.label(id)));
+    drop(monitor);
+    assert_eq!((handle.call(|monitor| monitor.len()), handle.run(|_| ()), handle.send(id, "")), (None, false, false));
+    Ok(())
+}
+
+#[test]
+fn calls_that_wait_are_bounded_and_end_with_the_monitor() {
+    let monitor = Monitor::new().unwrap();
+    let handle = monitor.handle();
+    assert_eq!((0..2000).filter(|_| handle.run(|_| panic!("never runs"))).count(), 1024);
+    let waiting =
+        [(); 2].map(|()| handle.clone()).map(|handle| thread::spawn(move || handle.call(|monitor| monitor.len())));
+    drop(monitor);
+    assert!(waiting.into_iter().all(|thread| thread.join().unwrap().is_none()));
+    fn is_shared<T: Clone + Send + Sync + 'static>(_: &T) {}
+    is_shared(&handle);
+}
+
+#[test]
 fn a_handler_is_tested_without_a_server_and_gets_messages_of_either_form() {
     fn alarms(message: &Message<'_>) -> Vec<String> {
         let hot = message.sample().and_then(|sample| sample.cpu()).filter(|cpu| *cpu > 40.0);

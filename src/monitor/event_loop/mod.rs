@@ -21,6 +21,7 @@ use crate::model::time::Now;
 use crate::model::trace;
 use crate::monitor::clock::{monotonic, read_clock};
 use crate::monitor::clock_jumps::ClockJumps;
+use crate::monitor::handle::CallsOwner;
 use crate::monitor::peer::Peer;
 use crate::monitor::random::random_bits;
 use crate::monitor::schedule::{Schedule, Waits};
@@ -92,6 +93,7 @@ pub struct Monitor {
     own_events: Vec<Event>,
     stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
+    pub(super) calls: CallsOwner,
     paused: bool,
     /// Memory of the latest turn's list of peers.
     spare: Vec<usize>,
@@ -108,7 +110,11 @@ impl Stopper {
     /// Makes the monitor close its connections and end. It is async-signal-safe.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
-        // Waking fails only if the monitor is gone.
+        self.wake();
+    }
+
+    pub(super) fn wake(&self) {
+        // It fails only if the monitor is gone.
         let _gone = self.waker.wake();
     }
 }
@@ -140,6 +146,7 @@ impl Monitor {
             own_events: Vec::new(),
             stop: Arc::default(),
             waker,
+            calls: CallsOwner::default(),
             paused: false,
             spare: Vec::new(),
         })
@@ -219,7 +226,15 @@ impl Monitor {
         if self.stop.swap(false, Ordering::Relaxed) {
             self.stop();
         }
+        let calls = self.calls.get().cloned();
+        if let Some(calls) = &calls {
+            calls.turning(true);
+            calls.run(self);
+        }
         self.serve_marked(on_message);
+        if let Some(calls) = &calls {
+            calls.turning(false);
+        }
         Ok(())
     }
 
