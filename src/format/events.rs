@@ -31,13 +31,14 @@ fn write(out: &mut String, message: &Message<'_>, _: &Style) {
         let mut json = Writer::new(out, Layout::Line);
         super::json::open(&mut json, message);
         json.member("kind").string(kind);
-        push_members(&mut json, event, message);
+        push_members(&mut json, event, message.raw, message.events.len() == 1);
         json.close('}');
         out.push('\n');
     }
 }
 
-fn push_members(json: &mut Writer<'_>, event: &Event<'_>, message: &Message<'_>) {
+/// Writes the members of an event. `raw` is its message, to which `alone` says that it is the only event.
+pub fn push_members(json: &mut Writer<'_>, event: &Event<'_>, raw: Raw<'_>, alone: bool) {
     match event {
         Event::Sample(sample) => push_sample(json, sample),
         Event::Processes(processes) => push_processes(json, processes),
@@ -55,20 +56,20 @@ fn push_members(json: &mut Writer<'_>, event: &Event<'_>, message: &Message<'_>)
                 text(json, "error", &task.error);
             }
             push_origin(json, &log.kind, &log.channel);
-            push_data(json, message, event, &log.kind, &log.channel);
+            push_data(json, (raw, alone), event, &log.kind, &log.channel);
         }
         Event::Notice(notice) => {
             json.member("text").string(&notice.text);
             json.member("greeting").literal(notice.greeting);
             text(json, "level", &notice.level);
             push_origin(json, &notice.kind, &notice.channel);
-            push_data(json, message, event, &notice.kind, &notice.channel);
+            push_data(json, (raw, alone), event, &notice.kind, &notice.channel);
         }
         Event::Answer(answer) => {
             text(json, "type", &answer.kind);
             json.member("text").string(&answer.text);
             // A message of several events is not the answer alone.
-            if let (Raw::Json(text), [_]) = (message.raw, message.events) {
+            if let (Raw::Json(text), true) = (raw, alone) {
                 json.member("answer").raw(text);
             }
         }
@@ -79,8 +80,8 @@ fn push_members(json: &mut Writer<'_>, event: &Event<'_>, message: &Message<'_>)
         }
         Event::Unknown(unknown) => {
             push_origin(json, &unknown.kind, "");
-            json.member("text").string(&one_line(message.raw, &unknown.text));
-            push_data(json, message, event, &unknown.kind, "");
+            json.member("text").string(&one_line(raw, &unknown.text));
+            push_data(json, (raw, alone), event, &unknown.kind, "");
         }
         Event::State(change) => super::json::push_state(json, change),
         Event::KeepAlive => {}
@@ -97,8 +98,8 @@ fn push_origin(json: &mut Writer<'_>, kind: &str, channel: &str) {
 
 /// Writes as `data` the message's members but for those that stand beside it: the contents of a member `data` if that is
 /// the only one. A message of several events is not this event alone.
-fn push_data(json: &mut Writer<'_>, message: &Message<'_>, event: &Event<'_>, kind: &str, channel: &str) {
-    let (Raw::Json(message), [_]) = (message.raw, message.events) else { return };
+fn push_data(json: &mut Writer<'_>, message: (Raw<'_>, bool), event: &Event<'_>, kind: &str, channel: &str) {
+    let (Raw::Json(message), true) = message else { return };
     let mut members = json::members(message);
     members.retain(|(name, value)| {
         let is = |text: &str| Node::parse(value).is_ok_and(|value| value.as_text() == Some(text));
@@ -122,7 +123,7 @@ fn push_data(json: &mut Writer<'_>, message: &Message<'_>, event: &Event<'_>, ki
     }
 }
 
-fn push_sample(json: &mut Writer<'_>, sample: &Sample<'_>) {
+pub fn push_sample(json: &mut Writer<'_>, sample: &Sample<'_>) {
     for (&metric, row) in Metric::ALL.iter().zip(METRICS) {
         match LOAD.iter().position(|&load| load == metric) {
             Some(0) if LOAD.iter().any(|&load| sample.get(load).is_some()) => {

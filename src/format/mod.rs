@@ -11,6 +11,8 @@ mod json;
 mod lines;
 mod notices;
 mod processes;
+#[cfg(feature = "serde")]
+mod serialize;
 mod server_table;
 mod simple;
 mod stats;

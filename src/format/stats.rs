@@ -153,7 +153,7 @@ pub fn push_json(out: &mut String, statistics: &Statistics, layout: Layout) {
 }
 
 /// Writes the names of the reference client in the order of its documentation, and then our own.
-fn push_object(json: &mut Writer<'_>, statistics: &Statistics) {
+pub fn push_object(json: &mut Writer<'_>, statistics: &Statistics) {
     json.open('{');
     json.member("uri").string(&statistics.uri);
     json.member("messages_received").literal(statistics.messages_received);

@@ -50,6 +50,12 @@ impl<'a> Node<'a> {
         Node::read(text, NodeVisitor { only: None, room: &room }).map(|node| (node, room.get() == 0))
     }
 
+    /// Parses a text of our own, which has no more values than what it was made from.
+    #[cfg(feature = "serde")]
+    pub fn parse_own(text: &'a str) -> serde_json::Result<Self> {
+        Node::read(text, NodeVisitor { only: None, room: &Cell::new(usize::MAX) })
+    }
+
     /// Parses an object but keeps only the members of these names. Text after the object is not checked.
     pub(super) fn parse_members(text: &'a str, names: &[&str]) -> serde_json::Result<Self> {
         Node::read(text, NodeVisitor { only: Some(names), room: &Cell::new(MIN_NODES) })
