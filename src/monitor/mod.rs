@@ -7,7 +7,6 @@ pub mod credentials;
 pub mod decoder;
 pub mod delivery;
 pub mod event_loop;
-pub mod handle;
 mod inspect;
 pub mod peer;
 pub mod random;

@@ -11,8 +11,7 @@ use crate::model::event::{ClientState, OwnedMessage};
 use crate::model::sample::Sample;
 use crate::model::server_id::ServerId;
 use crate::model::stats::Statistics;
-use crate::monitor::event_loop::{Monitor, Stopper};
-use crate::monitor::handle::Handle;
+use crate::monitor::event_loop::{Handle, Monitor, Stopper};
 use crate::monitor::server::Server;
 
 /// Watches the server at `ws://HOST[:PORT][/PATH]` or `HOST[:PORT][/PATH]`, with the defaults of the command line. The

@@ -4,6 +4,7 @@
 //! carry out the peer's commands and deadlines.
 
 mod commands;
+mod handle;
 mod poll;
 
 use std::fmt;
@@ -15,13 +16,16 @@ use std::time::{Duration, Instant};
 use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 
+pub use handle::Handle;
+
+use handle::CallsOwner;
+
 use crate::model::event::Message;
 use crate::model::server_id::ServerId;
 use crate::model::time::Now;
 use crate::model::trace;
 use crate::monitor::clock::{monotonic, read_clock};
 use crate::monitor::clock_jumps::ClockJumps;
-use crate::monitor::handle::CallsOwner;
 use crate::monitor::peer::Peer;
 use crate::monitor::random::random_bits;
 use crate::monitor::schedule::{Schedule, Waits};
@@ -93,7 +97,7 @@ pub struct Monitor {
     own_events: Vec<Event>,
     stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
-    pub(super) calls: CallsOwner,
+    calls: CallsOwner,
     paused: bool,
     /// Memory of the latest turn's list of peers.
     spare: Vec<usize>,
@@ -113,7 +117,7 @@ impl Stopper {
         self.wake();
     }
 
-    pub(super) fn wake(&self) {
+    fn wake(&self) {
         // It fails only if the monitor is gone.
         let _gone = self.waker.wake();
     }

@@ -7,8 +7,8 @@ use std::mem;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::{Monitor, Stopper};
 use crate::model::server_id::ServerId;
-use crate::monitor::event_loop::{Monitor, Stopper};
 
 /// The most calls that wait for the monitor's next turn.
 const MAX_WAITING: usize = 1024;
