@@ -12,7 +12,7 @@ use crate::monitor::timetable::Timetable;
 /// counts: servers that never answer would keep those behind them from their turn.
 const MAX_DIALS: usize = 64;
 /// The most TLS handshakes in progress at a time: each takes milliseconds of processor time, in which no other peer is
-/// served. A handshake that has lasted for a second waits for the network and no longer counts.
+/// served. A handshake that has lasted for a quarter of a second waits for the network and no longer counts.
 const MAX_HANDSHAKES: usize = 8;
 
 /// Times that a peer waits for, as of now. Those that are over count for nothing in the last two.

@@ -1,6 +1,7 @@
 //! Handshakes that stop half-way while a healthy server is watched.
 
-use std::time::Duration;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 use openssl::ssl::SslVersion;
 
@@ -60,6 +61,23 @@ fn a_handshake_that_stalls_at_any_flight_times_out_without_delaying_other_server
     let (worst, count) = lateness(&finished.stdout, "healthy");
     println!("worst lateness beside 8 stalled handshakes: {worst:?}");
     assert!(count == 100 && worst < LATE, "{count} {worst:?}");
+}
+
+#[test]
+fn silent_servers_soon_leave_their_handshakes_places_to_those_behind_them() {
+    // Connections are accepted by the system alone.
+    let silent: Vec<_> = (0..80).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let healthy = ticking(1, Duration::ZERO);
+    let front = tls(&ServerConfig::new(&certificate::server(&["127.0.0.1"])), &healthy);
+    let mut command = wsmon(["--ca-file", &ca_file("silent"), "-f", "jsonl"]);
+    let ports = silent.iter().map(|listener| listener.local_addr().unwrap().port()).chain([front.port()]);
+    ports.for_each(|port| _ = command.args(["-u", &format!("wss://127.0.0.1:{port}")]));
+    let begun = Instant::now();
+    Run::start(&mut command).wait_stdout("left_at");
+    // Eight at a time until each has failed take 100 s; with a second for each it would be 10 s.
+    let took = begun.elapsed();
+    println!("behind 80 silent servers: {took:?}");
+    assert!(took < Duration::from_secs(8), "{took:?}");
 }
 
 #[test]

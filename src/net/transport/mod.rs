@@ -58,6 +58,8 @@ pub fn environment(name: &str) -> Option<std::ffi::OsString> {
 pub const SEND_BYTES: usize = 64 << 10;
 /// A step of opening that has lasted this long waits for the network, and no longer counts against the loop's limits.
 const STEP_COUNTS_FOR: Duration = Duration::from_secs(1);
+/// The same for the limit of TLS handshakes, which is for processor time: servers that never answer take turns quickly.
+const HANDSHAKE_COUNTS_FOR: Duration = Duration::from_millis(250);
 /// Initial size of tungstenite's buffer, in bytes. Small, since each connection has one; it grows with the messages.
 const READ_BUFFER: usize = 1000;
 

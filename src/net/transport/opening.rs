@@ -180,7 +180,7 @@ impl Opening {
 
     /// Returns the time until which a handshake under way counts against the loop's limit.
     pub fn busy_until(&self) -> Option<Instant> {
-        if let Some(OpeningStep::Tls(_)) = &self.step { self.counts_until() } else { None }
+        matches!(self.step, Some(OpeningStep::Tls(_))).then_some(self.since + super::HANDSHAKE_COUNTS_FOR)
     }
 
     /// Returns the time until which it counts against the loop's limit of dials; `None` while it waits for permission.
