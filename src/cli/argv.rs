@@ -174,6 +174,9 @@ fn unknown(name: &str) -> String {
     let name = name.split_whitespace().next().unwrap_or_default();
     let names: Vec<_> = OPTIONS.iter().map(|row| &row.long[2..]).collect();
     match closest(name.trim_start_matches('-'), &names) {
+        Some(known) if name.get(2..) == Some(known) => {
+            format!("{name} and its value are two words, not one with a blank")
+        }
         Some(known) => format!("unknown option {name}, did you mean --{known}?"),
         None => format!("unknown option {name}"),
     }
@@ -270,6 +273,8 @@ mod tests {
         ] {
             assert_eq!(invocation(line), Err(text.to_owned()), "{line}");
         }
+        let one_word = read(GivenOptions::default(), &mut ["--format json".into()].into_iter());
+        assert_eq!(one_word, Err("--format and its value are two words, not one with a blank".to_owned()));
     }
 
     #[test]
