@@ -106,6 +106,8 @@ declare_check containers gate pip:pyyaml
 check_containers() {
     serve web steady router-01 12.4
     recipe Docker Dockerfile -e "s/app:8765/127.0.0.1:${port[web]}/g" >"$home/Dockerfile"
+    # An alert comes for a disk that is less full.
+    recipe Docker compose.yaml -e 's/0.0.0.0:9109/127.0.0.1:0/' -e 's/disk=95/disk=20/' >"$home/compose.yaml"
     recipe Kubernetes deployment.yaml -e "s/127.0.0.1:8765/127.0.0.1:${port[web]}/g" \
         -e "s/0.0.0.0:9109/127.0.0.1:0/" >"$home/deployment.yaml"
     recipe Telegraf /etc/telegraf/telegraf.d/wsmon.conf >"$home/telegraf.conf"
@@ -121,7 +123,7 @@ check_containers() {
         image=(chroot --userspec=65534:65534 "$home/image" /wsmon)
     fi
     "$venv/bin/python" - "$home" "${image[@]:-$wsmon}" <<'PY'
-import json, subprocess, sys, tomllib, yaml
+import json, os, subprocess, sys, tomllib, yaml
 home, *wsmon = sys.argv[1:]
 def run(command, expected, timed=True):
     assert command[0].split("/")[-1] == "wsmon", command
@@ -133,6 +135,11 @@ docker = dict(line.split(" ", 1) for line in open(home + "/Dockerfile"))
 assert docker["FROM"] == "scratch\n" and docker["COPY"] == "wsmon /wsmon\n"
 run(json.loads(docker["HEALTHCHECK"].split("CMD ")[1]), "WSMON OK - cpu 12.4%", False)
 run(json.loads(docker["ENTRYPOINT"]), '{"received_at":')
+compose = yaml.safe_load(open(home + "/compose.yaml"))["services"]["wsmon"]
+os.environ.update(compose["environment"])
+alerts = ["--only", "alert", "-n", "1"]
+run(json.loads(docker["ENTRYPOINT"]) + alerts, '{"received_at":')
+del os.environ["WSMON_OPTIONS"]
 sidecar = yaml.safe_load(open(home + "/deployment.yaml"))["spec"]["template"]["spec"]["containers"][1]
 run(sidecar["command"] + sidecar["args"], '{"received_at":')
 run(sidecar["readinessProbe"]["exec"]["command"], "WSMON OK - disk 28.5%", False)
