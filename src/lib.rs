@@ -311,6 +311,7 @@ pub mod internal {
     pub use crate::model::duration;
     pub use crate::model::json::push_string as push_json_string;
     pub use crate::model::spelling::closest;
+    pub use crate::model::time::earliest;
     pub use crate::model::trace::{SERVER_TARGET, debug as log_debug};
     pub use crate::monitor::event_loop::timestamp;
     pub use crate::monitor::saved::SavedData;

@@ -4,16 +4,17 @@
 //! even if the loop hangs, so it is handled within the signal handler itself: `signal_hook` exits there once `armed` is
 //! set. It is set only after [`DUPLICATE_WITHIN`], since timeout(1) sends its signal twice at once.
 
-use std::io;
+use std::io::{self, Read as _};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::flag;
-use signal_hook::low_level::emulate_default_handler;
-use signal_hook_mio::v1_0 as source;
+use signal_hook::low_level::{emulate_default_handler, pipe};
 use wsmon::internal::read_text;
 
 /// Signals that ask for the end.
@@ -39,7 +40,10 @@ pub enum Signal {
 
 /// The signals of the process, as a mio source.
 pub struct Signals {
-    source: source::Signals,
+    /// Each signal sends a byte here, after its flag is set.
+    wakeups: UnixStream,
+    /// The signals that are handled, each with a flag that says that it has arrived.
+    arrived: Vec<(i32, Arc<AtomicBool>)>,
     /// Set: the handler of the next stop signal ends the process.
     armed: Arc<AtomicBool>,
     arm_at: Option<Instant>,
@@ -56,34 +60,39 @@ impl Signals {
         let armed = Arc::new(AtomicBool::new(false));
         // std has no sigaction(2). Without /proc no signal is taken as ignored.
         let status = read_text("/proc/self/status").unwrap_or_default();
-        let mut source = source::Signals::new([0; 0])?;
-        for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] {
-            if is_ignored(&status, signal as usize) {
+        let (mut wakeups, wake) = UnixStream::pair()?;
+        let mut arrived = Vec::new();
+        for signal in [SIGHUP, SIGINT, SIGUSR1, SIGTERM, SIGCHLD] {
+            let is_wanted = if signal == SIGCHLD { children } else { !is_ignored(&status, signal as usize) };
+            if !is_wanted {
                 continue;
             }
             if STOP_SIGNALS.contains(&signal) {
                 flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())?;
             }
-            source.add_signal(signal)?;
-        }
-        if children {
-            source.add_signal(SIGCHLD)?;
+            let flag = Arc::new(AtomicBool::new(false));
+            flag::register(signal, flag.clone())?;
+            pipe::register_raw(signal, wake.as_fd().try_clone_to_owned()?)?;
+            arrived.push((signal, flag));
         }
         flag::register(SIGXFSZ, Arc::default())?;
-        registry.register(&mut source, token, Interest::READABLE)?;
-        Ok(Self { source, armed, arm_at: None, stopping: false })
+        registry.register(&mut wakeups, token, Interest::READABLE)?;
+        Ok(Self { wakeups, arrived, armed, arm_at: None, stopping: false })
     }
 
     /// Returns the signals that have arrived. To be called after each event of the token.
     pub fn pending(&mut self, now: Instant) -> Vec<Signal> {
         let mut signals = Vec::new();
-        for number in self.source.pending() {
-            match number {
+        // Many signals may have sent a byte each.
+        while self.wakeups.read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
+        for (number, flag) in &self.arrived {
+            match *number {
+                _ if !flag.swap(false, Ordering::SeqCst) => {}
                 SIGHUP => signals.push(Signal::Hangup),
                 SIGUSR1 => signals.push(Signal::Statistics),
                 SIGCHLD => signals.push(Signal::Child),
                 _ if self.stopping => {}
-                _ => {
+                number => {
                     self.stopping = true;
                     self.arm_at = Some(now + DUPLICATE_WITHIN);
                     signals.push(Signal::Stop(number));

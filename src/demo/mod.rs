@@ -98,7 +98,7 @@ impl Demo {
         if std::mem::take(&mut self.is_readable) {
             self.serve(wall);
         }
-        self.clients.retain(|client| client.give_up_at().is_none_or(|at| mono < at));
+        self.keep(&mut |client| client.give_up_at().is_none_or(|at| mono < at));
         self.send_sample(mono, wall);
     }
 
@@ -143,6 +143,10 @@ impl Demo {
         }
     }
 
+    fn keep(&mut self, is_kept: &mut dyn FnMut(&mut Client) -> bool) {
+        self.clients.retain_mut(is_kept);
+    }
+
     fn open_clients(&self) -> usize {
         self.clients.iter().filter(|client| client.give_up_at().is_none()).count()
     }
@@ -157,7 +161,7 @@ impl Demo {
             }
             Some(at) if at <= mono => {
                 let message = self.machine.sample(wall);
-                self.clients.retain_mut(|client| client.send(&message).is_ok());
+                self.keep(&mut |client| client.send(&message).is_ok());
                 // After a delay the interval restarts; missed samples are not made up for.
                 self.sample_at = Some((at + SAMPLE_EVERY).max(mono + SAMPLE_EVERY / 2));
             }
