@@ -41,10 +41,11 @@ impl Filter {
 
     /// Returns a warning for each name that no server can send, if `can_send` says so of a name and all servers.
     pub fn warnings(&self, can_send: &dyn Fn(&str) -> bool) -> Vec<String> {
+        let sent: Vec<_> = wsmon::sent_names().collect();
         let mut warnings = Vec::new();
         for name in self.0.iter().filter(|name| !can_send(name)) {
             let mut warning = format!("--only {name}: no server of this run is known to send it");
-            let known = |is: &dyn Fn(&str) -> bool| wsmon::sent_names().find(|(known, _)| is(known));
+            let known = |is: &dyn Fn(&str) -> bool| sent.iter().find(|(known, _)| is(known));
             if let Some((_, dialect)) = known(&|known| known == name) {
                 warning.push_str(&format!(", {dialect} is"));
             } else if let Some((known, _)) = known(&|known| can_send(known) && is_similar(name, known)) {

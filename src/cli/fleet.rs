@@ -146,7 +146,7 @@ impl Fleet {
             }
             let is_first =
                 self.board.get(id).is_some_and(|row| row.value(Quantity::Ping, monitor.now().mono).is_none());
-            self.board.set_ping(id, std::time::Duration::from_secs_f64(pings.last / 1000.0));
+            self.board.set_ping(id, std::time::Duration::from_nanos((pings.last * 1e6).round() as u64));
             if is_first && !self.checked.is_empty() {
                 complete.push(id);
             }

@@ -38,13 +38,21 @@ mod units;
 mod view;
 mod words;
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::process::ExitCode;
+
+use rustix::stdio;
 
 /// Runs the command with the process's arguments and environment.
 pub fn main() -> ExitCode {
     // The first word is the program's own name.
-    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let mut words = Vec::new();
+    for word in std::env::args_os().skip(1) {
+        words.push(word);
+    }
     let is_check = check::is_asked_for(&words) || plan::variable_asks_for_check(&|name| std::env::var_os(name));
     let plan = plan::plan(&mut words.into_iter(), &|name| std::env::var_os(name));
     match plan.map_err(Failure::from).and_then(run::run) {
@@ -80,6 +88,11 @@ impl Failure {
         Failure::local(format!("{what}: {}", Failure::words(error)))
     }
 
+    /// An I/O error on the file of an option.
+    pub fn file(option: &str, path: &Path, error: &io::Error) -> Self {
+        Failure::io(&format!("{option} {}", wsmon::escape(&path.to_string_lossy())), error)
+    }
+
     /// The text of an I/O error without `(os error N)` and without the capital that the system's texts begin with.
     /// The rest is unchanged: it may be a path.
     pub fn words(error: &io::Error) -> String {
@@ -107,19 +120,19 @@ impl Failure {
     /// Prints help or error and returns the exit status. A closed stdout is no error, a full disk is.
     fn report(&self, is_check: bool) -> ExitCode {
         let (result, code) = match &*self.0 {
-            StartError::Exit(plan::Exit::Asked(text)) => (print(io::stdout(), text), 0),
+            StartError::Exit(plan::Exit::Asked(text)) => (print(stdio::stdout(), text), 0),
             StartError::Exit(plan::Exit::Usage(why)) | StartError::Local(why) if is_check => {
-                (print(io::stdout(), &check::unknown(why)), 3)
+                (print(stdio::stdout(), &check::unknown(why)), 3)
             }
             StartError::Exit(plan::Exit::Usage(why)) => {
-                (print(io::stderr(), &format!("wsmon: {why}\ntry wsmon --help\n")), 2)
+                (print(stdio::stderr(), &format!("wsmon: {why}\ntry wsmon --help\n")), 2)
             }
-            StartError::Local(text) => (print(io::stderr(), &format!("wsmon: {text}\n")), 3),
+            StartError::Local(text) => (print(stdio::stderr(), &format!("wsmon: {text}\n")), 3),
         };
         match result {
             Err(error) if code == 0 && error.kind() != io::ErrorKind::BrokenPipe => {
                 // If stderr fails too, nothing is left to report to.
-                let _ignored = print(io::stderr(), &format!("wsmon: stdout: {error}\n"));
+                let _ignored = print(stdio::stderr(), &format!("wsmon: stdout: {error}\n"));
                 ExitCode::from(3)
             }
             _ => ExitCode::from(code),
@@ -127,7 +140,7 @@ impl Failure {
     }
 }
 
-fn print(mut to: impl Write, text: &str) -> io::Result<()> {
-    to.write_all(text.as_bytes())?;
-    to.flush()
+/// Writes to a standard stream without the buffer that std has for it.
+fn print(to: BorrowedFd<'_>, text: &str) -> io::Result<()> {
+    File::from(to.try_clone_to_owned()?).write_all(text.as_bytes())
 }

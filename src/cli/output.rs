@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use log::Level;
 use mio::event::Event;
 use mio::{Registry, Token};
+use rustix::stdio;
 use wsmon::Now;
 
 use super::Failure;
@@ -39,7 +40,7 @@ pub struct Output {
 
 /// Returns true if stdout is a regular file with content: a format's header already stands in it.
 pub fn continues_file() -> bool {
-    let file = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+    let file = stdio::stdout().try_clone_to_owned().map(File::from);
     file.and_then(|file| file.metadata()).is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0)
 }
 
@@ -59,7 +60,7 @@ impl Output {
         log: LogBuffer,
         log_file: Option<Appender>,
     ) -> io::Result<Self> {
-        let (stdout, stderr) = (io::stdout(), io::stderr());
+        let (stdout, stderr) = (stdio::stdout(), stdio::stderr());
         let terminals = [stdout.is_terminal(), stderr.is_terminal()];
         let for_journal = !log.is_json() && is_journal(stderr.as_fd());
         let stderr = match is_same_file(stdout.as_fd(), stderr.as_fd()) {
@@ -158,7 +159,7 @@ impl Output {
 
     /// Returns true if stdout or stderr was a terminal at the start and is gone.
     pub fn has_lost_terminal(&self) -> bool {
-        let now = [io::stdout().is_terminal(), io::stderr().is_terminal()];
+        let now = [stdio::stdout().is_terminal(), stdio::stderr().is_terminal()];
         self.terminals.iter().zip(now).any(|(before, now)| *before && !now)
     }
 

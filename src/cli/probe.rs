@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use rustix::stdio;
 use wsmon::{ClientState, Dialect, Monitor, ServerId};
 
 use super::Failure;
@@ -37,13 +38,13 @@ pub fn run(mut plan: Box<Plan>) -> Result<u8, Failure> {
     while !monitor.is_done() && monitor.clock().mono < give_up_at {
         turn(&mut monitor, give_up_at)?;
     }
-    match super::print(io::stdout(), &lines) {
+    match super::print(stdio::stdout(), &lines) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(Failure::io("stdout", &error)),
         _ => {}
     }
     if !any {
         // If stderr fails too, the status remains.
-        let _ignored = super::print(io::stderr(), &format!("wsmon: no server was found on {host}\n"));
+        let _ignored = super::print(stdio::stderr(), &format!("wsmon: no server was found on {host}\n"));
     }
     Ok(u8::from(!any))
 }

@@ -3,7 +3,7 @@
 //! Nothing of the terminal is changed that would have to be restored: no alternate screen, no hidden cursor, no raw mode. A
 //! killed run leaves the last frame, and the cursor below it.
 
-use std::io;
+use rustix::stdio;
 
 /// The size where the terminal does not tell its own: rows and columns.
 const USUAL: (usize, usize) = (24, 80);
@@ -19,7 +19,7 @@ pub struct Screen {
 
 /// Returns the rows and columns of the terminal that stdout is.
 pub fn size() -> (usize, usize) {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    let size = rustix::termios::tcgetwinsize(stdio::stdout()).ok();
     let size = size.map_or((0, 0), |size| (usize::from(size.ws_row), usize::from(size.ws_col)));
     if size.0 == 0 || size.1 == 0 { USUAL } else { (size.0.min(LARGEST), size.1.min(LARGEST)) }
 }

@@ -1,11 +1,12 @@
 //! Sets up files, servers and the style before the first turn.
 
 use std::fmt::Display;
-use std::io;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
+use rustix::stdio;
 use wsmon::{Error, ErrorKind, Format, Monitor, Quantity, Server, Style, Threshold};
 
 use super::file::Appender;
@@ -20,7 +21,7 @@ pub fn open(path: &Option<PathBuf>, option: &str, plan: &Plan) -> Result<Option<
     let keep = u32::try_from(plan.rotate_keep).unwrap_or(u32::MAX);
     match Appender::open(path, plan.rotate_size, keep) {
         Ok(file) => Ok(Some(file)),
-        Err(error) => Err(Failure::io(&format!("{option} {}", wsmon::escape(&path.to_string_lossy())), &error)),
+        Err(error) => Err(Failure::file(option, path, &error)),
     }
 }
 
@@ -46,7 +47,7 @@ pub fn open_textfile(plan: &Plan, now: Instant) -> Result<Option<Textfile>, Fail
     let Some(path) = &plan.textfile else { return Ok(None) };
     match Textfile::open(path.clone(), plan.every.unwrap_or(textfile::INTERVAL), now) {
         Ok(file) => Ok(Some(file)),
-        Err(error) => Err(Failure::io(&format!("--textfile {}", wsmon::escape(&path.to_string_lossy())), &error)),
+        Err(error) => Err(Failure::file("--textfile", path, &error)),
     }
 }
 
@@ -163,7 +164,7 @@ pub fn warn_of_useless_options(plan: &Plan) {
     if plan.save_data.is_none() && plan.save_format != SAVE_FORMATS[0] {
         log::warn!("--save-format {} has no effect without --save-data", plan.save_format);
     }
-    if plan.live && !std::io::IsTerminal::is_terminal(&io::stdout()) {
+    if plan.live && !stdio::stdout().is_terminal() {
         log::warn!("--live has no effect: stdout is not a terminal");
     }
     if format == "table" && plan.only.is_some() {
@@ -184,8 +185,7 @@ pub fn label_width(label: &str) -> usize {
 
 /// The style of the output, for stdout as it is.
 pub fn style(plan: &Plan, monitor: &Monitor) -> Style {
-    use std::io::IsTerminal as _;
-    let terminal = io::stdout().is_terminal();
+    let terminal = stdio::stdout().is_terminal();
     let env = &|name: &str| std::env::var_os(name);
     let ascii = !terminal::unicode(plan.glyphs, terminal, env);
     let labels = monitor.len() > 1;

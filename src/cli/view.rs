@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::slice;
 use std::time::{Duration, Instant};
 
-use wsmon::internal::{SavedData, Timetable};
+use wsmon::internal::{SavedData, Timetable, earliest};
 use wsmon::{
     Change, ClientState, Dialect, Event, Format, LevelChange, Message, Monitor, Now, Raw, ServerId, Style, Template,
 };
@@ -214,22 +214,23 @@ impl View {
             return self.show_now(message, print);
         }
         // The message is counted as saved with its rest.
+        let now = message.with_events(&urgent);
         if !self.data_format.whole {
-            self.save(&message.with_events(&urgent), 0);
+            self.save(&now, 0);
         }
         if is_whole {
             // A later message may take the place of this one.
-            self.observe(&message.with_events(&urgent), message.received_mono, print);
+            self.observe(&now, message.received_mono, print);
             return self.hold(message, every, print);
         }
         let View { options, frames, text, .. } = self;
         text.clear();
-        let counts = format_message(text, &message.with_events(&urgent), options);
+        let counts = format_message(text, &now, options);
         put(frames, message.id.index(), text, print);
         let counts = counts && (has_answer(&urgent) || !self.counts_answers(message.id));
         self.count(message.id.index(), counts);
         self.note_lines(message.received_mono);
-        self.observe(&message.with_events(&urgent), message.received_mono, print);
+        self.observe(&now, message.received_mono, print);
         if !self.count_reached(message.id) {
             self.hold(&message.with_events(&paced), every, print);
         }
@@ -414,11 +415,6 @@ fn write_lines(data: &mut Option<Appender>, lines: &str, messages: u64, now: Ins
 
 fn has_answer(events: &[Event<'_>]) -> bool {
     events.iter().any(|event| matches!(event, Event::Answer(_)))
-}
-
-/// Returns the earlier of two deadlines.
-fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    [one, other].into_iter().flatten().min()
 }
 
 /// Appends the message in the format. Returns true if it counts: a message that leaves nothing to see does not, such as

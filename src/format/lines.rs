@@ -77,8 +77,12 @@ impl<'o> Lines<'o> {
     pub fn line(&mut self, write: impl FnOnce(&mut String)) {
         if self.begin() {
             write(self.out);
-            self.out.push('\n');
+            self.end();
         }
+    }
+
+    fn end(&mut self) {
+        self.out.push('\n');
     }
 
     /// Counts lines that were not even made.
@@ -120,12 +124,20 @@ impl<'o> Lines<'o> {
 
     /// Appends a line with a name and a value.
     pub fn entry(&mut self, indent: &str, name: &str, value: impl FnOnce(&mut String)) {
-        self.line(|out| {
+        if self.begin_entry(indent, name) {
+            value(self.out);
+            self.end();
+        }
+    }
+
+    fn begin_entry(&mut self, indent: &str, name: &str) -> bool {
+        let begun = self.begin();
+        if begun {
             for part in [indent, name, ": "] {
-                out.push_str(part);
+                self.out.push_str(part);
             }
-            value(out);
-        });
+        }
+        begun
     }
 
     /// Appends what is before each line. Returns false if there is no room for a line.
@@ -240,5 +252,5 @@ fn push_time_of_day(out: &mut String, message: &Message<'_>) {
 pub fn push_receipt(out: &mut String, received_at: SystemTime) {
     let mut received = String::new();
     number::push_seconds(&mut received, received_at);
-    out.push_str(received.split('T').nth(1).unwrap_or_default());
+    out.push_str(received.split_once('T').map_or("", |(_, time)| time));
 }

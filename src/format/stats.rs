@@ -156,11 +156,15 @@ pub fn push_json(out: &mut String, statistics: &Statistics, layout: Layout) {
 pub fn push_object(json: &mut Writer<'_>, statistics: &Statistics) {
     json.open('{');
     json.member("uri").string(&statistics.uri);
-    json.member("messages_received").literal(statistics.messages_received);
-    json.member("messages_sent").literal(statistics.messages_sent);
-    json.member("bytes_received").literal(statistics.bytes_received);
-    json.member("bytes_sent").literal(statistics.bytes_sent);
-    json.member("wire_bytes_received").literal(statistics.wire_bytes_received);
+    for &(name, count) in &[
+        ("messages_received", statistics.messages_received),
+        ("messages_sent", statistics.messages_sent),
+        ("bytes_received", statistics.bytes_received),
+        ("bytes_sent", statistics.bytes_sent),
+        ("wire_bytes_received", statistics.wire_bytes_received),
+    ] {
+        json.member(name).literal(count);
+    }
     or_null(json.member("connection_start"), statistics.connection_start, time);
     or_null(json.member("uptime_seconds"), statistics.uptime, seconds);
     json.member("reconnect_attempts").literal(statistics.reconnect_attempts);

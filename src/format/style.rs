@@ -117,19 +117,21 @@ fn is_among(name: &str, names: &[&str]) -> bool {
     names.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
+fn push_color(out: &mut String, color: AnsiColor) {
+    out.push_str("\x1b[3");
+    out.push(char::from(b'0' + color as u8));
+    out.push('m');
+}
+
 impl Style {
     /// Appends what `inner` appends, in colour if the style has colours.
     pub(crate) fn paint(self, out: &mut String, color: AnsiColor, inner: impl FnOnce(&mut String)) {
-        self.push_code(out, "\x1b[3", color as u8);
-        inner(out);
-        self.push_code(out, "\x1b[", 0);
-    }
-
-    fn push_code(self, out: &mut String, start: &str, digit: u8) {
         if self.color {
-            out.push_str(start);
-            out.push(char::from(b'0' + digit));
-            out.push('m');
+            push_color(out, color);
+        }
+        inner(out);
+        if self.color {
+            out.push_str("\x1b[0m");
         }
     }
 

@@ -154,18 +154,20 @@ fn push_part(lines: &mut [Vec<Part>], part: Part) {
 fn named(name: &str) -> Result<Part, String> {
     let metric = METRICS.iter().zip(Metric::ALL).find(|(row, _)| row.name == name);
     let text = TEXTS.iter().zip(Text::ALL).find(|(row, _)| row.name == name);
-    let own = OWN.into_iter().find(|row| row.0 == name);
+    let own = OWN.iter().find(|row| row.0 == name);
     match (metric, text, own) {
         (Some((_, &metric)), ..) => Ok(Part::Metric(metric)),
         (_, Some((_, &text)), _) => Ok(Part::Text(text)),
-        (.., Some((_, part))) => Ok(part),
+        (.., Some((_, part))) => Ok(part.clone()),
         _ => Err(unknown(name)),
     }
 }
 
 fn unknown(name: &str) -> String {
-    let own = OWN.iter().map(|row| row.0);
-    let names: Vec<_> = METRICS.iter().map(|row| row.name).chain(TEXTS.iter().map(|row| row.name)).chain(own).collect();
+    let mut names = Vec::new();
+    METRICS.iter().for_each(|row| names.push(row.name));
+    TEXTS.iter().for_each(|row| names.push(row.name));
+    OWN.iter().for_each(|row| names.push(row.0));
     match closest(name, &names) {
         _ if name.is_empty() => "a name is missing in {}: write {{ for a brace".to_owned(),
         Some(meant) => format!("no metric or text is called '{}', did you mean {{{meant}}}?", excerpt(name)),

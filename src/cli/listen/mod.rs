@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
+use wsmon::internal::earliest;
 
 use super::Failure;
 pub use answer::Page;
@@ -67,7 +68,7 @@ impl Listener {
 
     /// The latest time for the next [`turn`](Listener::turn).
     pub fn deadline(&self) -> Option<Instant> {
-        self.clients.iter().map(|client| client.give_up_at).chain(self.accept_at).min()
+        self.clients.iter().fold(self.accept_at, |at, client| earliest(at, Some(client.give_up_at)))
     }
 
     /// Goes on with the connections that are ready, ends those that take too long, and accepts new ones.

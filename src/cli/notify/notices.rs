@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use wsmon::internal::earliest;
+
 /// Least time between two looks at the number of servers that are up, and so between two lines about it.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -69,7 +71,7 @@ impl Notices {
     /// Returns the time at which `tick` is due.
     pub fn deadline(&self) -> Option<Instant> {
         let ready_at = (!self.is_ready).then_some(self.started);
-        [ready_at, self.status_at(), self.watchdog_at].into_iter().flatten().min()
+        earliest(ready_at, earliest(self.status_at(), self.watchdog_at))
     }
 
     /// Returns the time at which the servers are to be counted.

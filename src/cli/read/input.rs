@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::stdio;
 use wsmon::internal::SavedData;
 use wsmon::internal::line;
 
@@ -63,7 +64,7 @@ impl Input {
     /// Opens the files of the plan.
     pub fn open(plan: &Plan, saved: &mut SavedData) -> Result<Input, Failure> {
         let mut files = Vec::new();
-        let output = io::stdout().as_fd().try_clone_to_owned().map(File::from).ok();
+        let output = stdio::stdout().try_clone_to_owned().map(File::from).ok();
         for name in &plan.read {
             let file =
                 open(name, saved).map_err(|why| Failure::local(format!("--read {}: {why}", wsmon::escape(name))))?;
@@ -247,7 +248,7 @@ fn find_byte(bytes: &[u8], wanted: u8) -> Option<usize> {
 /// not name the file.
 fn open(name: &str, saved: &mut SavedData) -> Result<InputFile, String> {
     let opened = match name {
-        "-" => io::stdin().as_fd().try_clone_to_owned().map(File::from),
+        "-" => stdio::stdin().try_clone_to_owned().map(File::from),
         path => File::open(path),
     };
     let words = |error: io::Error| Failure::words(&error);

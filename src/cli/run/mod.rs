@@ -13,6 +13,7 @@ mod statistics;
 use std::time::{Duration, Instant};
 
 use mio::Token;
+use wsmon::internal::earliest;
 use wsmon::{Dialect, Monitor, ServerId};
 
 use super::Failure;
@@ -139,7 +140,7 @@ impl Run {
     /// Runs one turn, which waits until `deadline` at most, also where the run is about to end: a second signal must find
     /// the handlers armed then.
     fn turn(&mut self, deadline: Option<Instant>) -> Result<(), Failure> {
-        let deadline = [deadline, self.signals.deadline()].into_iter().flatten().min();
+        let deadline = earliest(deadline, self.signals.deadline());
         let urgent = self.flush() || self.reader.as_ref().is_some_and(|reader| !reader.must_wait(&self.output));
         let wait = match urgent {
             true => Some(Duration::ZERO),
@@ -161,12 +162,11 @@ impl Run {
         let stats_at = stats_interval.and_then(|interval| self.started.checked_add(interval.due_at()));
         let on_alert = self.view.on_alert.as_ref().and_then(|on_alert| on_alert.deadline());
         let own = [self.ends_at, self.view.deadline(), self.textfile_due_at(), listener, stats_at, on_alert];
-        let own = if self.reader.is_some() { None } else { own.into_iter().flatten().min() };
+        let own = if self.reader.is_some() { None } else { own.into_iter().fold(None, earliest) };
         let notifier = self.notifier.as_ref().and_then(|notifier| notifier.deadline());
         let frame = self.view.frame_due_at(self.servers.monitor.now().mono);
         let frame = frame.filter(|_| self.screen.is_some() && self.output.is_idle());
-        let deadlines = [own, demo, notifier, frame];
-        deadlines.into_iter().flatten().min()
+        [own, demo, notifier, frame].into_iter().fold(None, earliest)
     }
 
     /// Phase 1: writes as much output as the streams take. Returns true if the turn must not wait for an event.

@@ -1,5 +1,8 @@
 //! The start of a run: opens everything that the plan names.
 
+use std::io::IsTerminal as _;
+
+use rustix::stdio;
 use wsmon::{Format, Monitor, Style};
 
 use super::{Run, Source};
@@ -87,7 +90,7 @@ impl Run {
 /// Returns the table or the messages of `--live`, and the screen that they are drawn on; nothing where neither is asked for,
 /// and no screen where stdout is no terminal.
 fn frames(plan: &Plan) -> (Option<Frames>, Option<Screen>) {
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
+    let is_terminal = stdio::stdout().is_terminal();
     let frames = match plan.format {
         "table" => Some(Frames::table(plan.every, is_terminal, plan.every.filter(|_| plan.average))),
         _ => (plan.live && is_terminal).then(Frames::live),

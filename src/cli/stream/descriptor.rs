@@ -5,7 +5,7 @@
 //! kind of file has another way not to block.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, IoSlice, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 
@@ -87,17 +87,6 @@ impl Write for Descriptor {
                 }
             }
             Method::Direct => self.inherited.write(bytes),
-        }
-    }
-
-    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        match &mut self.method {
-            Method::Reopened(file) => file.write_vectored(parts),
-            Method::Direct => self.inherited.write_vectored(parts),
-            Method::Socket | Method::Polled => {
-                let part = parts.iter().find(|part| !part.is_empty());
-                part.map_or(Ok(0), |part| self.write(part))
-            }
         }
     }
 

@@ -122,7 +122,7 @@ fn push_client(out: &mut String, servers: &[Server<'_>]) {
 
 fn push_processes(out: &mut String, servers: &[Server<'_>]) {
     type Value = fn(&BoardProcess) -> Option<f64>;
-    let families: [(&str, &str, &str, Value); 4] = [
+    const FAMILIES: &[(&str, &str, &str, Value)] = &[
         ("wsmon_process_running", "Whether the process runs.", "gauge", |process| {
             Some(f64::from(u8::from(process.running)))
         }),
@@ -134,7 +134,7 @@ fn push_processes(out: &mut String, servers: &[Server<'_>]) {
             process.restarts.filter(|restarts| *restarts >= 0).map(|restarts| restarts as f64)
         }),
     ];
-    for (name, about, kind, value) in families {
+    for (name, about, kind, value) in FAMILIES {
         let mut family = Family::new(out, name, about, kind);
         for server in servers {
             for (process, label) in &server.processes {

@@ -137,14 +137,22 @@ impl Rules {
             Ok(at) => self.own[at].1 = own,
             Err(at) => self.own.insert(at, (id, own)),
         }
-        self.servers.retain(|(known, _)| *known != id);
+        self.forget_levels(id);
         self.changed = true;
     }
 
     /// Drops the own rules of a server that was removed, before its id is used again.
     pub fn remove_server(&mut self, id: ServerId) {
-        self.own.retain(|(known, _)| *known != id);
-        self.servers.retain(|(known, _)| *known != id);
+        if let Ok(at) = self.own.binary_search_by_key(&id, |(id, _)| *id) {
+            self.own.remove(at);
+        }
+        self.forget_levels(id);
+    }
+
+    fn forget_levels(&mut self, id: ServerId) {
+        if let Ok(at) = self.servers.binary_search_by_key(&id, |(id, _)| *id) {
+            self.servers.remove(at);
+        }
     }
 
     /// Evaluates the rows that have changed, and holds that have elapsed. Call it after each update of the board, so that

@@ -64,11 +64,11 @@ impl<'a> Message<'a> {
 
     /// Returns the same message with other events.
     #[must_use]
-    pub fn with_events<'b>(self, events: &'b [Event<'b>]) -> Message<'b>
+    pub fn with_events<'b>(&self, events: &'b [Event<'b>]) -> Message<'b>
     where
         'a: 'b,
     {
-        Message { events, ..self }
+        Message { events, ..*self }
     }
 
     /// Returns the text as it came; `None` for a binary message and an event of the client itself.

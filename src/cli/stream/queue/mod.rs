@@ -3,7 +3,7 @@
 //! It writes into any [`Write`], so that every policy is tested without a descriptor.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IoSlice, Write};
+use std::io::{self, ErrorKind, Write};
 
 /// Upper bound on the bytes of one write call.
 const MAX_WRITE: usize = 64 << 10;
@@ -64,7 +64,9 @@ pub struct Queue {
     /// The rest of a partly written message or marker, from `torn_at` on.
     torn: Vec<u8>,
     torn_at: usize,
-    bytes: VecDeque<u8>,
+    /// Whole messages, from `bytes_at` on.
+    bytes: Vec<u8>,
+    bytes_at: usize,
     entries: VecDeque<Entry>,
     /// Messages dropped between `torn` and `bytes` for which no marker has been written.
     gap: u64,
@@ -78,7 +80,8 @@ impl Queue {
             limits,
             torn: Vec::new(),
             torn_at: 0,
-            bytes: VecDeque::new(),
+            bytes: Vec::new(),
+            bytes_at: 0,
             entries: VecDeque::new(),
             gap: 0,
             dropped: Losses::default(),
@@ -99,9 +102,14 @@ impl Queue {
             (WhenFull::Wait, Origin::Client) if self.full => return self.dropped.lines += 1,
             (WhenFull::Wait, _) => {}
         }
-        self.bytes.extend(message.as_bytes());
+        // A byte that is moved has one before it that is gone: in the long run each is moved three times at most.
+        if self.bytes_at > self.bytes.len() / 4 {
+            self.bytes.drain(..self.bytes_at);
+            self.bytes_at = 0;
+        }
+        self.bytes.extend_from_slice(message.as_bytes());
         if line_feed {
-            self.bytes.push_back(b'\n');
+            self.bytes.push(b'\n');
         }
         self.entries.push_back(Entry { len, origin });
         self.update_full();
@@ -123,7 +131,7 @@ impl Queue {
 
     /// Bytes that are not written yet, without the marker of a gap.
     pub fn len(&self) -> usize {
-        self.torn.len() - self.torn_at + self.bytes.len()
+        self.torn.len() - self.torn_at + self.bytes.len() - self.bytes_at
     }
 
     /// Returns true if one more message of `len` bytes would exceed the bound.
@@ -145,7 +153,6 @@ impl Queue {
     /// Discards the queue without counting it as dropped, since nobody is left to read it.
     pub fn clear(&mut self) {
         self.end_torn();
-        self.bytes.clear();
         self.entries.clear();
         self.gap = 0;
         self.full = false;
@@ -155,7 +162,7 @@ impl Queue {
     fn make_room(&mut self, len: usize) {
         while self.overflows_with(len) {
             let Some(oldest) = self.entries.pop_front() else { return };
-            self.bytes.drain(..oldest.len);
+            self.bytes_at += oldest.len;
             match oldest.origin {
                 Origin::Server => {
                     self.gap += 1;
@@ -182,7 +189,9 @@ impl Queue {
         if let Some(marker) = self.marker() {
             return self.write_marker(out, marker);
         }
-        let Some(length) = retry_interrupted(&mut || out.write_vectored(&self.batch()))? else { return Ok(false) };
+        let end = self.bytes.len().min(self.bytes_at + MAX_WRITE);
+        let batch = &self.bytes[self.bytes_at..end];
+        let Some(length) = retry_interrupted(&mut || out.write(batch))? else { return Ok(false) };
         self.remove(length);
         Ok(true)
     }
@@ -216,27 +225,23 @@ impl Queue {
         Ok(true)
     }
 
-    fn batch(&self) -> [IoSlice<'_>; 2] {
-        let (front, back) = self.bytes.as_slices();
-        let front = &front[..front.len().min(MAX_WRITE)];
-        let back = &back[..back.len().min(MAX_WRITE - front.len())];
-        [IoSlice::new(front), IoSlice::new(back)]
-    }
-
     /// Removes `length` written bytes. If they end within a message, the rest of it becomes `torn`.
     fn remove(&mut self, length: usize) {
         // Formats without a marker leave no trace of a gap.
         self.gap = 0;
-        self.bytes.drain(..length);
+        self.bytes_at += length;
         let mut left = length;
         while left > 0 {
             let Some(first) = self.entries.pop_front() else { return };
             if left < first.len {
                 // A large message alone is not copied once more.
                 if self.entries.is_empty() && self.bytes.capacity() > KEPT_CAPACITY {
-                    self.torn = std::mem::take(&mut self.bytes).into();
+                    self.torn = std::mem::take(&mut self.bytes);
+                    self.torn_at = std::mem::take(&mut self.bytes_at);
                 } else {
-                    self.torn.extend(self.bytes.drain(..first.len - left));
+                    let end = self.bytes_at + first.len - left;
+                    self.torn.extend_from_slice(&self.bytes[self.bytes_at..end]);
+                    self.bytes_at = end;
                 }
                 return;
             }
@@ -251,8 +256,10 @@ impl Queue {
     }
 
     fn shrink(&mut self) {
+        self.bytes.clear();
+        self.bytes_at = 0;
         if self.bytes.capacity() > KEPT_CAPACITY {
-            self.bytes = VecDeque::with_capacity(KEPT_CAPACITY);
+            self.bytes.shrink_to(KEPT_CAPACITY);
             self.entries = VecDeque::new();
         }
     }
