@@ -135,7 +135,9 @@ impl GivenOptions {
         let mut words = Vec::new();
         for (long, value) in self.0 {
             words.push(long.to_owned());
-            words.extend(value);
+            if let Some(value) = value {
+                words.push(value);
+            }
         }
         words
     }

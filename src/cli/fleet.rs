@@ -9,7 +9,7 @@ use std::time::Instant;
 use wsmon::internal::push_table;
 use wsmon::{
     Aggregate, Board, BoardRow, Change, ClientState, Event, Level, LevelChange, Message, Monitor, Now, Quantity, Rule,
-    Rules, Sample, ServerId, Style, Threshold, Thresholds, push_exposition,
+    Rules, ServerId, Style, Threshold, Thresholds, push_exposition,
 };
 
 use super::plan::{IMPLIED_RULE, Plan};
@@ -283,9 +283,9 @@ impl MessageCopy {
 
 /// Copies one of the events that are kept. It saves 4 KB of code to leave out the other kinds.
 fn copy(event: &Event<'_>) -> Option<Event<'static>> {
-    match event {
-        Event::Sample(sample) => Some(Event::Sample(Box::new(Sample::clone(sample).into_owned()))),
-        Event::Processes(processes) => Some(Event::Processes(processes.clone().into_owned())),
+    match event.clone() {
+        Event::Sample(sample) => Some(Event::Sample(Box::new(sample.into_owned()))),
+        Event::Processes(processes) => Some(Event::Processes(processes.into_owned())),
         _ => None,
     }
 }

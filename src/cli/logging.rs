@@ -39,7 +39,7 @@ pub type Stamp = fn() -> String;
 /// A logger has been installed before.
 pub fn install(level: LevelFilter, json: bool, stamp: Stamp) -> Result<LogBuffer, SetLoggerError> {
     let buffer = LogBuffer { json, ..LogBuffer::default() };
-    log::set_boxed_logger(Box::new(logger(level, stamp, &buffer)))?;
+    log::set_logger(Box::leak(Box::new(logger(level, stamp, &buffer))))?;
     log::set_max_level(level);
     Ok(buffer)
 }

@@ -20,23 +20,23 @@ const FOR_CLOSING: Duration = Duration::from_secs(1);
 pub fn run(mut plan: Box<Plan>) -> Result<u8, Failure> {
     let host = plan.probe.take().unwrap_or_default();
     plan.server = std::mem::take(&mut plan.server).max_reconnects(Some(0));
-    let mut monitor = Monitor::new().map_err(|error| Failure::io("epoll", &error))?;
-    setup::add_servers(&mut monitor, &mut plan)?;
+    let monitor = setup::monitor()?;
+    setup::add_servers(monitor, &mut plan)?;
     let give_up_at = monitor.clock().mono + WITHIN;
     let close_at = give_up_at - FOR_CLOSING;
-    while monitor.clock().mono < close_at && monitor.ids().any(|id| is_open(&monitor, id)) {
-        turn(&mut monitor, close_at)?;
+    while monitor.clock().mono < close_at && monitor.ids().any(|id| is_open(monitor, id)) {
+        turn(monitor, close_at)?;
     }
     let width = plan.uris.iter().map(String::len).max().unwrap_or_default();
     let (mut lines, mut any) = (String::new(), false);
     for (id, uri) in monitor.ids().zip(&plan.uris) {
-        let (text, found) = outcome(&monitor, id, &host, uri);
+        let (text, found) = outcome(monitor, id, &host, uri);
         lines.push_str(&format!("{uri:width$}  {text}\n"));
         any |= found;
     }
     monitor.stop();
     while !monitor.is_done() && monitor.clock().mono < give_up_at {
-        turn(&mut monitor, give_up_at)?;
+        turn(monitor, give_up_at)?;
     }
     match super::print(stdio::stdout(), &lines) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(Failure::io("stdout", &error)),

@@ -3,10 +3,11 @@
 use wsmon::internal::SavedData;
 use wsmon::{Dialect, Monitor, Now, ServerId, Statistics};
 
-/// The servers of a run. With `--read` the monitor has none: it waits for signals and streams alone.
+/// The servers of a run. With `--read` the monitor has none: it waits for signals and streams alone. Both live until the
+/// process ends.
 pub struct Servers {
-    pub monitor: Monitor,
-    pub saved: Option<Box<SavedData>>,
+    pub monitor: &'static mut Monitor,
+    pub saved: Option<&'static mut SavedData>,
 }
 
 impl Servers {

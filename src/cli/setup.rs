@@ -15,6 +15,12 @@ use super::plan::{Exit, Plan, SAVE_FORMATS};
 use super::textfile::{self, Textfile};
 use super::{Failure, terminal};
 
+/// Creates the monitor, which lives until the process ends.
+pub fn monitor() -> Result<&'static mut Monitor, Failure> {
+    let monitor = Monitor::new().map_err(|error| Failure::io("epoll", &error))?;
+    Ok(Box::leak(Box::new(monitor)))
+}
+
 /// Opens a file for appending, if `path` names one. Errors name `option`.
 pub fn open(path: &Option<PathBuf>, option: &str, plan: &Plan) -> Result<Option<Appender>, Failure> {
     let Some(path) = path else { return Ok(None) };

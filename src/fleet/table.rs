@@ -6,6 +6,7 @@ use crate::fleet::board::{Board, BoardRow, HISTORY};
 use crate::fleet::grammar::{Level, Threshold};
 use crate::fleet::quantity::{Aggregate, Quantity, Subject};
 use crate::fleet::rules::Rules;
+use crate::format::lines::push_blanks;
 use crate::format::style::{Severity, Style};
 use crate::model::event::ClientState;
 use crate::model::metric::{Metric, Unit};
@@ -153,13 +154,6 @@ fn escaped(ranked: &Ranked<'_>, style: Style) -> String {
 
 fn push_count(out: &mut String, count: usize) {
     number::push_fixed(out, count as f64, 0, 0);
-}
-
-/// Appends so many blanks.
-fn push_blanks(out: &mut String, count: usize) {
-    for _ in 0..count {
-        out.push(' ');
-    }
 }
 
 fn push_head(out: &mut String, label_width: usize, columns: [bool; COLUMNS.len()]) {

@@ -156,10 +156,26 @@ impl<'o> Lines<'o> {
             self.style.push_escaped(self.out, label);
             self.out.push_str(": ");
             let padding = self.style.label_width.saturating_sub(self.out[start..].chars().count() - ": ".len());
-            self.out.extend(std::iter::repeat_n(' ', padding));
+            push_blanks(self.out, padding);
         }
         true
     }
+}
+
+/// Appends so many blanks.
+pub fn push_blanks(out: &mut String, count: usize) {
+    for _ in 0..count {
+        out.push(' ');
+    }
+}
+
+/// Appends a cell of a table, padded to a width in characters.
+pub fn push_cell(out: &mut String, text: &str, width: usize, align_right: bool) {
+    let padding = width.saturating_sub(text.chars().count());
+    let (before, after) = if align_right { (padding, 0) } else { (0, padding) };
+    push_blanks(out, before);
+    out.push_str(text);
+    push_blanks(out, after);
 }
 
 /// Appends a server's text: its first line if `full`, else at most [`MAX_TEXT`] on one line.

@@ -8,7 +8,7 @@ mod event_lines;
 mod events;
 mod influx;
 mod json;
-mod lines;
+pub(crate) mod lines;
 mod notices;
 mod processes;
 #[cfg(feature = "serde")]

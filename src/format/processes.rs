@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
-use super::lines::{LineHead, Lines};
+use super::lines::{LineHead, Lines, push_blanks};
 use crate::format::style::{Severity, Style};
 use crate::model::event::{Process, Processes};
 use crate::model::number;
@@ -228,12 +228,12 @@ fn push_row(
         }
         let padding = width.saturating_sub(shown.chars().count());
         let (before, after) = if column.align_right { (padding, 0) } else { (0, padding) };
-        out.extend(std::iter::repeat_n(' ', gap + before));
+        push_blanks(out, gap + before);
         match state.filter(|_| column.head == STATE).and_then(Severity::of_state) {
             Some(level) => style.paint(out, level.color(), |out| out.push_str(&shown)),
             None => out.push_str(&shown),
         }
-        out.extend(std::iter::repeat_n(' ', after));
+        push_blanks(out, after);
     }
     out.truncate(start + out[start..].trim_end().len());
 }

@@ -1,8 +1,6 @@
 //! The statistics of several servers for people: a table with a row for each.
 
-use std::fmt::Write;
-
-use super::lines::Lines;
+use super::lines::{Lines, push_cell};
 use crate::format::style::{Severity, Style};
 use crate::model::event::ClientState;
 use crate::model::number;
@@ -62,11 +60,8 @@ fn push_row(out: &mut String, row: &[String; COLUMNS], widths: &[usize; COLUMNS]
     let start = out.len();
     for (column, (cell, &width)) in row.iter().zip(widths).enumerate() {
         out.push_str(if column > 0 { "  " } else { "" });
-        // Writing to a String cannot fail.
-        let _ = match column {
-            _ if column < TEXT_COLUMNS || column == COLUMNS - 1 => write!(out, "{cell:width$}"),
-            _ => write!(out, "{cell:>width$}"),
-        };
+        let is_text = column < TEXT_COLUMNS || column == COLUMNS - 1;
+        push_cell(out, cell, width, !is_text);
     }
     out.truncate(start + out[start..].trim_end().len());
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::lines::{LineHead, Lines, MAX_SOURCE};
+use super::lines::{LineHead, Lines, MAX_SOURCE, push_blanks, push_cell};
 use crate::format::style::Style;
 use crate::model::event::{User, Users};
 use crate::model::number;
@@ -90,8 +90,8 @@ pub fn push_table(lines: &mut Lines<'_>, users: &Users<'_>) {
             for &((name, cell), width) in &columns {
                 let text = user.map_or_else(|| (*name).to_owned(), |user| cell(user, style));
                 let is_number = ["CPU", "MEMORY", "PROCESSES"].contains(name);
-                // Writing to a String cannot fail.
-                let _ = if is_number { write!(out, "  {text:>width$}") } else { write!(out, "  {text:width$}") };
+                push_blanks(out, 2);
+                push_cell(out, &text, width, is_number);
             }
             out.truncate(start + out[start..].trim_end().len());
         });

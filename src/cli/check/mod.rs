@@ -160,7 +160,11 @@ impl Judge<'_> {
                     findings.push(measured(threshold, value));
                 }
                 None if look.failure.is_some() || look.undecoded => {}
-                None => findings.extend(missing(threshold)),
+                None => {
+                    if let Some(finding) = missing(threshold) {
+                        findings.push(finding);
+                    }
+                }
             }
         }
         for (metric, value) in self.others(row) {
@@ -208,7 +212,11 @@ impl Judge<'_> {
                     push_perfdata(perfdata, &threshold.subject.to_string(), quantity, value, Some(threshold));
                     findings.push(measured(threshold, value));
                 }
-                None => findings.extend(missing(threshold)),
+                None => {
+                    if let Some(finding) = missing(threshold) {
+                        findings.push(finding);
+                    }
+                }
             }
         }
         findings

@@ -32,7 +32,7 @@ pub struct Reader {
 }
 
 /// The servers that files tell of, and the reader of the files.
-pub type Opened = (Box<SavedData>, Box<Reader>);
+pub type Opened = (&'static mut SavedData, Box<Reader>);
 
 impl Reader {
     /// Opens the files of `--read`, if there are any. It may wait for the other end of a pipe, so no handler of a signal may be installed before.
@@ -45,8 +45,8 @@ impl Reader {
         if plan.read.is_empty() {
             return Ok(None);
         }
-        let mut saved = Box::new(SavedData::new(plan.server.clone()));
-        let input = Input::open(plan, &mut saved)?;
+        let saved = Box::leak(Box::new(SavedData::new(plan.server.clone())));
+        let input = Input::open(plan, saved)?;
         plan.when_full = WhenFull::Wait;
         let reader = Reader { input, duration: plan.duration, is_over: false, unread: 0, dropped: 0 };
         Ok(Some((saved, Box::new(reader))))

@@ -30,7 +30,7 @@ impl Run {
     }
 
     /// Closes the connections, writes the remaining output and returns the exit status.
-    pub(super) fn finish(mut self, end: End) -> Result<u8, Failure> {
+    pub(super) fn finish(&mut self, end: End) -> Result<u8, Failure> {
         // The connections that end now are of no concern to those who ask.
         self.listener = None;
         self.stats_interval = None;
@@ -78,7 +78,7 @@ impl Run {
 
     /// Prints the result of a check and returns its status. It waits neither for answers to the Close frames nor longer than
     /// necessary for the reader: a plugin must end in time.
-    fn finish_check(mut self, end: End) -> Result<u8, Failure> {
+    fn finish_check(&mut self, end: End) -> Result<u8, Failure> {
         let Some(fleet) = self.view.fleet.take() else { return Ok(Status::Unknown.code()) };
         self.servers.monitor.stop();
         // Ends the dials, which tells where each of them was.
@@ -106,8 +106,8 @@ impl Run {
     }
 
     fn outcome(&self, end: End, clean: bool) -> RunOutcome {
-        let servers = self.servers.ids();
-        let count_of = |is: &dyn Fn(ServerId) -> bool| servers.clone().filter(|&id| is(id)).count();
+        let servers: Vec<_> = self.servers.ids().collect();
+        let count_of = |is: &dyn Fn(ServerId) -> bool| servers.iter().filter(|&&id| is(id)).count();
         let has_delivered = |id| self.servers.nothing_delivered(id).is_none();
         let has_own_end = self.plan.duration.is_some() || self.reader.is_some();
         RunOutcome {
@@ -118,7 +118,7 @@ impl Run {
             delivered: count_of(&has_delivered),
             heard: count_of(&|id| has_delivered(id) || self.servers.statistics_of(id).messages_received > 0),
             complete: count_of(&|id| self.view.count_reached(id)),
-            shown: servers.clone().map(|id| self.view.shown(id)).max().unwrap_or_default(),
+            shown: servers.iter().fold(0, |most, &id| most.max(self.view.shown(id))),
             clean,
             lossy: self.output.has_failed()
                 || self.read_failed()

@@ -61,7 +61,8 @@ pub fn run(plan: Box<Plan>) -> Result<u8, Failure> {
     }
     let log = logging::install(plan.log_level, plan.log_json, wsmon::internal::timestamp)
         .map_err(|error| Failure::local(error.to_string()))?;
-    let mut run = Run::new(plan, log)?;
+    // The end of the process frees everything at once.
+    let run = Box::leak(Box::new(Run::new(plan, log)?));
     let end = run.watch();
     run.write_collected();
     run.finish(end?)
@@ -79,7 +80,7 @@ struct Run {
     /// Frames on the terminal.
     screen: Option<Screen>,
     signals: Signals,
-    demo: Option<Demo>,
+    demo: Option<&'static mut Demo>,
     textfile: Option<Textfile>,
     listener: Option<Box<Listener>>,
     notifier: Option<Box<Notifier>>,
@@ -155,7 +156,7 @@ impl Run {
 
     /// The earliest time at which [`run_due`](Run::run_due) or [`watch`](Run::watch) has something to do.
     fn deadline(&self) -> Option<Instant> {
-        let demo = self.demo.as_ref().and_then(Demo::deadline);
+        let demo = self.demo.as_ref().and_then(|demo| demo.deadline());
         // What is due in saved data is due when its next line is read.
         let listener = self.listener.as_ref().and_then(|listener| listener.deadline());
         let stats_interval = self.stats_interval.as_ref().filter(|_| !self.output.is_full());
@@ -321,19 +322,20 @@ impl Run {
 
     /// Warns once of names in `--only` that no server can send, as soon as every dialect is known.
     fn check_filter(&mut self) {
-        let (servers, ids) = (&self.servers, self.servers.ids());
+        let servers = &self.servers;
         let Some(filter) = self.view.options.filter.as_ref().filter(|_| !self.filter_checked) else { return };
+        let ids: Vec<_> = servers.ids().collect();
         let is_unknown = |&id: &ServerId| servers.contains(id) && servers.can_send(id, "").is_none();
         // While the dialect of one server is unknown, the others need no look.
         if self.unknown.as_ref().is_some_and(is_unknown) {
             return;
         }
-        self.unknown = ids.clone().rev().find(is_unknown);
-        if self.unknown.is_some() || ids.len() == 0 {
+        self.unknown = ids.iter().copied().rev().find(is_unknown);
+        if self.unknown.is_some() || ids.is_empty() {
             return;
         }
         self.filter_checked = true;
-        for warning in filter.warnings(&|name| ids.clone().any(|id| servers.can_send(id, name) == Some(true))) {
+        for warning in filter.warnings(&|name| ids.iter().any(|&id| servers.can_send(id, name) == Some(true))) {
             log::warn!("{}", wsmon::escape(&warning));
         }
     }

@@ -32,25 +32,25 @@ impl Run {
         let data_format = wsmon::format(plan.save_format).unwrap_or(&wsmon::FORMATS[0]);
         let data = setup::open_data(&plan, data_format)?;
         let log_file = setup::open(&plan.log_file, "--log-file", &plan)?;
-        let mut monitor = Monitor::new().map_err(|error| Failure::io("epoll", &error))?;
+        let monitor = setup::monitor()?;
         let textfile = setup::open_textfile(&plan, monitor.clock().mono)?;
         let tokens = [Source::Listener.token(), Source::ListenerClient.token()];
         let listener = setup::listen(&plan, monitor.registry(), tokens)?;
-        let demo = if plan.demo { Some(start_demo(&mut plan, &monitor)?) } else { None };
+        let demo = if plan.demo { Some(start_demo(&mut plan, monitor)?) } else { None };
         let (saved, reader) = Reader::open(&mut plan)?.unzip();
         if saved.is_none() {
-            setup::add_servers(&mut monitor, &mut plan)?;
+            setup::add_servers(monitor, &mut plan)?;
         }
-        let (list, changes) = ServerList::open(&mut plan, &mut monitor)?.unzip();
+        let (list, changes) = ServerList::open(&mut plan, monitor)?.unzip();
         let signals = Signals::install(monitor.registry(), Source::Signals.token(), plan.on_alert.is_some())
             .map_err(|error| Failure::io("signals", &error))?;
         setup::warn_of_useless_options(&plan);
-        let (format, style) = (setup::format(&plan), setup::style(&plan, &monitor));
-        let output = open_output(&plan, &monitor, (log, log_file), format, &style)?;
+        let (format, style) = (setup::format(&plan), setup::style(&plan, monitor));
+        let output = open_output(&plan, monitor, (log, log_file), format, &style)?;
         let mut view = View::new(view_options(&mut plan, format, style), data);
         view.data_format = data_format;
         view.on_alert = on_alert(&plan);
-        add_to_view(&mut view, &plan, &monitor, changes);
+        add_to_view(&mut view, &plan, monitor, changes);
         let (frames, screen) = frames(&plan);
         view.frames = frames;
         saved.iter().for_each(|saved| view.add_servers(saved));
@@ -104,9 +104,9 @@ fn on_alert(plan: &Plan) -> Option<Box<OnAlert>> {
 }
 
 /// Starts the server of `--demo` and adds it to the plan.
-fn start_demo(plan: &mut Plan, monitor: &Monitor) -> Result<Demo, Failure> {
+fn start_demo(plan: &mut Plan, monitor: &Monitor) -> Result<&'static mut Demo, Failure> {
     let tokens = [Source::DemoListener.token(), Source::DemoClient.token()];
-    let demo = demo::listen(monitor.registry(), tokens)?;
+    let demo = Box::leak(Box::new(demo::listen(monitor.registry(), tokens)?));
     plan.uris.push(format!("demo={}", demo.uri()));
     Ok(demo)
 }

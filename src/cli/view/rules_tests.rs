@@ -269,7 +269,7 @@ fn a_scrape_takes_nothing_from_the_file_that_is_to_be_written() {
     for label in ["a", "b"] {
         monitor.add(Server::default().label(label)).unwrap();
     }
-    let servers = crate::cli::servers::Servers { monitor, saved: None };
+    let servers = crate::cli::servers::Servers { monitor: Box::leak(Box::new(monitor)), saved: None };
     let fleet = scene.view.fleet.as_mut().unwrap();
     assert!(fleet.exposition(&servers).contains("\nwsmon_up{server=\"a\"} 1\n") && fleet.has_changed());
     fleet.forget_changes();

@@ -270,15 +270,18 @@ impl DialectOptions {
 impl Dialect {
     /// True if a server of this kind can send a kind of event, a message type or a channel of this name.
     pub fn can_send(&self, name: &str) -> bool {
-        self.sent_names().any(|own| own == name)
+        let mut is_own = false;
+        self.each_sent_name(&mut |own| is_own |= own == name);
+        is_own
             || ["state", "unknown"].contains(&name)
             || self.any_name && (self.handlers.is_empty() || !Event::KINDS.contains(&name))
     }
 
     /// The kinds, types and channels that are known by name.
-    fn sent_names(&self) -> impl Iterator<Item = &'static str> {
-        let types = self.handlers.iter().map(|(name, _)| *name);
-        types.chain(self.kinds.iter().copied()).chain(self.names.iter().copied())
+    fn each_sent_name(&self, see: &mut dyn FnMut(&'static str)) {
+        self.handlers.iter().for_each(|(name, _)| see(name));
+        self.kinds.iter().for_each(|name| see(name));
+        self.names.iter().for_each(|name| see(name));
     }
 
     /// Decodes a text message.
@@ -365,7 +368,11 @@ pub fn usual_places() -> impl Iterator<Item = (&'static str, u16, &'static str)>
 /// The kinds of events, message types and channels that servers send, each with the name of a dialect that has it. A
 /// fastpluggy or generic server may send other types too.
 pub fn sent_names() -> impl Iterator<Item = (&'static str, &'static str)> {
-    DIALECTS.iter().flat_map(|dialect| dialect.sent_names().map(|name| (name, dialect.name)))
+    let mut names = Vec::new();
+    for dialect in DIALECTS {
+        dialect.each_sent_name(&mut |name| names.push((name, dialect.name)));
+    }
+    names.into_iter()
 }
 
 /// Returns the row of a dialect.
