@@ -10,7 +10,7 @@ use crate::model::event::{Event, Message, Raw};
 use crate::model::json::{Node, repair};
 use crate::model::metric::{METRICS, Metric, Section, TEXTS, Text};
 use crate::model::number;
-use crate::model::sample::read::other_members;
+use crate::model::sample::others::{other_members, scan_others};
 use crate::model::sample::{MAX_CORES, Sample};
 
 pub const FORMAT: Format = Format {
@@ -190,14 +190,15 @@ fn push_others(lines: &mut Lines<'_>, raw: Raw<'_>, sample: &Sample<'_>) {
     const MAX_GROWTH: usize = 1 << 16;
     let Raw::Json(text) = raw else { return };
     let repaired;
-    let (node, cut) = match Node::parse_counted(text) {
-        Ok(parsed) => parsed,
-        Err(_) => {
-            repaired = repair(text).unwrap_or_default();
-            let Ok(parsed) = Node::parse_counted(&repaired) else { return };
-            parsed
-        }
-    };
+    let (node, cut) =
+        match scan_others(text, sample).map_or_else(|| Node::parse_counted(text), |others| Ok((others, false))) {
+            Ok(parsed) => parsed,
+            Err(_) => {
+                repaired = repair(text).unwrap_or_default();
+                let Ok(parsed) = Node::parse_counted(&repaired) else { return };
+                parsed
+            }
+        };
     let style = lines.style;
     let others = other_members(&node, sample, text.len() + MAX_GROWTH);
     for (path, value) in &others.list {

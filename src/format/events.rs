@@ -5,7 +5,6 @@
 use super::event_lines::{is_better, one_line};
 use super::{Format, stats};
 use crate::format::style::Style;
-use crate::model::decimal::Decimal;
 use crate::model::event::{Alert, Event, Message, Process, ProcessChange, Processes, Raw, Users};
 use crate::model::json::{self, Layout, Node, Writer};
 use crate::model::metric::{METRICS, Metric, TEXTS, Text};
@@ -116,7 +115,7 @@ fn push_data(json: &mut Writer<'_>, message: (Raw<'_>, bool), event: &Event<'_>,
         members => {
             json.member("data").open('{');
             for (name, value) in members {
-                json.member(name).raw(value);
+                json.foreign_member(name).raw(value);
             }
             json.close('}');
         }
@@ -143,8 +142,8 @@ pub fn push_sample(json: &mut Writer<'_>, sample: &Sample<'_>) {
     }
     if !sample.extra.is_empty() {
         json.member("extra").open('{');
-        for (name, value) in &sample.extra {
-            number(json, name, Some(*value));
+        for (name, value) in sample.extra.iter().filter(|(_, value)| value.is_finite()) {
+            json.foreign_member(name).decimal(*value);
         }
         json.close('}');
     }
@@ -156,7 +155,7 @@ fn push_list(json: &mut Writer<'_>, values: impl Iterator<Item = Option<f64>>) {
     for value in values {
         json.element();
         match value.filter(|value| value.is_finite()) {
-            Some(value) => json.literal(Decimal(value)),
+            Some(value) => json.decimal(value),
             None => json.literal("null"),
         }
     }
@@ -241,33 +240,33 @@ fn push_alert(json: &mut Writer<'_>, alert: &Alert<'_>) {
 }
 
 /// Writes a text unless it is empty.
-fn text(json: &mut Writer<'_>, name: &str, value: &str) {
+fn text(json: &mut Writer<'_>, name: &'static str, value: &str) {
     optional(json, name, Some(value).filter(|value| !value.is_empty()));
 }
 
-fn optional(json: &mut Writer<'_>, name: &str, value: Option<&str>) {
+fn optional(json: &mut Writer<'_>, name: &'static str, value: Option<&str>) {
     if let Some(value) = value {
         json.member(name).string(value);
     }
 }
 
 /// Writes true; nothing if false.
-fn flag(json: &mut Writer<'_>, name: &str, value: bool) {
+fn flag(json: &mut Writer<'_>, name: &'static str, value: bool) {
     if value {
         json.member(name).literal(value);
     }
 }
 
-fn integer(json: &mut Writer<'_>, name: &str, value: Option<i64>) {
+fn integer(json: &mut Writer<'_>, name: &'static str, value: Option<i64>) {
     if let Some(value) = value {
         json.member(name).literal(value);
     }
 }
 
 /// Writes a number; nothing if it is absent, NaN or infinite.
-fn number(json: &mut Writer<'_>, name: &str, value: Option<f64>) {
+fn number(json: &mut Writer<'_>, name: &'static str, value: Option<f64>) {
     if let Some(value) = value.filter(|value| value.is_finite()) {
-        json.member(name).literal(Decimal(value));
+        json.member(name).decimal(value);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::model::decimal::push_decimal;
 use crate::model::event::{Alert, Event, Message, Process};
 use crate::model::metric::{METRICS, Metric, Text};
 use crate::model::sample::Sample;
-use crate::model::text::push_replacing;
+use crate::model::text::{is_hostile, push_replacing};
 
 pub const FORMAT: Format = Format {
     name: "influx",
@@ -146,15 +146,13 @@ impl<'o> Line<'o> {
 
 /// Appends a tag's value. Control characters become blanks: the protocol has no escape for them.
 fn push_tag(out: &mut String, value: &str) {
-    push_replacing(
-        out,
-        value,
-        |b| matches!(b, b' ' | b',' | b'='),
-        |out, c| match c {
+    for c in value.chars() {
+        match c {
             ',' | '=' => out.extend(['\\', c]),
-            _ => out.push_str("\\ "),
-        },
-    );
+            _ if c == ' ' || is_hostile(c) => out.push_str("\\ "),
+            _ => out.push(c),
+        }
+    }
 }
 
 #[cfg(test)]

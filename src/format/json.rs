@@ -70,6 +70,9 @@ pub fn open(json: &mut Writer<'_>, message: &Message<'_>) {
     json.member(OURS[1]).string(message.server);
 }
 
+/// The strings of which [`can_be_extended`] looks for a meaning. Most messages have none of them anywhere.
+const RESERVED: [&str; 3] = [OURS[0], OURS[1], STATE];
+
 /// Appends a change of the connection's state, as a line of the type `state`.
 fn write_state(out: &mut String, message: &Message<'_>, change: &Change) {
     let mut json = Writer::new(out, Layout::Line);
@@ -104,6 +107,7 @@ fn push_object(out: &mut String, message: &Message<'_>, layout: Layout) {
     let mut json = Writer::new(out, layout);
     open(&mut json, message);
     match message.raw {
+        Raw::Json(text) if !begins_like_wrapped(text) && json.plain_members_of(text, &RESERVED) => {}
         Raw::Json(text) if can_be_extended(text) => json.members_of(text),
         Raw::Json(text) => {
             json.member("value").raw(text);
@@ -122,15 +126,17 @@ fn push_object(out: &mut String, message: &Message<'_>, layout: Layout) {
     out.push('\n');
 }
 
+/// Returns true for an object that can have the client's members before its own.
 fn can_be_extended(text: &str) -> bool {
-    let Some(inner) = text.trim_ascii_start().strip_prefix('{') else { return false };
-    !has_member(text, &OURS) && !json::has_text(text, TYPE, STATE) && !is_like_wrapped(text, inner)
+    let is_object = text.trim_ascii_start().starts_with('{');
+    let is_like_wrapped = || begins_like_wrapped(text) && json::members(text).len() < 2;
+    is_object && !has_member(text, &OURS) && !json::has_text(text, TYPE, STATE) && !is_like_wrapped()
 }
 
-/// Returns true for an object whose only member has the name of a wrapper.
-fn is_like_wrapped(text: &str, inner: &str) -> bool {
-    let inner = inner.trim_ascii_start();
-    ["\"value\"", "\"text\"", "\"base64\""].iter().any(|name| inner.starts_with(name)) && json::members(text).len() < 2
+/// Returns true for an object whose first member has the name of a wrapper.
+fn begins_like_wrapped(text: &str) -> bool {
+    let inner = text.trim_ascii_start().strip_prefix('{').unwrap_or_default().trim_ascii_start();
+    ["\"value\"", "\"text\"", "\"base64\""].iter().any(|name| inner.starts_with(name))
 }
 
 #[cfg(test)]

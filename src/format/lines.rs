@@ -8,6 +8,7 @@ use crate::format::style::Style;
 use crate::model::event::{Message, Raw};
 use crate::model::json;
 use crate::model::number;
+use crate::model::text::plain_len;
 
 /// The marks of a format before each kind of event, in Unicode and in ASCII.
 pub struct Tags {
@@ -109,6 +110,9 @@ impl<'o> Lines<'o> {
     /// Appends the lines of a text after its first one, indented. [`first_line`] is the other part.
     pub fn continuation(&mut self, indent: &str, text: &str, color: Option<AnsiColor>) {
         let style = self.style;
+        if is_plain(text) {
+            return;
+        }
         let Some((_, rest)) = text.trim_end_matches(['\r', '\n']).split_once('\n') else { return };
         for line in rest.split('\n') {
             let write = |out: &mut String| {
@@ -203,8 +207,13 @@ pub fn push_continuation(lines: &mut Lines<'_>, text: &str, full: bool, color: O
 
 /// Returns the first line of a text of several lines, where the format shows them all; else the whole text.
 pub fn first_line(text: &str, full: bool) -> &str {
-    let end = if full { text.find('\n') } else { None };
+    let end = if full && !is_plain(text) { text.find('\n') } else { None };
     end.map_or(text, |end| text[..end].trim_end_matches('\r'))
+}
+
+/// Returns true if a text surely is a single line: most are.
+fn is_plain(text: &str) -> bool {
+    plain_len(text.as_bytes()) == text.len()
 }
 
 /// The mark and the time of a line about an event.

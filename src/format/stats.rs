@@ -191,7 +191,7 @@ pub fn push_object(json: &mut Writer<'_>, statistics: &Statistics) {
     or_null(json.member("history"), statistics.history.as_deref(), history);
     if !statistics.servers.is_empty() {
         json.member("servers").open('{');
-        statistics.servers.iter().for_each(|(label, server)| push_object(json.member(label), server));
+        statistics.servers.iter().for_each(|(label, server)| push_object(json.foreign_member(label), server));
         json.close('}');
     }
     json.close('}');

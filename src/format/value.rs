@@ -8,6 +8,8 @@ use crate::model::number;
 
 /// The width of a bar in characters.
 pub const BAR_WIDTH: usize = 20;
+const FULL_BAR: &str = "████████████████████";
+const EMPTY_BAR: &str = "░░░░░░░░░░░░░░░░░░░░";
 
 /// Appends a value with its unit, a percentage with a bar and its level.
 pub fn push_value(out: &mut String, unit: Unit, value: f64, style: Style) {
@@ -42,8 +44,9 @@ fn push_gauge(out: &mut String, percent: f64, style: Style) {
     out.push_str("% [");
     // Truncated as the reference client does. The cast saturates, so no value makes the bar longer.
     let filled = ((percent / 100.0 * BAR_WIDTH as f64) as usize).min(BAR_WIDTH);
-    for cell in 0..BAR_WIDTH {
-        out.push_str(if cell < filled { style.glyph("█", "#") } else { style.glyph("░", ".") });
+    let (full, empty) = (style.glyph(FULL_BAR, "####################"), style.glyph(EMPTY_BAR, "...................."));
+    for (bar, cells) in [(full, filled), (empty, BAR_WIDTH - filled)] {
+        out.push_str(&bar[..bar.len() / BAR_WIDTH * cells]);
     }
     out.push_str("] (");
     out.push_str(level.name());

@@ -21,23 +21,32 @@ pub fn push_fixed(out: &mut String, value: f64, width: usize, decimals: usize) {
         let _ = write!(out, "{text:>width$}");
         return;
     }
-    let mut digits = scaled(value.abs(), decimals);
+    push_digits(out, value.is_sign_negative(), scaled(value.abs(), decimals), width, decimals);
+}
+
+/// Appends the digits of a number, of which the last ones are so many decimals, in at least `width` characters.
+pub fn push_digits(out: &mut String, is_negative: bool, mut digits: u64, width: usize, decimals: usize) {
     let mut text = [b' '; 24];
     let mut at = text.len();
     let mut push_front = |b: u8| {
         at -= 1;
         text[at] = b;
     };
-    let mut place = 0;
-    while place <= decimals || digits > 0 {
-        if place == decimals && place > 0 {
-            push_front(b'.');
-        }
+    for _ in 0..decimals {
         push_front(b'0' + (digits % 10) as u8);
         digits /= 10;
-        place += 1;
     }
-    if value.is_sign_negative() {
+    if decimals > 0 {
+        push_front(b'.');
+    }
+    loop {
+        push_front(b'0' + (digits % 10) as u8);
+        digits /= 10;
+        if digits == 0 {
+            break;
+        }
+    }
+    if is_negative {
         push_front(b'-');
     }
     let start = at.min(text.len().saturating_sub(width));

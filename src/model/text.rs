@@ -13,10 +13,7 @@ pub fn is_hostile(c: char) -> bool {
 }
 
 /// Appends `text` with each hostile character, and each character whose first byte is `also` to be replaced, passed to
-/// `push_replacement` instead.
-///
-/// Looks at bytes, not at characters: nearly all texts hold nothing to replace, and this runs over every text that is
-/// printed.
+/// `push_replacement` instead. Of ASCII `also` can choose quotes and backslashes alone, see [`find_hostile`].
 pub fn push_replacing(out: &mut String, text: &str, also: fn(u8) -> bool, push_replacement: fn(&mut String, char)) {
     let mut rest = text;
     while let Some((at, c)) = find_hostile(rest, also) {
@@ -27,17 +24,43 @@ pub fn push_replacing(out: &mut String, text: &str, also: fn(u8) -> bool, push_r
     out.push_str(rest);
 }
 
-/// Finds the first hostile character, or the first one whose first byte satisfies `also`, with its byte offset.
+/// Finds the first hostile character, or the first one whose first byte satisfies `also`, with its byte offset. `also` is
+/// not asked about ASCII other than quotes and backslashes: nearly all texts hold nothing else, and this runs over every
+/// text that is printed.
 pub fn find_hostile(text: &str, also: fn(u8) -> bool) -> Option<(usize, char)> {
-    let mut from = 0;
+    let bytes = text.as_bytes();
+    let mut at = 0;
     loop {
-        let at = from + text.as_bytes()[from..].iter().position(|&b| may_begin_hostile(b) || also(b))?;
+        at += plain_len(&bytes[at..]);
         let c = text[at..].chars().next()?;
-        if is_hostile(c) || also(text.as_bytes()[at]) {
+        if may_begin_hostile(bytes[at]) && is_hostile(c) || also(bytes[at]) {
             return Some((at, c));
         }
-        from = at + c.len_utf8();
+        at += c.len_utf8();
     }
+}
+
+/// Counts the bytes before the first one that is not ASCII, a control character, a quote or a backslash.
+///
+/// It looks at eight bytes at a time, since it runs over every text: the highest bit of a byte is set in `found` if it is
+/// one of these, and perhaps also in bytes behind that one.
+pub fn plain_len(bytes: &[u8]) -> usize {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    let (chunks, rest) = bytes.as_chunks();
+    let mut len = 0;
+    for chunk in chunks {
+        let word = u64::from_le_bytes(*chunk);
+        let is = |byte: u8| (word ^ (EACH * u64::from(byte))).wrapping_sub(EACH);
+        let below_space = word.wrapping_sub(EACH * 0x20);
+        // Bytes beyond ASCII are found by `word` itself, so that the borrows of other bytes do not matter.
+        let found = (below_space | is(b'"') | is(b'\\') | is(0x7f) | word) & (EACH * 0x80);
+        if found != 0 {
+            return len + found.trailing_zeros() as usize / 8;
+        }
+        len += 8;
+    }
+    let is_plain = |byte: &&u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    len + rest.iter().take_while(is_plain).count()
 }
 
 /// Returns true for the first byte of each hostile character, and of some harmless ones: U+0080 to U+009F begin with C2

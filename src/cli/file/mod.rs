@@ -182,9 +182,8 @@ impl Appender {
 
     /// Appends lines at once, and counts them as so many messages. Returns true if they were written.
     fn write_now(&mut self, line: &str, messages: u64, now: Instant) -> bool {
-        let lines = count_lines(line);
         if self.outage.as_ref().and_then(|outage| outage.retry_at).is_some_and(|at| now < at) {
-            self.count_lost(lines, now, None);
+            self.count_lost(count_lines(line), now, None);
             return false;
         }
         match self.try_line(line, now) {
@@ -196,7 +195,7 @@ impl Appender {
                 true
             }
             Err(error) => {
-                self.count_lost(lines, now, Some(error));
+                self.count_lost(count_lines(line), now, Some(error));
                 false
             }
         }
@@ -472,7 +471,7 @@ impl OpenFile {
 
 /// The lines in a text whose last line feed is not written yet.
 fn count_lines(text: &str) -> u64 {
-    1 + text.bytes().filter(|&byte| byte == b'\n').count() as u64
+    1 + text.matches('\n').count() as u64
 }
 
 fn open_to_append(path: &Path, mode: Option<u32>) -> io::Result<File> {

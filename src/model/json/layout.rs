@@ -5,7 +5,9 @@
 
 use std::fmt::{Display, Write};
 
+use super::plain::push_plain_line;
 use super::{Surrogates, is_not_finite, is_unreadable, is_word, surrogates, word_len};
+use crate::model::decimal::push_decimal;
 use crate::model::text;
 
 /// White space between the tokens.
@@ -75,8 +77,18 @@ impl<'o> Writer<'o> {
         if self.empty { self.begin_value() } else { self.comma() }
     }
 
-    /// Begins a member of an object. Its value follows.
-    pub fn member(&mut self, name: &str) -> &mut Self {
+    /// Begins a member of an object. Its value follows. Names of the program's own need no escapes.
+    pub fn member(&mut self, name: &'static str) -> &mut Self {
+        self.element();
+        self.out.push('"');
+        self.out.push_str(name);
+        self.out.push('"');
+        self.colon();
+        self
+    }
+
+    /// Begins a member with a name that comes from elsewhere.
+    pub fn foreign_member(&mut self, name: &str) -> &mut Self {
         self.element();
         push_string(self.out, name);
         self.colon();
@@ -100,6 +112,12 @@ impl<'o> Writer<'o> {
     pub fn number(&mut self, value: f64) {
         self.begin_value();
         super::push_number(self.out, value);
+    }
+
+    /// Writes a finite number with the fewest digits.
+    pub fn decimal(&mut self, value: f64) {
+        self.begin_value();
+        push_decimal(self.out, value);
     }
 
     /// Copies a JSON text, or one that becomes JSON by [`super::repair`], in this writer's layout.
@@ -128,6 +146,26 @@ impl<'o> Writer<'o> {
             self.comma();
         }
         self.raw(members);
+    }
+
+    /// Copies the members of another object as [`members_of`](Self::members_of) does, if that only means to leave out the
+    /// white space between them, and if none of its strings is one of `reserved`. Returns false otherwise, and has then
+    /// copied nothing.
+    ///
+    /// It looks at each byte once and copies long pieces: nearly all messages that become a line are so plain.
+    pub fn plain_members_of(&mut self, object: &str, reserved: &[&str]) -> bool {
+        let Some(members) = object.trim_ascii_start().strip_prefix('{').map(str::trim_ascii_start) else {
+            return false;
+        };
+        let start = self.out.len();
+        if !self.empty && !members.starts_with('}') {
+            self.comma();
+        }
+        let is_plain = self.layout == Layout::Line && push_plain_line(self.out, members, reserved);
+        if !is_plain {
+            self.out.truncate(start);
+        }
+        is_plain
     }
 
     /// Returns true if elements at this depth begin on a new line.
@@ -202,7 +240,7 @@ impl<'o> Writer<'o> {
     }
 }
 
-fn is_quote_or_backslash(b: u8) -> bool {
+pub(super) fn is_quote_or_backslash(b: u8) -> bool {
     matches!(b, b'"' | b'\\')
 }
 

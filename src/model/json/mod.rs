@@ -5,7 +5,9 @@ mod fault;
 mod layout;
 mod members;
 mod node;
+mod plain;
 mod redact;
+pub mod scan;
 
 use std::borrow::Cow;
 

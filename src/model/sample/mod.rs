@@ -1,7 +1,9 @@
 //! Samples, and the tables by which they are read from messages.
 
 pub mod field;
+pub mod others;
 pub mod read;
+pub(crate) mod scan;
 pub mod spread;
 
 use std::borrow::Cow;
@@ -31,7 +33,7 @@ pub struct Sample<'a> {
     pub per_core: Vec<f64>,
     /// Numbers by the server's own names, which [`Metric`] does not have; at most 64.
     pub extra: Vec<(Cow<'a, str>, f64)>,
-    /// The rows by which the sample was read; [`read::other_members`] lists what they do not cover.
+    /// The rows by which the sample was read; [`others::other_members`] lists what they do not cover.
     pub(crate) rules: &'static [Field],
     /// Set if the numbers are means.
     pub(crate) spread: Option<Box<Spread>>,

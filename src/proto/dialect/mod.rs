@@ -380,6 +380,12 @@ pub fn row(name: DialectName) -> &'static Dialect {
     DIALECTS[name as usize]
 }
 
+/// The rows by which samples are read, for the check of the two readers against each other.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn sample_rows() -> [&'static [crate::model::sample::field::Field]; 4] {
+    [monitoring::MESSAGE, sysmedic::MESSAGE, pmdaemon::MESSAGE, &neurograph::event::MESSAGE]
+}
+
 /// Finds a dialect by name.
 pub fn named(name: &str) -> Option<&'static Dialect> {
     DIALECTS.iter().copied().find(|dialect| dialect.name == name)

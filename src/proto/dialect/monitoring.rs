@@ -59,7 +59,7 @@ const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// Fields of the real server; `Else` marks the documented name of a value that it sends under another one.
-static MESSAGE: &[Field] = &[
+pub(super) static MESSAGE: &[Field] = &[
     Field("type", FieldRule::Envelope),
     Field("timestamp", FieldRule::At),
     Field("data", FieldRule::Into(DATA)),
@@ -202,7 +202,7 @@ fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>>
 mod tests {
     use super::*;
     use crate::model::event::AlertPhase;
-    use crate::model::sample::read::other_members;
+    use crate::model::sample::others::other_members;
     use crate::testing::dialect::OwnedContext;
 
     fn events<'a>(text: &'a str, context: &mut OwnedContext) -> Vec<Event<'a>> {

@@ -15,6 +15,7 @@ mod json;
 #[cfg(test)]
 mod mutations;
 mod rules;
+mod samples;
 mod seeds;
 mod stream;
 mod texts;
@@ -39,6 +40,7 @@ pub static TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "binary", run: binary::run, seeds: seeds::binaries },
     FuzzTarget { name: "inflate", run: inflate::run, seeds: seeds::packed },
     FuzzTarget { name: "numbers", run: json::numbers, seeds: seeds::messages },
+    FuzzTarget { name: "samples", run: samples::run, seeds: seeds::messages },
     FuzzTarget { name: "layout", run: json::layout, seeds: seeds::messages },
     FuzzTarget { name: "escaping", run: escaping::run, seeds: seeds::texts },
     FuzzTarget { name: "http", run: http::run, seeds: seeds::http },

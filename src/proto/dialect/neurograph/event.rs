@@ -12,7 +12,7 @@ use crate::model::sample::read::read_sample;
 use crate::proto::dialect::{Outcome, Undecodable, level, unknown, utc};
 
 /// The first row is left out for an event of another type, which is then shown under `Other`.
-static MESSAGE: [Field; 4] = [
+pub static MESSAGE: [Field; 4] = [
     Field("event_type", FieldRule::Envelope),
     Field("channel", FieldRule::Envelope),
     Field("timestamp", FieldRule::At),

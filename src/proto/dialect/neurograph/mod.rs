@@ -4,7 +4,7 @@
 //! marked below. No answer names its request: answers come in the order of the requests.
 
 mod binary;
-mod event;
+pub(super) mod event;
 #[cfg(test)]
 mod session_tests;
 mod state;

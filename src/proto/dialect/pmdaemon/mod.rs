@@ -85,7 +85,7 @@ fn recognises(kind: &str, message: &Node<'_>) -> bool {
     fits && message.get("channel").is_none()
 }
 
-static MESSAGE: &[Field] = &[
+pub(super) static MESSAGE: &[Field] = &[
     Field("type", FieldRule::Envelope),
     Field("id", FieldRule::Envelope),
     Field("timestamp", FieldRule::At),
@@ -247,7 +247,7 @@ fn greet(context: &mut DialectContext<'_>) -> Vec<String> {
     vec![text]
 }
 
-fn push_list(json: &mut Writer<'_>, name: &str, texts: &mut dyn Iterator<Item = &str>) {
+fn push_list(json: &mut Writer<'_>, name: &'static str, texts: &mut dyn Iterator<Item = &str>) {
     json.member(name).open('[');
     for text in texts {
         json.element();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::event::ProcessChange;
-use crate::model::sample::read::other_members;
+use crate::model::sample::others::other_members;
 use crate::proto::dialect::DialectOptions;
 use crate::testing::dialect::OwnedContext;
 use crate::testing::recordings::texts;

@@ -60,7 +60,7 @@ fn redact(kind: &str, text: &str) -> String {
         json.member("data").string(REDACTED);
     }
     for (name, value) in node.members() {
-        json.member(name);
+        json.foreign_member(name);
         match (&**name, value) {
             ("type" | "timestamp" | "request_id", Node::Text(value)) => json.string(value),
             ("data", Node::Text(yaml)) => json.string(&redact_yaml(yaml)),
@@ -77,7 +77,7 @@ fn push_redacted(json: &mut Writer<'_>, name: &str, value: &Node<'_>) {
         Node::Map(members) => {
             json.open('{');
             for (name, value) in members {
-                push_redacted(json.member(name), name, value);
+                push_redacted(json.foreign_member(name), name, value);
             }
             json.close('}');
         }

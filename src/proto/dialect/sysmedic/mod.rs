@@ -145,7 +145,7 @@ static UNMEASURED: &[Metric] = &[Metric::Cpu, Metric::Network];
 static LOADS: &[Metric] = &[Metric::Load1, Metric::Load5, Metric::Load15];
 
 /// Fields of all three servers. `alerts` and `system` are the daemon's, whose time stamps are numbers.
-static MESSAGE: &[Field] = &[
+pub(super) static MESSAGE: &[Field] = &[
     Field("type", FieldRule::Envelope),
     Field("timestamp", FieldRule::At),
     Field("data", FieldRule::Into(DATA)),

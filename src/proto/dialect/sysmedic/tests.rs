@@ -6,7 +6,7 @@ use super::*;
 use crate::format::FORMATS;
 use crate::format::style::Style;
 use crate::model::event::{AlertPhase, Message};
-use crate::model::sample::read::other_members;
+use crate::model::sample::others::other_members;
 use crate::proto::dialect::DialectOptions;
 use crate::proto::dialect::conversation::Conversation;
 use crate::proto::dialect::requests::RequestPlan;

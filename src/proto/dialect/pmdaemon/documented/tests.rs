@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::event::{Alert, AlertPhase, Event, Notice};
 use crate::model::json::Node;
 use crate::model::metric::Metric;
-use crate::model::sample::read::other_members;
+use crate::model::sample::others::other_members;
 use crate::proto::dialect::pmdaemon::tests::{changes, documented, events, line, processes};
 use crate::testing::dialect::OwnedContext;
 
