@@ -5,7 +5,7 @@
 
 use std::fmt::{Display, Write};
 
-use super::plain::push_plain_line;
+use super::plain::{is_quote_or_backslash, push_plain_line};
 use super::{Surrogates, is_not_finite, is_unreadable, is_word, surrogates, word_len};
 use crate::model::decimal::push_decimal;
 use crate::model::text;
@@ -238,10 +238,6 @@ impl<'o> Writer<'o> {
         self.out.push_str(rest);
         text.len()
     }
-}
-
-pub(super) fn is_quote_or_backslash(b: u8) -> bool {
-    matches!(b, b'"' | b'\\')
 }
 
 /// Copies the escape sequence at the start of `text` and returns its length. A lone surrogate becomes U+FFFD.

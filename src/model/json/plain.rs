@@ -1,6 +1,5 @@
 //! Copies of JSON on one line: most messages only lose their white space.
 
-use super::layout::is_quote_or_backslash;
 use crate::model::text;
 
 /// Appends a text without the white space between its tokens. Returns false, and may have appended a part, if there is a
@@ -50,6 +49,10 @@ pub(super) fn push_plain_line(out: &mut String, text: &str, reserved: &[&str]) -
     }
     out.push_str(&text[from..]);
     true
+}
+
+pub(super) fn is_quote_or_backslash(b: u8) -> bool {
+    matches!(b, b'"' | b'\\')
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Samples, and the tables by which they are read from messages.
 
 pub mod field;
+pub mod message;
 pub mod others;
 pub mod read;
 pub(crate) mod scan;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Sample;
 use super::field::{Field, FieldRule};
-use super::read::{parse_words, rfc3339};
+use super::message::{parse_words, rfc3339};
 use super::scan::scan_name;
 use crate::model::json::Node;
 use crate::model::json::scan::Scanner;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::MAX_CORES;
 use super::field::{Field, FieldRule};
-use super::read::SampleMessage;
+use super::message::SampleMessage;
 use crate::model::json::scan::{Scanner, is_equal};
 
 /// Reads a sample; `None` if the text is not plain JSON, or not JSON at all. What it reads is what the strict reader would

@@ -14,7 +14,8 @@ use crate::model::json::Node;
 use crate::model::metric::{Metric, Text};
 use crate::model::sample::Sample;
 use crate::model::sample::field::{Field, FieldRule};
-use crate::model::sample::read::{SampleMessage, read_sample};
+use crate::model::sample::message::SampleMessage;
+use crate::model::sample::read::read_sample;
 use crate::proto::dialect::requests::RequestSpec;
 
 pub static DIALECT: Dialect = Dialect {

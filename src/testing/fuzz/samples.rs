@@ -3,8 +3,9 @@
 use crate::model::json::Node;
 use crate::model::metric::{Metric, Text};
 use crate::model::sample::field::{Field, FieldRule};
+use crate::model::sample::message::SampleMessage;
 use crate::model::sample::others::{other_members, scan_others};
-use crate::model::sample::read::{SampleMessage, read_strictly};
+use crate::model::sample::read::read_strictly;
 use crate::model::sample::scan::scan_sample;
 use crate::proto::dialect::sample_rows;
 
