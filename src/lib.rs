@@ -11,6 +11,7 @@
 //! | watch one server | [`watch()`], [`Watch`] |
 //! | set reconnection, pings, history, TLS, proxy … | [`Server`], with [`Watch::new`] or [`Monitor::add`] |
 //! | watch several servers, or use an event loop of your own | [`Monitor`] |
+//! | ask about each server | [`Monitor::peers`], [`Monitor::get`], [`Peer`] |
 //! | handle messages by their kind | [`Message`], [`OwnedMessage`], [`Event`] |
 //! | name a metric, a text or a kind of server | [`Metric`], [`Text`], [`Dialect`]: `parse` and `Display` |
 //! | decode messages of your own, test a handler | [`Decoder`], [`Sample::from_metrics`], [`Message::new`] |
@@ -217,6 +218,58 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Read messages that were saved, one a line with the time of their receipt before them, without any connection:
+//!
+//! ```
+//! use std::time::{Duration, SystemTime};
+//! use wsmon::{Decoder, Metric};
+//!
+//! let saved = r#"1767323045 {"type": "monitoring_data", "data": {"processor": {"usage_percent": 45.2}}}"#;
+//! let mut decoder = Decoder::new(None);
+//! let mut hottest = f64::NAN;
+//! for line in saved.lines() {
+//!     let (seconds, text) = line.split_once(' ').ok_or("a time")?;
+//!     let received_at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.parse()?);
+//!     decoder.decode(text, received_at, |message| {
+//!         hottest = message.sample().and_then(|sample| sample.get(Metric::Cpu)).map_or(hottest, |cpu| hottest.max(cpu));
+//!     });
+//! }
+//! assert_eq!(hottest, 45.2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The mean over a cluster, by the latest sample of each server, once a minute:
+//!
+//! ```
+//! use std::time::Duration;
+//! use wsmon::{ClientState, Monitor};
+//!
+//! fn mean(monitor: &Monitor) -> Option<f64> {
+//!     let up = monitor.peers().filter(|peer| peer.state() == ClientState::Connected);
+//!     let loads: Vec<f64> = up.filter_map(|peer| peer.last_sample()?.cpu()).collect();
+//!     (!loads.is_empty()).then(|| loads.iter().sum::<f64>() / loads.len() as f64)
+//! }
+//!
+//! # let mut monitor = Monitor::new()?;
+//! # for uri in [doc::serve(1), doc::serve(2)] { monitor.add(uri.parse::<wsmon::Server>()?.max_reconnects(0))?; }
+//! let mut next = monitor.clock().mono;
+//! while !monitor.is_done() {
+//!     let now = monitor.clock().mono;
+//!     if now >= next {
+//!         println!("{:?}", mean(&monitor));
+//!         next = now + Duration::from_secs(60);
+//!     }
+//!     monitor.turn(next.saturating_duration_since(now), |_| ())?;
+//! }
+//! # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! In an async program the monitor's descriptor is one to wait for. With tokio it is
+//! `AsyncFd::with_interest(monitor.as_raw_fd(), Interest::READABLE)`: await `readable()` or `sleep_until` the
+//! [`Monitor::deadline`], call `clear_ready()`, then take a turn with `Duration::ZERO`. What is behind the descriptor is
+//! edge-triggered inside, so clear first and turn afterwards.
+//!
 //! # Units and times
 //!
 //! Units of servers are converted: percentages are usually 0 to 100 (servers may send others), sizes are bytes,
@@ -229,13 +282,16 @@
 //!
 //! - It prints nothing and reads no arguments. Besides events it writes to the [`log`](https://docs.rs/log) crate, a
 //!   few lines for each connection.
-//! - It installs no signal handlers and starts no threads. Nothing happens between turns.
+//! - It installs no signal handlers and starts no threads. Nothing happens between turns: nothing is read, no ping is
+//!   sent or answered, nothing is dialled.
+//! - Dropping a [`Monitor`] or [`Watch`] closes its sockets at once, each with a Close frame if that can be sent without
+//!   waiting. To wait for the servers' ones, call `stop` and take turns until [`Monitor::is_done`], or [`Watch::close`].
 //! - A turn waits for nothing but its poll. Host names are looked up by the library's own resolver, which reads
 //!   `/etc/hosts` and `/etc/resolv.conf` and asks the name servers through the same poll; it knows neither
 //!   `nsswitch.conf` nor mDNS. Files named in a [`Server`]'s settings are read with plain blocking reads before each
 //!   connection.
-//! - Of the environment it reads the proxy variables, for servers without [`Server::proxy`]: `https_proxy`,
-//!   `http_proxy`, `all_proxy` and `no_proxy`, also in capitals. OpenSSL may read `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+//! - Of the environment it reads nothing but the proxy variables, and those only with [`Server::proxy_from_env`]. OpenSSL
+//!   may read `SSL_CERT_FILE` and `SSL_CERT_DIR`.
 //! - It sends only what WebSocket requires, what a server's dialect requires, and what the program sends.
 //! - Text from servers is not changed: [`escape`] it before it goes to a terminal. The [`FORMATS`] do so.
 //!
@@ -250,7 +306,9 @@
 //! - `tls-vendored`: the same with an OpenSSL that is compiled along and linked statically.
 //!
 //! [`mio`] is part of the interface ([`Monitor::registry`], [`Monitor::own_events`]) and therefore exported: its next
-//! major version will be a major version of this crate too.
+//! major version will be a major version of this crate too. A program that registers descriptors in the monitor's own poll
+//! takes the tokens of [`Monitor::own_token`]; `usize::MAX` is that of the monitor's waker, which is behind [`Stopper`] and
+//! [`Handle`]: a `mio::Waker` of the program's own is not possible there, and not needed.
 //!
 //! # Sources
 //!
@@ -296,6 +354,7 @@ pub use model::text::escape;
 pub use model::time::Now;
 pub use monitor::decoder::Decoder;
 pub use monitor::event_loop::{Handle, Monitor, Stopper};
+pub use monitor::inspect::Peer;
 pub use monitor::server::Server;
 pub use monitor::watch::{Next, Watch, watch};
 pub use proto::dialect::{sent_names, usual_places};

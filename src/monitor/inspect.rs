@@ -8,7 +8,74 @@ use crate::model::server_id::ServerId;
 use crate::model::stats::{Statistics, Summary};
 use crate::monitor::event_loop::Monitor;
 
+/// One server of a monitor, for several questions about it. [`Monitor`] answers each by the id too.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer<'m> {
+    monitor: &'m Monitor,
+    id: ServerId,
+}
+
+impl<'m> Peer<'m> {
+    /// Returns the id.
+    #[must_use]
+    pub fn id(self) -> ServerId {
+        self.id
+    }
+
+    /// Returns the label.
+    #[must_use]
+    pub fn label(self) -> &'m str {
+        self.monitor.label(self.id)
+    }
+
+    /// Returns the state of the connection.
+    #[must_use]
+    pub fn state(self) -> ClientState {
+        self.monitor.state(self.id)
+    }
+
+    /// Returns the dialect; `None` until it has been recognised.
+    #[must_use]
+    pub fn dialect(self) -> Option<Dialect> {
+        self.monitor.dialect(self.id)
+    }
+
+    /// Returns the statistics.
+    #[must_use]
+    pub fn statistics(self) -> Statistics {
+        self.monitor.statistics_of(self.id)
+    }
+
+    /// Returns the metrics of the latest samples, as [`Monitor::history`] does.
+    pub fn history(self) -> impl ExactSizeIterator<Item = Sample<'static>> + DoubleEndedIterator + use<'m> {
+        self.monitor.history(self.id)
+    }
+
+    /// Returns the latest sample, also without a history.
+    #[must_use]
+    pub fn last_sample(self) -> Option<Sample<'static>> {
+        self.monitor.last_sample(self.id)
+    }
+
+    /// Returns why the latest connection ended or failed; `None` before the first end.
+    #[must_use]
+    pub fn last_disconnect(self) -> Option<&'m Disconnect> {
+        self.monitor.last_disconnect(self.id)
+    }
+}
+
 impl Monitor {
+    /// Returns the server with this id; `None` if it was removed.
+    #[must_use]
+    pub fn get(&self, id: ServerId) -> Option<Peer<'_>> {
+        self.contains(id).then_some(Peer { monitor: self, id })
+    }
+
+    /// Returns all servers, in the order in which they were added.
+    pub fn peers(&self) -> impl ExactSizeIterator<Item = Peer<'_>> + DoubleEndedIterator {
+        self.ids().map(|id| Peer { monitor: self, id })
+    }
+
     /// Returns the state of one server's connection.
     #[must_use]
     pub fn state(&self, id: ServerId) -> ClientState {
@@ -73,7 +140,10 @@ impl Monitor {
 
     /// Returns the metrics of the latest samples, oldest first: at most 1000, and none unless [`Server::history`](crate::Server::history) was
     /// set. Texts, time stamps and the use of single cores are not kept.
-    pub fn history(&self, id: ServerId) -> impl ExactSizeIterator<Item = Sample<'static>> {
+    pub fn history(
+        &self,
+        id: ServerId,
+    ) -> impl ExactSizeIterator<Item = Sample<'static>> + DoubleEndedIterator + use<'_> {
         let history = self.peer(id).map(|peer| peer.decoder.report.history.iter()).unwrap_or_default();
         history.map(|numbers| Sample::from_numbers(*numbers))
     }

@@ -7,7 +7,7 @@ pub mod credentials;
 pub mod decoder;
 pub mod delivery;
 pub mod event_loop;
-mod inspect;
+pub mod inspect;
 pub mod peer;
 pub mod random;
 pub mod report;

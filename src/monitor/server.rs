@@ -20,7 +20,7 @@ use crate::proto::http::proxy::{Proxy, ProxyChoice};
 use crate::proto::session::{Policy, Stale};
 use crate::proto::uri::Endpoint;
 
-/// A server to watch. The defaults are those of the command line; [`Server::default`] is `ws://localhost:8765`.
+/// A server to watch. [`Server::default`] is `ws://localhost:8765`.
 ///
 /// Files that a setting names are read before every connection. [`Server::load`] reads them at once.
 ///
@@ -98,7 +98,12 @@ impl Default for Settings {
 }
 
 impl Server {
-    /// A server at `ws://HOST[:PORT][/PATH]` or `HOST[:PORT][/PATH]`.
+    /// A server at one of
+    ///
+    /// - `ws://HOST[:PORT][/PATH][?QUERY]`, or `wss://…` for TLS,
+    /// - `HOST[:PORT][/PATH]`, where the port is 8765 unless the dialect has another,
+    /// - `DIALECT://…`, or `DIALECTs://…` for TLS: `sysmedic://SECRET@HOST` and so on; it sets the dialect too,
+    /// - `ws+unix:///SOCKET[:/PATH]`, a Unix socket.
     ///
     /// # Errors
     /// If the URI is wrong: names the part.
@@ -115,7 +120,7 @@ impl Server {
         Server::default().at_file(path.into())
     }
 
-    /// Sets the place and, if given, the label, from the form that `--uri` accepts: `[NAME=]URI` or `[NAME=]@FILE`. All
+    /// Sets the place and, if given, the label, from one text: `[NAME=]URI` or `[NAME=]@FILE`. All
     /// other settings stay, so that one `Server` can be the template of several.
     ///
     /// # Errors
@@ -422,14 +427,22 @@ impl Server {
         self
     }
 
-    /// Connects through this HTTP proxy instead of the environment's: `[http://][USER:PASSWORD@]HOST[:PORT]`.
+    /// Connects through the HTTP proxy that the environment names, if it names one: `https_proxy`, `http_proxy`, `all_proxy`
+    /// and `no_proxy`, also in capitals. Otherwise the environment is not read.
+    #[must_use]
+    pub fn proxy_from_env(mut self) -> Self {
+        self.settings.proxy = ProxyChoice::Environment;
+        self
+    }
+
+    /// Connects through this HTTP proxy: `[http://][USER:PASSWORD@]HOST[:PORT]`.
     ///
     /// # Errors
     /// If the URL is wrong: names the part.
     pub fn proxy(mut self, url: &str) -> Result<Self, Error> {
         match Proxy::parse(url) {
             Ok(proxy) => self.settings.proxy = ProxyChoice::Given(proxy),
-            Err(why) => return Err(Error::new(ErrorKind::Proxy, format!("--proxy: {why}"))),
+            Err(why) => return Err(Error::new(ErrorKind::Proxy, format!("proxy: {why}"))),
         }
         Ok(self)
     }
@@ -475,7 +488,7 @@ impl Server {
         Ok(self)
     }
 
-    /// Checks the variables of the environment that name a proxy for this server.
+    /// Checks the variables of the environment that name a proxy for this server, if they are used.
     ///
     /// # Errors
     /// If one of them cannot be used: names it and the way out.

@@ -14,7 +14,7 @@ use crate::model::stats::Statistics;
 use crate::monitor::event_loop::{Handle, Monitor, Stopper};
 use crate::monitor::server::Server;
 
-/// Watches the server at `ws://HOST[:PORT][/PATH]` or `HOST[:PORT][/PATH]`, with the defaults of the command line. The
+/// Watches the server at a URI, in one of the forms of [`Server::new`], with the defaults of [`Server`]. The
 /// first [`next`](Iterator::next) dials it, and it is dialled again whenever the connection is lost.
 ///
 /// # Errors
@@ -33,6 +33,9 @@ pub fn watch(uri: &str) -> Result<Watch, Error> {
 /// The connection is served only while the program waits for a message: nothing is read, pinged or dialled in between.
 /// Many servers drop a client that does not answer their pings, so a program with long work to do must ask often, or
 /// hand the messages to another thread: `Watch` and [`OwnedMessage`] are [`Send`].
+///
+/// Dropping it closes the sockets at once, with a Close frame if it can be sent without waiting; [`Watch::close`] waits for
+/// the server's.
 ///
 /// `for message in &mut watch` leaves the watch usable afterwards. To send, or to read statistics, between messages write
 /// `while let Some(message) = watch.next()`.
@@ -194,7 +197,7 @@ impl Watch {
     }
 
     /// Returns the metrics of the latest samples, as [`Monitor::history`] does.
-    pub fn history(&self) -> impl ExactSizeIterator<Item = Sample<'static>> {
+    pub fn history(&self) -> impl ExactSizeIterator<Item = Sample<'static>> + DoubleEndedIterator {
         self.monitor.history(self.id)
     }
 

@@ -238,6 +238,25 @@ fn calls_that_wait_are_bounded_and_end_with_the_monitor() {
 }
 
 #[test]
+fn servers_are_visited_one_by_one() -> Result<(), Error> {
+    let server = three_samples();
+    let mut monitor = Monitor::new()?;
+    let id = monitor.add(Server::new(&server.uri())?.max_reconnects(0).history(true).label("nas"))?;
+    while !monitor.is_done() {
+        monitor.turn(PATIENCE, |_| ())?;
+    }
+    let peer = monitor.get(id).expect("it was not removed");
+    assert_eq!((peer.id(), peer.label(), peer.dialect()), (id, "nas", Some(Dialect::Monitoring)));
+    let latest_first: Vec<_> = peer.history().rev().filter_map(|sample| sample.cpu()).collect();
+    assert_eq!(latest_first, [3.0, 2.0, 1.0]);
+    assert_eq!(peer.last_disconnect().map(Disconnect::kind), Some(DisconnectKind::Closed));
+    assert_eq!(monitor.peers().map(|peer| peer.statistics().messages_received).sum::<u64>(), 3);
+    monitor.remove(id);
+    assert!(monitor.get(id).is_none() && monitor.peers().len() == 0);
+    Ok(())
+}
+
+#[test]
 fn a_handler_is_tested_without_a_server_and_gets_messages_of_either_form() {
     fn alarms(message: &Message<'_>) -> Vec<String> {
         let hot = message.sample().and_then(|sample| sample.cpu()).filter(|cpu| *cpu > 40.0);

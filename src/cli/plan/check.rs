@@ -42,7 +42,7 @@ pub fn apply(plan: &mut Plan, args: &Args) -> Result<(), String> {
 
 /// Returns the default settings of servers.
 pub fn server(plan: &Plan, args: &Args) -> Server {
-    let mut server = Server::default();
+    let mut server = Server::default().proxy_from_env();
     if args.has("--check") && !args.has("--max-reconnects") {
         server = server.max_reconnects(Some(0));
     }
@@ -128,10 +128,13 @@ mod tests {
     fn what_is_implied_gives_way_to_what_is_given() {
         let implied = read("--check").unwrap();
         assert_eq!((implied.duration, implied.count, implied.format), (Some(DURATION), Some(1), "simple"));
-        assert_eq!((implied.log_level, implied.server), (LevelFilter::Off, Server::default().max_reconnects(Some(0))));
+        assert_eq!(
+            (implied.log_level, implied.server),
+            (LevelFilter::Off, Server::default().proxy_from_env().max_reconnects(Some(0)))
+        );
         let given = read("--check -t 3 -n 2 --max-reconnects 5 -v").unwrap();
         assert_eq!((given.duration, given.count), (Some(Duration::from_secs(3)), Some(2)));
-        let server = Server::default().max_reconnects(Some(5)).verbose(true);
+        let server = Server::default().proxy_from_env().max_reconnects(Some(5)).verbose(true);
         assert_eq!((given.log_level, given.server), (LevelFilter::Debug, server));
         assert_eq!(read("--check -d 0").unwrap().duration, None);
         assert_eq!(read("--check --every 10").unwrap().duration, Some(Duration::from_secs(20)));
@@ -140,13 +143,13 @@ mod tests {
 
     #[test]
     fn pings_come_often_enough_for_a_rule_about_them() {
-        let server = Server::default().max_reconnects(Some(0));
+        let server = Server::default().proxy_from_env().max_reconnects(Some(0));
         let often = server.clone().ping_interval(Some(PING_INTERVAL));
         assert_eq!(read("--check -w ping=0.1").unwrap().server, often);
         assert_eq!(read("--check -c ping.max=0.1").unwrap().server, often);
         let given = server.ping_interval(Some(Duration::from_secs(5)));
         assert_eq!(read("--check -w ping=1 --ping-interval 5").unwrap().server, given);
-        assert_eq!(read("-w ping=1").unwrap().server, Server::default());
+        assert_eq!(read("-w ping=1").unwrap().server, Server::default().proxy_from_env());
     }
 
     #[test]

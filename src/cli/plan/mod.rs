@@ -113,7 +113,7 @@ impl Default for Plan {
             servers: None,
             probe: None,
             read: Vec::new(),
-            server: Server::default(),
+            server: Server::default().proxy_from_env(),
             has_requests: false,
             has_interval: false,
             no_reconnect: false,

@@ -53,6 +53,10 @@ pub fn apply(mut server: Server, args: &Args) -> Result<Server, String> {
         }
     }
     server = apply_unquoted(server, args).map_err(|error| error.to_string())?;
+    if let Some(url) = args.text("--proxy") {
+        // The library's text begins with "proxy: ".
+        server = server.proxy(url).map_err(|error| format!("--{error}"))?;
+    }
     if args.has("--no-reconnect") {
         server = server.max_reconnects(Some(0));
     }
@@ -90,10 +94,7 @@ fn apply_unquoted(mut server: Server, args: &Args) -> Result<Server, Error> {
     for header in args.values("--header") {
         server = server.header(header)?;
     }
-    match args.text("--proxy") {
-        Some(url) => server.proxy(url),
-        None => Ok(server),
-    }
+    Ok(server)
 }
 
 /// Changes a setting, if its value could be read.

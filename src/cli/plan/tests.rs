@@ -43,7 +43,7 @@ fn the_defaults_are_those_of_the_contract() {
         servers: None,
         probe: None,
         read: Vec::new(),
-        server: Server::default(),
+        server: Server::default().proxy_from_env(),
         has_requests: false,
         has_interval: false,
         no_reconnect: false,
@@ -199,7 +199,7 @@ fn every_option_changes_its_part_of_the_plan_in_every_spelling() {
         usage(read("--cert c")),
         "wsmon: --cert and --key are given together: the certificate, and its private key"
     );
-    assert_eq!(good("--cert c --key k").server, Server::default().certificate("c", "k"));
+    assert_eq!(good("--cert c --key k").server, Server::default().proxy_from_env().certificate("c", "k"));
     untested.retain(|long| !["--average", "--cert", "--key", "--help", "--version"].contains(long));
     for (long, value, change) in CASES {
         let row = OPTIONS.iter().find(|row| row.long == *long).expect(long);
@@ -288,8 +288,8 @@ fn zero_is_an_error_where_it_makes_no_sense() {
 
 #[test]
 fn zero_is_never_or_no_limit_elsewhere() {
-    assert_eq!(good("--stale-after 0").server, Server::default().stale_after(Stale::Never));
-    assert_eq!(good("--stale-after 0 --stale-after auto").server, Server::default());
+    assert_eq!(good("--stale-after 0").server, Server::default().proxy_from_env().stale_after(Stale::Never));
+    assert_eq!(good("--stale-after 0 --stale-after auto").server, Server::default().proxy_from_env());
     assert_eq!(good("--duration 5 --duration 0").duration, None);
     assert_eq!(good("--every 0").every, None);
     assert_eq!(good("--stats-every 0").stats_every, None);
@@ -306,7 +306,7 @@ fn minutes_written_as_months_are_refused_with_a_hint() {
 
 #[test]
 fn an_interval_above_the_usual_cap_raises_it() {
-    let raised = Server::default().reconnect_interval(secs(300));
+    let raised = Server::default().proxy_from_env().reconnect_interval(secs(300));
     assert_eq!(good("--reconnect-interval 5m").server, raised.clone().reconnect_cap(secs(300)));
     assert_eq!(good("--reconnect-cap 30 --reconnect-interval 5m").server, raised.reconnect_cap(secs(30)));
 }
@@ -502,7 +502,7 @@ fn a_command_for_alerts_implies_a_rule_on_up_where_none_is_given() {
 fn a_probe_takes_a_host_alone_and_no_credential_goes_with_it() {
     assert_eq!(good("--probe ::1").uris, good("--probe [::1]").uris);
     let plan = read_with(&[("MONITORING_TOKEN", "t"), ("MONITORING_WEBSOCKET_URI", "a")], "--probe h").unwrap();
-    assert_eq!(plan.server, Server::default());
+    assert_eq!(plan.server, Server::default().proxy_from_env());
     let expected = ["ws://h:8765/", "ws://h:8060/ws", "ws://h:8000/ws", "ws://h:9615/ws"];
     assert_eq!(plan.uris, expected);
     for bad in ["", "h:1", "ws://h", "h/p", "h?q", "a@h", "a=h", "h#f"] {
@@ -545,8 +545,8 @@ fn a_credential_is_refused_with_several_servers() {
         let why = format!("wsmon: {option} would be sent to all of the servers: watch one server at a time with it");
         assert_eq!(usage(result), why);
     }
-    assert_eq!(read_with(&env, "-u a").unwrap().server, Server::default().token("t"));
-    assert_eq!(read_with(&env, "--token-file f").unwrap().server, Server::default().token_file("f"));
+    assert_eq!(read_with(&env, "-u a").unwrap().server, Server::default().proxy_from_env().token("t"));
+    assert_eq!(read_with(&env, "--token-file f").unwrap().server, Server::default().proxy_from_env().token_file("f"));
 }
 
 #[test]

@@ -50,6 +50,8 @@ const STOP: Token = Token(usize::MAX);
 /// from each server, and ends after the message in which 50 ms are over; the next turn begins with the servers that had
 /// to wait.
 ///
+/// Dropping it closes the sockets at once, with Close frames where they can be sent without waiting.
+///
 /// Servers are identified by the ids that [`Monitor::add`] returns. An id is never used again. With that of a server that
 /// was removed, commands do nothing, and the other methods return what they do for a server that was never dialled.
 ///

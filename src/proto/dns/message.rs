@@ -8,6 +8,8 @@ const MAX_ADDRESSES: usize = 16;
 const MAX_ALIASES: usize = 20;
 /// Length of the header: id, flags, and the numbers of questions, answers, authorities and additional records.
 const HEADER_BYTES: usize = 12;
+/// Upper bound on the pointers in a name: a reply could consist of them, and be read for a second.
+const MAX_POINTERS: usize = 64;
 /// Upper bound on a name without the empty label at its end.
 const MAX_NAME: usize = 254;
 /// The type of an alias.
@@ -217,6 +219,7 @@ impl<'a> Reader<'a> {
         let mut name = Vec::new();
         let mut at = self.at;
         let mut end = None;
+        let mut pointers = 0;
         loop {
             let len = usize::from(*self.message.get(at)?);
             match len {
@@ -229,7 +232,8 @@ impl<'a> Reader<'a> {
                 192.. => {
                     end = end.or(Some(at + 2));
                     let target = (len & 63) << 8 | usize::from(*self.message.get(at + 1)?);
-                    at = Some(target).filter(|target| *target < at)?;
+                    at = Some(target).filter(|target| *target < at && pointers < MAX_POINTERS)?;
+                    pointers += 1;
                 }
                 _ => return None,
             }
@@ -343,6 +347,23 @@ mod tests {
         );
         assert_eq!(decode_reply(b"\x12\x35\x81\x81\0\0\0\0\0\0\0\0", &question), ReplyContent::NotOurs);
         assert_eq!(decode_reply(b"\x12\x34\x81\x80\0\0\0\0\0\0\0\0", &question), ReplyContent::NotOurs);
+    }
+
+    #[test]
+    fn a_name_has_a_bounded_number_of_pointers() {
+        let question = ask("h.example", RecordType::A);
+        let mut reply = Reply::to(&question).bytes();
+        // Each owner is a pointer to the one before.
+        let mut target = HEADER_BYTES;
+        for _ in 0..100 {
+            let at = reply.len();
+            reply.extend([0xc0 | (target >> 8) as u8, target as u8, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1]);
+            target = at;
+        }
+        reply[7] = MAX_POINTERS as u8;
+        assert_eq!(decode_reply(&reply, &question), addresses_of(&["192.0.2.1"; MAX_ADDRESSES]));
+        reply[7] += 1;
+        assert_eq!(decode_reply(&reply, &question), ReplyContent::Failed("an answer that cannot be read".into()));
     }
 
     #[test]

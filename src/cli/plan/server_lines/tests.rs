@@ -38,8 +38,12 @@ fn the_example_of_the_manual_is_understood() {
     let labels: Vec<_> = lines.iter().map(|line| line.label.as_deref()).collect();
     assert_eq!(numbers, [2, 3, 5, 6, 7]);
     assert_eq!(labels, [Some("web"), Some("db"), Some("vpn"), Some("neuro"), None]);
-    let db =
-        Server::default().dialect(wsmon::Dialect::Pmdaemon).processes(["postgres"]).place("db=10.0.0.3:9000").unwrap();
+    let db = Server::default()
+        .proxy_from_env()
+        .dialect(wsmon::Dialect::Pmdaemon)
+        .processes(["postgres"])
+        .place("db=10.0.0.3:9000")
+        .unwrap();
     assert_eq!(lines[1].server, Some(db));
     let mut rules = Thresholds::default();
     rules.add_warnings("cpu=80").unwrap();

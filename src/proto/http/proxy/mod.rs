@@ -31,8 +31,10 @@ pub struct Proxy {
 /// The source of a connection's proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ProxyChoice {
-    /// The variables of the environment, if any are set.
+    /// No proxy.
     #[default]
+    Direct,
+    /// The variables of the environment, if any are set.
     Environment,
     /// The option `--proxy`.
     Given(Box<Proxy>),
@@ -42,6 +44,7 @@ impl ProxyChoice {
     /// Returns the proxy for an endpoint, or `None` to connect directly. A Unix socket never has one.
     pub(crate) fn proxy(&self, endpoint: &Endpoint, env: Environment<'_>) -> Result<Option<Box<Proxy>>, String> {
         match self {
+            ProxyChoice::Direct => Ok(None),
             ProxyChoice::Given(_) if endpoint.unix.is_some() => Ok(None),
             ProxyChoice::Given(proxy) => Ok(Some(proxy.clone())),
             ProxyChoice::Environment => Proxy::from_environment(endpoint, env),
