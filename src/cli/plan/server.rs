@@ -36,7 +36,9 @@ const SETTERS: &[ServerSetter] = &[
     ("--heartbeat-reply", |server, text| Ok(server.heartbeat_reply(Some(text.to_owned())))),
 ];
 
-const SWITCHES: &[(&str, fn(Server) -> Server)] = &[
+type Switch = fn(Server) -> Server;
+
+const SWITCHES: &[(&str, Switch)] = &[
     ("--ipv4", |server| server.family(Family::V4)),
     ("--ipv6", |server| server.family(Family::V6)),
     ("--lossy-utf8", |server| server.lossy_utf8(true)),
