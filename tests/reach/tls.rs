@@ -1,5 +1,7 @@
 //! wss:// with servers that complete the handshake: trust, errors, sessions.
 
+use std::process::Command;
+
 use openssl::ssl::SslVersion;
 
 use crate::certificate::{self, CertificateSpec, Issued, authority};
@@ -7,6 +9,7 @@ use crate::config::ServerConfig;
 use crate::front::{Goodbye, tls, tls_ending_with};
 use crate::support::program::{Run, wsmon};
 use crate::support::server::{PONG, Server, TEXT};
+use crate::support::temp_dir::TempDir;
 use crate::{
     SAMPLE, SHOWN, assert_contains, assert_gave_up, assert_shows_sample, command, file, sample_server, text, watch,
 };
@@ -39,6 +42,18 @@ fn a_private_authority_is_trusted_where_openssl_is_told_of_it() {
     let server = tls(&ServerConfig::new(&issued), &inner);
     assert_shows_sample(&Run::start(command(&wss(&server), &[]).env("SSL_CERT_FILE", ca_file("environment"))).finish());
     assert_gave_up(&watch(&wss(&server), &[]), &["--ca-file"]);
+}
+
+#[test]
+fn the_systems_certificates_are_not_read_where_others_are_given() {
+    let (inner, issued) = (sample_server(), certificate::server(&["127.0.0.1"]));
+    let server = tls(&ServerConfig::new(&issued), &inner);
+    // Without a writer a pipe cannot even be opened: whoever reads it waits for ever.
+    let scratch = TempDir::new();
+    let pipe = scratch.path("bundle");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut command = command(&wss(&server), &["--ca-file", &ca_file("only"), "--duration", "10"]);
+    assert_shows_sample(&Run::start(command.env("SSL_CERT_FILE", &pipe)).finish());
 }
 
 #[test]

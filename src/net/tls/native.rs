@@ -2,17 +2,19 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{
-    HandshakeError, MidHandshakeSslStream, SslConnector, SslMethod, SslStream, SslVerifyMode, SslVersion,
+    HandshakeError, MidHandshakeSslStream, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslStream,
+    SslVerifyMode, SslVersion,
 };
 use openssl::x509::X509;
 use openssl::x509::store::X509StoreBuilder;
-use openssl::x509::verify::X509VerifyFlags;
+use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags};
 
 use super::certificate::subject_and_expiry;
 use super::explain::{self, HandshakeBytes, LocalSide};
@@ -21,10 +23,13 @@ use super::{Progress, TlsError, TlsErrorKind, TlsSettings};
 use crate::proto::dns::message::is_name;
 use crate::proto::uri::authority::check_host;
 
+/// The cipher suites up to TLS 1.2, as the crate's own connector has them.
+const CIPHERS: &str = "DEFAULT:!aNULL:!eNULL:!MD5:!3DES:!DES:!RC4:!IDEA:!SEED:!aDSS:!SRP:!PSK";
+
 /// Begins handshakes. Cheap to clone.
 #[derive(Clone)]
 pub struct Connector {
-    context: SslConnector,
+    context: SslContext,
     insecure: bool,
     name: Option<Arc<str>>,
     side: LocalSide,
@@ -77,19 +82,34 @@ impl Connector {
     }
 
     fn connect<S: Read + Write>(&self, name: &str, stream: S) -> Result<SslStream<S>, HandshakeError<S>> {
-        let mut configuration = self.context.configure()?.verify_hostname(!self.insecure);
-        if self.insecure {
-            configuration.set_verify(SslVerifyMode::NONE);
+        self.session(name)?.connect(stream)
+    }
+
+    /// Prepares one session: the name for SNI, and the name or address that the certificate must be for.
+    fn session(&self, name: &str) -> Result<Ssl, ErrorStack> {
+        let mut ssl = Ssl::new(&self.context)?;
+        let address = name.parse::<IpAddr>();
+        if address.is_err() {
+            ssl.set_hostname(name)?;
         }
-        configuration.connect(name, stream)
+        if self.insecure {
+            ssl.set_verify(SslVerifyMode::NONE);
+            return Ok(ssl);
+        }
+        let param = ssl.param_mut();
+        param.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS);
+        match address {
+            Ok(address) => param.set_ip(address)?,
+            Err(_) => param.set_host(name)?,
+        }
+        Ok(ssl)
     }
 }
 
 /// Builds what connections share. With `roots` the system's certificates are not trusted, and each of them is a trust
 /// anchor, as for curl: an intermediate or a server's own certificate too.
-fn build_context(roots: Option<Vec<X509>>, identity: Option<Identity>) -> Result<SslConnector, ErrorStack> {
-    let mut builder = SslConnector::builder(SslMethod::tls_client())?;
-    builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
+fn build_context(roots: Option<Vec<X509>>, identity: Option<Identity>) -> Result<SslContext, ErrorStack> {
+    let mut builder = context_builder()?;
     if let Some(roots) = roots {
         let mut store = X509StoreBuilder::new()?;
         store.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
@@ -98,6 +118,7 @@ fn build_context(roots: Option<Vec<X509>>, identity: Option<Identity>) -> Result
         }
         builder.set_cert_store(store.build());
     } else {
+        builder.set_default_verify_paths()?;
         let openssl_probe::ProbeResult { cert_file, cert_dir } = openssl_probe::probe();
         // A path that is not UTF-8 would panic. One that cannot be loaded may still be made up for by another.
         let utf8 = |path: &PathBuf| path.to_str().is_some();
@@ -116,6 +137,26 @@ fn build_context(roots: Option<Vec<X509>>, identity: Option<Identity>) -> Result
         }
     }
     Ok(builder.build())
+}
+
+/// Begins a context as the crate's `SslConnector` does, but without the system's certificates: to read its bundle takes
+/// longer than all the rest of the start.
+fn context_builder() -> Result<SslContextBuilder, ErrorStack> {
+    let mut builder = SslContextBuilder::new(SslMethod::tls_client())?;
+    let mut options = SslOptions::ALL | SslOptions::NO_COMPRESSION;
+    options &= !SslOptions::DONT_INSERT_EMPTY_FRAGMENTS;
+    builder.set_options(options);
+    // tungstenite's buffer may have moved when a write is tried again.
+    builder.set_mode(
+        SslMode::AUTO_RETRY
+            | SslMode::ACCEPT_MOVING_WRITE_BUFFER
+            | SslMode::ENABLE_PARTIAL_WRITE
+            | SslMode::RELEASE_BUFFERS,
+    );
+    builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
+    builder.set_cipher_list(CIPHERS)?;
+    builder.set_verify(SslVerifyMode::PEER);
+    Ok(builder)
 }
 
 /// Returns true if there are certificates where those of the system are looked for.
