@@ -7,9 +7,23 @@ use crate::model::time::Now;
 /// Reads both clocks. The wall clock is cut to milliseconds: so it is written everywhere, and saved data then reads as the
 /// live output did.
 pub fn read_clock() -> Now {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = since_epoch();
     let wall = SystemTime::UNIX_EPOCH + Duration::new(since.as_secs(), since.subsec_millis() * 1_000_000);
     Now { mono: monotonic(), wall }
+}
+
+/// Reads the wall clock: the time since 1970.
+#[cfg(not(all(target_env = "musl", target_pointer_width = "32", not(libc_unstable_musl_v1_2))))]
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Reads the wall clock: the time since 1970. A prebuilt standard library for musl has 32 bits for it there, and ends the
+/// program in January 2038; with the other setting of the crate libc it is built for 64 bits.
+#[cfg(all(target_env = "musl", target_pointer_width = "32", not(libc_unstable_musl_v1_2)))]
+fn since_epoch() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
 }
 
 /// Reads the monotonic clock, within a turn of the loop.

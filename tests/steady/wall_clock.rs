@@ -3,9 +3,10 @@
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{sleep, spawn};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::process::{Watched, command};
+use crate::support::program::{Run, wsmon};
 use crate::support::server::{CLOSE, PING, PONG, Peer, Server, text_frame};
 use crate::support::temp_dir::TempDir;
 use crate::{SAMPLE, SHOWN};
@@ -86,4 +87,18 @@ fn a_wall_clock_that_jumps_causes_one_early_ping_of_each_server_and_no_storm() {
     assert!(finished.stderr.contains("the clock jumped by "), "{}", finished.stderr);
     assert!(!finished.stderr.contains(" WARN "), "{}", finished.stderr);
     assert!(servers.iter().all(|server| server.accepted() == 1));
+}
+
+/// Seconds of 32 bits end in January 2038.
+#[test]
+fn the_year_2040_is_a_year_like_any_other() {
+    const MAY_2040: Duration = Duration::from_secs(2_220_000_000);
+    let scratch = TempDir::new();
+    let ahead = MAY_2040 - SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let clock = scratch.write("clock", &ahead.as_secs().to_string());
+    let mut command = wsmon(["--demo", "-f", "events", "--only", "sample", "-n", "2", "--duration", "60"]);
+    command.env("LD_PRELOAD", preload(&scratch)).env("WSMON_TEST_CLOCK", &clock);
+    let finished = Run::start(&mut command).finish();
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    assert_eq!(finished.stdout.matches("{\"received_at\":\"2040-05-").count(), 2, "{finished:#?}");
 }
