@@ -84,7 +84,10 @@ command_of() {
 declare_check openwrt gate busybox-static
 check_openwrt() {
     fleet
-    recipe OpenWrt /etc/init.d/wsmon -e "s#/var/prometheus#$home/prometheus#g" >"$home/wsmon.init"
+    local files=(-e "s#/var/prometheus#$home/prometheus#g" -e "s#/tmp/wsmon#$home/data#g" -e "s#/etc/wsmon#$home#g")
+    recipe OpenWrt /etc/init.d/wsmon "${files[@]}" >"$home/wsmon.init"
+    recipe OpenWrt /etc/wsmon/servers "${files[@]}" >"$home/servers"
+    echo secret >"$home/db.token"
     # Stand-ins for procd's functions: they print what they are given, and the command is run.
     cat >"$home/rc.common" <<'RC'
 procd_open_instance() { :; }
@@ -99,6 +102,7 @@ RC
     expect out '^respawn 3600 5 0$'
     expect out '^95 1$'
     expect prometheus/wsmon.prom '^wsmon_up\{server="db"\} 1$'
+    expect data/data.jsonl '"server":"db"'
     echo "NOT RUN by OpenWrt: procd has stand-ins"
 }
 
