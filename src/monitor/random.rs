@@ -2,6 +2,6 @@
 
 /// Returns 64 random bits, for jitter, DNS ids and the key of an upgrade.
 pub fn random_bits() -> u64 {
-    // getrandom(2) fails only in a kernel without it, where no frame could be masked either.
+    // It fails only where there is no source at all, and no frame could be masked either.
     getrandom::u64().unwrap_or_default()
 }
