@@ -476,7 +476,7 @@ pub fn help(most_used: bool) -> String {
     for row in OPTIONS.iter().filter(|row| !most_used || MOST_USED.contains(&row.long)) {
         if group != row.group {
             group = row.group;
-            help.push_str("\n");
+            help += "\n";
             help.push_str(group);
             help.push_str(":\n");
         }

@@ -47,7 +47,7 @@ impl Run {
         self.write_textfile();
         // The connections that end now are of no concern to the rules.
         self.view.fleet = None;
-        let clean = exit_status::is_clean(&self.servers.monitor, self.plan.no_reconnect);
+        let clean = exit_status::is_clean(self.servers.monitor, self.plan.no_reconnect);
         self.servers.monitor.stop();
         // Without a reader there is nothing to wait for: the Close frames are sent, and no answer is read.
         let patience = if end == End::Closed { Duration::ZERO } else { LAST_CLOSE };
@@ -96,7 +96,7 @@ impl Run {
             _ => {
                 let waited = humantime::format_duration(self.plan.duration.unwrap_or_default()).to_string();
                 let looks: Vec<Look> =
-                    check::look(&self.servers.monitor, &fleet, &waited, &|id| self.view.count_reached(id));
+                    check::look(self.servers.monitor, &fleet, &waited, &|id| self.view.count_reached(id));
                 check::result(&fleet.board, &fleet.rules, &looks, self.servers.monitor.now().mono)
             }
         };

@@ -182,7 +182,7 @@ impl Run {
         let mut urgent = self.output.flush();
         if self.dropped_seen < self.output.dropped() && !self.output.wants_write() {
             self.dropped_seen = self.output.dropped();
-            self.view.show_states(&self.servers.monitor, &mut |text| self.output.print(text));
+            self.view.show_states(self.servers.monitor, &mut |text| self.output.print(text));
             urgent = true;
         }
         // The deadline was computed before: the frame was waiting for this.
@@ -241,7 +241,7 @@ impl Run {
             demo.turn(now.mono, now.wall);
         }
         if let Some(notifier) = &mut self.notifier {
-            notifier.tick(&self.servers.monitor);
+            notifier.tick(self.servers.monitor);
         }
         let elapsed = self.servers.saved.as_ref().map_or_else(|| now.mono - self.started, |saved| saved.span());
         // Nothing else bounds them while the servers are paused.
@@ -255,7 +255,7 @@ impl Run {
         if self.reader.is_some() {
             return;
         }
-        self.view.tick(&self.servers.monitor, &mut |text| self.output.print(text));
+        self.view.tick(self.servers.monitor, &mut |text| self.output.print(text));
         if let Some(on_alert) = &mut self.view.on_alert {
             on_alert.tick(now.mono);
         }
