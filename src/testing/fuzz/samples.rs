@@ -99,7 +99,7 @@ mod tests {
         for text in &texts {
             run(text.as_bytes());
         }
-        for _ in 0..20_000 {
+        for _ in 0..6000 {
             let mut text = (*random.pick(&samples)).clone();
             for _ in 0..=random.below(2) {
                 let at = text.floor_char_boundary(random.below(text.len() + 1));
