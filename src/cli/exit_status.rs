@@ -65,9 +65,10 @@ impl RunOutcome {
             return None;
         }
         let RunOutcome { required, delivered, complete, shown, .. } = self;
+        let s = if self.count == Some(1) { "" } else { "s" };
         Some(match self.count {
-            Some(count) if *complete > 0 => format!("only {complete} of {required} servers sent {count} messages"),
-            Some(count) => format!("only {shown} of {count} messages came"),
+            Some(count) if *complete > 0 => format!("only {complete} of {required} servers sent {count} message{s}"),
+            Some(count) => format!("only {shown} of {count} message{s} came"),
             None if *delivered == 0 => "nothing was received".to_owned(),
             None if delivered < required => format!("only {delivered} of {required} servers delivered"),
             None => "every connection ended".to_owned(),
@@ -163,6 +164,7 @@ mod tests {
             (missing, "only 2 of 3 servers delivered"),
             (RunOutcome { count: Some(9), ..missing }, "only 5 of 9 messages came"),
             (RunOutcome { count: Some(5), complete: 1, ..missing }, "only 1 of 3 servers sent 5 messages"),
+            (RunOutcome { count: Some(1), complete: 1, ..missing }, "only 1 of 3 servers sent 1 message"),
             (RunOutcome { end: End::Done, required: 1, ..missing }, "every connection ended"),
         ] {
             assert_eq!(run.why().as_deref(), Some(why));

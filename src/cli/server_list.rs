@@ -165,6 +165,11 @@ impl ServerList {
 }
 
 impl Changes {
+    /// Returns the rules of the lines that have changed them.
+    pub fn rules(&self) -> &[(ServerId, Thresholds)] {
+        &self.rules
+    }
+
     /// Passes the changes on to the view. At the start it knows the servers already.
     pub fn apply(self, view: &mut View, plan: &Plan, monitor: &Monitor) {
         self.removed.iter().for_each(|&id| view.remove(id));

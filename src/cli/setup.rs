@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 use rustix::stdio;
-use wsmon::{Error, ErrorKind, Format, Monitor, Quantity, Server, Style, Threshold};
+use wsmon::{Error, ErrorKind, Format, Monitor, Quantity, Server, ServerId, Style, Threshold, Thresholds};
 
 use super::file::Appender;
 use super::listen::Listener;
@@ -140,8 +140,8 @@ pub fn warn_of_insecure() {
     log::warn!("--insecure: certificates are not checked, anyone on the path can read and change everything");
 }
 
-/// Warns of options that the format makes useless.
-pub fn warn_of_useless_options(plan: &Plan) {
+/// Warns of options that the format makes useless. `line_rules` are those of the servers in a list.
+pub fn warn_of_useless_options(plan: &Plan, line_rules: &[(ServerId, Thresholds)]) {
     let format = if plan.template.is_some() { "--template" } else { plan.format };
     if plan.time && plan.template.is_some() {
         log::warn!("--time has no effect: write {{time}} or {{unix}} into the template");
@@ -151,7 +151,10 @@ pub fn warn_of_useless_options(plan: &Plan) {
     let saves = |formats: [&str; 2]| plan.save_data.is_some() && formats.contains(&plan.save_format);
     // Those on `up` decide about /readyz.
     let is_shown = |threshold: &Threshold| plan.listen.is_some() && threshold.subject.quantity == Quantity::Up;
-    let has_rules = !plan.thresholds.list().iter().all(is_shown);
+    let mut has_rules = !plan.thresholds.list().iter().all(is_shown);
+    for (_, thresholds) in line_rules {
+        has_rules |= !thresholds.list().iter().all(is_shown);
+    }
     let shows_alerts = !["json", "jsonl", "csv", "--template"].contains(&format) || saves(["events", "influx"]);
     if has_rules && !shows_alerts && !plan.check && plan.on_alert.is_none() {
         log::warn!("--warning and --critical have no effect: {format} has no line for an alert, events has");

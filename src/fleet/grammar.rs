@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! LIST  = ITEM *( "," ITEM )
-//! ITEM  = [ NAME "=" ] RANGE [ "/" D ]
+//! ITEM  = [ NAME "=" ] RANGE [ "/" D ]      without a NAME it is the first of its LIST
 //! NAME  = metric or up|age|ping|alerts|failed|running, with ".mean" | ".max" | ".min" | ".sum" over all servers
 //! RANGE = see range.rs
 //! ```
@@ -164,27 +164,37 @@ impl Thresholds {
 
     fn add(&mut self, level: Level, list: &str) -> Result<(), Error> {
         let mut added = self.clone();
+        let mut is_first = true;
         for item in list.split(',') {
             let item = item.trim();
-            added.add_item(level, item).map_err(|why| invalid(item, &why))?;
+            added.add_item(level, item, is_first).map_err(|why| invalid(item, &why))?;
+            is_first = false;
         }
         *self = added;
         Ok(())
     }
 
-    fn add_item(&mut self, level: Level, item: &str) -> Result<(), String> {
+    fn add_item(&mut self, level: Level, item: &str, is_first: bool) -> Result<(), String> {
         if item.is_empty() {
             return Err("a rule is missing: write NAME=RANGE, such as cpu=90".to_owned());
         }
-        let Some((name, rest)) = item.split_once('=') else { return self.add_unnamed(level, item) };
+        let Some((name, rest)) = item.split_once('=') else { return self.add_unnamed(level, item, is_first) };
         let subject = subject(name.trim())?;
         self.put(level, subject, rule(subject, rest)?);
         Ok(())
     }
 
-    fn add_unnamed(&mut self, level: Level, item: &str) -> Result<(), String> {
+    /// Adds a RANGE alone, which only the first item of a list may be: behind a comma it is more likely the fraction of a
+    /// number.
+    fn add_unnamed(&mut self, level: Level, item: &str, is_first: bool) -> Result<(), String> {
         if let Ok(subject) = subject(item) {
             return Err(format!("a range is missing: write {subject}=80, {subject}=10: or {subject}=10:20"));
+        }
+        if !is_first {
+            let item = excerpt(item);
+            return Err(format!(
+                "a range without a name comes first or alone: write cpu={item}; a fraction has a point"
+            ));
         }
         for name in UNNAMED {
             let subject = subject(name)?;
@@ -307,8 +317,8 @@ mod tests {
 
     #[test]
     fn a_range_alone_is_for_the_four_percentages_and_yields_to_a_name() {
-        for lists in [["80/1m", "cpu=90"], ["cpu=90", "80/1m"]] {
-            let thresholds = read(&lists, &[]);
+        for lists in [&["80/1m", "cpu=90"][..], &["cpu=90", "80/1m"], &["80/1m,cpu=90"]] {
+            let thresholds = read(lists, &[]);
             let mut shown = shown(&thresholds);
             shown.sort();
             let rest = ["disk: disk=80/1m | -", "gpu: gpu=80/1m | -", "memory: memory=80/1m | -"];
@@ -342,6 +352,8 @@ mod tests {
             ("cpu", "'cpu': a range is missing: write cpu=80, cpu=10: or cpu=10:20"),
             ("cpu=", "'cpu=': a range is missing: write 80, 10:, ~:75 or 10:20"),
             ("cpu=/5m", "'cpu=/5m': a range is missing: write 80, 10:, ~:75 or 10:20"),
+            ("cpu=1,5", "'5': a range without a name comes first or alone: write cpu=5; a fraction has a point"),
+            ("80,90", "'90': a range without a name comes first or alone: write cpu=90; a fraction has a point"),
             ("cpu=80/", "'cpu=80/': '': not a duration such as 5, 0.5, 500ms, 5m or 1h30m"),
             ("cpu=80/5x", "'cpu=80/5x': '5x': not a duration such as 5, 0.5, 500ms, 5m or 1h30m"),
             ("cpu=80%", "'cpu=80%': '80%' is not a number such as 80 or 7.5"),
@@ -361,9 +373,9 @@ mod tests {
         for list in ["x".repeat(1 << 20), "é=".repeat(1 << 16), "cpu=".to_owned() + &"9".repeat(1 << 20)] {
             assert!(why(&list).len() < 600);
         }
-        let many = (0..3_333).map(|i| format!("cpu={i},load1.max={i}/{i},@{i}:{}", i + 1)).collect::<Vec<_>>();
-        let thresholds = read(&[&many.join(",")], &["cpu=1e308", "disk=-1e308:"]);
-        assert_eq!(thresholds.list().len(), 5);
+        let many = (0..3_333).map(|i| format!("cpu={i},load1.max={i}/{i},disk=@{i}:{}", i + 1)).collect::<Vec<_>>();
+        let thresholds = read(&[&many.join(",")], &["cpu=1e308", "gpu=-1e308:"]);
+        assert_eq!(thresholds.list().len(), 4);
         assert_eq!(shown(&thresholds)[0], "cpu: cpu=3332 | cpu=1e308");
         assert_eq!(shown(&thresholds)[1], "load1.max: load1.max=3332/3332 | -");
     }

@@ -118,13 +118,37 @@ fn each_line_has_its_own_rules_and_new_ones_apply_to_what_is_known() {
     let text = run.wait_stdout("\"server\":\"b\",\"kind\":\"alert\"");
     let alerts = json_lines(&text);
     let rules: Vec<_> = alerts.iter().map(|alert| (&alert["server"], &alert["level"], &alert["rule"])).collect();
-    let expected = [("a", "WARNING", "cpu=40"), ("b", "CRITICAL", "cpu=45")];
-    assert_eq!(rules.len(), 2, "{text}");
+    // The value of a is within its new range, and b is judged anew.
+    let expected = [("a", "WARNING", "cpu=40"), ("a", "OK", "cpu=60"), ("b", "CRITICAL", "cpu=45")];
+    assert_eq!(rules.len(), expected.len(), "{text}");
     for (rule, (server, level, text)) in rules.iter().zip(expected) {
         assert_eq!((rule.0, rule.1, rule.2), (&server.into(), &level.into(), &text.into()));
     }
     run.signal("INT");
     assert_eq!((run.finish().code, a.accepted(), b.accepted()), (Some(0), 1, 1));
+}
+
+#[test]
+fn an_alert_whose_rule_is_gone_from_its_line_ends() {
+    let dir = TempDir::new();
+    let a = sending([sample(50.0)]);
+    let run = watch(&dir, &[("a", &a, "-w cpu=40")], "-q");
+    run.wait_stdout(" WARNING cpu 50.0% (40)\n");
+    write(&dir, &[("a", &a, "")]);
+    run.signal("HUP");
+    run.wait_stdout(" cpu: back to normal\n");
+}
+
+#[test]
+fn rules_in_lines_that_the_format_does_not_show_are_warned_of() {
+    let dir = TempDir::new();
+    let a = sending([sample(50.0)]);
+    for (options, rules, warned) in [("", "-w cpu=40", true), ("", "", false), ("--on-alert true", "-w cpu=40", false)]
+    {
+        let finished = watch(&dir, &[("a", &a, rules)], &format!("-q -n 1 -f jsonl {options}")).finish();
+        let warning = "--warning and --critical have no effect: jsonl has no line for an alert, events has";
+        assert_eq!(finished.stderr.contains(warning), warned, "{options} {rules}: {finished:?}");
+    }
 }
 
 #[test]

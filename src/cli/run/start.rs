@@ -44,7 +44,7 @@ impl Run {
         let (list, changes) = ServerList::open(&mut plan, monitor)?.unzip();
         let signals = Signals::install(monitor.registry(), Source::Signals.token(), plan.on_alert.is_some())
             .map_err(|error| Failure::io("signals", &error))?;
-        setup::warn_of_useless_options(&plan);
+        setup::warn_of_useless_options(&plan, changes.as_ref().map_or(&[], Changes::rules));
         let (format, style) = (setup::format(&plan), setup::style(&plan, monitor));
         let output = open_output(&plan, monitor, (log, log_file), format, &style)?;
         let mut view = View::new(view_options(&mut plan, format, style), data);

@@ -16,7 +16,7 @@ use crate::model::event::{Alert, AlertPhase, Event};
 use crate::model::server_id::ServerId;
 use crate::model::time::earliest;
 
-use state::LevelState;
+use state::{LevelState, Transition};
 
 /// The label of rules over all servers. A label on the command line cannot contain it.
 const ALL_SERVERS: &str = "*";
@@ -82,6 +82,8 @@ struct ServerState {
     thresholds: Arc<Thresholds>,
     /// Parallel to the list of `thresholds`. Those of rules over all servers are not used.
     levels: Vec<LevelState>,
+    /// Levels whose rules are gone, which end with the next step.
+    ended: Vec<(Threshold, Level)>,
 }
 
 /// A change of the level of one subject.
@@ -97,7 +99,7 @@ pub struct LevelChange {
     pub from: Level,
     /// The level now.
     pub to: Level,
-    /// The value now.
+    /// The value now; NaN if it is unknown, which is possible where the rule was taken away.
     pub value: f64,
     /// The rule that is in alarm now, or was in alarm if the level is OK.
     pub rule: Rule,
@@ -127,17 +129,20 @@ impl Rules {
     }
 
     /// Gives one server its own rules: the common ones, replaced by those of the same level and NAME in `thresholds`.
-    /// Its levels start anew, with the next step. Rules over all servers in `thresholds` are ignored.
+    /// Levels stay as they are until the next step, in which those end whose rules are gone. Rules over all servers in
+    /// `thresholds` are ignored.
     pub fn set_server(&mut self, id: ServerId, thresholds: &Thresholds) {
         let own = self.thresholds.overridden_by(thresholds);
         // Servers that are set one after the other often have the same rules.
         let last = self.own.last().filter(|(_, last)| **last == own).map(|(_, last)| last.clone());
         let own = last.unwrap_or_else(|| Arc::new(own));
         match self.own.binary_search_by_key(&id, |(id, _)| *id) {
-            Ok(at) => self.own[at].1 = own,
-            Err(at) => self.own.insert(at, (id, own)),
+            Ok(at) => self.own[at].1 = Arc::clone(&own),
+            Err(at) => self.own.insert(at, (id, Arc::clone(&own))),
         }
-        self.forget_levels(id);
+        if let Ok(at) = self.servers.binary_search_by_key(&id, |(id, _)| *id) {
+            self.servers[at].1.adopt(own);
+        }
         self.changed = true;
     }
 
@@ -223,6 +228,11 @@ impl Rules {
     fn evaluate_server(&mut self, now: Instant, id: ServerId, row: &BoardRow, changes: &mut Vec<LevelChange>) {
         let server = self.server(id, row.serial());
         let thresholds = Arc::clone(&server.thresholds);
+        for (threshold, from) in std::mem::take(&mut server.ended) {
+            let value = row.value(threshold.subject.quantity, now).unwrap_or(f64::NAN);
+            let transition = Transition { from, to: Level::Ok, value };
+            changes.extend(transition.into_change(&threshold, Some(id), row.label()));
+        }
         let mut due_at = None;
         for (state, threshold) in server.levels.iter_mut().zip(thresholds.list()) {
             if threshold.subject.aggregate.is_some() {
@@ -249,7 +259,7 @@ impl Rules {
         let own = self.own.binary_search_by_key(&id, |(id, _)| *id);
         let thresholds = Arc::clone(own.map_or(&self.thresholds, |at| &self.own[at].1));
         let levels = thresholds.list().iter().map(|_| LevelState::default()).collect();
-        let fresh = ServerState { serial, thresholds, levels };
+        let fresh = ServerState { serial, thresholds, levels, ended: Vec::new() };
         match place {
             Ok(_) => self.servers[at].1 = fresh,
             Err(_) => self.servers.insert(at, (id, fresh)),
@@ -289,6 +299,25 @@ fn read_all(board: &Board, aggregate: Aggregate, quantity: Quantity, now: Instan
         _ => 0.0,
     };
     Some(Reading { value, slope })
+}
+
+impl ServerState {
+    /// Puts these rules in the place of the present ones. The states of subjects that stay are kept.
+    fn adopt(&mut self, thresholds: Arc<Thresholds>) {
+        let mut levels: Vec<_> = thresholds.list().iter().map(|_| LevelState::default()).collect();
+        for (old, state) in self.thresholds.list().iter().zip(&mut self.levels) {
+            let place = thresholds.list().iter().position(|new| new.subject == old.subject);
+            let none = Threshold { subject: old.subject, warning: None, critical: None };
+            let ended = state.adopt(place.map_or(&none, |at| &thresholds.list()[at]));
+            if ended != Level::Ok {
+                self.ended.push((old.clone(), ended));
+            }
+            if let Some(at) = place {
+                levels[at] = std::mem::take(state);
+            }
+        }
+        (self.thresholds, self.levels) = (thresholds, levels);
+    }
 }
 
 impl LevelChange {

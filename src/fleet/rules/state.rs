@@ -31,9 +31,9 @@ struct AlarmState {
 /// A change of level with the value that caused it.
 #[derive(Debug)]
 pub struct Transition {
-    from: Level,
-    to: Level,
-    value: f64,
+    pub from: Level,
+    pub to: Level,
+    pub value: f64,
 }
 
 impl LevelState {
@@ -57,6 +57,20 @@ impl LevelState {
         };
         let from = std::mem::replace(&mut self.level, to);
         (from != to).then_some(Transition { from, to, value })
+    }
+
+    /// Puts the rules of `threshold` in the place of others about the same subject. The level stays while one of them is in
+    /// alarm. Returns the level that ends because its rule is gone; [`Level::Ok`] if none does.
+    pub fn adopt(&mut self, threshold: &Threshold) -> Level {
+        for (alarm, rule) in [(&mut self.warning, &threshold.warning), (&mut self.critical, &threshold.critical)] {
+            if rule.is_none() {
+                *alarm = AlarmState::default();
+            }
+        }
+        match self.warning.firing || self.critical.firing {
+            true => Level::Ok,
+            false => std::mem::take(&mut self.level),
+        }
     }
 
     /// Returns the next time at which `update` may change the level without new data. After `update` it lies in the

@@ -146,6 +146,46 @@ fn a_server_may_have_rules_of_its_own() {
 }
 
 #[test]
+fn an_alert_ends_when_its_rule_is_taken_away_and_goes_on_when_it_is_not() {
+    let own = |warnings: &str, criticals: &str| {
+        let mut own = Thresholds::default();
+        if !warnings.is_empty() {
+            own.add_warnings(warnings).unwrap();
+        }
+        if !criticals.is_empty() {
+            own.add_criticals(criticals).unwrap();
+        }
+        own
+    };
+    let mut sim = Sim::connected("", "up=1:");
+    sim.rules.set_server(nth(0), &own("cpu=80,disk=50/5s", "cpu=90,memory=60/5s"));
+    sim.send(0, &[("cpu", 95.0), ("disk", 70.0), ("memory", 70.0)]);
+    sim.until(6.0).expect(&[
+        "0.000 s0: CRITICAL cpu 95.0% (90)",
+        "5.000 s0: WARNING disk 70.0% (50)",
+        "5.000 s0: CRITICAL memory 70.0% (60)",
+    ]);
+    // The critical rule goes, and its warning is in alarm already; that on memory goes; that on the disk stays.
+    sim.rules.set_server(nth(0), &own("disk=50/5s,cpu=80", "load1=5"));
+    sim.step();
+    sim.expect(&["6.000 s0: memory: back to normal", "6.000 s0: WARNING cpu 95.0% (80)"]);
+    // Another limit for the same name: the alert ends after the time of the new rule.
+    sim.rules.set_server(nth(0), &own("disk=90/2s", ""));
+    sim.step();
+    sim.until(20.0).expect(&["6.000 s0: cpu: back to normal", "8.000 s0: disk: back to normal"]);
+    // Neither rule nor value is left to speak of, and the end is told once.
+    sim.rules.set_server(nth(0), &own("", "disk=60"));
+    sim.step();
+    sim.expect(&["20.000 s0: CRITICAL disk 70.0% (60)"]);
+    sim.say(0, &[lost("x")]);
+    sim.rules.set_server(nth(0), &own("", ""));
+    sim.rules.set_server(nth(0), &own("", ""));
+    sim.step();
+    sim.step();
+    sim.expect(&["20.000 s0: CRITICAL up 0 (1:)", "20.000 s0: disk: back to normal"]);
+}
+
+#[test]
 fn another_server_with_the_same_id_starts_at_ok() {
     let mut sim = Sim::connected("cpu=80", "");
     sim.cpu(90.0).expect(&["0.000 s0: WARNING cpu 90.0% (80)"]);
