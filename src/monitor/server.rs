@@ -386,10 +386,8 @@ impl Server {
         self
     }
 
-    /// Trusts these certificates in PEM instead of the system's.
-    ///
-    /// # Errors
-    /// There are none: a wrong certificate is found by [`Server::load`], else by the first connection.
+    /// Trusts these certificates in PEM instead of the system's. A wrong one is found by [`Server::load`], else by the first
+    /// connection.
     #[must_use]
     pub fn ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         let tls = &mut self.settings.tls;

@@ -6,6 +6,7 @@ mod config;
 mod errors;
 mod files;
 mod handshake;
+mod memory;
 mod pipe;
 mod server;
 mod sockets;

@@ -32,6 +32,9 @@ pub const AVAILABLE: bool = cfg!(feature = "tls");
 /// The error text of a build without TLS, after the thing that needs it.
 pub(crate) const MISSING: &str = "needs TLS, which this build does not have: build it with the feature `tls`";
 
+/// The beginning of the names that stand for contents in memory. No file has such a name.
+const IN_MEMORY: &str = "\0";
+
 /// Upper bound on a file of certificates or keys in bytes: twenty times the system's bundle.
 const MAX_FILE: usize = 4 << 20;
 
@@ -180,7 +183,7 @@ impl TlsSettings {
 
     /// Gives the content of a file that exists in memory only, under a name that no file has. Returns the name.
     pub(crate) fn give(&mut self, name: &str, pem: Vec<u8>) -> PathBuf {
-        let path = PathBuf::from(format!("/\0{name}"));
+        let path = PathBuf::from(format!("{IN_MEMORY}{name}"));
         self.read_once.retain(|(known, _)| *known != path);
         self.read_once.push((path.clone(), pem.into()));
         path

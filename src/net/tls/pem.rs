@@ -6,7 +6,7 @@ use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 
-use super::{MAX_FILE, TlsSettings};
+use super::{IN_MEMORY, MAX_FILE, TlsSettings};
 use crate::model::error::reason;
 use crate::model::text::escape;
 use crate::net::file;
@@ -122,7 +122,8 @@ fn option_and_file(option: &str, path: &Path) -> String {
 }
 
 fn file_name(path: &Path) -> String {
-    escape(&path.to_string_lossy()).into_owned()
+    let name = path.to_string_lossy();
+    if name.starts_with(IN_MEMORY) { "MEMORY".to_owned() } else { escape(&name).into_owned() }
 }
 
 #[cfg(test)]
