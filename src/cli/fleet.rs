@@ -303,6 +303,11 @@ fn needs_pings(thresholds: &Thresholds) -> bool {
 
 /// Returns the quantities that rules with a NAME are about. A RANGE alone applies to the metrics that a server sends.
 fn required(thresholds: &Thresholds) -> Vec<Quantity> {
-    let named = thresholds.list().iter().filter(|threshold| threshold.rules().any(|rule| !rule.unnamed));
-    named.map(|threshold| threshold.subject.quantity).collect()
+    let mut quantities = Vec::new();
+    for threshold in thresholds.list() {
+        if threshold.rules().any(|rule| !rule.unnamed) {
+            quantities.push(threshold.subject.quantity);
+        }
+    }
+    quantities
 }

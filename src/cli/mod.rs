@@ -49,8 +49,10 @@ use rustix::stdio;
 /// Runs the command with the process's arguments and environment.
 pub fn main() -> ExitCode {
     // The first word is the program's own name.
+    let mut arguments = std::env::args_os();
+    arguments.next();
     let mut words = Vec::new();
-    for word in std::env::args_os().skip(1) {
+    for word in arguments {
         words.push(word);
     }
     let is_check = check::is_asked_for(&words) || plan::variable_asks_for_check(&|name| std::env::var_os(name));

@@ -77,7 +77,9 @@ fn push_block(lines: &mut Lines<'_>, statistics: &Statistics) {
             });
         }
     }
-    statistics.error_history.iter().for_each(|error| push_error(lines, error));
+    for error in &statistics.error_history {
+        push_error(lines, error);
+    }
     if statistics.ping_ms.samples > 0 {
         let Summary { min, max, .. } = statistics.ping_ms;
         let mean = statistics.ping_ms.mean().unwrap_or_default();

@@ -180,13 +180,15 @@ impl Judge<'_> {
 
     /// Returns the status of a server that delivered nothing. Where there is a rule on `up`, it decides.
     fn failure_status(&self) -> Status {
-        let mut on_up =
-            self.thresholds.iter().filter(|threshold| threshold.subject.quantity == Quantity::Up).peekable();
-        if on_up.peek().is_none() {
-            return Status::Critical;
+        let mut status = None;
+        for threshold in self.thresholds.iter().filter(|threshold| threshold.subject.quantity == Quantity::Up) {
+            let own = match threshold.subject.aggregate {
+                None => threshold.level_of(0.0).into(),
+                Some(_) => Status::Ok,
+            };
+            status = status.max(Some(own));
         }
-        let own = on_up.filter(|threshold| threshold.subject.aggregate.is_none());
-        own.map(|threshold| threshold.level_of(0.0).into()).max().unwrap_or(Status::Ok)
+        status.unwrap_or(Status::Critical)
     }
 
     /// Returns the values that are shown without a rule.

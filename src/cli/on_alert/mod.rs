@@ -18,7 +18,7 @@ use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_s
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use wsmon::internal::SERVER_TARGET;
+use wsmon::internal::{SERVER_TARGET, earliest};
 use wsmon::{Board, Event, Format, Message, Rule};
 
 use super::Failure;
@@ -100,7 +100,7 @@ impl OnAlert {
     /// Returns the time at which `tick` is due.
     pub fn deadline(&self) -> Option<Instant> {
         let losses = self.tell_lost_at.filter(|_| self.lost > 0);
-        [self.queue.deadline(), losses].into_iter().flatten().min()
+        earliest(self.queue.deadline(), losses)
     }
 
     /// Ends the work: commands that run go on, and no other is started.

@@ -3,6 +3,7 @@
 //! Texts of servers are cut and escaped: none holds a control character, and all of them together fit into an environment
 //! and a pipe.
 
+use std::borrow::Cow;
 use std::ffi::CString;
 use std::sync::Arc;
 
@@ -25,11 +26,14 @@ const MAX_LINE: usize = 2048;
 /// it is started: a thousand alerts can come at once, of which most are dropped.
 pub fn notice(message: &Message<'_>, alert: &Alert<'_>, rule: Option<&Rule>, host: &str) -> Notice {
     let mut alert = alert.clone();
-    let texts = [&mut alert.component, &mut alert.metric, &mut alert.level, &mut alert.from, &mut alert.message];
-    for text in texts.into_iter().chain([&mut alert.cause]).chain(&mut alert.at) {
-        if text.len() > MAX_PART {
-            *text = cut(text, MAX_PART).to_owned().into();
-        }
+    shorten(&mut alert.component);
+    shorten(&mut alert.metric);
+    shorten(&mut alert.level);
+    shorten(&mut alert.from);
+    shorten(&mut alert.message);
+    shorten(&mut alert.cause);
+    if let Some(at) = &mut alert.at {
+        shorten(at);
     }
     let mut key = [&**message.server, "\0", &alert.component].concat();
     if rule.is_none() {
@@ -44,6 +48,12 @@ pub fn notice(message: &Message<'_>, alert: &Alert<'_>, rule: Option<&Rule>, hos
         rule: rule.cloned(),
         host: cut(host, MAX_PART).to_owned(),
         received_at: Now { mono: message.received_mono, wall: message.received_at },
+    }
+}
+
+fn shorten(text: &mut Cow<'_, str>) {
+    if text.len() > MAX_PART {
+        *text = cut(text, MAX_PART).to_owned().into();
     }
 }
 

@@ -170,7 +170,9 @@ impl TlsSettings {
     /// Reads every file once, to find wrong ones, and keeps the content of pipes.
     pub(crate) fn load(&mut self, at_start: bool) -> Result<(), (PathBuf, io::Error)> {
         let mut read_once = Vec::new();
-        for path in self.files().filter(|path| self.read_once.iter().all(|(known, _)| known.as_path() != *path)) {
+        for path in
+            self.files().filter(|path| self.read_once.iter().all(|(known, _)| known.as_os_str() != path.as_os_str()))
+        {
             match file::read(path, MAX_FILE, at_start) {
                 Ok(content) if content.once => read_once.push((path.to_owned(), content.bytes.into())),
                 Ok(_) => {}

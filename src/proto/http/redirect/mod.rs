@@ -44,7 +44,7 @@ fn resolve(from: &Endpoint, location: &str) -> Result<Box<Endpoint>, String> {
 pub fn same_host(one: &Endpoint, other: &Endpoint) -> bool {
     let gains_tls = (one.secure, one.port, other.secure, other.port) == (false, 80, true, 443);
     let loses_tls = one.secure && !other.secure;
-    one.unix == other.unix
+    one.unix.as_ref().map(|path| path.as_os_str()) == other.unix.as_ref().map(|path| path.as_os_str())
         && one.host.eq_ignore_ascii_case(&other.host)
         && (one.port == other.port || gains_tls)
         && !loses_tls
