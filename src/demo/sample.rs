@@ -2,6 +2,7 @@
 //! monitoring-websocket-server 1.0.83.87 on the wire.
 
 use super::proc::{self, Cpu};
+use crate::model::date;
 use crate::model::json;
 use crate::net::file::read_text;
 use std::time::SystemTime;
@@ -175,7 +176,9 @@ fn read(path: &str) -> String {
 /// Formats a time as UTC with a `Z`. The real server sends local time without a zone, which is ambiguous. A clock before
 /// 1970, for which humantime panics, is taken as 1970.
 fn timestamp(wall: SystemTime) -> String {
-    humantime::format_rfc3339_micros(wall.max(SystemTime::UNIX_EPOCH)).to_string()
+    let mut out = String::new();
+    date::push(&mut out, wall, 6);
+    out
 }
 
 /// Writes a JSON object with the spacing of Python's json.dumps. Absent values are left out.

@@ -3,6 +3,7 @@
 
 pub mod api_error;
 pub mod base64;
+pub mod date;
 pub mod decimal;
 pub mod dialect;
 pub mod duration;

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 use std::time::{Duration, SystemTime};
 
+use crate::model::date;
 use crate::model::time::has_zone;
 
 /// Below this a number is written in full; from it on as `1e15`, since 1e308 would have 309 digits.
@@ -151,7 +152,7 @@ pub fn parse_timestamp(stamp: &str) -> Option<SystemTime> {
     let (hours, minutes) = offset[1..].split_once(':')?;
     let ahead =
         Duration::from_secs((hours.parse::<u64>().ok()?.min(24) * 60 + minutes.parse::<u64>().ok()?.min(60)) * 60);
-    let local = humantime::parse_rfc3339_weak(local).ok()?;
+    let local = date::parse(local)?;
     if offset.starts_with('+') { local.checked_sub(ahead) } else { local.checked_add(ahead) }
 }
 
@@ -162,17 +163,12 @@ pub fn parse_zoned(stamp: &str) -> Option<SystemTime> {
 
 /// Appends a time in UTC as RFC 3339 with milliseconds. Times before 1970 or after 9999 are clamped.
 pub fn push_timestamp(out: &mut String, at: SystemTime) {
-    // Formatting cannot fail within these bounds.
-    let _ = write!(out, "{}", humantime::format_rfc3339_millis(clamped(at)));
+    date::push(out, at, 3);
 }
 
 /// Appends a time like [`push_timestamp`], without the fraction of the second.
 pub fn push_seconds(out: &mut String, at: SystemTime) {
-    let _ = write!(out, "{}", humantime::format_rfc3339_seconds(clamped(at)));
-}
-
-fn clamped(at: SystemTime) -> SystemTime {
-    at.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::from_millis(253_402_300_799_999))
+    date::push(out, at, 0);
 }
 
 /// Returns the `HH:MM:SS` of a time stamp like `2026-01-02T03:04:05`; a fraction or an offset may follow.

@@ -234,13 +234,11 @@ impl Decoder {
     /// Returns the statistics of what was recorded, of which `now` is the end and `started` the beginning.
     pub(crate) fn recorded_statistics(&self, now: Now, started: std::time::Instant) -> Statistics {
         let delivered = self.has_delivered() || self.conversation.is_quiet() && self.report.counters.connections > 0;
-        let nothing = if delivered { None } else { Some("no message of content is recorded".to_owned()) };
-        Statistics {
-            uri: self.label.to_string(),
-            run: now.mono - started,
-            nothing_delivered: nothing,
-            ..self.report.statistics(now, self.history)
-        }
+        let mut statistics = self.report.statistics(now, self.history);
+        statistics.uri = self.label.to_string();
+        statistics.run = now.mono - started;
+        statistics.nothing_delivered = (!delivered).then(|| "no message of content is recorded".to_owned());
+        statistics
     }
 
     /// Returns the state of the connection by the changes that were recorded.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::model::duration;
 use crate::model::error::Phase;
 use crate::model::number::Fixed;
 
@@ -69,7 +70,7 @@ impl fmt::Display for Seconds {
         match self.0.as_secs() {
             0 => write!(f, "{} s", Fixed(seconds, 1)),
             1..600 => write!(f, "{} s", Fixed(seconds, 0)),
-            whole => humantime::format_duration(Duration::from_secs(whole)).fmt(f),
+            whole => f.write_str(&duration::text(Duration::from_secs(whole))),
         }
     }
 }

@@ -119,7 +119,10 @@ impl Monitor {
     /// Returns one server's statistics.
     #[must_use]
     pub fn statistics_of(&self, id: ServerId) -> Statistics {
-        self.peer(id).map(|peer| peer.statistics(self.clock, self.started)).unwrap_or_default()
+        match self.peer(id) {
+            Some(peer) => peer.statistics(self.clock, self.started),
+            None => Statistics::default(),
+        }
     }
 
     /// Returns the round trips of one server's pings, in milliseconds.

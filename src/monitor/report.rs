@@ -92,11 +92,10 @@ impl Report {
     /// Returns the counters, the uptime, and the summaries of a history where one is kept.
     pub fn statistics(&self, now: Now, history: bool) -> Statistics {
         let until = self.closed_at.unwrap_or(now.mono);
-        Statistics {
-            uptime: self.opened_at.map(|opened| until - opened),
-            history: history.then(|| self.summaries()),
-            ..self.counters.clone()
-        }
+        let mut statistics = self.counters.clone();
+        statistics.uptime = self.opened_at.map(|opened| until - opened);
+        statistics.history = history.then(|| self.summaries());
+        statistics
     }
 
     /// Summarises each metric that occurs in the history, but for constants.

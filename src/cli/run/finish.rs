@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use wsmon::ServerId;
-use wsmon::internal::SERVER_TARGET;
+use wsmon::internal::{SERVER_TARGET, duration};
 
 use super::Run;
 use crate::cli::Failure;
@@ -94,7 +94,7 @@ impl Run {
                 }
             }
             _ => {
-                let waited = humantime::format_duration(self.plan.duration.unwrap_or_default()).to_string();
+                let waited = duration::text(self.plan.duration.unwrap_or_default());
                 let looks: Vec<Look> =
                     check::look(self.servers.monitor, &fleet, &waited, &|id| self.view.count_reached(id));
                 check::result(&fleet.board, &fleet.rules, &looks, self.servers.monitor.now().mono)

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Sample;
 use super::field::{Field, FieldRule};
+use crate::model::date;
 use crate::model::json::Node;
 
 /// A sample, and the alerts that came in the same message.
@@ -66,5 +67,7 @@ pub(super) fn parse_words(text: &str, read: fn(&str) -> Option<f64>) -> impl Ite
 /// Writes seconds since 1970 as RFC 3339; `None` before 1970 and after 9999.
 pub(super) fn rfc3339(seconds: f64) -> Option<String> {
     let since = Duration::try_from_secs_f64(seconds).ok().filter(|since| since.as_secs() < 253_402_300_800)?;
-    Some(humantime::format_rfc3339(SystemTime::UNIX_EPOCH + since).to_string())
+    let mut out = String::new();
+    date::push(&mut out, SystemTime::UNIX_EPOCH + since, if since.subsec_nanos() > 0 { 9 } else { 0 });
+    Some(out)
 }

@@ -20,6 +20,7 @@ pub use handle::Handle;
 
 use handle::CallsOwner;
 
+use crate::model::duration;
 use crate::model::event::Message;
 use crate::model::server_id::ServerId;
 use crate::model::time::Now;
@@ -225,7 +226,7 @@ impl Monitor {
         self.wait(max_wait)?;
         if let Some(jump) = self.clock_jumps.detect(before, self.clock) {
             // After a suspend the servers may be gone without a sign of it.
-            let jump = humantime::format_duration(Duration::from_secs(jump.as_secs()));
+            let jump = duration::text(Duration::from_secs(jump.as_secs()));
             trace::debug(format_args!("the clock jumped by {jump}: pinging every server"));
             self.command_all(Input::ClockJumped);
         }

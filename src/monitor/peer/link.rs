@@ -112,11 +112,9 @@ impl Link {
         let at_ws = std::mem::take(&mut self.transport.at_ws) && endpoint.try_ws();
         let credentials = self.credentials.insert(credentials);
         let (level, text) = log.connecting(&endpoint);
-        trace::server(level, &escape(label), format_args!("{text}"));
-        trace::trace(
-            &escape(label),
-            format_args!("* dialect {}", conversation.dialect().map_or("auto", Dialect::name)),
-        );
+        let label = escape(label).into_owned();
+        trace::server(level, &label, format_args!("{text}"));
+        trace::trace(&label, format_args!("* dialect {}", conversation.dialect().map_or("auto", Dialect::name)));
         self.endpoint = Some(endpoint.clone());
         // The process's own variables do not change.
         let proxy = settings.proxy.proxy(&endpoint, &environment).map_err(|why| unusable(why, false))?;
@@ -127,7 +125,7 @@ impl Link {
         conversation.prepare_dial(&mut endpoint, token, now.mono);
         if cleartext && (credential || endpoint.has_credentials()) && !std::mem::replace(&mut self.warned, true) {
             let text = format_args!("a credential goes over the network in cleartext: use wss:// where you can");
-            trace::server(log::Level::Warn, &escape(label), text);
+            trace::server(log::Level::Warn, &label, text);
         }
         self.secrets = credentials.secrets(&endpoint.target, proxy.as_deref(), settings);
         Ok(Box::new(Route {
@@ -144,7 +142,7 @@ impl Link {
             max_redirects: settings.max_redirects,
             is_elsewhere: false,
             at_ws,
-            log: (escape(label).into_owned(), level),
+            log: (label, level),
             secrets: self.secrets.clone(),
         }))
     }

@@ -14,6 +14,7 @@ mod receive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::model::duration;
 use crate::model::error::{Disconnect, Fault, Phase};
 use crate::model::event::{Change, ClientState};
 use crate::model::number::Fixed;
@@ -198,14 +199,13 @@ impl Peer {
 
     /// Returns the statistics as of now. `started` is when the monitor was made.
     pub fn statistics(&self, now: Now, started: Instant) -> Statistics {
-        Statistics {
-            uri: self.link.endpoint().map(ToString::to_string).unwrap_or_default(),
-            current_state: self.session.client_state(),
-            run: now.mono - started,
-            wire_bytes_received: self.link.transport.total_received(),
-            nothing_delivered: self.nothing_delivered(now, started),
-            ..self.decoder.report.statistics(now, self.settings.history)
-        }
+        let mut statistics = self.decoder.report.statistics(now, self.settings.history);
+        statistics.uri = self.link.endpoint().map(ToString::to_string).unwrap_or_default();
+        statistics.current_state = self.session.client_state();
+        statistics.run = now.mono - started;
+        statistics.wire_bytes_received = self.link.transport.total_received();
+        statistics.nothing_delivered = self.nothing_delivered(now, started);
+        statistics
     }
 
     /// Returns why the server has delivered nothing, in one line; `None` if it has delivered. A server that speaks only
@@ -381,7 +381,7 @@ impl Peer {
         let policy = &self.settings.policy;
         let text = match &fault {
             Fault::ConnectTimeout => {
-                format!("{unfinished}: no answer within {}", humantime::format_duration(policy.connect_timeout))
+                format!("{unfinished}: no answer within {}", duration::text(policy.connect_timeout))
             }
             Fault::NoPong => {
                 // RFC 6455 asks for pongs, but not every server sends them.
@@ -389,7 +389,7 @@ impl Peer {
                     true => "",
                     false => ", nor to any before: for a server that never answers pings give --ping-interval 0",
                 };
-                format!("no answer to a ping within {}{hint}", humantime::format_duration(policy.ping_timeout))
+                format!("no answer to a ping within {}{hint}", duration::text(policy.ping_timeout))
             }
             Fault::Stale { after } => {
                 format!("the connection is alive, but no message came for {} s", Fixed(after.as_secs_f64(), 1))

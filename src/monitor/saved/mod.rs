@@ -161,7 +161,10 @@ impl SavedData {
     /// Returns the statistics of all lines.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        let servers = self.ids().map(|id| (self.label(id).to_owned(), self.statistics_of(id)));
-        Statistics::total(servers.collect())
+        let mut servers = Vec::new();
+        for id in self.ids() {
+            servers.push((self.label(id).to_owned(), self.statistics_of(id)));
+        }
+        Statistics::total(servers)
     }
 }

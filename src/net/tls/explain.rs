@@ -10,6 +10,7 @@ use openssl::x509::X509VerifyResult;
 
 use super::{TlsError, TlsErrorKind};
 use crate::model::error::reason;
+use crate::model::number::push_seconds;
 use crate::model::text::escape;
 use crate::proto::http::foreign::{self, Protocol};
 
@@ -222,10 +223,11 @@ fn openssl_reason(text: &str) -> String {
 }
 
 fn date(wall: SystemTime) -> String {
-    // humantime panics before 1970 and after 9999.
     let end = UNIX_EPOCH + Duration::from_secs(253_402_300_800);
     if (UNIX_EPOCH..end).contains(&wall) {
-        return humantime::format_rfc3339_seconds(wall).to_string();
+        let mut out = String::new();
+        push_seconds(&mut out, wall);
+        return out;
     }
     "outside of the years 1970 to 9999".into()
 }

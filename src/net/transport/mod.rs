@@ -18,6 +18,7 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Bytes, Error, Message, Utf8Bytes, WebSocket};
 
+use crate::model::duration;
 use crate::model::error::{Detail, Disconnect, Fault, Phase};
 use crate::model::time::Now;
 use crate::net::resolver::ResolverFiles;
@@ -298,7 +299,7 @@ impl Transport {
         if !has_stalled {
             return Ok(());
         }
-        let within = humantime::format_duration(self.limits.write_timeout);
+        let within = duration::text(self.limits.write_timeout);
         Err(Disconnect::fault(Phase::Session, Fault::WriteStalled, format!("the server accepted no data for {within}")))
     }
 

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use crate::model::dialect::Dialect as DialectName;
+use crate::model::duration;
 use crate::model::event::{Event, Raw};
 use crate::model::json::{self, Documents};
 use crate::model::sample::Sample;
@@ -350,7 +351,7 @@ impl Conversation {
             return;
         }
         let due = self.requests.due(&self.dialect.requests, &self.plan, now);
-        let within = humantime::format_duration(self.plan.within);
+        let within = duration::text(self.plan.within);
         for kind in &due.unanswered {
             outgoing.warn.push(format!("no answer to {kind} within {within}"));
         }

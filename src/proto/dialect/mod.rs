@@ -18,6 +18,7 @@ mod tests;
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use crate::model::date;
 use crate::model::dialect::Dialect as DialectName;
 use crate::model::event::{Answer, Event, Notice, ServerError, Unknown};
 use crate::model::json::{self, Node};
@@ -490,7 +491,7 @@ fn answered<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'
 
 /// Completes the time stamp of a server that writes UTC without saying so.
 fn utc<'a>(_: &str, stamp: Cow<'a, str>) -> Option<Cow<'a, str>> {
-    let is_naive = !has_zone(&stamp) && humantime::parse_rfc3339_weak(&stamp).is_ok();
+    let is_naive = !has_zone(&stamp) && date::parse(&stamp).is_some();
     Some(if is_naive { format!("{stamp}Z").into() } else { stamp })
 }
 

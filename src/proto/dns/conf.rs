@@ -85,10 +85,10 @@ impl Conf {
 
     fn set_option(&mut self, option: &str) {
         let (name, value) = option.split_once(':').unwrap_or((option, ""));
-        match (name, value.parse::<usize>()) {
-            ("ndots", Ok(n)) => self.ndots = n.min(15),
-            ("timeout", Ok(n)) => self.timeout = Duration::from_secs(n.clamp(1, 30) as u64),
-            ("attempts", Ok(n)) => self.attempts = n.clamp(1, 5),
+        match (name, value.parse::<u64>()) {
+            ("ndots", Ok(n)) => self.ndots = n.min(15) as usize,
+            ("timeout", Ok(n)) => self.timeout = Duration::from_secs(n.clamp(1, 30)),
+            ("attempts", Ok(n)) => self.attempts = n.clamp(1, 5) as usize,
             ("rotate", _) => self.rotate = true,
             _ => {}
         }

@@ -13,8 +13,8 @@ pub fn digest(text: &str) -> [u8; 20] {
     let mut state = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
     message.chunks_exact(64).for_each(|block| add_block(&mut state, block));
     let mut digest = [0; 20];
-    for (bytes, word) in digest.chunks_exact_mut(4).zip(state) {
-        bytes.copy_from_slice(&word.to_be_bytes());
+    for (at, word) in state.iter().enumerate() {
+        digest[4 * at..][..4].copy_from_slice(&word.to_be_bytes());
     }
     digest
 }
@@ -33,11 +33,11 @@ fn add_block(state: &mut [u32; 5], block: &[u8]) {
             40..60 => (b & c | b & d | c & d, 0x8f1b_bcdc),
             _ => (b ^ c ^ d, 0xca62_c1d6),
         };
-        let sum = [mixed, e, constant, words[t]].into_iter().fold(a.rotate_left(5), u32::wrapping_add);
+        let sum = a.rotate_left(5).wrapping_add(mixed).wrapping_add(e).wrapping_add(constant).wrapping_add(words[t]);
         (a, b, c, d, e) = (sum, a, b.rotate_left(30), c, d);
     }
-    for (sum, word) in state.iter_mut().zip([a, b, c, d, e]) {
-        *sum = sum.wrapping_add(word);
+    for (at, word) in [a, b, c, d, e].iter().enumerate() {
+        state[at] = state[at].wrapping_add(*word);
     }
 }
 

@@ -42,8 +42,8 @@ pub(crate) fn split_port(authority: &str) -> Result<(&str, Option<&str>), String
 /// Parses a port, 1 to 65535.
 pub(crate) fn check_port(port: &str) -> Result<u16, String> {
     let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
-    match port.parse() {
-        Ok(port) if digits && port > 0 => Ok(port),
+    match port.parse::<u64>() {
+        Ok(number @ 1..=65535) if digits => Ok(number as u16),
         _ => Err(format!("the port {port:?} is not a number from 1 to 65535")),
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use super::{member, users};
+use crate::model::duration;
 use crate::model::event::{Alert, AlertPhase, Event};
 use crate::model::json::Node;
 use crate::model::number;
@@ -182,7 +183,7 @@ fn summary(alert: &Node<'_>, status: Option<&str>) -> String {
     // Go's time.Duration, in nanoseconds.
     if let Some(&Node::Integer(lasted @ 1..)) = member(alert, &["duration"]) {
         let lasted = Duration::from_nanos(lasted.unsigned_abs());
-        parts.push(format!("for {}", humantime::format_duration(lasted)));
+        parts.push(format!("for {}", duration::text(lasted)));
     }
     let advice = member(alert, &["recommendations"]).map_or(&[][..], Node::elements);
     for advice in advice {

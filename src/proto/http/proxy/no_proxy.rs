@@ -29,7 +29,7 @@ impl<'a> Host<'a> {
             return true;
         }
         let (entry, entry_port) = split(entry);
-        if entry_port.is_some_and(|entry_port| entry_port.parse() != Ok(port)) {
+        if entry_port.is_some_and(|entry_port| entry_port.parse::<u64>() != Ok(port.into())) {
             return false;
         }
         match self {
