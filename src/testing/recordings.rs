@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::model::base64;
 use crate::proto::dialect::{self, DIALECTS};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings");
@@ -35,7 +36,7 @@ pub fn read(recording: &str) -> Vec<RecordedFrame> {
     let frame = |line: &str| {
         let line: Value = serde_json::from_str(line).expect("JSON");
         let text = line["payload"].as_str().unwrap_or_default().as_bytes();
-        let encoded = line["payload_b64"].as_str().map(base64);
+        let encoded = line["payload_b64"].as_str().map(|encoded| base64::decode(encoded).expect("base64"));
         RecordedFrame {
             from_server: line["dir"] == "in",
             opcode: line["opcode"].as_str().unwrap_or_default().to_owned(),
@@ -59,21 +60,6 @@ fn texts_of(recording: &str, from_server: bool) -> Vec<String> {
     let frames = read(recording);
     let frames = frames.iter().filter(|frame| frame.from_server == from_server);
     frames.filter_map(|frame| frame.text().map(str::to_owned)).collect()
-}
-
-/// Decodes base64. The fuzz targets have no codec for it.
-fn base64(encoded: &str) -> Vec<u8> {
-    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut bytes, mut bits, mut len) = (Vec::new(), 0_u32, 0);
-    for letter in encoded.trim_end_matches('=').chars() {
-        bits = bits << 6 | ALPHABET.find(letter).expect("base64") as u32;
-        len += 6;
-        if len >= 8 {
-            len -= 8;
-            bytes.push((bits >> len) as u8);
-        }
-    }
-    bytes
 }
 
 /// Lists the recordings of one system, sorted by name.
