@@ -43,11 +43,12 @@ pub fn files(settings: &Settings) -> Vec<&Path> {
 
 /// Returns the stamps of these files, without opening them: a FIFO would block.
 pub fn stamps(settings: &Settings) -> Vec<FileStamp> {
-    let stamp = |path: &&Path| {
-        let file = std::fs::metadata(path).ok()?;
-        Some((file.dev(), file.ino(), file.len(), file.ctime(), file.ctime_nsec()))
-    };
-    files(settings).iter().map(stamp).collect()
+    let mut stamps = Vec::new();
+    for path in files(settings) {
+        let file = std::fs::metadata(path).ok();
+        stamps.push(file.map(|file| (file.dev(), file.ino(), file.len(), file.ctime(), file.ctime_nsec())));
+    }
+    stamps
 }
 
 impl Credentials {

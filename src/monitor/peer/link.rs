@@ -177,8 +177,10 @@ impl Link {
         }
         if is_refusal && credentials.come_from_files(settings) {
             why.retry = Retry::AtCap;
-            let files = credentials::files(settings);
-            let names: Vec<_> = files.iter().map(|path| escape(&path.to_string_lossy()).into_owned()).collect();
+            let mut names = Vec::new();
+            for path in credentials::files(settings) {
+                names.push(escape(&path.to_string_lossy()).into_owned());
+            }
             why.text = format!("{}; check the credential in {}", why.text, names.join(", "));
         } else if missing && advice.is_none() {
             why.text = format!("{}; no credential was sent: see --token-file and --header", why.text);

@@ -105,7 +105,10 @@ impl Connecting {
         let is_done = match lookup.advance(io.registry, io.now.mono, io.random) {
             Ok(found) => {
                 if let Some(found) = found {
-                    let addresses: Vec<_> = found.iter().map(SocketAddr::to_string).collect();
+                    let mut addresses = Vec::new();
+                    for address in &found {
+                        addresses.push(address.to_string());
+                    }
                     route.trace(format_args!("addresses from {}: {}", lookup.source(), addresses.join(", ")));
                     inputs.push(AttemptInput::Added(found));
                 }

@@ -338,9 +338,12 @@ impl Conversation {
     fn unsent_subscriptions(&self) -> Option<String> {
         let Dialect { name, options, any_name, handlers, .. } = self.dialect;
         let is_checked = options.contains(&"--subscribe") && !any_name;
-        let is_sent = |wanted: &String| handlers.iter().any(|(kind, _)| kind == wanted);
-        let unsent: Vec<&str> =
-            self.options.subscribe.iter().filter(|wanted| !is_sent(wanted)).map(String::as_str).collect();
+        let mut unsent = Vec::new();
+        for wanted in &self.options.subscribe {
+            if !handlers.iter().any(|(kind, _)| kind == wanted) {
+                unsent.push(wanted.as_str());
+            }
+        }
         (is_checked && !unsent.is_empty())
             .then(|| format!("--subscribe: {name} is not known to send {}", unsent.join(", ")))
     }

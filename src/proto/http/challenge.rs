@@ -41,12 +41,14 @@ pub fn advice(fields: &Fields, header: &str, credentials: &Credentials<'_>) -> S
 /// Commas separate challenges and the parameters of one challenge alike: what begins with `NAME=` is a parameter.
 fn schemes<'f>(lines: &[&'f str]) -> Vec<&'f str> {
     let mut schemes: Vec<&str> = Vec::new();
-    for part in lines.iter().flat_map(|line| split_unquoted(line)) {
-        let end = part.bytes().position(|byte| !is_name_byte(byte)).unwrap_or(part.len());
-        let (name, rest) = part.split_at(end);
-        let is_scheme = !name.is_empty() && !rest.trim_start().starts_with('=');
-        if is_scheme && !schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case(name)) {
-            schemes.push(name);
+    for line in lines {
+        for part in split_unquoted(line) {
+            let end = part.bytes().position(|byte| !is_name_byte(byte)).unwrap_or(part.len());
+            let (name, rest) = part.split_at(end);
+            let is_scheme = !name.is_empty() && !rest.trim_start().starts_with('=');
+            if is_scheme && !schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case(name)) {
+                schemes.push(name);
+            }
         }
     }
     schemes
@@ -54,14 +56,18 @@ fn schemes<'f>(lines: &[&'f str]) -> Vec<&'f str> {
 
 /// Splits at the commas outside of quoted strings.
 fn split_unquoted(line: &str) -> Vec<&str> {
+    let (mut parts, mut start) = (Vec::new(), 0);
     let (mut quoted, mut escaped) = (false, false);
-    let parts = line.split(|c| {
-        let separates = c == ',' && !quoted;
-        quoted ^= c == '"' && !escaped;
-        escaped = quoted && c == '\\' && !escaped;
-        separates
-    });
-    parts.map(str::trim).collect()
+    for (at, byte) in line.bytes().enumerate() {
+        if byte == b',' && !quoted {
+            parts.push(line[start..at].trim());
+            start = at + 1;
+        }
+        quoted ^= byte == b'"' && !escaped;
+        escaped = quoted && byte == b'\\' && !escaped;
+    }
+    parts.push(line[start..].trim());
+    parts
 }
 
 #[cfg(test)]

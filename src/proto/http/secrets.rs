@@ -33,11 +33,16 @@ impl Default for &Secrets {
 impl Secrets {
     /// Adds a secret as it is and percent-decoded. One of less than four bytes is ignored.
     pub fn add(&mut self, secret: &str) {
-        for text in [Some(secret.to_owned()), percent_decode(secret)].into_iter().flatten() {
-            if text.len() >= MIN_LEN && !self.0.contains(&text) {
-                // The longest first: one secret may be a part of another.
-                self.0.insert(self.0.partition_point(|other| other.len() >= text.len()), text);
-            }
+        self.add_spelling(secret.to_owned());
+        if let Some(decoded) = percent_decode(secret) {
+            self.add_spelling(decoded);
+        }
+    }
+
+    fn add_spelling(&mut self, text: String) {
+        if text.len() >= MIN_LEN && !self.0.contains(&text) {
+            // The longest first: one secret may be a part of another.
+            self.0.insert(self.0.partition_point(|other| other.len() >= text.len()), text);
         }
     }
 

@@ -157,8 +157,12 @@ fn is_process(wanted: &str, name: &str, id: &str) -> bool {
 
 /// Warns of names given to `--process` that the first list does not have. A process may come later.
 fn missing_processes(list: &[Process<'_>], options: &DialectOptions) -> Option<String> {
-    let is_listed = |wanted: &String| list.iter().any(|process| is_process(wanted, &process.name, &process.id));
-    let missing: Vec<&str> = options.process.iter().filter(|wanted| !is_listed(wanted)).map(String::as_str).collect();
+    let mut missing = Vec::new();
+    for wanted in &options.process {
+        if !list.iter().any(|process| is_process(wanted, &process.name, &process.id)) {
+            missing.push(wanted.as_str());
+        }
+    }
     (!missing.is_empty()).then(|| format!("--process: the server has no process {} now", missing.join(", ")))
 }
 

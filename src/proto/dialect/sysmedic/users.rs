@@ -20,8 +20,13 @@ pub fn user_metrics<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Op
 }
 
 /// Reads a list of users; `None` if it has none. The names of their members differ from server to server.
-pub fn read<'a>(list: &Node<'a>, persistent: bool) -> Option<Event<'a>> {
-    let list: Vec<_> = list.elements().iter().filter_map(user).collect();
+pub fn read<'a>(nodes: &Node<'a>, persistent: bool) -> Option<Event<'a>> {
+    let mut list = Vec::new();
+    for node in nodes.elements() {
+        if let Some(user) = user(node) {
+            list.push(user);
+        }
+    }
     (!list.is_empty()).then_some(Event::Users(Users { list, persistent, at: None }))
 }
 

@@ -189,9 +189,18 @@ impl HappyEyeballs {
         // The family of the latest attempt does not come next.
         let v6_first = self.attempts.last().is_none_or(|attempt| attempt.address.is_ipv4());
         let untried = std::mem::take(&mut self.untried);
-        let others = untried.iter().copied().filter(|address| !self.is_demoted(address)).collect();
+        let mut others = Vec::new();
+        for address in &untried {
+            if !self.is_demoted(address) {
+                others.push(*address);
+            }
+        }
         self.untried = alternate_families(others, v6_first);
-        self.untried.extend(self.demoted.iter().filter(|address| untried.contains(address)));
+        for address in &self.demoted {
+            if untried.contains(address) {
+                self.untried.push(*address);
+            }
+        }
     }
 
     fn is_demoted(&self, address: &SocketAddr) -> bool {
