@@ -51,7 +51,10 @@ pub fn parse(text: &str) -> Option<SystemTime> {
     }
     let nanos = match fraction.strip_suffix(b"Z").unwrap_or(fraction) {
         [] | [b'.'] => 0,
-        [b'.', digits @ ..] if digits.len() <= 9 => number(digits)? * 10_u64.pow(9 - digits.len() as u32),
+        [b'.', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => {
+            let digits = &digits[..digits.len().min(9)];
+            number(digits)? * 10_u64.pow(9 - digits.len() as u32)
+        }
         _ => return None,
     };
     let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second.min(59);
