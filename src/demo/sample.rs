@@ -174,7 +174,7 @@ fn read(path: &str) -> String {
 }
 
 /// Formats a time as UTC with a `Z`. The real server sends local time without a zone, which is ambiguous. A clock before
-/// 1970, for which humantime panics, is taken as 1970.
+/// 1970 is taken as 1970.
 fn timestamp(wall: SystemTime) -> String {
     let mut out = String::new();
     date::push(&mut out, wall, 6);

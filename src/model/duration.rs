@@ -7,7 +7,7 @@ use super::decimal;
 /// The longest duration in seconds. Adding it to an [`std::time::Instant`] does not overflow.
 const TEN_YEARS: f64 = 3_653.0 * 86_400.0;
 
-/// The names of each unit, which are those of humantime, and its length in seconds.
+/// The names of each unit and its length in seconds.
 const UNITS: [(&str, f64); 8] = [
     ("ns nsec nanos", 1e-9),
     ("us usec", 1e-6),
