@@ -2,8 +2,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::model::date::days;
-
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Returns the wait; one until a date counts from `now`, and a date in the past means zero. The session bounds it.
@@ -15,7 +13,7 @@ pub(super) fn parse(text: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// Parses an IMF-fixdate, the one form that servers may send (RFC 9110 section 5.6.7):
-/// `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// `Sun, 06 Nov 1994 08:49:37 GMT`. humantime parses only RFC 3339.
 pub(super) fn date(text: &str) -> Option<SystemTime> {
     let (_weekday, text) = text.split_once(", ")?;
     let [day, month, year, time, "GMT"] = text.split(' ').collect::<Vec<_>>()[..] else { return None };
@@ -29,6 +27,14 @@ pub(super) fn date(text: &str) -> Option<SystemTime> {
 
 fn number(text: &str, min: u64, max: u64) -> Option<u64> {
     text.parse().ok().filter(|n| (min..=max).contains(n))
+}
+
+/// Counts the days from 1970-01-01 to a date of the Gregorian calendar. Years are counted from March, so that the
+/// leap day is the last of its year and the lengths of the months before it follow one formula.
+fn days(year: u64, month: u64, day: u64) -> u64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leap_days = year / 4 - year / 100 + year / 400;
+    year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
 }
 
 #[cfg(test)]
