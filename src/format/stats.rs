@@ -62,21 +62,7 @@ fn push_block(lines: &mut Lines<'_>, statistics: &Statistics) {
         let _ = write!(out, "{}, {} lost", statistics.connections, statistics.total_disconnections);
     });
     push_undelivered(lines, statistics);
-    for &(name, count) in &[
-        ("Reconnections", statistics.reconnect_attempts),
-        ("Dropped", statistics.dropped),
-        ("Undecoded", statistics.undecoded),
-        ("Errors", statistics.error_count),
-        ("Rate limited", statistics.rate_limited),
-        ("Lines not read", statistics.unread),
-    ] {
-        // Only some servers have limits, and only files have lines.
-        if !["Rate limited", "Lines not read"].contains(&name) || count > 0 {
-            lines.entry("", name, |out| {
-                let _ = write!(out, "{count}");
-            });
-        }
-    }
+    push_counts(lines, statistics);
     for error in &statistics.error_history {
         push_error(lines, error);
     }
@@ -97,6 +83,24 @@ fn push_block(lines: &mut Lines<'_>, statistics: &Statistics) {
     }
     for (name, summary) in statistics.history.iter().flatten() {
         push_history(lines, name, summary);
+    }
+}
+
+fn push_counts(lines: &mut Lines<'_>, statistics: &Statistics) {
+    for &(name, count) in &[
+        ("Reconnections", statistics.reconnect_attempts),
+        ("Dropped", statistics.dropped),
+        ("Undecoded", statistics.undecoded),
+        ("Errors", statistics.error_count),
+        ("Rate limited", statistics.rate_limited),
+        ("Lines not read", statistics.unread),
+    ] {
+        // Only some servers have limits, and only files have lines.
+        if !["Rate limited", "Lines not read"].contains(&name) || count > 0 {
+            lines.entry("", name, |out| {
+                let _ = write!(out, "{count}");
+            });
+        }
     }
 }
 

@@ -316,21 +316,7 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     };
     let level = args.text("--log-level").or(switch);
     read_option(plan, &LOG_LEVEL, level, env)?;
-    if args.has("--no-color") {
-        plan.color = When::Never;
-    }
-    plan.glyphs = match (args.has("--ascii"), args.has("--unicode")) {
-        (true, _) => Glyphs::Ascii,
-        (_, true) => Glyphs::Unicode,
-        _ => Glyphs::Auto,
-    };
-    plan.fsync = args.has("--fsync");
-    plan.stats = args.has("--stats");
-    plan.insecure = args.has("--insecure");
-    plan.time = args.has("--time");
-    plan.live = args.has("--live");
-    plan.has_requests = args.has("--request");
-    plan.has_interval = args.has("--interval");
+    read_switches(plan, args);
     let max_reconnects = args.text("--max-reconnects").map(units::number);
     plan.no_reconnect = args.has("--no-reconnect") || max_reconnects == Some(Ok(0));
     let mut server = server::apply(check::server(plan, args), args)?.verbose(plan.log_level >= LevelFilter::Debug);
@@ -346,6 +332,25 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     }
     plan.server = server;
     Ok(())
+}
+
+/// Reads the options without a value that only set a member.
+fn read_switches(plan: &mut Plan, args: &Args) {
+    if args.has("--no-color") {
+        plan.color = When::Never;
+    }
+    plan.glyphs = match (args.has("--ascii"), args.has("--unicode")) {
+        (true, _) => Glyphs::Ascii,
+        (_, true) => Glyphs::Unicode,
+        _ => Glyphs::Auto,
+    };
+    plan.fsync = args.has("--fsync");
+    plan.stats = args.has("--stats");
+    plan.insecure = args.has("--insecure");
+    plan.time = args.has("--time");
+    plan.live = args.has("--live");
+    plan.has_requests = args.has("--request");
+    plan.has_interval = args.has("--interval");
 }
 
 /// Refuses to require more servers than a run has.
