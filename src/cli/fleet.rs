@@ -87,14 +87,15 @@ impl Fleet {
         }
     }
 
-    /// Removes the row of a server that was removed from the monitor, and with it its levels.
-    pub fn remove(&mut self, id: ServerId) {
+    /// Removes the row of a server that was removed from the monitor, and with it its levels. Returns those that end.
+    pub fn remove(&mut self, id: ServerId, now: Instant) -> Vec<LevelChange> {
+        let changes = self.rules.remove_server(now, id, &self.board);
         self.board.remove(id);
-        self.rules.remove_server(id);
         if let Some(known) = self.pings.as_mut().and_then(|pings| pings.get_mut(id.index())) {
             *known = 0;
         }
         self.changed = true;
+        changes
     }
 
     /// Updates the board with a message that is shown at this time. Returns the changes of levels; in a check there are

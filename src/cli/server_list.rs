@@ -171,8 +171,10 @@ impl Changes {
     }
 
     /// Passes the changes on to the view. At the start it knows the servers already.
-    pub fn apply(self, view: &mut View, plan: &Plan, monitor: &Monitor) {
-        self.removed.iter().for_each(|&id| view.remove(id));
+    pub fn apply(self, view: &mut View, plan: &Plan, monitor: &Monitor, print: &mut dyn FnMut(&str)) {
+        for &id in &self.removed {
+            view.remove(id, monitor.now(), print);
+        }
         for &id in &self.added {
             view.add(id);
             if let Some(fleet) = &mut view.fleet {

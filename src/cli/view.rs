@@ -128,17 +128,18 @@ impl View {
         self.servers.get(id.index()).is_some_and(|server| server.count_answers)
     }
 
-    /// Forgets a server that was removed from the monitor: what is held of it is not shown, and its count is not reached.
-    pub fn remove(&mut self, id: ServerId) {
+    /// Forgets a server that was removed from the monitor: its alarms end, what is held of it is not shown, and its count is
+    /// not reached.
+    pub fn remove(&mut self, id: ServerId, now: Now, print: &mut dyn FnMut(&str)) {
+        let changes = self.fleet.as_mut().map(|fleet| fleet.remove(id, now.mono)).unwrap_or_default();
+        self.show_changes(&changes, now, print);
+        self.complete.retain(|&complete| complete != id);
         if let Some(server) = self.servers.get_mut(id.index()) {
             *server = ServerView::new(ServerId::NONE);
         }
         (0..2).for_each(|pace| self.held.set(2 * id.index() + pace, None));
         if let Some(frames) = &mut self.frames {
             frames.remove(id.index());
-        }
-        if let Some(fleet) = &mut self.fleet {
-            fleet.remove(id);
         }
     }
 

@@ -52,12 +52,13 @@ impl Run {
     /// Reads the file of `--servers` again.
     fn reload_servers(&mut self) {
         let Some(list) = self.list.as_mut().filter(|_| !self.plan.check) else { return };
+        let print: &mut dyn FnMut(&str) = &mut |text| self.output.print(text);
         match list.reload(&mut self.plan, self.servers.monitor) {
-            Ok(changes) => changes.apply(&mut self.view, &self.plan, self.servers.monitor),
+            Ok(changes) => changes.apply(&mut self.view, &self.plan, self.servers.monitor, print),
             Err(failure) => log::error!("{}; the servers stay as they are", failure.why()),
         }
         // New rules apply to the values that are known.
-        self.view.tick(self.servers.monitor, &mut |text| self.output.print(text));
+        self.view.tick(self.servers.monitor, print);
     }
 
     /// Creates new files in place of those that logrotate(8) has moved, and writes that of `--textfile`.

@@ -131,7 +131,9 @@ fn open_output(
 fn add_to_view(view: &mut View, plan: &Plan, monitor: &Monitor, changes: Option<Changes>) {
     monitor.ids().for_each(|id| view.add(id));
     view.fleet = Fleet::new(plan, monitor);
-    changes.into_iter().for_each(|changes| changes.apply(view, plan, monitor));
+    if let Some(changes) = changes {
+        changes.apply(view, plan, monitor, &mut |_| {});
+    }
 }
 
 /// Prints the header of the format, unless stdout is a file in which it stands already.

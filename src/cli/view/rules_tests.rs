@@ -217,7 +217,9 @@ fn nothing_remains_of_a_server_that_was_removed() {
     assert!(scene.cpu(1.0, 0, 95.0).contains("CRITICAL cpu 95.0%"));
     assert_eq!(scene.cpu(2.0, 0, 50.0), "", "held");
     let gone = ServerId::from_index(0);
-    scene.view.remove(gone);
+    let (mut shown, now) = (String::new(), Now { mono: scene.start, wall: SystemTime::UNIX_EPOCH });
+    scene.view.remove(gone, now, &mut |text| shown.push_str(text));
+    assert_eq!(shown, "a: [ALERT] 1970-01-01T00:00:00Z cpu: back to normal\n");
     assert!(scene.view.fleet.as_ref().unwrap().board.get(gone).is_none());
     assert_eq!((scene.view.shown(gone), scene.view.held.first()), (0, None));
     assert_eq!(scene.wait_until(100.0).unwrap_or_default(), "*: [ALERT] CRITICAL up.sum 1 (2:)\n");

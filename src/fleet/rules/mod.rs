@@ -146,18 +146,21 @@ impl Rules {
         self.changed = true;
     }
 
-    /// Drops the own rules of a server that was removed, before its id is used again.
-    pub fn remove_server(&mut self, id: ServerId) {
+    /// Drops the own rules of a server that is removed, before its row leaves the board and its id is used again. Returns
+    /// the ends of its alarms: nobody would tell of them later.
+    pub fn remove_server(&mut self, now: Instant, id: ServerId, board: &Board) -> Vec<LevelChange> {
+        let mut changes = Vec::new();
+        if let Some(row) = board.get(id) {
+            self.server(id, row.serial()).adopt(Arc::default());
+            self.evaluate_server(now, id, row, &mut changes);
+        }
         if let Ok(at) = self.own.binary_search_by_key(&id, |(id, _)| *id) {
             self.own.remove(at);
         }
-        self.forget_levels(id);
-    }
-
-    fn forget_levels(&mut self, id: ServerId) {
         if let Ok(at) = self.servers.binary_search_by_key(&id, |(id, _)| *id) {
             self.servers.remove(at);
         }
+        changes
     }
 
     /// Evaluates the rows that have changed, and holds that have elapsed. Call it after each update of the board, so that
