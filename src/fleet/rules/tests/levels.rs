@@ -140,7 +140,8 @@ fn a_server_may_have_rules_of_its_own() {
         "0.000 s1: CRITICAL disk 96.0% (95)",
     ]);
     assert_eq!(sim.rules.thresholds(nth(1)).list()[0].warning.as_ref().unwrap().text(), "cpu=10");
-    let ended: Vec<_> = sim.rules.remove_server(sim.start, nth(1), &sim.board).iter().map(ToString::to_string).collect();
+    let ended: Vec<_> =
+        sim.rules.remove_server(sim.start, nth(1), &sim.board).iter().map(ToString::to_string).collect();
     assert_eq!(ended, ["s1: cpu: back to normal", "s1: disk: back to normal"]);
     sim.board.remove(nth(1));
     sim.send(1, &[("cpu", 50.0)]).expect(&[]);
