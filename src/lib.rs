@@ -4,7 +4,7 @@
 //! The library uses one thread, no async runtime and no registered callbacks. A program takes messages from a blocking
 //! iterator ([`watch()`]), or drives any number of servers turn by turn ([`Monitor`]), also from an event loop of its
 //! own. Lost connections are dialled again, silent ones are detected, and every queue has a bound. The command `wsmon`
-//! is a program on this library. It runs on Linux, with Rust 1.89 or newer.
+//! is a program on this library. It runs on Linux, with Rust 1.85 or newer.
 //!
 //! | task | item |
 //! |---|---|

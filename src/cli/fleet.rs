@@ -127,8 +127,10 @@ impl Fleet {
         // A mean may come after the connection has ended, which is then the result.
         let is_complete =
             row.is_up() && has_sample && required.iter().all(|&quantity| row.value(quantity, now).is_some());
-        if is_complete && let Some(checked) = self.checked.get_mut(id.index()) {
-            checked.judged_at = Some(now);
+        if is_complete {
+            if let Some(checked) = self.checked.get_mut(id.index()) {
+                checked.judged_at = Some(now);
+            }
         }
         is_complete
     }

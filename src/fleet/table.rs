@@ -251,9 +251,8 @@ fn push_fleet(out: &mut String, board: &Board, rules: Option<&Rules>, now: Now, 
     let cpu = Quantity::Metric(Metric::Cpu);
     let mut highest: Option<(f64, &BoardRow)> = None;
     for (_, row) in board.rows() {
-        if let Some(value) = row.metric(Metric::Cpu)
-            && highest.is_none_or(|(highest, _)| value > highest)
-        {
+        let Some(value) = row.metric(Metric::Cpu) else { continue };
+        if highest.is_none_or(|(highest, _)| value > highest) {
             highest = Some((value, row));
         }
     }

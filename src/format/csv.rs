@@ -36,10 +36,9 @@ fn push_head(out: &mut String, style: &Style) {
 
 fn write(out: &mut String, message: &Message<'_>, style: &Style) {
     for event in message.events {
+        let Event::Sample(sample) = event else { continue };
         // A row without a cell would say nothing: the numbers of such a sample have no columns.
-        if let Event::Sample(sample) = event
-            && (!sample.is_empty() || sample.extra.is_empty())
-        {
+        if !sample.is_empty() || sample.extra.is_empty() {
             push_row(out, message, sample, *style);
         }
     }

@@ -229,9 +229,8 @@ fn push_alerts(lines: &mut Lines<'_>, events: &[Event<'_>]) {
     let style = lines.style;
     push_stored(lines, events, &|out, _| out.push_str("  "));
     for event in events {
-        if let Event::Alert(alert) = event
-            && !alert.stored
-        {
+        let Event::Alert(alert) = event else { continue };
+        if !alert.stored {
             lines.colored(alert_color(alert), |out| {
                 out.push_str("  ");
                 push_alert(out, alert, style);

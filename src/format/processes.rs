@@ -196,10 +196,8 @@ fn fit(columns: &mut Vec<(&Column, usize)>) -> usize {
         }
     }
     for head in DISPENSABLE {
-        if width(columns, 1) > MAX_WIDTH
-            && let Some(at) = columns.iter().position(|(column, _)| column.head == head)
-        {
-            columns.remove(at);
+        if width(columns, 1) > MAX_WIDTH {
+            columns.retain(|(column, _)| column.head != head);
         }
     }
     1

@@ -10,10 +10,9 @@ pub fn closest<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
         return None;
     }
     let name = folded(name);
-    if name.len() > 1
-        && let Some(known) = names.iter().find(|known| folded(known).starts_with(&name))
-    {
-        return Some(known);
+    let completed = names.iter().find(|known| name.len() > 1 && folded(known).starts_with(&name));
+    if completed.is_some() {
+        return completed.copied();
     }
     let (mut fewest, mut best) = (2 + name.len() / 4, None);
     for known in names {

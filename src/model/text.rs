@@ -46,21 +46,20 @@ pub fn find_hostile(text: &str, also: fn(u8) -> bool) -> Option<(usize, char)> {
 /// one of these, and perhaps also in bytes behind that one.
 pub fn plain_len(bytes: &[u8]) -> usize {
     const EACH: u64 = u64::from_ne_bytes([1; 8]);
-    let (chunks, rest) = bytes.as_chunks();
-    let mut len = 0;
-    for chunk in chunks {
+    let mut rest = bytes;
+    while let Some((chunk, behind)) = rest.split_first_chunk() {
         let word = u64::from_le_bytes(*chunk);
         let is = |byte: u8| (word ^ (EACH * u64::from(byte))).wrapping_sub(EACH);
         let below_space = word.wrapping_sub(EACH * 0x20);
         // Bytes beyond ASCII are found by `word` itself, so that the borrows of other bytes do not matter.
         let found = (below_space | is(b'"') | is(b'\\') | is(0x7f) | word) & (EACH * 0x80);
         if found != 0 {
-            return len + found.trailing_zeros() as usize / 8;
+            return bytes.len() - rest.len() + found.trailing_zeros() as usize / 8;
         }
-        len += 8;
+        rest = behind;
     }
     let is_plain = |byte: &&u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-    len + rest.iter().take_while(is_plain).count()
+    bytes.len() - rest.len() + rest.iter().take_while(is_plain).count()
 }
 
 /// Returns true for the first byte of each hostile character, and of some harmless ones: U+0080 to U+009F begin with C2

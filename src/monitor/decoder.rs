@@ -182,8 +182,11 @@ impl Decoder {
     pub(crate) fn log_recognised(&self, decoded: &Decoded<'_>) {
         let (label, dialect) = (escape(&self.label), self.conversation.read_by().name());
         // The type is the server's own text, of any length: it is cut.
-        let text = format_args!("recognised as {dialect} by a message of type \"{:.60}\"", decoded.kind);
-        trace::server(log::Level::Debug, &label, text);
+        trace::server(
+            log::Level::Debug,
+            &label,
+            format_args!("recognised as {dialect} by a message of type \"{:.60}\"", decoded.kind),
+        );
     }
 
     /// Hands a decoded message to the program, unless it is unwanted. Returns true if it carried content.

@@ -50,9 +50,8 @@ impl<T: Clone> Source<T> {
 
     /// Reads the file, which may be a pipe at the start; the content of a pipe takes its place.
     pub(crate) fn load(&mut self, parse: Parse<T>, at_start: bool) -> Result<(), Error> {
-        if let Source::File(path) = self
-            && let (value, true) = read_file(path, at_start, parse)?
-        {
+        let Source::File(path) = self else { return Ok(()) };
+        if let (value, true) = read_file(path, at_start, parse)? {
             *self = Source::Loaded(value);
         }
         Ok(())

@@ -239,11 +239,12 @@ impl Metered {
         (self.empty_reads, self.received_before) = (self.reads_since_data(), self.received);
         self.stream.socket_mut().begin_turn();
         (self.allowance, self.passing, self.is_spent) = (TURN_BYTES, usize::MAX, false);
-        if let Some((fragmenter, _)) = &mut self.frames
-            && fragmenter.unpacks()
-        {
-            fragmenter.begin_turn(&mut memory.inflater);
-            (self.allowance, self.passing) = (PACKED_TURN_BYTES, TURN_BYTES);
+        match &mut self.frames {
+            Some((fragmenter, _)) if fragmenter.unpacks() => {
+                fragmenter.begin_turn(&mut memory.inflater);
+                (self.allowance, self.passing) = (PACKED_TURN_BYTES, TURN_BYTES);
+            }
+            _ => {}
         }
         self.allowance = self.allowance.saturating_sub(self.unread.len());
         if self.block.is_empty() {

@@ -479,7 +479,7 @@ fn open_to_append(path: &Path, mode: Option<u32>) -> io::Result<File> {
     options.append(true).create(true);
     if let Some(mode) = mode {
         // NOFOLLOW: a link that somebody has planted where a file is made anew.
-        options.mode(mode).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        options.mode(mode).custom_flags(OFlags::NOFOLLOW.bits() as i32);
     }
     // Read access is for `ends_in_mid_line` only, so a file without it is accepted.
     match options.clone().read(true).open(path) {

@@ -18,6 +18,7 @@ use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_s
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use rustix::pipe::{PipeFlags, pipe_with};
 use wsmon::internal::{SERVER_TARGET, earliest};
 use wsmon::{Board, Event, Format, Message, Rule};
 
@@ -129,7 +130,7 @@ impl OnAlert {
 
     fn spawn(&mut self, notice: Notice) -> io::Result<Pid> {
         let (text, mut variables) = notice::describe(notice, self.events);
-        let (reader, writer) = io::pipe()?;
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
         // An empty pipe takes it at once and whole.
         nix::unistd::write(&writer, text.as_bytes())?;
         let inherited = self.environment.len();

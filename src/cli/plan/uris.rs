@@ -30,12 +30,11 @@ pub(super) fn read_uris(plan: &mut Plan, args: &Args, env: Env) -> Result<(), St
         if names_servers {
             return Err("--demo watches a server of its own: leave out the other servers".to_owned());
         }
-    } else if !names_servers
-        && plan.read.is_empty()
-        && let Some(uri) = variable("$MONITORING_WEBSOCKET_URI", env)?
-    {
-        plan.uris_from = "$MONITORING_WEBSOCKET_URI";
-        plan.uris.push(uri);
+    } else if !names_servers && plan.read.is_empty() {
+        if let Some(uri) = variable("$MONITORING_WEBSOCKET_URI", env)? {
+            plan.uris_from = "$MONITORING_WEBSOCKET_URI";
+            plan.uris.push(uri);
+        }
     }
     for (option, given) in [
         ("--token-file", args.has("--token-file")),

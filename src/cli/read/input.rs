@@ -192,9 +192,7 @@ impl Input {
 
     fn end_file(&mut self, registry: &Registry) {
         self.at_end = true;
-        if let Some(file) = self.files.pop()
-            && !file.is_regular
-        {
+        if let Some(file) = self.files.pop().filter(|file| !file.is_regular) {
             // Closing the file does it too, unless it is standard input.
             let _ = registry.deregister(&mut SourceFd(&file.file.as_raw_fd()));
         }

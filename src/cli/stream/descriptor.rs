@@ -108,7 +108,7 @@ pub fn is_same_file(one: BorrowedFd, other: BorrowedFd) -> bool {
 /// Non-blocking already while opening: opening a pipe without a reader would wait for one (now it is ENXIO), and a serial
 /// line would wait for its carrier. O_NOCTTY: the terminal must not become our controlling one.
 fn reopen(file: &File) -> io::Result<File> {
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
     OpenOptions::new().write(true).custom_flags(flags).open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 

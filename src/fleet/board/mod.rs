@@ -143,9 +143,8 @@ impl Board {
     }
 
     fn mark(&mut self, id: ServerId) {
-        if let Some(row) = self.row(id)
-            && !std::mem::replace(&mut row.changed, true)
-        {
+        let is_new = self.row(id).is_some_and(|row| !std::mem::replace(&mut row.changed, true));
+        if is_new {
             // There are seldom several, and a sort would be 8 KB of code.
             let at = self.changed.partition_point(|&changed| changed < id);
             self.changed.insert(at, id);

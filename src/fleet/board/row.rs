@@ -237,10 +237,9 @@ impl BoardRow {
             // The cast saturates.
             self.history[HISTORY - 1] = 1 + ((cpu / 12.5) as u8).min(7);
         }
-        if let Some(host) = sample.text(Text::Host)
-            && cut(host) != &*self.host
-        {
-            self.host = cut(host).into();
+        match sample.text(Text::Host).map(cut) {
+            Some(host) if host != &*self.host => self.host = host.into(),
+            _ => {}
         }
         self.sample_at = Some((message.received_mono, message.received_at));
     }

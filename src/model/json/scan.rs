@@ -199,9 +199,14 @@ impl<'a> Scanner<'a> {
 /// the instructions per message.
 #[inline(always)]
 pub fn is_equal(name: &str, key: &[u8]) -> bool {
-    let (name, rest) = name.as_bytes().as_chunks::<4>();
-    let (key, other) = key.as_chunks::<4>();
-    name.iter().zip(key).all(|(a, b)| a == b) && rest.iter().zip(other).all(|(a, b)| a == b)
+    let (mut name, mut key) = (name.as_bytes(), key);
+    while let (Some((a, rest)), Some((b, other))) = (name.split_first_chunk::<4>(), key.split_first_chunk::<4>()) {
+        if a != b {
+            return false;
+        }
+        (name, key) = (rest, other);
+    }
+    name.iter().zip(key).all(|(a, b)| a == b)
 }
 
 #[cfg(test)]

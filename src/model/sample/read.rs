@@ -84,9 +84,8 @@ impl<'de> Visitor<'de> for SampleVisitor<'_, 'de> {
             }
             FieldRule::PerCore => {
                 let per_core = &mut self.message.sample.per_core;
-                while per_core.len() < MAX_CORES
-                    && let Some(core) = list.next_element::<Node<'de>>()?
-                {
+                while per_core.len() < MAX_CORES {
+                    let Some(core) = list.next_element::<Node<'de>>()? else { break };
                     per_core.push(core.as_f64().unwrap_or(f64::NAN));
                 }
             }

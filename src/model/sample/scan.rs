@@ -43,11 +43,11 @@ pub fn scan_name<'a>(
     rows: &'static [Field],
     next: &mut usize,
 ) -> Option<(&'a str, Option<&'static FieldRule>)> {
-    if let Some(row) = rows.get(*next)
-        && scanner.name_is(row.0)?
-    {
-        *next += 1;
-        return Some((row.0, Some(&row.1)));
+    if let Some(row) = rows.get(*next) {
+        if scanner.name_is(row.0)? {
+            *next += 1;
+            return Some((row.0, Some(&row.1)));
+        }
     }
     let name = scanner.name()?;
     let found = rows.iter().position(|row| row.0.len() == name.len() && is_equal(row.0, name.as_bytes()));

@@ -305,9 +305,8 @@ impl Monitor {
                 peer.may_dial = true;
             }
         }
-        while handshakes > 0
-            && let Some(index) = self.schedule.take_handshake()
-        {
+        while handshakes > 0 {
+            let Some(index) = self.schedule.take_handshake() else { break };
             handshakes -= 1;
             if let Some(peer) = &mut self.peers[index] {
                 peer.may_handshake = true;

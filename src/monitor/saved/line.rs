@@ -135,8 +135,11 @@ fn content(message: &str) -> Result<Content<'_>, LineError> {
                 change(message).map(Content::Change).ok_or(LineError::Foreign(CUT))
             }
             "\"value\"" if is_only => Ok(Content::Json(&value[..len])),
-            "\"text\"" if is_only && let Some(text) = text() => Ok(Content::Text(text)),
-            "\"base64\"" if is_only && let Some(text) = text() => Ok(Content::Binary(text)),
+            "\"text\"" | "\"base64\"" if is_only => match text() {
+                Some(text) if name == "\"text\"" => Ok(Content::Text(text)),
+                Some(text) => Ok(Content::Binary(text)),
+                None => break,
+            },
             _ => break,
         };
     }

@@ -132,10 +132,10 @@ impl Connecting {
         route: &Route,
         io: &mut LoopIo<'_>,
     ) -> Result<Option<Connected>, Box<Disconnect>> {
-        if let AttemptInput::Failed(number, why) = &input
-            && let Some(failed) = self.remove(*number)
-        {
-            route.trace(format_args!("{}: {why}", failed.address));
+        if let AttemptInput::Failed(number, why) = &input {
+            if let Some(failed) = self.remove(*number) {
+                route.trace(format_args!("{}: {why}", failed.address));
+            }
         }
         let mut next = self.happy_eyeballs.handle(io.now.mono, input);
         loop {

@@ -96,12 +96,10 @@ impl Opening {
     /// Goes as far as possible without waiting; `None` while it waits. An error is final.
     pub fn advance(&mut self, io: &mut LoopIo<'_>) -> Result<Option<Box<Upgrading>>, Box<Disconnect>> {
         let mut progress = self.advance_route(io);
-        if let Err(why) = &mut progress
-            && self.redirects > 0
-            && why.retry == Retry::Final
-        {
+        match &mut progress {
             // The server can name another target next time.
-            why.retry = Retry::FinalUnlessUseful;
+            Err(why) if self.redirects > 0 && why.retry == Retry::Final => why.retry = Retry::FinalUnlessUseful,
+            _ => {}
         }
         progress
     }
@@ -135,9 +133,11 @@ impl Opening {
                     if let Some(Deflate { window_bits, takeover }) = granted.deflate {
                         let (label, bytes) = (&self.route.log.0, 1 << window_bits);
                         let with = if takeover { "with" } else { "without" };
-                        let text =
-                            format_args!("the server compresses, with a window of {bytes} bytes, {with} takeover");
-                        trace::server(log::Level::Debug, label, text);
+                        trace::server(
+                            log::Level::Debug,
+                            label,
+                            format_args!("the server compresses, with a window of {bytes} bytes, {with} takeover"),
+                        );
                     }
                     return Ok(Some(granted));
                 }

@@ -201,9 +201,8 @@ impl Fragmenter {
         self.left -= taken as u64;
         self.packed_frame = !is_over;
         let fin = if is_over { self.fin } else { 0 };
-        if (fin != 0 || inflate.is_full())
-            && let Some(opcode) = self.packed_message
-        {
+        let is_part = fin != 0 || inflate.is_full();
+        if let Some(opcode) = self.packed_message.filter(|_| is_part) {
             let len = inflate.begin_part();
             self.packed_message = if fin == 0 { Some(0) } else { None };
             self.put_head(opcode | fin, 0, len as u64);

@@ -39,7 +39,7 @@ fn try_unpack(bytes: &[u8], limit: usize) -> Result<Binary, String> {
         [b'{' | b'[', ..] => bytes.to_vec(),
         [0x1f, 0x8b, ..] => gunzip(bytes, limit)?,
         // RFC 1950 section 2.2: deflate, and a check over both bytes.
-        [a, b, ..] if a & 0x0f == 8 && u16::from_be_bytes([*a, *b]).is_multiple_of(31) => {
+        [a, b, ..] if a & 0x0f == 8 && u16::from_be_bytes([*a, *b]) % 31 == 0 => {
             inflated(decompress_to_vec_zlib_with_limit(bytes, limit), limit)?
         }
         // Raw deflate has no header: it is taken for that only if JSON comes out.

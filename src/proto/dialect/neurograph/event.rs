@@ -63,10 +63,8 @@ pub fn read(text: &str) -> Result<Outcome<'_>, Undecodable> {
 fn extra<'a>(data: &Node<'a>) -> Vec<(Cow<'a, str>, f64)> {
     let mut numbers = Vec::new();
     for (name, value) in data.members() {
-        if let Some(value) = value.as_f64().filter(|value| value.is_finite())
-            && !DATA.iter().any(|row| row.0 == name)
-            && numbers.len() < MAX_EXTRA
-        {
+        let Some(value) = value.as_f64().filter(|value| value.is_finite()) else { continue };
+        if !DATA.iter().any(|row| row.0 == name) && numbers.len() < MAX_EXTRA {
             numbers.push((name.clone(), value));
         }
     }

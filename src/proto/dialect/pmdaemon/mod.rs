@@ -204,10 +204,11 @@ fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>>
 fn processes<'a>(nodes: &[Node<'a>], options: &DialectOptions) -> Vec<Process<'a>> {
     let mut list = Vec::new();
     for node in nodes {
-        if list.len() < MAX_PROCESSES
-            && let Some(process) = process::read(node)
-            && wants_process(&process.name, &process.id, options)
-        {
+        if list.len() == MAX_PROCESSES {
+            break;
+        }
+        let Some(process) = process::read(node) else { continue };
+        if wants_process(&process.name, &process.id, options) {
             list.push(process);
         }
     }

@@ -104,9 +104,8 @@ impl Proxy {
             &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
         };
         let Some((name, url)) = first_set(names, env)? else { return Ok(None) };
-        if let Some((_, list)) = first_set(&["no_proxy", "NO_PROXY"], env)?
-            && no_proxy::excludes(&list, &endpoint.host, endpoint.port)
-        {
+        let no_proxy = first_set(&["no_proxy", "NO_PROXY"], env)?;
+        if no_proxy.is_some_and(|(_, list)| no_proxy::excludes(&list, &endpoint.host, endpoint.port)) {
             return Ok(None);
         }
         Proxy::parse(&url).map(Some).map_err(|why| format!("{name}: {why}"))

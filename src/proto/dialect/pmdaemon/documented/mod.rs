@@ -70,8 +70,10 @@ pub fn health_update<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> O
         return Some(unwanted());
     }
     let healthy = status == "healthy";
-    if healthy && let Some(end) = context.alerts.end(name, "health") {
-        return Some(Event::Alert(end).into());
+    if healthy {
+        if let Some(end) = context.alerts.end(name, "health") {
+            return Some(Event::Alert(end).into());
+        }
     }
     let words = format!("{name} is {}", health(status, data));
     Some(if healthy { notice(words.into(), false) } else { unhealthy(name, words, context) })
