@@ -15,6 +15,7 @@
 //! | handle messages by their kind | [`Message`], [`OwnedMessage`], [`Event`] |
 //! | name a metric, a text or a kind of server | [`Metric`], [`Text`], [`Dialect`]: `parse` and `Display` |
 //! | decode messages of your own, test a handler | [`Decoder`], [`Sample::from_metrics`], [`Message::new`] |
+//! | read what the command has saved | [`SavedData`] |
 //! | know why a call has failed | [`Error`], [`ErrorKind`] |
 //! | follow the connection | [`Event::State`], [`Change`], [`ClientState`], [`Disconnect`], [`DisconnectKind`], [`Statistics`] |
 //! | stop from a signal handler or another thread | [`Stopper`] |
@@ -265,10 +266,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! In an async program the monitor's descriptor is one to wait for. With tokio it is
-//! `AsyncFd::with_interest(monitor.as_raw_fd(), Interest::READABLE)`: await `readable()` or `sleep_until` the
-//! [`Monitor::deadline`], call `clear_ready()`, then take a turn with `Duration::ZERO`. What is behind the descriptor is
-//! edge-triggered inside, so clear first and turn afterwards.
+//! In an async program the monitor's descriptor is one to wait for. With tokio that is
+//! `AsyncFd::with_interest(monitor, Interest::READABLE)`: await `readable()`, at most until the [`Monitor::deadline`], call
+//! `clear_ready()`, then take a turn with `Duration::ZERO`. What is behind the descriptor is edge-triggered inside, so
+//! clear first and turn afterwards.
+//!
+//! Whole programs are in `tests/examples` of the sources: `callbacks`, with handlers that can fail; `thresholds`;
+//! `cluster_mean`; `sqlite`, which keeps each sample in a database; `async_fd`, for tokio; `own_loop`, with poll(2);
+//! `replay`, of a file that the command has saved; `stop_signal`.
 //!
 //! # Units and times
 //!
@@ -355,6 +360,7 @@ pub use model::time::Now;
 pub use monitor::decoder::Decoder;
 pub use monitor::event_loop::{Handle, Monitor, Stopper};
 pub use monitor::inspect::Peer;
+pub use monitor::saved::SavedData;
 pub use monitor::server::Server;
 pub use monitor::watch::{Next, Watch, watch};
 pub use proto::dialect::{sent_names, usual_places};
@@ -373,7 +379,6 @@ pub mod internal {
     pub use crate::model::time::earliest;
     pub use crate::model::trace::{SERVER_TARGET, debug as log_debug};
     pub use crate::monitor::event_loop::timestamp;
-    pub use crate::monitor::saved::SavedData;
     pub use crate::monitor::saved::line;
     pub use crate::monitor::timetable::Timetable;
     pub use crate::net::file::{read as read_file, read_text};

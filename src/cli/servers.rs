@@ -1,6 +1,6 @@
 //! The servers of a run: those that are watched, or those whose saved data is read.
 
-use wsmon::internal::SavedData;
+use wsmon::SavedData;
 use wsmon::{Dialect, Monitor, Now, ServerId, Statistics};
 
 /// The servers of a run. With `--read` the monitor has none: it waits for signals and streams alone. Both live until the

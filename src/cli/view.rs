@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use std::slice;
 use std::time::{Duration, Instant};
 
-use wsmon::internal::{SavedData, Timetable, earliest};
+use wsmon::SavedData;
+use wsmon::internal::{Timetable, earliest};
 use wsmon::{
     Change, ClientState, Dialect, Event, Format, LevelChange, Message, Monitor, Now, Raw, ServerId, Style, Template,
 };

@@ -49,7 +49,8 @@ pub struct Decoder {
     pub(crate) removed: bool,
     pub(crate) conversation: Conversation,
     pub(crate) report: Report,
-    history: bool,
+    /// Upper bound on the samples in the report's history.
+    history: usize,
     /// Upper bound on a message as unpacked, in bytes.
     max_message: usize,
     clock: RecordedClock,
@@ -109,7 +110,7 @@ impl Decoder {
     ) -> bool {
         self.run_timers(now);
         let mut repaired = None;
-        let decoded = self.read(text, &mut repaired, now.mono);
+        let decoded = self.read(text, &mut repaired, now);
         if strict && (!decoded.json || decoded.rest.is_some()) {
             return false;
         }
@@ -119,7 +120,7 @@ impl Decoder {
         while let Some(document) = rest.as_mut().and_then(|documents| documents.next(text)) {
             self.report.counters.messages_received += 1;
             let mut repaired = None;
-            let decoded = self.read(document, &mut repaired, now.mono);
+            let decoded = self.read(document, &mut repaired, now);
             self.pass_on(now, &decoded, on_message);
         }
         true
@@ -163,17 +164,12 @@ impl Decoder {
     }
 
     /// Decodes a text, or the first document in it, and counts it. What it asks for is the caller's to carry out.
-    pub(crate) fn read<'a>(
-        &mut self,
-        text: &'a str,
-        repaired: &'a mut Option<String>,
-        now: std::time::Instant,
-    ) -> Decoded<'a> {
-        let decoded = self.conversation.decode(text, repaired, now);
+    pub(crate) fn read<'a>(&mut self, text: &'a str, repaired: &'a mut Option<String>, now: Now) -> Decoded<'a> {
+        let decoded = self.conversation.decode(text, repaired, now.mono);
         let is_limit = |event: &&Event<'_>| matches!(event, Event::Error(error) if error.retry_after.is_some());
         self.report.counters.undecoded += u64::from(!decoded.decoded);
         self.report.counters.rate_limited += decoded.events.iter().filter(is_limit).count() as u64;
-        self.report.keep_samples(&decoded.text, &decoded.events, self.history);
+        self.report.keep_samples(now.wall, &decoded.text, &decoded.events, self.history);
         self.report.has_server_errors |= decoded.events.iter().any(|event| matches!(event, Event::Error(_)));
         decoded
     }

@@ -1,5 +1,7 @@
 //! The questions about servers that a monitor answers.
 
+use std::time::SystemTime;
+
 use crate::model::dialect::Dialect;
 use crate::model::error::Disconnect;
 use crate::model::event::ClientState;
@@ -46,8 +48,10 @@ impl<'m> Peer<'m> {
         self.monitor.statistics_of(self.id)
     }
 
-    /// Returns the metrics of the latest samples, as [`Monitor::history`] does.
-    pub fn history(self) -> impl ExactSizeIterator<Item = Sample<'static>> + DoubleEndedIterator + use<'m> {
+    /// Returns the times and metrics of the latest samples, as [`Monitor::history`] does.
+    pub fn history(
+        self,
+    ) -> impl ExactSizeIterator<Item = (SystemTime, Sample<'static>)> + DoubleEndedIterator + use<'m> {
         self.monitor.history(self.id)
     }
 
@@ -141,14 +145,28 @@ impl Monitor {
         Statistics::total(servers)
     }
 
-    /// Returns the metrics of the latest samples, oldest first: at most 1000, and none unless [`Server::history`](crate::Server::history) was
-    /// set. Texts, time stamps and the use of single cores are not kept.
+    /// Returns the times of receipt and the metrics of the latest samples, oldest first; none unless
+    /// [`Server::history`](crate::Server::history) was set. Texts, time stamps and the use of single cores are not kept.
+    ///
+    /// ```
+    /// # use wsmon::{Monitor, Server};
+    /// # let uri = doc::serve(3);
+    /// # let mut monitor = Monitor::new()?;
+    /// let id = monitor.add(Server::new(&uri)?.history(3600).max_reconnects(0))?;
+    /// while !monitor.is_done() {
+    ///     monitor.turn(None, |_| ())?;
+    /// }
+    /// let latest = monitor.history(id).rev().find_map(|(at, sample)| Some((at, sample.cpu()?)));
+    /// # assert_eq!(latest.map(|(_, cpu)| cpu), Some(80.0));
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
+    /// # Ok::<(), wsmon::Error>(())
+    /// ```
     pub fn history(
         &self,
         id: ServerId,
-    ) -> impl ExactSizeIterator<Item = Sample<'static>> + DoubleEndedIterator + use<'_> {
+    ) -> impl ExactSizeIterator<Item = (SystemTime, Sample<'static>)> + DoubleEndedIterator + use<'_> {
         let history = self.peer(id).map(|peer| peer.decoder.report.history.iter()).unwrap_or_default();
-        history.map(|numbers| Sample::from_numbers(*numbers))
+        history.map(|(at, numbers)| (*at, Sample::from_numbers(*numbers)))
     }
 
     /// Returns the latest sample, also without a history. Each call decodes its message again.

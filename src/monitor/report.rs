@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::model::error::Disconnect;
 use crate::model::event::Event;
@@ -12,8 +12,9 @@ use crate::model::stats::{PastError, Statistics, Summary};
 use crate::model::time::Now;
 use crate::monitor::connection_log::ConnectionLog;
 
-/// The most samples that a history keeps; the oldest goes first.
-const MAX_HISTORY: usize = 1000;
+/// The most samples that a history keeps. With times and a queue that doubles, they take 36 MiB at most.
+pub const MAX_HISTORY: usize = 1 << 17;
+const _: () = assert!(MAX_HISTORY * size_of::<(SystemTime, Numbers)>() <= 36 << 20);
 
 /// Counters, samples and the log of one server. All of it survives a reconnection.
 #[derive(Debug, Default)]
@@ -21,8 +22,8 @@ pub struct Report {
     /// Counters that grow; [`Report::statistics`] fills in the rest.
     pub counters: Statistics,
     pub log: ConnectionLog,
-    /// Metrics of the latest samples. Numbers alone, so that [`MAX_HISTORY`] is a bound in bytes too.
-    pub history: VecDeque<Numbers>,
+    /// Metrics of the latest samples, with the time of receipt. Numbers alone, so that its length bounds its bytes too.
+    pub history: VecDeque<(SystemTime, Numbers)>,
     pub last_disconnect: Option<Arc<Disconnect>>,
     /// The text of the message with the latest sample. It is copied: a slice of the socket's buffer would keep all of
     /// the buffer alive.
@@ -74,27 +75,27 @@ impl Report {
         self.counters.bytes_sent += bytes as u64;
     }
 
-    /// Keeps the message's text if it holds a sample, and the sample's metrics where a history is wanted.
-    pub fn keep_samples(&mut self, text: &str, events: &[Event<'_>], history: bool) {
+    /// Keeps the message's text if it holds a sample, and the sample's metrics in a history of this length.
+    pub fn keep_samples(&mut self, at: SystemTime, text: &str, events: &[Event<'_>], history: usize) {
         for event in events {
             let Event::Sample(sample) = event else { continue };
             self.last_sample.clear();
             self.last_sample.push_str(text);
-            if history {
-                if self.history.len() == MAX_HISTORY {
+            if history > 0 {
+                if self.history.len() >= history {
                     self.history.pop_front();
                 }
-                self.history.push_back(*sample.numbers());
+                self.history.push_back((at, *sample.numbers()));
             }
         }
     }
 
     /// Returns the counters, the uptime, and the summaries of a history where one is kept.
-    pub fn statistics(&self, now: Now, history: bool) -> Statistics {
+    pub fn statistics(&self, now: Now, history: usize) -> Statistics {
         let until = self.closed_at.unwrap_or(now.mono);
         let mut statistics = self.counters.clone();
         statistics.uptime = self.opened_at.map(|opened| until - opened);
-        statistics.history = history.then(|| self.summaries());
+        statistics.history = (history > 0).then(|| self.summaries());
         statistics
     }
 
@@ -103,7 +104,7 @@ impl Report {
         let mut summaries = Vec::new();
         for metric in Metric::ALL.iter().filter(|metric| !metric.is_constant()) {
             let mut summary = Summary::default();
-            let values = self.history.iter().map(|numbers| numbers[*metric as usize]);
+            let values = self.history.iter().map(|(_, numbers)| numbers[*metric as usize]);
             values.filter(|value| !value.is_nan()).for_each(|value| summary.add(value));
             if summary.samples > 0 {
                 summaries.push((metric.row().name, summary));

@@ -9,6 +9,7 @@ use crate::model::api_error::{Error, ErrorKind};
 use crate::model::dialect::Dialect as DialectName;
 use crate::model::json;
 use crate::model::text::escape;
+use crate::monitor::report::MAX_HISTORY;
 use crate::monitor::sources::{self, Source, parse_endpoint};
 use crate::net::tls;
 use crate::net::transport::environment;
@@ -49,7 +50,7 @@ pub(crate) struct Settings {
     pub(crate) max_message: usize,
     /// Sends each message back and does nothing else with it, with at most so many bytes waiting to be sent.
     pub(crate) echo: Option<usize>,
-    pub(crate) history: bool,
+    pub(crate) history: usize,
     /// Texts to send when a connection opens.
     pub(crate) messages: Vec<Source<String>>,
     /// `None`: recognised by the first messages.
@@ -78,7 +79,7 @@ impl Default for Settings {
             policy: Policy::default(),
             max_message: 4 << 20,
             echo: None,
-            history: false,
+            history: 0,
             messages: Vec::new(),
             dialect: None,
             options: DialectOptions::default(),
@@ -257,10 +258,11 @@ impl Server {
         self
     }
 
-    /// Keeps the metrics of the last 1000 samples, at most 256 KiB; the statistics then summarise each metric.
+    /// Keeps the metrics of the last samples, so many; the statistics then summarise each metric. A sample takes less than
+    /// 300 bytes. More than 131 072 are not kept, which is 36 MiB. 0 (default) = none.
     #[must_use]
-    pub fn history(mut self, keep: bool) -> Self {
-        self.settings.history = keep;
+    pub fn history(mut self, samples: usize) -> Self {
+        self.settings.history = samples.min(MAX_HISTORY);
         self
     }
 
@@ -579,7 +581,7 @@ mod tests {
             ping_timeout: Duration::from_secs(10),
             stale: Stale::Auto,
         };
-        assert_eq!((policy, max_message, history), (expected, 4 << 20, false));
+        assert_eq!((policy, max_message, history), (expected, 4 << 20, 0));
         assert!(dialect.is_none() && options == DialectOptions::default());
         assert_eq!((request_plan.every, request_plan.within), (None, Duration::from_secs(5)));
     }

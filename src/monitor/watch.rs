@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::model::api_error::{Error, ErrorKind};
 use crate::model::error::Disconnect;
@@ -196,8 +196,8 @@ impl Watch {
         self.monitor.statistics()
     }
 
-    /// Returns the metrics of the latest samples, as [`Monitor::history`] does.
-    pub fn history(&self) -> impl ExactSizeIterator<Item = Sample<'static>> + DoubleEndedIterator {
+    /// Returns the times and metrics of the latest samples, as [`Monitor::history`] does.
+    pub fn history(&self) -> impl ExactSizeIterator<Item = (SystemTime, Sample<'static>)> + DoubleEndedIterator {
         self.monitor.history(self.id)
     }
 

@@ -5,8 +5,10 @@ use crate::support::program::{Finished, Run, wsmon};
 use crate::support::recording::{self, Recorded};
 use crate::support::server::{BINARY, CLOSE, Server, TEXT};
 use crate::support::temp_dir::TempDir;
-use std::fs;
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::fs::{self, File};
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -84,10 +86,16 @@ fn is_token(payload: &[u8]) -> bool {
     [r#""type":"get_reconnection_token""#, r#""type":"reconnection_token""#].iter().any(|part| text.contains(part))
 }
 
+/// Makes a pipe that no other child inherits.
+fn pipe() -> (OwnedFd, File) {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+    (reader, File::from(writer))
+}
+
 fn read_with(input: Option<&[u8]>, arguments: &[&str]) -> Finished {
     let mut command: Command = wsmon(["--color", "never"].iter().chain(arguments));
     if let Some(input) = input {
-        let (reader, mut writer) = std::io::pipe().unwrap();
+        let (reader, mut writer) = pipe();
         command.stdin(Stdio::from(reader));
         let run = Run::start(&mut command);
         drop(command);
@@ -173,7 +181,7 @@ fn standard_input_is_read_as_it_comes_and_files_in_their_order_as_one_server() {
     assert_eq!(samples, ["CPU:   1.0%", "CPU:   2.0%", "CPU:   3.0%"], "{finished:?}");
     assert!(finished.stdout.contains("Messages: 4 received"), "{finished:?}");
 
-    let (reader, mut writer) = std::io::pipe().unwrap();
+    let (reader, mut writer) = pipe();
     let mut command = wsmon(["--read", "-"]);
     let run = Run::start(command.stdin(Stdio::from(reader)));
     drop(command);
@@ -280,7 +288,7 @@ fn saved_data_is_converted_and_a_closed_pipe_ends_the_reading() {
     assert_eq!((dir.read("out").lines().count(), finished.stdout), (3, String::new()));
     assert!(dir.read("x.prom").contains("wsmon_cpu_ratio{server=\"a\""), "{}", dir.read("x.prom"));
 
-    let (reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = pipe();
     drop(reader);
     let long = text.repeat(10_000);
     fs::write(dir.path("long"), long).unwrap();

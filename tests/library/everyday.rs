@@ -241,14 +241,14 @@ fn calls_that_wait_are_bounded_and_end_with_the_monitor() {
 fn servers_are_visited_one_by_one() -> Result<(), Error> {
     let server = three_samples();
     let mut monitor = Monitor::new()?;
-    let id = monitor.add(Server::new(&server.uri())?.max_reconnects(0).history(true).label("nas"))?;
+    let id = monitor.add(Server::new(&server.uri())?.max_reconnects(0).history(2).label("nas"))?;
     while !monitor.is_done() {
         monitor.turn(PATIENCE, |_| ())?;
     }
     let peer = monitor.get(id).expect("it was not removed");
     assert_eq!((peer.id(), peer.label(), peer.dialect()), (id, "nas", Some(Dialect::Monitoring)));
-    let latest_first: Vec<_> = peer.history().rev().filter_map(|sample| sample.cpu()).collect();
-    assert_eq!(latest_first, [3.0, 2.0, 1.0]);
+    let latest_first: Vec<_> = peer.history().rev().filter_map(|(_, sample)| sample.cpu()).collect();
+    assert_eq!(latest_first, [3.0, 2.0]);
     assert_eq!(peer.last_disconnect().map(Disconnect::kind), Some(DisconnectKind::Closed));
     assert_eq!(monitor.peers().map(|peer| peer.statistics().messages_received).sum::<u64>(), 3);
     monitor.remove(id);

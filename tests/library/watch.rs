@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::SystemTime;
 
 use super::server::CLOSE;
 use super::*;
@@ -229,7 +230,7 @@ fn a_restart_of_the_server_is_reported_step_by_step() {
 #[test]
 fn statistics_have_the_names_of_the_reference_client_and_a_few_more() {
     let server = TestServer::start(on_demand);
-    let mut watch = Watch::new(impatient(&server.uri()).history(true)).unwrap();
+    let mut watch = Watch::new(impatient(&server.uri()).history(10)).unwrap();
     until_connected(&mut watch);
     watch.send("one").unwrap();
     next_event(&mut watch);
@@ -269,17 +270,24 @@ fn statistics_have_the_names_of_the_reference_client_and_a_few_more() {
 }
 
 #[test]
-fn a_history_keeps_the_last_1000_samples() {
+fn a_history_keeps_the_last_samples_with_their_times() {
     let server = TestServer::start(|mut peer| {
         peer.upgrade();
         (1..=1003).for_each(|cpu| peer.text(sample(cpu)));
         peer.close(1000, "");
         peer.drain();
     });
-    let mut watch = Watch::new(impatient(&server.uri()).max_reconnects(Some(0)).history(true)).unwrap();
+    let mut watch = Watch::new(impatient(&server.uri()).max_reconnects(Some(0)).history(1000)).unwrap();
+    let before = SystemTime::now();
     assert_eq!(cpus(&remaining_events(&mut watch)).len(), 1003);
-    let kept: Vec<_> = watch.history().filter_map(|sample| sample.get(Metric::Cpu)).collect();
+    let kept: Vec<_> = watch.history().filter_map(|(_, sample)| sample.get(Metric::Cpu)).collect();
     assert_eq!(kept, (4..=1003).map(f64::from).collect::<Vec<_>>());
+    let times: Vec<_> = watch.history().map(|(at, _)| at).collect();
+    assert!(times.is_sorted() && times[0] >= before && times[999] <= SystemTime::now(), "{before:?} {times:?}");
+    assert_eq!(
+        (watch.history().len(), watch.history().next_back().map(|(_, sample)| sample.cpu())),
+        (1000, Some(Some(1003.0)))
+    );
     let history = watch.statistics().history.unwrap();
     let (name, cpu) = &history[0];
     assert_eq!((*name, cpu.samples, cpu.min, cpu.max, cpu.last), ("cpu", 1000, 4.0, 1003.0, 1003.0));

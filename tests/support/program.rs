@@ -95,7 +95,11 @@ impl Run {
     pub fn start(command: &mut Command) -> Run {
         // Before the start: a child may run for a while before this thread goes on.
         let started = Instant::now();
-        let mut child = command.spawn().unwrap();
+        Run::attach(command.spawn().unwrap(), started)
+    }
+
+    /// Takes over a child that was started at this time.
+    pub fn attach(mut child: Child, started: Instant) -> Run {
         let (stdout, stderr) = (Capture::of(child.stdout.take()), Capture::of(child.stderr.take()));
         Run { child, started, stdout, stderr }
     }

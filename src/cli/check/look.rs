@@ -1,6 +1,6 @@
 //! Collects the outcome of a check from the monitor.
 
-use wsmon::internal::SavedData;
+use wsmon::SavedData;
 use wsmon::{ClientState, Dialect, Fault, Monitor, ServerId};
 
 use super::Look;

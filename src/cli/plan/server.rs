@@ -44,7 +44,7 @@ const SWITCHES: &[(&str, Switch)] = &[
     ("--lossy-utf8", |server| server.lossy_utf8(true)),
     ("--no-compression", |server| server.compression(false)),
     ("--insecure", |server| server.insecure(true)),
-    ("--history", |server| server.history(true)),
+    ("--history", |server| server.history(1000)),
 ];
 
 /// Applies the options in `args`. Settings of options that are not given stay as they are.

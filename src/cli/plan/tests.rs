@@ -166,7 +166,7 @@ const CASES: &[Case] = &[
     ("--fsync", "", |plan| plan.fsync = true),
     ("--queue", "2M", |plan| plan.queue = 2 << 20),
     ("--when-full", "wait", |plan| plan.when_full = WhenFull::Wait),
-    ("--history", "", |plan| set(plan, |server| server.history(true))),
+    ("--history", "", |plan| set(plan, |server| server.history(1000))),
     ("--duration", "60", |plan| plan.duration = Some(secs(60))),
     ("--count", "3", |plan| plan.count = Some(3)),
     ("--require", "all", |plan| plan.require = None),

@@ -9,7 +9,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::stdio;
-use wsmon::internal::SavedData;
+use wsmon::SavedData;
 use wsmon::internal::line;
 
 use crate::cli::Failure;

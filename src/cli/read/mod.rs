@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mio::{Registry, Token};
 use wsmon::Now;
-use wsmon::internal::SavedData;
+use wsmon::SavedData;
 use wsmon::internal::line::{self, LineError};
 
 use super::Failure;

@@ -139,7 +139,7 @@ impl Peer {
     /// message as received. Returns where further documents are, if there are any and the connection goes on.
     fn handle_document(&mut self, io: &mut LoopIo<'_>, text: &str, at: usize) -> Option<Documents> {
         let mut repaired = None;
-        let mut decoded = self.decoder.read(text, &mut repaired, io.now.mono);
+        let mut decoded = self.decoder.read(text, &mut repaired, io.now);
         let outgoing = std::mem::take(&mut decoded.outgoing);
         if decoded.recognised {
             self.decoder.log_recognised(&decoded);
