@@ -1,8 +1,10 @@
 //! The format `detailed`: several lines for each message with everything that the server sent, by name or under
 //! `Other`.
 
+use std::borrow::Cow;
+
 use super::event_lines::{alert_color, has_sample, push_alert, push_as_unknown, push_event, push_stored};
-use super::lines::{Clock, Lines, Tags, push_one_line, push_text};
+use super::lines::{Clock, Lines, Tags, is_short_and_plain, push_one_line, push_text};
 use super::value::push_value;
 use super::{Format, stats, users};
 use crate::format::style::{RULER, Style, TITLE};
@@ -138,13 +140,21 @@ fn push_section(lines: &mut Lines<'_>, section: Section, sample: &Sample<'_>) {
 }
 
 fn push_texts(lines: &mut Lines<'_>, section: Section, sample: &Sample<'_>) {
-    let style = lines.style;
     for (&text, row) in Text::ALL.iter().zip(TEXTS).filter(|(_, row)| row.section == section) {
         if let Some(value) = sample.text(text) {
-            lines.entry("  ", row.label, |out| push_text(out, value, style, true));
-            lines.continuation("      ", value, None);
+            push_text_entry(lines, row.label, value);
         }
     }
+}
+
+/// Appends an entry with a server's text, which may have several lines.
+fn push_text_entry(lines: &mut Lines<'_>, name: &str, text: &str) {
+    if is_short_and_plain(text) {
+        return lines.entry(2, name, |out| out.push_str(text));
+    }
+    let style = lines.style;
+    lines.entry(2, name, |out| push_text(out, text, style, true));
+    lines.continuation("      ", text, None);
 }
 
 fn push_metrics(lines: &mut Lines<'_>, section: Section, sample: &Sample<'_>) {
@@ -154,7 +164,7 @@ fn push_metrics(lines: &mut Lines<'_>, section: Section, sample: &Sample<'_>) {
         if PAIRS.iter().any(|pair| pair.1 == metric && sample.get(pair.0).is_some()) {
             continue;
         }
-        lines.entry("  ", row.label, |out| {
+        lines.entry(2, row.label, |out| {
             push_value(out, row.unit, value, style);
             if let Some(total) = PAIRS.iter().find(|pair| pair.0 == metric).and_then(|pair| sample.get(pair.1)) {
                 out.push_str(" / ");
@@ -167,7 +177,7 @@ fn push_metrics(lines: &mut Lines<'_>, section: Section, sample: &Sample<'_>) {
 fn push_cores(lines: &mut Lines<'_>, cores: &[f64]) {
     /// Most cores that are shown.
     const MAX_SHOWN: usize = 128;
-    lines.entry("  ", "Per core", |out| {
+    lines.entry(2, "Per core", |out| {
         for (i, &core) in cores.iter().take(MAX_SHOWN).enumerate() {
             out.push_str(if i > 0 { " " } else { "" });
             if core.is_nan() {
@@ -189,28 +199,32 @@ fn push_others(lines: &mut Lines<'_>, raw: Raw<'_>, sample: &Sample<'_>) {
     /// Bytes that the lines may have beyond those of the message; real messages stay far below.
     const MAX_GROWTH: usize = 1 << 16;
     let Raw::Json(text) = raw else { return };
-    let repaired;
-    let (node, cut) =
-        match scan_others(text, sample).map_or_else(|| Node::parse_counted(text), |others| Ok((others, false))) {
-            Ok(parsed) => parsed,
-            Err(_) => {
-                repaired = repair(text).unwrap_or_default();
-                let Ok(parsed) = Node::parse_counted(&repaired) else { return };
-                parsed
-            }
-        };
-    let style = lines.style;
-    let others = other_members(&node, sample, text.len() + MAX_GROWTH);
-    for (path, value) in &others.list {
-        lines.line(|out| {
-            out.push_str("  ");
-            push_one_line(out, path, style, true);
-            out.push_str(": ");
-            push_text(out, value, style, true);
-        });
-        lines.continuation("      ", value, None);
+    let max_bytes = text.len() + MAX_GROWTH;
+    let start = lines.out.len();
+    let push = &mut |lines: &mut Lines<'_>, path: &str, value: &str| {
+        let style = lines.style;
+        let mut name = Cow::Borrowed(path);
+        if !is_short_and_plain(path) {
+            name = Cow::Owned(String::new());
+            push_one_line(name.to_mut(), path, style, true);
+        }
+        push_text_entry(lines, &name, value);
+    };
+    if let Some(left_out) = scan_others(text, sample, max_bytes, &mut |path, value| push(lines, path, value)) {
+        return lines.leave_out(left_out);
     }
-    lines.leave_out(others.left_out);
+    lines.take_back(start);
+    let repaired;
+    let (node, cut) = match Node::parse_counted(text) {
+        Ok(parsed) => parsed,
+        Err(_) => {
+            repaired = repair(text).unwrap_or_default();
+            let Ok(parsed) = Node::parse_counted(&repaired) else { return };
+            parsed
+        }
+    };
+    let left_out = other_members(&node, sample, max_bytes, &mut |path, value| push(lines, path, value));
+    lines.leave_out(left_out);
     if cut {
         lines.finish("  ");
         lines.line(|out| out.push_str("  and more, left out unread"));

@@ -5,7 +5,6 @@ use crate::format::style::Style;
 use crate::model::base64;
 use crate::model::event::{Change, Event, Message, Raw};
 use crate::model::json::{self, Layout, Writer, has_member, relayout};
-use crate::model::number;
 
 pub const JSON: Format = Format {
     name: "json",
@@ -63,10 +62,8 @@ pub fn gap(missing: u64) -> String {
 
 /// Begins an object with the time of receipt and the server.
 pub fn open(json: &mut Writer<'_>, message: &Message<'_>) {
-    let mut received = String::with_capacity(24);
-    number::push_timestamp(&mut received, message.received_at);
     json.open('{');
-    json.member(OURS[0]).string(&received);
+    json.member(OURS[0]).timestamp(message.received_at);
     json.member(OURS[1]).string(message.server);
 }
 

@@ -8,7 +8,7 @@ use crate::format::style::Style;
 use crate::model::event::{Message, Raw};
 use crate::model::json;
 use crate::model::number;
-use crate::model::text::plain_len;
+use crate::model::text::is_plain;
 
 /// The marks of a format before each kind of event, in Unicode and in ASCII.
 pub struct Tags {
@@ -91,6 +91,12 @@ impl<'o> Lines<'o> {
         self.left_out += count;
     }
 
+    /// Takes back all lines of a section, which began at this length of `out`.
+    pub fn take_back(&mut self, start: usize) {
+        self.out.truncate(start);
+        (self.room, self.left_out) = (MAX_LINES, 0);
+    }
+
     /// Ends a message or a section: says how much was left out, and makes room again.
     pub fn finish(&mut self, indent: &str) {
         self.room = MAX_LINES;
@@ -126,20 +132,21 @@ impl<'o> Lines<'o> {
         }
     }
 
-    /// Appends a line with a name and a value.
-    pub fn entry(&mut self, indent: &str, name: &str, value: impl FnOnce(&mut String)) {
+    /// Appends a line with so many blanks, a name and a value.
+    pub fn entry(&mut self, indent: usize, name: &str, value: impl FnOnce(&mut String)) {
         if self.begin_entry(indent, name) {
             value(self.out);
             self.end();
         }
     }
 
-    fn begin_entry(&mut self, indent: &str, name: &str) -> bool {
+    fn begin_entry(&mut self, indent: usize, name: &str) -> bool {
         let begun = self.begin();
         if begun {
-            for part in [indent, name, ": "] {
-                self.out.push_str(part);
-            }
+            push_blanks(self.out, indent);
+            self.out.push_str(name);
+            self.out.push(':');
+            self.out.push(' ');
         }
         begun
     }
@@ -211,9 +218,9 @@ pub fn first_line(text: &str, full: bool) -> &str {
     end.map_or(text, |end| text[..end].trim_end_matches('\r'))
 }
 
-/// Returns true if a text surely is a single line: most are.
-fn is_plain(text: &str) -> bool {
-    plain_len(text.as_bytes()) == text.len()
+/// Returns true for a text that every format shows as it is, on one line.
+pub fn is_short_and_plain(text: &str) -> bool {
+    text.len() <= MAX_TEXT && is_plain(text)
 }
 
 /// The mark and the time of a line about an event.

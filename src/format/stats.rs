@@ -34,16 +34,16 @@ pub fn push_text(out: &mut String, statistics: &Statistics, style: &Style) {
 fn push_block(lines: &mut Lines<'_>, statistics: &Statistics) {
     let style = lines.style;
     match statistics.servers.len() {
-        0 => lines.entry("", "Server", |out| style.push_escaped(out, &statistics.uri)),
-        servers => lines.entry("", "Servers", |out| {
+        0 => lines.entry(0, "Server", |out| style.push_escaped(out, &statistics.uri)),
+        servers => lines.entry(0, "Servers", |out| {
             let _ = write!(out, "{servers}");
         }),
     }
-    lines.entry("", "State", |out| out.push_str(statistics.current_state.name()));
-    lines.entry("", "Messages", |out| {
+    lines.entry(0, "State", |out| out.push_str(statistics.current_state.name()));
+    lines.entry(0, "Messages", |out| {
         let _ = write!(out, "{} received, {} sent", statistics.messages_received, statistics.messages_sent);
     });
-    lines.entry("", "Data", |out| {
+    lines.entry(0, "Data", |out| {
         number::push_bytes(out, statistics.bytes_received as f64);
         out.push_str(" received (");
         number::push_bytes(out, statistics.wire_bytes_received as f64);
@@ -51,14 +51,14 @@ fn push_block(lines: &mut Lines<'_>, statistics: &Statistics) {
         number::push_bytes(out, statistics.bytes_sent as f64);
         out.push_str(" sent");
     });
-    lines.entry("", "Duration", |out| {
+    lines.entry(0, "Duration", |out| {
         number::push_duration(out, statistics.run);
         if let Some(uptime) = statistics.uptime {
             out.push_str(", the latest connection ");
             number::push_duration(out, uptime);
         }
     });
-    lines.entry("", "Connections", |out| {
+    lines.entry(0, "Connections", |out| {
         let _ = write!(out, "{}, {} lost", statistics.connections, statistics.total_disconnections);
     });
     push_undelivered(lines, statistics);
@@ -69,12 +69,12 @@ fn push_block(lines: &mut Lines<'_>, statistics: &Statistics) {
     if statistics.ping_ms.samples > 0 {
         let Summary { min, max, .. } = statistics.ping_ms;
         let mean = statistics.ping_ms.mean().unwrap_or_default();
-        lines.entry("", "Ping", |out| {
+        lines.entry(0, "Ping", |out| {
             let _ = write!(out, "min {}, mean {}, max {} ms", Fixed(min, 2), Fixed(mean, 2), Fixed(max, 2));
         });
     }
     if let Some(saved) = &statistics.saved {
-        lines.entry("", "Saved", |out| {
+        lines.entry(0, "Saved", |out| {
             let _ = write!(out, "{} messages, ", saved.messages);
             number::push_bytes(out, saved.bytes as f64);
             out.push_str(" to ");
@@ -97,7 +97,7 @@ fn push_counts(lines: &mut Lines<'_>, statistics: &Statistics) {
     ] {
         // Only some servers have limits, and only files have lines.
         if !["Rate limited", "Lines not read"].contains(&name) || count > 0 {
-            lines.entry("", name, |out| {
+            lines.entry(0, name, |out| {
                 let _ = write!(out, "{count}");
             });
         }
@@ -107,7 +107,7 @@ fn push_counts(lines: &mut Lines<'_>, statistics: &Statistics) {
 fn push_undelivered(lines: &mut Lines<'_>, server: &Statistics) {
     let style = lines.style;
     if let Some(why) = &server.nothing_delivered {
-        lines.entry("", "Nothing delivered", |out| style.push_escaped(out, why));
+        lines.entry(0, "Nothing delivered", |out| style.push_escaped(out, why));
     }
 }
 
@@ -123,7 +123,7 @@ fn push_error(lines: &mut Lines<'_>, error: &PastError) {
 
 fn push_history(lines: &mut Lines<'_>, name: &str, summary: &Summary) {
     let unit = METRICS.iter().find(|row| row.name == name).map_or(Unit::Count, |row| row.unit);
-    lines.entry("", name, |out| {
+    lines.entry(0, name, |out| {
         let mean = summary.mean().unwrap_or_default();
         for &(lead, value) in
             &[("min ", summary.min), (", mean ", mean), (", max ", summary.max), (", last ", summary.last)]

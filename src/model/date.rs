@@ -1,6 +1,5 @@
 //! Times in UTC as RFC 3339 text.
 
-use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The end of the year 9999, less a millisecond.
@@ -8,15 +7,54 @@ const END: Duration = Duration::from_millis(253_402_300_799_999);
 
 /// Appends a time with 0, 3, 6 or 9 decimals of the second. Times before 1970 or after 9999 are clamped.
 pub fn push(out: &mut String, at: SystemTime, decimals: u8) {
-    let at = at.clamp(UNIX_EPOCH, UNIX_EPOCH + END);
-    let text = match decimals {
-        0 => humantime::format_rfc3339_seconds(at),
-        3 => humantime::format_rfc3339_millis(at),
-        6 => humantime::format_rfc3339_micros(at),
-        _ => humantime::format_rfc3339_nanos(at),
-    };
-    // Formatting cannot fail within these bounds.
-    let _ = write!(out, "{text}");
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default().min(END);
+    let seconds = since.as_secs();
+    let (year, month, day) = civil(seconds / 86400);
+    push_pair(out, year / 100);
+    push_pair(out, year % 100);
+    for (before, value) in
+        [('-', month), ('-', day), ('T', seconds / 3600 % 24), (':', seconds / 60 % 60), (':', seconds % 60)]
+    {
+        out.push(before);
+        push_pair(out, value);
+    }
+    if decimals > 0 {
+        out.push('.');
+    }
+    let mut fraction = since.subsec_nanos();
+    for _ in 0..decimals {
+        push_digit(out, u64::from(fraction / 100_000_000));
+        fraction = fraction % 100_000_000 * 10;
+    }
+    out.push('Z');
+}
+
+/// Appends the last two digits of a number.
+fn push_pair(out: &mut String, value: u64) {
+    push_digit(out, value / 10);
+    push_digit(out, value);
+}
+
+/// Appends the last digit of a number.
+fn push_digit(out: &mut String, value: u64) {
+    out.push(char::from(b'0' + (value % 10) as u8));
+}
+
+/// Returns the year, month and day of a day since 1970 in the Gregorian calendar.
+///
+/// It counts from 1 March 0000, so that a leap day is the last one of its year, and of its 400 years, which are an era.
+fn civil(day: u64) -> (u64, u64, u64) {
+    const DAYS_BEFORE_1970: u64 = 719_468;
+    const DAYS_OF_ERA: u64 = 146_097;
+    let day = day + DAYS_BEFORE_1970;
+    let (era, day) = (day / DAYS_OF_ERA, day % DAYS_OF_ERA);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    // Five months of 153 days follow each other twice, and a part of a third time.
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let is_next_year = month >= 10;
+    (400 * era + year + u64::from(is_next_year), if is_next_year { month - 9 } else { month + 3 }, day)
 }
 
 /// Parses a time, which may lack the `Z`, and have a blank in the place of the `T`. Accepts leap seconds as the second
@@ -45,6 +83,18 @@ mod tests {
         }
         assert_eq!(parse("2026-01-02T03:04:05.678901234Z"), Some(at));
         assert_eq!(parse("2026-01-02 03:04:05.678901234"), Some(at));
+    }
+
+    #[test]
+    fn every_day_is_the_one_of_another_implementation() {
+        let days = END.as_secs() / 86400;
+        for day in (0..days).step_by(7).chain(days - 1000..=days).chain(0..1500) {
+            let at =
+                UNIX_EPOCH + Duration::new(day * 86400 + day * 7919 % 86400, (day * 7_919_113 % 1_000_000_000) as u32);
+            let mut out = String::new();
+            push(&mut out, at, 9);
+            assert_eq!(out, humantime::format_rfc3339_nanos(at).to_string());
+        }
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub fn is_hostile(c: char) -> bool {
 /// Appends `text` with each hostile character, and each character whose first byte is `also` to be replaced, passed to
 /// `push_replacement` instead. Of ASCII `also` can choose quotes and backslashes alone, see [`find_hostile`].
 pub fn push_replacing(out: &mut String, text: &str, also: fn(u8) -> bool, push_replacement: fn(&mut String, char)) {
+    if is_plain(text) {
+        return out.push_str(text);
+    }
     let mut rest = text;
     while let Some((at, c)) = find_hostile(rest, also) {
         out.push_str(&rest[..at]);
@@ -40,6 +43,11 @@ pub fn find_hostile(text: &str, also: fn(u8) -> bool) -> Option<(usize, char)> {
     }
 }
 
+/// Returns true for a text of ASCII without control characters, quotes and backslashes: nearly every one.
+pub fn is_plain(text: &str) -> bool {
+    plain_len(text.as_bytes()) == text.len()
+}
+
 /// Counts the bytes before the first one that is not ASCII, a control character, a quote or a backslash.
 ///
 /// It looks at eight bytes at a time, since it runs over every text: the highest bit of a byte is set in `found` if it is
@@ -49,10 +57,12 @@ pub fn plain_len(bytes: &[u8]) -> usize {
     let mut rest = bytes;
     while let Some((chunk, behind)) = rest.split_first_chunk() {
         let word = u64::from_le_bytes(*chunk);
-        let is = |byte: u8| (word ^ (EACH * u64::from(byte))).wrapping_sub(EACH);
-        let below_space = word.wrapping_sub(EACH * 0x20);
-        // Bytes beyond ASCII are found by `word` itself, so that the borrows of other bytes do not matter.
-        let found = (below_space | is(b'"') | is(b'\\') | is(0x7f) | word) & (EACH * 0x80);
+        // A quote is two behind the last control character; this turns it into a space.
+        let control_or_quote = (word ^ (EACH * 2)).wrapping_sub(EACH * 0x21);
+        let backslash = (word ^ (EACH * u64::from(b'\\'))).wrapping_sub(EACH);
+        let delete = word.wrapping_add(EACH);
+        // Bytes beyond ASCII are found by `word` itself, so that the borrows and carries of other bytes do not matter.
+        let found = (control_or_quote | backslash | delete | word) & (EACH * 0x80);
         if found != 0 {
             return bytes.len() - rest.len() + found.trailing_zeros() as usize / 8;
         }
@@ -114,6 +124,24 @@ mod tests {
         for c in ('\0'..=char::MAX).filter(|&c| is_hostile(c)) {
             let text = format!("aé\u{a9}☃😀{c}b");
             assert_eq!(find_hostile(&text, |_| false), Some((12, c)));
+        }
+    }
+
+    #[test]
+    fn each_byte_that_is_not_plain_ends_the_plain_ones_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            let is_plain = (byte.is_ascii_graphic() || byte == b' ') && !b"\"\\".contains(&byte);
+            for at in 0..20 {
+                for around in *b" !#[]~" {
+                    let mut bytes = [around; 20];
+                    bytes[at] = byte;
+                    assert_eq!(
+                        plain_len(&bytes),
+                        if is_plain { 20 } else { at },
+                        "{byte:#x} behind {at} of {around:#x}"
+                    );
+                }
+            }
         }
     }
 

@@ -4,10 +4,12 @@
 //! replaced: NaN and Infinity by null, control and bidirectional characters by escapes.
 
 use std::fmt::{Display, Write};
+use std::time::SystemTime;
 
 use super::plain::{is_quote_or_backslash, push_plain_line};
 use super::{Surrogates, is_not_finite, is_unreadable, is_word, surrogates, word_len};
 use crate::model::decimal::push_decimal;
+use crate::model::number::push_timestamp;
 use crate::model::text;
 
 /// White space between the tokens.
@@ -101,6 +103,14 @@ impl<'o> Writer<'o> {
         push_string(self.out, text);
     }
 
+    /// Writes a time in UTC as RFC 3339 with milliseconds.
+    pub fn timestamp(&mut self, at: SystemTime) {
+        self.begin_value();
+        self.out.push('"');
+        push_timestamp(self.out, at);
+        self.out.push('"');
+    }
+
     /// Writes a value whose `Display` is JSON: an integer, `true`, `false` or `null`.
     pub fn literal(&mut self, value: impl Display) {
         self.begin_value();
@@ -182,15 +192,18 @@ impl<'o> Writer<'o> {
 
     fn comma(&mut self) {
         self.out.push(',');
-        if self.breaks_lines() {
-            self.indent();
-        } else if self.layout == Layout::Indented {
-            self.out.push(' ');
+        match self.layout {
+            Layout::Line => {}
+            Layout::Indented if self.breaks_lines() => self.indent(),
+            Layout::Indented => self.out.push(' '),
         }
     }
 
     fn colon(&mut self) {
-        self.out.push_str(if self.layout == Layout::Indented { ": " } else { ":" });
+        self.out.push(':');
+        if self.layout == Layout::Indented {
+            self.out.push(' ');
+        }
     }
 
     fn indent(&mut self) {

@@ -203,7 +203,7 @@ fn error<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>>
 mod tests {
     use super::*;
     use crate::model::event::AlertPhase;
-    use crate::model::sample::others::other_members;
+    use crate::model::sample::others::other_names;
     use crate::testing::dialect::OwnedContext;
 
     fn events<'a>(text: &'a str, context: &mut OwnedContext) -> Vec<Event<'a>> {
@@ -271,16 +271,14 @@ mod tests {
         let text = r#"{"type":"monitoring_data","data":{"gpu":{"count":2,"gpus":[{"name":"A","gpu_usage_percent":37.0},{"name":"B","gpu_usage_percent":99}]}}}"#;
         let sample = sample(text);
         assert_eq!((sample.get(Metric::Gpu), sample.text(Text::GpuName)), (Some(37.0), Some("A")));
-        let others = other_members(&Node::parse(text).unwrap(), &sample, usize::MAX).list;
-        let names: Vec<_> = others.iter().map(|(path, value)| format!("{path}={value}")).collect();
+        let names = other_names(text, &sample);
         assert_eq!(names, ["gpu.count=2", "gpu.gpus.1.name=B", "gpu.gpus.1.gpu_usage_percent=99"]);
     }
 
     #[test]
     fn every_leaf_of_a_message_is_carried_or_among_the_others() {
         let text = r#"{"type":"monitoring_data","timestamp":"t","data":{"memory":{"percentage":1.0,"usage_percent":2.0,"swap":{"used":3}},"processor":{"frequency_max":0.0,"per_core_usage":[1,2],"flags":["a","b"]},"system":{"processor":"","load_average":[1,2,3,4]}},"extra":null}"#;
-        let others = other_members(&Node::parse(text).unwrap(), &sample(text), usize::MAX).list;
-        let names: Vec<_> = others.iter().map(|(path, value)| format!("{path}={value}")).collect();
+        let names = other_names(text, &sample(text));
         assert_eq!(
             names,
             [

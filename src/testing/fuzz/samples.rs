@@ -4,7 +4,7 @@ use crate::model::json::Node;
 use crate::model::metric::{Metric, Text};
 use crate::model::sample::field::{Field, FieldRule};
 use crate::model::sample::message::SampleMessage;
-use crate::model::sample::others::{other_members, scan_others};
+use crate::model::sample::others::{PushLeaf, other_members, scan_others};
 use crate::model::sample::read::read_strictly;
 use crate::model::sample::scan::scan_sample;
 use crate::proto::dialect::sample_rows;
@@ -41,9 +41,16 @@ pub fn run(data: &[u8]) {
         if let Some(scanned) = scan_sample(text, rows) {
             let strict = read_strictly(text, rows).unwrap_or_else(|error| panic!("{error}: {text:?}"));
             assert_eq!(shown(&scanned), shown(&strict), "{text:?}");
-            if let (Some(others), Ok(whole)) = (scan_others(text, &scanned.sample), Node::parse(text)) {
-                let leaves = |node| other_members(node, &scanned.sample, usize::MAX).list;
-                assert_eq!(leaves(&others), leaves(&whole), "{text:?}");
+            let leaves = |list: &mut dyn FnMut(PushLeaf<'_>) -> Option<usize>| {
+                let mut leaves = Vec::new();
+                list(&mut |path, text| leaves.push(format!("{path}: {text}"))).map(|left_out| (leaves, left_out))
+            };
+            // A bound that some of them reach.
+            let (sample, room) = (&scanned.sample, text.len());
+            let others = leaves(&mut |push| scan_others(text, sample, room, push));
+            if let (Some(others), Ok(whole)) = (others, Node::parse(text)) {
+                let all = leaves(&mut |push| Some(other_members(&whole, sample, room, push)));
+                assert_eq!(Some(others), all, "{text:?}");
             }
         }
     }
