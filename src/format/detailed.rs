@@ -49,6 +49,9 @@ const MEASURED: &[(Section, &str)] = &[
 
 const SYSTEM: (Section, &str) = (Section::Host, "System Information:");
 
+/// The line below all.
+const RULE: &str = "==================================================";
+
 /// Metrics that share a line: used, and total.
 const PAIRS: [(Metric, Metric); 3] = [
     (Metric::MemoryUsed, Metric::MemoryTotal),
@@ -91,7 +94,7 @@ fn push_sample(lines: &mut Lines<'_>, message: &Message<'_>, sample: &Sample<'_>
         push_titled(lines, rest[part].0, rest[part].1);
     }
     if lines.out.len() > head {
-        lines.colored(RULER, |out| out.extend(["="; 50]));
+        lines.colored(RULER, |out| out.push_str(RULE));
     } else {
         lines.out.truncate(start);
         push_as_unknown(lines, message, &TAGS);

@@ -129,12 +129,18 @@ pub fn push_sample(json: &mut Writer<'_>, sample: &Sample<'_>) {
                 push_list(json.member("load"), LOAD.iter().map(|&load| sample.get(load)));
             }
             Some(_) => {}
-            None => number(json, row.name, sample.get(metric)),
+            None => {
+                if let Some(value) = sample.get(metric).filter(|value| value.is_finite()) {
+                    json.row_member(row.member).decimal(value);
+                }
+            }
         }
     }
     sample.each_of_spread(&mut |name, value| number(json, name, value));
     for (&text, row) in Text::ALL.iter().zip(TEXTS) {
-        optional(json, row.name, sample.text(text));
+        if let Some(value) = sample.text(text) {
+            json.row_member(row.member).string(value);
+        }
     }
     optional(json, "at", sample.at.as_deref());
     if !sample.per_core.is_empty() {

@@ -60,6 +60,18 @@ pub struct MetricRow {
     pub unit: Unit,
     /// One sentence that says what is measured.
     pub about: &'static str,
+    /// The name as it stands in an object of JSON, behind another member.
+    pub(crate) member: &'static str,
+}
+
+/// Returns the name in a row's `member`, which is `,"name":`.
+pub(crate) const fn name_in(member: &'static str) -> &'static str {
+    let (_, behind) = member.as_bytes().split_at(2);
+    let (name, _) = behind.split_at(behind.len() - 2);
+    match std::str::from_utf8(name) {
+        Ok(name) => name,
+        Err(_) => "",
+    }
 }
 
 macro_rules! metrics {
@@ -72,7 +84,8 @@ macro_rules! metrics {
         /// Every metric, in the order of [`Metric`].
         pub static METRICS: &[MetricRow] = &[
             $(MetricRow {
-                name: $name,
+                name: name_in(concat!(",\"", $name, "\":")),
+                member: concat!(",\"", $name, "\":"),
                 label: $label,
                 section: Section::$section,
                 unit: Unit::$unit,
@@ -215,6 +228,8 @@ pub struct TextRow {
     pub label: &'static str,
     /// The section of `detailed`.
     pub section: Section,
+    /// The name as it stands in an object of JSON, behind another member.
+    pub(crate) member: &'static str,
 }
 
 macro_rules! texts {
@@ -226,7 +241,12 @@ macro_rules! texts {
 
         /// Every text, in the order of [`Text`].
         pub static TEXTS: &[TextRow] = &[
-            $(TextRow { name: $name, label: $label, section: Section::$section },)*
+            $(TextRow {
+                name: name_in(concat!(",\"", $name, "\":")),
+                label: $label,
+                section: Section::$section,
+                member: concat!(",\"", $name, "\":"),
+            },)*
         ];
 
         impl Text {

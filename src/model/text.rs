@@ -57,7 +57,7 @@ pub fn plain_len(bytes: &[u8]) -> usize {
     let mut rest = bytes;
     while let Some((chunk, behind)) = rest.split_first_chunk() {
         let word = u64::from_le_bytes(*chunk);
-        // A quote is two behind the last control character; this turns it into a space.
+        // Space and quote change places, so that the quote directly follows the control characters.
         let control_or_quote = (word ^ (EACH * 2)).wrapping_sub(EACH * 0x21);
         let backslash = (word ^ (EACH * u64::from(b'\\'))).wrapping_sub(EACH);
         let delete = word.wrapping_add(EACH);

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use super::plain::{is_quote_or_backslash, push_plain_line};
 use super::{Surrogates, is_not_finite, is_unreadable, is_word, surrogates, word_len};
 use crate::model::decimal::push_decimal;
+use crate::model::metric::name_in;
 use crate::model::number::push_timestamp;
 use crate::model::text;
 
@@ -86,6 +87,15 @@ impl<'o> Writer<'o> {
         self.out.push_str(name);
         self.out.push('"');
         self.colon();
+        self
+    }
+
+    /// Begins a member with a name from a row of a table, see [`name_in`]. Its value follows.
+    pub fn row_member(&mut self, member: &'static str) -> &mut Self {
+        if self.layout != Layout::Line || self.empty {
+            return self.member(name_in(member));
+        }
+        self.out.push_str(member);
         self
     }
 
