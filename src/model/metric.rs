@@ -52,6 +52,8 @@ pub enum Unit {
 pub struct MetricRow {
     /// The name in output for programs and in statistics.
     pub name: &'static str,
+    /// The name as it stands in an object of JSON, behind another member.
+    pub(crate) member: &'static str,
     /// The name in `detailed`.
     pub label: &'static str,
     /// The section of `detailed`.
@@ -60,8 +62,6 @@ pub struct MetricRow {
     pub unit: Unit,
     /// One sentence that says what is measured.
     pub about: &'static str,
-    /// The name as it stands in an object of JSON, behind another member.
-    pub(crate) member: &'static str,
 }
 
 /// Returns the name in a row's `member`, which is `,"name":`.
@@ -224,12 +224,12 @@ fn no_such(what: &str, name: &str, names: &mut dyn Iterator<Item = &'static str>
 pub struct TextRow {
     /// The name in output for programs.
     pub name: &'static str,
+    /// The name as it stands in an object of JSON, behind another member.
+    pub(crate) member: &'static str,
     /// The name in `detailed`.
     pub label: &'static str,
     /// The section of `detailed`.
     pub section: Section,
-    /// The name as it stands in an object of JSON, behind another member.
-    pub(crate) member: &'static str,
 }
 
 macro_rules! texts {
@@ -243,9 +243,9 @@ macro_rules! texts {
         pub static TEXTS: &[TextRow] = &[
             $(TextRow {
                 name: name_in(concat!(",\"", $name, "\":")),
+                member: concat!(",\"", $name, "\":"),
                 label: $label,
                 section: Section::$section,
-                member: concat!(",\"", $name, "\":"),
             },)*
         ];
 

@@ -115,11 +115,8 @@ impl<'p> Leaves<'p> {
                 }
             }
             (Node::List(_), Some(FieldRule::PerCore)) if !self.sample.per_core.is_empty() => {}
-            (Node::List(list), _) if list.iter().all(Node::is_leaf) => {
-                if !is_carried(node, rule, self.sample) {
-                    self.push_leaf(&|| node.joined().into());
-                }
-            }
+            (Node::List(list), _) if list.iter().all(Node::is_leaf) && is_carried(node, rule, self.sample) => {}
+            (Node::List(list), _) if list.iter().all(Node::is_leaf) => self.push_leaf(&|| node.joined().into()),
             (Node::List(list), _) => {
                 for (i, value) in list.iter().enumerate() {
                     let first = if let (0, Some(FieldRule::First(rows))) = (i, rule) {
