@@ -4,6 +4,7 @@
 mod support;
 
 mod addresses;
+mod api;
 mod check;
 mod client;
 mod compression;
