@@ -16,6 +16,8 @@
 //! | name a metric, a text or a kind of server | [`Metric`], [`Text`], [`Dialect`]: `parse` and `Display` |
 //! | decode messages of your own, test a handler | [`Decoder`], [`Sample::from_metrics`], [`Message::new`] |
 //! | read what the command has saved | [`SavedData`] |
+//! | ask a server something | [`Monitor::request`], [`Answer`], [`Unanswered`] |
+//! | show what a user should know | [`Event::Warning`] |
 //! | know why a call has failed | [`Error`], [`ErrorKind`] |
 //! | follow the connection | [`Event::State`], [`Change`], [`ClientState`], [`Disconnect`], [`DisconnectKind`], [`Statistics`] |
 //! | stop from a signal handler or another thread | [`Stopper`] |
@@ -285,8 +287,9 @@
 //!
 //! # Behaviour towards the process and the system
 //!
-//! - It prints nothing and reads no arguments. Besides events it writes to the [`log`](https://docs.rs/log) crate, a
-//!   few lines for each connection.
+//! - It prints nothing and reads no arguments. Warnings about a server are events, [`Event::Warning`]. To the
+//!   [`log`](https://docs.rs/log) crate it writes how each connection goes, a few lines for each, under the target
+//!   `wsmon::server`.
 //! - It installs no signal handlers and starts no threads. Nothing happens between turns: nothing is read, no ping is
 //!   sent or answered, nothing is dialled.
 //! - Dropping a [`Monitor`] or [`Watch`] closes its sockets at once, each with a Close frame if that can be sent without
@@ -348,10 +351,11 @@ pub use model::api_error::{Error, ErrorKind};
 pub use model::dialect::Dialect;
 pub use model::error::{Disconnect, DisconnectKind, Fault, Phase, Retry};
 pub use model::event::{
-    Alert, AlertPhase, Answer, Change, ClientState, Event, LogLine, Message, Notice, OwnedMessage, OwnedRaw, Process,
-    ProcessChange, Processes, Raw, ServerError, TaskResult, Unknown, User, Users,
+    Alert, AlertPhase, Answer, Change, ClientState, Event, LogLine, Message, NoAnswer, Notice, OwnedMessage, OwnedRaw,
+    Process, ProcessChange, Processes, Raw, ServerError, TaskResult, Unanswered, Unknown, User, Users, Warning,
 };
 pub use model::metric::{METRICS, Metric, MetricRow, Section, TEXTS, Text, TextRow, Unit};
+pub use model::request_id::RequestId;
 pub use model::sample::Sample;
 pub use model::server_id::ServerId;
 pub use model::stats::{PastError, Saved, Statistics, Summary};
@@ -377,7 +381,7 @@ pub mod internal {
     pub use crate::model::json::push_string as push_json_string;
     pub use crate::model::spelling::closest;
     pub use crate::model::time::earliest;
-    pub use crate::model::trace::{SERVER_TARGET, debug as log_debug};
+    pub use crate::model::trace::{SERVER_TARGET, debug as log_debug, of_server as log_of_server};
     pub use crate::monitor::event_loop::timestamp;
     pub use crate::monitor::saved::line;
     pub use crate::monitor::timetable::Timetable;

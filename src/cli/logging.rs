@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use env_logger::{Builder, Logger};
 use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
+use wsmon::internal::{SERVER_TARGET, log_of_server};
+use wsmon::{Event, Message};
 
 /// Upper bound on the text buffered between two drains; further lines are dropped and counted.
 const MAX_BYTES: usize = 64 << 10;
@@ -42,6 +44,14 @@ pub fn install(level: LevelFilter, json: bool, stamp: Stamp) -> Result<LogBuffer
     log::set_logger(Box::leak(Box::new(logger(level, stamp, &buffer))))?;
     log::set_max_level(level);
     Ok(buffer)
+}
+
+/// Takes the events that are for the log alone, and logs those that are warnings about a server.
+pub fn take(message: &Message<'_>) -> bool {
+    if let [Event::Warning(warning)] = message.events {
+        log_of_server(Level::Warn, message.server, &warning.text);
+    }
+    matches!(message.events, [Event::Warning(_) | Event::Unanswered(_)])
 }
 
 /// Records that wait for the loop. Clones share one buffer.
@@ -152,7 +162,7 @@ impl Log for BufferedLogger {
         if self.enabled(record.metadata()) {
             // Escaped, a record is one line, and text of a server that it quotes cannot control the terminal.
             let text = record.args().to_string();
-            let of_server = record.target() == wsmon::internal::SERVER_TARGET;
+            let of_server = record.target() == SERVER_TARGET;
             self.buffer.push((self.stamp)(), record.level(), &wsmon::escape(&text), of_server);
         }
     }

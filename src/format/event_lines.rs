@@ -111,7 +111,7 @@ pub fn push_event(lines: &mut Lines<'_>, event: &Event<'_>, message: &Message<'_
             tag(out, tags.state);
             push_state(out, change, style, tags.full);
         }),
-        Event::Sample(_) | Event::KeepAlive => {}
+        Event::Sample(_) | Event::KeepAlive | Event::Warning(_) | Event::Unanswered(_) => {}
     }
 }
 

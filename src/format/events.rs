@@ -83,7 +83,7 @@ pub fn push_members(json: &mut Writer<'_>, event: &Event<'_>, raw: Raw<'_>, alon
             push_data(json, (raw, alone), event, &unknown.kind, "");
         }
         Event::State(change) => super::json::push_state(json, change),
-        Event::KeepAlive => {}
+        Event::KeepAlive | Event::Warning(_) | Event::Unanswered(_) => {}
     }
     if !matches!(event, Event::Sample(_)) {
         optional(json, "at", event.at());

@@ -7,7 +7,7 @@ use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
 use super::{events, json, stats};
 use crate::model::dialect::Dialect;
 use crate::model::error::{Disconnect, DisconnectKind};
-use crate::model::event::{Change, ClientState, Event, Message, OwnedMessage, Raw};
+use crate::model::event::{Answer, Change, ClientState, Event, Message, OwnedMessage, Raw};
 use crate::model::json::{Layout, Node, Writer};
 use crate::model::metric::{Metric, Text};
 use crate::model::number::push_timestamp;
@@ -42,14 +42,30 @@ fn written<S: Serializer>(serializer: S, write: impl FnOnce(&mut Writer<'_>)) ->
 }
 
 fn push_event(json: &mut Writer<'_>, event: &Event<'_>) {
+    let kind = match event {
+        Event::Warning(_) => "warning",
+        Event::Unanswered(_) => "unanswered",
+        _ => event.kind_name().unwrap_or("keep_alive"),
+    };
     json.open('{');
-    json.member("kind").string(event.kind_name().unwrap_or("keep_alive"));
+    json.member("kind").string(kind);
+    match event {
+        Event::Answer(Answer { request: Some(request), .. }) => json.member("request").literal(request.number()),
+        Event::Warning(warning) => json.member("text").string(&warning.text),
+        Event::Unanswered(unanswered) => {
+            json.member("request").literal(unanswered.request.number());
+            json.member("type").string(&unanswered.kind);
+            json.member("reason").string(unanswered.reason.name());
+        }
+        _ => {}
+    }
     events::push_members(json, event, Raw::None, false);
     json.close('}');
 }
 
-/// The members of `events`, without `received_at`, `server`, and the copies of the message `data` and `answer`. A keep-alive
-/// has the kind `keep_alive`.
+/// The members of `events`, without `received_at`, `server`, and the copies of the message `data` and `answer`. An answer
+/// has the number of its request too. A keep-alive has the kind `keep_alive`, a warning the kind `warning` with the member
+/// `text`, and a request without an answer the kind `unanswered` with `request`, `type` and `reason`.
 impl Serialize for Event<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         written(serializer, |json| push_event(json, self))
@@ -151,6 +167,8 @@ mod tests {
     use super::*;
     use crate::Decoder;
     use crate::format::style::Style;
+    use crate::model::event::{NoAnswer, Unanswered, Warning};
+    use crate::model::request_id::RequestId;
     use crate::testing::recordings;
 
     #[test]
@@ -180,6 +198,24 @@ mod tests {
             }
         }
         assert!(compared > 100, "{compared}");
+    }
+
+    #[test]
+    fn events_of_the_client_have_kinds_of_their_own() {
+        let request = RequestId::from_index(6);
+        for (event, expected) in [
+            (Event::Warning(Warning::new("a: b")), json!({"kind": "warning", "text": "a: b"})),
+            (
+                Event::Unanswered(Unanswered::new(request, "ping", NoAnswer::TimedOut)),
+                json!({"kind": "unanswered", "request": 7, "type": "ping", "reason": "timed_out"}),
+            ),
+            (
+                Event::Answer(Answer { kind: "pong".into(), request: Some(request), ..Answer::default() }),
+                json!({"kind": "answer", "request": 7, "type": "pong", "text": ""}),
+            ),
+        ] {
+            assert_eq!(serde_json::to_value(&event).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod event;
 pub mod json;
 pub mod metric;
 pub mod number;
+pub mod request_id;
 pub mod sample;
 pub mod server_id;
 pub mod settings_text;

@@ -7,6 +7,8 @@ use std::fmt;
 
 use log::{Level, LevelFilter, Record};
 
+use crate::model::text::escape;
+
 /// Returns true if records at trace level are wanted.
 pub fn is_on() -> bool {
     log::max_level() == LevelFilter::Trace
@@ -23,6 +25,11 @@ pub fn trace(label: &str, text: fmt::Arguments<'_>) {
 /// Logs a line about a server at any level. Label and text must be escaped and hold no secrets.
 pub fn server(level: Level, label: &str, text: fmt::Arguments<'_>) {
     record(level, SERVER_TARGET, format_args!("{label}: {text}"));
+}
+
+/// Logs a line about the server of this label, which is escaped. The text must be escaped and hold no secrets.
+pub fn of_server(level: Level, label: &str, text: &str) {
+    server(level, &escape(label), format_args!("{text}"));
 }
 
 /// Logs a line at debug level. It must hold no secrets.

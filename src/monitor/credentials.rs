@@ -72,7 +72,7 @@ impl Credentials {
         let mut requests = Vec::new();
         for (kind, json) in &settings.requests {
             let json = json.as_ref().map(|json| read_text(json, sources::parse_json, &mut secret_texts)).transpose()?;
-            requests.push(Request { kind: kind.clone(), json });
+            requests.push(Request { kind: kind.clone(), json, id: None });
         }
         Ok(Box::new(Credentials { endpoint, token, headers, messages, requests, secret_texts }))
     }
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn messages_to_the_server_are_hidden_where_it_quotes_them() {
         let server = Server::default().heartbeat_reply(Some("ghijkl".into()));
-        let login = Request { kind: "login".into(), json: Some(r#"{"password":"m\"nopqr"}"#.into()) };
+        let login = Request { kind: "login".into(), json: Some(r#"{"password":"m\"nopqr"}"#.into()), id: None };
         let (messages, requests) = (vec!["AUTH abcdef".into()], vec![login]);
         let given = Credentials { messages, requests, ..credentials("h", None, &[]) };
         let text = r#"AUTH abcdef; abcdef; ghijkl; login; {"password":"m\"nopqr"}; m&quot;nopqr; AUTH."#;

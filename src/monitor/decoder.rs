@@ -222,7 +222,12 @@ impl Decoder {
 
     /// Hands a change of the connection to the program.
     pub(crate) fn pass_on_change(&self, now: Now, change: Change, on_message: &mut dyn FnMut(&Message<'_>)) {
-        self.deliver(now, ("", Raw::None, slice::from_ref(&Event::State(change))), on_message);
+        self.pass_on_own(now, &Event::State(change), on_message);
+    }
+
+    /// Hands an event of the client itself to the program.
+    pub(crate) fn pass_on_own(&self, now: Now, event: &Event<'_>, on_message: &mut dyn FnMut(&Message<'_>)) {
+        self.deliver(now, ("", Raw::None, slice::from_ref(event)), on_message);
     }
 
     /// Returns true if the server has delivered; one that speaks only when something happens delivers while connected.

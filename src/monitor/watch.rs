@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::model::api_error::{Error, ErrorKind};
 use crate::model::error::Disconnect;
 use crate::model::event::{ClientState, OwnedMessage};
+use crate::model::request_id::RequestId;
 use crate::model::sample::Sample;
 use crate::model::server_id::ServerId;
 use crate::model::stats::Statistics;
@@ -154,6 +155,14 @@ impl Watch {
     /// If the connection is not open, or more than 64 KiB would wait to be sent.
     pub fn send(&mut self, text: &str) -> Result<(), Error> {
         self.monitor.send(self.id, text)
+    }
+
+    /// Sends a request of the server's dialect, as [`Monitor::request`] does.
+    ///
+    /// # Errors
+    /// If the connection is not open, the dialect is not known yet or has no such request, or too many are open.
+    pub fn request<'b>(&mut self, kind: &str, body: impl Into<Option<&'b str>>) -> Result<RequestId, Error> {
+        self.monitor.request(self.id, kind, body)
     }
 
     /// Closes the connection and opens a new one; starts again with a server that was given up or stopped.

@@ -6,6 +6,7 @@ mod server;
 
 mod everyday;
 mod monitor;
+mod requests;
 mod watch;
 
 use std::time::Duration;

@@ -200,6 +200,9 @@ impl Run {
     fn receive(&mut self, wait: Option<Duration>) -> Result<(), Failure> {
         let Run { servers: Servers { monitor, saved }, reader, view, output, notifier, stats_interval, .. } = self;
         let on_message = &mut |message: &wsmon::Message<'_>| {
+            if logging::take(message) {
+                return;
+            }
             if let Some(notifier) = notifier {
                 notifier.note(message);
             }

@@ -1,5 +1,6 @@
 //! Events: the common form into which every dialect translates its messages.
 
+mod client;
 mod message;
 mod owned;
 mod users;
@@ -11,8 +12,10 @@ use std::time::Duration;
 
 use crate::model::error::Disconnect;
 use crate::model::number::Fixed;
+use crate::model::request_id::RequestId;
 use crate::model::sample::Sample;
 
+pub use client::{NoAnswer, Unanswered, Warning};
 pub use message::{Message, OwnedMessage, OwnedRaw, Raw};
 pub use users::{User, Users};
 
@@ -42,6 +45,10 @@ pub enum Event<'a> {
     Unknown(Unknown<'a>),
     /// A change of the client's own state.
     State(Change),
+    /// A remark of the client about the server or its settings.
+    Warning(Warning),
+    /// A request of the program that gets no answer.
+    Unanswered(Unanswered),
 }
 
 /// An alert. There is an event when it begins, changes its level and ends.
@@ -216,13 +223,19 @@ pub struct Notice<'a> {
     pub at: Option<Cow<'a, str>>,
 }
 
-/// The answer to a request.
+/// The answer to a request, or a refusal.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer<'a> {
-    /// The message's type.
+    /// The message's type: `error` if the server has refused the request.
     pub kind: Cow<'a, str>,
-    /// The members on one line, for people.
+    /// The members on one line, for people. Empty where the other events of the message hold them.
     pub text: String,
+    /// The request of [`Monitor::request`](crate::Monitor::request) that it answers; `None` for one of the server's settings,
+    /// and for an answer that nobody waits for any more.
+    ///
+    /// Of sysmedic's servers an answer names its request. Others answer in the order of the requests, so it is the oldest
+    /// open one of this type, or for an error the oldest of all.
+    pub request: Option<RequestId>,
     /// The server's time stamp of it, as the server writes it; UTC if it ends in `Z`.
     pub at: Option<Cow<'a, str>>,
 }
@@ -362,7 +375,12 @@ impl<'a> Event<'a> {
             | Event::Notice(Notice { at, .. })
             | Event::Answer(Answer { at, .. })
             | Event::Error(ServerError { at, .. }) => at,
-            Event::Sample(_) | Event::KeepAlive | Event::Unknown(_) | Event::State(_) => return None,
+            Event::Sample(_)
+            | Event::KeepAlive
+            | Event::Unknown(_)
+            | Event::State(_)
+            | Event::Warning(_)
+            | Event::Unanswered(_) => return None,
         };
         at.is_none().then_some(at)
     }
@@ -394,11 +412,12 @@ impl<'a> Event<'a> {
 }
 
 impl Event<'_> {
-    /// The names of the kinds that `events` writes and `--only` takes, in the order in which users read them.
+    /// The names of the kinds that `events` writes, in the order in which users read them.
     pub const KINDS: [&'static str; 10] =
         ["sample", "processes", "users", "alert", "log", "notice", "answer", "error", "state", "unknown"];
 
-    /// Returns the name of the event's kind, one of [`Event::KINDS`]; `None` for keep-alives.
+    /// Returns the name of the event's kind, one of [`Event::KINDS`]; `None` for those that no format writes: keep-alives,
+    /// warnings, requests without an answer.
     #[must_use]
     pub fn kind_name(&self) -> Option<&'static str> {
         match self {
@@ -412,7 +431,7 @@ impl Event<'_> {
             Event::Error(_) => Some("error"),
             Event::Unknown(_) => Some("unknown"),
             Event::State(_) => Some("state"),
-            Event::KeepAlive => None,
+            Event::KeepAlive | Event::Warning(_) | Event::Unanswered(_) => None,
         }
     }
 
@@ -428,18 +447,18 @@ impl Event<'_> {
             | Event::Notice(Notice { at, .. })
             | Event::Answer(Answer { at, .. })
             | Event::Error(ServerError { at, .. }) => at.as_deref(),
-            Event::KeepAlive | Event::Unknown(_) | Event::State(_) => None,
+            Event::KeepAlive | Event::Unknown(_) | Event::State(_) | Event::Warning(_) | Event::Unanswered(_) => None,
         }
     }
 
-    /// Returns true unless the event is a greeting, a keep-alive, a server's error, a change of state, or a message that
-    /// could not be decoded.
+    /// Returns true unless the event is a greeting, a keep-alive, a server's error, a message that could not be decoded, or
+    /// one of the client itself: a change of state, a warning, a request without an answer.
     #[must_use]
     pub fn is_content(&self) -> bool {
         match self {
             Event::Notice(notice) => !notice.greeting,
             Event::Unknown(unknown) => !unknown.undecodable,
-            Event::KeepAlive | Event::Error(_) | Event::State(_) => false,
+            Event::KeepAlive | Event::Error(_) | Event::State(_) | Event::Warning(_) | Event::Unanswered(_) => false,
             Event::Sample(_)
             | Event::Processes(_)
             | Event::Users(_)

@@ -24,9 +24,12 @@ impl Event<'_> {
                 level: owned(notice.level),
                 at: notice.at.map(owned),
             }),
-            Event::Answer(answer) => {
-                Event::Answer(Answer { kind: owned(answer.kind), text: answer.text, at: answer.at.map(owned) })
-            }
+            Event::Answer(answer) => Event::Answer(Answer {
+                kind: owned(answer.kind),
+                text: answer.text,
+                request: answer.request,
+                at: answer.at.map(owned),
+            }),
             Event::Error(error) => Event::Error(ServerError {
                 text: owned(error.text),
                 severity: error.severity.map(owned),
@@ -38,6 +41,8 @@ impl Event<'_> {
                 Event::Unknown(Unknown { kind: owned(unknown.kind), text: owned(unknown.text), ..unknown })
             }
             Event::State(change) => Event::State(change),
+            Event::Warning(warning) => Event::Warning(warning),
+            Event::Unanswered(unanswered) => Event::Unanswered(unanswered),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Monitor;
 use crate::model::api_error::{Error, ErrorKind};
+use crate::model::request_id::RequestId;
 use crate::model::server_id::ServerId;
 use crate::model::text::escape;
 use crate::monitor::peer::Peer;
@@ -67,6 +68,83 @@ impl Monitor {
             let kind = if error == SendError::Full { ErrorKind::Full } else { ErrorKind::NotOpen };
             Error::new(kind, error.to_string())
         })
+    }
+
+    /// Sends a request of the server's dialect, from the next turn on, and returns its id. `body` is JSON: an object with the
+    /// members of the request in most dialects.
+    ///
+    /// There is one event for each request: an [`Answer`](crate::Answer) with its id, or
+    /// [`Event::Unanswered`](crate::Event::Unanswered). The answer stands beside the other events of its message, such as a
+    /// sample. The time of [`Server::request_timeout`] begins when the request is sent: sysmedic's servers get one at a time.
+    /// Nothing is kept for the next connection. [`Monitor::remove`] ends them without an event.
+    ///
+    /// | dialect | requests |
+    /// |---|---|
+    /// | monitoring | `get_status`, `ping` |
+    /// | sysmedic | `get_system_info`, `get_alerts`, `get_user_metrics`, `get_config`, `get_uptime`, `ping` |
+    /// | neurograph | `subscribe`, `unsubscribe`, `get_subscriptions`, `get_reconnection_token`, `ping` |
+    /// | fastpluggy, pmdaemon, generic | none: use [`Monitor::send`] |
+    ///
+    /// ```
+    /// use wsmon::{Event, Monitor, Server};
+    ///
+    /// # let uri = &doc::serve(2);
+    /// let mut monitor = Monitor::new()?;
+    /// let id = monitor.add(uri.parse::<Server>()?.max_reconnects(0))?;
+    /// let mut asked = None;
+    /// while !monitor.is_done() {
+    ///     monitor.turn(None, |message| {
+    ///         for event in message.events {
+    ///             match event {
+    ///                 Event::Answer(answer) if answer.request.is_some() => println!("{}", answer.text),
+    ///                 Event::Unanswered(unanswered) => println!("{unanswered}"),
+    ///                 _ => {}
+    ///             }
+    ///         }
+    ///     })?;
+    ///     // An error until the connection is open, and the first message has shown which dialect it is.
+    ///     asked = asked.or_else(|| monitor.request(id, "get_status", None).ok());
+    /// }
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// - [`ErrorKind::NotOpen`] if the connection is not open, or the dialect has not been recognised yet.
+    /// - [`ErrorKind::Request`] if the dialect has no such request: names those that it has. Also if `body` is not JSON, or is
+    ///   longer than 32 KiB or than the server accepts.
+    /// - [`ErrorKind::Full`] if 512 requests of this server, or 32 KiB of their types and bodies, have no answer yet.
+    pub fn request<'b>(
+        &mut self,
+        id: ServerId,
+        kind: &str,
+        body: impl Into<Option<&'b str>>,
+    ) -> Result<RequestId, Error> {
+        // Even ones: the odd ones are those of handles.
+        let request = RequestId::from_index(2 * self.requests + 1);
+        self.requests += 1;
+        self.request_as(request, id, kind, body.into())?;
+        Ok(request)
+    }
+
+    fn request_as(&mut self, request: RequestId, id: ServerId, kind: &str, body: Option<&str>) -> Result<(), Error> {
+        let now = self.clock;
+        let Some(peer) = self.peer_mut(id) else {
+            return Err(Error::new(ErrorKind::NotOpen, SendError::NotOpen.to_string()));
+        };
+        let asked = peer.request(now, request, kind, body);
+        self.note(id.index());
+        asked
+    }
+
+    /// Does the same for a handle, to which an error cannot be returned: it is an event of the server.
+    pub(super) fn request_for_handle(&mut self, request: RequestId, id: ServerId, kind: &str, body: Option<&str>) {
+        if let Err(error) = self.request_as(request, id, kind, body)
+            && let Some(peer) = self.peer_mut(id)
+        {
+            peer.decoder.conversation.refuse(request, error.kind());
+            self.note(id.index());
+        }
     }
 
     /// Closes the connection and opens a new one, from the next turn on; starts again with a server that was given up

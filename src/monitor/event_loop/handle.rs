@@ -8,6 +8,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::{Monitor, Stopper};
+use crate::model::request_id::RequestId;
 use crate::model::server_id::ServerId;
 
 /// The most calls that wait for the monitor's next turn.
@@ -90,6 +91,8 @@ pub(crate) struct Calls {
 #[derive(Default)]
 struct Waiting {
     calls: VecDeque<Call>,
+    /// Number of requests.
+    requests: u64,
     /// True once the monitor is gone.
     closed: bool,
 }
@@ -197,6 +200,44 @@ impl Handle {
         self.run(move |monitor| {
             let _sent_or_dropped = monitor.send(id, &text);
         })
+    }
+
+    /// Sends a request in the monitor's next turn, as [`Monitor::request`] does, and returns its id at once, also in a callback.
+    /// Returns `None` as [`Handle::run`] returns false. An error is an event of the server:
+    /// [`Event::Unanswered`](crate::Event::Unanswered) with [`NoAnswer::NotSent`](crate::NoAnswer::NotSent).
+    ///
+    /// ```
+    /// # use wsmon::{Event, Monitor, Server};
+    /// # let uri = doc::serve(2);
+    /// # let mut monitor = Monitor::new()?;
+    /// # monitor.add(uri.parse::<Server>()?.max_reconnects(0))?;
+    /// let handle = monitor.handle();
+    /// # while !monitor.is_done() {
+    /// monitor.turn(None, |message| {
+    ///     for event in message.events {
+    ///         match event {
+    ///             Event::Sample(sample) if sample.cpu() > Some(90.0) => {
+    ///                 handle.request(message.id, "get_status", None);
+    ///             }
+    ///             Event::Answer(answer) if answer.request.is_some() => println!("{}", answer.text),
+    ///             Event::Unanswered(unanswered) => println!("{unanswered}"),
+    ///             _ => {}
+    ///         }
+    ///     }
+    /// })?;
+    /// # }
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doc.rs")); }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn request<'b>(&self, id: ServerId, kind: &str, body: impl Into<Option<&'b str>>) -> Option<RequestId> {
+        let request = {
+            let mut waiting = self.calls.lock();
+            waiting.requests += 1;
+            RequestId::from_index(2 * (waiting.requests - 1))
+        };
+        let (kind, body) = (kind.to_owned(), body.into().map(str::to_owned));
+        let runs = self.run(move |monitor| monitor.request_for_handle(request, id, &kind, body.as_deref()));
+        runs.then_some(request)
     }
 
     /// Ends the wait of the monitor's turn, or of its next one.

@@ -102,6 +102,8 @@ pub struct Monitor {
     waker: Arc<Waker>,
     calls: CallsOwner,
     paused: bool,
+    /// Number of requests.
+    requests: u64,
     /// Memory of the latest turn's list of peers.
     spare: Vec<usize>,
 }
@@ -155,6 +157,7 @@ impl Monitor {
             waker,
             calls: CallsOwner::default(),
             paused: false,
+            requests: 0,
             spare: Vec::new(),
         })
     }

@@ -41,6 +41,8 @@ pub struct Link {
     secrets: Secrets,
     /// The warning about credentials in cleartext is given once per server.
     warned: bool,
+    /// Set by the dial that is the cause of it.
+    pub warns_of_cleartext: bool,
     /// The warning about texts that are not sent to another host is given once per server.
     withheld: bool,
 }
@@ -67,6 +69,7 @@ impl Link {
             check_files_at: None,
             secrets: Secrets::default(),
             warned: false,
+            warns_of_cleartext: false,
             withheld: false,
         }
     }
@@ -123,10 +126,8 @@ impl Link {
             own_headers.push(("Authorization".into(), format!("Bearer {token}")));
         }
         conversation.prepare_dial(&mut endpoint, token, now.mono);
-        if cleartext && (credential || endpoint.has_credentials()) && !std::mem::replace(&mut self.warned, true) {
-            let text = format_args!("a credential goes over the network in cleartext: use wss:// where you can");
-            trace::server(log::Level::Warn, &label, text);
-        }
+        self.warns_of_cleartext =
+            cleartext && (credential || endpoint.has_credentials()) && !std::mem::replace(&mut self.warned, true);
         self.secrets = credentials.secrets(&endpoint.target, proxy.as_deref(), settings);
         Ok(Box::new(Route {
             endpoint,

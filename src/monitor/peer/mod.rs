@@ -14,10 +14,12 @@ mod receive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::model::api_error::{Error, ErrorKind};
 use crate::model::duration;
 use crate::model::error::{Disconnect, Fault, Phase};
-use crate::model::event::{Change, ClientState};
+use crate::model::event::{Change, ClientState, Event, Warning};
 use crate::model::number::Fixed;
+use crate::model::request_id::RequestId;
 use crate::model::server_id::ServerId;
 use crate::model::stats::Statistics;
 use crate::model::text::escape;
@@ -112,6 +114,14 @@ impl Peer {
         Ok(())
     }
 
+    /// Takes a request, which is sent from the next turn on.
+    pub fn request(&mut self, now: Now, id: RequestId, kind: &str, json: Option<&str>) -> Result<(), Error> {
+        match self.session.is_open() {
+            true => self.decoder.conversation.request(id, kind, json, now.mono),
+            false => Err(Error::new(ErrorKind::NotOpen, SendError::NotOpen.to_string())),
+        }
+    }
+
     /// Advances the socket if it is ready or due: the opening of a connection first, then reading, then writing.
     pub fn read(&mut self, io: &mut LoopIo<'_>, paused: bool) {
         let is_due = self.link.transport.deadline().is_some_and(|at| io.now.mono >= at);
@@ -155,6 +165,7 @@ impl Peer {
             let outgoing = self.decoder.conversation.tick(io.now.mono);
             self.carry_out(io, outgoing);
         }
+        self.report_unanswered(io);
         if self.file_check_at().is_some_and(|at| io.now.mono >= at)
             && self.link.files_have_changed(&self.settings, io.now)
         {
@@ -175,7 +186,9 @@ impl Peer {
 
     /// Returns true if it must be served in the next turn, whatever comes.
     pub fn needs_turn(&self, paused: bool) -> bool {
-        !self.commands.is_empty() || self.ready && !(paused && self.session.is_open())
+        !self.commands.is_empty()
+            || self.ready && !(paused && self.session.is_open())
+            || self.decoder.conversation.has_unanswered()
     }
 
     /// Returns what it waits for.
@@ -272,6 +285,10 @@ impl Peer {
             io.now,
         ) {
             Ok(route) => {
+                if std::mem::take(&mut self.link.warns_of_cleartext) {
+                    let text = "a credential goes over the network in cleartext: use wss:// where you can";
+                    self.warn(io, text);
+                }
                 self.link.transport.dial(route, io);
                 (self.ready, self.ends) = (true, false);
             }
@@ -282,11 +299,11 @@ impl Peer {
     /// Does what the conversation wants after a message or a deadline.
     fn carry_out(&mut self, io: &mut LoopIo<'_>, outgoing: Outgoing) {
         for line in &outgoing.warn {
-            self.warn(line);
+            self.warn(io, line);
         }
         for text in &outgoing.send {
             if let Err(error) = self.send(io.now, text) {
-                self.warn(&format!("a message was not sent: {error}"));
+                self.warn(io, &format!("a message was not sent: {error}"));
             }
         }
         if let Some(why) = outgoing.redial {
@@ -341,6 +358,7 @@ impl Peer {
         }
         if before == ClientState::Connected {
             self.decoder.conversation.ended(why.by_server);
+            self.report_unanswered(io);
             self.decoder.report.closed(io.now, wanted);
         }
         let jitter = (io.random)() as f64 / u64::MAX as f64;
@@ -364,15 +382,28 @@ impl Peer {
         self.decoder.report.disconnected(io.now, why, wanted);
     }
 
-    /// Logs a line that a server can cause, the first of its kind only.
-    fn warn(&mut self, line: &str) {
+    /// Passes on a warning that a server can cause, the first of its kind only.
+    fn warn(&mut self, io: &mut LoopIo<'_>, line: &str) {
         if self.decoder.report.log.is_first_of_kind(line) {
-            self.log((log::Level::Warn, escape(&self.link.redact(line)).into_owned()));
+            self.pass_on_warning(io, escape(&self.link.redact(line)).into_owned());
+        }
+    }
+
+    /// Passes on a warning, which must be escaped and hold no secrets.
+    fn pass_on_warning(&self, io: &mut LoopIo<'_>, text: String) {
+        self.decoder.pass_on_own(io.now, &Event::Warning(Warning { text }), io.on_message);
+    }
+
+    /// Passes on which requests have been given up.
+    fn report_unanswered(&mut self, io: &mut LoopIo<'_>) {
+        if let Some(mut program) = self.decoder.conversation.program_requests().take() {
+            program.report(&mut |event| self.decoder.pass_on_own(io.now, event, io.on_message));
+            *self.decoder.conversation.program_requests() = Some(program);
         }
     }
 
     fn log(&self, (level, text): (log::Level, String)) {
-        trace::server(level, &escape(&self.decoder.label), format_args!("{text}"));
+        trace::of_server(level, &self.decoder.label, &text);
     }
 
     /// Describes a fault that the session has found.

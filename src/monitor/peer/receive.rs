@@ -146,7 +146,7 @@ impl Peer {
             self.session.set_stale_default(self.decoder.conversation.stale_default());
         }
         if !decoded.decoded {
-            self.log_undecodable(text.len(), &|| fault(text, at));
+            self.warn_undecodable(io, text.len(), &|| fault(text, at));
         }
         let useful = self.decoder.pass_on(io.now, &decoded, io.on_message);
         let rest = decoded.rest;
@@ -167,20 +167,20 @@ impl Peer {
         if words.1 {
             // The words begin with the size.
             let cause = words.0.split_once(": ").map_or("not JSON", |(_, cause)| cause);
-            self.log_undecodable(bytes.len(), &|| cause.to_owned());
+            self.warn_undecodable(io, bytes.len(), &|| cause.to_owned());
         }
         let useful = self.decoder.pass_on_binary(io.now, bytes, &words, io.on_message);
         self.session.handle(io.now, Input::Delivered { useful });
         bytes.len()
     }
 
-    /// Logs the first message of a connection that could not be decoded, with its cause.
-    fn log_undecodable(&mut self, len: usize, cause: &dyn Fn() -> String) {
+    /// Warns of the first message of a connection that could not be decoded, with its cause.
+    fn warn_undecodable(&mut self, io: &mut LoopIo<'_>, len: usize, cause: &dyn Fn() -> String) {
         if !std::mem::replace(&mut self.decoder.report.undecodable_logged, true) {
             let why = self.link.redact(&cause());
             let why = escape(&why);
             let text = format!("a message of {len} bytes could not be decoded ({why}); further ones are only counted");
-            self.log((log::Level::Warn, text));
+            self.pass_on_warning(io, text);
         }
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! Pure: the loop hands in texts and the time, and carries out what comes back.
 
+mod request;
+#[cfg(test)]
+mod request_tests;
+
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
@@ -11,7 +15,7 @@ use crate::model::event::{Event, Raw};
 use crate::model::json::{self, Documents};
 use crate::model::sample::Sample;
 use crate::model::time::earliest;
-use crate::proto::dialect::requests::{Request, RequestPlan, Requests};
+use crate::proto::dialect::requests::{ProgramRequests, Request, RequestPlan, Requests};
 use crate::proto::dialect::{self, Alerts, Binary, Dialect, DialectContext, DialectOptions, DialectState, Outcome};
 use crate::proto::uri::Endpoint;
 
@@ -270,6 +274,16 @@ impl Conversation {
             (_, Some(unpack)) => unpack(bytes, limit),
             _ => Binary::Broken(format!("{} bytes", bytes.len())),
         }
+    }
+
+    /// Returns true if requests of the program have been given up since the last report.
+    pub fn has_unanswered(&self) -> bool {
+        self.requests.program.as_ref().is_some_and(|program| program.has_unanswered())
+    }
+
+    /// Lends the program's requests, for a report.
+    pub fn program_requests(&mut self) -> &mut Option<Box<dyn ProgramRequests>> {
+        &mut self.requests.program
     }
 
     /// Time of the next [`Conversation::tick`]; asked only while the connection is open.

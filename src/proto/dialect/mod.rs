@@ -10,6 +10,7 @@ mod generic;
 mod monitoring;
 mod neurograph;
 mod pmdaemon;
+pub mod program_requests;
 pub mod requests;
 mod sysmedic;
 #[cfg(test)]
@@ -313,9 +314,12 @@ impl Dialect {
         };
         if context.requests.is_waiting() && !outcome.own_answer {
             let id = json::member(text, "request_id");
-            let answers = context.requests.complete(&self.requests, &kind, id.as_deref());
-            if answers && matches!(*outcome.events, [] | [Event::KeepAlive]) {
+            let answered = context.requests.complete(&self.requests, &kind, id.as_deref());
+            if answered.is_some() && matches!(*outcome.events, [] | [Event::KeepAlive]) {
                 outcome.events = vec![Event::Answer(answer(&Node::parse(text)?))];
+            }
+            if let (Some(Some(id)), Some(program)) = (answered, &context.requests.program) {
+                program.attribute(&mut outcome.events, id, &kind);
             }
         }
         outcome.kind = kind;

@@ -3,17 +3,31 @@
 //! Pure: time is an argument, texts to send are handed out. A dialect says by its [`RequestSpec`] how a request is
 //! written and how its answer is recognised.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::model::event::{Event, Unanswered};
+use crate::model::request_id::RequestId;
 use crate::model::time::earliest;
 
-/// One `--request TYPE[=JSON]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A request of the settings, or of the program at run time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// The request's type.
     pub kind: String,
     /// The JSON that goes with it, as it was given.
     pub json: Option<String>,
+    /// Set for one of the program.
+    pub id: Option<ProgramId>,
+}
+
+/// Identifies a request of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProgramId {
+    /// The id that the program knows it by.
+    pub id: RequestId,
+    /// The request's type.
+    pub kind: &'static str,
 }
 
 /// A dialect's form of requests and of their answers.
@@ -57,9 +71,10 @@ const MAX_POSTPONED: usize = 64;
 pub struct Requests {
     /// Number of requests, from the end of the plan, that this round has not sent yet.
     waiting: usize,
-    in_flight: Vec<InFlight>,
-    /// Requests that the server refused for now, with the time to repeat them.
-    postponed: Vec<(Instant, Request)>,
+    pub(super) in_flight: Vec<InFlight>,
+    pub(super) postponed: Vec<Postponed>,
+    /// Made by the first request of the program. They go before the rest of the round.
+    pub(super) program: Option<Box<dyn ProgramRequests>>,
     next_round_at: Option<Instant>,
     /// Set by a refusal for now, until there is nothing left to send: requests then go out one at a time, so that at most
     /// one is refused for each wait.
@@ -69,11 +84,15 @@ pub struct Requests {
     count: u64,
 }
 
+/// A request that the server refused for now, with the time to repeat it.
+pub type Postponed = (Instant, Request);
+
+/// A request that waits for its answer.
 #[derive(Debug)]
-struct InFlight {
-    request: Request,
+pub struct InFlight {
+    pub request: Request,
     id: String,
-    answer_by: Instant,
+    pub answer_by: Instant,
     /// Set once it was refused and repeated.
     retried: bool,
     /// True if it was sent while the server limited the rate.
@@ -91,6 +110,35 @@ pub struct DueRequests {
     pub too_long: Vec<String>,
 }
 
+/// The program's requests at run time to one server, which have ids.
+///
+/// A trait, so that a program without such requests, as the command is one, contains none of their code.
+pub trait ProgramRequests: fmt::Debug + Send {
+    /// Adds a request. Returns false if too many are open.
+    fn ask(&mut self, request: Request, in_flight: &[InFlight], postponed: &[Postponed], now: Instant) -> bool;
+    /// Reports a request that could not be added.
+    fn refuse(&mut self, unanswered: Unanswered);
+    /// Time of the next call of [`ProgramRequests::due`].
+    fn deadline(&self) -> Option<Instant>;
+    /// Gives up those in flight whose time is over, and has others sent now, by leaving them among the postponed ones: no
+    /// more than have room, since one that is due and cannot be sent would be a stale deadline.
+    fn due(
+        &mut self,
+        in_flight: &mut Vec<InFlight>,
+        postponed: &mut Vec<Postponed>,
+        max_in_flight: usize,
+        now: Instant,
+    );
+    /// Gives up all, with their connection.
+    fn end(&mut self, in_flight: &mut Vec<InFlight>, postponed: &mut Vec<Postponed>);
+    /// Makes the events of a message of this type show which request it answers.
+    fn attribute<'a>(&self, events: &mut Vec<Event<'a>>, id: ProgramId, kind: &str);
+    /// Returns true if requests have been given up since the last report.
+    fn has_unanswered(&self) -> bool;
+    /// Reports the requests that have been given up.
+    fn report(&mut self, each: &mut dyn FnMut(&Event<'_>));
+}
+
 impl Requests {
     /// Starts the plan, on a new connection or once the dialect is known.
     pub fn begin(&mut self, plan: &RequestPlan, now: Instant) {
@@ -100,7 +148,10 @@ impl Requests {
 
     /// Forgets all requests with their connection. Ids stay unique.
     pub fn end(&mut self) {
-        *self = Requests { count: self.count, ..Requests::default() };
+        if let Some(program) = &mut self.program {
+            program.end(&mut self.in_flight, &mut self.postponed);
+        }
+        *self = Requests { count: self.count, program: self.program.take(), ..Requests::default() };
     }
 
     /// Time of the next call of [`Requests::due`].
@@ -115,15 +166,22 @@ impl Requests {
         if self.waiting > 0 {
             next = earliest(next, self.hold_until);
         }
+        if let Some(program) = &self.program {
+            next = earliest(next, program.deadline());
+        }
         for (until, _) in &self.postponed {
             next = earliest(next, Some(self.hold_until.map_or(*until, |hold| hold.max(*until))));
         }
         next
     }
 
-    /// Gives up unanswered requests, then writes what is due: first what was postponed, then the rest of the round.
+    /// Gives up unanswered requests, then writes what is due: first what was postponed, and what the program has
+    /// asked for, then the rest of the round.
     pub fn due(&mut self, spec: &RequestSpec, plan: &RequestPlan, now: Instant) -> DueRequests {
         let mut due = DueRequests::default();
+        if let Some(program) = &mut self.program {
+            program.due(&mut self.in_flight, &mut self.postponed, spec.max_in_flight, now);
+        }
         self.in_flight.retain(|flight| {
             let late = now >= flight.answer_by;
             if late {
@@ -156,8 +214,9 @@ impl Requests {
         due
     }
 
-    /// Ends the request that a message of this type and request id answers. Returns false if it answers none.
-    pub fn complete(&mut self, spec: &RequestSpec, kind: &str, id: Option<&str>) -> bool {
+    /// Ends the request that a message of this type and request id answers. Returns the program's id of it; `None` if it
+    /// answers none.
+    pub fn complete(&mut self, spec: &RequestSpec, kind: &str, id: Option<&str>) -> Option<Option<ProgramId>> {
         let by_id = id.and_then(|id| self.in_flight.iter().position(|flight| flight.id == id));
         let answers = |flight: &InFlight| {
             spec.answers.iter().any(|(request, answer)| *request == flight.request.kind && *answer == kind)
@@ -166,17 +225,19 @@ impl Requests {
         let by_error = || (spec.error == Some(kind) && !self.in_flight.is_empty()).then_some(0);
         // An unknown id belongs to an answer that came too late, not to the next request of its type.
         let found = if id.is_some() { by_id } else { by_kind().or_else(by_error) };
-        found.map(|at| self.in_flight.remove(at)).is_some()
+        found.map(|at| self.in_flight.remove(at).request.id)
     }
 
     /// Reschedules the oldest request in flight after a refusal for now, and holds all others back until then. False if
-    /// it was already retried, or if the same one is to be repeated anyway.
+    /// it was already retried, if the same one is to be repeated anyway, or if it is one of the program, which decides by
+    /// the refusal.
     pub fn postpone(&mut self, until: Instant) -> bool {
         let Some(first) = self.in_flight.first() else { return false };
         self.limited = true;
         self.hold_until = Some(self.hold_until.map_or(until, |hold| hold.max(until)));
         let possible = self.postponed.len() < MAX_POSTPONED
             && !first.retried
+            && first.request.id.is_none()
             && !self.postponed.iter().any(|(_, request)| *request == first.request);
         if possible {
             self.postponed.push((until, self.in_flight.remove(0).request));
@@ -248,7 +309,7 @@ mod tests {
     };
 
     fn plan(kinds: &[&str], every: Option<u64>) -> RequestPlan {
-        let requests = kinds.iter().map(|kind| Request { kind: (*kind).into(), json: None }).collect();
+        let requests = kinds.iter().map(|kind| Request { kind: (*kind).into(), ..Request::default() }).collect();
         RequestPlan { requests, every: every.map(Duration::from_secs), within: Duration::from_secs(5) }
     }
 
@@ -258,10 +319,10 @@ mod tests {
         requests.begin(&plan, now);
         assert_eq!(requests.due(&BY_ID, &plan, now).send, ["x:wsmon-1"]);
         assert_eq!(requests.due(&BY_ID, &plan, now).send, [""; 0]);
-        assert!(!requests.complete(&BY_ID, "x_response", Some("wsmon-9")));
-        assert!(requests.complete(&BY_ID, "x_response", Some("wsmon-1")));
+        assert!(!requests.complete(&BY_ID, "x_response", Some("wsmon-9")).is_some());
+        assert!(requests.complete(&BY_ID, "x_response", Some("wsmon-1")).is_some());
         assert_eq!(requests.due(&BY_ID, &plan, now).send, ["y:wsmon-2"]);
-        assert!(requests.complete(&BY_ID, "error", None), "an error without an id ends the oldest");
+        assert!(requests.complete(&BY_ID, "error", None).is_some(), "an error without an id ends the oldest");
         assert_eq!(requests.deadline(), None);
     }
 
@@ -270,9 +331,9 @@ mod tests {
         let (now, plan, mut requests) = (Instant::now(), plan(&["a", "b"], None), Requests::default());
         requests.begin(&plan, now);
         assert_eq!(requests.due(&BY_KIND, &plan, now).send, ["a", "b"]);
-        assert!(!requests.complete(&BY_KIND, "C", None));
-        assert!(requests.complete(&BY_KIND, "B", None) && requests.complete(&BY_KIND, "A", None));
-        assert!(!requests.complete(&BY_KIND, "A", None));
+        assert!(!requests.complete(&BY_KIND, "C", None).is_some());
+        assert!(requests.complete(&BY_KIND, "B", None).is_some() && requests.complete(&BY_KIND, "A", None).is_some());
+        assert!(!requests.complete(&BY_KIND, "A", None).is_some());
     }
 
     #[test]
@@ -296,10 +357,10 @@ mod tests {
         assert!(requests.postpone(until));
         assert_eq!(requests.deadline(), Some(until));
         assert_eq!(requests.due(&BY_KIND, &plan, now).send, [""; 0]);
-        assert!(requests.complete(&BY_KIND, "B", None), "the other one waits on");
+        assert!(requests.complete(&BY_KIND, "B", None).is_some(), "the other one waits on");
         assert_eq!(requests.due(&BY_KIND, &plan, until).send, ["a"]);
         assert!(!requests.postpone(until), "refused twice: that is an answer");
-        assert!(requests.complete(&BY_KIND, "error", None) && !requests.is_waiting());
+        assert!(requests.complete(&BY_KIND, "error", None).is_some() && !requests.is_waiting());
     }
 
     /// A server with a bucket of 5 requests that is refilled by one every two seconds, and answers after `latency`.
@@ -328,12 +389,12 @@ mod tests {
             filled_at = now;
             if bucket >= 1.0 {
                 (bucket, accepted) = (bucket - 1.0, accepted + 1);
-                assert!(requests.complete(&BY_KIND, &kind.to_uppercase(), None));
+                assert!(requests.complete(&BY_KIND, &kind.to_uppercase(), None).is_some());
             } else {
                 refused += 1;
                 hold_until = now + Duration::from_secs_f64((1.0 - bucket) * 2.0 + 0.001);
                 if !requests.postpone(hold_until) {
-                    requests.complete(&BY_KIND, "error", None);
+                    let _refused = requests.complete(&BY_KIND, "error", None);
                 }
             }
         }

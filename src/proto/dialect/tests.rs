@@ -96,7 +96,9 @@ fn every_handler_survives_rubbish() {
 
 #[test]
 fn a_request_is_one_object_with_its_members_beside_the_type() {
-    let request = |json: Option<&str>| beside_type(&Request { kind: "x\"".into(), json: json.map(Into::into) }, "");
+    let request = |json: Option<&str>| {
+        beside_type(&Request { kind: "x\"".into(), json: json.map(Into::into), ..Request::default() }, "")
+    };
     assert_eq!(request(None), r#"{"type":"x\""}"#);
     assert_eq!(request(Some(" { } ")), r#"{"type":"x\""}"#);
     assert_eq!(request(Some(" [1] ")), r#"{"type":"x\"","data":[1]}"#);

@@ -50,7 +50,11 @@ fn dialect_options(options: u8) -> DialectOptions {
 }
 
 fn plan(options: u8) -> RequestPlan {
-    let request = |kind: &str, json: Option<&str>| Request { kind: kind.into(), json: json.map(Into::into) };
+    let request = |kind: &str, json: Option<&str>| Request {
+        kind: kind.into(),
+        json: json.map(Into::into),
+        ..Request::default()
+    };
     let requests =
         vec![request("status", None), request("get_subscriptions", Some(r#"{"a":[1]}"#)), request("x\"\n", Some("5"))];
     match options & 64 {

@@ -163,7 +163,9 @@ fn a_json_ping_is_answered_only_as_the_user_says() {
 
 #[test]
 fn requests_are_envelopes() {
-    let render = |json: Option<&str>| render(&Request { kind: "x.y".into(), json: json.map(Into::into) }, "w-1");
+    let render = |json: Option<&str>| {
+        render(&Request { kind: "x.y".into(), json: json.map(Into::into), ..Request::default() }, "w-1")
+    };
     assert_eq!(render(None), r#"{"type":"x.y","content":null}"#);
     assert_eq!(render(Some(r#""from the first""#)), r#"{"type":"x.y","content":"from the first"}"#);
     assert_eq!(render(Some(r#"{"a": 1.0}"#)), r#"{"type":"x.y","content":{"a":1.0}}"#);

@@ -35,7 +35,7 @@ impl TestSession {
 
     fn in_dialect(dialect: Option<&str>, token: Option<&str>, requests: &[&str]) -> Self {
         let options = DialectOptions { subscribe: vec!["metrics".into()], ..DialectOptions::default() };
-        let requests = requests.iter().map(|kind| Request { kind: (*kind).into(), json: None }).collect();
+        let requests = requests.iter().map(|kind| Request { kind: (*kind).into(), ..Request::default() }).collect();
         let plan = RequestPlan { requests, ..RequestPlan::default() };
         let conversation = Conversation::new(dialect.and_then(dialect::named), options, plan);
         TestSession { conversation, token: token.map(Into::into), now: Instant::now(), seen: Vec::new() }

@@ -249,8 +249,9 @@ fn a_subscription_is_sent_only_if_an_option_asks_for_it() {
 
 #[test]
 fn requests_are_written_as_documented() {
-    let render =
-        |kind: &str, json: Option<&str>| render(&Request { kind: kind.into(), json: json.map(Into::into) }, "w-1");
+    let render = |kind: &str, json: Option<&str>| {
+        render(&Request { kind: kind.into(), json: json.map(Into::into), ..Request::default() }, "w-1")
+    };
     assert_eq!(render("get_system", None), r#"{"type":"get_system","data":{},"id":"w-1"}"#);
     assert_eq!(
         render("get_info", Some(r#"{"process":"web-api"}"#)),

@@ -294,6 +294,7 @@ fn requests_are_written_as_real_servers_accepted_them() {
             let request = Request {
                 kind: sent.text("type").unwrap().to_string(),
                 json: sent.get("data").map(|_| " null ".to_owned()),
+                id: None,
             };
             let ours = render(&request, sent.text("request_id").unwrap());
             assert_eq!(Node::parse(&ours).unwrap(), sent);
@@ -301,7 +302,7 @@ fn requests_are_written_as_real_servers_accepted_them() {
         }
     }
     assert_eq!(compared, 18);
-    let request = Request { kind: "get_config".into(), json: None };
+    let request = Request { kind: "get_config".into(), ..Request::default() };
     assert_eq!(render(&request, "req_004"), sent_texts("sysmedic/lib_requests")[3]);
 }
 
@@ -309,7 +310,7 @@ fn requests_are_written_as_real_servers_accepted_them() {
 fn answers(recording: &str, id: &str) -> Vec<String> {
     let (now, mut answers) = (Instant::now(), Vec::new());
     let kinds = ["get_system_info", "get_alerts", "get_user_metrics", "get_config", "get_uptime", "ping"];
-    let requests = kinds.iter().map(|kind| Request { kind: (*kind).into(), json: None }).collect();
+    let requests = kinds.iter().map(|kind| Request { kind: (*kind).into(), ..Request::default() }).collect();
     let plan = RequestPlan { requests, ..RequestPlan::default() };
     let mut conversation = Conversation::new(Some(&DIALECT), DialectOptions::default(), plan);
     let mut sent = conversation.opened(now, false).send;
