@@ -307,7 +307,7 @@
 //!
 //! - `cli` (default): the dependencies of the command: arguments, the log on stderr, signals. A program that uses the
 //!   library does not need it: `default-features = false`.
-//! - `demo` (default): the module `demo`, the server behind `wsmon --demo`.
+//! - `demo` (default): the module `demo`, the server of the command's own demonstration.
 //! - `tls` (default): `wss://`, with the system's OpenSSL. Without it such an address is an error that says so.
 //! - `serde`: [`Event`], [`Sample`], [`Message`], [`OwnedMessage`], [`Change`], [`Disconnect`] and [`Statistics`] implement
 //!   `serde::Serialize`, with the members of the format `events`.
@@ -379,6 +379,7 @@ pub mod internal {
     pub use crate::model::decimal::Decimal;
     pub use crate::model::duration;
     pub use crate::model::json::push_string as push_json_string;
+    pub use crate::model::setting::name_options;
     pub use crate::model::spelling::closest;
     pub use crate::model::time::earliest;
     pub use crate::model::trace::{SERVER_TARGET, debug as log_debug, of_server as log_of_server};

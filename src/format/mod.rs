@@ -1,4 +1,4 @@
-//! Output formats. A format is a file with a [`Format`], and a line in [`FORMATS`]; `--help`, the error text for an
+//! Output formats. A format is a file with a [`Format`], and a line in [`FORMATS`]; the command's help, the error text for an
 //! unknown format and the tests read the table.
 
 mod compact;
@@ -79,7 +79,7 @@ use crate::model::stats::Statistics;
 /// a terminal.
 #[derive(Debug)]
 pub struct Format {
-    /// The name, as given to `--format`.
+    /// The name.
     pub name: &'static str,
     /// A short description.
     pub about: &'static str,
@@ -98,7 +98,7 @@ pub struct Format {
     pub gap: Option<fn(u64) -> String>,
 }
 
-/// Every format, in the order in which `--help` lists them.
+/// Every format, in the order in which the command's help lists them.
 pub static FORMATS: &[Format] = &[
     simple::FORMAT,
     detailed::FORMAT,

@@ -1,4 +1,4 @@
-//! `--template`: a text with placeholders, written for each sample.
+//! Templates: a text with placeholders, written for each sample.
 
 use super::Style;
 use crate::model::decimal::push_decimal;

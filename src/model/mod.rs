@@ -15,6 +15,7 @@ pub mod number;
 pub mod request_id;
 pub mod sample;
 pub mod server_id;
+pub mod setting;
 pub mod settings_text;
 pub mod spelling;
 pub mod stats;

@@ -54,10 +54,11 @@ struct Series {
 }
 
 impl ConnectionLog {
-    /// Returns true for the first warning of its kind, which is what stands before the first colon; counts the others. A
+    /// Returns true for the first warning of its kind, which is what stands before the first `: `; counts the others. A
     /// server that sends a message again and again must not fill the log.
     pub fn is_first_of_kind(&mut self, line: &str) -> bool {
-        let kind = line.split(':').next().unwrap_or_default();
+        let end = line.as_bytes().windows(2).position(|pair| pair == b": ");
+        let kind = &line[..end.unwrap_or(line.len())];
         let is_first = self.kinds.len() < MAX_KINDS && !self.kinds.iter().any(|known| known == kind);
         if is_first {
             self.kinds.push(kind.to_owned());

@@ -1,6 +1,6 @@
 //! Reads the files that settings name, without waiting for anything but the writer of a pipe.
 //!
-//! A pipe, such as the one of `--token-file <(pass show x)`, gives its content once. It is read at the start, when a
+//! A pipe, such as `<(pass show x)` of a shell, gives its content once. It is read at the start, when a
 //! signal still ends the process, and its content is kept. Later, in the middle of the event loop, only regular files
 //! are read.
 

@@ -240,3 +240,49 @@ fn unsafe_code_is_forbidden() {
 fn one_file_names_the_feature_tls() {
     assert_eq!(find_words(&["feature = \"tls\""], |path| path != "net/tls/mod.rs"), [""; 0]);
 }
+
+/// The texts of every source but those of the command and its demonstration, with comments and without tests.
+fn library_texts() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let is_command = |path: &str| path == "main.rs" || path.starts_with("cli/") || path.starts_with("demo/");
+    let mut found = Vec::new();
+    for Source { path, .. } in sources().into_iter().filter(|source| !is_command(&source.path)) {
+        let text = fs::read_to_string(root.join(&path)).unwrap();
+        found.push((path, text.split("\n#[cfg(test)]\nmod tests").next().unwrap().to_owned()));
+    }
+    found
+}
+
+/// Users of the library have no options.
+#[test]
+fn no_text_and_no_comment_of_the_library_names_an_option() {
+    let mut named = Vec::new();
+    for (path, text) in library_texts() {
+        for (at, _) in text.match_indices("--") {
+            let before = text[..at].chars().next_back();
+            if text[at + 2..].starts_with(|c: char| c.is_ascii_lowercase()) && before != Some('-') {
+                named.push(format!("{path}: {}", text[at..].lines().next().unwrap()));
+            }
+        }
+    }
+    assert_eq!(named, [""; 0]);
+}
+
+/// Texts of the library name settings by their methods, and the command has an option for each.
+#[test]
+fn every_setting_in_a_text_of_the_library_is_one_and_has_an_option() {
+    let hints = include_str!("../../src/cli/hints.rs");
+    let server = include_str!("../../src/monitor/server.rs");
+    let mut names = BTreeSet::new();
+    for (_, text) in library_texts() {
+        for (at, _) in text.match_indices("\"Server::") {
+            names.insert(text[at + 1..].split('"').next().unwrap().to_owned());
+        }
+    }
+    assert!(names.len() > 15, "{names:?}");
+    for name in names {
+        let method = name.strip_prefix("Server::").unwrap();
+        assert!(["(", "<"].iter().any(|end| server.contains(&format!("pub fn {method}{end}"))), "{name} is no method");
+        assert!(hints.contains(&format!("(\"{name}\", \"--")), "{name} is not tested in src/cli/hints.rs");
+    }
+}

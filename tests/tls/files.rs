@@ -39,7 +39,7 @@ fn an_invalid_ca_file_is_named_with_what_is_wrong() {
         (PathBuf::from("/dev/zero"), "a device"),
     ] {
         let text = why(&with_ca(&path));
-        assert!(text.starts_with("--ca-file /") && text.contains(word), "{word}: {text}");
+        assert!(text.starts_with("Server::ca_file /") && text.contains(word), "{word}: {text}");
     }
 }
 
@@ -64,12 +64,15 @@ fn a_key_that_cannot_be_used_is_named_with_the_command_that_converts_it() {
     ] {
         let path = certificate::file(name, key);
         let text = why(&with_key(&cert, Some(path.clone())));
-        assert!(text.starts_with(&format!("--key {}", path.display())), "{text}");
+        assert!(text.starts_with(&format!("its key {}", path.display())), "{text}");
         assert!(words.iter().all(|word| text.contains(word)), "{words:?}: {text}");
     }
-    assert!(why(&with_key(&cert, None)).contains("name the file of the key with --key"));
-    assert!(why(&with_key(Path::new("/no/such"), None)).starts_with("--cert /no/such: no such file"));
-    assert!(why(&TlsSettings { key: Some("/k".into()), ..TlsSettings::default() }).starts_with("--key needs --cert"));
+    assert!(why(&with_key(&cert, None)).contains("name the file of the key with its key"));
+    assert!(why(&with_key(Path::new("/no/such"), None)).starts_with("Server::certificate /no/such: no such file"));
+    assert!(
+        why(&TlsSettings { key: Some("/k".into()), ..TlsSettings::default() })
+            .starts_with("its key needs Server::certificate")
+    );
     let broken = certificate::file("key-broken.pem", issued.cert_pem().replace("MII", "!!!") + &issued.key_pem());
     assert!(why(&with_key(&broken, None)).contains("the certificate in it is malformed"));
 }

@@ -20,6 +20,7 @@ use super::args::{self, Args};
 use super::units;
 use crate::cli::argv::{self, GivenOptions, Invocation};
 use crate::cli::filter::Filter;
+use crate::cli::hints;
 use crate::cli::stream::queue::WhenFull;
 use crate::cli::words;
 use uris::{read_uris, refuse_shared_credential};
@@ -236,6 +237,7 @@ const OPTIONS_VARIABLE: &str = "$WSMON_OPTIONS";
 
 /// Makes the plan from the words after the program's name. An error in options of the variable names it.
 pub fn plan(argv: &mut dyn Iterator<Item = OsString>, env: Env) -> Result<Box<Plan>, Exit> {
+    hints::install();
     let plan = read_all(argv, env);
     match &plan {
         // It is one of the variable if the variable alone has it, too. Those of other variables name them.

@@ -1,4 +1,4 @@
-//! The board in Prometheus' text format 0.0.4, for `--textfile` and `--listen`.
+//! The board in Prometheus' text format 0.0.4, for files and HTTP.
 //!
 //! Consumers reject a whole file for a single fault: a missing final line feed, a TYPE line or a series that comes twice,
 //! series of one family with different label names. A family is therefore written by one object, from one list of servers

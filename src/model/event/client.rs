@@ -12,7 +12,7 @@ use crate::model::request_id::RequestId;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Warning {
-    /// One line, without secrets and control characters. What stands before the first colon is the same for all of a kind.
+    /// One line, without secrets and control characters. What stands before the first `: ` is the same for all of a kind.
     pub text: String,
 }
 

@@ -139,9 +139,8 @@ impl Monitor {
 
     /// Does the same for a handle, to which an error cannot be returned: it is an event of the server.
     pub(super) fn request_for_handle(&mut self, request: RequestId, id: ServerId, kind: &str, body: Option<&str>) {
-        if let Err(error) = self.request_as(request, id, kind, body)
-            && let Some(peer) = self.peer_mut(id)
-        {
+        let Err(error) = self.request_as(request, id, kind, body) else { return };
+        if let Some(peer) = self.peer_mut(id) {
             peer.decoder.conversation.refuse(request, error.kind());
             self.note(id.index());
         }

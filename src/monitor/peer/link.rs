@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::model::api_error::ErrorKind;
 use crate::model::dialect::Dialect;
 use crate::model::error::{Disconnect, Phase, Retry};
+use crate::model::setting::Setting;
 use crate::model::text::escape;
 use crate::model::time::Now;
 use crate::model::trace;
@@ -184,7 +185,11 @@ impl Link {
             }
             why.text = format!("{}; check the credential in {}", why.text, names.join(", "));
         } else if missing && advice.is_none() {
-            why.text = format!("{}; no credential was sent: see --token-file and --header", why.text);
+            why.text += &format!(
+                "; no credential was sent: see {} and {}",
+                Setting("Server::token_file"),
+                Setting("Server::header")
+            );
         }
         why
     }

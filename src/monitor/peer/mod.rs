@@ -21,6 +21,7 @@ use crate::model::event::{Change, ClientState, Event, Warning};
 use crate::model::number::Fixed;
 use crate::model::request_id::RequestId;
 use crate::model::server_id::ServerId;
+use crate::model::setting::{self, Setting};
 use crate::model::stats::Statistics;
 use crate::model::text::escape;
 use crate::model::time::{Now, earliest};
@@ -264,8 +265,13 @@ impl Peer {
         self.handle(io, Input::Opened);
         let mut outgoing = self.decoder.conversation.opened(io.now.mono, self.link.transport.is_elsewhere);
         if self.link.begins_to_withhold(&self.settings) {
-            let text = "redirected to another host, which does not get --send, --request and --heartbeat-reply";
-            outgoing.warn.push(text.to_owned());
+            let text = format!(
+                "redirected to another host, which does not get {}, {} and {}",
+                Setting("Server::send"),
+                Setting("Server::request"),
+                Setting("Server::heartbeat_reply")
+            );
+            outgoing.warn.push(text);
         }
         let mut send = self.link.messages().to_vec();
         send.append(&mut outgoing.send);
@@ -369,9 +375,9 @@ impl Peer {
         if !stopped {
             let line = self.decoder.report.log.lost(&why, retry_in, self.session.is_routine(), io.now);
             self.log(line);
-            if let Some(host) = self.link.host_to_probe(&why).filter(|_| self.decoder.report.counters.error_count == 0)
-            {
-                let text = format!("nothing listens on this port: wsmon --probe {host} tries the other usual ones");
+            let probe = setting::option("probe").filter(|_| self.decoder.report.counters.error_count == 0);
+            if let Some((probe, host)) = probe.zip(self.link.host_to_probe(&why)) {
+                let text = format!("nothing listens on this port: wsmon {probe} {host} tries the other usual ones");
                 self.log((log::Level::Info, text));
             }
         }
@@ -416,11 +422,14 @@ impl Peer {
             }
             Fault::NoPong => {
                 // RFC 6455 asks for pongs, but not every server sends them.
-                let hint = match self.session.answers_pings() {
-                    true => "",
-                    false => ", nor to any before: for a server that never answers pings give --ping-interval 0",
-                };
-                format!("no answer to a ping within {}{hint}", duration::text(policy.ping_timeout))
+                let mut text = format!("no answer to a ping within {}", duration::text(policy.ping_timeout));
+                if !self.session.answers_pings() {
+                    text += &format!(
+                        ", nor to any before: for a server that never answers pings give {} 0",
+                        Setting("Server::ping_interval")
+                    );
+                }
+                text
             }
             Fault::Stale { after } => {
                 format!("the connection is alive, but no message came for {} s", Fixed(after.as_secs_f64(), 1))

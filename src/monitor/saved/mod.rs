@@ -18,7 +18,7 @@ use line::{Content, LineError, SavedLine};
 /// The most servers that saved data can be of.
 const MAX_SERVERS: usize = 4096;
 
-/// Reads what the command saved with `--save-data` or wrote in the format `jsonl`: the servers whose messages were saved,
+/// Reads what the command saved with its option `save-data` or wrote in the format `jsonl`: the servers whose messages were saved,
 /// each with its decoder. Lines with the same label are of one server.
 ///
 /// It neither opens files nor waits: lines are handed in, and their times are the clock.

@@ -11,6 +11,7 @@ use openssl::x509::X509VerifyResult;
 use super::{TlsError, TlsErrorKind};
 use crate::model::error::reason;
 use crate::model::number::push_seconds;
+use crate::model::setting::Setting;
 use crate::model::text::escape;
 use crate::proto::http::foreign::{self, Protocol};
 
@@ -136,10 +137,12 @@ fn verification_error(result: &str, name: &str, side: LocalSide, wall: SystemTim
             format!("the server's certificate has expired: renew it, or set the clock, the date here is {}", date(wall))
         }
         "hostname mismatch" | "ip address mismatch" => {
-            format!("the server's certificate is not for {name}: check the host, or give a name of it with --tls-name")
+            let setting = Setting("Server::tls_name");
+            format!("the server's certificate is not for {name}: check the host, or give a name of it with {setting}")
         }
         "self-signed certificate" | "self signed certificate" => {
-            "the server's certificate is self-signed: if it is the right one, give it with --ca-file".into()
+            let setting = Setting("Server::ca_file");
+            format!("the server's certificate is self-signed: if it is the right one, give it with {setting}")
         }
         _ if result.contains("certificate chain") || result.starts_with("unable to") => unknown_issuer(result, side),
         _ => format!("the server's certificate is not accepted: {}", escape(result)),
@@ -149,16 +152,18 @@ fn verification_error(result: &str, name: &str, side: LocalSide, wall: SystemTim
 
 /// Explains that no trusted authority has issued the certificate.
 fn unknown_issuer(result: &str, side: LocalSide) -> String {
+    let ca_file = Setting("Server::ca_file");
     if side.lacks_roots {
-        return "no certificates of authorities were found on this machine, so none of a server can be checked: install \
-                ca-certificates, or give the authority's with --ca-file"
-            .into();
+        return format!(
+            "no certificates of authorities were found on this machine, so none of a server can be checked: install \
+                ca-certificates, or give the authority's with {ca_file}"
+        );
     }
     let issuer = if result.contains("chain") { "authority" } else { "issuer" };
     let way_out = if side.has_ca_file {
-        "--ca-file must hold the certificate of its authority, of the intermediate that issued it, or its own"
+        format!("{ca_file} must hold the certificate of its authority, of the intermediate that issued it, or its own")
     } else {
-        "give the root certificate of its authority with --ca-file"
+        format!("give the root certificate of its authority with {ca_file}")
     };
     let or = if issuer == "issuer" { ", or let the server send the intermediate certificates" } else { "" };
     format!("the server's certificate comes from an unknown {issuer}: {way_out}{or}")
@@ -176,16 +181,22 @@ fn explain_alert(text: &str, name: &str, side: LocalSide) -> Option<String> {
         "alert access denied",
         "alert decrypt error",
     ];
+    let [cert, key] = ["Server::certificate", "its key"].map(Setting);
     let is = |reason: &&str| text.contains(*reason);
     let alert = |reason: &str| reason.trim_start_matches("alert ").to_owned();
     if is(&"alert certificate required") {
         // OpenSSL silently sends no certificate if the key is of another type.
-        let way_out = if side.has_cert { "does --key belong to --cert?" } else { "give one with --cert and --key" };
+        let way_out = match side.has_cert {
+            true => format!("does {key} belong to {cert}?"),
+            false => format!("give one with {cert} and {key}"),
+        };
         return Some(format!("the server requires a client certificate: {way_out}"));
     }
     if let Some(reason) = about_certificate.iter().find(|reason| is(reason)) {
-        let way_out =
-            if side.has_cert { "check --cert" } else { "if it requires a client certificate, give --cert and --key" };
+        let way_out = match side.has_cert {
+            true => format!("check {cert}"),
+            false => format!("if it requires a client certificate, give {cert} and {key}"),
+        };
         return Some(format!("the server sent the TLS alert \"{}\": {way_out}", alert(reason)));
     }
     if is(&"alert handshake failure") {
@@ -194,12 +205,13 @@ fn explain_alert(text: &str, name: &str, side: LocalSide) -> Option<String> {
         } else {
             "it requires a client certificate: see"
         };
-        return Some(format!("the server refused the TLS handshake: no common cipher, or {cause} --cert and --key"));
+        return Some(format!("the server refused the TLS handshake: no common cipher, or {cause} {cert} and {key}"));
     }
     if ["alert protocol version", "unsupported protocol", "wrong ssl version"].iter().any(is) {
         return Some("the server does not support TLS 1.2 or newer, which is required".into());
     }
-    is(&"unrecognized name").then(|| format!("the server does not know the name {name}: see --tls-name"))
+    is(&"unrecognized name")
+        .then(|| format!("the server does not know the name {name}: see {}", Setting("Server::tls_name")))
 }
 
 fn not_tls(start: &[u8]) -> String {
@@ -250,12 +262,12 @@ mod tests {
             ),
             ("certificate has expired", "1970-01-01T00:00:07Z", TlsErrorKind::Final),
             ("hostname mismatch", "not for h.example", TlsErrorKind::Final),
-            ("ip address mismatch", "--tls-name", TlsErrorKind::Final),
-            ("self signed certificate", "--ca-file", TlsErrorKind::Final),
-            ("self-signed certificate", "--ca-file", TlsErrorKind::Final),
-            ("self-signed certificate in certificate chain", "--ca-file", TlsErrorKind::Final),
-            ("unable to get local issuer certificate", "--ca-file", TlsErrorKind::Final),
-            ("unable to verify the first certificate", "--ca-file", TlsErrorKind::Final),
+            ("ip address mismatch", "Server::tls_name", TlsErrorKind::Final),
+            ("self signed certificate", "Server::ca_file", TlsErrorKind::Final),
+            ("self-signed certificate", "Server::ca_file", TlsErrorKind::Final),
+            ("self-signed certificate in certificate chain", "Server::ca_file", TlsErrorKind::Final),
+            ("unable to get local issuer certificate", "Server::ca_file", TlsErrorKind::Final),
+            ("unable to verify the first certificate", "Server::ca_file", TlsErrorKind::Final),
             ("crl is not yet valid", "crl is not yet valid", TlsErrorKind::Final),
             ("ca md too weak", "ca md too weak", TlsErrorKind::Final),
         ] {
@@ -269,8 +281,12 @@ mod tests {
     fn an_unknown_issuer_names_what_is_missing_here() {
         let unable = "unable to get local issuer certificate";
         for (result, side, word) in [
-            (unable, BARE, "give the root certificate of its authority with --ca-file, or let the server"),
-            (unable, LocalSide { has_ca_file: true, ..BARE }, "--ca-file must hold the certificate of its authority"),
+            (unable, BARE, "give the root certificate of its authority with Server::ca_file, or let the server"),
+            (
+                unable,
+                LocalSide { has_ca_file: true, ..BARE },
+                "Server::ca_file must hold the certificate of its authority",
+            ),
             (
                 "unable to get issuer certificate",
                 LocalSide { has_ca_file: true, ..BARE },
@@ -294,13 +310,16 @@ mod tests {
         for (text, word) in [
             (
                 "error:14094410:SSL routines:ssl3_read_bytes:sslv3 alert handshake failure:s.c:1:SSL alert number 40",
-                "--cert",
+                "Server::certificate",
             ),
             (
                 "error:0A000410:SSL routines:ssl3_read_bytes:ssl/tls alert handshake failure:s.c:1:SSL alert number 40",
-                "--cert",
+                "Server::certificate",
             ),
-            ("error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:s.c:1:SSL alert", "--cert"),
+            (
+                "error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:s.c:1:SSL alert",
+                "Server::certificate",
+            ),
             ("error:0A00042E:SSL routines:ssl3_read_bytes:tlsv1 alert protocol version:s.c:1:SSL alert", "TLS 1.2"),
             ("error:0A000102:SSL routines:ssl_choose_client_version:unsupported protocol:s.c:1:", "TLS 1.2"),
             ("error:0A000458:SSL routines:ssl3_read_bytes:tlsv1 unrecognized name:s.c:1:", "h.example"),

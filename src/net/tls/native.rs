@@ -20,6 +20,7 @@ use super::certificate::subject_and_expiry;
 use super::explain::{self, HandshakeBytes, LocalSide};
 use super::pem::{self, Identity};
 use super::{Progress, TlsError, TlsErrorKind, TlsSettings};
+use crate::model::setting::Setting;
 use crate::proto::dns::message::is_name;
 use crate::proto::uri::authority::check_host;
 
@@ -167,18 +168,19 @@ fn has_system_roots() -> bool {
         || cert_dir.into_iter().any(has_entries)
 }
 
-/// Checks the value of `--tls-name`.
+/// Checks a name that the server's certificate is to have.
 fn check_tls_name(name: &str) -> Result<Arc<str>, String> {
+    let setting = Setting("Server::tls_name");
     let name = certificate_name(name);
     if name.is_empty() {
-        return Err("--tls-name: the name is empty".into());
+        return Err(format!("{setting}: the name is empty"));
     }
-    let host = check_host(name).map_err(|why| format!("--tls-name: {why}"))?;
+    let host = check_host(name).map_err(|why| format!("{setting}: {why}"))?;
     if host.starts_with('.') {
-        return Err(format!("--tls-name: {host} begins with a dot, which would match any subdomain"));
+        return Err(format!("{setting}: {host} begins with a dot, which would match any subdomain"));
     }
     if !is_name(&host) && !host.contains(':') {
-        return Err(format!("--tls-name: {host:.80} is no name: it has parts of 1 to 63 letters, 253 letters in all"));
+        return Err(format!("{setting}: {host:.80} is no name: it has parts of 1 to 63 letters, 253 letters in all"));
     }
     Ok(host.into())
 }
@@ -362,7 +364,7 @@ mod tests {
         ] {
             let settings = TlsSettings { name: Some(name.into()), ..TlsSettings::default() };
             let text = Connector::build(&settings).unwrap_err();
-            assert!(text.starts_with("--tls-name: ") && !text.contains('\0'), "{text}");
+            assert!(text.starts_with("Server::tls_name: ") && !text.contains('\0'), "{text}");
         }
     }
 }

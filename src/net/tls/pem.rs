@@ -8,6 +8,7 @@ use openssl::x509::X509;
 
 use super::{IN_MEMORY, MAX_FILE, TlsSettings};
 use crate::model::error::reason;
+use crate::model::setting::Setting;
 use crate::model::text::escape;
 use crate::net::file;
 
@@ -20,31 +21,35 @@ pub struct Identity {
     pub chain: Vec<X509>,
 }
 
-/// Reads all certificates of `--ca-file`, which is `path`.
+/// Reads all certificates of authorities in the file `path`.
 pub fn certificates(settings: &TlsSettings, path: &Path) -> Result<Vec<X509>, String> {
-    let text = read(settings, "--ca-file", path)?;
-    require_certificate("--ca-file", path, &text)?;
+    let setting = Setting("Server::ca_file");
+    let text = read(settings, setting, path)?;
+    require_certificate(setting, path, &text)?;
     let bundle = X509::stack_from_pem(text.as_bytes());
-    bundle.map_err(|_| malformed("--ca-file", path, "certificate")).and_then(|bundle| {
-        if bundle.is_empty() { Err(malformed("--ca-file", path, "certificate")) } else { Ok(bundle) }
-    })
+    bundle
+        .map_err(|_| malformed(setting, path, "certificate"))
+        .and_then(|bundle| if bundle.is_empty() { Err(malformed(setting, path, "certificate")) } else { Ok(bundle) })
 }
 
-/// Reads the certificate of `--cert` with its key; `None` without the options.
+/// Reads the client certificate with its key; `None` without one.
 pub fn identity(settings: &TlsSettings) -> Result<Option<Identity>, String> {
+    let (cert_name, key_name) = names();
     let (cert_path, key_option, key_path) = match (&settings.cert, &settings.key) {
         (None, None) => return Ok(None),
-        (None, Some(_)) => return Err("--key needs --cert: the certificate that it belongs to".into()),
-        (Some(cert), None) => (cert, "--cert", cert),
-        (Some(cert), Some(key)) => (cert, "--key", key),
+        (None, Some(_)) => {
+            return Err(format!("{key_name} needs {cert_name}: the certificate that it belongs to"));
+        }
+        (Some(cert), None) => (cert, cert_name, cert),
+        (Some(cert), Some(key)) => (cert, key_name, key),
     };
-    let cert = read(settings, "--cert", cert_path)?;
-    require_certificate("--cert", cert_path, &cert)?;
+    let cert = read(settings, cert_name, cert_path)?;
+    require_certificate(cert_name, cert_path, &cert)?;
     let key = read(settings, key_option, key_path)?;
     check_key(&key).map_err(|error| key_error(error, settings.key.is_some(), key_path))?;
     let mut chain = X509::stack_from_pem(cert.as_bytes()).unwrap_or_default();
     if chain.is_empty() {
-        return Err(malformed("--cert", cert_path, "certificate"));
+        return Err(malformed(cert_name, cert_path, "certificate"));
     }
     // With a passphrase, even an empty one, OpenSSL asks for none on the terminal.
     let key = PKey::private_key_from_pem_passphrase(key.as_bytes(), b"");
@@ -54,22 +59,28 @@ pub fn identity(settings: &TlsSettings) -> Result<Option<Identity>, String> {
 
 /// Explains why a connector cannot be built from readable files: key and certificate may not belong together.
 pub fn build_error(settings: &TlsSettings, error: &ErrorStack) -> String {
+    let (cert_name, key_name) = names();
     let error = error.to_string();
     match (&settings.cert, error.contains("key values mismatch") || error.contains("key type mismatch")) {
         (Some(cert), true) => {
             let key = settings.key.as_ref().unwrap_or(cert);
             format!(
                 "{}: the key does not belong to the certificate in {}",
-                option_and_file("--key", key),
+                option_and_file(key_name, key),
                 file_name(cert)
             )
         }
-        (Some(cert), false) => format!("{}: {}", option_and_file("--cert", cert), escape(&error)),
+        (Some(cert), false) => format!("{}: {}", option_and_file(cert_name, cert), escape(&error)),
         (None, _) => format!("TLS: {}", escape(&error)),
     }
 }
 
-fn read(settings: &TlsSettings, option: &str, path: &Path) -> Result<String, String> {
+/// The names of the settings of a client certificate and of its key.
+fn names() -> (Setting, Setting) {
+    (Setting("Server::certificate"), Setting("its key"))
+}
+
+fn read(settings: &TlsSettings, option: Setting, path: &Path) -> Result<String, String> {
     if let Some((_, bytes)) = settings.read_once.iter().find(|(once, _)| once == path) {
         return Ok(String::from_utf8_lossy(bytes).into_owned());
     }
@@ -79,7 +90,7 @@ fn read(settings: &TlsSettings, option: &str, path: &Path) -> Result<String, Str
     }
 }
 
-fn require_certificate(option: &str, path: &Path, text: &str) -> Result<(), String> {
+fn require_certificate(option: Setting, path: &Path, text: &str) -> Result<(), String> {
     if text.contains(BEGIN_CERTIFICATE) {
         return Ok(());
     }
@@ -105,19 +116,20 @@ fn check_key(text: &str) -> Result<(), KeyError> {
 fn key_error(error: KeyError, has_own_file: bool, path: &Path) -> String {
     let file = file_name(path);
     let convert = format!("`openssl pkcs8 -topk8 -nocrypt -in {file} -out NEW`");
-    let option = if has_own_file { "--key" } else { "--cert" };
+    let (cert, key) = names();
+    let option = if has_own_file { key } else { cert };
     match error {
         KeyError::Encrypted => format!("{option} {file}: the key is encrypted: decrypt it with {convert}"),
-        KeyError::Missing if has_own_file => format!("--key {file}: no PEM key in it: try {convert}"),
-        KeyError::Missing => format!("--cert {file}: no PEM key in it: name the file of the key with --key"),
+        KeyError::Missing if has_own_file => format!("{key} {file}: no PEM key in it: try {convert}"),
+        KeyError::Missing => format!("{cert} {file}: no PEM key in it: name the file of the key with {key}"),
     }
 }
 
-fn malformed(option: &str, path: &Path, content: &str) -> String {
+fn malformed(option: Setting, path: &Path, content: &str) -> String {
     format!("{}: the {content} in it is malformed", option_and_file(option, path))
 }
 
-fn option_and_file(option: &str, path: &Path) -> String {
+fn option_and_file(option: Setting, path: &Path) -> String {
     format!("{option} {}", file_name(path))
 }
 

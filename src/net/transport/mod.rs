@@ -20,6 +20,7 @@ use tungstenite::{Bytes, Error, Message, Utf8Bytes, WebSocket};
 
 use crate::model::duration;
 use crate::model::error::{Detail, Disconnect, Fault, Phase};
+use crate::model::setting::Setting;
 use crate::model::time::Now;
 use crate::net::resolver::ResolverFiles;
 use crate::net::stream::{Metered, ReadMemory};
@@ -385,13 +386,14 @@ fn read_failed(socket: &mut WebSocket<Metered>, error: &Error) -> Box<Disconnect
     let session = |text: &str| Disconnect::new(Phase::Session, text);
     if let Some(InvalidText { at, byte }) = socket.get_ref().invalid_text() {
         send_close(socket, CloseCode::Invalid);
-        let text =
-            format!("the server sent a text message that is not UTF-8 (byte {at}: 0x{byte:02x}): see --lossy-utf8");
+        const LOSSY: Setting = Setting("Server::lossy_utf8");
+        let text = format!("the server sent a text message that is not UTF-8 (byte {at}: 0x{byte:02x}): see {LOSSY}");
         return Disconnect::fault(Phase::Session, Fault::InvalidText, text);
     }
     if let Some(what) = socket.get_ref().packing_fault() {
         send_close(socket, CloseCode::Invalid);
-        let text = format!("the server broke the WebSocket protocol: {what} (see --no-compression)");
+        const COMPRESSION: Setting = Setting("Server::compression");
+        let text = format!("the server broke the WebSocket protocol: {what} (see {COMPRESSION})");
         return Disconnect::fault(Phase::Session, Fault::Protocol, text);
     }
     match error {
@@ -407,7 +409,8 @@ fn read_failed(socket: &mut WebSocket<Metered>, error: &Error) -> Box<Disconnect
         },
         Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
             send_close(socket, CloseCode::Size);
-            let text = format!("a message of {size} bytes is over the limit of {max_size}: see --max-message");
+            const LIMIT: Setting = Setting("Server::max_message");
+            let text = format!("a message of {size} bytes is over the limit of {max_size}: see {LIMIT}");
             Disconnect::fault(Phase::Session, Fault::TooLarge, text)
         }
         Error::Utf8(_) => {

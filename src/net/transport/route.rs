@@ -78,7 +78,7 @@ impl Route {
     }
 
     /// Changes to the target of a redirect. Another server gets no credentials, no subprotocols, which may hold some, and
-    /// no client certificate, and `--tls-name`, which names the first server, does not apply to it.
+    /// no client certificate, and [`Server::tls_name`](crate::Server::tls_name), which names the first server, does not apply to it.
     pub fn redirect(&mut self, to: Box<Endpoint>) -> Result<(), Box<Disconnect>> {
         if !redirect::same_host(&self.endpoint, &to) {
             self.own_headers.retain(|(name, _)| name.eq_ignore_ascii_case("User-Agent"));

@@ -14,16 +14,19 @@ use crate::model::duration;
 use crate::model::event::{Event, Raw};
 use crate::model::json::{self, Documents};
 use crate::model::sample::Sample;
+use crate::model::setting::Setting;
 use crate::model::time::earliest;
 use crate::proto::dialect::requests::{ProgramRequests, Request, RequestPlan, Requests};
 use crate::proto::dialect::{self, Alerts, Binary, Dialect, DialectContext, DialectOptions, DialectState, Outcome};
 use crate::proto::uri::Endpoint;
 
-/// After so long without a message the log suggests `--dialect`.
+/// After so long without a message a warning suggests to set the dialect.
 const HINT_AFTER: Duration = Duration::from_secs(10);
+/// The setting that warnings about the dialect name.
+const DIALECT: Setting = Setting("Server::dialect");
 /// The most documents of a connection that are compared with other dialects.
 const MAX_COMPARED: usize = 16;
-/// Default of `--stale-after` until the dialect is recognised.
+/// Default of [`Stale::Auto`](crate::Stale::Auto) until the dialect is recognised.
 const STALE_UNKNOWN: Duration = Duration::from_secs(120);
 
 /// One server's dialect with all that it works on.
@@ -49,7 +52,7 @@ pub struct Conversation {
     is_elsewhere: bool,
     /// The option `heartbeat_reply`, while it is withheld from another host.
     withheld_reply: Option<String>,
-    /// Time of the hint at `--dialect`.
+    /// Time of the hint to set the dialect.
     hint_at: Option<Instant>,
     /// Time of the latest message.
     decoded_at: Option<Instant>,
@@ -83,7 +86,7 @@ pub struct Decoded<'a> {
 pub struct Outgoing {
     /// Texts to send.
     pub send: Vec<String>,
-    /// Lines for the log, as warnings. A line's kind is what stands before its first colon, which holds nothing that the
+    /// Lines for the log, as warnings. A line's kind is what stands before its first `: `, which holds nothing that the
     /// server sent: a server can cause many lines, and each kind is logged once.
     pub warn: Vec<String>,
     /// Reason to drop the connection and dial again.
@@ -139,7 +142,7 @@ impl Conversation {
 
     /// True if the dialect itself puts the token into the URI.
     pub fn takes_token(&self) -> bool {
-        self.known && self.dialect.options.contains(&"--token-file")
+        self.known && self.dialect.options.contains(&"Server::token_file")
     }
 
     /// True if answers to requests are documented; `None` until the dialect is known.
@@ -147,7 +150,7 @@ impl Conversation {
         self.known.then_some(!self.dialect.requests.answers.is_empty())
     }
 
-    /// Default of `--stale-after`; `None` if silence is normal.
+    /// Default of [`Stale::Auto`](crate::Stale::Auto); `None` if silence is normal.
     pub fn stale_default(&self) -> Option<Duration> {
         if self.known { self.dialect.stale_default } else { Some(STALE_UNKNOWN) }
     }
@@ -297,7 +300,7 @@ impl Conversation {
         let mut outgoing = Outgoing::default();
         if self.hint_at.is_some_and(|at| now >= at) {
             self.hint_at = None;
-            outgoing.warn.push("no message yet: set the dialect with --dialect".into());
+            outgoing.warn.push(format!("no message yet: set the dialect with {DIALECT}"));
         }
         if self.known {
             let ticked = (self.dialect.tick)(&mut self.context(now));
@@ -317,7 +320,8 @@ impl Conversation {
         }
         let other = dialect::recognise(text).filter(|other| *other != self.dialect)?.name;
         self.foreign_reported = true;
-        Some(format!("this looks like {other}, but is read as {}: see --dialect {other}", self.dialect.name))
+        let own = self.dialect.name;
+        Some(format!("this looks like {other}, but is read as {own}: see {DIALECT} {other}"))
     }
 
     fn context(&mut self, now: Instant) -> DialectContext<'_> {
@@ -335,7 +339,8 @@ impl Conversation {
         if !std::mem::replace(&mut self.ignored_reported, true) {
             for option in self.options.given() {
                 if !self.dialect.options.contains(&option) {
-                    outgoing.warn.push(format!("{option} is ignored: {} has no such setting", self.dialect.name));
+                    let (option, dialect) = (Setting(option), self.dialect.name);
+                    outgoing.warn.push(format!("{option} is ignored: {dialect} has no such setting"));
                 }
             }
             outgoing.warn.extend(self.unsent_subscriptions());
@@ -347,19 +352,20 @@ impl Conversation {
         self.push_requests(now, outgoing);
     }
 
-    /// Warns of names given to `--subscribe` that no message of the dialect has. Where a server may have channels of any
+    /// Warns of names given to [`Server::subscribe`](crate::Server::subscribe) that no message of the dialect has. Where a server may have channels of any
     /// name it says itself which it denies.
     fn unsent_subscriptions(&self) -> Option<String> {
         let Dialect { name, options, any_name, handlers, .. } = self.dialect;
-        let is_checked = options.contains(&"--subscribe") && !any_name;
+        let is_checked = options.contains(&"Server::subscribe") && !any_name;
         let mut unsent = Vec::new();
         for wanted in &self.options.subscribe {
             if !handlers.iter().any(|(kind, _)| kind == wanted) {
                 unsent.push(wanted.as_str());
             }
         }
+        const SETTING: Setting = Setting("Server::subscribe");
         (is_checked && !unsent.is_empty())
-            .then(|| format!("--subscribe: {name} is not known to send {}", unsent.join(", ")))
+            .then(|| format!("{SETTING}: {name} is not known to send {}", unsent.join(", ")))
     }
 
     /// Adds the requests that are due.

@@ -33,7 +33,7 @@ pub use generic::DIALECT as GENERIC;
 /// One kind of server: its messages, requests and timers.
 #[derive(Debug)]
 pub struct Dialect {
-    /// Name for `--dialect`.
+    /// The name.
     pub name: &'static str,
     /// The same dialect in the library's interface.
     pub id: DialectName,
@@ -41,7 +41,7 @@ pub struct Dialect {
     pub port: u16,
     /// Path of a `HOST` without one.
     pub path: &'static str,
-    /// Default of `--stale-after`: a longer silence means that something is wrong. `None` if silence is normal.
+    /// Default of [`Stale::Auto`](crate::Stale::Auto): a longer silence means that something is wrong. `None` if silence is normal.
     pub stale_default: Option<Duration>,
     /// True if the server, with these options, sends content only when something happens.
     pub is_quiet: fn(&DialectOptions, &DialectState) -> bool,
@@ -74,8 +74,7 @@ pub struct Dialect {
     pub tick: fn(&mut DialectContext<'_>) -> TimerOutcome,
     /// Explanations of HTTP statuses that mean something particular with this server.
     pub advice: &'static [(u16, &'static str)],
-    /// Those of `--subscribe`, `--process`, `--interval`, `--heartbeat-reply` and `--token-file` that this dialect
-    /// uses; the others are ignored with a warning.
+    /// The settings that not every dialect uses and this one does; the others are ignored with a warning.
     pub options: &'static [&'static str],
     /// Reads the time stamp of a message of a type. Servers differ in what theirs are worth: `None` if it is not the true
     /// time.
@@ -252,14 +251,14 @@ impl DialectState {
 }
 
 impl DialectOptions {
-    /// Returns the command line options that were given.
+    /// Returns the settings that were given.
     pub fn given(&self) -> Vec<&'static str> {
         let mut options = Vec::new();
         for &(option, given) in &[
-            ("--subscribe", !self.subscribe.is_empty()),
-            ("--process", !self.process.is_empty()),
-            ("--interval", self.interval.is_some()),
-            ("--heartbeat-reply", self.heartbeat_reply.is_some()),
+            ("Server::subscribe", !self.subscribe.is_empty()),
+            ("Server::processes", !self.process.is_empty()),
+            ("Server::interval", self.interval.is_some()),
+            ("Server::heartbeat_reply", self.heartbeat_reply.is_some()),
         ] {
             if given {
                 options.push(option);

@@ -171,7 +171,7 @@ fn a_server_of_another_dialect_is_named_once_and_the_right_one_never() {
             for dialect in DIALECTS {
                 let foreign = recognised && dialect.name != system && dialect.name != "generic";
                 let expected =
-                    format!("this looks like {system}, but is read as {0}: see --dialect {system}", dialect.name);
+                    format!("this looks like {system}, but is read as {0}: see Server::dialect {system}", dialect.name);
                 let expected = if foreign { vec![expected] } else { Vec::new() };
                 assert_eq!(warnings(dialect, &texts), expected, "{recording}");
             }
@@ -247,9 +247,9 @@ fn subscriptions_to_types_that_a_server_does_not_have_are_warned_of_once() {
         conversation.opened(now, false);
         warned.extend(conversation.decode(text, &mut None, now).outgoing.warn);
         let expected = match name {
-            "pmdaemon" => vec!["--subscribe: pmdaemon is not known to send nonsense, x\u{1b}".to_owned()],
+            "pmdaemon" => vec!["Server::subscribe: pmdaemon is not known to send nonsense, x\u{1b}".to_owned()],
             "neurograph" => Vec::new(),
-            name => vec![format!("--subscribe is ignored: {name} has no such setting")],
+            name => vec![format!("Server::subscribe is ignored: {name} has no such setting")],
         };
         assert_eq!(warned, expected, "{name}");
     }

@@ -1,6 +1,6 @@
 //! Reads the heads of HTTP/1.x messages: the one place that parses them and bounds what it accepts.
 //!
-//! The upgrade, a proxy's answer to CONNECT, the server of `--demo` and that of `--listen` read through it. Each call starts from the
+//! The upgrade, a proxy's answer to CONNECT, the demo and the command's HTTP server read through it. Each call starts from the
 //! first byte: heads are short, and the caller keeps nothing but the bytes.
 //!
 //! A response is read although some of its lines are crooked: without a colon, folded, with blanks or umlauts in the

@@ -1,5 +1,6 @@
 //! Parses the headers that the user adds to the upgrade request: `NAME: VALUE`, or a file of such lines.
 
+use crate::model::setting::Setting;
 use crate::model::settings_text::items;
 use crate::model::text::escape;
 use crate::proto::http::head::is_name_byte;
@@ -14,7 +15,10 @@ pub fn parse(line: &str) -> Result<(String, String), String> {
         return Err(format!("{:?} is not a header name", escape(name)));
     }
     if name.eq_ignore_ascii_case("Sec-WebSocket-Protocol") {
-        return Err(format!("the header {name} belongs to the upgrade itself: see --subprotocol"));
+        return Err(format!(
+            "the header {name} belongs to the upgrade itself: see {}",
+            Setting("Server::subprotocols")
+        ));
     }
     if is_reserved(name) {
         return Err(format!("the header {name} belongs to the upgrade itself and cannot be set"));

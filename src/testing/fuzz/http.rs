@@ -77,7 +77,7 @@ fn redirected(location: &str) {
     }
 }
 
-/// Reads the lines of `--header @FILE`.
+/// Reads the lines of a file of headers.
 fn headers(text: &str) {
     match header::parse_lines(text) {
         Ok(headers) => {

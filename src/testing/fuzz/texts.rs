@@ -42,7 +42,7 @@ pub fn challenge(data: &[u8]) {
     let secrets = Secrets::default();
     for sent in [None, Some(""), Some("Basic"), Some("x")] {
         let supported = &["Basic", "Bearer"];
-        let credentials = Credentials { sent, supported, way_out: ": see --user", secrets: &secrets };
+        let credentials = Credentials { sent, supported, way_out: ": see user", secrets: &secrets };
         assert_one_line(&advice(&head.fields, "WWW-Authenticate", &credentials));
     }
 }

@@ -49,7 +49,7 @@ pub static DIALECT: Dialect = Dialect {
         403,
         "FastPluggy refuses any path but /ws and /ws/ID, an ID with a slash, and all paths while its WebSocket tool is not loaded",
     )],
-    options: &["--heartbeat-reply"],
+    options: &["Server::heartbeat_reply"],
     ..PLAIN
 };
 
@@ -69,7 +69,7 @@ fn connected<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<
     Some(notice(node.text_or("content", "Connected"), true))
 }
 
-/// Answers a JSON ping only with `--heartbeat-reply`: the user knows that the application has a handler for it.
+/// Answers a JSON ping only with [`Server::heartbeat_reply`](crate::Server::heartbeat_reply): the user knows that the application has a handler for it.
 fn ping<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
     let id = node.get("meta").and_then(|meta| meta.get("ping_id")).map(ToString::to_string).unwrap_or_default();
     // Anyone may send pings through the server, so the id must not end the string that it stands in.

@@ -14,6 +14,7 @@ use miniz_oxide::inflate::{
 };
 
 use crate::model::json::{self, Node};
+use crate::model::setting::Setting;
 use crate::proto::dialect::Binary;
 
 /// Names of the types, by their number less one.
@@ -130,7 +131,8 @@ fn gzip_body(bytes: &[u8]) -> Option<&[u8]> {
 fn inflated(result: Result<Vec<u8>, DecompressError>, limit: usize) -> Result<Vec<u8>, String> {
     result.map_err(|error| match error.status {
         TINFLStatus::HasMoreOutput => {
-            format!("packed JSON of more than {limit} bytes, the limit for a message of this size (see --max-message)")
+            const LIMIT: Setting = Setting("Server::max_message");
+            format!("packed JSON of more than {limit} bytes, the limit for a message of this size (see {LIMIT})")
         }
         _ => "packed JSON that cannot be unpacked".into(),
     })

@@ -76,7 +76,7 @@ pub static DIALECT: Dialect = Dialect {
     deadline: |state| state.neurograph.deadline(),
     tick,
     advice: &[(403, "either the path is wrong (neurograph's is /ws), or the token was refused")],
-    options: &["--subscribe", "--token-file"],
+    options: &["Server::subscribe", "Server::token_file"],
     unpack: Some(binary::unpack),
 };
 

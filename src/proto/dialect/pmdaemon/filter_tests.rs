@@ -131,7 +131,7 @@ fn names_that_the_first_list_does_not_have_are_warned_of_once() {
     assert_eq!([warning(&[]), warning(&["web"]), warning(&["web-0"])], [None, None, None]);
     assert_eq!(
         warning(&["we", "web", "a\u{1b}"]).as_deref(),
-        Some("--process: the server has no process we, a\u{1b} now"),
+        Some("Server::processes: the server has no process we, a\u{1b} now"),
         "escaped where it is logged"
     );
 }

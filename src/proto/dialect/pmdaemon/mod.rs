@@ -21,6 +21,7 @@ use crate::model::json::{Layout, Node, Writer};
 use crate::model::metric::Metric;
 use crate::model::sample::field::{Field, FieldRule};
 use crate::model::sample::read::read_sample;
+use crate::model::setting::Setting;
 use crate::proto::dialect::requests::{Request, RequestSpec};
 
 pub use state::PmdaemonState;
@@ -51,7 +52,7 @@ pub static DIALECT: Dialect = Dialect {
     // The largest frame that its library accepts.
     requests: RequestSpec { render, answers: &[], error: None, max_in_flight: usize::MAX, max_bytes: 16 << 20 },
     advice: &[(404, "PMDaemon listens at /ws, without a trailing slash")],
-    options: &["--subscribe", "--process", "--interval"],
+    options: &["Server::subscribe", "Server::processes", "Server::interval"],
     ..PLAIN
 };
 
@@ -142,20 +143,20 @@ fn wants(kind: &str, options: &DialectOptions) -> bool {
     options.subscribe.is_empty() || kind == "Error" || is_named(kind) || is_same()
 }
 
-/// Returns true if the process is among those of `--process`, by its id, its name, or as an instance `NAME-0` of a
+/// Returns true if the process is among those of [`Server::processes`](crate::Server::processes), by its id, its name, or as an instance `NAME-0` of a
 /// cluster.
 fn wants_process(name: &str, id: &str, options: &DialectOptions) -> bool {
     options.process.is_empty() || options.process.iter().any(|wanted| is_process(wanted, name, id))
 }
 
-/// Returns true if one name of `--process` means the process.
+/// Returns true if one name of [`Server::processes`](crate::Server::processes) means the process.
 fn is_process(wanted: &str, name: &str, id: &str) -> bool {
     let number = name.strip_prefix(wanted).and_then(|rest| rest.strip_prefix('-'));
     let is_instance = number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
     wanted == name || wanted == id || is_instance
 }
 
-/// Warns of names given to `--process` that the first list does not have. A process may come later.
+/// Warns of names given to [`Server::processes`](crate::Server::processes) that the first list does not have. A process may come later.
 fn missing_processes(list: &[Process<'_>], options: &DialectOptions) -> Option<String> {
     let mut missing = Vec::new();
     for wanted in &options.process {
@@ -163,7 +164,9 @@ fn missing_processes(list: &[Process<'_>], options: &DialectOptions) -> Option<S
             missing.push(wanted.as_str());
         }
     }
-    (!missing.is_empty()).then(|| format!("--process: the server has no process {} now", missing.join(", ")))
+    const SETTING: Setting = Setting("Server::processes");
+    let missing = missing.join(", ");
+    (!missing.is_empty()).then(|| format!("{SETTING}: the server has no process {missing} now"))
 }
 
 /// Leaves a message out, as if the server had not sent it.

@@ -33,7 +33,7 @@ impl PmdaemonState {
         !std::mem::replace(&mut self.listed, true)
     }
 
-    /// Decides if a list is shown: with `--interval`, one without changes only if the latest is about that old.
+    /// Decides if a list is shown: with [`Server::interval`](crate::Server::interval), one without changes only if the latest is about that old.
     pub fn shows_list(&mut self, is_news: bool, interval: Option<Duration>, now: Instant) -> bool {
         // A list a little early is the one that was asked for.
         let is_due = |(at, interval): (Instant, Duration)| now - at >= interval - interval / 10;

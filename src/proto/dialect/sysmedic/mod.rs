@@ -66,7 +66,7 @@ pub static DIALECT: Dialect = Dialect {
         (401, "the secret was refused: `sysmedic websocket status` on the server shows the URL with the valid one"),
         (404, "SysMedic listens at /ws"),
     ],
-    options: &["--token-file"],
+    options: &["Server::token_file"],
     // The greetings have the local time of day with a literal Z.
     stamp: |kind, stamp| (!["welcome", "config"].contains(&kind)).then_some(stamp),
     ..PLAIN

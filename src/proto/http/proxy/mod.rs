@@ -36,7 +36,7 @@ pub(crate) enum ProxyChoice {
     Direct,
     /// The variables of the environment, if any are set.
     Environment,
-    /// The option `--proxy`.
+    /// One that is set.
     Given(Box<Proxy>),
 }
 

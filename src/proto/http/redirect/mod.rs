@@ -1,5 +1,6 @@
 //! Resolves redirects (RFC 9110 sections 10.2.2 and 15.4) and decides which to follow.
 
+use crate::model::setting::Setting;
 use crate::model::text::escape;
 use crate::proto::uri::{Endpoint, encode_target, find_forbidden, may_be_scheme};
 
@@ -20,7 +21,8 @@ pub fn is_redirect(status: u16) -> bool {
 pub fn follow(from: &Endpoint, location: Option<&str>, followed: u32, max: u32) -> Result<Box<Endpoint>, String> {
     let to = resolve(from, location.ok_or("redirected without a valid Location header")?)?;
     if followed >= max {
-        return Err(format!("redirected to {to}: not followed, the limit is {max} in a row, see --max-redirects"));
+        const LIMIT: Setting = Setting("Server::max_redirects");
+        return Err(format!("redirected to {to}: not followed, the limit is {max} in a row, see {LIMIT}"));
     }
     Ok(to)
 }

@@ -74,7 +74,7 @@ fn a_location_that_cannot_be_used_is_not_followed() {
             .unwrap_err()
             .contains("/x?k=redacted: not followed, the limit is 5 in a row")
     );
-    assert!(follow(&from, Some("/"), 0, 0).unwrap_err().contains("--max-redirects"));
+    assert!(follow(&from, Some("/"), 0, 0).unwrap_err().contains("Server::max_redirects"));
     for (location, word) in [
         ("ftp://h/", "ftp:"),
         ("javascript:alert(1)", "javascript:"),

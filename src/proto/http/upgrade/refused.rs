@@ -1,5 +1,6 @@
 //! The reasons why an upgrade fails, each in one line that names the way out.
 
+use crate::model::setting::Setting;
 use crate::proto::http::challenge::{self, Credentials};
 use crate::proto::http::foreign::{self, Protocol, quote};
 use crate::proto::http::head::{Fields, HeadError, ResponseHead};
@@ -101,10 +102,8 @@ impl Display for UpgradeRefused {
                 write!(f, "upgraded with the extension \"{name}\", which was not offered")
             }
             UpgradeRefused::Compression { part } => {
-                write!(
-                    f,
-                    "upgraded with compression that was not offered in this way (\"{part}\"): see --no-compression"
-                )
+                const COMPRESSION: Setting = Setting("Server::compression");
+                write!(f, "upgraded with compression that was not offered in this way (\"{part}\"): see {COMPRESSION}")
             }
             UpgradeRefused::Subprotocol { name } => {
                 write!(f, "upgraded with the subprotocol \"{name}\", which was not offered")
@@ -140,6 +139,9 @@ pub(super) fn by_status(
         (401, _) => text += &authentication_advice(fields, request),
         (code, _) => text += advice(code),
     }
+    if *code == 403 {
+        text += &format!(" ({} 'Origin: ...')", Setting("Server::header"));
+    }
     if let Some(wait) = retry_after {
         text += &format!(", retry after {} s", wait.as_secs());
     }
@@ -169,7 +171,7 @@ fn advice(code: u16) -> &'static str {
         200..=299 => " instead of upgrading: is this a WebSocket server?",
         300..=399 => NOT_FOLLOWED,
         400 => ": the server does not understand the upgrade: check address and scheme",
-        403 => ": check the credentials, the path and the Origin (--header 'Origin: ...')",
+        403 => ": check the credentials, the path and the Origin",
         404 | 410 => ": check the path",
         407 => ": a proxy requires credentials",
         426 => ": the server did not see an upgrade to WebSocket: does a proxy in between remove it?",

@@ -1,4 +1,4 @@
-//! The server's side, for `--demo` and for tests.
+//! The server's side, for the demo and for tests.
 
 use super::accept_key;
 use crate::proto::http::head::{self, HeadError, RequestHead};
