@@ -27,6 +27,29 @@
 //! | take means over time | [`Average`] |
 //! | compare values with thresholds, over time and over servers | [`Thresholds`], [`Rules`], [`LevelChange`] |
 //!
+//! # Servers and their addresses
+//!
+//! A server of each kind has its [`Dialect`], which is recognised by the first messages unless it is set:
+//!
+//! | dialect | server |
+//! |---|---|
+//! | `monitoring` | monitoring-websocket-server |
+//! | `sysmedic` | SysMedic |
+//! | `fastpluggy` | FastPluggy with its WebSocket tool |
+//! | `pmdaemon` | PMDaemon |
+//! | `neurograph` | NeuroGraph |
+//! | `generic` | any other: its JSON or text as it comes |
+//!
+//! | address | meaning |
+//! |---|---|
+//! | `ws://HOST[:PORT][/PATH][?QUERY]` | without TLS, port 80 |
+//! | `wss://HOST[:PORT][/PATH][?QUERY]` | with TLS, port 443 |
+//! | `HOST[:PORT][/PATH]` | without TLS, port 8765, or port and path of the dialect that is set |
+//! | `sysmedic://HOST`, `pmdaemons://HOST` … | the dialect of this name, with its port and path; with `s` at the end by TLS |
+//! | `ws+unix:///SOCKET[:/PATH][?QUERY]` | a Unix socket |
+//!
+//! `USER:PASSWORD@` before the host is sent as basic authentication; in `sysmedic://SECRET@HOST` it is the secret.
+//!
 //! # Examples
 //!
 //! Print samples, alerts and changes of the connection's state, until the program ends:
@@ -298,20 +321,21 @@
 //!   `/etc/hosts` and `/etc/resolv.conf` and asks the name servers through the same poll; it knows neither
 //!   `nsswitch.conf` nor mDNS. Files named in a [`Server`]'s settings are read with plain blocking reads before each
 //!   connection.
-//! - Of the environment it reads nothing but the proxy variables, and those only with [`Server::proxy_from_env`]. OpenSSL
-//!   may read `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+//! - Of the environment it reads nothing but the proxy variables, and those only with [`Server::proxy_from_env`]. For the
+//!   system's certificates, `SSL_CERT_FILE` and `SSL_CERT_DIR` are read, and OpenSSL may read more.
 //! - It sends only what WebSocket requires, what a server's dialect requires, and what the program sends.
 //! - Text from servers is not changed: [`escape`] it before it goes to a terminal. The [`FORMATS`] do so.
 //!
 //! # Features
 //!
 //! - `cli` (default): the dependencies of the command: arguments, the log on stderr, signals. A program that uses the
-//!   library does not need it: `default-features = false`.
+//!   library does not need it, and should leave it out by `default-features = false`: it removes all of the program's own
+//!   records below the level `info` from a release build (`release_max_level_info` of `log`).
 //! - `demo` (default): the module `demo`, the server of the command's own demonstration.
 //! - `tls` (default): `wss://`, with the system's OpenSSL. Without it such an address is an error that says so.
+//! - `tls-vendored`: the same with an OpenSSL that is compiled along and linked statically.
 //! - `serde`: [`Event`], [`Sample`], [`Message`], [`OwnedMessage`], [`Change`], [`Disconnect`] and [`Statistics`] implement
 //!   `serde::Serialize`, with the members of the format `events`.
-//! - `tls-vendored`: the same with an OpenSSL that is compiled along and linked statically.
 //!
 //! [`mio`] is part of the interface ([`Monitor::registry`], [`Monitor::own_events`]) and therefore exported: its next
 //! major version will be a major version of this crate too. A program that registers descriptors in the monitor's own poll

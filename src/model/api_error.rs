@@ -44,7 +44,7 @@ pub enum ErrorKind {
     Proxy,
     /// A certificate, a key or the TLS name cannot be used.
     Tls,
-    /// The JSON of a request is not valid.
+    /// The JSON of a request is not valid or too long, or the dialect has no such request.
     Request,
     /// No dialect, metric or text has this name.
     Name,
@@ -52,9 +52,9 @@ pub enum ErrorKind {
     Label,
     /// A rule is wrong.
     Rule,
-    /// Nothing can be sent, since the connection is not open.
+    /// Nothing can be sent, since the connection is not open. For a request also: the dialect is not known yet.
     NotOpen,
-    /// More than 64 KiB would wait to be sent.
+    /// More than 64 KiB would wait to be sent, or too many requests wait for their answers.
     Full,
     /// The system has failed: no descriptors are left, say. [`source`](std::error::Error::source) has the cause.
     Io,

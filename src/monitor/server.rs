@@ -101,13 +101,13 @@ impl Default for Settings {
 impl Server {
     /// A server at one of
     ///
-    /// - `ws://HOST[:PORT][/PATH][?QUERY]`, or `wss://…` for TLS,
+    /// - `ws://HOST[:PORT][/PATH][?QUERY]` with port 80, or `wss://…` with port 443 for TLS,
     /// - `HOST[:PORT][/PATH]`, where the port is 8765 unless the dialect has another,
     /// - `DIALECT://…`, or `DIALECTs://…` for TLS: `sysmedic://SECRET@HOST` and so on; it sets the dialect too,
-    /// - `ws+unix:///SOCKET[:/PATH]`, a Unix socket.
+    /// - `ws+unix:///SOCKET[:/PATH][?QUERY]`, a Unix socket.
     ///
     /// # Errors
-    /// If the URI is wrong: names the part.
+    /// If the URI is wrong: names the part. Also for TLS in a build without the feature `tls`.
     pub fn new(uri: &str) -> Result<Self, Error> {
         Ok(Server::default().at(Source::Given(parse_endpoint(uri)?)))
     }
@@ -187,7 +187,7 @@ impl Server {
         self
     }
 
-    /// Sets the time between two pings; `None` = no pings.
+    /// Sets the time between two pings; `None` or zero = no pings.
     #[must_use]
     pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.settings.policy.ping_interval = interval.into();
@@ -318,14 +318,16 @@ impl Server {
         self
     }
 
-    /// Adds a request to send on every connection, with its JSON: an object for most dialects.
+    /// Adds a request to send on every connection, with its JSON: an object for most dialects. The first that is not
+    /// answered in time is an [`Event::Warning`](crate::Event::Warning). To send one at run time, and to know which answer
+    /// belongs to it, there is [`Monitor::request`](crate::Monitor::request).
     ///
     /// # Errors
     /// If the JSON is not valid.
     pub fn request<'j>(mut self, kind: &str, json: impl Into<Option<&'j str>>) -> Result<Self, Error> {
         let json = json.into();
         if json.is_some_and(|json| !json::is_json(json)) {
-            let text = format!("request {}: what follows the = must be JSON", escape(kind));
+            let text = format!("request {}: the body must be JSON", escape(kind));
             return Err(Error::new(ErrorKind::Request, text));
         }
         let json = json.map(|json| Source::Given(json.to_owned()));
@@ -428,7 +430,8 @@ impl Server {
     }
 
     /// Connects through the HTTP proxy that the environment names, if it names one: `https_proxy`, `http_proxy`, `all_proxy`
-    /// and `no_proxy`, also in capitals. Otherwise the environment is not read.
+    /// and `no_proxy`, also in capitals; `HTTP_PROXY` not in a CGI program, where a client controls it. Otherwise the
+    /// environment is not read.
     #[must_use]
     pub fn proxy_from_env(mut self) -> Self {
         self.settings.proxy = ProxyChoice::Environment;

@@ -64,7 +64,13 @@ fn every_message_comes_with_label_time_and_text() {
     let before = watch.monitor().clock().wall;
     assert!(next_message(&mut watch).text().is_none(), "connecting");
     assert!(next_message(&mut watch).text().is_none(), "connected");
-    let (message, binary) = (next_message(&mut watch), next_message(&mut watch));
+    let message = next_message(&mut watch);
+    let warning = next_event(&mut watch);
+    assert!(
+        matches!(&warning, Event::Warning(warning) if warning.text.contains("could not be decoded")),
+        "{warning:?}"
+    );
+    let binary = next_message(&mut watch);
     assert_eq!((message.text(), message.kind.as_ref()), (Some(text), "monitoring_data"));
     assert_eq!(message.sample().and_then(|sample| sample.memory()), Some(85.5));
     assert!(matches!(&*message.events, [Event::Sample(_), Event::Alert(alert)] if alert.level == "WARNING"));
@@ -309,4 +315,18 @@ fn the_latest_sample_is_there_without_a_history_and_survives_the_connection() {
     let sample = watch.last_sample().unwrap();
     assert_eq!((sample.get(Metric::Cpu), sample.get(Metric::Disk)), (None, Some(9.0)));
     assert_eq!(watch.history().len(), 0);
+}
+
+#[test]
+fn a_watch_that_is_dropped_closes_its_connection_with_a_close_frame() {
+    let server = TestServer::start(|mut peer| {
+        peer.upgrade();
+        peer.text(sample(1));
+        let frame = peer.next().expect("a frame before the end");
+        assert_eq!((frame.opcode, frame.close().0), (CLOSE, 1000));
+    });
+    let mut watch = watch_once(&server.uri());
+    until_connected(&mut watch);
+    drop(watch);
+    server.finish();
 }

@@ -169,7 +169,8 @@ impl Monitor {
 
     /// Waits until something happens, for at most `max_wait`, and passes to `on_message` each message that has
     /// arrived and each change of a connection's state. With `None` it waits as long as nothing happens and no timer
-    /// is due: for ever, where there are no servers or all are done.
+    /// is due: for ever, where there are no servers or all are done. A [`Handle`], a [`Stopper`] and the program's own
+    /// descriptors end the wait.
     ///
     /// # Errors
     /// If the poll fails. No server can cause that.
@@ -400,6 +401,14 @@ impl Monitor {
     fn peer_mut(&mut self, id: ServerId) -> Option<&mut Peer> {
         let peer = self.peers.get_mut(id.index())?.as_deref_mut();
         peer.filter(|peer| peer.decoder.id == id && !peer.is_removed())
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        for peer in self.peers.iter_mut().flatten() {
+            peer.link.transport.hang_up();
+        }
     }
 }
 
