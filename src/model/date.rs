@@ -61,7 +61,24 @@ fn civil(day: u64) -> (u64, u64, u64) {
 /// before.
 #[must_use]
 pub fn parse(text: &str) -> Option<SystemTime> {
+    #[cfg(target_pointer_width = "32")]
+    if text >= "2038" {
+        return parse_late(text);
+    }
     humantime::parse_rfc3339_weak(text).ok()
+}
+
+/// Parses a time after the year 2001. On 32 bits humantime refuses times after January 2038: it gets the same day of 2000,
+/// a leap year, or 2001, and the years since then are added.
+#[cfg(any(test, target_pointer_width = "32"))]
+fn parse_late(text: &str) -> Option<SystemTime> {
+    let year: u64 = text.get(..4)?.parse().ok()?;
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let alike = if is_leap { 2000 } else { 2001 };
+    let days_before = |year: u64| (year - 1) * 365 + (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400;
+    let days = days_before(year).checked_sub(days_before(alike))?;
+    let at = humantime::parse_rfc3339_weak(&format!("{alike}{}", text.get(4..)?)).ok()?;
+    at.checked_add(Duration::from_secs(days * 86_400))
 }
 
 #[cfg(test)]
@@ -94,6 +111,26 @@ mod tests {
             let mut out = String::new();
             push(&mut out, at, 9);
             assert_eq!(out, humantime::format_rfc3339_nanos(at).to_string());
+        }
+    }
+
+    #[test]
+    fn times_after_january_2038_are_read_on_32_bits_too() {
+        let mut at = UNIX_EPOCH + Duration::from_secs(2_147_483_647);
+        while at < UNIX_EPOCH + END {
+            let mut text = String::new();
+            push(&mut text, at, 3);
+            assert_eq!((parse(&text), parse_late(&text)), (Some(at), Some(at)), "{text}");
+            at += Duration::from_millis(86_400_000 * 97 + 1);
+        }
+        for text in [
+            "2038",
+            "2039-02-29T00:00:00Z",
+            "2100-02-29T00:00:00Z",
+            "2o40-01-01T00:00:00Z",
+            "204\u{e9}-01-01T00:00:00Z",
+        ] {
+            assert_eq!((parse(text), parse_late(text)), (None, None), "{text}");
         }
     }
 
