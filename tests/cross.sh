@@ -1,0 +1,87 @@
+#!/bin/bash
+# Tests binaries for other machines, which .ci/cross builds, in an emulator (qemu-user). For Debian, as root.
+#
+#   tests/cross.sh parity TARGET BINARY REFERENCE   compares what it prints of all recordings with what REFERENCE, a binary
+#                                                   for this machine, does; and runs it in the year 2040
+#   tests/cross.sh it TARGET BINARY [TEST…]         tests/it with it
+#   tests/cross.sh unit TARGET                      builds the unit tests and tests/library for the target and runs them;
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+what=$1 target=$2
+shift 2
+
+# Left out of tests/it. The emulator has handlers for all signals, which hides from the program which ones are ignored; and
+# it has a thread of its own.
+not_emulated=(
+    hangup::a_hangup_that_nohup_ignores_stays_ignored
+    signals::signals_that_were_ignored_at_the_start_stay_ignored
+    idle::without_traffic_the_program_does_not_wake_up
+)
+
+main() {
+    home=$(mktemp -d)
+    trap 'rm -rf "$home"' EXIT
+    find_emulator
+    case $what in
+    unit) unit && return ;;
+    parity | it) emulate "$1" ;;
+    esac
+    case $what in
+    parity) parity "$2" && year_2040 ;;
+    it) cargo test --quiet --test it -- "${@:2}" "${not_emulated[@]/#/--skip=}" ;;
+    esac
+}
+
+find_emulator() {
+    case $target in
+    i?86-*) emulator=qemu-i386 ;;
+    arm*) emulator=qemu-arm ;;
+    powerpc-*) emulator=qemu-ppc ;;
+    riscv64gc-*) emulator=qemu-riscv64 ;;
+    *) emulator=qemu-${target%%-*} ;;
+    esac
+    command -v "$emulator" >/dev/null || {
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends qemu-user >/dev/null
+    }
+}
+
+# The tests start this.
+emulate() {
+    export WSMON_BIN=$home/wsmon
+    printf '#!/bin/sh\nexec %s %s "$@"\n' "$emulator" "$(realpath "$1")" >"$WSMON_BIN"
+    chmod +x "$WSMON_BIN"
+}
+
+parity() {
+    python3 tests/cross/parity.py tests/recordings "$(realpath "$1")" "$WSMON_BIN"
+}
+
+# Seconds of 32 bits end in January 2038. The clock is the emulator's, before which a library can stand.
+year_2040() {
+    local found options=(-q --only sample -f events)
+    cc -shared -fPIC -o "$home/clock.so" tests/steady/wall_clock.c
+    echo $((2220000000 - $(date +%s))) >"$home/clock"
+    LD_PRELOAD=$home/clock.so WSMON_TEST_CLOCK=$home/clock \
+        "$WSMON_BIN" --demo -n 2 -d 60 --save-data "$home/saved" "${options[@]}" >"$home/out"
+    "$WSMON_BIN" --read "$home/saved" "${options[@]}" >>"$home/out"
+    found=$(grep -c '^{"received_at":"2040-05-' "$home/out")
+    echo "2040: $found samples of 4"
+    [ "$found" -eq 4 ] || { cat "$home/out" && return 1; }
+}
+
+# From a copy of the manifest without the C libraries that only other tests use.
+unit() {
+    local name=${target//-/_}
+    CARGO_TARGET_DIR=$(realpath "${CARGO_TARGET_DIR:-target}")
+    export CARGO_TARGET_DIR
+    ln -s "$PWD"/{src,tests,man,README.md} "$home"
+    cp Cargo.lock "$home"
+    sed '/^openssl = "/d;/^rusqlite = /d;/^tokio = /d' Cargo.toml >"$home/Cargo.toml"
+    env CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_OPT_LEVEL=1 "CARGO_TARGET_${name^^}_RUNNER=$emulator" \
+        .ci/cross cargo "$target" test --quiet --manifest-path "$home/Cargo.toml" --lib --bin wsmon --test library \
+        --no-default-features --features cli,demo
+}
+
+main "$@"
