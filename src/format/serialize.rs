@@ -54,7 +54,7 @@ fn push_event(json: &mut Writer<'_>, event: &Event<'_>) {
         Event::Warning(warning) => json.member("text").string(&warning.text),
         Event::Unanswered(unanswered) => {
             json.member("request").literal(unanswered.request.number());
-            json.member("type").string(&unanswered.kind);
+            json.member("type").string(unanswered.kind);
             json.member("reason").string(unanswered.reason.name());
         }
         _ => {}

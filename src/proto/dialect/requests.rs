@@ -319,7 +319,7 @@ mod tests {
         requests.begin(&plan, now);
         assert_eq!(requests.due(&BY_ID, &plan, now).send, ["x:wsmon-1"]);
         assert_eq!(requests.due(&BY_ID, &plan, now).send, [""; 0]);
-        assert!(!requests.complete(&BY_ID, "x_response", Some("wsmon-9")).is_some());
+        assert!(requests.complete(&BY_ID, "x_response", Some("wsmon-9")).is_none());
         assert!(requests.complete(&BY_ID, "x_response", Some("wsmon-1")).is_some());
         assert_eq!(requests.due(&BY_ID, &plan, now).send, ["y:wsmon-2"]);
         assert!(requests.complete(&BY_ID, "error", None).is_some(), "an error without an id ends the oldest");
@@ -331,9 +331,9 @@ mod tests {
         let (now, plan, mut requests) = (Instant::now(), plan(&["a", "b"], None), Requests::default());
         requests.begin(&plan, now);
         assert_eq!(requests.due(&BY_KIND, &plan, now).send, ["a", "b"]);
-        assert!(!requests.complete(&BY_KIND, "C", None).is_some());
+        assert!(requests.complete(&BY_KIND, "C", None).is_none());
         assert!(requests.complete(&BY_KIND, "B", None).is_some() && requests.complete(&BY_KIND, "A", None).is_some());
-        assert!(!requests.complete(&BY_KIND, "A", None).is_some());
+        assert!(requests.complete(&BY_KIND, "A", None).is_none());
     }
 
     #[test]
