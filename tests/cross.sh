@@ -4,6 +4,7 @@
 #   tests/cross.sh parity TARGET BINARY REFERENCE   compares what it prints of all recordings with what REFERENCE, a binary
 #                                                   for this machine, does; and runs it in the year 2040
 #   tests/cross.sh it TARGET BINARY [TEST…]         tests/it with it
+#   tests/cross.sh tls TARGET BINARY                the tests of TLS with it
 #   tests/cross.sh unit TARGET                      builds the unit tests and tests/library for the target and runs them;
 set -euo pipefail
 
@@ -25,11 +26,12 @@ main() {
     find_emulator
     case $what in
     unit) unit && return ;;
-    parity | it) emulate "$1" ;;
+    parity | it | tls) emulate "$1" ;;
     esac
     case $what in
     parity) parity "$2" && year_2040 ;;
     it) cargo test --quiet --test it -- "${@:2}" "${not_emulated[@]/#/--skip=}" ;;
+    tls) cargo test --quiet --test reach tls:: ;;
     esac
 }
 
