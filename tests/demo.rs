@@ -2,7 +2,7 @@
 //! deadline to deadline.
 #![cfg(feature = "demo")]
 
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll, Registry, Token};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -19,8 +19,12 @@ struct Loop {
 
 impl Loop {
     fn new() -> Loop {
+        Loop::with(Demo::listen)
+    }
+
+    fn with(listen: fn(&Registry, Token, Token) -> std::io::Result<Demo>) -> Loop {
         let poll = Poll::new().unwrap();
-        let demo = Demo::listen(poll.registry(), Token(0), Token(1)).unwrap();
+        let demo = listen(poll.registry(), Token(0), Token(1)).unwrap();
         Loop { poll, demo, mono: Instant::now() }
     }
 
@@ -50,15 +54,27 @@ impl Loop {
     }
 
     fn dial(&self) -> TcpStream {
-        let uri = self.demo.uri();
-        let stream = TcpStream::connect(uri.strip_prefix("ws://").unwrap()).unwrap();
+        self.dial_one(0)
+    }
+
+    fn dial_one(&self, at: usize) -> TcpStream {
+        let places = self.demo.places();
+        let stream = TcpStream::connect(places[at].split_once("://").unwrap().1).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         stream
     }
 
-    /// Connects a client, which is upgraded and has read the welcome.
+    /// Connects a client to the first server, and reads the welcome.
     fn connect(&mut self) -> WebSocket<TcpStream> {
-        let mut stream = self.dial();
+        let mut socket = self.connect_to(0);
+        let welcome = read(&mut socket);
+        assert!(welcome.starts_with(r#"{"type": "connection", "status": "connected", "#), "{welcome}");
+        socket
+    }
+
+    /// Connects a client to one of the servers, which has sent its greeting.
+    fn connect_to(&mut self, at: usize) -> WebSocket<TcpStream> {
+        let mut stream = self.dial_one(at);
         let key = upgrade::key([1; 16]);
         let ours = upgrade::UpgradeRequest { host: "h", target: "/", key: &key, compression: true, ..<_>::default() };
         let request = upgrade::request(&ours);
@@ -71,10 +87,7 @@ impl Loop {
         else {
             panic!("{}", answer.escape_ascii())
         };
-        let mut socket = WebSocket::from_partially_read(stream, answer.split_off(consumed), Role::Client, None);
-        let welcome = read(&mut socket);
-        assert!(welcome.starts_with(r#"{"type": "connection", "status": "connected", "#), "{welcome}");
-        socket
+        WebSocket::from_partially_read(stream, answer.split_off(consumed), Role::Client, None)
     }
 }
 
@@ -185,4 +198,21 @@ fn a_client_that_does_not_read_is_dropped() {
         (0..100).for_each(|_| drop(client.send(Message::text("?"))));
         (0..4).for_each(|_| demo.turn(Duration::ZERO));
     }
+}
+
+#[test]
+fn the_fleet_sends_each_client_what_its_server_says_and_restarts_one() {
+    let mut demo = Loop::with(Demo::listen_as_fleet);
+    assert_eq!(demo.demo.places().len(), 5);
+    let mut sockets: Vec<_> = (0..5).map(|at| demo.connect_to(at)).collect();
+    let greetings = ["connection", "welcome", "client_connected", "ProcessList", "connected"];
+    for (socket, greeting) in sockets.iter_mut().zip(greetings) {
+        assert!(read(socket).contains(greeting));
+    }
+    (0..4).for_each(|_| demo.jump());
+    let brain = sockets.pop().unwrap();
+    assert!(read_to_end(brain.get_ref().try_clone().unwrap()).contains("channel"), "it is away, without a Close frame");
+    demo.jump();
+    assert!(read(&mut demo.connect_to(4)).contains("\"connected\""));
+    assert!(sockets.iter_mut().map(read).any(|text| text.contains("monitoring_data")));
 }

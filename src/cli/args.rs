@@ -12,6 +12,8 @@ pub struct OptionRow {
     pub long: &'static str,
     /// The name of the value in the help; `None` for a switch.
     pub value: Option<&'static str>,
+    /// True if the value may be left out, and is given as `--opt=VALUE` only.
+    pub value_is_optional: bool,
     pub repeatable: bool,
     /// True for a setting of one server, which may stand in a line of `--servers`.
     pub per_server: bool,
@@ -21,9 +23,9 @@ pub struct OptionRow {
     about: &'static str,
 }
 
-/// Makes [`OPTIONS`]. An entry has the description for the help as its doc comment, then `switch`, `option` for one value
-/// or `list` for a repeatable one, and the long name with `_` for `-`. `per server` allows it in a line of `--servers`.
-/// A name with a colon begins a group.
+/// Makes [`OPTIONS`]. An entry has the description for the help as its doc comment, then `switch`, `option` for one value,
+/// `maybe` for one that may be left out, or `list` for a repeatable one, and the long name with `_` for `-`. `per server`
+/// allows it in a line of `--servers`. A name with a colon begins a group.
 ///
 /// argh's derive would make a field, a slot and the code to move one into the other for each of them, 11 KB in all:
 /// [`Args`] fills one kind of slot for all. argh's own help does not show the names of values, so [`help`] is written from
@@ -46,6 +48,7 @@ macro_rules! options {
                     }
                 },
                 value: optional!($($value)?),
+                value_is_optional: is_maybe!($kind),
                 repeatable: is_list!($kind),
                 per_server: is_given!($($scope)?),
                 group: stringify!($group),
@@ -84,9 +87,19 @@ macro_rules! is_list {
     };
 }
 
+macro_rules! is_maybe {
+    (maybe) => {
+        true
+    };
+    ($other:ident) => {
+        false
+    };
+}
+
 /// A switch that [`crate::cli::argv::read`] answers before argh parses anything.
 const fn answered(shorts: &'static [char], long: &'static str, about: &'static str) -> OptionRow {
-    OptionRow { shorts, long, value: None, repeatable: false, per_server: false, group: "Others", about }
+    let (group, per_server) = ("Others", false);
+    OptionRow { shorts, long, value: None, value_is_optional: false, repeatable: false, per_server, group, about }
 }
 
 /// Replaces `_` by `-`.
@@ -149,8 +162,9 @@ options! {
     /// try the usual ports and paths of HOST for 5 s, and print what came of each
     option probe, value "HOST";
 
-    /// start a server on loopback that samples this machine, and watch it
-    switch demo;
+    /// start a server on loopback that samples this machine, and watch it; with =fleet five servers of
+    /// the five systems, with alerts, logs, processes and an outage
+    maybe demo, value "fleet";
 
     Connections:
 
@@ -490,8 +504,8 @@ pub fn help(most_used: bool) -> String {
 fn describe(row: &OptionRow, help: &mut String) {
     let mut line = names(row);
     if let Some(value) = row.value {
-        line.push(' ');
-        line.push_str(value);
+        let (before, after) = if row.value_is_optional { ("[=", "]") } else { (" ", "") };
+        line.extend([before, value, after]);
     }
     if row.value.is_some() || line.len() + 2 > INDENT {
         help.push_str(&line);
@@ -573,6 +587,7 @@ mod tests {
         for row in OPTIONS {
             let names = names(row);
             let listed = help.lines().any(|line| match row.value {
+                Some(value) if row.value_is_optional => line == format!("{names}[={value}]"),
                 Some(value) => line == format!("{names} {value}"),
                 None => line.starts_with(&names),
             });

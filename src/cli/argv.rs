@@ -90,6 +90,7 @@ impl GivenOptions {
         };
         let Some(row) = find(&|row| row.long == name) else { return Err(unknown(name)) };
         let value = match (row.value, joined) {
+            (Some(_), None) if row.value_is_optional => Some(String::new()),
             (Some(_), None) => Some(next_value(row, words)?),
             (None, Some(_)) => return Err(format!("{name} takes no value")),
             (_, joined) => joined,
@@ -217,6 +218,14 @@ mod tests {
         assert_eq!(words("--save-data --stats"), ["--save-data", "--stats"]);
         assert_eq!(words("--uri=a=ws://h/?b=c"), ["--uri", "a=ws://h/?b=c"]);
         assert_eq!(words("--uri="), ["--uri", ""]);
+    }
+
+    #[test]
+    fn a_value_that_may_be_left_out_is_never_the_next_word() {
+        assert_eq!(words("--demo -s"), ["--demo", "", "--stats"]);
+        assert_eq!(words("--demo=fleet -s"), ["--demo", "fleet", "--stats"]);
+        assert_eq!(words("--demo fleet"), ["--demo", "", "--uri", "fleet"]);
+        assert_eq!(words("--demo=fleet --demo"), ["--demo", ""]);
     }
 
     #[test]

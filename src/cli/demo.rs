@@ -1,4 +1,4 @@
-//! The demo server, or in builds without the `demo` feature a type without values in its place.
+//! The demo servers, or in builds without the `demo` feature a type without values in its place.
 
 #[cfg(feature = "demo")]
 pub use wsmon::demo::Demo;
@@ -6,15 +6,19 @@ pub use wsmon::demo::Demo;
 #[cfg(not(feature = "demo"))]
 pub use absent::Demo;
 
-/// Starts the demo server.
+/// The number of servers of `--demo=fleet`.
+pub const FLEET: usize = 5;
+
+/// Starts the demo servers.
 #[cfg(feature = "demo")]
-pub fn listen(registry: &mio::Registry, tokens: [mio::Token; 2]) -> Result<Demo, super::Failure> {
-    Demo::listen(registry, tokens[0], tokens[1]).map_err(|error| super::Failure::io("--demo", &error))
+pub fn listen(servers: usize, registry: &mio::Registry, tokens: [mio::Token; 2]) -> Result<Demo, super::Failure> {
+    let listen = if servers == FLEET { Demo::listen_as_fleet } else { Demo::listen };
+    listen(registry, tokens[0], tokens[1]).map_err(|error| super::Failure::io("--demo", &error))
 }
 
 /// Refuses `--demo`.
 #[cfg(not(feature = "demo"))]
-pub fn listen(_: &mio::Registry, _: [mio::Token; 2]) -> Result<Demo, super::Failure> {
+pub fn listen(_: usize, _: &mio::Registry, _: [mio::Token; 2]) -> Result<Demo, super::Failure> {
     Err(super::plan::Exit::usage("--demo: this build does not have it").into())
 }
 
@@ -26,7 +30,7 @@ mod absent {
     pub enum Demo {}
 
     impl Demo {
-        pub fn uri(&self) -> &str {
+        pub fn places(&self) -> Vec<String> {
             match *self {}
         }
 

@@ -43,7 +43,7 @@ fn assert_within_limits(plan: &Plan) {
     let durations = [plan.every, plan.duration, plan.stats_every];
     assert!(durations.iter().flatten().all(|duration| !duration.is_zero() && *duration <= LONGEST));
     assert!(plan.queue > 0 && plan.count != Some(0));
-    assert!(!plan.demo || plan.uris.is_empty());
+    assert!(plan.demo == 0 || plan.uris.is_empty());
     assert!(wsmon::format(plan.format).is_some());
     for uri in plan.uris.iter().filter(|uri| !uri.contains('@')) {
         if let Err(error) = wsmon::Server::default().place(uri) {
@@ -72,6 +72,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "--cert\0a\0--key\0b\0-4\0-6\0--no-compression\0--color\0never\0--no-color\0--ascii\0--unicode\0-q\0--log-level\0critical",
         "\x01ws://u:p@h/\0\x02detailed\0\x03debug\0\x04f\0\x05t",
         "--demo\0--\0x",
+        "--demo=fleet\0--check\0-w\0cpu=80\0--require\x005",
+        "--demo=fleets",
         "--help",
         "-f\0table\0--live\0--every=30s\0-n1\0--average\0-w\0cpu=80,up.sum=3:\0--unicode",
         "-V",

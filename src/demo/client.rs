@@ -1,11 +1,11 @@
 //! One connection to the demo server.
 
-use super::sample;
+use super::script::Scene;
 use crate::net::stream::{Metered, ReadMemory, Stream};
 use crate::proto::http::upgrade::{self, MAX_HEAD};
 use mio::net::TcpStream;
 use std::io::{self, ErrorKind, Read, Write};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
 
@@ -38,9 +38,9 @@ impl Client {
 
     /// Reads requests and answers them. The flag is true if there may be more to read; after an error the connection is
     /// to be dropped.
-    pub fn serve(self, clients: usize, wall: SystemTime) -> Result<(Client, bool), Error> {
+    pub fn serve(self, mut scene: Scene) -> Result<(Client, bool), Error> {
         match self {
-            Client::Open(socket) => answer_requests(socket, clients, wall),
+            Client::Open(socket) => answer_requests(socket, &scene),
             Client::Upgrading { mut stream, mut request, give_up_at } => {
                 read_request(&mut stream, &mut request)?;
                 match upgrade::serve(&request) {
@@ -48,7 +48,8 @@ impl Client {
                     Ok(Some((answer, consumed))) => {
                         // The first bytes on a connection: a send buffer that is full already counts as an error.
                         stream.write_all(answer.as_bytes())?;
-                        answer_requests(open(stream, &request[consumed..], wall)?, clients + 1, wall)
+                        scene.clients += 1;
+                        answer_requests(open(stream, &request[consumed..], scene.greeting())?, &scene)
                     }
                     Err(refusal) => {
                         stream.write_all(refusal.as_bytes())?;
@@ -84,7 +85,7 @@ fn read_request(stream: &mut TcpStream, request: &mut Vec<u8>) -> io::Result<()>
     Ok(())
 }
 
-fn open(stream: TcpStream, rest: &[u8], wall: SystemTime) -> Result<Box<WebSocket<Metered>>, Error> {
+fn open(stream: TcpStream, rest: &[u8], greeting: String) -> Result<Box<WebSocket<Metered>>, Error> {
     let config = WebSocketConfig::default()
         .read_buffer_size(4 << 10)
         .write_buffer_size(0)
@@ -97,15 +98,11 @@ fn open(stream: TcpStream, rest: &[u8], wall: SystemTime) -> Result<Box<WebSocke
         Role::Server,
         Some(config),
     );
-    ignore_would_block(socket.send(Message::text(sample::welcome(wall))))?;
+    ignore_would_block(socket.send(Message::text(greeting)))?;
     Ok(Box::new(socket))
 }
 
-fn answer_requests(
-    mut socket: Box<WebSocket<Metered>>,
-    clients: usize,
-    wall: SystemTime,
-) -> Result<(Client, bool), Error> {
+fn answer_requests(mut socket: Box<WebSocket<Metered>>, scene: &Scene) -> Result<(Client, bool), Error> {
     // The stream allocates a read block of its own, and keeps it: there are few clients.
     socket.get_mut().begin_turn(&mut ReadMemory::default());
     ignore_would_block(socket.flush())?;
@@ -121,7 +118,7 @@ fn answer_requests(
         if !(message.is_text() || message.is_binary()) {
             continue;
         }
-        if let Some(answer) = sample::answer(message.to_text().unwrap_or_default(), clients, wall) {
+        if let Some(answer) = scene.answer(message.to_text().unwrap_or_default()) {
             ignore_would_block(socket.send(Message::text(answer)))?;
         }
     }

@@ -1,11 +1,13 @@
-//! `--demo`: a monitoring server on loopback that samples this machine, in the event loop of the program that watches it.
+//! `--demo`: servers on loopback in the event loop of the program that watches them. One samples this machine; or five, of
+//! the five dialects, follow a script in which something fails.
 //!
-//! It speaks the protocol of monitoring-websocket-server, so that `--demo` takes the same path as any other server. It
-//! never blocks and starts no thread. The loop passes events with [`Demo::ready`] and the time with [`Demo::turn`].
+//! They speak the protocols of the real servers, so that `--demo` takes the same path as any other server. They never
+//! block and start no thread. The loop passes events with [`Demo::ready`] and the time with [`Demo::turn`].
 
 mod client;
 mod proc;
 mod sample;
+mod script;
 
 use crate::model::time::earliest;
 use crate::model::trace;
@@ -14,6 +16,7 @@ use client::Client;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use sample::Machine;
+use script::{CYCLE, FLEET, Scene};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
@@ -24,48 +27,74 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// Time to the first sample, in which processor usage is measured.
 const FIRST_SAMPLE_AFTER: Duration = Duration::from_millis(500);
 
-/// Upper bound on connections: the program's own, its next one while the last is still closing, and others.
+/// Upper bound on connections to one server: the program's own, its next one while the last is still closing, and others.
 const MAX_CLIENTS: usize = 4;
 
-/// The demo server. Dropping it closes every connection.
+/// The demo servers. Dropping them closes every connection.
 pub struct Demo {
-    listener: TcpListener,
-    address: SocketAddr,
+    /// One that samples this machine, or one for each of [`FLEET`].
+    listeners: Vec<(TcpListener, SocketAddr)>,
     tokens: (Token, Token),
     /// Connections accepted since the last turn.
-    accepted: Vec<TcpStream>,
-    clients: Vec<Client>,
+    accepted: Vec<(TcpStream, usize)>,
+    /// Each with the place of its server among the listeners.
+    clients: Vec<(Client, usize)>,
     /// True if a client may have something to read.
     is_readable: bool,
     /// Time of the last turn: the deadline while a client may have something to read.
     turned_at: Option<Instant>,
     /// Time of the next sample; set while a connection is open.
     sample_at: Option<Instant>,
+    /// Place in the scripts.
+    tick: u8,
     machine: Machine,
 }
 
 impl Demo {
-    /// Listens on a free port of 127.0.0.1. Events with the tokens `listener` and `client` are to be passed to
-    /// [`ready`](Demo::ready); all connections share `client`.
+    /// Listens on a free port of 127.0.0.1 as a server that samples this machine. Events with the tokens `listener` and
+    /// `client` are to be passed to [`ready`](Demo::ready); all connections share `client`.
     pub fn listen(registry: &Registry, listener: Token, client: Token) -> io::Result<Demo> {
-        let mut socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into())?;
-        registry.register(&mut socket, listener, Interest::READABLE)?;
+        Demo::listen_as(1, registry, listener, client)
+    }
+
+    /// Listens on five free ports as five servers of the five dialects, which follow a script of 20 seconds.
+    pub fn listen_as_fleet(registry: &Registry, listener: Token, client: Token) -> io::Result<Demo> {
+        Demo::listen_as(FLEET.len(), registry, listener, client)
+    }
+
+    fn listen_as(servers: usize, registry: &Registry, listener: Token, client: Token) -> io::Result<Demo> {
+        let mut listeners = Vec::new();
+        for _ in 0..servers {
+            let mut socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into())?;
+            registry.register(&mut socket, listener, Interest::READABLE)?;
+            let address = socket.local_addr()?;
+            listeners.push((socket, address));
+        }
         Ok(Demo {
-            address: socket.local_addr()?,
-            listener: socket,
+            listeners,
             tokens: (listener, client),
             accepted: Vec::new(),
             clients: Vec::new(),
             is_readable: false,
             turned_at: None,
             sample_at: None,
+            tick: 0,
             machine: Machine::new(),
         })
     }
 
-    /// The server's URI, `ws://127.0.0.1:PORT`.
-    pub fn uri(&self) -> String {
-        format!("ws://{}", self.address)
+    /// The servers as they are written on a command line, `NAME=SCHEME://127.0.0.1:PORT`.
+    pub fn places(&self) -> Vec<String> {
+        let mut places = Vec::new();
+        for ((_, address), script) in self.listeners.iter().zip(FLEET) {
+            let of_fleet = script.split('\n').next().unwrap_or_default();
+            places.push(format!("{}://{address}", if self.is_fleet() { of_fleet } else { "demo=ws" }));
+        }
+        places
+    }
+
+    fn is_fleet(&self) -> bool {
+        self.listeners.len() > 1
     }
 
     /// Records an event, and accepts connections. [`turn`](Demo::turn) must be called after all events of one poll.
@@ -83,7 +112,7 @@ impl Demo {
         if self.is_readable {
             deadline = earliest(deadline, self.turned_at);
         }
-        for client in &self.clients {
+        for (client, _) in &self.clients {
             deadline = earliest(deadline, client.give_up_at());
         }
         deadline
@@ -92,23 +121,25 @@ impl Demo {
     /// Serves new connections, answers requests, and sends a sample if one is due.
     pub fn turn(&mut self, mono: Instant, wall: SystemTime) {
         self.turned_at = Some(mono);
-        for stream in std::mem::take(&mut self.accepted) {
-            self.clients.push(Client::new(stream, mono));
+        for (stream, server) in std::mem::take(&mut self.accepted) {
+            self.clients.push((Client::new(stream, mono), server));
         }
         if std::mem::take(&mut self.is_readable) {
             self.serve(wall);
         }
-        self.keep(&mut |client| client.give_up_at().is_none_or(|at| mono < at));
+        self.keep(&mut |client, _| client.give_up_at().is_none_or(|at| mono < at));
         self.send_sample(mono, wall);
     }
 
     fn accept(&mut self, registry: &Registry) {
-        loop {
-            match self.listener.accept() {
+        let mut at = 0;
+        while let Some((listener, _)) = self.listeners.get(at) {
+            let is_full = self.clients.len() + self.accepted.len() == MAX_CLIENTS * self.listeners.len();
+            match listener.accept() {
                 // One too many: dropping the stream closes it.
-                Ok(_) if self.clients.len() + self.accepted.len() == MAX_CLIENTS => {}
-                Ok((stream, _)) => self.register(registry, stream),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Ok(_) if is_full => {}
+                Ok((stream, _)) => self.register(registry, stream, at),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => at += 1,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 // Out of descriptors: the connections that wait are accepted together with the next one.
@@ -117,11 +148,11 @@ impl Demo {
         }
     }
 
-    fn register(&mut self, registry: &Registry, mut stream: TcpStream) {
+    fn register(&mut self, registry: &Registry, mut stream: TcpStream, server: usize) {
         let both = Interest::READABLE | Interest::WRITABLE;
         let ready = registry.register(&mut stream, self.tokens.1, both).and_then(|()| stream.set_nodelay(true));
         match ready {
-            Ok(()) => self.accepted.push(stream),
+            Ok(()) => self.accepted.push((stream, server)),
             Err(error) => warn("watch", &error),
         }
         // Data that arrived before the registration causes an event, but need not wait for it.
@@ -130,10 +161,10 @@ impl Demo {
 
     fn serve(&mut self, wall: SystemTime) {
         let open = self.open_clients();
-        for client in std::mem::take(&mut self.clients) {
-            match client.serve(open, wall) {
+        for (client, server) in std::mem::take(&mut self.clients) {
+            match client.serve(self.scene(server, open, wall)) {
                 Ok((client, more)) => {
-                    self.clients.push(client);
+                    self.clients.push((client, server));
                     self.is_readable |= more;
                 }
                 Err(error) => {
@@ -143,30 +174,56 @@ impl Demo {
         }
     }
 
-    fn keep(&mut self, is_kept: &mut dyn FnMut(&mut Client) -> bool) {
-        self.clients.retain_mut(is_kept);
+    fn scene(&self, server: usize, clients: usize, wall: SystemTime) -> Scene {
+        let script = FLEET.get(server).copied().unwrap_or_default();
+        Scene { script, tick: self.tick, clients, wall }
+    }
+
+    fn keep(&mut self, is_kept: &mut dyn FnMut(&mut Client, usize) -> bool) {
+        self.clients.retain_mut(|(client, server)| is_kept(client, *server));
     }
 
     fn open_clients(&self) -> usize {
-        self.clients.iter().filter(|client| client.give_up_at().is_none()).count()
+        self.clients.iter().filter(|(client, _)| client.give_up_at().is_none()).count()
     }
 
     /// Sends a sample if one is due. Without an open connection there is no deadline, so an idle server never wakes up.
     fn send_sample(&mut self, mono: Instant, wall: SystemTime) {
         match self.sample_at {
-            _ if self.open_clients() == 0 => self.sample_at = None,
+            _ if self.open_clients() == 0 => (self.sample_at, self.tick) = (None, 0),
             None => {
                 self.machine.start();
                 self.sample_at = Some(mono + FIRST_SAMPLE_AFTER);
             }
             Some(at) if at <= mono => {
-                let message = self.machine.sample(wall);
-                self.keep(&mut |client| client.send(&message).is_ok());
+                self.play(wall);
+                self.tick = (self.tick + 1) % CYCLE;
                 // After a delay the interval restarts; missed samples are not made up for.
                 self.sample_at = Some((at + SAMPLE_EVERY).max(mono + SAMPLE_EVERY / 2));
             }
             Some(_) => {}
         }
+    }
+
+    /// Sends what the servers have to say at this tick.
+    fn play(&mut self, wall: SystemTime) {
+        if !self.is_fleet() {
+            let sample = self.machine.sample(wall);
+            self.send(0, &sample);
+            return;
+        }
+        let open = self.open_clients();
+        for server in 0..self.listeners.len() {
+            let scene = self.scene(server, open, wall);
+            if scene.is_lost() {
+                self.keep(&mut |_, of| of != server);
+            }
+            scene.each_due(&mut |text| self.send(server, &text));
+        }
+    }
+
+    fn send(&mut self, server: usize, text: &str) {
+        self.keep(&mut |client, of| of != server || client.send(text).is_ok());
     }
 }
 

@@ -1,4 +1,4 @@
-//! Samples of this machine, and the messages that carry them. Member names, their order and the spacing are those of
+//! Samples of this machine. Member names, their order and the spacing are those of
 //! monitoring-websocket-server 1.0.83.87 on the wire.
 
 use super::proc::{self, Cpu};
@@ -46,7 +46,10 @@ impl Machine {
         data.object("system", system);
         let mut message = Object::new();
         message.text("type", "monitoring_data");
-        message.text("timestamp", &timestamp(wall));
+        let mut time = String::new();
+        timestamp(&mut time, wall);
+        time.push('Z');
+        message.text("timestamp", &time);
         message.object("data", data);
         message.end()
     }
@@ -72,39 +75,6 @@ impl Machine {
         }
         processor
     }
-}
-
-/// Writes the first message on a connection.
-pub(super) fn welcome(wall: SystemTime) -> String {
-    let mut message = Object::new();
-    message.text("type", "connection");
-    message.text("status", "connected");
-    message.text("timestamp", &timestamp(wall));
-    message.text("message", "Connected to monitoring server");
-    message.end()
-}
-
-/// Writes the answer to a client's message; `None` for messages that the real server does not answer.
-pub(super) fn answer(text: &str, clients: usize, wall: SystemTime) -> Option<String> {
-    let mut message = Object::new();
-    match json::is_json(text) {
-        true => match &*json::message_type(text)? {
-            "ping" => message.text("type", "pong"),
-            "get_status" => {
-                message.text("type", "status");
-                message.whole("connected_clients", Some(clients as u64));
-                message.raw("monitoring_active", "true");
-            }
-            _ => return None,
-        },
-        false => {
-            message.text("type", "error");
-            message.text("message", "Invalid message");
-            return Some(message.end());
-        }
-    }
-    message.text("timestamp", &timestamp(wall));
-    Some(message.end())
 }
 
 fn memory() -> Object {
@@ -173,12 +143,12 @@ fn read(path: &str) -> String {
     read_text(path).unwrap_or_default()
 }
 
-/// Formats a time as UTC with a `Z`. The real server sends local time without a zone, which is ambiguous. A clock before
-/// 1970 is taken as 1970.
-fn timestamp(wall: SystemTime) -> String {
-    let mut out = String::new();
-    date::push(&mut out, wall, 6);
-    out
+/// Appends a time as UTC without a `Z`. A clock before 1970 is taken as 1970.
+///
+/// The demo of monitoring-websocket-server adds the `Z`: the real one sends local time without a zone, which is ambiguous.
+pub(super) fn timestamp(out: &mut String, wall: SystemTime) {
+    date::push(out, wall, 6);
+    out.pop();
 }
 
 /// Writes a JSON object with the spacing of Python's json.dumps. Absent values are left out.
@@ -247,37 +217,6 @@ mod tests {
 
     fn wall() -> SystemTime {
         UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456)
-    }
-
-    #[test]
-    fn a_clock_before_1970_is_taken_as_1970() {
-        assert_eq!(timestamp(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00.000000Z");
-    }
-
-    #[test]
-    fn the_welcome_is_spelt_as_the_real_one() {
-        let expected = r#"{"type": "connection", "status": "connected", "timestamp": "2023-11-14T22:13:20.123456Z", "message": "Connected to monitoring server"}"#;
-        assert_eq!(welcome(wall()), expected);
-    }
-
-    #[test]
-    fn requests_are_answered_as_the_real_server_answers_them() {
-        let pong = r#"{"type": "pong", "timestamp": "2023-11-14T22:13:20.123456Z"}"#;
-        let status = r#"{"type": "status", "connected_clients": 2, "monitoring_active": true, "timestamp": "2023-11-14T22:13:20.123456Z"}"#;
-        let error = r#"{"type": "error", "message": "Invalid message"}"#;
-        for (text, expected) in [
-            (r#"{"type": "ping"}"#, Some(pong)),
-            (r#"{"id":1,"type":"ping"}"#, Some(pong)),
-            (r#"{"type":"get_status"}"#, Some(status)),
-            (r#"{"type":"subscribe"}"#, None),
-            (r#"{"type":42}"#, None),
-            ("{}", None),
-            ("[1]", None),
-            ("", Some(error)),
-            ("nonsense", Some(error)),
-        ] {
-            assert_eq!(answer(text, 2, wall()).as_deref(), expected, "{text}");
-        }
     }
 
     #[test]

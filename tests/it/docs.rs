@@ -38,7 +38,7 @@ fn text(bytes: &[u8]) -> &str {
 fn options() -> BTreeSet<String> {
     let help = wsmon(&["--help"]);
     let lines = text(&help.stdout).lines().filter(|line| line.starts_with("  -"));
-    let names = lines.flat_map(|line| line.split([' ', ',']).filter(|word| !word.is_empty()));
+    let names = lines.flat_map(|line| line.split([' ', ',', '[']).filter(|word| !word.is_empty()));
     let options: BTreeSet<_> = names.filter(|word| word.starts_with('-')).map(str::to_owned).collect();
     assert!(options.len() > 30, "{options:?}");
     options
@@ -114,7 +114,8 @@ fn the_help_has_the_groups_of_the_manual() {
         let heading = line.strip_suffix(':').filter(|name| !name.contains(' ')).map(str::to_owned);
         // A description may name other options: the names stand first, separated by commas.
         let names = line.strip_prefix("  ").filter(|line| line.starts_with('-')).unwrap_or_default();
-        let names = names.split(", ").map_while(|names| names.split(' ').next().filter(|name| name.starts_with('-')));
+        let names =
+            names.split(", ").map_while(|names| names.split([' ', '[']).next().filter(|name| name.starts_with('-')));
         (heading, names.map(str::to_owned).collect())
     }));
     let of_manual = by_group(&mut section("OPTIONS").lines().map(|line| {

@@ -145,10 +145,38 @@ fn the_demo_shows_this_machine_without_a_server() {
     assert!(finished.stdout.lines().last().unwrap().starts_with("CPU: "), "{finished:?}");
 }
 
+#[cfg(feature = "demo")]
+#[test]
+fn the_demo_of_a_fleet_has_alerts_processes_logs_and_an_outage_within_seconds() {
+    let finished =
+        Run::start(&mut wsmon(["--demo=fleet", "-q", "-f", "events", "-d", "3.2", "-c", "up.sum=5:"])).finish();
+    assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{finished:?}");
+    let lines = crate::client::json_lines(&finished.stdout);
+    let has = |server: &str, name: &str, value: &str| {
+        lines.iter().any(|line| {
+            (server, value) == (line["server"].as_str().unwrap_or_default(), line[name].as_str().unwrap_or_default())
+        })
+    };
+    for (server, name, value) in [
+        ("web", "kind", "sample"),
+        ("web", "level", "WARNING"),
+        ("db", "kind", "alert"),
+        ("queue", "kind", "processes"),
+        ("tasks", "kind", "log"),
+        ("brain", "kind", "sample"),
+        ("brain", "to", "reconnecting"),
+        ("*", "level", "CRITICAL"),
+    ] {
+        assert!(has(server, name, value), "{server} {name} {value}: {finished:?}");
+    }
+}
+
 #[cfg(not(feature = "demo"))]
 #[test]
 fn a_build_without_the_demo_says_so() {
-    assert_refused(&run(["--demo"]), 2, "--demo: this build does not have it");
+    for demo in ["--demo", "--demo=fleet"] {
+        assert_refused(&run([demo]), 2, "--demo: this build does not have it");
+    }
 }
 
 #[test]

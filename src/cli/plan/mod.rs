@@ -36,7 +36,8 @@ pub struct Plan {
     pub uris: Vec<String>,
     /// The name to report when one of `uris` is wrong: `--uri` or `$MONITORING_WEBSOCKET_URI`.
     pub uris_from: &'static str,
-    pub demo: bool,
+    /// The number of servers of `--demo`; 0 without it.
+    pub demo: usize,
     /// The file that names more servers.
     pub servers: Option<PathBuf>,
     /// The host of `--probe`.
@@ -110,7 +111,7 @@ impl Default for Plan {
         Plan {
             uris: Vec::new(),
             uris_from: "--uri",
-            demo: false,
+            demo: 0,
             servers: None,
             probe: None,
             read: Vec::new(),
@@ -305,7 +306,7 @@ fn read(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
     }
     // Those of a file are counted once it is read.
     if plan.servers.is_none() && plan.read.is_empty() {
-        check_required(plan.require, plan.uris.len().max(1))?;
+        check_required(plan.require, plan.uris.len().max(plan.demo).max(1))?;
     }
     if args.has("--check") {
         check::apply(plan, args)?;

@@ -47,7 +47,7 @@ mod tests {
             "--header x",
             "--insecure",
             "--request x",
-            "--demo",
+            "--demo ",
             "--probe h",
             "--listen 1",
             "--on-alert x",

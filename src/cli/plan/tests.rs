@@ -39,7 +39,7 @@ fn the_defaults_are_those_of_the_contract() {
         live: false,
         uris: Vec::new(),
         uris_from: "--uri",
-        demo: false,
+        demo: 0,
         servers: None,
         probe: None,
         read: Vec::new(),
@@ -186,7 +186,7 @@ const CASES: &[Case] = &[
     }),
     ("--read", "f", |plan| plan.read = vec!["f".to_owned()]),
     ("--servers", "f", |plan| (plan.servers, plan.uris) = (Some("f".into()), vec![])),
-    ("--demo", "", |plan| (plan.demo, plan.uris, plan.uris_from) = (true, vec![], "--demo")),
+    ("--demo", "", |plan| (plan.demo, plan.uris, plan.uris_from) = (1, vec![], "--demo")),
 ];
 
 #[test]
@@ -414,7 +414,7 @@ fn options_in_the_variable_come_before_those_of_the_command_line() {
         ("--every x", "", "$WSMON_OPTIONS: --every 'x': "),
         ("--every", "5", "$WSMON_OPTIONS: --every needs a value"),
         ("--every 5", "--every x", "--every 'x': "),
-        ("-u a", "--demo", "--demo watches a server of its own"),
+        ("-u a", "--demo", "--demo watches servers of its own"),
         ("-H A:b", "a b", "--header would be sent to all"),
         ("-V", "", "$WSMON_OPTIONS: --version belongs on the command line"),
         ("a -", "", "$WSMON_OPTIONS: unexpected argument '-'"),
@@ -435,7 +435,7 @@ fn a_file_of_servers_takes_the_place_of_the_default_and_no_common_credential() {
     assert_eq!(read_with(&env, "--servers f"), read("--servers f"));
     assert_eq!(good("--servers f --require 9").require, Some(9));
     for (line, why) in [
-        ("--demo", "--demo watches a server of its own: leave out the other servers"),
+        ("--demo", "--demo watches servers of its own: leave out the others"),
         ("--probe h", "--probe looks for servers on one host: leave out the others"),
         (
             "--token-file t",
@@ -475,9 +475,14 @@ fn servers_stand_in_the_order_given() {
 #[test]
 fn the_demo_takes_no_uri_and_ignores_the_variable() {
     let why = usage(read("--demo ws://h"));
-    assert_eq!(why, "wsmon: --demo watches a server of its own: leave out the other servers");
+    assert_eq!(why, "wsmon: --demo watches servers of its own: leave out the others");
     let plan = read_with(&[("MONITORING_WEBSOCKET_URI", "ws://h")], "--demo").unwrap();
-    assert!(plan.uris.is_empty() && plan.demo);
+    assert!(plan.uris.is_empty() && plan.demo == 1);
+    assert_eq!(read("--demo=fleet").unwrap().demo, 5);
+    for text in ["fleets", "5", "Fleet"] {
+        let why = usage(read(&format!("--demo={text}")));
+        assert_eq!(why, format!("wsmon: --demo '{text}': --demo or --demo=fleet"));
+    }
 }
 
 #[test]
@@ -636,6 +641,7 @@ fn a_number_of_servers_that_there_are_not_cannot_be_required() {
         ("a b --require 3", "--require '3': this run has 2 servers"),
         ("--require 2", "--require '2': this run has 1 server"),
         ("--demo --require 2", "--require '2': this run has 1 server"),
+        ("--demo=fleet --require 6", "--require '6': this run has 5 servers"),
         ("a --require 99999999999999999999", "--require '99999999999999999999': not a number of servers, nor all"),
         ("a --require 0", "--require '0': must be at least 1"),
         ("a --require -1", "--require '-1': not a number of servers, nor all"),

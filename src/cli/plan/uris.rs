@@ -3,6 +3,7 @@
 use super::values::{file, value_error};
 use super::{Env, Plan, check, places, variable};
 use crate::cli::args::Args;
+use crate::cli::demo::FLEET;
 
 /// Reads the places of servers, and refuses options that would send one credential to several of them.
 pub(super) fn read_uris(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
@@ -11,24 +12,29 @@ pub(super) fn read_uris(plan: &mut Plan, args: &Args, env: Env) -> Result<(), St
     if plan.read.iter().any(String::is_empty) {
         return Err(value_error("--read", "", "no file is named"));
     }
-    plan.demo = args.has("--demo");
+    plan.demo = match args.text("--demo") {
+        None => 0,
+        Some("") => 1,
+        Some("fleet") => FLEET,
+        Some(text) => return Err(value_error("--demo", text, "--demo or --demo=fleet")),
+    };
     if let Some(text) = args.text("--servers") {
         plan.servers = Some(file(text).map_err(|why| value_error("--servers", text, &why))?);
     }
     let names_servers = !plan.uris.is_empty() || plan.servers.is_some();
     if let Some(text) = args.text("--probe") {
         plan.uris_from = "--probe";
-        if plan.demo || names_servers {
+        if plan.demo > 0 || names_servers {
             return Err("--probe looks for servers on one host: leave out the others".to_owned());
         }
         check::refuse_with_probe(args)?;
         let host = places::host(text).map_err(|why| value_error("--probe", text, &why))?;
         plan.uris = places::uris(&host);
         plan.probe = Some(host);
-    } else if plan.demo {
+    } else if plan.demo > 0 {
         plan.uris_from = "--demo";
         if names_servers {
-            return Err("--demo watches a server of its own: leave out the other servers".to_owned());
+            return Err("--demo watches servers of its own: leave out the others".to_owned());
         }
     } else if !names_servers && plan.read.is_empty() {
         if let Some(uri) = variable("$MONITORING_WEBSOCKET_URI", env)? {

@@ -36,7 +36,7 @@ impl Run {
         let textfile = setup::open_textfile(&plan, monitor.clock().mono)?;
         let tokens = [Source::Listener.token(), Source::ListenerClient.token()];
         let listener = setup::listen(&plan, monitor.registry(), tokens)?;
-        let demo = if plan.demo { Some(start_demo(&mut plan, monitor)?) } else { None };
+        let demo = if plan.demo > 0 { Some(start_demo(&mut plan, monitor)?) } else { None };
         let (saved, reader) = Reader::open(&mut plan)?.unzip();
         if saved.is_none() {
             setup::add_servers(monitor, &mut plan)?;
@@ -103,11 +103,11 @@ fn on_alert(plan: &Plan) -> Option<Box<OnAlert>> {
     Some(OnAlert::new(plan.on_alert.as_ref()?, wsmon::format("events")?))
 }
 
-/// Starts the server of `--demo` and adds it to the plan.
+/// Starts the servers of `--demo` and adds them to the plan.
 fn start_demo(plan: &mut Plan, monitor: &Monitor) -> Result<&'static mut Demo, Failure> {
     let tokens = [Source::DemoListener.token(), Source::DemoClient.token()];
-    let demo = Box::leak(Box::new(demo::listen(monitor.registry(), tokens)?));
-    plan.uris.push(format!("demo={}", demo.uri()));
+    let demo = Box::leak(Box::new(demo::listen(plan.demo, monitor.registry(), tokens)?));
+    plan.uris.extend(demo.places());
     Ok(demo)
 }
 
