@@ -2,7 +2,7 @@
 //! deadline to deadline.
 #![cfg(feature = "demo")]
 
-use mio::{Events, Poll, Registry, Token};
+use mio::{Events, Poll, Token};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -19,12 +19,12 @@ struct Loop {
 
 impl Loop {
     fn new() -> Loop {
-        Loop::with(Demo::listen)
+        Loop::with(false)
     }
 
-    fn with(listen: fn(&Registry, Token, Token) -> std::io::Result<Demo>) -> Loop {
+    fn with(as_fleet: bool) -> Loop {
         let poll = Poll::new().unwrap();
-        let demo = listen(poll.registry(), Token(0), Token(1)).unwrap();
+        let demo = Demo::listen(poll.registry(), Token(0), Token(1), as_fleet).unwrap();
         Loop { poll, demo, mono: Instant::now() }
     }
 
@@ -202,7 +202,7 @@ fn a_client_that_does_not_read_is_dropped() {
 
 #[test]
 fn the_fleet_sends_each_client_what_its_server_says_and_restarts_one() {
-    let mut demo = Loop::with(Demo::listen_as_fleet);
+    let mut demo = Loop::with(true);
     assert_eq!(demo.demo.places().len(), 5);
     let mut sockets: Vec<_> = (0..5).map(|at| demo.connect_to(at)).collect();
     let greetings = ["connection", "welcome", "client_connected", "ProcessList", "connected"];

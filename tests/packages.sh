@@ -51,6 +51,7 @@ check_deb() {
         fail "dpkg --install" out
     runs chroot "$root" /usr/bin/wsmon
     gzip -dc "$root/usr/share/man/man1/wsmon.1.gz" | cmp - man/wsmon.1
+    gzip -dc "$root/usr/share/man/man5/wsmon-events.5.gz" | cmp - man/wsmon-events.5
     gzip -dc "$root/usr/share/man/man7/wsmon-recipes.7.gz" | cmp - man/wsmon-recipes.7
     find "$root/usr" "$root/lib" -not -user root -print >"$home/out"
     [ ! -s "$home/out" ] || fail "owners" out

@@ -12,8 +12,7 @@ pub const FLEET: usize = 5;
 /// Starts the demo servers.
 #[cfg(feature = "demo")]
 pub fn listen(servers: usize, registry: &mio::Registry, tokens: [mio::Token; 2]) -> Result<Demo, super::Failure> {
-    let listen = if servers == FLEET { Demo::listen_as_fleet } else { Demo::listen };
-    listen(registry, tokens[0], tokens[1]).map_err(|error| super::Failure::io("--demo", &error))
+    Demo::listen(registry, tokens[0], tokens[1], servers == FLEET).map_err(|error| super::Failure::io("--demo", &error))
 }
 
 /// Refuses `--demo`.

@@ -51,18 +51,11 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Listens on a free port of 127.0.0.1 as a server that samples this machine. Events with the tokens `listener` and
-    /// `client` are to be passed to [`ready`](Demo::ready); all connections share `client`.
-    pub fn listen(registry: &Registry, listener: Token, client: Token) -> io::Result<Demo> {
-        Demo::listen_as(1, registry, listener, client)
-    }
-
-    /// Listens on five free ports as five servers of the five dialects, which follow a script of 20 seconds.
-    pub fn listen_as_fleet(registry: &Registry, listener: Token, client: Token) -> io::Result<Demo> {
-        Demo::listen_as(FLEET.len(), registry, listener, client)
-    }
-
-    fn listen_as(servers: usize, registry: &Registry, listener: Token, client: Token) -> io::Result<Demo> {
+    /// Listens on a free port of 127.0.0.1 as a server that samples this machine, or on five as servers of the five
+    /// dialects, which follow a script of 20 seconds. Events with the tokens `listener` and `client` are to be passed to
+    /// [`ready`](Demo::ready); all connections share `client`.
+    pub fn listen(registry: &Registry, listener: Token, client: Token, as_fleet: bool) -> io::Result<Demo> {
+        let servers = if as_fleet { FLEET.len() } else { 1 };
         let mut listeners = Vec::new();
         for _ in 0..servers {
             let mut socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into())?;

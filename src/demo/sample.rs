@@ -34,78 +34,81 @@ impl Machine {
 
     /// Writes a `monitoring_data` message. Values that cannot be read are left out.
     pub fn sample(&mut self, wall: SystemTime) -> String {
-        let mut data = Object::new();
-        data.object("memory", memory());
-        data.object("processor", self.processor());
-        data.object("disk", disk().unwrap_or_else(Object::new));
-        let mut system = Object(self.system.clone());
+        let mut json = Members(String::from("{"));
+        json.raw("type", "\"monitoring_data\"");
+        json.key("timestamp");
+        json.0.push('"');
+        timestamp(&mut json.0, wall);
+        json.0.push_str("Z\"");
+        let data = json.open("data");
+        push_memory(&mut json);
+        self.push_processor(&mut json);
+        push_disk(&mut json);
+        let system = json.open("system");
+        json.0.push_str(&self.system);
         if let Some(load) = proc::load(&read("/proc/loadavg")) {
-            system.list("load_average", &load);
+            json.list("load_average", &load);
         }
-        system.decimal("uptime_seconds", proc::uptime(&read("/proc/uptime")));
-        data.object("system", system);
-        let mut message = Object::new();
-        message.text("type", "monitoring_data");
-        let mut time = String::new();
-        timestamp(&mut time, wall);
-        time.push('Z');
-        message.text("timestamp", &time);
-        message.object("data", data);
-        message.end()
+        json.decimal("uptime_seconds", proc::uptime(&read("/proc/uptime")));
+        json.close(system);
+        json.close(data);
+        json.0.push('}');
+        json.0
     }
 
-    fn processor(&mut self) -> Object {
+    fn push_processor(&mut self, json: &mut Members) {
         let now = Cpu::parse(&read("/proc/stat"));
         let before = std::mem::replace(&mut self.cpu, now);
         let megahertz = |file: &str| {
             let kilohertz = json::number(read(&format!("/sys/devices/system/cpu/cpu0/cpufreq/{file}")).trim())?;
             Some(kilohertz / 1000.0)
         };
-        let mut processor = Object::new();
-        processor.decimal("usage_percent", self.cpu.usage(&before));
+        let processor = json.open("processor");
+        json.decimal("usage_percent", self.cpu.usage(&before));
         match self.core_count {
-            Some(cores) => processor.whole("core_count", Some(cores as u64)),
-            None => processor.raw("core_count", "null"),
+            Some(cores) => json.whole("core_count", Some(cores as u64)),
+            None => json.raw("core_count", "null"),
         }
-        processor.whole("logical_count", self.cpu.logical().map(|cores| cores as u64));
-        processor.decimal("frequency_current", megahertz("scaling_cur_freq").or(self.megahertz));
-        processor.decimal("frequency_max", megahertz("cpuinfo_max_freq"));
+        json.whole("logical_count", self.cpu.logical().map(|cores| cores as u64));
+        json.decimal("frequency_current", megahertz("scaling_cur_freq").or(self.megahertz));
+        json.decimal("frequency_max", megahertz("cpuinfo_max_freq"));
         if let Some(usage) = self.cpu.usage_per_core(&before) {
-            processor.list("per_core_usage", &usage);
+            json.list("per_core_usage", &usage);
         }
-        processor
+        json.close(processor);
     }
 }
 
-fn memory() -> Object {
-    let mut object = Object::new();
-    if let Some(memory) = proc::memory(&read("/proc/meminfo")) {
-        let used = memory.available.map(|available| memory.total.saturating_sub(available));
-        object.whole("total", Some(memory.total));
-        object.whole("available", memory.available);
-        object.whole("used", used);
-        object.decimal("percentage", used.map(|used| proc::percent(used, memory.total)));
-    }
-    object
+fn push_memory(json: &mut Members) {
+    let Some(memory) = proc::memory(&read("/proc/meminfo")) else { return };
+    let used = memory.available.map(|available| memory.total.saturating_sub(available));
+    let object = json.open("memory");
+    json.whole("total", Some(memory.total));
+    json.whole("available", memory.available);
+    json.whole("used", used);
+    json.decimal("percentage", used.map(|used| proc::percent(used, memory.total)));
+    json.close(object);
 }
 
-/// The usage of the root file system. As in df(1), the percentage leaves out the blocks reserved for root.
-fn disk() -> Option<Object> {
-    let disk = rustix::fs::statvfs("/").ok()?;
+/// Appends the usage of the root file system. As in df(1), the percentage leaves out the blocks reserved for root.
+fn push_disk(json: &mut Members) {
+    let Ok(disk) = rustix::fs::statvfs("/") else { return };
     let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
     let (used, free) = (bytes(disk.f_blocks.saturating_sub(disk.f_bfree)), bytes(disk.f_bavail));
+    let whole = used.saturating_add(free);
     // File systems without blocks (an initial RAM disk) have 0.
-    let whole = Some(used.saturating_add(free)).filter(|whole| *whole > 0)?;
-    let mut object = Object::new();
-    object.whole("total", Some(bytes(disk.f_blocks)));
-    object.whole("used", Some(used));
-    object.whole("free", Some(free));
-    object.decimal("percentage", Some(proc::percent(used, whole)));
-    object.text("path", "/");
-    Some(object)
+    if whole > 0 {
+        let object = json.open("disk");
+        json.whole("total", Some(bytes(disk.f_blocks)));
+        json.whole("used", Some(used));
+        json.whole("free", Some(free));
+        json.decimal("percentage", Some(proc::percent(used, whole)));
+        json.raw("path", "\"/\"");
+        json.close(object);
+    }
 }
 
-/// Writes the constant members of `system`.
+/// Writes the constant members of `system`, which are the first ones there.
 fn system() -> String {
     let (os, release, mut machine) = (kernel("ostype"), kernel("osrelease"), kernel("arch"));
     // Linux before 6.1 has no such file.
@@ -116,7 +119,7 @@ fn system() -> String {
     if os.is_empty() || release.is_empty() {
         platform.clear();
     }
-    let mut object = Object::new();
+    let mut json = Members(String::new());
     for (name, text) in &[
         ("os_name", &os),
         ("os_version", &kernel("version")),
@@ -127,10 +130,11 @@ fn system() -> String {
         ("hostname", &kernel("hostname")),
     ] {
         if !text.is_empty() {
-            object.text(name, text);
+            json.key(name);
+            json::push_string(&mut json.0, text);
         }
     }
-    object.0
+    json.0
 }
 
 /// Reads a file of /proc/sys/kernel; empty if it cannot be read.
@@ -151,20 +155,22 @@ pub(super) fn timestamp(out: &mut String, wall: SystemTime) {
     out.pop();
 }
 
-/// Writes a JSON object with the spacing of Python's json.dumps. Absent values are left out.
-struct Object(String);
+/// Writes the members of JSON objects with the spacing of Python's json.dumps. Absent values are left out.
+struct Members(String);
 
-impl Object {
-    fn new() -> Object {
-        Object(String::new())
+impl Members {
+    /// Begins a member. Its value follows.
+    fn key(&mut self, name: &str) {
+        let before = if self.0.is_empty() || self.0.ends_with('{') { "\"" } else { ", \"" };
+        for piece in [before, name, "\": "] {
+            self.0.push_str(piece);
+        }
     }
 
     /// Adds a member whose value is JSON already.
     fn raw(&mut self, name: &str, json: &str) {
-        let before = if self.0.is_empty() { "\"" } else { ", \"" };
-        for piece in [before, name, "\": ", json] {
-            self.0.push_str(piece);
-        }
+        self.key(name);
+        self.0.push_str(json);
     }
 
     fn whole(&mut self, name: &str, number: Option<u64>) {
@@ -176,37 +182,37 @@ impl Object {
     /// Adds a float, which stays one in JSON: 100.0, not 100.
     fn decimal(&mut self, name: &str, number: Option<f64>) {
         if let Some(number) = number {
-            let mut json = String::new();
-            json::push_number(&mut json, number);
-            self.raw(name, &json);
+            self.key(name);
+            json::push_number(&mut self.0, number);
         }
-    }
-
-    fn text(&mut self, name: &str, text: &str) {
-        let mut quoted = String::new();
-        json::push_string(&mut quoted, text);
-        self.raw(name, &quoted);
     }
 
     fn list(&mut self, name: &str, numbers: &[f64]) {
-        let mut list = String::new();
+        self.key(name);
+        let mut before = "[";
         for &number in numbers {
-            list.push_str(if list.is_empty() { "[" } else { ", " });
-            json::push_number(&mut list, number);
+            self.0.push_str(before);
+            json::push_number(&mut self.0, number);
+            before = ", ";
         }
-        list.push(']');
-        self.raw(name, &list);
+        self.0.push(']');
     }
 
-    /// Adds an object unless it is empty.
-    fn object(&mut self, name: &str, object: Object) {
-        if !object.0.is_empty() {
-            self.raw(name, &object.end());
-        }
+    /// Begins a member that is an object. Returns the place for [`close`](Members::close).
+    fn open(&mut self, name: &str) -> usize {
+        let start = self.0.len();
+        self.key(name);
+        self.0.push('{');
+        start
     }
 
-    fn end(self) -> String {
-        format!("{{{}}}", self.0)
+    /// Ends an object, and takes it away if it is empty.
+    fn close(&mut self, start: usize) {
+        if self.0.ends_with('{') {
+            self.0.truncate(start);
+        } else {
+            self.0.push('}');
+        }
     }
 }
 
@@ -221,13 +227,17 @@ mod tests {
 
     #[test]
     fn absent_values_and_empty_objects_are_left_out() {
-        let mut object = Object::new();
-        object.whole("a", None);
-        object.decimal("b", Some(100.0));
-        object.list("c", &[1.0, 0.5]);
-        object.object("d", Object::new());
-        object.text("e", "\"\n");
-        assert_eq!(object.end(), r#"{"b": 100.0, "c": [1.0, 0.5], "e": "\"\n"}"#);
+        let mut json = Members(String::new());
+        json.whole("a", None);
+        json.decimal("b", Some(100.0));
+        json.list("c", &[1.0, 0.5]);
+        let empty = json.open("d");
+        json.whole("e", None);
+        json.close(empty);
+        let object = json.open("f");
+        json.whole("g", Some(1));
+        json.close(object);
+        assert_eq!(json.0, r#""b": 100.0, "c": [1.0, 0.5], "f": {"g": 1}"#);
     }
 
     #[test]

@@ -33,32 +33,35 @@ const WEB: &str = r#"web=monitoring
 ?ping {"type": "pong", "timestamp": "$tZ"}
 ?get_status {"type": "status", "connected_clients": $n, "monitoring_active": true, "timestamp": "$tZ"}
 ! {"type": "error", "message": "Invalid message"}
-ab {"type": "monitoring_data", "timestamp": "$tZ", "data": {"memory": {"total": 8346738688, "percentage": $1}, "processor": {"usage_percent": $0, "core_count": 4}, "disk": {"percentage": 28.5, "path": "/"}, "system": {"hostname": "web-01", "load_average": [$7, 1.1, 0.9]}}$A}
-Ach , "alerts": [{"component": "memory", "metric": "usage_percent", "value": $1, "threshold": 80.0, "level": "WARNING", "message": "High memory usage: $1% (threshold: 80.0%)"}]"#;
+ab {"type": "monitoring_data", "timestamp": "$tZ", "data": {"memory": {"percentage": $1}, "processor": {"usage_percent": $0, "core_count": 4}, "disk": {"percentage": 28.5}, "system": {"hostname": "web-01", "load_average": [$7, 1.1, 0.9]}}$A}
+Ach , "alerts": [{"component": "memory", "value": $1, "threshold": 80.0, "level": "WARNING", "message": "High memory usage: $1% (threshold: 80.0%)"}]"#;
 
 const DB: &str = r#"db=sysmedic
-> {"data":{"message":"Connected to SysMedic","version":"1.0.5"},"timestamp":"$tZ","type":"welcome"}
-ac {"data":{"cpu_usage":$2,"disk_usage":$4,"memory_usage":$3,"uptime":"12d 4h 21m"},"timestamp":"$tZ","type":"system_update"}
-bu {"type":"alert","data":{"primary_cause":"postgres (memory: 61.2% for 5m)","status":"Heavy Load"},"timestamp":"$tZ"}"#;
+> {"data":{"message":"Connected to SysMedic"$Twelcome"}
+ac {"data":{"cpu_usage":$2,"disk_usage":$4,"memory_usage":$3$Tsystem_update"}
+bu {"data":{"primary_cause":"postgres (memory: 61.2%)","status":"Heavy Load"$Talert"}
+Tau },"timestamp":"$tZ","type":""#;
+
+const TASKS: &str = r#"tasks=fastpluggy
+> {"type":"system.client_connected","content":"Welcome tasks!","meta":{"event":"connected"$T
+bu {"type":"tasks_worker.logs","content":"eth1: link down","meta":{"level":"WARNING","task_id":"394ef5c6"$T
+cu {"type":"tasks_worker.task_failed","content":"Task failed","meta":{"function":"backup","success":false,"error":"TimeoutError: 5s","task_id":"394ef5c6"$T
+Tau },"timestamp":"$t"}"#;
 
 const QUEUE: &str = r#"queue=pmdaemon
 > $P
-ac {"type":"SystemUpdate","metrics":{"cpu_usage":$5,"memory_total":8346738688,"memory_percent":42.0,"load_average":[$8,1.64,1.09],"timestamp":"$tZ"}}
+ac {"type":"SystemUpdate","metrics":{"cpu_usage":$5,"memory_percent":42.0,"load_average":[$8,1.6,1.1]}}
 ac $P
-Pau {"type":"ProcessList","processes":[{"id":"38ec9728","name":"api","state":"online","pid":4711,"uptime":"2026-11-20T06:24:26Z","restarts":0,"cpu_usage":1.5,"memory_usage":52428800,"error":null},{"id":"a429c4e0","name":"mailer","state":$S,"restarts":1}]}
+Pau {"type":"ProcessList","processes":[{"id":"38ec9728","name":"api","state":"online","pid":4711,"restarts":0,"cpu_usage":1.5,"memory_usage":52428800},{"id":"a429c4e0","name":"mailer","state":$S,"restarts":1}]}
 Scg "errored","error":"Failed to start: No such file or directory (os error 2)"
 Sau "online","pid":4712"#;
 
-const TASKS: &str = r#"tasks=fastpluggy
-> {"type":"system.client_connected","content":"Welcome tasks!","meta":{"event":"connected"},"timestamp":"$t"}
-bu {"type":"tasks_worker.logs","content":"eth1: link down","meta":{"task_id":"394ef5c6","level":"WARNING"},"timestamp":"$t"}
-cu {"type":"tasks_worker.task_failed","content":"Task failed","meta":{"task_id":"394ef5c6","function":"backup","success":false,"error":"TimeoutError: 5s"},"timestamp":"$t"}"#;
-
 const BRAIN: &str = r#"brain=neurograph
-> {"type":"connected","client_id":"4c916ff2","user_id":null,"reconnected":false,"timestamp":"$t"}
-?subscribe {"type":"subscribed","channels":["metrics","logs"],"timestamp":"$t"}
-ab {"channel":"metrics","timestamp":"$t","event_type":"system_metrics","data":{"cpu_percent":$6,"memory_mb":1024,"total_connections":$n}}
-bf {"channel":"logs","timestamp":"$t","event_type":"log.error","data":{"level":"ERROR","message":"queue is full","service":"api"}}
+> {"type":"connected","client_id":"4c916ff2","user_id":null$T
+?subscribe {"type":"subscribed","channels":["metrics","logs"]$T
+ab {"channel":"metrics","event_type":"system_metrics","data":{"cpu_percent":$6,"memory_mb":1024}$T
+bf {"channel":"logs","event_type":"log.error","data":{"level":"ERROR","message":"queue is full"}$T
+Tau ,"timestamp":"$t"}
 -d "#;
 
 /// A load in percent, tick by tick, from which all values are made.

@@ -1,11 +1,11 @@
-//! Compares the manual and the README with the program.
+//! Compares the manual and the README with the program. The manual is wsmon(1) and the tables of wsmon-events(5).
 
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
 use wsmon::{Dialect, Event, FORMATS, METRICS, MetricRow, TEXTS, Unit};
 
-const MANUAL: &str = include_str!("../../man/wsmon.1");
+const MANUAL: &str = concat!(include_str!("../../man/wsmon.1"), include_str!("../../man/wsmon-events.5"));
 const RECIPES: &str = include_str!("../../man/wsmon-recipes.7");
 const README: &str = include_str!("../../README.md");
 
@@ -176,6 +176,27 @@ fn table(heading: &str) -> Vec<Vec<&'static str>> {
     let (_, rest) = section("EVENTS").split_once(&format!(".Ss {heading}\n")).expect(heading);
     let rows = rest.split(".El").next().unwrap_or(rest).lines().filter_map(|line| line.strip_prefix(".It "));
     rows.skip(1).map(|row| row.split("Ta").map(str::trim).collect()).collect()
+}
+
+/// The families of `--textfile`, but for those of the metrics of samples, are those that the manual lists.
+#[cfg(feature = "demo")]
+#[test]
+fn the_manual_lists_every_family_for_prometheus() {
+    let dir = crate::support::temp_dir::TempDir::new();
+    let file = dir.path("a.prom");
+    wsmon(&["--demo=fleet", "-q", "-d", "1", "--textfile", &file]);
+    let text = std::fs::read_to_string(file).expect("a file");
+    let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let is_metric = |family: &str| {
+        METRICS.iter().any(|row| family.strip_prefix("wsmon_").is_some_and(|name| name.starts_with(row.name)))
+    };
+    let written: BTreeSet<_> = families.filter(|family| !is_metric(family)).collect();
+    let listed: BTreeSet<_> =
+        section("METRICS").lines().filter_map(|line| line.strip_prefix(".It Li wsmon_")).collect();
+    assert_eq!(
+        listed.iter().map(|name| format!("wsmon_{name}")).collect::<BTreeSet<_>>(),
+        written.iter().map(|name| (*name).to_owned()).collect()
+    );
 }
 
 fn unit(unit: Unit) -> &'static str {
