@@ -505,7 +505,9 @@ fn describe(row: &OptionRow, help: &mut String) {
     let mut line = names(row);
     if let Some(value) = row.value {
         let (before, after) = if row.value_is_optional { ("[=", "]") } else { (" ", "") };
-        line.extend([before, value, after]);
+        for piece in [before, value, after] {
+            line.push_str(piece);
+        }
     }
     if row.value.is_some() || line.len() + 2 > INDENT {
         help.push_str(&line);

@@ -142,7 +142,7 @@ impl Scene {
             if !std::mem::take(&mut is_first) {
                 match chars.next().unwrap_or_default() {
                     't' => timestamp(out, self.wall),
-                    'n' => out.push_str(&self.clients.to_string()),
+                    'n' => out.push_str(&(self.clients as u64).to_string()),
                     digit @ '0'..='9' => json::push_number(out, self.value(digit as u8 - b'0')),
                     name => self.push(out, self.find(&|word| self.is_part(name, word)).unwrap_or_default()),
                 }

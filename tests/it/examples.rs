@@ -85,7 +85,7 @@ fn run(example: &str, server: &Server, dir: &TempDir) -> (Finished, Option<Strin
     }
     if command.contains("--demo=fleet") && !command.contains("--check") {
         // Until a server is away, with a table for each moment.
-        arguments.extend(["--duration".into(), "6".into(), "--every".into(), "0.5".into()]);
+        arguments.extend(["--duration".into(), "7".into(), "--every".into(), "0.5".into()]);
     } else if command.contains("--demo") {
         arguments.extend(["--duration".into(), "2.5".into()]);
     } else if !command.contains("--probe") {

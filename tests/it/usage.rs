@@ -149,7 +149,7 @@ fn the_demo_shows_this_machine_without_a_server() {
 #[test]
 fn the_demo_of_a_fleet_has_alerts_processes_logs_and_an_outage_within_seconds() {
     let finished =
-        Run::start(&mut wsmon(["--demo=fleet", "-q", "-f", "events", "-d", "4.2", "-c", "up.sum=5:"])).finish();
+        Run::start(&mut wsmon(["--demo=fleet", "-q", "-f", "events", "-d", "7", "-c", "up.sum=5:"])).finish();
     assert_eq!((finished.code, finished.stderr.lines().count()), (Some(0), 1), "{finished:?}");
     let lines = crate::client::json_lines(&finished.stdout);
     let has = |server: &str, name: &str, value: &str| {
