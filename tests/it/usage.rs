@@ -151,7 +151,7 @@ fn the_demo_of_a_fleet_has_alerts_processes_logs_and_an_outage_within_seconds() 
     let finished =
         Run::start(&mut wsmon(["--demo=fleet", "-q", "-f", "events", "-d", "7", "-c", "up.sum=5:"])).finish();
     assert_eq!((finished.code, finished.stderr.lines().count()), (Some(0), 1), "{finished:?}");
-    let lines = crate::client::json_lines(&finished.stdout);
+    let lines = crate::client::all_json_lines(&finished.stdout);
     let has = |server: &str, name: &str, value: &str| {
         lines.iter().any(|line| {
             (server, value) == (line["server"].as_str().unwrap_or_default(), line[name].as_str().unwrap_or_default())
