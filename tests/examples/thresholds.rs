@@ -9,7 +9,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut thresholds = Thresholds::default();
     thresholds.add_warnings("cpu=75,memory=80,disk=90")?;
     // Of each server; of the mean over all that are connected; for a minute.
-    thresholds.add_criticals("cpu=90,cpu.mean=60,load1=8/1m")?;
+    thresholds.add_criticals("cpu=90,cpu.mean=85,load1=8/1m")?;
     let (mut rules, mut board) = (Rules::new(thresholds), Board::default());
 
     let mut monitor = Monitor::new()?;
