@@ -107,11 +107,10 @@ impl Scene {
     /// Passes on the texts of this tick.
     pub fn each_due(&self, send: &mut dyn FnMut(String)) {
         for line in self.script.split('\n') {
-            if let Some((word, text)) = line.split_once(' ')
-                && let [first @ b'a'..=b'u', every @ b'b'..=b'u'] = word.as_bytes()
-                && let Some(ticks) = self.tick.checked_sub(first - b'a')
-                && ticks % (every - b'a') == 0
-            {
+            let Some((word, text)) = line.split_once(' ') else { continue };
+            let [first @ b'a'..=b'u', every @ b'b'..=b'u'] = word.as_bytes() else { continue };
+            let Some(ticks) = self.tick.checked_sub(first - b'a') else { continue };
+            if ticks % (every - b'a') == 0 {
                 send(self.text(text));
             }
         }
@@ -120,10 +119,9 @@ impl Scene {
     /// Finds the text behind the first word that `is` holds for.
     fn find(&self, is: &dyn Fn(&[u8]) -> bool) -> Option<&'static str> {
         for line in self.script.split('\n') {
-            if let Some((word, text)) = line.split_once(' ')
-                && is(word.as_bytes())
-            {
-                return Some(text);
+            match line.split_once(' ') {
+                Some((word, text)) if is(word.as_bytes()) => return Some(text),
+                _ => {}
             }
         }
         None
