@@ -16,6 +16,17 @@ pub struct InvalidText {
     pub byte: u8,
 }
 
+/// Returns the length of the head that begins here, and that of its payload. `None` if the head is not there as a whole,
+/// has a mask or a length of 64 bits.
+#[inline(always)]
+pub fn short_head(bytes: &[u8]) -> Option<(usize, u64)> {
+    match *bytes {
+        [_, len @ ..126, ..] => Some((2, u64::from(len))),
+        [_, 126, high, low, ..] => Some((4, u64::from(u16::from_be_bytes([high, low])))),
+        _ => None,
+    }
+}
+
 /// The position in a stream of frames.
 #[derive(Debug, Default)]
 pub struct Frames {
@@ -49,7 +60,9 @@ impl Frames {
     pub fn take(&mut self, bytes: &mut [u8]) -> usize {
         let mut at = 0;
         while at < bytes.len() && self.invalid.is_none() {
-            if self.payload == 0 {
+            if let Some(len) = self.take_whole_head(&mut bytes[at..]) {
+                at += len;
+            } else if self.payload == 0 {
                 self.take_head(&mut bytes[at]);
                 at += 1;
             } else {
@@ -73,6 +86,18 @@ impl Frames {
     /// Returns true if the next binary message was a text; to be called once for each, in their order.
     pub fn was_text(&mut self) -> bool {
         self.kinds.as_mut().and_then(VecDeque::pop_front).unwrap_or_default()
+    }
+
+    /// Takes the head that begins here, if it has arrived as a whole and is one of the usual ones. Returns its length.
+    #[inline(always)]
+    fn take_whole_head(&mut self, bytes: &mut [u8]) -> Option<usize> {
+        if self.payload > 0 || !self.head.is_empty() {
+            return None;
+        }
+        let (head, payload) = short_head(bytes)?;
+        self.begin_frame(&mut bytes[0]);
+        self.payload = payload;
+        Some(head)
     }
 
     /// Takes one byte of a head; the last one begins the payload (RFC 6455 section 5.2).
@@ -120,6 +145,10 @@ impl Frames {
 
     /// Checks a piece of a text. Returns how many bytes of it come before anything that is not UTF-8.
     fn check(&mut self, piece: &[u8]) -> usize {
+        if self.partial.is_empty() && piece.is_ascii() {
+            self.checked += piece.len() as u64;
+            return piece.len();
+        }
         let mut done = 0;
         while !self.partial.is_empty() && done < piece.len() {
             self.partial.push(piece[done]);

@@ -3,20 +3,23 @@
 //! It reads what servers usually send, and gives up on anything else: a backslash in a string, a number with an exponent
 //! or of more than 18 characters, deep nesting, and all that is not JSON. So `None` never says that a text is wrong: a strict
 //! reader has to decide. What it does read, it reads as serde_json does.
-
-use crate::model::text::plain_len;
+//!
+//! The compiler keeps a scanner in registers as long as no function gets a pointer to it. So the methods are inlined, and
+//! functions that are called take the text and a place in it, and return the place behind what they read. In memory, the
+//! place would be written and read again for each byte.
 
 /// A place in a text.
 #[derive(Clone, Copy, Debug)]
 pub struct Scanner<'a> {
     text: &'a str,
-    at: usize,
+    pub at: usize,
 }
 
 impl<'a> Scanner<'a> {
-    /// Begins at the start of a text.
-    pub fn new(text: &'a str) -> Self {
-        Scanner { text, at: 0 }
+    /// Begins at a place in a text.
+    #[inline(always)]
+    pub fn new(text: &'a str, at: usize) -> Self {
+        Scanner { text, at }
     }
 
     /// Returns the byte that stands here.
@@ -25,21 +28,25 @@ impl<'a> Scanner<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Passes white space, and returns the byte behind it.
+    /// Passes white space, and returns the byte behind it, which is no control character.
     #[inline(always)]
     pub fn peek(&mut self) -> Option<u8> {
-        loop {
-            match self.byte()? {
-                b' ' | b'\n' | b'\t' | b'\r' => self.at += 1,
-                byte => return Some(byte),
+        match self.byte()? {
+            byte @ b'!'.. => Some(byte),
+            _ => {
+                self.at = skip_blank(self.text, self.at);
+                self.byte().filter(|byte| *byte > b' ')
             }
         }
     }
 
-    /// Passes one byte, behind white space.
+    /// Passes a byte, and a space behind it if there is one: a single one is what most servers write there.
     #[inline(always)]
-    fn take(&mut self, byte: u8) -> Option<()> {
-        (self.peek()? == byte).then(|| self.at += 1)
+    fn pass(&mut self) {
+        self.at += 1;
+        if let Some(b' ') = self.byte() {
+            self.at += 1;
+        }
     }
 
     /// Passes the bracket that stands here. Returns true if an element follows, false behind the other bracket.
@@ -55,126 +62,57 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     pub fn next(&mut self, close: u8) -> Option<bool> {
         let byte = self.peek()?;
-        self.at += 1;
+        self.pass();
         (byte == b',' || byte == close).then_some(byte == b',')
     }
 
-    /// Passes a member's name with its colon if it is this one.
+    /// Passes a member's name with its colon if it is this one, without white space before either.
     #[inline(always)]
-    pub fn name_is(&mut self, name: &str) -> Option<bool> {
-        self.peek()?;
+    pub fn name_is(&mut self, name: &str) -> bool {
         let (bytes, start) = (self.text.as_bytes(), self.at + 1);
         let end = start + name.len();
-        let is_same = bytes.get(end) == Some(&b'"') && bytes[self.at] == b'"' && is_equal(name, &bytes[start..end]);
+        let ends_there = matches!(bytes.get(end..), Some([b'"', b':', ..]));
+        let is_same = ends_there && self.byte() == Some(b'"') && is_equal(name, &bytes[start..end]);
         if is_same {
             self.at = end + 1;
-            self.take(b':')?;
+            self.pass();
         }
-        Some(is_same)
+        is_same
     }
 
     /// Reads a member's name and passes its colon.
+    #[inline(always)]
     pub fn name(&mut self) -> Option<&'a str> {
         self.peek()?;
         let name = self.string()?;
-        self.take(b':')?;
+        if self.peek()? != b':' {
+            return None;
+        }
+        self.pass();
         Some(name)
     }
 
     /// Reads the string that begins here.
+    #[inline(always)]
     pub fn string(&mut self) -> Option<&'a str> {
-        let (bytes, start) = (self.text.as_bytes(), self.at + 1);
-        if self.byte()? != b'"' {
-            return None;
-        }
-        let mut at = start;
-        loop {
-            at += plain_len(&bytes[at..]);
-            match bytes.get(at)? {
-                b'"' => break,
-                b'\\' | ..0x20 => return None,
-                _ => at += 1,
-            }
-        }
-        self.at = at + 1;
-        self.text.get(start..at)
+        let string = read_string(self.text, self.at)?;
+        self.at += string.len() + 2;
+        Some(string)
     }
 
     /// Reads the number that begins here.
-    ///
-    /// Like serde_json it takes all digits for an integer and divides that by a power of ten.
-    pub fn number(&mut self) -> Option<f64> {
-        const POW10: [f64; 18] =
-            [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17];
-        let is_negative = self.byte()? == b'-';
-        self.at += usize::from(is_negative);
-        let start = self.at;
-        let whole = self.digits(0)?;
-        let has_leading_zero = self.at - start > 1 && self.text.as_bytes()[start] == b'0';
-        let (mut digits, mut scale) = (whole, POW10[0]);
-        if self.byte() == Some(b'.') {
-            self.at += 1;
-            let point = self.at;
-            digits = self.digits(whole)?;
-            scale = *POW10.get(self.at - point)?;
-        }
-        if self.at - start > POW10.len() || has_leading_zero {
-            return None;
-        }
-        let value = digits as f64 / scale;
-        Some(if is_negative { -value } else { value })
-    }
-
-    /// Reads one digit or more, which follow those of `before`. Many of them wrap around.
     #[inline(always)]
-    fn digits(&mut self, before: i64) -> Option<i64> {
-        let (start, mut digits) = (self.at, before);
-        while let Some(digit @ 0..10) = self.byte().map(|byte| byte.wrapping_sub(b'0')) {
-            digits = digits.wrapping_mul(10).wrapping_add(i64::from(digit));
-            self.at += 1;
-        }
-        (self.at > start).then_some(digits)
+    pub fn number(&mut self) -> Option<f64> {
+        let (value, at) = read_number(self.text.as_bytes(), self.at)?;
+        self.at = at;
+        Some(value)
     }
 
     /// Passes any value.
+    #[inline(always)]
     pub fn skip(&mut self) -> Option<()> {
-        // A bit for each open bracket, 1 for that of an object, below a bit that is always set.
-        let mut open = 1_u64;
-        loop {
-            match self.peek()? {
-                b'"' => drop(self.string()?),
-                bracket @ (b'{' | b'[') => {
-                    if open.leading_zeros() == 0 {
-                        return None;
-                    }
-                    // In ASCII a closing bracket is two behind its opening one.
-                    if self.open(bracket + 2)? {
-                        open = open << 1 | u64::from(bracket == b'{');
-                        if bracket == b'{' {
-                            self.name()?;
-                        }
-                        continue;
-                    }
-                }
-                b't' => self.word("true")?,
-                b'f' => self.word("false")?,
-                b'n' => self.word("null")?,
-                _ => drop(self.number()?),
-            }
-            loop {
-                if open == 1 {
-                    return Some(());
-                }
-                let is_object = open & 1 != 0;
-                if self.next(if is_object { b'}' } else { b']' })? {
-                    if is_object {
-                        self.name()?;
-                    }
-                    break;
-                }
-                open >>= 1;
-            }
-        }
+        self.at = skip_value(self.text, self.at)?;
+        Some(())
     }
 
     /// Passes any value, and returns its text.
@@ -186,27 +124,151 @@ impl<'a> Scanner<'a> {
 
     /// Succeeds if nothing but white space is left.
     pub fn end(&mut self) -> Option<()> {
-        self.peek().is_none().then_some(())
+        (self.peek().is_none() && self.at == self.text.len()).then_some(())
     }
 
     fn word(&mut self, word: &str) -> Option<()> {
         let rest = &self.text.as_bytes()[self.at..];
-        rest.starts_with(word.as_bytes()).then(|| self.at += word.len())
+        if !rest.starts_with(word.as_bytes()) {
+            return None;
+        }
+        self.at += word.len();
+        Some(())
     }
 }
 
+/// Finds the end of the white space that begins at `at`.
+#[inline(never)]
+fn skip_blank(text: &str, mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\t' | b'\r') = text.as_bytes().get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// Finds the end of the value that begins at `at`.
+fn skip_value(text: &str, at: usize) -> Option<usize> {
+    let mut scanner = Scanner::new(text, at);
+    // A bit for each open bracket, 1 for that of an object, below a bit that is always set.
+    let mut open = 1_u64;
+    loop {
+        match scanner.peek()? {
+            b'"' => drop(scanner.string()?),
+            bracket @ (b'{' | b'[') => {
+                if open.leading_zeros() == 0 {
+                    return None;
+                }
+                // In ASCII a closing bracket is two behind its opening one.
+                if scanner.open(bracket + 2)? {
+                    open = open << 1 | u64::from(bracket == b'{');
+                    if bracket == b'{' {
+                        scanner.name()?;
+                    }
+                    continue;
+                }
+            }
+            b't' => scanner.word("true")?,
+            b'f' => scanner.word("false")?,
+            b'n' => scanner.word("null")?,
+            _ => drop(scanner.number()?),
+        }
+        loop {
+            if open == 1 {
+                return Some(scanner.at);
+            }
+            let is_object = open & 1 != 0;
+            if scanner.next(if is_object { b'}' } else { b']' })? {
+                if is_object {
+                    scanner.name()?;
+                }
+                break;
+            }
+            open >>= 1;
+        }
+    }
+}
+
+/// Reads the string that begins at `at`; `None` if there is none, or if it has a backslash or a control character.
+#[inline(never)]
+fn read_string(text: &str, at: usize) -> Option<&str> {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    let bytes = text.as_bytes();
+    let [b'"', rest @ ..] = bytes.get(at..)? else { return None };
+    let (mut rest, mut end) = (rest, at + 1);
+    while let [a, b, c, d, e, f, g, h, behind @ ..] = rest {
+        let word = u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
+        let is = |byte: u8| (word ^ (EACH * u64::from(byte))).wrapping_sub(EACH);
+        let below_space = word.wrapping_sub(EACH * 0x20);
+        // The highest bit of the first byte that is one of these, and perhaps of others behind it.
+        let found = (below_space | is(b'"') | is(b'\\')) & !word & (EACH * 0x80);
+        if found != 0 {
+            end += found.trailing_zeros() as usize / 8;
+            break;
+        }
+        (rest, end) = (behind, end + 8);
+    }
+    loop {
+        match bytes.get(end)? {
+            b'"' => return text.get(at + 1..end),
+            b'\\' | ..b' ' => return None,
+            _ => end += 1,
+        }
+    }
+}
+
+/// Reads the number that begins at `at`. Returns it with the place behind it.
+///
+/// Like serde_json it takes all digits for an integer and divides that by a power of ten.
+#[inline(always)]
+fn read_number(bytes: &[u8], at: usize) -> Option<(f64, usize)> {
+    const POW10: [f64; 18] =
+        [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17];
+    let is_negative = *bytes.get(at)? == b'-';
+    let start = at + usize::from(is_negative);
+    let (whole, mut end) = read_digits(bytes, start, 0);
+    let has_leading_zero = end > start + 1 && bytes[start] == b'0';
+    if end == start || has_leading_zero {
+        return None;
+    }
+    let mut value = whole as f64;
+    if bytes.get(end) == Some(&b'.') {
+        let point = end + 1;
+        let (digits, behind) = read_digits(bytes, point, whole);
+        end = behind;
+        value = digits as f64 / POW10.get(end - point).filter(|_| end > point)?;
+    }
+    (end - start <= POW10.len()).then_some((if is_negative { -value } else { value }, end))
+}
+
+/// Reads digits, which follow those of `before`. Returns them with the place behind them. Many of them wrap around.
+#[inline(always)]
+fn read_digits(bytes: &[u8], mut at: usize, before: i64) -> (i64, usize) {
+    let mut digits = before;
+    while let Some(digit @ 0..10) = bytes.get(at).map(|byte| byte.wrapping_sub(b'0')) {
+        digits = digits.wrapping_mul(10).wrapping_add(i64::from(digit));
+        at += 1;
+    }
+    (digits, at)
+}
+
 /// Compares two names of the same length, four bytes at a time: musl's memcmp, which compares single bytes, took a tenth of
-/// the instructions per message.
+/// the instructions per message. Closures would not be inlined in the profile `small`.
 #[inline(always)]
 pub fn is_equal(name: &str, key: &[u8]) -> bool {
     let (mut name, mut key) = (name.as_bytes(), key);
-    while let (Some((a, rest)), Some((b, other))) = (name.split_first_chunk::<4>(), key.split_first_chunk::<4>()) {
-        if a != b {
+    while let ([a, b, c, d, rest @ ..], [e, f, g, h, behind @ ..]) = (name, key) {
+        if u32::from_le_bytes([*a, *b, *c, *d]) != u32::from_le_bytes([*e, *f, *g, *h]) {
             return false;
         }
-        (name, key) = (rest, other);
+        (name, key) = (rest, behind);
     }
-    name.iter().zip(key).all(|(a, b)| a == b)
+    while let ([byte, rest @ ..], [other, behind @ ..]) = (name, key) {
+        if byte != other {
+            return false;
+        }
+        (name, key) = (rest, behind);
+    }
+    true
 }
 
 #[cfg(test)]
@@ -215,7 +277,7 @@ mod tests {
     use crate::model::json::number;
 
     fn scanned(text: &str) -> Option<f64> {
-        let mut scanner = Scanner::new(text);
+        let mut scanner = Scanner::new(text, 0);
         let value = scanner.number()?;
         scanner.end().map(|()| value)
     }
@@ -261,12 +323,12 @@ mod tests {
             "[ 1 , [ ] , { } ]",
             "{\"a\" : {\"b\":[1,{}]},\"c\":\"\"}",
         ] {
-            assert_eq!(Scanner::new(text).value(), Some(text));
-            let mut scanner = Scanner::new(text);
+            assert_eq!(Scanner::new(text, 0).value(), Some(text));
+            let mut scanner = Scanner::new(text, 0);
             assert_eq!((scanner.skip(), scanner.end()), (Some(()), Some(())), "{text}");
         }
         let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(Scanner::new(&nested(60)).skip().is_some() && Scanner::new(&nested(70)).skip().is_none());
+        assert!(Scanner::new(&nested(60), 0).skip().is_some() && Scanner::new(&nested(70), 0).skip().is_none());
     }
 
     #[test]
@@ -299,7 +361,7 @@ mod tests {
             "[1e5]",
             "'a'",
         ] {
-            let mut scanner = Scanner::new(text);
+            let mut scanner = Scanner::new(text, 0);
             assert!(scanner.skip().and_then(|()| scanner.end()).is_none(), "{text}");
         }
     }

@@ -21,7 +21,9 @@ pub struct SampleMessage<'a> {
 
 impl<'a> SampleMessage<'a> {
     pub(super) fn new(rows: &'static [Field]) -> Self {
-        SampleMessage { sample: Box::new(Sample::new(rows)), alerts: None, users: None }
+        let mut sample = Box::new(Sample::EMPTY);
+        sample.rules = rows;
+        SampleMessage { sample, alerts: None, users: None }
     }
 
     pub(super) fn put_number(&mut self, rule: &FieldRule, value: f64) {

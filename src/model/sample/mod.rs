@@ -43,17 +43,20 @@ pub struct Sample<'a> {
 }
 
 impl<'a> Sample<'a> {
+    /// A sample without values, copied to make new ones.
+    pub(crate) const EMPTY: Sample<'static> = Sample {
+        numbers: [f64::NAN; Metric::ALL.len()],
+        texts: [const { None }; Text::ALL.len()],
+        at: None,
+        per_core: Vec::new(),
+        extra: Vec::new(),
+        rules: &[],
+        spread: None,
+        unmeasured: &[],
+    };
+
     pub(crate) fn new(rules: &'static [Field]) -> Self {
-        Sample {
-            numbers: [f64::NAN; Metric::ALL.len()],
-            texts: [const { None }; Text::ALL.len()],
-            at: None,
-            per_core: Vec::new(),
-            extra: Vec::new(),
-            rules,
-            spread: None,
-            unmeasured: &[],
-        }
+        Sample { rules, ..Sample::EMPTY }
     }
 
     /// A sample with metrics alone.

@@ -27,7 +27,7 @@ pub fn other_members(message: &Node<'_>, sample: &Sample<'_>, max_bytes: usize, 
 /// left out.
 pub fn scan_others(text: &str, sample: &Sample<'_>, max_bytes: usize, push: PushLeaf<'_>) -> Option<usize> {
     const MAX_BYTES: usize = 4096;
-    let mut scanner = Scanner::new(text);
+    let mut scanner = Scanner::new(text, 0);
     if text.len() > MAX_BYTES || scanner.peek()? != b'{' {
         return None;
     }
@@ -59,10 +59,10 @@ impl<'p> Leaves<'p> {
     }
 
     fn scan_members(&mut self, scanner: &mut Scanner<'_>, rows: &'static [Field]) -> Option<()> {
-        let mut next = 0;
+        let mut expected = rows;
         let mut more = scanner.open(b'}')?;
         while more {
-            let (name, rule) = scan_name(scanner, rows, &mut next)?;
+            let (name, rule) = scan_name(scanner, rows, &mut expected)?;
             self.scan_value(scanner, name, rule)?;
             more = scanner.next(b'}')?;
         }

@@ -7,83 +7,110 @@ use super::field::{Field, FieldRule};
 use super::message::SampleMessage;
 use crate::model::json::scan::{Scanner, is_equal};
 
+/// Objects and lists within each other that are read: more are left to the strict reader, which has such a bound too.
+const MAX_DEPTH: usize = 60;
+
 /// Reads a sample; `None` if the text is not plain JSON, or not JSON at all. What it reads is what the strict reader would
 /// read.
 pub fn scan_sample<'a>(text: &'a str, rows: &'static [Field]) -> Option<SampleMessage<'a>> {
     let mut message = SampleMessage::new(rows);
-    let mut scanner = Scanner::new(text);
+    let mut scanner = Scanner::new(text, 0);
     if scanner.peek()? != b'{' {
         return None;
     }
-    scan_members(&mut scanner, rows, &mut message)?;
+    scanner.at = scan_members(text, scanner.at, rows, MAX_DEPTH, &mut message)?;
     scanner.end()?;
     Some(message)
 }
 
-/// Reads the object that begins here.
-fn scan_members<'a>(scanner: &mut Scanner<'a>, rows: &'static [Field], message: &mut SampleMessage<'a>) -> Option<()> {
-    let mut next = 0;
+/// Reads the object that begins at `at`, of which no more than `depth` may lie within each other. Returns the place behind
+/// it.
+fn scan_members<'a>(
+    text: &'a str,
+    at: usize,
+    rows: &'static [Field],
+    depth: usize,
+    message: &mut SampleMessage<'a>,
+) -> Option<usize> {
+    let depth = depth.checked_sub(1)?;
+    let mut scanner = Scanner::new(text, at);
+    let mut expected = rows;
     let mut more = scanner.open(b'}')?;
     while more {
-        match scan_name(scanner, rows, &mut next)?.1 {
-            Some(rule) => scan_value(scanner, rule, message)?,
-            None => scanner.skip()?,
+        let rule = scan_name(&mut scanner, rows, &mut expected)?.1;
+        match (rule, scanner.peek()?) {
+            (Some(FieldRule::Number(metric, factor)), b'-' | b'0'..=b'9') => {
+                let value = scanner.number()?;
+                message.sample.put(*metric, value * factor);
+            }
+            (Some(FieldRule::Text(of)), b'"') => {
+                let value = scanner.string()?;
+                if !value.is_empty() {
+                    message.sample.put_text(*of, Cow::Borrowed(value));
+                }
+            }
+            (Some(FieldRule::Into(rows)), b'{') => {
+                scanner.at = scan_members(text, scanner.at, rows, depth, message)?;
+            }
+            (Some(rule), _) => scanner.at = scan_rarer_value(text, scanner.at, rule, depth, message)?,
+            (None, _) => scanner.skip()?,
         }
         more = scanner.next(b'}')?;
     }
-    Some(())
+    Some(scanner.at)
 }
 
 /// Reads a member's name and finds its rule.
 ///
-/// Servers send members in the order of their rows, or nearly so: the row at `next` is looked at first.
+/// Servers send members in the order of their rows, or nearly so: the first of the `expected` rows is looked at first.
 #[inline(always)]
 pub fn scan_name<'a>(
     scanner: &mut Scanner<'a>,
     rows: &'static [Field],
-    next: &mut usize,
+    expected: &mut &'static [Field],
 ) -> Option<(&'a str, Option<&'static FieldRule>)> {
-    if let Some(row) = rows.get(*next) {
-        if scanner.name_is(row.0)? {
-            *next += 1;
+    if let [row, rest @ ..] = *expected {
+        if scanner.name_is(row.0) {
+            *expected = rest;
             return Some((row.0, Some(&row.1)));
         }
     }
     let name = scanner.name()?;
-    let found = rows.iter().position(|row| row.0.len() == name.len() && is_equal(row.0, name.as_bytes()));
-    *next = found.map_or(*next, |found| found + 1);
-    Some((name, found.map(|found| &rows[found].1)))
+    let Some((row, rest)) = find_row(rows, name) else { return Some((name, None)) };
+    *expected = rest;
+    Some((name, Some(&row.1)))
 }
 
-#[inline(always)]
-fn scan_value<'a>(scanner: &mut Scanner<'a>, rule: &'static FieldRule, message: &mut SampleMessage<'a>) -> Option<()> {
-    match (rule, scanner.peek()?) {
-        (FieldRule::Number(metric, factor), b'-' | b'0'..=b'9') => {
-            let value = scanner.number()?;
-            message.sample.put(*metric, value * factor);
+/// Finds the row of a name, and the rows behind it.
+#[inline(never)]
+fn find_row(mut rows: &'static [Field], name: &str) -> Option<(&'static Field, &'static [Field])> {
+    while let [row, rest @ ..] = rows {
+        if row.0.len() == name.len() && is_equal(row.0, name.as_bytes()) {
+            return Some((row, rest));
         }
-        (FieldRule::Text(_) | FieldRule::At | FieldRule::Words(..), b'"') => {
-            message.put_text(rule, Cow::Borrowed(scanner.string()?));
-        }
-        (FieldRule::Into(rows), b'{') => scan_members(scanner, rows, message)?,
-        (_, first) => scan_rarer_value(scanner, first, rule, message)?,
+        rows = rest;
     }
-    Some(())
+    None
 }
 
-/// Reads a value of the less frequent rules. A value of another type than its rule's is passed.
+/// Reads a value of the less frequent rules. A value of another type than its rule's is passed. Returns the place behind it.
 fn scan_rarer_value<'a>(
-    scanner: &mut Scanner<'a>,
-    first: u8,
+    text: &'a str,
+    at: usize,
     rule: &'static FieldRule,
+    depth: usize,
     message: &mut SampleMessage<'a>,
-) -> Option<()> {
-    match (rule, first) {
+) -> Option<usize> {
+    let mut scanner = Scanner::new(text, at);
+    match (rule, scanner.peek()?) {
         (FieldRule::Else(..) | FieldRule::NonZero(..) | FieldRule::At, b'-' | b'0'..=b'9') => {
             message.put_number(rule, scanner.number()?);
         }
+        (FieldRule::At | FieldRule::Words(..), b'"') => {
+            message.put_text(rule, Cow::Borrowed(scanner.string()?));
+        }
         (FieldRule::PerCore | FieldRule::Numbers(_) | FieldRule::Words(..) | FieldRule::First(_), b'[') => {
-            scan_list(scanner, rule, message)?;
+            scanner.at = scan_list(text, scanner.at, rule, depth, message)?;
         }
         (FieldRule::Alerts | FieldRule::Users, _) => {
             let part = serde_json::from_str(scanner.value()?).ok()?;
@@ -91,17 +118,25 @@ fn scan_rarer_value<'a>(
         }
         _ => scanner.skip()?,
     }
-    Some(())
+    Some(scanner.at)
 }
 
-fn scan_list<'a>(scanner: &mut Scanner<'a>, rule: &'static FieldRule, message: &mut SampleMessage<'a>) -> Option<()> {
+/// Reads the list that begins at `at`. Returns the place behind it.
+fn scan_list<'a>(
+    text: &'a str,
+    at: usize,
+    rule: &'static FieldRule,
+    depth: usize,
+    message: &mut SampleMessage<'a>,
+) -> Option<usize> {
+    let mut scanner = Scanner::new(text, at);
     let mut place = 0;
     let mut more = scanner.open(b']')?;
     while more {
         let first = scanner.peek()?;
         let number = match (rule, first) {
             (FieldRule::First(rows), b'{') if place == 0 => {
-                scan_members(scanner, rows, message)?;
+                scanner.at = scan_members(text, scanner.at, rows, depth, message)?;
                 None
             }
             (_, b'-' | b'0'..=b'9') => Some(scanner.number()?),
@@ -124,5 +159,5 @@ fn scan_list<'a>(scanner: &mut Scanner<'a>, rule: &'static FieldRule, message: &
         place += 1;
         more = scanner.next(b']')?;
     }
-    Some(())
+    Some(scanner.at)
 }

@@ -374,8 +374,8 @@ impl Conversation {
             return;
         }
         let due = self.requests.due(&self.dialect.requests, &self.plan, now);
-        let within = duration::text(self.plan.within);
         for kind in &due.unanswered {
+            let within = duration::text(self.plan.within);
             outgoing.warn.push(format!("no answer to {kind} within {within}"));
         }
         let max = self.dialect.requests.max_bytes;

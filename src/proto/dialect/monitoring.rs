@@ -145,8 +145,9 @@ static GPU: &[Field] = &[
 
 fn monitoring_data<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
     let SampleMessage { sample, alerts, .. } = read_sample(text, MESSAGE)?;
-    let mut events = Vec::new();
-    for node in alerts.as_ref().map_or(&[][..], Node::elements) {
+    let alerts = alerts.as_ref().map_or(&[][..], Node::elements);
+    let mut events = Vec::with_capacity(1 + alerts.len());
+    for node in alerts {
         context.alerts.report(read_alert(node), &mut events);
     }
     context.alerts.end_unseen(&mut events, &|component, threshold| is_above(&sample, component, threshold));

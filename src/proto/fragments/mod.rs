@@ -7,6 +7,7 @@
 //! A compressed message becomes a plain one: a single frame, unless the end of the window falls into it. tungstenite
 //! counts it as it is unpacked, so that a bomb ends at the limit of a message.
 
+use crate::proto::frames::short_head;
 use crate::proto::http::upgrade::Deflate;
 use crate::proto::inflate::{Inflate, Inflater};
 
@@ -120,6 +121,9 @@ impl Fragmenter {
                 }
             } else if self.left > 0 {
                 self.begin_part(0, self.left);
+            } else if let Some(len) = self.plain_frame(&input[taken..]) {
+                // The head is copied along.
+                self.payload = len;
             } else if let Some(&byte) = input.get(taken) {
                 taken += 1;
                 self.head[self.read] = byte;
@@ -132,6 +136,18 @@ impl Fragmenter {
             }
         }
         (taken, written)
+    }
+
+    /// Returns the length, with its head, of the frame that begins here, if it is passed on as it is and its head has
+    /// arrived as a whole: nearly all are, where nothing is compressed.
+    #[inline(always)]
+    fn plain_frame(&self, input: &[u8]) -> Option<u64> {
+        if self.read > 0 || self.unpacks() {
+            return None;
+        }
+        let (head, len) = short_head(input)?;
+        let is_control = input[0] & 0x08 != 0;
+        (!is_control || len <= MAX_CONTROL).then_some(head as u64 + len)
     }
 
     fn is_head_complete(&self) -> bool {
