@@ -6,13 +6,10 @@ pub use wsmon::demo::Demo;
 #[cfg(not(feature = "demo"))]
 pub use absent::Demo;
 
-/// The number of servers of `--demo=fleet`.
-pub const FLEET: usize = 5;
-
 /// Starts the demo servers.
 #[cfg(feature = "demo")]
 pub fn listen(servers: usize, registry: &mio::Registry, tokens: [mio::Token; 2]) -> Result<Demo, super::Failure> {
-    Demo::listen(registry, tokens[0], tokens[1], servers == FLEET).map_err(|error| super::Failure::io("--demo", &error))
+    Demo::listen(registry, tokens[0], tokens[1], servers > 1).map_err(|error| super::Failure::io("--demo", &error))
 }
 
 /// Refuses `--demo`.

@@ -3,7 +3,9 @@
 use super::values::{file, value_error};
 use super::{Env, Plan, check, places, variable};
 use crate::cli::args::Args;
-use crate::cli::demo::FLEET;
+
+/// The number of servers of `--demo=fleet`.
+const FLEET: usize = 5;
 
 /// Reads the places of servers, and refuses options that would send one credential to several of them.
 pub(super) fn read_uris(plan: &mut Plan, args: &Args, env: Env) -> Result<(), String> {
