@@ -40,7 +40,7 @@ fn a_certificate_for_another_host_is_refused_with_the_name_that_was_expected() {
     let issued_for_three = issued((-1, 1), &["h.example", "*.w.example", "10.0.0.1"]);
     for host in ["other.example", "w.example", "a.b.w.example", "127.0.0.1", "::1"] {
         let error = connect_error(&settings, host, &ServerConfig::new(&issued_for_three));
-        check(&error, &[&format!("not for {host}"), "--tls-name"], TlsErrorKind::Final);
+        check(&error, &[&format!("not for {host}"), "Server::tls_name"], TlsErrorKind::Final);
     }
     let settings = TlsSettings { name: Some("x.example".into()), ..settings };
     let error = connect_error(&settings, "h.example", &ServerConfig::new(&issued_for_three));
@@ -51,15 +51,15 @@ fn a_certificate_for_another_host_is_refused_with_the_name_that_was_expected() {
 fn an_unknown_issuer_points_to_the_option_that_names_it() {
     let own = CertificateSpec { names: &["h.example"], ..CertificateSpec::default() }.issue();
     let error = connect_error(&trusting("unknown"), "h.example", &ServerConfig::new(&own));
-    check(&error, &["self-signed", "--ca-file"], TlsErrorKind::Final);
+    check(&error, &["self-signed", "Server::ca_file"], TlsErrorKind::Final);
 
     let from_authority = certificate::server(&["h.example"]);
     let system = TlsSettings::default();
     let error = connect_error(&system, "h.example", &ServerConfig::new(&from_authority));
-    check(&error, &["issuer", "unknown", "--ca-file"], TlsErrorKind::Final);
+    check(&error, &["issuer", "unknown", "Server::ca_file"], TlsErrorKind::Final);
     let config = ServerConfig { chain: &[authority()], ..ServerConfig::new(&from_authority) };
     let error = connect_error(&system, "h.example", &config);
-    check(&error, &["unknown authority", "--ca-file"], TlsErrorKind::Final);
+    check(&error, &["unknown authority", "Server::ca_file"], TlsErrorKind::Final);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_missing_client_certificate_is_distinguished_from_a_rejected_one() {
             ServerConfig { requires_certificate: true, versions: (version, version), ..ServerConfig::new(&issued) };
         for (settings, word) in [
             (trusting("wanted"), "a client certificate"),
-            (TlsSettings { cert: cert.clone(), ..trusting("refused") }, "check --cert"),
+            (TlsSettings { cert: cert.clone(), ..trusting("refused") }, "check Server::certificate"),
             (TlsSettings { cert: cert.clone(), key: key.clone(), ..trusting("unlike") }, "certificate"),
         ] {
             // With TLS 1.3 the client is done before the server has checked its certificate.
@@ -85,7 +85,7 @@ fn a_missing_client_certificate_is_distinguished_from_a_rejected_one() {
                 }
                 Err(error) => error,
             };
-            check(&error, &[word, "--cert"], TlsErrorKind::Usual);
+            check(&error, &[word, "Server::certificate"], TlsErrorKind::Usual);
         }
     }
 }

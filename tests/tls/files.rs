@@ -28,7 +28,7 @@ fn an_invalid_ca_file_is_named_with_what_is_wrong() {
     let der = authority().cert.to_der().unwrap();
     for (path, word) in [
         (PathBuf::from("/no/such\u{1b}/ca.pem"), "/no/such\\x1b/ca.pem: no such file"),
-        (PathBuf::from("/"), "--ca-file /: is a directory"),
+        (PathBuf::from("/"), "Server::ca_file /: is a directory"),
         (certificate::file("empty.pem", ""), "no PEM certificate"),
         (certificate::file("text.pem", "hello"), "no PEM certificate"),
         (certificate::file("der.pem", der), "openssl x509 -inform DER"),
