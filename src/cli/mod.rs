@@ -8,6 +8,7 @@ mod exit_status;
 mod file;
 mod filter;
 mod fleet;
+mod help;
 mod hints;
 mod interval;
 mod listen;

@@ -112,7 +112,7 @@ fn push_percent(out: &mut String, name: &str, percent: Option<f64>, style: Style
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{ASCII, COLOR, GPU, LABELS, PLAIN, SAMPLE, events, hostile_events, sample, written};
+    use crate::format::tests::{ASCII, COLOR, GPU, LABELS, PLAIN, SAMPLE, events, hostile_events, sample, written};
     use crate::model::event::Raw;
 
     #[test]

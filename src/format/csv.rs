@@ -81,8 +81,8 @@ fn push_text(out: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{LABELS, PLAIN, SAMPLE, events, hostile_events, sample, written};
     use super::*;
+    use crate::format::tests::{LABELS, PLAIN, SAMPLE, events, hostile_events, sample, written};
     use crate::model::event::Raw;
 
     const HEAD: &str = "received_at,server,host,cpu,logical_cores,cores,frequency,frequency_max,temperature,load1,load5,load15,memory,memory_used,memory_total,memory_available,disk,disk_used,disk_total,disk_free,gpu,gpu_memory,gpu_memory_used,gpu_memory_total,gpu_memory_free,gpu_temperature,gpu_power,gpu_power_limit,uptime,processes,network";

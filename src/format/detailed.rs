@@ -258,9 +258,9 @@ fn push_alerts(lines: &mut Lines<'_>, events: &[Event<'_>]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::*;
     use super::super::value::BAR_WIDTH;
     use super::*;
+    use crate::format::tests::*;
     use crate::model::event::AlertPhase;
 
     #[test]

@@ -304,8 +304,8 @@ fn push_unknown(out: &mut String, kind: &str, text: &str, style: Style) {
 mod tests {
     use std::time::Duration;
 
-    use super::super::tests::{ASCII, COLOR, LABELS, PLAIN, alert, sample_with, written};
     use super::*;
+    use crate::format::tests::{ASCII, COLOR, LABELS, PLAIN, alert, sample_with, written};
 
     fn numbered(id: i64, level: &'static str, phase: AlertPhase) -> Alert<'static> {
         let at = Some("2026-01-01T23:04:05.5Z".into());

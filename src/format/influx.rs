@@ -157,8 +157,8 @@ fn push_tag(out: &mut String, value: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{GPU, PLAIN, SAMPLE, alert, events, hostile_events, sample, written};
     use super::*;
+    use crate::format::tests::{GPU, PLAIN, SAMPLE, alert, events, hostile_events, sample, written};
     use crate::model::event::{AlertPhase, Processes, Raw};
     use crate::model::text::is_hostile;
 

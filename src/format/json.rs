@@ -138,8 +138,8 @@ fn begins_like_wrapped(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{LABELS, PLAIN, written};
     use super::*;
+    use crate::format::tests::{LABELS, PLAIN, written};
 
     const HEAD: &str = r#"{"received_at":"2026-01-02T03:04:05.678Z","server":"nas\u001b","#;
 

@@ -63,8 +63,8 @@ fn is_mark(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{ASCII, COLOR, LABELS, PLAIN, written};
     use super::*;
+    use crate::format::tests::{ASCII, COLOR, LABELS, PLAIN, written};
     use crate::model::event::{Event, LogLine, Raw, TaskResult};
 
     const TIME: &str = "2026-01-02T03:04:05Z";

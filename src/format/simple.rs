@@ -56,10 +56,10 @@ fn push_sample(out: &mut String, sample: &Sample<'_>, _: &Message<'_>, style: St
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{
+    use crate::format::style::Style;
+    use crate::format::tests::{
         ASCII, COLOR, GPU, LABELS, PLAIN, SAMPLE, event, events, hostile_events, log, sample, stamped, written,
     };
-    use crate::format::style::Style;
     use crate::model::event::Raw;
 
     #[test]

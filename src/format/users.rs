@@ -125,8 +125,8 @@ fn escaped(text: &str, style: Style) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::tests::{ASCII, COLOR, LABELS, PLAIN, sample_with, written};
     use super::*;
+    use crate::format::tests::{ASCII, COLOR, LABELS, PLAIN, sample_with, written};
     use crate::model::event::{Event, Raw};
 
     fn user<'a>(name: &'a str, cpu: f64) -> User<'a> {

@@ -5,72 +5,21 @@
 //! rotation, after each failed write, and on SIGHUP.
 
 mod batch;
+mod open_file;
+mod report;
 mod rotation;
 
-use std::fmt;
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, OFlags, fcntl_lock};
-use rustix::io::Errno;
-
 use batch::Batch;
+use open_file::OpenFile;
+pub use report::FileReport;
 
 /// Time between two attempts after a failure, and between two checks of the path.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
-
-/// An event in the life of the file, reported once. `Display` is meant to follow "PATH: ".
-#[derive(Debug)]
-pub enum FileReport {
-    /// A write failed; lines are lost until `Recovered`.
-    Lost { error: io::Error },
-    /// Lines are written again.
-    Recovered { lost: u64 },
-    /// The file grows beyond its size.
-    RotationFailed { error: io::Error },
-    /// The file had been moved or removed; a new one was created.
-    Recreated,
-    /// The file had been moved and no new one can be created; lines still go to the moved one.
-    NotRecreated { error: io::Error },
-}
-
-impl FileReport {
-    /// The log level. A recovery is a warning, so that whoever sees the error sees its end too.
-    pub fn level(&self) -> log::Level {
-        match self {
-            Self::Recovered { .. } | Self::Recreated => log::Level::Warn,
-            Self::Lost { .. } | Self::RotationFailed { .. } | Self::NotRecreated { .. } => log::Level::Error,
-        }
-    }
-}
-
-impl fmt::Display for FileReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = RETRY_AFTER.as_secs();
-        let words = super::Failure::words;
-        match self {
-            Self::Lost { error } => {
-                write!(f, "cannot be written ({}), lines are lost; retrying every {seconds} s", words(error))
-            }
-            Self::Recovered { lost: 1 } => write!(f, "written again, 1 line was lost"),
-            Self::Recovered { lost } => write!(f, "written again, {lost} lines were lost"),
-            Self::RotationFailed { error } => {
-                write!(f, "cannot be rotated ({}) and keeps growing; retrying every {seconds} s", words(error))
-            }
-            Self::Recreated => write!(f, "was moved or removed; created a new one"),
-            Self::NotRecreated { error } => {
-                write!(
-                    f,
-                    "was moved, and a new one cannot be created ({}); still writing to the moved one",
-                    words(error)
-                )
-            }
-        }
-    }
-}
 
 /// Amount of data written by this run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -342,164 +291,9 @@ impl Appender {
     }
 }
 
-struct OpenFile {
-    file: File,
-    /// False for /dev/null.
-    regular: bool,
-    device: u64,
-    inode: u64,
-    /// Permissions, which a file that takes its place gets too.
-    mode: u32,
-    /// Bytes.
-    size: u64,
-    /// The file ends in the middle of a line.
-    torn: bool,
-}
-
-impl OpenFile {
-    /// Opens the file, or creates it with the permissions of the one whose place it takes.
-    fn open(path: &Path, mode: Option<u32>) -> io::Result<Self> {
-        // Checked before opening, since opening a FIFO waits for its reader. A link is followed only by the first
-        // opening, see `Appender::open`.
-        match if mode.is_some() { fs::symlink_metadata(path) } else { fs::metadata(path) } {
-            Ok(metadata) => check_kind(&metadata)?,
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        let file = open_to_append(path, mode)?;
-        let metadata = file.metadata()?;
-        let mut target = Self {
-            file,
-            regular: metadata.is_file(),
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            mode: metadata.mode() & 0o7777,
-            size: metadata.len(),
-            torn: false,
-        };
-        if target.regular {
-            target.lock()?;
-            target.torn = target.ends_in_mid_line();
-        }
-        Ok(target)
-    }
-
-    /// Takes a lock of fcntl(2), which needs write permission: one of flock(2) can be taken by whoever can read the file,
-    /// and would keep a cron job from writing.
-    fn lock(&self) -> io::Result<()> {
-        match fcntl_lock(&self.file, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::AGAIN | Errno::ACCESS) => {
-                Err(io::Error::new(ErrorKind::ResourceBusy, "another process is writing to it"))
-            }
-            // Not every file system supports locks; saving without one is better than not saving.
-            Err(_) | Ok(()) => Ok(()),
-        }
-    }
-
-    /// Reads the size if a line of this length could exceed `max` by what is known, or has had room for a while: another
-    /// program may have truncated the file (`copytruncate` of logrotate(8)).
-    fn read_size(&mut self, length: u64, max: Option<u64>) {
-        let near = max.is_some_and(|max| self.size + length > max);
-        if (near || self.torn) && self.regular {
-            self.size = self.file.metadata().map_or(self.size, |metadata| metadata.len());
-            self.torn &= self.size > 0;
-        }
-    }
-
-    /// Returns true if nothing stands in the file. Asks the system: another program may have truncated the file.
-    fn is_empty(&self) -> bool {
-        let length = || self.file.metadata().map_or(self.size, |metadata| metadata.len());
-        self.size == 0 || self.regular && length() == 0
-    }
-
-    /// A file without read permission counts as complete.
-    fn ends_in_mid_line(&self) -> bool {
-        let mut last = [b'\n'];
-        let read = self.size > 0 && self.file.read_at(&mut last, self.size - 1).is_ok_and(|length| length == 1);
-        read && last != [b'\n']
-    }
-
-    /// Appends `bytes`. After an error, which may come after a part was written, that part is cut off again; `size` and
-    /// `torn` are right in any case.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let (size, torn) = (self.size, self.torn);
-        let result = self.write_all(bytes);
-        let is_ours = || self.file.metadata().is_ok_and(|metadata| metadata.len() == self.size);
-        if result.is_err() && self.size > size && self.regular && is_ours() && self.file.set_len(size).is_ok() {
-            (self.size, self.torn) = (size, torn);
-        }
-        result
-    }
-
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            match self.file.write(rest) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    self.size += n as u64;
-                    self.torn = rest[n - 1] != b'\n';
-                    rest = &rest[n..];
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    fn truncate(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.size = 0;
-        self.torn = false;
-        Ok(())
-    }
-
-    /// Returns true if `path` leads to this file. When that cannot be found out, it is assumed to.
-    fn is_at(&self, path: &Path) -> bool {
-        match fs::metadata(path) {
-            Ok(metadata) => (metadata.dev(), metadata.ino()) == (self.device, self.inode),
-            Err(error) => error.kind() != ErrorKind::NotFound,
-        }
-    }
-
-    /// Returns true if the file has no name left.
-    fn is_unlinked(&self) -> bool {
-        self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
-    }
-}
-
 /// The lines in a text whose last line feed is not written yet.
 fn count_lines(text: &str) -> u64 {
     1 + text.matches('\n').count() as u64
-}
-
-fn open_to_append(path: &Path, mode: Option<u32>) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    if let Some(mode) = mode {
-        // NOFOLLOW: a link that somebody has planted where a file is made anew.
-        options.mode(mode).custom_flags(OFlags::NOFOLLOW.bits() as i32);
-    }
-    // Read access is for `ends_in_mid_line` only, so a file without it is accepted.
-    match options.clone().read(true).open(path) {
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => options.open(path),
-        result => result,
-    }
-}
-
-/// Accepts regular files and /dev/null.
-fn check_kind(metadata: &Metadata) -> io::Result<()> {
-    let kind = metadata.file_type();
-    let is_null = || fs::metadata("/dev/null").is_ok_and(|null| null.rdev() == metadata.rdev());
-    let name = match kind {
-        _ if kind.is_file() || kind.is_char_device() && is_null() => return Ok(()),
-        _ if kind.is_dir() => "a directory",
-        _ if kind.is_fifo() => "a FIFO",
-        _ if kind.is_socket() => "a socket",
-        _ => "a device",
-    };
-    Err(io::Error::new(ErrorKind::InvalidInput, format!("it is {name}, not a regular file")))
 }
 
 #[cfg(test)]

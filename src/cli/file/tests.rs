@@ -3,6 +3,7 @@ use std::os::unix::net::UnixListener;
 
 use super::*;
 use crate::cli::temp_dir::TempDir;
+use std::fs::{File, OpenOptions};
 
 fn text(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap()

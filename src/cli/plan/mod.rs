@@ -20,6 +20,7 @@ use super::args::{self, Args};
 use super::units;
 use crate::cli::argv::{self, GivenOptions, Invocation};
 use crate::cli::filter::Filter;
+use crate::cli::help;
 use crate::cli::hints;
 use crate::cli::stream::queue::WhenFull;
 use crate::cli::words;
@@ -273,7 +274,7 @@ fn read_variable(env: Env) -> Result<GivenOptions, String> {
 
 fn read_all(argv: &mut dyn Iterator<Item = OsString>, env: Env) -> Result<Box<Plan>, Exit> {
     let args = match read_variable(env).and_then(|given| argv::read(given, argv)) {
-        Ok(Invocation::Help { most_used }) => return Err(Exit::Asked(args::help(most_used))),
+        Ok(Invocation::Help { most_used }) => return Err(Exit::Asked(help::help(most_used))),
         Ok(Invocation::Version) => return Err(Exit::Asked(VERSION.to_owned())),
         Ok(Invocation::Run(words)) => saved::refuse_options(&words).and_then(|()| args::parse(&words)),
         Err(why) => Err(why),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use wsmon::{Dialect, Error, Family, Server, Stale};
 
 use super::values::{choose_from, file, value_error};
-use crate::cli::args::{self, Args};
+use crate::cli::args::Args;
+use crate::cli::help;
 use crate::cli::units;
 
 /// An option with one value: its name and the setting that it changes. The error is the reason alone.
@@ -109,7 +110,7 @@ fn dialect(server: Server, name: &str) -> Result<Server, String> {
         "auto" => Ok(server.dialect(None)),
         name => match Dialect::ALL.iter().find(|dialect| dialect.name() == name) {
             Some(&dialect) => Ok(server.dialect(dialect)),
-            None => Err(choose_from(&format!("auto, {}", args::dialects()))),
+            None => Err(choose_from(&format!("auto, {}", help::dialects()))),
         },
     }
 }

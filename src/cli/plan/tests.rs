@@ -313,7 +313,7 @@ fn an_interval_above_the_usual_cap_raises_it() {
 
 #[test]
 fn a_wrong_format_names_the_choices() {
-    let choices = format!("choose from {}", args::formats());
+    let choices = format!("choose from {}", help::formats());
     assert_eq!(usage(read("-f xml")), format!("wsmon: --format 'xml': {choices}"));
     let from_variable = usage(read_with(&[("MONITORING_FORMAT", "xml")], ""));
     assert_eq!(from_variable, format!("wsmon: $MONITORING_FORMAT 'xml': {choices}"));

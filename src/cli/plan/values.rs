@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use log::LevelFilter;
 
 use super::{SAVE_FORMATS, When};
-use crate::cli::args;
+use crate::cli::help;
 use crate::cli::logging;
 use crate::cli::stream::queue::WhenFull;
 
@@ -39,7 +39,7 @@ pub(super) fn command(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn format_name(text: &str) -> Result<&'static str, String> {
-    wsmon::format(text).map(|format| format.name).ok_or_else(|| choose_from(&args::formats()))
+    wsmon::format(text).map(|format| format.name).ok_or_else(|| choose_from(&help::formats()))
 }
 
 pub(super) fn save_format(text: &str) -> Result<&'static str, String> {

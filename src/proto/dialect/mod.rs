@@ -9,26 +9,29 @@ mod fastpluggy;
 mod generic;
 mod monitoring;
 mod neurograph;
+mod outcome;
 mod pmdaemon;
-pub mod program_requests;
 pub mod requests;
 mod sysmedic;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use crate::model::date;
 use crate::model::dialect::Dialect as DialectName;
-use crate::model::event::{Answer, Event, Notice, ServerError, Unknown};
+use crate::model::event::Event;
 use crate::model::json::{self, Node};
-use crate::model::time::has_zone;
-use crate::proto::dialect::requests::{Request, RequestSpec, Requests};
+use crate::proto::dialect::requests::{RequestSpec, Requests, beside_type};
 use crate::proto::uri::Endpoint;
 
 pub use alerts::Alerts;
 pub use generic::DIALECT as GENERIC;
+pub use outcome::{Outcome, Undecodable, described_binary, undecodable, unknown};
+
+use outcome::{answer, answered, keep_alive, notice, server_error};
+use texts::{level, push_all, truncated, utc};
 
 /// One kind of server: its messages, requests and timers.
 #[derive(Debug)]
@@ -175,28 +178,6 @@ pub struct DialectState {
     pub sysmedic: sysmedic::SysmedicState,
 }
 
-/// Result of a handler.
-#[derive(Debug, Default)]
-pub struct Outcome<'a> {
-    /// Events to show.
-    pub events: Vec<Event<'a>>,
-    /// A text to send back.
-    pub reply: Option<String>,
-    /// The message with its secrets replaced by "redacted", if it has any. It takes the message's place everywhere,
-    /// the saved data included.
-    pub redacted: Option<String>,
-    /// A line for the log, at warning level.
-    pub warn: Option<String>,
-    /// Reason to end the connection and to dial again at once, before anything else is sent.
-    pub redial: Option<&'static str>,
-    /// True if nothing of the message is to be shown or saved, as if the server had not sent it.
-    pub unwanted: bool,
-    /// The message's type or channel. Set by [`Dialect::read`].
-    pub kind: Cow<'a, str>,
-    /// True if the message answers a request of the dialect itself, and so none of the user's.
-    pub own_answer: bool,
-}
-
 /// Contents of a binary message.
 #[derive(Debug, PartialEq)]
 pub enum Binary {
@@ -207,10 +188,6 @@ pub enum Binary {
     /// A description of what cannot be decoded.
     Broken(String),
 }
-
-/// The message is not what its type says, or not JSON at all.
-#[derive(Debug)]
-pub struct Undecodable;
 
 /// Result of a dialect's timers.
 #[derive(Debug, Default, PartialEq)]
@@ -407,126 +384,4 @@ pub fn recognise(text: &str) -> Option<&'static Dialect> {
     };
     let kind = message.text_or("type", "");
     DIALECTS.iter().copied().find(|dialect| (dialect.recognises)(&kind, &message))
-}
-
-impl<'a> From<Event<'a>> for Outcome<'a> {
-    fn from(event: Event<'a>) -> Self {
-        vec![event].into()
-    }
-}
-
-impl<'a> From<Vec<Event<'a>>> for Outcome<'a> {
-    fn from(events: Vec<Event<'a>>) -> Self {
-        Outcome { events, ..Outcome::default() }
-    }
-}
-
-impl From<serde_json::Error> for Undecodable {
-    fn from(_: serde_json::Error) -> Self {
-        Undecodable
-    }
-}
-
-/// Shows a message as it came.
-pub fn unknown<'a>(kind: Cow<'a, str>, text: &'a str) -> Outcome<'a> {
-    let event = Event::Unknown(Unknown { kind: kind.clone(), text: text.into(), undecodable: false });
-    let mut outcome = Outcome::from(event);
-    outcome.kind = kind;
-    outcome
-}
-
-/// Shows a remark of the server about itself or the connection; every connection begins with a greeting.
-fn notice(text: Cow<'_, str>, greeting: bool) -> Outcome<'_> {
-    Event::Notice(Notice { text, greeting, ..Notice::default() }).into()
-}
-
-/// Shows an error that the server reports.
-fn server_error<'a>(text: Cow<'a, str>, severity: Option<Cow<'a, str>>) -> Outcome<'a> {
-    Event::Error(ServerError { text, severity, ..ServerError::default() }).into()
-}
-
-/// Shows a message that could not be decoded as it came. It is no content.
-pub fn undecodable<'a>(kind: Cow<'a, str>, text: &'a str) -> Outcome<'a> {
-    let mut outcome = unknown(kind, text);
-    for event in &mut outcome.events {
-        if let Event::Unknown(unknown) = event {
-            unknown.undecodable = true;
-        }
-    }
-    outcome
-}
-
-/// Shows the description of a binary message that is not text.
-pub fn described_binary(description: &str, undecodable: bool) -> Outcome<'_> {
-    Event::Unknown(Unknown { kind: "binary".into(), text: description.into(), undecodable }).into()
-}
-
-/// Writes a request as `{"type":TYPE,…}` with the members of its JSON beside the type; JSON without members becomes
-/// `data`.
-pub fn beside_type(request: &Request, _: &str) -> String {
-    let mut text = String::from("{\"type\":");
-    json::push_string(&mut text, &request.kind);
-    let json = request.json.as_deref().unwrap_or_default().trim();
-    match json.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).map(str::trim) {
-        Some("") => {}
-        Some(members) => text.extend([",", members]),
-        None if json.is_empty() => {}
-        None => text.extend([",\"data\":", json]),
-    }
-    text.push('}');
-    text
-}
-
-/// Makes an answer of all members but type, time and id. If `data` is the only one left, of the contents of `data`.
-fn answer<'a>(node: &Node<'a>) -> Answer<'a> {
-    let content = node.without(&["type", "timestamp", "request_id"]);
-    let content = match content.members() {
-        [(key, data)] if key == "data" => data,
-        _ => &content,
-    };
-    Answer { kind: node.text_or("type", ""), text: content.to_string(), ..Answer::default() }
-}
-
-/// Handles a message that is only ever an answer.
-fn answered<'a>(node: &Node<'a>, _: &mut DialectContext<'_>) -> Option<Outcome<'a>> {
-    Some(Event::Answer(answer(node)).into())
-}
-
-/// Completes the time stamp of a server that writes UTC without saying so.
-fn utc<'a>(_: &str, stamp: Cow<'a, str>) -> Option<Cow<'a, str>> {
-    let is_naive = !has_zone(&stamp) && date::parse(&stamp).is_some();
-    Some(if is_naive { format!("{stamp}Z").into() } else { stamp })
-}
-
-/// Finds the level of a notice: the first text of these names in one of the objects, or `error` if an error is told of.
-fn level<'a>(kind: &str, objects: &[&Node<'a>]) -> Cow<'a, str> {
-    let text = |key| objects.iter().find_map(|object| object.text(key)).cloned();
-    let has_error = || {
-        let is_set = |error: &Node<'_>| !matches!(error, Node::Null | Node::Bool(false)) && error.as_text() != Some("");
-        objects.iter().filter_map(|object| object.get("error")).any(is_set)
-    };
-    let bad =
-        ["error", "failed"].into_iter().find(|word| kind.ends_with(word)).or_else(|| has_error().then_some("error"));
-    let level = text("level").or(bad.map(Cow::Borrowed));
-    level.or_else(|| text("severity")).or_else(|| text("status")).unwrap_or_default()
-}
-
-/// Appends several texts.
-fn push_all(out: &mut String, texts: &[&str]) {
-    for text in texts {
-        out.push_str(text);
-    }
-}
-
-/// Cuts a text to the length that is remembered and compared.
-fn truncated(text: &str) -> &str {
-    /// Bound on a remembered name or error, in bytes.
-    const MAX_REMEMBERED: usize = 256;
-    let end = (0..=MAX_REMEMBERED.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
-    &text[..end.unwrap_or_default()]
-}
-
-/// Handles a JSON ping or pong.
-fn keep_alive<'a>(text: &'a str, _: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
-    if json::is_json(text) { Ok(Event::KeepAlive.into()) } else { Err(Undecodable) }
 }

@@ -1,8 +1,9 @@
 //! Properties of the table, and requests as they are written.
 
 use super::*;
+use crate::model::time::has_zone;
 use crate::proto::dialect::conversation::Conversation;
-use crate::proto::dialect::requests::RequestPlan;
+use crate::proto::dialect::requests::{Request, RequestPlan};
 use crate::testing::dialect::OwnedContext;
 use crate::testing::recordings;
 use crate::testing::recordings::{all, texts};

@@ -8,8 +8,7 @@ use crate::model::event::{NoAnswer, Unanswered};
 use crate::model::json;
 use crate::model::request_id::RequestId;
 use crate::model::text::escape;
-use crate::proto::dialect::program_requests::{MAX_OPEN, MAX_OPEN_BYTES, Queue};
-use crate::proto::dialect::requests::{ProgramId, Request, RequestSpec, Requests};
+use crate::proto::dialect::requests::{MAX_OPEN, MAX_OPEN_BYTES, ProgramId, Queue, Request, RequestSpec, Requests};
 
 /// The longest id that a request is sent with.
 const LONGEST_ID: &str = "wsmon-18446744073709551615";
@@ -39,9 +38,9 @@ impl Conversation {
         if (spec.render)(&request, LONGEST_ID).len() > max {
             return refused(format!("too long, {max} bytes are possible"));
         }
-        let Requests { program, in_flight, postponed, .. } = &mut self.requests;
+        let Requests { program, open, .. } = &mut self.requests;
         let program = program.get_or_insert_with(|| Box::new(Queue::default()));
-        match program.ask(request, in_flight, postponed, now) {
+        match program.ask(request, open, now) {
             true => Ok(()),
             false => {
                 let text = format!("{MAX_OPEN} requests, or {} KiB of them, have no answer yet", MAX_OPEN_BYTES >> 10);
