@@ -1,5 +1,6 @@
 //! Selects messages and formats them: for stdout, and for `--save-data`.
 
+mod count;
 mod frames;
 mod hold;
 mod pace;
@@ -15,6 +16,7 @@ use wsmon::{
 };
 
 use super::file::Appender;
+use count::has_answer;
 pub use frames::Frames;
 use frames::put;
 use pace::{Paces, is_paced, split};
@@ -117,16 +119,6 @@ impl View {
         }
         let count_answers = self.options.count_answers;
         self.servers[id.index()] = ServerView { count_answers, ..ServerView::new(id) };
-    }
-
-    /// Counts only the answers of a server.
-    pub fn count_answers(&mut self, id: ServerId) {
-        self.servers[id.index()].count_answers = true;
-    }
-
-    /// Returns true if only the answers of a server count.
-    pub fn counts_answers(&self, id: ServerId) -> bool {
-        self.servers.get(id.index()).is_some_and(|server| server.count_answers)
     }
 
     /// Forgets a server that was removed from the monitor: its alarms end, what is held of it is not shown, and its count is
@@ -366,38 +358,9 @@ impl View {
         earliest(flush_at, earliest(self.held.first(), self.fleet.as_ref().and_then(|fleet| fleet.deadline())))
     }
 
-    /// Returns true if as many messages of the server were shown as `--count` asks for.
-    pub fn count_reached(&self, id: ServerId) -> bool {
-        self.options.count.is_some_and(|count| self.servers[id.index()].shown >= count)
-    }
-
-    /// Returns true if that holds for every server that is known.
-    pub fn all_counts_reached(&self) -> bool {
-        self.options.count.is_some_and(|count| self.servers.iter().all(|server| server.shown >= count))
-    }
-
-    /// Returns the servers whose count was reached since the last call.
-    pub fn take_complete(&mut self) -> Vec<ServerId> {
-        std::mem::take(&mut self.complete)
-    }
-
-    /// Adds a message of a server to those that count.
-    fn count(&mut self, index: usize, counts: bool) {
-        let server = &mut self.servers[index];
-        server.shown += u64::from(counts);
-        if counts && self.options.count == Some(server.shown) {
-            self.complete.push(server.id);
-        }
-    }
-
     /// Returns the number of messages written to the saved data; lines about connections are not counted.
     pub fn saved(&self) -> u64 {
         self.data.as_ref().map_or(0, |data| data.written().messages)
-    }
-
-    /// Returns the messages of the server that counted towards `--count`.
-    pub fn shown(&self, id: ServerId) -> u64 {
-        self.servers[id.index()].shown
     }
 }
 
@@ -413,10 +376,6 @@ fn write_lines(data: &mut Option<Appender>, lines: &str, messages: u64, now: Ins
     if let Some(data) = data.as_mut().filter(|_| !lines.is_empty()) {
         data.write(lines, messages, now);
     }
-}
-
-fn has_answer(events: &[Event<'_>]) -> bool {
-    events.iter().any(|event| matches!(event, Event::Answer(_)))
 }
 
 /// Appends the message in the format. Returns true if it counts: a message that leaves nothing to see does not, such as

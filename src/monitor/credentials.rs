@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::model::api_error::Error;
-use crate::monitor::server::Settings;
+use crate::monitor::settings::Settings;
 use crate::monitor::sources::{self, Source};
 use crate::proto::dialect::conversation::Conversation;
 use crate::proto::dialect::requests::Request;

@@ -16,7 +16,8 @@ use crate::model::time::Now;
 use crate::model::trace;
 use crate::monitor::clock::{RecordedClock, read_clock};
 use crate::monitor::report::Report;
-use crate::monitor::server::{Server, Settings};
+use crate::monitor::server::Server;
+use crate::monitor::settings::Settings;
 use crate::proto::dialect::conversation::{Conversation, Decoded};
 use crate::proto::dialect::{self, Binary};
 

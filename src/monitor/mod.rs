@@ -14,6 +14,7 @@ pub mod report;
 pub mod saved;
 mod schedule;
 pub mod server;
+mod settings;
 pub mod sources;
 pub mod timetable;
 pub mod watch;

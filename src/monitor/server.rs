@@ -1,6 +1,5 @@
-//! The settings of one server: its place, and how to reach, watch and address it.
+//! A server to watch, built setting by setting: its place, and how to reach, watch and address it.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,15 +9,14 @@ use crate::model::dialect::Dialect as DialectName;
 use crate::model::json;
 use crate::model::text::escape;
 use crate::monitor::report::MAX_HISTORY;
+use crate::monitor::settings::Settings;
 use crate::monitor::sources::{self, Source, parse_endpoint};
-use crate::net::tls;
 use crate::net::transport::environment;
-use crate::proto::dialect::requests::RequestPlan;
-use crate::proto::dialect::{self, Dialect, DialectOptions};
+use crate::proto::dialect;
 use crate::proto::dns::Family;
 use crate::proto::http::header;
 use crate::proto::http::proxy::{Proxy, ProxyChoice};
-use crate::proto::session::{Policy, Stale};
+use crate::proto::session::Stale;
 use crate::proto::uri::Endpoint;
 
 /// A server to watch. [`Server::default`] is `ws://localhost:8765`.
@@ -39,63 +37,6 @@ use crate::proto::uri::Endpoint;
 pub struct Server {
     /// Boxed, since each method of the builder moves it.
     pub(crate) settings: Box<Settings>,
-}
-
-/// The settings of a server, which the builder fills. [`Default`] holds every default there is.
-#[derive(Clone, PartialEq)]
-pub(crate) struct Settings {
-    pub(crate) address: Source<Box<Endpoint>>,
-    pub(crate) label: Option<String>,
-    pub(crate) policy: Policy,
-    pub(crate) max_message: usize,
-    /// Sends each message back and does nothing else with it, with at most so many bytes waiting to be sent.
-    pub(crate) echo: Option<usize>,
-    pub(crate) history: usize,
-    /// Texts to send when a connection opens.
-    pub(crate) messages: Vec<Source<String>>,
-    /// `None`: recognised by the first messages.
-    pub(crate) dialect: Option<&'static Dialect>,
-    pub(crate) options: DialectOptions,
-    /// The timing of the requests. The requests themselves are filled in for each connection.
-    pub(crate) request_plan: RequestPlan,
-    /// Types of requests, and their JSON.
-    pub(crate) requests: Vec<(String, Option<Source<String>>)>,
-    pub(crate) token: Option<Source<String>>,
-    pub(crate) headers: Vec<Source<Vec<(String, String)>>>,
-    pub(crate) tls: tls::TlsSettings,
-    pub(crate) proxy: ProxyChoice,
-    pub(crate) max_redirects: u32,
-    pub(crate) lossy_utf8: bool,
-    pub(crate) compression: bool,
-    pub(crate) subprotocols: Vec<String>,
-    pub(crate) family: Family,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            address: Source::Given(sources::default_endpoint()),
-            label: None,
-            policy: Policy::default(),
-            max_message: 4 << 20,
-            echo: None,
-            history: 0,
-            messages: Vec::new(),
-            dialect: None,
-            options: DialectOptions::default(),
-            request_plan: RequestPlan::default(),
-            requests: Vec::new(),
-            token: None,
-            headers: Vec::new(),
-            tls: tls::TlsSettings::default(),
-            proxy: ProxyChoice::default(),
-            max_redirects: 5,
-            lossy_utf8: false,
-            compression: true,
-            subprotocols: Vec::new(),
-            family: Family::default(),
-        }
-    }
 }
 
 impl Server {
@@ -469,25 +410,7 @@ impl Server {
     /// Does the same. If this is not the start, a pipe is an error, and nothing is waited for.
     #[doc(hidden)]
     pub fn load_files(mut self, at_start: bool) -> Result<Self, Error> {
-        let Settings { address, headers, tls, token, messages, requests, .. } = &mut *self.settings;
-        address.load(sources::parse_address, at_start)?;
-        for header in headers {
-            header.load(sources::parse_headers, at_start)?;
-        }
-        for message in messages {
-            message.load(sources::parse_message, at_start)?;
-        }
-        for json in requests.iter_mut().filter_map(|(_, json)| json.as_mut()) {
-            json.load(sources::parse_json, at_start)?;
-        }
-        tls.load(at_start).map_err(|(path, error)| sources::read_error(&path, error))?;
-        if tls.is_special() {
-            tls::Connector::build(tls).map_err(|why| Error::new(ErrorKind::Tls, why))?;
-        }
-        if let Some(token) = token {
-            token.load(sources::parse_token, at_start)?;
-            sources::read_token(token)?;
-        }
+        self.settings.load(at_start)?;
         Ok(self)
     }
 
@@ -512,10 +435,7 @@ impl Server {
     #[doc(hidden)]
     #[must_use]
     pub fn holds_secret(&self) -> bool {
-        let Settings { address, headers, proxy, .. } = &*self.settings;
-        matches!(address, Source::Given(endpoint) if endpoint.has_credentials())
-            || headers.iter().any(|header| matches!(header, Source::Given(_)))
-            || matches!(proxy, ProxyChoice::Given(proxy) if proxy.has_credentials())
+        self.settings.hold_secret()
     }
 
     /// Shows messages that only developers need, and asks for them where the dialect can.
@@ -546,19 +466,6 @@ impl FromStr for Server {
     }
 }
 
-/// Omits everything that may hold a secret.
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { address, label, policy, .. } = self;
-        let mut out = f.debug_struct("Server");
-        match address {
-            Source::Given(endpoint) | Source::Loaded(endpoint) => out.field("address", endpoint),
-            Source::File(path) => out.field("address", path),
-        };
-        out.field("label", label).field("policy", policy).finish_non_exhaustive()
-    }
-}
-
 /// Returns true if the part before the first `=` is a label and not part of a URI.
 fn is_label(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
@@ -570,23 +477,6 @@ mod tests {
 
     fn label(argument: &str) -> Option<String> {
         Server::default().place(argument).unwrap().settings.label
-    }
-
-    #[test]
-    fn the_defaults_are_those_of_the_contract() {
-        let Settings { policy, max_message, history, dialect, options, request_plan, .. } = *Server::default().settings;
-        let expected = Policy {
-            max_reconnects: None,
-            reconnect_interval: Duration::from_secs(5),
-            reconnect_cap: Duration::from_secs(60),
-            connect_timeout: Duration::from_secs(10),
-            ping_interval: Some(Duration::from_secs(30)),
-            ping_timeout: Duration::from_secs(10),
-            stale: Stale::Auto,
-        };
-        assert_eq!((policy, max_message, history), (expected, 4 << 20, 0));
-        assert!(dialect.is_none() && options == DialectOptions::default());
-        assert_eq!((request_plan.every, request_plan.within), (None, Duration::from_secs(5)));
     }
 
     #[test]

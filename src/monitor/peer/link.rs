@@ -11,7 +11,7 @@ use crate::model::time::Now;
 use crate::model::trace;
 use crate::monitor::connection_log::ConnectionLog;
 use crate::monitor::credentials::{self, Credentials, FileStamp};
-use crate::monitor::server::Settings;
+use crate::monitor::settings::Settings;
 use crate::monitor::sources::parse_address;
 use crate::net::transport::route::Route;
 use crate::net::transport::{ConnectionLimits, SEND_BYTES, Transport, environment};

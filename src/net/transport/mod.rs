@@ -8,6 +8,7 @@ mod exchange;
 mod opening;
 pub mod route;
 mod trace;
+mod upgrading;
 
 use std::io;
 use std::time::{Duration, Instant};

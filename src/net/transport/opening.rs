@@ -3,17 +3,15 @@
 use std::io;
 use std::time::Instant;
 
-use tungstenite::WebSocket;
-use tungstenite::protocol::{Role, WebSocketConfig};
-
+use super::LoopIo;
 use super::connect::{self, Connecting};
 use super::exchange::{Exchange, ExchangeProgress};
 use super::route::Route;
 use super::trace::millis;
-use super::{ConnectionLimits, LoopIo};
+use super::upgrading::{Upgrading, retry};
 use crate::model::error::{Detail, Disconnect, Phase, Retry, reason};
 use crate::model::trace;
-use crate::net::stream::{Metered, Socket, Stream};
+use crate::net::stream::{Socket, Stream};
 use crate::net::tls::{self, Handshake, TlsError};
 use crate::proto::dns::HostQuery;
 use crate::proto::dns::demotion::Choice;
@@ -47,21 +45,6 @@ enum OpeningStep {
     Queued(Socket),
     Tls(Handshake<Socket>),
     Upgrade(Box<Upgrading>),
-}
-
-/// An upgrade under way. Once it is granted, the exchange holds only the bytes after the head of the response.
-pub struct Upgrading {
-    stream: Stream,
-    exchange: Exchange,
-    key: String,
-    /// True if a redirect has led to another host than the one asked for.
-    pub is_elsewhere: bool,
-    /// True if the path is `/ws` although the URI has none.
-    pub at_ws: bool,
-    /// True if compression was offered.
-    pub offered: bool,
-    /// The way in which the server compresses, once the upgrade is granted.
-    deflate: Option<Deflate>,
 }
 
 /// The outcome of running a step.
@@ -310,7 +293,11 @@ impl Opening {
                 if trace::is_on() {
                     self.route.trace(format_args!("{} in {}", stream.describe(), millis(io.now.mono - self.since)));
                 }
-                Ok(StepOutcome::Continue(begin_upgrade(&self.route, Stream::Tls(Box::new(stream)), io)))
+                Ok(StepOutcome::Continue(OpeningStep::Upgrade(Upgrading::begin(
+                    &self.route,
+                    Stream::Tls(Box::new(stream)),
+                    io,
+                ))))
             }
             Err(TlsError { text, kind }) => {
                 let mut why = self.failed(Phase::Tls, &text);
@@ -408,24 +395,12 @@ impl Opening {
     }
 }
 
-impl Upgrading {
-    /// Makes the WebSocket of a granted upgrade.
-    pub fn into_socket(self, limits: &ConnectionLimits) -> Box<WebSocket<Metered>> {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(super::READ_BUFFER)
-            .write_buffer_size(0)
-            .max_write_buffer_size(limits.send_bytes)
-            .max_message_size(Some(limits.max_message))
-            .max_frame_size(Some(limits.max_message));
-        let (begun, deflate) = (self.exchange.received, self.deflate);
-        let stream = Metered::with_frames(self.stream, begun, limits.max_message, limits.lossy_utf8, deflate);
-        Box::new(WebSocket::from_raw_socket(stream, Role::Client, Some(config)))
-    }
-}
-
 /// Begins the step after the connection or the tunnel.
 fn begin_tls_or_upgrade(route: &Route, socket: Socket, io: &mut LoopIo<'_>) -> OpeningStep {
-    if route.endpoint.secure { OpeningStep::Queued(socket) } else { begin_upgrade(route, Stream::Plain(socket), io) }
+    match route.endpoint.secure {
+        true => OpeningStep::Queued(socket),
+        false => OpeningStep::Upgrade(Upgrading::begin(route, Stream::Plain(socket), io)),
+    }
 }
 
 fn begin_handshake(socket: Socket, route: &Route, io: &mut LoopIo<'_>) -> StepResult {
@@ -447,33 +422,4 @@ fn connector<'c>(route: &Route, io: &'c mut LoopIo<'_>) -> Result<&'c tls::Conne
         }
         why
     })
-}
-
-fn begin_upgrade(route: &Route, stream: Stream, io: &mut LoopIo<'_>) -> OpeningStep {
-    let mut random = [0; 16];
-    random[..8].copy_from_slice(&(io.random)().to_ne_bytes());
-    random[8..].copy_from_slice(&(io.random)().to_ne_bytes());
-    let key = upgrade::key(random);
-    let request = route.with_request(&key, upgrade::request);
-    route.trace_request(&route.endpoint.target, &request);
-    OpeningStep::Upgrade(Box::new(Upgrading {
-        stream,
-        exchange: Exchange::new(request),
-        key,
-        is_elsewhere: route.is_elsewhere,
-        at_ws: route.at_ws,
-        offered: route.compression,
-        deflate: None,
-    }))
-}
-
-/// Decides by the status of a refused upgrade how to go on.
-fn retry(status: u16, after: Option<std::time::Duration>) -> Retry {
-    match (status, after) {
-        (401 | 403, _) => Retry::FinalUnlessUseful,
-        (_, Some(wait)) => Retry::After(wait),
-        (408 | 425 | 429, None) => Retry::Usual,
-        (400..=499, None) => Retry::FinalUnlessUseful,
-        _ => Retry::Usual,
-    }
 }

@@ -1,0 +1,51 @@
+//! The messages of each server that count towards `--count`.
+
+use wsmon::{Event, ServerId};
+
+use super::View;
+
+impl View {
+    /// Counts only the answers of a server.
+    pub fn count_answers(&mut self, id: ServerId) {
+        self.servers[id.index()].count_answers = true;
+    }
+
+    /// Returns true if only the answers of a server count.
+    pub fn counts_answers(&self, id: ServerId) -> bool {
+        self.servers.get(id.index()).is_some_and(|server| server.count_answers)
+    }
+
+    /// Returns true if as many messages of the server were shown as `--count` asks for.
+    pub fn count_reached(&self, id: ServerId) -> bool {
+        self.options.count.is_some_and(|count| self.servers[id.index()].shown >= count)
+    }
+
+    /// Returns true if that holds for every server that is known.
+    pub fn all_counts_reached(&self) -> bool {
+        self.options.count.is_some_and(|count| self.servers.iter().all(|server| server.shown >= count))
+    }
+
+    /// Returns the servers whose count was reached since the last call.
+    pub fn take_complete(&mut self) -> Vec<ServerId> {
+        std::mem::take(&mut self.complete)
+    }
+
+    /// Adds a message of a server to those that count.
+    pub(super) fn count(&mut self, index: usize, counts: bool) {
+        let server = &mut self.servers[index];
+        server.shown += u64::from(counts);
+        if counts && self.options.count == Some(server.shown) {
+            self.complete.push(server.id);
+        }
+    }
+
+    /// Returns the messages of the server that counted towards `--count`.
+    pub fn shown(&self, id: ServerId) -> u64 {
+        self.servers[id.index()].shown
+    }
+}
+
+/// Returns true if one of them is an answer.
+pub fn has_answer(events: &[Event<'_>]) -> bool {
+    events.iter().any(|event| matches!(event, Event::Answer(_)))
+}
