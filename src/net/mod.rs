@@ -2,6 +2,7 @@
 
 pub mod file;
 pub mod resolver;
+pub mod socket;
 pub mod stream;
 pub mod tls;
 pub mod transport;

@@ -3,8 +3,7 @@
 use std::io::{self, Read, Write};
 use std::ops::Range;
 
-use mio::net::{TcpStream, UnixStream};
-
+use crate::net::socket::Socket;
 use crate::net::tls::TlsStream;
 use crate::proto::fragments::Fragmenter;
 use crate::proto::frames::{Frames, InvalidText};
@@ -18,69 +17,8 @@ const PACKED_TURN_BYTES: usize = BLOCK_BYTES;
 /// Upper bound on the bytes that one system call reads.
 const BLOCK_BYTES: usize = 32 << 10;
 
-/// Upper bound on the reads of one turn from one socket. Each record of TLS takes two.
-const TURN_READS: u32 = 256;
 /// Upper bound on the reads in a row that bring no data: what TLS has to say apart from it takes a few.
 const MAX_EMPTY_READS: u32 = 4096;
-
-/// A connected socket, which returns "would block" when a turn's reads are spent.
-///
-/// This is below TLS, which goes on for as long as it gets records without data: changes of the key, empty ones. And
-/// one byte of data in a record costs as much as thousands.
-#[derive(Debug)]
-pub struct Socket {
-    kind: SocketKind,
-    /// Reads in this turn that have brought something.
-    reads: u32,
-    is_spent: bool,
-    /// See [`Socket::stop_short`].
-    stops_short: bool,
-    is_drained: bool,
-}
-
-#[derive(Debug)]
-enum SocketKind {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl From<TcpStream> for Socket {
-    fn from(stream: TcpStream) -> Self {
-        Socket::new(SocketKind::Tcp(stream))
-    }
-}
-
-impl From<UnixStream> for Socket {
-    fn from(stream: UnixStream) -> Self {
-        Socket::new(SocketKind::Unix(stream))
-    }
-}
-
-impl Socket {
-    fn new(kind: SocketKind) -> Self {
-        Socket { kind, reads: 0, is_spent: false, stops_short: false, is_drained: false }
-    }
-
-    /// Begins a turn: renews the reads.
-    pub fn begin_turn(&mut self) {
-        (self.reads, self.is_spent) = (0, false);
-        (self.stops_short, self.is_drained) = (false, false);
-    }
-
-    /// Takes a read that fills a part of its buffer for the last one of the turn, which saves the one that would block.
-    ///
-    /// TCP returns less than was asked for only when it has no more, as epoll(7) says, and whatever comes later is an
-    /// event of its own. It must not be called once an event has reported the end of the stream or an error: these come
-    /// once, and only a further read returns them. Unix sockets may have more where messages carry descriptors.
-    pub fn stop_short(&mut self) {
-        self.stops_short = matches!(self.kind, SocketKind::Tcp(_));
-    }
-
-    /// Returns true if the turn's reads are spent, so that more may be waiting.
-    pub fn is_spent(&self) -> bool {
-        self.is_spent
-    }
-}
 
 /// A socket, with or without TLS.
 #[derive(Debug)]
@@ -104,38 +42,6 @@ impl Stream {
             Stream::Plain(socket) => socket,
             Stream::Tls(stream) => stream.get_mut(),
         }
-    }
-}
-
-impl Read for Socket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.is_drained {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        if self.reads == TURN_READS {
-            self.is_spent = true;
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let len = match &mut self.kind {
-            SocketKind::Tcp(stream) => stream.read(buffer),
-            SocketKind::Unix(stream) => stream.read(buffer),
-        }?;
-        self.reads += 1;
-        self.is_drained = self.stops_short && (1..buffer.len()).contains(&len);
-        Ok(len)
-    }
-}
-
-impl Write for Socket {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.kind {
-            SocketKind::Tcp(stream) => stream.write(bytes),
-            SocketKind::Unix(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -283,7 +189,7 @@ impl Metered {
 
     fn reads_since_data(&self) -> u32 {
         if self.received == self.received_before {
-            self.empty_reads.saturating_add(self.stream.socket().reads)
+            self.empty_reads.saturating_add(self.stream.socket().reads())
         } else {
             0
         }
@@ -386,6 +292,8 @@ impl Write for Metered {
 
 #[cfg(test)]
 mod tests {
+    use mio::net::{TcpStream, UnixStream};
+
     use super::*;
 
     /// Returns a stream and the other end of its socket.

@@ -73,63 +73,65 @@ fn a_crooked_line_hides_neither_status_nor_advice() {
     }
 }
 
+/// Answers after which the program tries again, and what it says of them.
+const TEMPORARY: [(Script, &str); 10] = [
+    (
+        |peer| peer.answer("200 OK", &[], "<title>Hi</title>"),
+        "answered 200 OK instead of upgrading: is this a WebSocket server? (\"Hi\")",
+    ),
+    (|peer| peer.answer("429 Slow", &[], ""), "answered 429 Slow: too many connections or requests"),
+    (|peer| peer.answer("503 Busy", &[], ""), "answered 503 Busy: the server is overloaded or restarting"),
+    (
+        |peer| {
+            peer.request();
+            peer.raw("\x01\x02 garbage\n");
+        },
+        "did not answer with HTTP (\"\\x01\\x02 garbage\"): check the port, or is this a TLS port?",
+    ),
+    (
+        |peer| {
+            peer.request();
+            peer.raw(format!("HTTP/1.1 101 OK\r\nX: {}", "x".repeat(20_000)));
+            peer.wait_gone();
+        },
+        "answered with a head of over 16 KiB or 124 fields: check the address",
+    ),
+    (
+        |peer| {
+            peer.upgrade_with("permessage-bzip2");
+            peer.wait_gone();
+        },
+        "upgraded with the extension \"permessage-bzip2\", which was not offered",
+    ),
+    (|peer| drop(peer.request().to_owned()), "closed without an answer: is this a WebSocket server?"),
+    (
+        |peer| {
+            peer.request();
+            peer.raw("HTTP/1.1 101 Switch");
+        },
+        "closed in the middle of its answer",
+    ),
+    (
+        |peer| {
+            let granted = peer.granted();
+            peer.raw(granted.replace("Sec-WebSocket-Accept: ", "Sec-WebSocket-Accept: x"));
+            peer.wait_gone();
+        },
+        "upgraded with a Sec-WebSocket-Accept that does not match our key: is a cache in between?",
+    ),
+    (
+        |peer| {
+            peer.request();
+            peer.raw("HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+            peer.wait_gone();
+        },
+        "upgraded without a valid Sec-WebSocket-Accept header: is this a WebSocket server?",
+    ),
+];
+
 #[test]
 fn a_temporary_refusal_is_retried() {
-    let table: [(Script, &str); 10] = [
-        (
-            |peer| peer.answer("200 OK", &[], "<title>Hi</title>"),
-            "answered 200 OK instead of upgrading: is this a WebSocket server? (\"Hi\")",
-        ),
-        (|peer| peer.answer("429 Slow", &[], ""), "answered 429 Slow: too many connections or requests"),
-        (|peer| peer.answer("503 Busy", &[], ""), "answered 503 Busy: the server is overloaded or restarting"),
-        (
-            |peer| {
-                peer.request();
-                peer.raw("\x01\x02 garbage\n");
-            },
-            "did not answer with HTTP (\"\\x01\\x02 garbage\"): check the port, or is this a TLS port?",
-        ),
-        (
-            |peer| {
-                peer.request();
-                peer.raw(format!("HTTP/1.1 101 OK\r\nX: {}", "x".repeat(20_000)));
-                peer.wait_gone();
-            },
-            "answered with a head of over 16 KiB or 124 fields: check the address",
-        ),
-        (
-            |peer| {
-                peer.upgrade_with("permessage-bzip2");
-                peer.wait_gone();
-            },
-            "upgraded with the extension \"permessage-bzip2\", which was not offered",
-        ),
-        (|peer| drop(peer.request().to_owned()), "closed without an answer: is this a WebSocket server?"),
-        (
-            |peer| {
-                peer.request();
-                peer.raw("HTTP/1.1 101 Switch");
-            },
-            "closed in the middle of its answer",
-        ),
-        (
-            |peer| {
-                let granted = peer.granted();
-                peer.raw(granted.replace("Sec-WebSocket-Accept: ", "Sec-WebSocket-Accept: x"));
-                peer.wait_gone();
-            },
-            "upgraded with a Sec-WebSocket-Accept that does not match our key: is a cache in between?",
-        ),
-        (
-            |peer| {
-                peer.request();
-                peer.raw("HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
-                peer.wait_gone();
-            },
-            "upgraded without a valid Sec-WebSocket-Accept header: is this a WebSocket server?",
-        ),
-    ];
-    for (script, why) in table {
+    for (script, why) in TEMPORARY {
         let server = Server::start(move |mut peer| {
             if peer.number() == 1 {
                 return script(&mut peer);

@@ -92,11 +92,8 @@ fn fleet() -> (Board, At) {
     (board, at)
 }
 
-#[test]
-fn a_fleet_is_written_byte_by_byte() {
-    let (board, _) = fleet();
-    let text = written(&board);
-    let start = r#"# HELP wsmon_up Whether the server is connected.
+/// The beginning of the text about [`fleet`].
+const START: &str = r#"# HELP wsmon_up Whether the server is connected.
 # TYPE wsmon_up gauge
 wsmon_up{server="web"} 1
 wsmon_up{server="down"} 0
@@ -113,8 +110,9 @@ wsmon_last_sample_timestamp_seconds{server="web"} 1767323045.678
 # TYPE wsmon_connections_total counter
 wsmon_connections_total{server="web"} 2
 "#;
-    assert!(text.starts_with(start), "{text}");
-    let end = r#"# HELP wsmon_ping_seconds Round trips of pings.
+
+/// Its end.
+const END: &str = r#"# HELP wsmon_ping_seconds Round trips of pings.
 # TYPE wsmon_ping_seconds summary
 wsmon_ping_seconds_sum{server="web"} 0.024
 wsmon_ping_seconds_count{server="web"} 2
@@ -152,8 +150,14 @@ wsmon_process_memory_bytes{server="pm",process="web"} 40000000
 # TYPE wsmon_process_restarts_total counter
 wsmon_process_restarts_total{server="pm",process="web"} 3
 "#;
+
+#[test]
+fn a_fleet_is_written_byte_by_byte() {
+    let (board, _) = fleet();
+    let text = written(&board);
+    assert!(text.starts_with(START), "{text}");
     let from = text.find("# HELP wsmon_ping_seconds").unwrap();
-    assert_eq!(&text[from..], end);
+    assert_eq!(&text[from..], END);
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn detailed_has_a_table_without_empty_columns() {
 [03:04:05Z] PROCESS: 2 listed
  NAME STATE     PID AGE    RESTARTS  CPU MEMORY  PORT NAMESPACE EXIT ID
  web  errored 18899 3h 12m        0 1.8% 6.0 GB 31080 default     -3 7
-no such file
+    no such file
  idle               2h 11m
 ";
     assert_eq!(written("detailed", Raw::None, &[processes(vec![], true)], PLAIN), expected);

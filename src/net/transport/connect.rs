@@ -13,7 +13,7 @@ use super::trace::millis;
 use crate::model::error::{Detail, Disconnect, Phase, reason};
 use crate::model::time::earliest;
 use crate::net::resolver::{DNS, LookupDriver};
-use crate::net::stream::Socket;
+use crate::net::socket::Socket;
 use crate::proto::dns::HostQuery;
 use crate::proto::dns::demotion::Choice;
 use crate::proto::dns::happy_eyeballs::{AttemptAction, AttemptInput, HappyEyeballs};

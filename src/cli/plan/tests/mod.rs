@@ -1,3 +1,8 @@
+//! Every option by itself, and options that go together.
+
+mod examples;
+mod variables;
+
 use super::*;
 use crate::cli::args::{OPTIONS, OptionRow};
 use std::collections::BTreeMap;
@@ -345,91 +350,6 @@ fn data_is_saved_in_formats_that_exist_and_a_wrong_one_names_them() {
 }
 
 #[test]
-fn variables_stand_in_for_options() {
-    let env = [
-        ("MONITORING_WEBSOCKET_URI", "ws://from.env"),
-        ("MONITORING_FORMAT", "detailed"),
-        ("MONITORING_LOG_LEVEL", "DEBUG"),
-        ("MONITORING_LOG_FILE", "env.log"),
-    ];
-    let plan = read_with(&env, "").unwrap();
-    assert_eq!(plan.uris, ["ws://from.env"]);
-    assert_eq!(plan.uris_from, "$MONITORING_WEBSOCKET_URI");
-    assert_eq!(plan.format, "detailed");
-    assert_eq!(plan.log_level, LevelFilter::Debug);
-    assert_eq!(plan.log_file, Some("env.log".into()));
-}
-
-#[test]
-fn an_option_beats_its_variable_even_a_wrong_one() {
-    let env = [
-        ("MONITORING_WEBSOCKET_URI", "ws://from.env"),
-        ("MONITORING_FORMAT", "xml"),
-        ("MONITORING_LOG_LEVEL", "loud"),
-        ("MONITORING_LOG_FILE", "env.log"),
-    ];
-    let plan = read_with(&env, "-u ws://h -f json --log-level info --log-file a.log").unwrap();
-    let same = good("-u ws://h -f json --log-level info --log-file a.log");
-    assert_eq!(plan, same);
-}
-
-#[test]
-fn an_empty_variable_is_none() {
-    let env = [
-        ("MONITORING_WEBSOCKET_URI", ""),
-        ("MONITORING_FORMAT", ""),
-        ("MONITORING_LOG_LEVEL", ""),
-        ("MONITORING_LOG_FILE", ""),
-    ];
-    assert_eq!(read_with(&env, ""), read(""));
-}
-
-#[test]
-fn a_wrong_variable_is_named() {
-    let why = usage(read_with(&[("MONITORING_LOG_LEVEL", "loud")], ""));
-    assert!(why.starts_with("wsmon: $MONITORING_LOG_LEVEL 'loud': choose from trace, "), "{why}");
-
-    use std::os::unix::ffi::OsStringExt;
-    let raw = |name: &str| (name != "WSMON_OPTIONS").then(|| OsString::from_vec(vec![0xff]));
-    let why = usage(plan(&mut std::iter::empty(), &raw).map(|plan| *plan));
-    assert_eq!(why, "wsmon: $MONITORING_WEBSOCKET_URI is not UTF-8");
-}
-
-#[test]
-fn options_in_the_variable_come_before_those_of_the_command_line() {
-    let plain = read;
-    let read = |options: &str, line: &str| read_with(&[("WSMON_OPTIONS", options)], line);
-    for (options, line, same) in [
-        ("-f json -d 5", "-f events x", "-d 5 -f events x"),
-        ("\u{feff}-u a\n--insecure # -s\nb=h:1\n", "c", "a b=h:1 c --insecure"),
-        ("-w cpu=80", "-w cpu=90 -c up=1:", "-w cpu=80,cpu=90 -c up=1:"),
-        ("-- a", "-s", "-s a"),
-        ("--average", "--every 5", "--average --every 5"),
-        ("--dialect x", "--dialect generic", "--dialect generic"),
-        (" ", "a", "a"),
-    ] {
-        assert_eq!(read(options, line), plain(same), "{options} {line}");
-    }
-    for (options, line, why) in [
-        ("--every x", "", "$WSMON_OPTIONS: --every 'x': "),
-        ("--every", "5", "$WSMON_OPTIONS: --every needs a value"),
-        ("--every 5", "--every x", "--every 'x': "),
-        ("-u a", "--demo", "--demo watches servers of its own"),
-        ("-H A:b", "a b", "--header would be sent to all"),
-        ("-V", "", "$WSMON_OPTIONS: --version belongs on the command line"),
-        ("a -", "", "$WSMON_OPTIONS: unexpected argument '-'"),
-        ("\"", "", "$WSMON_OPTIONS: a quote is not closed"),
-    ] {
-        let why = format!("wsmon: {why}");
-        let usage = usage(read(options, line));
-        assert!(usage.starts_with(&why), "{options} {line}: {usage}");
-    }
-    let env = [("WSMON_OPTIONS", "-s"), ("MONITORING_FORMAT", "x")];
-    assert!(usage(read_with(&env, "")).starts_with("wsmon: $MONITORING_FORMAT 'x': "));
-    assert_eq!(read("-s", "--help"), plain("--help"));
-}
-
-#[test]
 fn a_file_of_servers_takes_the_place_of_the_default_and_no_common_credential() {
     let env = [("MONITORING_WEBSOCKET_URI", "x")];
     assert_eq!(read_with(&env, "--servers f"), read("--servers f"));
@@ -447,22 +367,6 @@ fn a_file_of_servers_takes_the_place_of_the_default_and_no_common_credential() {
     let token = usage(read_with(&[("MONITORING_TOKEN", "t")], "--servers f"));
     assert!(token.starts_with("wsmon: $MONITORING_TOKEN would be sent to all"), "{token}");
     assert_eq!(usage(read("--servers=")), "wsmon: --servers '': no file is named");
-}
-
-#[test]
-fn the_log_level_is_option_then_switch_then_variable() {
-    let env = [("MONITORING_LOG_LEVEL", "error")];
-    for (line, level) in [
-        ("", LevelFilter::Error),
-        ("-v", LevelFilter::Debug),
-        ("-q", LevelFilter::Warn),
-        ("-v --log-level warn", LevelFilter::Warn),
-        ("--log-level=Critical -v", LevelFilter::Error),
-        ("-q --log-level off", LevelFilter::Off),
-        ("--log-level trace", LevelFilter::Trace),
-    ] {
-        assert_eq!(read_with(&env, line).unwrap().log_level, level, "{line}");
-    }
 }
 
 #[test]
@@ -574,62 +478,6 @@ fn control_characters_of_a_command_line_stay_off_the_terminal() {
     let words = ["--format", "\u{1b}[31m\n\u{202e}"].map(OsString::from);
     let why = usage(plan(&mut words.into_iter(), &|_| None).map(|plan| *plan));
     assert!(why.contains(r"'\x1b[31m\n\u{202e}'"), "{why}");
-}
-
-/// The command lines that the original client documents.
-const ORIGINAL: &[&str] = &[
-    "",
-    "--uri ws://192.168.1.100:8765",
-    "--format simple",
-    "--format detailed",
-    "--format compact",
-    "--format json",
-    "--save-data monitoring.log",
-    "--duration 60 --stats",
-    "--no-color",
-    "--format json --save-data data.jsonl",
-    "--save-data monitoring.log --history",
-    "--duration 300",
-    "--duration 3600 --stats",
-    "--verbose --log-file debug.log",
-    "--log-file client.log --save-data monitoring.log",
-    "--uri ws://server.example.com:9090 --reconnect-interval 10 --max-reconnects 5 --ping-interval 60",
-];
-
-#[test]
-fn every_command_line_of_the_original_client_is_understood() {
-    for line in ORIGINAL.iter().chain(&["--reconnect-interval 5.0 --ping-interval 30.0"]) {
-        good(line);
-    }
-}
-
-/// The lines of the manual's examples: continued lines joined, pipes and redirections cut off.
-fn examples() -> Vec<String> {
-    let manual = include_str!("../../../man/wsmon.1").replace(" \\e\n", " ");
-    let (_, rest) = manual.split_once("\n.Sh EXAMPLES\n").expect("examples");
-    let section = rest.split("\n.Sh ").next().unwrap_or(rest);
-    let lines = section.lines().filter_map(|line| line.strip_prefix("wsmon"));
-    lines.map(|line| line.split(['|', '>']).next().unwrap_or(line).to_owned()).collect()
-}
-
-#[test]
-fn every_example_of_the_manual_is_understood() {
-    assert!(examples().len() > 15, "{:?}", examples());
-    for line in examples() {
-        good(&line);
-    }
-}
-
-#[test]
-fn the_manual_has_every_command_line_of_the_original_client() {
-    let examples: Vec<String> = examples().iter().map(|line| words(line)).collect();
-    for line in ORIGINAL {
-        assert!(examples.contains(&words(line)), "{line}");
-    }
-}
-
-fn words(line: &str) -> String {
-    line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
