@@ -25,10 +25,11 @@ fn examples() -> Vec<(String, Vec<String>)> {
     for block in blocks.chain(consoles) {
         let mut of_block = Vec::new();
         for line in block.lines() {
-            let line = line.trim_start_matches("* * * * * ");
+            let line = line.trim_start_matches("* * * * * ").trim_start_matches("/usr/bin/");
             match line.strip_prefix("$ ").unwrap_or(line) {
                 command if command.starts_with("wsmon ") || command == "wsmon" => {
-                    of_block.push((command.to_owned(), Vec::new()));
+                    let (command, _comment) = command.split_once(" # ").unwrap_or((command, ""));
+                    of_block.push((command.trim_end().to_owned(), Vec::new()));
                 }
                 _ if line.starts_with("$ ") => of_block.push((String::new(), Vec::new())),
                 printed => {
@@ -91,7 +92,7 @@ fn run(example: &str, server: &Server, dir: &TempDir) -> (Finished, Option<Strin
     } else if !command.contains("--probe") {
         arguments.extend(["--duration".into(), "1".into()]);
     }
-    for file in ["monitoring.log.1", "monitoring.log"].iter().filter(|_| example.contains("--read")) {
+    for file in ["wsmon.jsonl.1", "wsmon.jsonl"].iter().filter(|_| example.contains("--read")) {
         let line = r#"{"received_at":"2026-01-02T03:04:05.678Z","server":"nas","#.to_owned() + &SAMPLE[1..] + "\n";
         std::fs::write(dir.path(file), line).unwrap();
     }
@@ -118,6 +119,8 @@ fn here(word: &str, authority: &str, dir: &TempDir) -> String {
             }
             "/etc/wsmon/servers" => dir.write("servers", &format!("web={authority} -w cpu=80 # a comment\n")),
             "nas" => authority.to_owned(),
+            "9109" | "0.0.0.0:9109" => "0".to_owned(),
+            word if word.starts_with("/tmp/") => dir.path(&word["/tmp/".len()..]),
             // No mail leaves a test.
             word if word.starts_with("mail ") => "cat >/dev/null".to_owned(),
             _ => word.to_owned(),
