@@ -13,6 +13,11 @@ home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 
 main() {
+    # A bundle, and a program that does nothing for another machine.
+    { echo "-----BEGIN CERTIFICATE-----" && cat LICENSE; } >"$home/bundle"
+    { printf '\x7fELF\x01\x01\x01%09d\x02\0\x03\0' 0 && printf '\0%.0s' {1..32}; } >"$home/i386"
+    chmod 755 "$home"
+    check_refusals
     make_twice deb wsmon.deb "$binary" "$(dpkg --print-architecture)"
     make_twice ipk wsmon.ipk "$binary" x86_64
     make_twice oci wsmon.tar
@@ -25,17 +30,56 @@ main() {
     echo "packages: deb, ipk, oci, source and recipes are as they should be"
 }
 
-# KIND NAME [ARGS…]: makes a package at two times in two places, and compares them.
+# What cannot be installed or run where it is meant to be is not packed.
+check_refusals() {
+    local architecture
+    architecture=$(dpkg --print-architecture)
+    printf '\0%.0s' {1..64} >"$home/zeros"
+    refused "is not for mips_24kc" ipk "$binary" mips_24kc "$home/none"
+    refused "is not for armhf" deb "$binary" armhf "$home/none"
+    refused "is not static" deb "$(realpath /proc/$$/exe)" "$architecture" "$home/none"
+    refused "no head of an ELF file" deb LICENSE "$architecture" "$home/none"
+    refused "no head of an ELF file" deb "$home/zeros" "$architecture" "$home/none"
+    refused "cannot be read" ipk "$home/absent" x86_64 "$home/none"
+    refused "no architecture that this script knows" deb "$binary" pdp11 "$home/none"
+    refused "is not ARCH=BINARY" oci "$home/none" "$binary"
+    refused "is not for riscv64" oci "$home/none" "$architecture=$binary" riscv64="$binary"
+    CA_BUNDLE=LICENSE refused "has no certificate in it" oci "$home/none" "$architecture=$binary"
+    # The text that a binary with TLS is recognised by.
+    { cat "$binary" && printf SSL_CERT_FILE; } >"$home/tls"
+    .ci/package oci "$home/none" "$architecture=$home/tls" 2>"$home/log"
+    grep -qF 'without $CA_BUNDLE the image trusts no authority' "$home/log" || fail "no note of the missing bundle" log
+}
+
+# TEXT ARGS…: fails unless .ci/package refuses the arguments with the text, and makes nothing.
+refused() {
+    local text=$1
+    shift
+    ! .ci/package "$@" 2>"$home/log" || fail "not refused: $*"
+    grep -qF -e "$text" "$home/log" || fail "not '$text': $*" log
+    [ ! -e "$home/none" ] || fail "made in spite of the refusal: $*"
+}
+
+# KIND NAME [ARGS…]: makes a package at two times in two places and under two settings, and compares them.
 make_twice() {
-    local kind=$1 name=$2 place
+    local kind=$1 name=$2 place settings
+    local -A under=([one]="env" [two]="env TZ=Asia/Kathmandu LC_ALL=C.UTF-8 LANG=tr_TR.UTF-8")
     shift 2
+    # A stranger, where the tree is one that everybody may read.
+    if setpriv --reuid=65534 --regid=65534 --clear-groups git -c safe.directory='*' log -1 >"$home/out" 2>&1; then
+        under[two]="setpriv --reuid=65534 --regid=65534 --clear-groups ${under[two]}"
+    else
+        echo "NOT RUN: $kind as another user, who cannot read the tree"
+    fi
     for place in one two; do
         mkdir -p "$home/$place"
-        touch "$home/$place"
+        chmod 777 "$home/$place"
+        read -r -a settings <<<"${under[$place]}"
         case $kind in
-        oci) CA_BUNDLE=LICENSE .ci/package oci "$home/$place/$name" amd64="$binary" arm64="$binary" ;;
-        *) (umask "$([ "$place" = one ] && echo 022 || echo 077)" && .ci/package "$kind" "$@" "$home/$place/$name") ;;
+        oci) settings+=("CA_BUNDLE=$home/bundle" .ci/package oci "$home/$place/$name" amd64="$binary" 386="$home/i386") ;;
+        *) settings+=(.ci/package "$kind" "$@" "$home/$place/$name") ;;
         esac
+        (umask "$([ "$place" = one ] && echo 022 || echo 077)" && "${settings[@]}")
         sleep 1
     done 2>"$home/log" || fail "$kind" log
     cmp "$home/one/$name" "$home/two/$name" || fail "$kind is not reproducible"
@@ -44,11 +88,13 @@ make_twice() {
 }
 
 check_deb() {
-    local root=$home/debian architecture
-    mkdir -p "$root/var/lib/dpkg/"{info,updates}
+    local root=$home/debian
+    mkdir -p "$root/var/lib/dpkg/"{info,updates} "$root/run/systemd/system" "$root/etc/default" "$home/bin"
     touch "$root/var/lib/dpkg/"{status,available}
-    dpkg --root="$root" --force-script-chrootless --log=/dev/null --install "$home/wsmon.deb" >"$home/out" 2>&1 ||
-        fail "dpkg --install" out
+    printf '#!/bin/sh\necho "$*" >>%s\n' "$home/systemctl" >"$home/bin/systemctl"
+    chmod 755 "$home/bin/systemctl"
+    debian --install "$home/wsmon.deb"
+    services_are ""
     runs chroot "$root" /usr/bin/wsmon
     gzip -dc "$root/usr/share/man/man1/wsmon.1.gz" | cmp - man/wsmon.1
     gzip -dc "$root/usr/share/man/man5/wsmon-events.5.gz" | cmp - man/wsmon-events.5
@@ -62,11 +108,32 @@ check_deb() {
     else
         echo "NOT RUN: systemd-analyze for the unit"
     fi
-    # An older package in its place, removal, and again.
-    dpkg --root="$root" --force-script-chrootless --log=/dev/null --purge wsmon >"$home/out" 2>&1 || fail "dpkg --purge" out
+    # A newer package in its place, removal, and again: services follow, and the options of an instance are left alone.
+    echo "OPTIONS=-q nas" >"$root/etc/default/wsmon-nas"
+    dpkg-deb --raw-extract "$home/wsmon.deb" "$home/newer"
+    sed -i 's/^Version: .*/&+1/' "$home/newer/DEBIAN/control"
+    dpkg-deb --build "$home/newer" "$home/newer.deb" >"$home/out" 2>&1 || fail "dpkg-deb" out
+    debian --install "$home/newer.deb"
+    services_are "daemon-reload;try-restart wsmon@*.service;"
+    debian --remove wsmon
+    services_are "stop wsmon@*.service;"
+    debian --purge wsmon
     [ -z "$(find "$root/usr" "$root/lib" -type f 2>/dev/null)" ] || fail "files are left after the removal"
-    dpkg --root="$root" --force-script-chrootless --log=/dev/null --install "$home/wsmon.deb" >"$home/out" 2>&1 ||
-        fail "dpkg --install after a removal" out
+    debian --install "$home/wsmon.deb"
+    services_are ""
+    equal "options" "$(cat "$root/etc/default/wsmon-nas")" "OPTIONS=-q nas"
+}
+
+# Runs dpkg for the directory `root` of check_deb.
+debian() {
+    PATH=$home/bin:$PATH dpkg --root="$root" --force-script-chrootless --log=/dev/null "$@" >"$home/out" 2>&1 ||
+        fail "dpkg $*" out
+}
+
+# Compares the commands that the scripts of the package gave since the last time.
+services_are() {
+    equal "systemctl" "$(cat "$home/systemctl" 2>/dev/null | tr '\n' ';')" "$1"
+    rm -f "$home/systemctl"
 }
 
 check_ipk() {
@@ -80,6 +147,8 @@ check_ipk() {
     for part in postinst prerm; do sh -n "$home/ipk/control/$part"; done
     [ "$(cat "$home/ipk/control/conffiles")" = /etc/config/wsmon ] || fail "conffiles"
     [ "$(stat -c %a "$root/etc/config/wsmon")" = 600 ] || fail "the configuration may hold secrets"
+    # What an upgrade of the whole system keeps beside it: tokens and URIs.
+    equal "kept" "$(cat "$root/lib/upgrade/keep.d/wsmon")" /etc/wsmon/
 }
 
 # Runs the script of the service with stand-ins for the functions of OpenWrt, which print what they are given.
@@ -150,13 +219,13 @@ for about in json.loads(blob(outer))["manifests"]:
     layers = [gzip.decompress(blob(layer)) for layer in manifest["layers"]]
     assert config["rootfs"]["diff_ids"] == ["sha256:" + hashlib.sha256(layer).hexdigest() for layer in layers]
     assert (config["config"]["Entrypoint"], config["config"]["User"]) == (["/wsmon"], "65534:65534")
-    for layer in layers:
-        tarfile.open(fileobj=io.BytesIO(layer)).extractall(sys.argv[2])
-assert platforms == [("amd64", "amd64"), ("arm64", "arm64")], platforms
+    if config["architecture"] == "amd64":
+        for layer in layers:
+            tarfile.open(fileobj=io.BytesIO(layer)).extractall(sys.argv[2])
+assert platforms == [("amd64", "amd64"), ("386", "386")], platforms
 PYTHON
     image=$home/image
-    cmp LICENSE "$image/etc/ssl/certs/ca-certificates.crt"
-    chmod 755 "$home"
+    cmp "$home/bundle" "$image/etc/ssl/certs/ca-certificates.crt"
     runs chroot --userspec=65534:65534 "$image" /wsmon
     if command -v podman >/dev/null; then
         podman --root "$home/podman" --runroot "$home/run" --storage-driver vfs load -q -i "$home/wsmon.tar" >"$home/out" 2>&1 ||
