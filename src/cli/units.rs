@@ -48,9 +48,9 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
 
 /// Reads the limit of a message: at most 1 GiB, and not 0.
 pub fn message_size(text: &str) -> Result<usize, String> {
-    match memory_size(text)? {
+    match size(text)? {
         bytes if bytes > 1 << 30 => Err("must be at most 1G".to_owned()),
-        bytes => Ok(bytes),
+        _ => memory_size(text),
     }
 }
 
@@ -119,7 +119,9 @@ mod tests {
         }
         assert!(memory_size("0").is_err());
         assert_eq!(message_size("1G"), Ok(1 << 30));
-        assert_eq!(message_size("1073741825"), Err("must be at most 1G".to_owned()));
+        for text in ["1073741825", "4G", "5G"] {
+            assert_eq!(message_size(text), Err("must be at most 1G".to_owned()));
+        }
         assert!(message_size("0").is_err());
         assert_eq!(size_or_none("0"), Ok(None));
     }

@@ -47,7 +47,7 @@ fn write_indented(out: &mut String, message: &Message<'_>, style: &Style) {
             const GROWTH: usize = 6;
             /// Upper bound on the bytes that are reserved.
             const MAX_RESERVED: usize = 32 << 20;
-            out.reserve((GROWTH * text.len()).min(MAX_RESERVED));
+            out.reserve(text.len().saturating_mul(GROWTH).min(MAX_RESERVED));
             relayout(out, text, Layout::Indented);
             out.push('\n');
         }

@@ -200,6 +200,11 @@ impl Metered {
         self.frames.as_ref().and_then(|(_, frames)| frames.invalid())
     }
 
+    /// Returns the length of the latest frame that was longer than a message may be; 0 if there was none.
+    pub fn oversize(&self) -> u64 {
+        self.frames.as_ref().map_or(0, |(fragmenter, _)| fragmenter.oversize())
+    }
+
     /// Describes why a compressed message cannot be unpacked. Reading fails there.
     pub fn packing_fault(&self) -> Option<&'static str> {
         self.frames.as_ref().and_then(|(fragmenter, _)| fragmenter.fault())

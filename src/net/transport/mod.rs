@@ -411,6 +411,9 @@ fn read_failed(socket: &mut WebSocket<Metered>, error: &Error) -> Box<Disconnect
         Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
             send_close(socket, CloseCode::Size);
             const LIMIT: Setting = Setting("Server::max_message");
+            // tungstenite's figure is that of the head, cut to the bits of the machine.
+            let announced = socket.get_ref().oversize();
+            let size = if announced as usize == *size { announced } else { *size as u64 };
             let text = format!("a message of {size} bytes is over the limit of {max_size}: see {LIMIT}");
             Disconnect::fault(Phase::Session, Fault::TooLarge, text)
         }

@@ -29,6 +29,8 @@ const MASKED: u8 = 0x80;
 pub struct Fragmenter {
     /// A frame beyond this is passed on as it is: tungstenite refuses it by its head.
     max_message: u64,
+    /// Length of the latest such frame.
+    oversize: u64,
     /// The head that is being read, and then written.
     head: [u8; MAX_HEAD],
     read: usize,
@@ -53,6 +55,7 @@ impl Fragmenter {
     pub fn new(max_message: usize, deflate: Option<Deflate>) -> Self {
         Fragmenter {
             max_message: max_message as u64,
+            oversize: 0,
             head: [0; MAX_HEAD],
             read: 0,
             written: 0,
@@ -69,6 +72,11 @@ impl Fragmenter {
     /// Returns true if messages may be compressed.
     pub fn unpacks(&self) -> bool {
         self.inflate.is_some()
+    }
+
+    /// Returns the length of the latest frame that was longer than a message may be; 0 if there was none.
+    pub fn oversize(&self) -> u64 {
+        self.oversize
     }
 
     /// Describes why a compressed message cannot be passed on.
@@ -177,6 +185,7 @@ impl Fragmenter {
         if is_packed && !is_masked && len <= self.max_message {
             self.begin_packed(first, len);
         } else if len > self.max_message || len <= MAX_CONTROL {
+            self.oversize = len;
             self.payload = len.saturating_add(if is_masked { 4 } else { 0 });
         } else if is_masked || is_control {
             // tungstenite refuses it, but waits for all of it before.

@@ -30,7 +30,7 @@ const MIN_LIMIT: usize = 64 << 10;
 /// Unpacks a binary message. `limit` is that of a message as received; a packed one unpacks to at most a quarter of it,
 /// and to [`MAX_RATIO`] times its own size.
 pub fn unpack(bytes: &[u8], limit: usize) -> Binary {
-    let limit = (limit / 4).min((bytes.len() * MAX_RATIO).max(MIN_LIMIT));
+    let limit = (limit / 4).min(bytes.len().saturating_mul(MAX_RATIO).max(MIN_LIMIT));
     try_unpack(bytes, limit).unwrap_or_else(|words| Binary::Broken(format!("{} bytes: {words}", bytes.len())))
 }
 
@@ -279,6 +279,10 @@ mod tests {
         let packed = gzip(0, &[], &text);
         assert!(matches!(unpack(&packed, 4 << 20), Binary::Text(_)), "the limit itself is allowed");
         assert!(words(&packed, (4 << 20) - 4).contains("more than 1048575 bytes"));
+        // A hundred times its size is a little more than 32 bits hold; what follows its payload is ignored.
+        let mut long = framed(5, "", &packed);
+        long.resize(u32::MAX as usize / MAX_RATIO + 1, 0);
+        assert!(matches!(unpack(&long, 4 << 20), Binary::Text(_)), "the size of the message is no limit");
         let spaces = vec![b' '; MIN_LIMIT];
         assert!(matches!(unpack(&gzip(0, &[], &spaces), PLENTY), Binary::Text(_)), "a short one has room");
     }
