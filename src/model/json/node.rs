@@ -8,7 +8,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAcces
 
 /// Number of values that a tree may have whatever the length of its text.
 const MIN_NODES: usize = 4096;
-/// A value takes 32 bytes, a member 56, and as much again while a list of them grows. Most texts have more than this for
+/// A value takes 32 bytes at most, a member 56, and as much again while a list of them grows. Most texts have more than this for
 /// each value; `[0,0,0]` has 2, and a tree of such a text would have many times its size.
 const BYTES_PER_NODE: usize = 10;
 
@@ -337,7 +337,8 @@ mod tests {
 
     #[test]
     fn a_tree_is_bounded_by_the_length_of_its_text() {
-        assert_eq!((size_of::<Node<'_>>(), size_of::<(Cow<'_, str>, Node<'_>)>()), (32, 56));
+        let (value, member) = (size_of::<Node<'_>>(), size_of::<(Cow<'_, str>, Node<'_>)>());
+        assert!(value <= 32 && member <= 56, "{value} {member}");
         let zeros = format!(r#"{{"a":[{}0],"b":1}}"#, "0,".repeat(100_000));
         let (node, cut) = Node::parse_counted(&zeros).unwrap();
         let len = node.get("a").unwrap().elements().len();

@@ -88,10 +88,12 @@ fn time_of(run: fn(&[u8]), data: &[u8]) -> Duration {
     thread_time() - start
 }
 
-/// Time that grows with the square of the length grows sixteenfold here.
+/// Time that grows with the square of the length grows sixteenfold here. What else the machine does can make a run
+/// longer, but hardly each of several.
 #[test]
 fn an_input_four_times_as_long_takes_about_four_times_as_long() {
     const SHORT: usize = 16 << 10;
+    const ATTEMPTS: usize = 5;
     for target in TARGETS {
         let seeds: Vec<_> = (target.seeds)().into_iter().filter(|seed| (2..=MAX_INPUT).contains(&seed.len())).collect();
         let mut random = Random::new(2);
@@ -99,13 +101,12 @@ fn an_input_four_times_as_long_takes_about_four_times_as_long() {
             let seed = random.pick(&seeds).clone();
             let lengths = [SHORT, 4 * SHORT];
             let [short, long] = lengths.map(|len| lengthen(&mut Random::new(1 + round), &seed, len));
-            let (one, four) = (time_of(target.run, &short), time_of(target.run, &long));
-            assert!(
-                four <= 8 * one + Duration::from_millis(150),
-                "{} {round}: {one:?}, then {four:?} for {:?}…",
-                target.name,
-                String::from_utf8_lossy(&short[..200])
-            );
+            let mut tried: Vec<[Duration; 2]> = Vec::new();
+            while tried.last().is_none_or(|[one, four]| *four > 8 * *one + Duration::from_millis(150)) {
+                let begin = String::from_utf8_lossy(&short[..200]);
+                assert!(tried.len() < ATTEMPTS, "{} {round}: {tried:?} for {begin:?}…", target.name);
+                tried.push([&short, &long].map(|data| time_of(target.run, data)));
+            }
         }
     }
 }
