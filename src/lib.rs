@@ -4,7 +4,12 @@
 //! The library uses one thread, no async runtime and no registered callbacks. A program takes messages from a blocking
 //! iterator ([`watch()`]), or drives any number of servers turn by turn ([`Monitor`]), also from an event loop of its
 //! own. Lost connections are dialled again, silent ones are detected, and every queue has a bound. The command `wsmon`
-//! is a program on this library. It runs on Linux, with Rust 1.85 or newer.
+//! is a program on this library. It runs on Linux, with Rust 1.85 or newer. Without what only the command needs:
+//!
+//! ```toml
+//! [dependencies]
+//! wsmon = { version = "0.2", default-features = false, features = ["tls"] }
+//! ```
 //!
 //! | task | item |
 //! |---|---|
@@ -293,8 +298,8 @@
 //!
 //! In an async program the monitor's descriptor is one to wait for. With tokio that is
 //! `AsyncFd::with_interest(monitor, Interest::READABLE)`: await `readable()`, at most until the [`Monitor::deadline`], call
-//! `clear_ready()`, then take a turn with `Duration::ZERO`. What is behind the descriptor is edge-triggered inside, so
-//! clear first and turn afterwards.
+//! `clear_ready()`, then take a turn with `Duration::ZERO`. In this order: the sockets behind the descriptor are
+//! edge-triggered.
 //!
 //! Whole programs are in `tests/examples` of the sources: `callbacks`, with handlers that can fail; `thresholds`;
 //! `cluster_mean`; `sqlite`, which keeps each sample in a database; `async_fd`, for tokio; `own_loop`, with poll(2);
@@ -316,7 +321,8 @@
 //! - It installs no signal handlers and starts no threads. Nothing happens between turns: nothing is read, no ping is
 //!   sent or answered, nothing is dialled.
 //! - Dropping a [`Monitor`] or [`Watch`] closes its sockets at once, each with a Close frame if that can be sent without
-//!   waiting. To wait for the servers' ones, call `stop` and take turns until [`Monitor::is_done`], or [`Watch::close`].
+//!   waiting. To wait for the answers of the servers, call `stop` and take turns until [`Monitor::is_done`], or call
+//!   [`Watch::close`].
 //! - A turn waits for nothing but its poll. Host names are looked up by the library's own resolver, which reads
 //!   `/etc/hosts` and `/etc/resolv.conf` and asks the name servers through the same poll; it knows neither
 //!   `nsswitch.conf` nor mDNS. Files named in a [`Server`]'s settings are read with plain blocking reads before each
@@ -339,8 +345,8 @@
 //!
 //! [`mio`] is part of the interface ([`Monitor::registry`], [`Monitor::own_events`]) and therefore exported: its next
 //! major version will be a major version of this crate too. A program that registers descriptors in the monitor's own poll
-//! takes the tokens of [`Monitor::own_token`]; `usize::MAX` is that of the monitor's waker, which is behind [`Stopper`] and
-//! [`Handle`]: a `mio::Waker` of the program's own is not possible there, and not needed.
+//! takes the tokens of [`Monitor::own_token`]. That poll has a waker already, for [`Stopper`] and [`Handle`]: a program
+//! cannot add a `mio::Waker`, and needs none.
 //!
 //! # Sources
 //!

@@ -147,7 +147,7 @@ options! {
     /// trust the certificates in FILE instead of the system's
     option ca_file, value "FILE", per server;
 
-    /// certificate to show to the server, with --key
+    /// client certificate, with --key
     option cert, value "FILE", per server;
 
     /// private key of --cert
@@ -215,7 +215,7 @@ options! {
     /// processes to show, by name or id, separated by commas (pmdaemon)
     option process, value "LIST", per server;
 
-    /// period to ask for, and of lists of processes without a change (pmdaemon)
+    /// show an unchanged list of processes only so often, and ask for that (pmdaemon)
     option interval, value "D", per server;
 
     /// send a request of the dialect on every connection; @FILE in place of JSON reads it from a file;
@@ -278,7 +278,7 @@ options! {
     /// stop after N messages of content, from each server
     option count, short 'n', value "N";
 
-    /// succeed only if so many servers delivered, or all (default 1)
+    /// succeed only if N servers delivered, or all (default 1)
     option require, value "N";
 
     /// print statistics at the end
@@ -343,8 +343,8 @@ options! {
     /// keep the latest values in FILE, whose name ends in .prom, for Prometheus' node_exporter
     option textfile, value "FILE";
 
-    /// answer HTTP requests for /metrics, as --textfile writes them, /healthz, /livez and /readyz, on
-    /// PORT of this machine's loopback, or ADDRESS:PORT
+    /// answer HTTP requests for /metrics, /healthz, /livez and /readyz, at PORT of loopback or at
+    /// ADDRESS:PORT
     option listen, value "ADDRESS";
 
     /// log to FILE instead of stderr (default $MONITORING_LOG_FILE)

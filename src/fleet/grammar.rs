@@ -175,9 +175,6 @@ impl Thresholds {
     }
 
     fn add_item(&mut self, level: Level, item: &str, is_first: bool) -> Result<(), String> {
-        if item.is_empty() {
-            return Err("a rule is missing: write NAME=RANGE, such as cpu=90".to_owned());
-        }
         let Some((name, rest)) = item.split_once('=') else { return self.add_unnamed(level, item, is_first) };
         let subject = subject(name.trim())?;
         self.put(level, subject, rule(subject, rest)?);
@@ -189,6 +186,9 @@ impl Thresholds {
     fn add_unnamed(&mut self, level: Level, item: &str, is_first: bool) -> Result<(), String> {
         if let Ok(subject) = subject(item) {
             return Err(format!("a range is missing: write {subject}=80, {subject}=10: or {subject}=10:20"));
+        }
+        if item.chars().next().is_none_or(|first| first.is_ascii_alphabetic()) {
+            return Err("not a rule: write NAME=RANGE, such as cpu=90".to_owned());
         }
         if !is_first {
             let item = excerpt(item);
@@ -341,8 +341,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_what_would_be_right() {
         for (list, error) in [
-            ("", "'': a rule is missing: write NAME=RANGE, such as cpu=90"),
-            ("cpu=80,,disk=90", "'': a rule is missing: write NAME=RANGE, such as cpu=90"),
+            ("", "'': not a rule: write NAME=RANGE, such as cpu=90"),
+            ("cpu=80,,disk=90", "'': not a rule: write NAME=RANGE, such as cpu=90"),
+            ("cpu>80", "'cpu>80': not a rule: write NAME=RANGE, such as cpu=90"),
+            ("cpu=80,disk", "'disk': a range is missing: write disk=80, disk=10: or disk=10:20"),
             ("bogus=1", "'bogus=1': no metric is called 'bogus': write cpu, memory, up, age or another of the manual"),
             ("disk=1,memroy=2", "'memroy=2': no metric is called 'memroy', did you mean memory?"),
             ("CPU=80", "'CPU=80': no metric is called 'CPU', did you mean cpu?"),

@@ -29,7 +29,7 @@ fn an_address_that_is_of_no_use_is_followed_by_the_next() {
         (|mut peer| peer.wait_gone(), "upgrade at ADDRESS: no answer within 1s"),
         (
             |mut peer| drop(peer.request().to_owned()),
-            "upgrade at ADDRESS: closed without an answer: is this a WebSocket server?",
+            "upgrade at ADDRESS: closed without an answer: is this a WebSocket server, or a TLS port?",
         ),
         (|mut peer| peer.answer("503 Busy", &["Retry-After: 3600"], ""), "upgrade at ADDRESS: answered 503 Busy"),
         (|mut peer| peer.answer("401 X", &[], ""), "upgrade at ADDRESS: answered 401 X"),

@@ -74,6 +74,14 @@ fn the_manual_describes_every_option_and_no_other() {
     assert_eq!(described, options());
 }
 
+/// Shells that complete from the manual take the first name of each item.
+#[test]
+fn every_long_option_has_an_item_of_its_own() {
+    for item in section("OPTIONS").lines().filter(|line| line.starts_with(".It ")) {
+        assert!(after("Fl", item).filter(|name| name.starts_with('-')).count() <= 1, "{item}");
+    }
+}
+
 #[test]
 fn manual_and_readme_mention_no_option_that_does_not_exist() {
     let mut known = options();

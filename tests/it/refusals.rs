@@ -103,7 +103,7 @@ const TEMPORARY: [(Script, &str); 10] = [
         },
         "upgraded with the extension \"permessage-bzip2\", which was not offered",
     ),
-    (|peer| drop(peer.request().to_owned()), "closed without an answer: is this a WebSocket server?"),
+    (|peer| drop(peer.request().to_owned()), "closed without an answer: is this a WebSocket server, or a TLS port?"),
     (
         |peer| {
             peer.request();
@@ -198,6 +198,13 @@ fn no_single_answer_ends_a_watcher_of_a_server_that_was_useful() {
     });
     let finished = watched(&refusing, "-n 2 --reconnect-interval 0.1 --reconnect-cap 0.1");
     assert_eq!((finished.code, refusing.accepted()), (Some(1), 11), "ten refusals in a row: {finished:?}");
+}
+
+#[test]
+fn a_reset_in_the_place_of_an_answer_asks_what_listens_there() {
+    let server = Server::start(Peer::reset_on_data);
+    let finished = watched(&server, "--no-reconnect");
+    assert_eq!(reason(&finished, &server), "reset by the server: is this a WebSocket server, or a TLS port?");
 }
 
 #[test]

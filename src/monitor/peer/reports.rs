@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Peer;
 use crate::model::duration;
-use crate::model::error::{Disconnect, Fault};
+use crate::model::error::{Disconnect, Fault, Phase};
 use crate::model::event::{Change, ClientState, Event, Warning};
 use crate::model::number::Fixed;
 use crate::model::setting::Setting;
@@ -84,7 +84,8 @@ impl Peer {
         let policy = &self.settings.policy;
         let text = match &fault {
             Fault::ConnectTimeout => {
-                format!("{unfinished}: no answer within {}", duration::text(policy.connect_timeout))
+                let hint = if phase == Phase::Tls { ": is this a TLS port?" } else { "" };
+                format!("{unfinished}: no answer within {}{hint}", duration::text(policy.connect_timeout))
             }
             Fault::NoPong => {
                 // RFC 6455 asks for pongs, but not every server sends them.

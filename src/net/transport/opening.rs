@@ -367,18 +367,26 @@ impl Opening {
         progress: io::Result<ExchangeProgress>,
         exchange: &Exchange,
     ) -> Result<bool, Box<Disconnect>> {
+        let unanswered = |cause: &str| {
+            let expected = match phase {
+                Phase::Proxy => "an HTTP proxy",
+                _ if self.route.endpoint.secure => "a WebSocket server",
+                // Many servers with TLS close or reset a connection that begins with plain text.
+                _ => "a WebSocket server, or a TLS port",
+            };
+            self.failed(phase, &format!("{cause}: is this {expected}?"))
+        };
         match progress {
             Ok(ExchangeProgress::Blocked) => Ok(true),
             Ok(ExchangeProgress::Received) => Ok(false),
-            Ok(ExchangeProgress::Closed) if exchange.received.is_empty() => {
-                let expected = if phase == Phase::Proxy { "an HTTP proxy" } else { "a WebSocket server" };
-                Err(self.failed(phase, &format!("closed without an answer: is this {expected}?")))
-            }
+            Ok(ExchangeProgress::Closed) if exchange.received.is_empty() => Err(unanswered("closed without an answer")),
             Ok(ExchangeProgress::Closed) => Err(self.failed(phase, "closed in the middle of its answer")),
             Err(error) => Err(match TlsError::of(&error) {
                 Some(error) => self.failed(Phase::Tls, &error.text),
                 None => {
-                    let mut why = self.failed(phase, &reason(&error));
+                    let cause = reason(&error);
+                    let is_reset = error.kind() == io::ErrorKind::ConnectionReset && exchange.received.is_empty();
+                    let mut why = if is_reset { unanswered(&cause) } else { self.failed(phase, &cause) };
                     why.detail = Detail::Io(error.kind());
                     why
                 }
