@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::model::api_error::{Error, ErrorKind};
-use crate::model::text::escape;
+use crate::model::api_error::Error;
+use crate::model::named::{choose_from, find};
 
 macro_rules! dialects {
     ($($(#[doc = $doc:literal])* $id:ident $name:literal;)*) => {
@@ -61,9 +61,6 @@ impl FromStr for Dialect {
 
     /// Reads a dialect's name.
     fn from_str(name: &str) -> Result<Self, Error> {
-        Dialect::ALL.iter().copied().find(|dialect| dialect.name() == name).ok_or_else(|| {
-            let names: Vec<_> = Dialect::ALL.iter().map(|dialect| dialect.name()).collect();
-            Error::new(ErrorKind::Name, format!("no dialect {}: choose from {}", escape(name), names.join(", ")))
-        })
+        find(Dialect::ALL, Dialect::name, name).map_err(|names| choose_from("dialect", name, &names))
     }
 }

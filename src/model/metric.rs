@@ -3,9 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::model::api_error::{Error, ErrorKind};
-use crate::model::spelling::closest;
-use crate::model::text::escape;
+use crate::model::api_error::Error;
+use crate::model::named::{find, no_such};
 
 /// A section of a sample, in the order in which `detailed` prints them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -204,19 +203,8 @@ impl FromStr for Metric {
 
     /// Reads a name of [`METRICS`].
     fn from_str(name: &str) -> Result<Self, Error> {
-        Metric::ALL
-            .iter()
-            .copied()
-            .find(|own| own.name() == name)
-            .ok_or_else(|| no_such("metric", name, &mut METRICS.iter().map(|row| row.name)))
+        find(Metric::ALL, Metric::name, name).map_err(|names| no_such("metric", name, &names))
     }
-}
-
-/// The error of a name that nothing has, with the one that may be meant.
-fn no_such(what: &str, name: &str, names: &mut dyn Iterator<Item = &'static str>) -> Error {
-    let meant = closest(name, &names.collect::<Vec<_>>());
-    let hint = meant.map_or_else(String::new, |name| format!(", did you mean {name}?"));
-    Error::new(ErrorKind::Name, format!("no {what} is called '{}'{hint}", escape(name)))
 }
 
 /// A row of [`TEXTS`].
@@ -308,11 +296,7 @@ impl FromStr for Text {
 
     /// Reads a name of [`TEXTS`].
     fn from_str(name: &str) -> Result<Self, Error> {
-        Text::ALL
-            .iter()
-            .copied()
-            .find(|own| own.name() == name)
-            .ok_or_else(|| no_such("text", name, &mut TEXTS.iter().map(|row| row.name)))
+        find(Text::ALL, Text::name, name).map_err(|names| no_such("text", name, &names))
     }
 }
 

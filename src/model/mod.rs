@@ -11,6 +11,7 @@ pub mod error;
 pub mod event;
 pub mod json;
 pub mod metric;
+pub mod named;
 pub mod number;
 pub mod request_id;
 pub mod sample;
