@@ -91,18 +91,21 @@ impl Reader {
         (self.unread, self.dropped)
     }
 
-    /// Reads a block, and shows the lines in it until the output is full, or so much time lies between the first line and
-    /// the latest one as `until`. `now` is the present time, for the log.
-    pub fn read(
+    /// Reads a block. A pipe that has nothing wakes the token when it has more.
+    pub fn fill(&mut self, registry: &Registry, token: Token, saved: &mut SavedData) {
+        self.input.fill(registry, token, saved);
+    }
+
+    /// Shows the lines of the block until the output is full, or so much time lies between the first line and the latest
+    /// one as `until`. `now` is the present time, for the log.
+    pub fn show(
         &mut self,
         until: Option<Duration>,
-        (registry, token): (&Registry, Token),
         now: Now,
         saved: &mut SavedData,
         view: &mut View,
         output: &mut Output,
     ) {
-        self.input.fill(registry, token, saved);
         while !self.is_over
             && !output.is_full()
             && until.is_none_or(|until| saved.span() < until)

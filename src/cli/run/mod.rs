@@ -157,7 +157,7 @@ impl Run {
     /// The earliest time at which [`run_due`](Run::run_due) or [`watch`](Run::watch) has something to do.
     fn deadline(&self) -> Option<Instant> {
         let demo = self.demo.as_ref().and_then(|demo| demo.deadline());
-        // What is due in saved data is due when its next line is read.
+        // Saved data has no deadline: time passes in it with the next line that is read.
         let listener = self.listener.as_ref().and_then(|listener| listener.deadline());
         let stats_interval = self.stats_interval.as_ref().filter(|_| !self.output.is_full());
         let stats_at = stats_interval.and_then(|interval| self.started.checked_add(interval.due_at()));
@@ -216,7 +216,8 @@ impl Run {
             }
             if reader.is_ready(output) {
                 let until = stats_interval.as_ref().map(Interval::due_at);
-                reader.read(until, (monitor.registry(), Source::Input.token()), monitor.now(), saved, view, output);
+                reader.fill(monitor.registry(), Source::Input.token(), saved);
+                reader.show(until, monitor.now(), saved, view, output);
             }
         }
         Ok(())

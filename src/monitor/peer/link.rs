@@ -9,8 +9,8 @@ use crate::model::setting::Setting;
 use crate::model::text::escape;
 use crate::model::time::Now;
 use crate::model::trace;
-use crate::monitor::connection_log::ConnectionLog;
 use crate::monitor::credentials::{self, Credentials, FileStamp};
+use crate::monitor::decoder::Decoder;
 use crate::monitor::settings::Settings;
 use crate::monitor::sources::parse_address;
 use crate::net::transport::route::Route;
@@ -97,12 +97,11 @@ impl Link {
     /// Makes the route of the next connection. Everything that stands in files is read again.
     pub fn route(
         &mut self,
-        label: &str,
         settings: &Settings,
-        conversation: &mut Conversation,
-        log: &ConnectionLog,
+        decoder: &mut Decoder,
         now: Now,
     ) -> Result<Box<Route>, Box<Disconnect>> {
+        let conversation = &mut decoder.conversation;
         (self.stamps, self.check_files_at) = (credentials::stamps(settings), None);
         let credentials = Credentials::read(settings, conversation).map_err(|error| {
             let in_file = matches!(error.kind(), ErrorKind::File | ErrorKind::Content);
@@ -115,8 +114,8 @@ impl Link {
         // If this dial fails, the next one begins with / again.
         let at_ws = std::mem::take(&mut self.transport.at_ws) && endpoint.try_ws();
         let credentials = self.credentials.insert(credentials);
-        let (level, text) = log.connecting(&endpoint);
-        let label = escape(label).into_owned();
+        let (level, text) = decoder.report.log.connecting(&endpoint);
+        let label = escape(&decoder.label).into_owned();
         trace::server(level, &label, format_args!("{text}"));
         trace::trace(&label, format_args!("* dialect {}", conversation.dialect().map_or("auto", Dialect::name)));
         self.endpoint = Some(endpoint.clone());

@@ -242,13 +242,7 @@ impl Peer {
         if self.session.client_state() == ClientState::Reconnecting {
             self.decoder.report.counters.reconnect_attempts += 1;
         }
-        match self.link.route(
-            &self.decoder.label,
-            &self.settings,
-            &mut self.decoder.conversation,
-            &self.decoder.report.log,
-            io.now,
-        ) {
+        match self.link.route(&self.settings, &mut self.decoder, io.now) {
             Ok(route) => {
                 if std::mem::take(&mut self.link.warns_of_cleartext) {
                     let text = "a credential goes over the network in cleartext: use wss:// where you can";

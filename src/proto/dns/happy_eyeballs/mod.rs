@@ -11,7 +11,7 @@ use crate::proto::dns::alternate_families;
 use crate::proto::dns::demotion::Choice;
 
 /// Time between two attempts: the Connection Attempt Delay, RFC 8305 section 5.
-pub const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// Time between the latest attempt and that of a demoted address. It is longer than a connection takes on any working
 /// network, with a retransmission, because the quickest wins: a broken tunnel is often nearer than the server.
 const DEMOTED_DELAY: Duration = Duration::from_secs(2);

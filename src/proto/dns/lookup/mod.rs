@@ -10,10 +10,10 @@ use super::message::{self, RecordType};
 use super::{Family, HostQuery, interleave};
 use crate::model::time::earliest;
 
-use question::{DnsServerError, DnsServers, Question, QuestionOutcome};
+use question::{DnsServerError, DnsServers, Question, QuestionOutcome, QuestionTurn};
 
 /// Time that IPv4 addresses wait for IPv6 ones: the Resolution Delay, RFC 8305 section 3.
-pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 /// Time for each try of one record type once the other has been answered without an address: the servers are known
 /// to answer, so that a longer silence is no slow network.
 const ANSWERED_GRACE: Duration = Duration::from_millis(500);
@@ -147,7 +147,7 @@ impl Lookup {
     /// Handles every deadline that is due.
     pub fn tick(&mut self, now: Instant, random: &mut dyn FnMut() -> u64) {
         for question in &mut self.questions {
-            question.tick(&mut self.servers, now, random());
+            question.tick(&mut QuestionTurn { servers: &mut self.servers, now, random: random() });
         }
         self.advance(now, random);
     }
@@ -162,7 +162,12 @@ impl Lookup {
         random: &mut dyn FnMut() -> u64,
     ) {
         for question in &mut self.questions {
-            question.answered(id, &from, message, &mut self.servers, now, random());
+            question.answered(
+                id,
+                &from,
+                message,
+                &mut QuestionTurn { servers: &mut self.servers, now, random: random() },
+            );
         }
         self.advance(now, random);
     }
@@ -170,7 +175,7 @@ impl Lookup {
     /// Handles an error of a try's socket: the next server is asked at once.
     pub fn failed(&mut self, id: QueryId, why: &str, now: Instant, random: &mut dyn FnMut() -> u64) {
         for question in &mut self.questions {
-            question.failed(id, why, false, &mut self.servers, now, random());
+            question.failed(id, why, false, &mut QuestionTurn { servers: &mut self.servers, now, random: random() });
         }
         self.advance(now, random);
     }
@@ -282,7 +287,11 @@ impl Lookup {
         };
         self.questions.clear();
         for record_type in record_types {
-            self.questions.push(Question::new(*record_type, &name, &mut self.servers, now, random()));
+            self.questions.push(Question::new(
+                *record_type,
+                &name,
+                &mut QuestionTurn { servers: &mut self.servers, now, random: random() },
+            ));
         }
         self.asked_names.push(name);
         self.advance(now, random);

@@ -85,20 +85,27 @@ struct Try {
     query: Vec<u8>,
 }
 
+/// Borrowed by a question for one input.
+pub(super) struct QuestionTurn<'s> {
+    pub servers: &'s mut DnsServers,
+    pub now: Instant,
+    pub random: u64,
+}
+
 impl Question {
     /// Asks the first server.
-    pub fn new(record_type: RecordType, name: &str, servers: &mut DnsServers, now: Instant, random: u64) -> Self {
+    pub fn new(record_type: RecordType, name: &str, turn: &mut QuestionTurn<'_>) -> Self {
         let mut question = Question {
             record_type,
             name: name.to_owned(),
             tries: 0,
             open_tries: Vec::new(),
-            timeout_at: now,
-            timeout: servers.timeout,
+            timeout_at: turn.now,
+            timeout: turn.servers.timeout,
             outcome: None,
             is_reported: false,
         };
-        question.ask_next_server(servers, now, random);
+        question.ask_next_server(turn);
         question
     }
 
@@ -138,25 +145,17 @@ impl Question {
     }
 
     /// Asks the next server if the latest try has timed out.
-    pub fn tick(&mut self, servers: &mut DnsServers, now: Instant, random: u64) {
-        if self.deadline().is_some_and(|at| at <= now) {
+    pub fn tick(&mut self, turn: &mut QuestionTurn<'_>) {
+        if self.deadline().is_some_and(|at| at <= turn.now) {
             if let Some(late) = self.open_tries.last() {
-                servers.record_error(late.server, "no answer", false);
+                turn.servers.record_error(late.server, "no answer", false);
             }
-            self.ask_next_server(servers, now, random);
+            self.ask_next_server(turn);
         }
     }
 
     /// Handles a message on the socket of a try; those of other questions change nothing.
-    pub fn answered(
-        &mut self,
-        id: QueryId,
-        from: &SocketAddr,
-        message: &[u8],
-        servers: &mut DnsServers,
-        now: Instant,
-        random: u64,
-    ) {
+    pub fn answered(&mut self, id: QueryId, from: &SocketAddr, message: &[u8], turn: &mut QuestionTurn<'_>) {
         let Some(tried) = self.open_tries.iter().find(|tried| tried.id == id) else { return };
         let (server, transport) = (tried.server, tried.transport);
         // RFC 5452 section 9.1: the reply must match the query in address, port, id and question.
@@ -166,64 +165,51 @@ impl Question {
         let outcome = match (message::decode_reply(message, &tried.query), transport) {
             (ReplyContent::NotOurs, DnsTransport::Udp) => return,
             (ReplyContent::NotOurs | ReplyContent::Truncated, DnsTransport::Tcp) => {
-                return self.failed(id, "answered something else", true, servers, now, random);
+                return self.failed(id, "answered something else", true, turn);
             }
-            (ReplyContent::Truncated, DnsTransport::Udp) => return self.ask_over_tcp(id, servers, now, random),
-            (ReplyContent::Failed(why), _) => return self.failed(id, &why, true, servers, now, random),
+            (ReplyContent::Truncated, DnsTransport::Udp) => return self.ask_over_tcp(id, turn),
+            (ReplyContent::Failed(why), _) => return self.failed(id, &why, true, turn),
             (ReplyContent::Addresses(addresses), _) => QuestionOutcome::Addresses(addresses),
             (ReplyContent::NoAddress, _) => QuestionOutcome::NoAddress(server),
             (ReplyContent::NoName, _) => QuestionOutcome::NoName(server),
         };
-        self.finish(outcome, servers);
+        self.finish(outcome, turn.servers);
     }
 
     /// Closes a failed try. The next server is asked at once, unless a later try is open already.
-    pub fn failed(
-        &mut self,
-        id: QueryId,
-        why: &str,
-        is_reply: bool,
-        servers: &mut DnsServers,
-        now: Instant,
-        random: u64,
-    ) {
+    pub fn failed(&mut self, id: QueryId, why: &str, is_reply: bool, turn: &mut QuestionTurn<'_>) {
         let Some(at) = self.open_tries.iter().position(|tried| tried.id == id) else { return };
         let was_latest = at + 1 == self.open_tries.len();
         let tried = self.open_tries.remove(at);
-        servers.actions.push(LookupAction::Close(id));
-        servers.record_error(tried.server, why, is_reply);
+        turn.servers.actions.push(LookupAction::Close(id));
+        turn.servers.record_error(tried.server, why, is_reply);
         if was_latest {
-            self.ask_next_server(servers, now, random);
+            self.ask_next_server(turn);
         }
     }
 
-    fn ask_next_server(&mut self, servers: &mut DnsServers, now: Instant, random: u64) {
+    fn ask_next_server(&mut self, turn: &mut QuestionTurn<'_>) {
+        let servers = &mut *turn.servers;
         if self.tries == servers.max_tries {
             return self.finish(QuestionOutcome::Failed, servers);
         }
         let server = servers.addresses[self.tries % servers.addresses.len()];
         self.tries += 1;
-        self.ask(server, DnsTransport::Udp, servers, now, random);
+        self.ask(server, DnsTransport::Udp, turn);
     }
 
     /// Repeats a truncated try over TCP, with a new id: RFC 1035 section 4.2.1, RFC 7766 section 5.
-    fn ask_over_tcp(&mut self, id: QueryId, servers: &mut DnsServers, now: Instant, random: u64) {
+    fn ask_over_tcp(&mut self, id: QueryId, turn: &mut QuestionTurn<'_>) {
         let Some(at) = self.open_tries.iter().position(|tried| tried.id == id) else { return };
         let server = self.open_tries.remove(at).server;
-        servers.actions.push(LookupAction::Close(id));
-        self.ask(server, DnsTransport::Tcp, servers, now, random);
+        turn.servers.actions.push(LookupAction::Close(id));
+        self.ask(server, DnsTransport::Tcp, turn);
     }
 
-    fn ask(
-        &mut self,
-        server: SocketAddr,
-        transport: DnsTransport,
-        servers: &mut DnsServers,
-        now: Instant,
-        random: u64,
-    ) {
+    fn ask(&mut self, server: SocketAddr, transport: DnsTransport, turn: &mut QuestionTurn<'_>) {
+        let QuestionTurn { servers, now, random } = turn;
         // The id takes the upper bits: with `rotate` the lower ones may have chosen the first server.
-        let Some(query) = message::encode_query((random >> 48) as u16, &self.name, self.record_type) else {
+        let Some(query) = message::encode_query((*random >> 48) as u16, &self.name, self.record_type) else {
             // Not reached: names are checked when the lookup begins.
             return self.finish(QuestionOutcome::NoName(server), servers);
         };
@@ -232,7 +218,7 @@ impl Question {
         }
         servers.latest_id += 1;
         let id = QueryId(servers.latest_id);
-        self.timeout_at = now + self.timeout;
+        self.timeout_at = *now + self.timeout;
         servers.actions.push(LookupAction::Send(DnsQuery { id, server, transport, message: query.clone() }));
         self.open_tries.push(Try { id, server, transport, query });
     }
