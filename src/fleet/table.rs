@@ -64,7 +64,8 @@ pub fn push_table(
     let all = board.rows().len();
     let room = lines.saturating_sub(if lines > 2 { 2 } else { 1 });
     let shown = worst(board, rules, if all > room { room.saturating_sub(1) } else { room });
-    let label_width = shown.iter().map(|ranked| escaped(ranked, style).chars().count()).max().unwrap_or_default();
+    let label_width =
+        shown.iter().map(|ranked| style.escaped(ranked.row.label()).chars().count()).max().unwrap_or_default();
     let label_width = label_width.min(48).min(width / 3).max("SERVER".len());
     let columns = columns(label_width, width);
     if lines > 2 {
@@ -146,12 +147,6 @@ fn shown(columns: &[bool; COLUMNS.len()]) -> impl Iterator<Item = &'static Colum
     COLUMNS.iter().zip(columns).filter(|(_, is_shown)| **is_shown).map(|(column, _)| column)
 }
 
-fn escaped(ranked: &Ranked<'_>, style: Style) -> String {
-    let mut label = String::new();
-    style.push_escaped(&mut label, ranked.row.label());
-    label
-}
-
 fn push_count(out: &mut String, count: usize) {
     number::push_fixed(out, count as f64, 0, 0);
 }
@@ -179,7 +174,7 @@ fn push_row(
 ) {
     let row = ranked.row;
     let mut room = label_width;
-    for c in escaped(ranked, style).chars().take(room) {
+    for c in style.escaped(ranked.row.label()).chars().take(room) {
         out.push(c);
         room -= 1;
     }

@@ -19,8 +19,8 @@ struct Column {
 }
 
 static COLUMNS: [Column; 11] = [
-    Column { head: "NAME", align_right: false, cell: |process, _, style| escaped(&process.name, style) },
-    Column { head: STATE, align_right: false, cell: |process, _, style| escaped(&process.state, style) },
+    Column { head: "NAME", align_right: false, cell: |process, _, style| style.escaped(&process.name) },
+    Column { head: STATE, align_right: false, cell: |process, _, style| style.escaped(&process.state) },
     Column { head: "PID", align_right: true, cell: |process, _, _| integer(process.pid) },
     Column { head: "AGE", align_right: false, cell: age },
     Column { head: "RESTARTS", align_right: true, cell: |process, _, _| integer(process.restarts) },
@@ -29,7 +29,7 @@ static COLUMNS: [Column; 11] = [
     Column { head: "PORT", align_right: true, cell: |process, _, _| integer(process.port) },
     Column { head: "NAMESPACE", align_right: false, cell: |process, _, style| optional(&process.namespace, style) },
     Column { head: "EXIT", align_right: true, cell: |process, _, _| integer(process.exit_code) },
-    Column { head: "ID", align_right: false, cell: |process, _, style| escaped(short_id(&process.id), style) },
+    Column { head: "ID", align_right: false, cell: |process, _, style| style.escaped(short_id(&process.id)) },
 ];
 
 /// The column that is coloured.
@@ -248,7 +248,7 @@ fn age(process: &Process<'_>, now: SystemTime, style: Style) -> String {
         Ok(age) => Some(age),
         Err(ahead) => (ahead.duration() <= MAX_CLOCK_SKEW).then_some(Duration::ZERO),
     });
-    process.uptime.or(since).map_or_else(|| escaped(started_at, style), age_text)
+    process.uptime.or(since).map_or_else(|| style.escaped(started_at), age_text)
 }
 
 fn age_text(age: Duration) -> String {
@@ -275,13 +275,7 @@ fn integer(value: Option<i64>) -> String {
 }
 
 fn optional(text: &Option<Cow<'_, str>>, style: Style) -> String {
-    escaped(text.as_deref().unwrap_or_default(), style)
-}
-
-fn escaped(text: &str, style: Style) -> String {
-    let mut out = String::new();
-    style.push_escaped(&mut out, text);
-    out
+    style.escaped(text.as_deref().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -145,6 +145,13 @@ impl Style {
         push_escaped(out, text, self.ascii);
     }
 
+    /// Returns what [`Style::push_escaped`] appends.
+    pub(crate) fn escaped(self, text: &str) -> String {
+        let mut out = String::new();
+        self.push_escaped(&mut out, text);
+        out
+    }
+
     /// Appends a server's text like [`Style::push_escaped`], truncated if it would take more than `room` characters. Returns
     /// the remaining room; 0 if the text was truncated.
     pub(crate) fn push_truncated(self, out: &mut String, text: &str, mut room: usize) -> usize {

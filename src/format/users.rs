@@ -11,12 +11,12 @@ use crate::model::number;
 type Column = (&'static str, fn(&User<'_>, Style) -> String);
 
 static COLUMNS: [Column; 7] = [
-    ("NAME", |user, style| escaped(&user.name, style)),
+    ("NAME", |user, style| style.escaped(&user.name)),
     ("CPU", |user, _| percent(user.cpu)),
     ("MEMORY", |user, _| percent(user.memory)),
     ("PROCESSES", |user, _| user.processes.map(|count| count.to_string()).unwrap_or_default()),
-    ("METRIC", |user, style| escaped(&user.metric, style)),
-    ("SINCE", |user, style| escaped(user.since.as_deref().unwrap_or_default(), style)),
+    ("METRIC", |user, style| style.escaped(&user.metric)),
+    ("SINCE", |user, style| style.escaped(user.since.as_deref().unwrap_or_default())),
     ("FOR", |user, _| lasted(user)),
 ];
 
@@ -112,12 +112,6 @@ fn lasted(user: &User<'_>) -> String {
     if let Some(lasted) = user.lasted {
         number::push_age(&mut out, lasted);
     }
-    out
-}
-
-fn escaped(text: &str, style: Style) -> String {
-    let mut out = String::new();
-    style.push_escaped(&mut out, text);
     out
 }
 

@@ -10,3 +10,5 @@ pub mod random;
 pub mod recordings;
 #[cfg(test)]
 pub(crate) mod temp_dir;
+#[cfg(test)]
+pub mod tokens;

@@ -32,16 +32,21 @@ check_ntfy() {
     expect posted '^db: +\[ALERT\] [^ ]+ CRITICAL up 0 \(1:\)$'
 }
 
-declare_check alertmanager request prometheus-alertmanager jq
-check_alertmanager() {
-    alerting
+# Starts an Alertmanager that notifies nobody, on ${port[alertmanager]}, and waits until it is ready.
+run_alertmanager() {
     port[alertmanager]=$(unused_port)
     printf '%s\n' 'route: {receiver: none}' 'receivers: [{name: none}]' >"$home/alertmanager.yml"
     background alertmanager prometheus-alertmanager --config.file="$home/alertmanager.yml" \
         --storage.path="$home/alertmanager.data" --cluster.listen-address= \
         --web.listen-address="127.0.0.1:${port[alertmanager]}"
+    wait_for 20 curl -sf "http://127.0.0.1:${port[alertmanager]}/-/ready"
+}
+
+declare_check alertmanager request prometheus-alertmanager jq
+check_alertmanager() {
+    alerting
+    run_alertmanager
     local url=http://127.0.0.1:${port[alertmanager]}
-    wait_for 20 curl -sf "$url/-/ready"
     background pipe bash -c "$(recipe Alertmanager 1 "${alert_edits[@]}" \
         -e "s#http://alertmanager.example.com:9093#$url#")"
     alert_is db '["up","up 0 (1:)","CRITICAL"]'
@@ -72,13 +77,8 @@ check_on_alert() {
     expect posted '^db: CRITICAL up 0 \(1:\)$'
     says_nothing err
 
-    port[alertmanager]=$(unused_port)
-    printf '%s\n' 'route: {receiver: none}' 'receivers: [{name: none}]' >"$home/alertmanager.yml"
-    background alertmanager prometheus-alertmanager --config.file="$home/alertmanager.yml" \
-        --storage.path="$home/alertmanager.data" --cluster.listen-address= \
-        --web.listen-address="127.0.0.1:${port[alertmanager]}"
+    run_alertmanager
     local url=http://127.0.0.1:${port[alertmanager]}
-    wait_for 20 curl -sf "$url/-/ready"
     recipe Commands /usr/local/bin/to-alertmanager -e "s#http://alertmanager.example.com:9093#$url#" >"$home/bin/to-alertmanager"
     chmod +x "$home/bin/to-alertmanager"
     background pipe bash -c "$(recipe Commands 3 "${edits[@]}" -e "s#/usr/local/bin#$home/bin#")"

@@ -65,6 +65,11 @@ pub fn is_time(word: &str) -> bool {
     ["0000-00-00T00:00:00Z", "00:00:00Z"].contains(&&*shape)
 }
 
+/// Returns the processor use in each line of jsonl that has one.
+pub fn usages(text: &str) -> Vec<f64> {
+    json_lines(text).iter().filter_map(|line| line["data"]["processor"]["usage_percent"].as_f64()).collect()
+}
+
 /// Parses each line as JSON, but those about the connection.
 pub fn json_lines(text: &str) -> Vec<Value> {
     all_json_lines(text).into_iter().filter(|line| !is_state(line)).collect()

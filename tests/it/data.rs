@@ -1,15 +1,11 @@
 //! Options that select messages (--every, --count, --history), statistics, and alerts.
 
-use crate::client::{greet, json_lines, sample, sending, statistics, watch, watched, without_times};
+use crate::client::{greet, json_lines, sample, sending, statistics, usages, watch, watched, without_times};
 use crate::support::program::{Run, wsmon};
 use crate::support::server::{PING, Server};
 use crate::support::temp_dir::TempDir;
 use serde_json::Value;
 use std::time::Duration;
-
-fn usages(text: &str) -> Vec<f64> {
-    json_lines(text).iter().filter_map(|line| line["data"]["processor"]["usage_percent"].as_f64()).collect()
-}
 
 fn with_alert(cpu: f64) -> String {
     let alert = r#"{"component": "memory", "level": "WARNING", "message": "High"}"#;

@@ -1,16 +1,12 @@
 //! Files that the program writes: the saved data and the log.
 
-use crate::client::{json_lines, log_lines, sample, sending, watch, watched};
+use crate::client::{json_lines, log_lines, sample, sending, usages, watch, watched};
 use crate::support::program::{Run, run};
 use crate::support::temp_dir::TempDir;
 
 /// Returns samples with ascending CPU usage.
 fn counting(max: u32) -> Vec<String> {
     (0..max).map(|n| sample(n.into())).collect()
-}
-
-fn usages(text: &str) -> Vec<f64> {
-    json_lines(text).iter().filter_map(|line| line["data"]["processor"]["usage_percent"].as_f64()).collect()
 }
 
 #[test]

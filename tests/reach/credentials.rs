@@ -4,17 +4,9 @@ use std::sync::mpsc::{Receiver, channel};
 
 use crate::support::program::{Run, run, wsmon};
 use crate::support::server::{Peer, Server};
-use crate::{assert_contains, assert_gave_up, assert_shows_sample, command, file, send_sample, text, watch};
-
-/// Returns a server that sends samples, and the requests that it gets.
-fn recording_server() -> (Server, Receiver<String>) {
-    let (sender, receiver) = channel();
-    let server = Server::start(move |mut peer| {
-        sender.send(peer.request().to_owned()).unwrap();
-        send_sample(peer);
-    });
-    (server, receiver)
-}
+use crate::{
+    assert_contains, assert_gave_up, assert_shows_sample, command, file, recording_server, send_sample, text, watch,
+};
 
 #[test]
 fn headers_are_sent_from_the_command_line_and_from_a_file() {

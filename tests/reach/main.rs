@@ -5,7 +5,7 @@
 mod certificate;
 #[path = "../tls/config.rs"]
 mod config;
-#[expect(dead_code, reason = "what other tests use of it")]
+#[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -25,8 +25,10 @@ mod upgrade;
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use certificate::authority;
 use support::program::{Finished, Run, wsmon};
 use support::server::{Peer, Server};
 
@@ -78,6 +80,16 @@ fn sample_server() -> Server {
     Server::start(send_sample)
 }
 
+/// Returns a server that sends samples, and the requests that it gets.
+fn recording_server() -> (Server, Receiver<String>) {
+    let (sender, receiver) = channel();
+    let server = Server::start(move |mut peer| {
+        sender.send(peer.request().to_owned()).unwrap();
+        send_sample(peer);
+    });
+    (server, receiver)
+}
+
 /// Starts a server that sends `count` messages at a pace, each with its time of sending.
 fn ticking(count: usize, every: Duration) -> Server {
     Server::start(move |mut peer| {
@@ -113,6 +125,11 @@ const LATE: Duration = Duration::from_millis(900);
 /// Writes a file for a test.
 fn file(name: &str, content: impl AsRef<[u8]>) -> PathBuf {
     certificate::file(&format!("reach-{name}"), content)
+}
+
+/// Writes the certificate of the authority into a file for a test. Returns its path.
+fn ca_file(test: &str) -> String {
+    text(&file(&format!("{test}-ca.pem"), authority().cert_pem())).to_owned()
 }
 
 fn text(path: &std::path::Path) -> &str {

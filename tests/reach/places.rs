@@ -74,7 +74,7 @@ fn a_server_that_refuses_both_paths_is_given_up_with_both_answers() {
     });
     assert_gave_up(&watch(&bare(&server), &[]), &["answered 403 Forbidden", "; /ws answered 404"]);
     assert_eq!(server.accepted(), 2);
-    // What the other path says may be more to the point.
+    // The answer of the other path may be more to the point.
     let server = Server::start(|mut peer| {
         let status = if target(&mut peer) == "/" { "404 Not Found" } else { "401 Unauthorized" };
         peer.answer(status, &[], "");

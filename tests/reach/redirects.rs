@@ -1,6 +1,6 @@
 //! Redirects, and the credentials that are not sent to their targets.
 
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::channel;
 
 use crate::certificate::{self, CertificateSpec, authority};
 use crate::config::ServerConfig;
@@ -8,19 +8,9 @@ use crate::front::tls;
 use crate::support::program::{Run, wsmon};
 use crate::support::server::{Server, TEXT};
 use crate::{
-    SAMPLE, assert_contains, assert_gave_up, assert_shows_sample, command, file, sample_server, send_sample, text,
-    watch,
+    SAMPLE, assert_contains, assert_gave_up, assert_shows_sample, command, file, recording_server, sample_server,
+    send_sample, text, watch,
 };
-
-/// Returns a server that sends samples, and the requests that it gets.
-fn target() -> (Server, Receiver<String>) {
-    let (sender, receiver) = channel();
-    let server = Server::start(move |mut peer| {
-        sender.send(peer.request().to_owned()).unwrap();
-        send_sample(peer);
-    });
-    (server, receiver)
-}
 
 /// A server that redirects every request.
 fn redirecting(status: &'static str, location: String) -> Server {
@@ -31,7 +21,7 @@ const MOVED: &str = "301 Moved Permanently";
 
 #[test]
 fn each_kind_of_redirect_is_followed_to_the_address_in_it() {
-    let (server, requests) = target();
+    let (server, requests) = recording_server();
     for status in [MOVED, "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
         for scheme in ["ws", "http"] {
             let first = redirecting(status, format!("{scheme}://127.0.0.1:{}/new?a=b#top", server.port()));
@@ -63,7 +53,7 @@ fn a_redirect_may_be_relative_and_keeps_the_credentials_then() {
 
 #[test]
 fn no_credential_is_sent_to_another_server() {
-    let (server, requests) = target();
+    let (server, requests) = recording_server();
     let first = redirecting(MOVED, format!("ws://u2:p2@127.0.0.1:{}/", server.port()));
     let token = file("redirect-token", "hunter2");
     let uri = format!("ws://hunter2:hunter2@127.0.0.1:{}/?token=hunter2", first.port());

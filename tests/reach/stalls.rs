@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use openssl::ssl::SslVersion;
 
-use crate::certificate::{self, authority};
+use crate::certificate;
 use crate::config::ServerConfig;
 use crate::front::{Then, Until, faulty_line, tls};
 use crate::support::program::{Run, wsmon};
 use crate::support::server::Server;
-use crate::{LATE, assert_contains, file, lateness, text, ticking};
+use crate::{LATE, assert_contains, ca_file, lateness, ticking};
 
 /// The points at which a handshake stops: before, in and after each of the server's flights.
 const STOPS: [(Until, SslVersion); 8] = [
@@ -33,10 +33,6 @@ fn broken(then: Then) -> (Vec<Server>, Vec<Server>) {
         .collect();
     let lines = STOPS.iter().zip(&whole).map(|(stop, server)| faulty_line(stop.0, then, server)).collect();
     (lines, whole.into_iter().chain([inner]).collect())
-}
-
-fn ca_file(test: &str) -> String {
-    text(&file(&format!("{test}-ca.pem"), authority().cert_pem())).to_owned()
 }
 
 #[test]

@@ -11,12 +11,9 @@ use crate::support::program::{Run, wsmon};
 use crate::support::server::{PONG, Server, TEXT};
 use crate::support::temp_dir::TempDir;
 use crate::{
-    SAMPLE, SHOWN, assert_contains, assert_gave_up, assert_shows_sample, command, file, sample_server, text, watch,
+    SAMPLE, SHOWN, assert_contains, assert_gave_up, assert_shows_sample, ca_file, command, file, sample_server, text,
+    watch,
 };
-
-fn ca_file(test: &str) -> String {
-    text(&file(&format!("{test}-ca.pem"), authority().cert_pem())).to_owned()
-}
 
 fn wss(server: &Server) -> String {
     format!("wss://127.0.0.1:{}", server.port())

@@ -261,7 +261,6 @@ pub fn variable_asks_for_check(env: Env) -> bool {
     text.is_some_and(|text| text.split_whitespace().any(|word| word == "--check"))
 }
 
-/// Reads the options in the variable.
 fn read_variable(env: Env) -> Result<GivenOptions, String> {
     let mut given = GivenOptions::default();
     let Some(text) = variable(OPTIONS_VARIABLE, env)? else { return Ok(given) };

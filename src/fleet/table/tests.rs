@@ -4,17 +4,6 @@ use crate::fleet::tests::{At, alert, connected, lost, nth, sample, state};
 use crate::model::event::{Alert, AlertPhase, Event};
 use std::time::{Duration, SystemTime};
 
-const PLAIN: Style = Style {
-    color: false,
-    ascii: false,
-    labels: false,
-    label_width: 0,
-    lists: false,
-    time: false,
-    means: false,
-    live: false,
-};
-
 /// A board with a server for each list of messages, in order.
 fn board(servers: &[(&str, &[&[Event<'_>]])]) -> (Board, At) {
     let (mut board, at) = (Board::default(), At(Instant::now(), 0.0));
@@ -56,7 +45,7 @@ fn fleet() -> (Board, At) {
 #[test]
 fn the_worst_comes_first_and_a_line_about_all_comes_last() {
     assert_eq!(
-        table(&fleet(), WIDE, PLAIN),
+        table(&fleet(), WIDE, Style::default()),
         "\
 SERVER   CPU%  MEM% DISK%  GPU%   LOAD  HISTORY     STATE
 down        -     -     -     -      -              reconnecting: connect to 10.0.0.9:8765: connection refused
@@ -66,9 +55,9 @@ db       12.4  38.1     -   0.0  12.00           ▁  connected
 3 of 4 up, cpu mean 54 max 96 (web), 2026-01-02T03:04:05Z
 "
     );
-    let ascii = table(&fleet(), WIDE, Style { ascii: true, ..PLAIN });
+    let ascii = table(&fleet(), WIDE, Style { ascii: true, ..Style::default() });
     assert!(ascii.is_ascii() && ascii.contains("         .##  connected\n"), "{ascii}");
-    let colored = table(&fleet(), WIDE, Style { color: true, ..PLAIN });
+    let colored = table(&fleet(), WIDE, Style { color: true, ..Style::default() });
     let row = "web   \x1b[31m  95.5\x1b[0m\x1b[32m  38.1\x1b[0m\x1b[32m  28.5\x1b[0m     -   0.52         ▂██  \x1b[31mconnected\x1b[0m\n";
     assert!(colored.contains(&row.replace("web   ", "web    ")), "{colored}");
 }
@@ -76,7 +65,10 @@ db       12.4  38.1     -   0.0  12.00           ▁  connected
 #[test]
 fn a_small_screen_has_fewer_rows_and_columns() {
     let lines = |lines, width| -> Vec<String> {
-        table(&fleet(), (lines, width), PLAIN).lines().map(|line| line.chars().take(width).collect()).collect()
+        table(&fleet(), (lines, width), Style::default())
+            .lines()
+            .map(|line| line.chars().take(width).collect())
+            .collect()
     };
     assert_eq!(lines(6, 79).len(), 6);
     assert_eq!(
@@ -110,7 +102,7 @@ fn rules_take_the_place_of_the_colours() {
     let mut rules = Rules::new(thresholds);
     rules.step(at.now(), &mut board);
     let mut out = String::new();
-    push_table(&mut out, &board, Some(&rules), now(at), WIDE, PLAIN);
+    push_table(&mut out, &board, Some(&rules), now(at), WIDE, Style::default());
     let states: Vec<_> = out.lines().map(|line| (&line[..4], line.rsplit_once("  ").unwrap_or(("", line)).1)).collect();
     assert_eq!(
         states[1..],
@@ -130,7 +122,7 @@ fn alerts_in_force_stand_behind_the_state_and_no_text_leaves_its_row() {
     let alert = |message: &str| Alert { message: message.to_owned().into(), level: hostile.into(), ..Alert::default() };
     let said = [connected(), Event::Alert(Alert { phase: AlertPhase::Begins, ..alert(hostile) })];
     let whole = board(&[("web", &[&said, &[self::alert("disk", AlertPhase::Begins)]]), (hostile, &[&[lost(hostile)]])]);
-    let out = table(&whole, WIDE, PLAIN);
+    let out = table(&whole, WIDE, Style::default());
     let text = "a\\n\\x1b[2Jé\\u{202e}";
     assert!(out.lines().nth(2).unwrap().ends_with(&format!("  connected, {text} {text}, WARNING disk")), "{out}");
     assert!(out.lines().nth(1).unwrap().ends_with(&format!("  reconnecting: {text}")), "{out}");
@@ -141,9 +133,9 @@ fn alerts_in_force_stand_behind_the_state_and_no_text_leaves_its_row() {
 fn a_server_that_was_never_reached_is_down_and_an_empty_board_has_no_rows() {
     let (connecting, never) = (ClientState::Connecting, ClientState::Disconnected);
     let both = board(&[("new", &[]), ("a", &[&[state(never, connecting, "")]])]);
-    let out = table(&both, WIDE, PLAIN);
+    let out = table(&both, WIDE, Style::default());
     assert!(out.ends_with("  disconnected\n0 of 2 up, 2026-01-02T03:04:05Z\n"), "{out}");
-    assert_eq!(table(&board(&[]), WIDE, PLAIN).lines().nth(1), Some("0 of 0 up, 2026-01-02T03:04:05Z"));
+    assert_eq!(table(&board(&[]), WIDE, Style::default()).lines().nth(1), Some("0 of 0 up, 2026-01-02T03:04:05Z"));
 }
 
 #[test]
@@ -151,7 +143,7 @@ fn a_server_of_saved_data_that_begins_later_is_up_until_it_is_lost() {
     let (mut board, at) = board(&[("a", &[&[sample(&[("cpu", 5.0)])]])]);
     let last = |board: &Board| {
         let mut out = String::new();
-        push_table(&mut out, board, None, now(at), WIDE, PLAIN);
+        push_table(&mut out, board, None, now(at), WIDE, Style::default());
         out.lines().map(str::to_owned).collect::<Vec<_>>()[1..].concat()
     };
     assert!(last(&board).contains("  connected1 of 1 up, "), "{}", last(&board));
@@ -168,7 +160,7 @@ fn of_many_servers_the_worst_are_found() {
         let cpu = if number % 100 == 7 { 99.0 } else { 5.0 };
         at.say(&mut board, index, &up(&[("cpu", cpu)]));
     }
-    let out = table(&(board, at), (15, 80), PLAIN);
+    let out = table(&(board, at), (15, 80), Style::default());
     let labels: Vec<_> = out.lines().skip(1).map(|line| line.split(' ').next().unwrap()).collect();
     numbers.sort_by_key(|number| (number % 100 != 7, *number));
     let expected: Vec<_> = numbers.iter().take(12).map(|number| format!("node-{number:03}")).collect();

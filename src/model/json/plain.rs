@@ -82,38 +82,10 @@ mod tests {
     use crate::model::json::{Layout, Writer};
     use crate::testing::random::Random;
     use crate::testing::recordings;
+    use crate::testing::tokens::TOKENS;
 
     #[test]
     fn members_that_are_copied_as_they_are_come_out_as_token_by_token() {
-        const TOKENS: [&str; 27] = [
-            "{",
-            "}",
-            "[",
-            "]",
-            ",",
-            ":",
-            " ",
-            "\n",
-            "\"a\"",
-            "\"server\"",
-            "\"é\u{202e}\"",
-            "\"é☃\"",
-            "\"\\n\"",
-            "\"",
-            "\\",
-            "1",
-            "-1.50",
-            "1e999",
-            "NaN",
-            "1.#INF",
-            "true",
-            "null",
-            "truex",
-            "é",
-            "\u{7f}",
-            "\u{1}",
-            "\"a text of more than eight bytes\"",
-        ];
         let (mut random, mut plain) = (Random::new(5), 0);
         let recorded = recordings::systems().flat_map(recordings::all).flat_map(|name| recordings::texts(&name));
         let made = (0..30_000).map(|_| {

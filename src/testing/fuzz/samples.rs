@@ -70,32 +70,7 @@ mod tests {
     use super::*;
     use crate::testing::random::Random;
     use crate::testing::recordings::{self, systems};
-
-    /// Tokens that change the meaning of what is near them.
-    const TOKENS: [&str; 22] = [
-        "{",
-        "}",
-        "[",
-        "]",
-        ",",
-        ":",
-        "\"",
-        " ",
-        "-",
-        "0",
-        ".",
-        "1e5",
-        "null",
-        "true",
-        "\\n",
-        "\\ud800",
-        "é",
-        "12345678901234567890",
-        "\"\":",
-        "{\"data\":",
-        "[1,",
-        "\u{1}",
-    ];
+    use crate::testing::tokens::TOKENS;
 
     #[test]
     fn both_readers_read_the_same_in_recorded_messages_and_mutations_of_them() {

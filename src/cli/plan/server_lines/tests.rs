@@ -68,7 +68,7 @@ fn every_option_is_one_of_a_server_or_named_in_the_error() {
         let refusal = format!("servers:1: {} is for all servers: it belongs on the command line", row.long);
         assert_eq!(result == Err(refusal), !row.per_server, "{} {result:?}", row.long);
     }
-    // What a connection needs that not all servers share.
+    // Needed by a connection, and not the same for all servers.
     for long in ["--dialect", "--token-file", "--header", "--cert", "--insecure", "--warning", "--send", "--ipv6"] {
         assert!(OPTIONS.iter().any(|row| row.long == long && row.per_server), "{long}");
     }
