@@ -1,4 +1,9 @@
-//! The command: arguments, streams, files, log, signals.
+//! The command: a program on the library, from the command line to the exit status.
+//!
+//! `argv` and the table of options in `args` turn the command line into a `plan`, which `run` carries out turn by turn, for
+//! servers or for saved data (`read`). Each message passes the `view`, which selects, holds, counts and formats it. The
+//! lines go to the `output`, a bounded queue before each stream (`stream`), and to saved data (`file`). Beside them
+//! `textfile`, `listen`, `on_alert` and `notify` tell other programs of the servers.
 
 mod args;
 mod argv;

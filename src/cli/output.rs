@@ -34,7 +34,7 @@ pub struct Output {
     drop_reported: bool,
     /// The latest line of the log, while it is part of frames on the terminal that both streams are.
     held_line: Option<String>,
-    /// Whether stdout and stderr were terminals at the start.
+    /// True for stdout and for stderr if they were terminals at the start.
     terminals: [bool; 2],
 }
 

@@ -28,7 +28,6 @@ impl Servers {
         self.saved.as_ref().map_or(self.monitor.now(), |saved| saved.now())
     }
 
-    /// Returns true if a server has this id.
     pub fn contains(&self, id: ServerId) -> bool {
         self.saved.as_ref().map_or_else(|| self.monitor.contains(id), |saved| id.index() < saved.len())
     }

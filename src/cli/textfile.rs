@@ -227,7 +227,7 @@ mod tests {
         textfile.write("1", now);
         assert!(textfile.has_failed() && textfile.broken);
         fs::rename(dir.file("e"), dir.file("d")).unwrap();
-        // What another process with the same number has left.
+        // Left by another process with the same number.
         fs::write(places(&path).unwrap().1, "torn").unwrap();
         textfile.write("2", now);
         assert!(textfile.has_failed() && !textfile.broken);

@@ -71,7 +71,7 @@ pub struct View {
     pub data_format: &'static Format,
     /// By the index of their ids.
     servers: Vec<ServerView>,
-    /// When held messages are due. The owner is the place of the pace: two for each server.
+    /// The times at which held messages are due. The owner is the place of the pace: two for each server.
     held: Timetable,
     /// Servers whose count was reached since [`View::take_complete`].
     complete: Vec<ServerId>,
@@ -165,7 +165,7 @@ impl View {
 
     /// Shows and saves a message, or holds it. Each text for stdout, one or more whole lines, goes to `print`.
     pub fn show(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
-        // What is due is older than this message, and goes out before it.
+        // Held messages that are due are older than this one, and go out before it.
         self.release(message.received_mono, print);
         self.show_message(message, print);
         self.show_block(Now { mono: message.received_mono, wall: message.received_at }, print);

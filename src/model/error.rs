@@ -113,7 +113,7 @@ pub struct Disconnect {
     pub(crate) detail: Detail,
 }
 
-/// What [`Disconnect::kind`] needs to know besides the public fields.
+/// Facts that [`Disconnect::kind`] needs besides the public fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Detail {
     #[default]
@@ -122,7 +122,7 @@ pub(crate) enum Detail {
     Io(io::ErrorKind),
     /// The server's certificate, or the strength of its TLS.
     Certificate,
-    /// What answered does not speak TLS.
+    /// The other side answered, but not in TLS.
     NotTls,
 }
 

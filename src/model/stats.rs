@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::model::event::ClientState;
 
 /// Upper bound on the length of [`Statistics::error_history`].
-pub const MAX_ERRORS: usize = 5;
+const MAX_ERRORS: usize = 5;
 
 /// Counters and times of one server, or of all of them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -104,7 +104,6 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Adds a value.
     pub(crate) fn add(&mut self, value: f64) {
         self.min = if self.samples == 0 { value } else { self.min.min(value) };
         self.max = if self.samples == 0 { value } else { self.max.max(value) };
@@ -114,7 +113,7 @@ impl Summary {
     }
 
     /// Adds all values of `other`; its latest value becomes the latest.
-    pub(crate) fn merge(&mut self, other: &Summary) {
+    fn merge(&mut self, other: &Summary) {
         if other.samples > 0 {
             self.min = if self.samples == 0 { other.min } else { self.min.min(other.min) };
             self.max = if self.samples == 0 { other.max } else { self.max.max(other.max) };

@@ -1,4 +1,7 @@
 //! The event loop, one peer for each server that it watches, and the interfaces of the library: Monitor, Watch and Decoder.
+//!
+//! The `event_loop` has the only poll and the only clock. In each turn it gives the peers that are ready or due theirs, as
+//! the `schedule` tells. A `peer` joins a session, a connection and a `decoder`, and passes on messages and reports.
 
 pub mod clock;
 pub mod clock_jumps;

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
     use crate::testing::random::Random;
 
-    /// What peers wait for, looked at one by one: slow and plain.
+    /// The waits of all peers, looked at one by one: slow and plain.
     #[derive(Default)]
     struct Model(Vec<Waits>);
 

@@ -13,7 +13,6 @@ use std::path::Path;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
-/// The content of a file.
 #[derive(Debug)]
 pub struct FileContent {
     pub bytes: Vec<u8>,

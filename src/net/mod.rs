@@ -1,4 +1,7 @@
 //! Connections, TLS and the resolver over non-blocking sockets.
+//!
+//! `transport` takes a connection from the dial to its last frame, over the `stream` that bounds each turn; the `resolver`
+//! carries out the lookups of `proto/dns`; `tls` alone knows OpenSSL.
 
 pub mod file;
 pub mod resolver;

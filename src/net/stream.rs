@@ -217,7 +217,7 @@ impl Metered {
 
     /// Reads the next block. Returns its length; 0 at the end of the stream.
     fn read_block(&mut self) -> io::Result<usize> {
-        // What came with the response to the upgrade is shorter.
+        // The first block, which came with the response to the upgrade, is shorter.
         self.block.resize(BLOCK_BYTES, 0);
         if self.allowance == 0 {
             return Err(self.spent());

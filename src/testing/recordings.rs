@@ -16,7 +16,6 @@ pub fn systems() -> impl Iterator<Item = &'static str> {
     DIALECTS.iter().map(|dialect| dialect.name).filter(|name| *name != dialect::GENERIC.name)
 }
 
-/// One frame of a recording.
 pub struct RecordedFrame {
     pub from_server: bool,
     pub opcode: String,

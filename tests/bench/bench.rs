@@ -1,4 +1,4 @@
-//! What a message costs: the program beside other clients of the same server, interleaved in one run.
+//! The cost of a message: the program beside other clients of the same server, interleaved in one run.
 //!
 //! `cargo bench --bench blaster [-- --messages N] [--rounds N] [--fleets N]`. `--fleets N` measures fleets alone, with N messages each.
 //! WSMON_BIN names the binaries to measure instead of the

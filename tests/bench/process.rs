@@ -1,4 +1,4 @@
-//! What the kernel knows about a child, and a reader that keeps its pipe empty.
+//! The kernel's figures about a child, and a reader that keeps its pipe empty.
 
 use std::fs;
 use std::io::Read;

@@ -18,7 +18,7 @@ pub struct Subject {
     after_uri: &'static [&'static str],
     /// Stands in the line that shows the first sample.
     sample: &'static str,
-    /// Whether it watches several servers at once.
+    /// True if it watches several servers at once.
     pub several: bool,
 }
 
@@ -97,7 +97,7 @@ impl Subject {
         took
     }
 
-    /// What each of so many servers takes that come after a first one and have sent their greeting and one message;
+    /// The memory of each of so many servers that come after a first one and have sent their greeting and one message;
     /// `None` for a client of one server.
     pub fn further_server_kb(&self, blaster: &Blaster, further: usize) -> Option<f64> {
         let one = self.several.then(|| self.peak_kb_of(blaster, 1))?;

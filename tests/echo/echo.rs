@@ -40,7 +40,7 @@ fn server(uri: &str) -> Result<Server, Box<dyn Error>> {
         .insecure(true))
 }
 
-/// What the server says until the connection ends, as text; an echo hears nothing.
+/// Returns the text that the server sends until the connection ends; an echo hears nothing.
 fn heard(server: Server) -> Result<String, Box<dyn Error>> {
     let mut monitor = Monitor::new()?;
     let id = monitor.add(server)?;

@@ -1,4 +1,4 @@
-//! What a service manager is told, and the prefixes of log lines for its journal.
+//! Messages to a service manager, and the prefixes of log lines for its journal.
 
 use std::collections::BTreeSet;
 use std::fs::File;

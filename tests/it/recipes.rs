@@ -138,7 +138,7 @@ fn the_program_understands_every_command_line_of_the_recipes() {
     }
 }
 
-/// What of the page is a command line of the program would go unseen if it were not recognised as one.
+/// A command line of the page that is not recognised as one would be tested by nothing.
 #[test]
 fn every_recipe_that_names_the_program_has_a_command_line() {
     for (title, block) in blocks().iter().filter(|(_, block)| block.contains("/wsmon ") || block.contains("wsmon -")) {

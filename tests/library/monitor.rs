@@ -171,7 +171,7 @@ fn a_turn_serves_only_the_servers_that_have_something_to_do() {
     turn_until(&mut monitor, |events| {
         events.iter().filter(|(_, event)| matches!(event, Event::Notice(_))).count() == SERVERS
     });
-    // What the dials have left to do: also a second readiness of a socket, whose data was read after the first.
+    // The rest of the dials: also a second readiness of a socket, whose data was read after the first.
     let mut is_idle = false;
     while !is_idle {
         monitor.turn(Some(Duration::ZERO), |_| {}).unwrap();

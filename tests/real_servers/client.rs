@@ -16,7 +16,7 @@ pub struct Client {
     seen: Ended,
 }
 
-/// What a program has said, and its exit status once it has ended (none after a signal).
+/// The output of a program, and its exit status once it has ended (none after a signal).
 #[derive(Default)]
 pub struct Ended {
     pub status: Option<i32>,
@@ -130,7 +130,7 @@ pub fn is_sample(line: &str) -> bool {
     is_type(line, "monitoring_data")
 }
 
-/// Whether a line of jsonl is a message of this type.
+/// Returns true if a line of jsonl is a message of this type.
 pub fn is_type(line: &str, name: &str) -> bool {
     serde_json::from_str::<Value>(line).is_ok_and(|message| message["type"] == name)
 }

@@ -23,7 +23,7 @@ static FASTPLUGGY: Venv = Venv::new(
     ],
 );
 
-/// What the README of the tool would have a client answer.
+/// The answer that the README of the tool asks of a client.
 const DOCUMENTED_PONG: &str = r#"{"type":"pong","content":"pong","meta":{"ping_id":"%id"}}"#;
 
 #[test]

@@ -17,7 +17,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// What a healthy machine needs is a tenth of this.
+/// A healthy machine needs a tenth of this.
 const SOON: Duration = Duration::from_secs(20);
 
 /// The server's WEBSOCKET_MAX_CLIENTS, a constant of its config module.

@@ -50,7 +50,7 @@ impl Venv {
     }
 }
 
-/// Where everything about the real servers is kept.
+/// The directory of everything about the real servers.
 pub fn home() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("real-servers")
 }

@@ -18,7 +18,7 @@ const SERVERS: usize = 20;
 const SETTLED: Duration = Duration::from_secs(60);
 /// Before that the first half minute is not looked at: not every server has done its worst yet.
 const WARM: Duration = Duration::from_secs(20);
-/// What the allocator may add later on.
+/// Memory that the allocator may add later on.
 const GROWTH_KB: u64 = 1024;
 /// Dials of all servers in the second after the client was stopped: more is a storm.
 const MOST_DIALS: u32 = 3 * SERVERS as u32;

@@ -17,7 +17,7 @@ pub struct Client {
     log: PathBuf,
 }
 
-/// What it printed.
+/// The lines that it printed.
 #[derive(Default)]
 pub struct Printed {
     /// Messages of each session of each server.

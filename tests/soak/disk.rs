@@ -45,7 +45,7 @@ pub fn run(wsmon: &str, directory: &Path) -> Outcome {
     whole(&fs::read_to_string(&data)?, &stderr)
 }
 
-/// What could not be written is one gap, as long as was said. The line that the full disk cut short counts as missing.
+/// The lines that could not be written are one gap, as long as was said. The line that the full disk cut short counts as missing.
 fn whole(text: &str, stderr: &str) -> Outcome {
     let said = stderr.split("written again, ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
     let missing: u32 = said.parse()?;

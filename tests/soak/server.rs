@@ -7,17 +7,17 @@ use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::wire::{self, Decoded, Wire};
+use crate::wire::{self, ClientEvent, Wire};
 
 /// Longest wait of the client between two dials, and how long a dial may take: what it is told by its options.
 pub const RECONNECT_CAP: Duration = Duration::from_secs(1);
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// What a busy machine adds.
+/// Time that a busy machine adds.
 const SLACK: Duration = Duration::from_secs(1);
-/// How long it may take until the client has answered what it has to.
+/// Longest time until the client has answered what it has to.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// What a server has to say about its client when all is over.
+/// A server's account of its client when all is over.
 #[derive(Debug, Default)]
 pub struct Tally {
     /// Messages of each session whose client certainly got all of them: (session, messages).
@@ -30,7 +30,7 @@ pub struct Tally {
     pub faults: Vec<String>,
 }
 
-/// When the client was stopped, which is nobody's fault.
+/// The time in which the client was stopped, which is nobody's fault.
 #[derive(Default)]
 pub struct Stop {
     pub from: Option<Instant>,
@@ -38,7 +38,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// How much of a time the client was stopped.
+    /// Returns the part of a time in which the client was stopped.
     fn overlap(&self, begin: Instant, end: Instant) -> Duration {
         let Some(from) = self.from else { return Duration::ZERO };
         let to = self.to.unwrap_or(end).min(end);
@@ -46,7 +46,7 @@ impl Stop {
     }
 }
 
-/// What a connection is to experience.
+/// The fate of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Act {
     Close(u16),
@@ -254,7 +254,7 @@ impl Server {
     fn close(&mut self, wire: &Wire, code: u16, sent: u32) -> io::Result<()> {
         let [high, low] = code.to_be_bytes();
         wire.raw(&[0x88, 2, high, low])?;
-        if wire.hears_end(ANSWER) == Some(Decoded::Close(code)) && code != 1000 {
+        if wire.hears_end(ANSWER) == Some(ClientEvent::Close(code)) && code != 1000 {
             self.tally.lock().expect("no panic").sure.push((self.session, sent));
         }
         Ok(())
@@ -266,7 +266,7 @@ impl Server {
         if wire.hears_pong(ANSWER) {
             wire.raw(&wire::text(&message(self.session, sent)))?;
             wire.end();
-            if wire.hears_end(ANSWER) == Some(Decoded::Gone) {
+            if wire.hears_end(ANSWER) == Some(ClientEvent::Gone) {
                 self.tally.lock().expect("no panic").sure.push((self.session, sent + 1));
             }
         }

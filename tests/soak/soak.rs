@@ -31,5 +31,5 @@ fn main() -> ExitCode {
     }
 }
 
-/// What went wrong, in words.
+/// The error says in words what went wrong.
 type Outcome = Result<(), Box<dyn std::error::Error>>;

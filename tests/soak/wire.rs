@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::spawn;
 use std::time::{Duration, Instant};
 
-/// What the client sent.
+/// An event of the client that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decoded {
+pub enum ClientEvent {
     Pong,
     /// With this code; 0 for none.
     Close(u16),
@@ -21,7 +21,7 @@ pub enum Decoded {
 pub struct Wire {
     stream: TcpStream,
     shared: Arc<Mutex<Shared>>,
-    heard: Receiver<Decoded>,
+    heard: Receiver<ClientEvent>,
 }
 
 struct Shared {
@@ -63,7 +63,7 @@ impl Wire {
             while let Ok(frame) = read(&mut reader, &its) {
                 let _unheard = tell.send(frame);
             }
-            let _unheard = tell.send(Decoded::Gone);
+            let _unheard = tell.send(ClientEvent::Gone);
         });
         Ok(Wire { stream, shared, heard })
     }
@@ -81,17 +81,17 @@ impl Wire {
         self.raw(&[0x89, 0])
     }
 
-    /// Whether a pong comes before anything else that counts.
+    /// Returns true if a pong comes before anything else that counts.
     pub fn hears_pong(&self, within: Duration) -> bool {
-        self.heard.recv_timeout(within) == Ok(Decoded::Pong)
+        self.heard.recv_timeout(within) == Ok(ClientEvent::Pong)
     }
 
-    /// How the client ends the connection, if it does within a time.
-    pub fn hears_end(&self, within: Duration) -> Option<Decoded> {
+    /// Returns the way in which the client ends the connection, if it does within a time.
+    pub fn hears_end(&self, within: Duration) -> Option<ClientEvent> {
         let until = Instant::now() + within;
         loop {
             match self.heard.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(Decoded::Pong) => {}
+                Ok(ClientEvent::Pong) => {}
                 other => return other.ok(),
             }
         }
@@ -115,7 +115,7 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 }
 
 /// One frame of the client's. Its payloads are short: pings, pongs and the Close.
-fn read(reader: &mut TcpStream, shared: &Mutex<Shared>) -> io::Result<Decoded> {
+fn read(reader: &mut TcpStream, shared: &Mutex<Shared>) -> io::Result<ClientEvent> {
     loop {
         let mut head = [0; 6];
         reader.read_exact(&mut head)?;
@@ -124,14 +124,14 @@ fn read(reader: &mut TcpStream, shared: &Mutex<Shared>) -> io::Result<Decoded> {
         reader.read_exact(&mut payload)?;
         payload.iter_mut().enumerate().for_each(|(at, byte)| *byte ^= head[2 + at % 4]);
         match head[0] & 0x0f {
-            8 => return Ok(Decoded::Close(payload.first_chunk().map_or(0, |code| u16::from_be_bytes(*code)))),
+            8 => return Ok(ClientEvent::Close(payload.first_chunk().map_or(0, |code| u16::from_be_bytes(*code)))),
             9 => {
                 let mut shared = lock(shared);
                 if shared.answering {
                     shared.stream.write_all(&[&[0x8a, length as u8], &payload[..]].concat())?;
                 }
             }
-            10 => return Ok(Decoded::Pong),
+            10 => return Ok(ClientEvent::Pong),
             _ => {}
         }
     }

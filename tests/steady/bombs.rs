@@ -17,7 +17,7 @@ const LARGE: usize = 500_000;
 /// of what was given back. Each is a few times the message, none is its square.
 const MOST_KB: u64 = 96 << 10;
 
-/// What it is, and its text.
+/// Its name, and its text.
 type Bomb = (&'static str, fn() -> String);
 
 const BOMBS: &[Bomb] = &[

@@ -83,7 +83,7 @@ fn a_hundred_kills_under_full_load_tear_no_line_but_the_last_and_the_next_start_
         let text = fs::read_to_string(&file).unwrap();
         let (lines, rest) = text[before as usize..].rsplit_once('\n').unwrap();
         torn += u32::from(!rest.is_empty());
-        // What the start before left unfinished ends with the first line feed of this one.
+        // A line that the start before left unfinished ends with the first line feed of this one.
         let whole: String = lines.lines().skip(usize::from(was_torn)).map(|line| format!("{line}\n")).collect();
         for (expected, line) in messages(&whole).enumerate() {
             assert_eq!(number(line), Some(expected as u64), "round {round}: {line}");

@@ -9,13 +9,13 @@ use crate::compression::{packed_blanks, packed_nothing};
 use crate::process::{Watched, command};
 use crate::support::server::{PACKED, PING, Peer, Server, TEXT, text_frame};
 
-/// How often the program pings.
+/// Time between two pings of the program.
 const EVERY: Duration = Duration::from_millis(200);
-/// What a busy machine may add.
+/// Time that a busy machine may add.
 const LATE: Duration = Duration::from_millis(800);
 /// The longest turn of a server.
 const TURN: Duration = Duration::from_millis(50);
-/// How many pings are looked at.
+/// Number of pings that are looked at.
 const PINGS: usize = 10;
 
 /// The worst distance of two pings to a quiet server while another one floods.

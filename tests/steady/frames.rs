@@ -3,7 +3,7 @@
 use crate::support::server::{BINARY, CONTINUATION, PING, Server, TEXT, text_frame};
 use crate::{Attack, LOST, SAMPLE, SHOWN, healthy, upgraded, watch};
 
-/// What an attack with small frames may cost.
+/// Memory that an attack with small frames may cost.
 const SMALL_KB: u64 = 1024;
 
 macro_rules! attack {

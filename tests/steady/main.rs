@@ -1,8 +1,8 @@
-//! What must not bring the program down: servers that break every rule, readers that stall, a process that is killed.
+//! Attempts to bring the program down: servers that break every rule, readers that stall, a process that is killed.
 //!
 //! Figures that are worth knowing (peak memory, the worst lateness of a ping) are printed: `-- --nocapture`.
 
-#[expect(dead_code, reason = "what other tests use of it")]
+#[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -26,19 +26,19 @@ mod wall_clock;
 use process::watch;
 use support::server::{CLOSE, Peer, Server};
 
-/// What every healthy server of these tests shows.
+/// A message of every healthy server of these tests.
 const SAMPLE: &str = r#"{"type":"monitoring_data","data":{"processor":{"usage_percent":45.2}}}"#;
 /// The same in the format `simple`.
 const SHOWN: &str = "CPU:  45.2%";
 /// The line of the log that ends a connection ends so.
 const LOST: &str = "; retrying in ";
 
-/// What the first connection does to the client.
+/// A first connection that harms the client.
 struct Attack {
     name: &'static str,
     script: fn(&mut Peer),
     options: &'static [&'static str],
-    /// What stderr has to say about it.
+    /// A text that stderr must have.
     says: &'static str,
 }
 

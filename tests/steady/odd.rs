@@ -8,7 +8,7 @@ use serde_json::Value;
 const TYPES: &[&str] =
     &["monitoring_data", "alert", "log", "connection", "error", "pong", "process_update", "x\\u001b[2J", "\u{202e}x"];
 
-/// What stands where a text, a number or a time is expected. As JSON.
+/// Values in the place of a text, a number or a time, as JSON.
 const VALUES: &[&str] = &[
     r#""\u001b[31m\u0000\u0007\r\n\t\u0085\u009b2J\u202e\u2066\u2028\u061c\u007f""#,
     "\"\u{9b}2J\u{85}\u{202e}\u{2066}\u{2028}\u{2029}\u{61c}\u{7f}\u{feff}\"",

@@ -16,22 +16,22 @@ use crate::support::PATIENCE;
 use crate::support::server::{CLOSE, PING, PONG, Peer, Server, text_frame};
 use crate::{healthy, until_close};
 
-/// How long the reader does not read: here the pause is what is played.
+/// Time in which the reader does not read: here the pause is what is played.
 const STALL: Duration = Duration::from_secs(10);
 /// Another number of seconds for it, for tests/soak.sh.
 const STALL_VARIABLE: &str = "WSMON_STALL_SECONDS";
 /// Messages in a millisecond.
 const PACE: u64 = 2;
-/// How often the program pings.
+/// Time between two pings of the program.
 const EVERY: Duration = Duration::from_millis(500);
-/// How late a ping may be on a busy machine.
+/// Delay of a ping that a busy machine may cause.
 const LATE: Duration = Duration::from_secs(1);
-/// How soon the server wants its pings answered.
+/// Time in which the server wants its pings answered.
 const PONG_WITHIN: Duration = Duration::from_secs(2);
 
-/// What the server saw of the client.
+/// The server's record of the client.
 #[derive(Debug)]
-struct OwnedMessage {
+struct ClientRecord {
     /// Messages sent to it.
     sent: u64,
     pings: u32,
@@ -42,7 +42,7 @@ struct OwnedMessage {
 }
 
 /// 2 000 numbered messages a second for `lasting`, and whether the client stays well meanwhile.
-fn flood(peer: &mut Peer, lasting: Duration, demand_pongs: bool) -> OwnedMessage {
+fn flood(peer: &mut Peer, lasting: Duration, demand_pongs: bool) -> ClientRecord {
     peer.upgrade();
     let mut reader = peer.reader();
     let began = Instant::now();
@@ -63,12 +63,12 @@ fn flood(peer: &mut Peer, lasting: Duration, demand_pongs: bool) -> OwnedMessage
         sleep(Duration::from_millis(10));
     }
     peer.try_raw([0x88, 2, 3, 0xe8]);
-    OwnedMessage { sent, ..listening.join().unwrap() }
+    ClientRecord { sent, ..listening.join().unwrap() }
 }
 
 /// Listens until the client's Close frame.
-fn listen(reader: &mut Peer, began: Instant) -> OwnedMessage {
-    let mut seen = OwnedMessage { sent: 0, pings: 0, worst_ping: Duration::ZERO, worst_pong: Duration::ZERO };
+fn listen(reader: &mut Peer, began: Instant) -> ClientRecord {
+    let mut seen = ClientRecord { sent: 0, pings: 0, worst_ping: Duration::ZERO, worst_pong: Duration::ZERO };
     let mut before = began;
     while let Some(frame) = reader.next() {
         match frame.opcode {
@@ -92,8 +92,8 @@ fn numbered(n: u64) -> String {
     format!(r#"{{"type":"notice","n":{n},"text":"{}"}}"#, "x".repeat(300))
 }
 
-fn flooding(lasting: Duration, demand_pongs: bool) -> (Server, Receiver<OwnedMessage>) {
-    let (tell, told): (Sender<OwnedMessage>, _) = channel();
+fn flooding(lasting: Duration, demand_pongs: bool) -> (Server, Receiver<ClientRecord>) {
+    let (tell, told): (Sender<ClientRecord>, _) = channel();
     let server = Server::start(move |mut peer| {
         let seen = flood(&mut peer, lasting, demand_pongs);
         // A test about the reader alone does not ask.
@@ -293,7 +293,7 @@ fn one_pipe_for_both_streams_keeps_their_order_and_every_line_whole() {
     let mut both = command(&server.uri(), &options);
     both.stdout(writer.try_clone().unwrap()).stderr(writer);
     let run = Watched::start(&mut both);
-    // What holds the writer's ends open in this process.
+    // Holds the writer's ends open in this process.
     drop(both);
     let mut expected = Vec::new();
     let mut connections = 0;

@@ -1,4 +1,4 @@
-//! How much memory a single large message takes.
+//! The memory that a single large message takes.
 
 use std::process::Stdio;
 use std::sync::mpsc::channel;
@@ -15,7 +15,7 @@ const MOST: u64 = 16;
 /// The same for `json`, whose output has a line for each number and bracket, and is queued.
 const MOST_INDENTED: u64 = 24;
 
-/// What is repeated in a message: its beginning, the part, and its end.
+/// Messages that repeat a part: the beginning, the part, and the end.
 const DENSE: [[&str; 3]; 8] = [
     [r#"{"type":"monitoring_data","data":{"#, r#""k":1,"#, r#""disk":{"percentage":1}}}"#],
     [r#"{"type":"monitoring_data","data":{"disk":{"percentage":1},"x":["#, "0,", "0]}}"],

@@ -47,7 +47,7 @@ impl Watched {
         self.status("VmHWM:")
     }
 
-    /// What it holds now.
+    /// Memory that it holds now.
     pub fn now_kb(&self) -> u64 {
         self.status("VmRSS:")
     }

@@ -7,7 +7,7 @@ use crate::support::server::{CONTINUATION, Peer, TEXT};
 use crate::{Attack, upgraded};
 
 const SMALL_KB: u64 = 1024;
-/// How fast it trickles: here the pace is what is played.
+/// Time between two bytes: here the pace is what is played.
 const DRIP: Duration = Duration::from_millis(20);
 
 /// One byte at a time, over and over, until the client has had enough.

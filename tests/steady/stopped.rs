@@ -9,7 +9,7 @@ use crate::support::PATIENCE;
 use crate::support::server::{CLOSE, PING, Peer, Server};
 use crate::{SAMPLE, SHOWN};
 
-/// How long it is stopped: longer than its ping interval and the time for the pong together, or for the seconds in
+/// Time in which it is stopped: longer than its ping interval and the time for the pong together, or for the seconds in
 /// `$WSMON_STOP_SECONDS`.
 fn stopped() -> Duration {
     let seconds = std::env::var("WSMON_STOP_SECONDS").map_or(10, |seconds| seconds.parse().expect("seconds"));
@@ -76,7 +76,7 @@ fn a_process_that_was_stopped_pings_each_server_once_and_loses_none() {
     assert!(servers.iter().all(|server| server.accepted() == 1));
 }
 
-/// What the servers sent meanwhile is read before anything is judged: nobody is stale, nobody owes a pong.
+/// The messages that the servers sent meanwhile are read before anything is judged: nobody is stale, nobody owes a pong.
 #[test]
 fn what_came_while_the_process_was_stopped_counts_before_any_deadline() {
     none_is_lost(1, Duration::from_millis(50));

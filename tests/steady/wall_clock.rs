@@ -12,7 +12,7 @@ use crate::support::temp_dir::TempDir;
 use crate::{SAMPLE, SHOWN};
 
 const SERVERS: usize = 5;
-/// How long a ping may take to come, and how long none is expected.
+/// Longest wait for a ping, and the time in which none is expected.
 const SOON: Duration = Duration::from_secs(2);
 
 /// Sends without a pause, answers pings and tells of them.

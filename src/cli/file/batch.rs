@@ -23,12 +23,12 @@ impl Batch {
     }
 
     /// Bytes that appending the batch and a further line would add to the file.
-    pub fn length_with(&self, line: &str) -> usize {
+    fn length_with(&self, line: &str) -> usize {
         self.text.len() + usize::from(!self.text.is_empty()) + line.len() + 1
     }
 
     /// Returns true if there is no room for a further line.
-    pub fn is_full_with(&self, line: &str) -> bool {
+    fn is_full_with(&self, line: &str) -> bool {
         !self.text.is_empty() && self.length_with(line) > self.limit
     }
 

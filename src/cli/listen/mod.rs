@@ -140,7 +140,7 @@ struct Client {
     stream: TcpStream,
     give_up_at: Instant,
     phase: Phase,
-    /// What has come of the request, or is left to send of the answer.
+    /// The part of the request that has come, or the part of the answer that is left to send.
     bytes: Vec<u8>,
     /// Bytes of the answer that were sent, then bytes that were ignored.
     count: usize,

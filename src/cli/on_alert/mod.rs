@@ -34,7 +34,7 @@ const WITHHELD: [&[u8]; 3] = [b"WSMON_", b"MONITORING_TOKEN=", b"MONITORING_WEBS
 /// The commands of a run.
 pub struct OnAlert {
     arguments: Vec<CString>,
-    /// What is passed on of our environment, as `NAME=VALUE`.
+    /// The part of our environment that commands inherit, as `NAME=VALUE`.
     environment: Vec<CString>,
     events: &'static Format,
     queue: Queue,

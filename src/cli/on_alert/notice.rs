@@ -1,4 +1,4 @@
-//! What a command is told of an alert: a text, and variables of its environment.
+//! The notice of an alert that a command gets: a text, and variables of its environment.
 //!
 //! Texts of servers are cut and escaped: none holds a control character, and all of them together fit into an environment
 //! and a pipe.
@@ -139,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    /// What is told about an alert of the server `web` at 2026-01-02T03:04:05.678Z, and its key and level.
+    /// A notice about an alert of the server `web` at 2026-01-02T03:04:05.678Z, with its key and level.
     struct Told {
         key: String,
         level: String,

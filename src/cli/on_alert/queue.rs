@@ -93,7 +93,7 @@ impl Notice {
     }
 }
 
-/// What is known of a subject after a command was started for it.
+/// A subject for which a command was started.
 #[derive(Debug)]
 struct Subject {
     key: Arc<str>,
@@ -129,7 +129,7 @@ pub struct Child {
     due_at: Option<Instant>,
 }
 
-/// What was done to end a command.
+/// The latest step taken to end a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     Running,

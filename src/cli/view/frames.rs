@@ -9,7 +9,7 @@ use crate::cli::fleet::Fleet;
 use crate::cli::servers::Servers;
 
 /// The period of frames on a terminal, and of looks at servers of which the first block waits.
-pub const FRAME: Duration = Duration::from_secs(1);
+const FRAME: Duration = Duration::from_secs(1);
 /// The period of blocks in a pipe or file.
 pub const BLOCK: Duration = Duration::from_secs(60);
 /// The least time between two frames of `--live`.

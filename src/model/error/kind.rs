@@ -37,7 +37,7 @@ kinds! {
     TimedOut "timed_out";
     /// The server's certificate is not accepted, or its TLS is too weak.
     Certificate "certificate";
-    /// What answered does not speak TLS.
+    /// The other side answered, but not in TLS.
     NotTls "not_tls";
     /// TLS failed in another way.
     Tls "tls";
@@ -47,7 +47,7 @@ kinds! {
     Credentials "credentials";
     /// The upgrade was answered with another HTTP status, see [`Disconnect::status`].
     HttpStatus "http_status";
-    /// What answered is no WebSocket server.
+    /// The other side answered, but is no WebSocket server.
     NotWebSocket "not_websocket";
     /// The server sent a Close frame, see [`Disconnect::code`].
     Closed "closed";

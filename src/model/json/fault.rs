@@ -16,7 +16,7 @@ pub struct JsonFault<'a> {
 /// Finds the first place at which a text is not JSON, apart from what [`super::repair`] replaces; `None` if it is.
 #[must_use]
 pub fn find_fault(text: &str) -> Option<JsonFault<'_>> {
-    // What is replaced keeps its length, so that places stay the same.
+    // Replacements have the length of their originals, so that places stay the same.
     let mut same_length = String::with_capacity(text.len());
     for token in Tokens(text) {
         if token.starts_with('"') {

@@ -11,7 +11,6 @@ use crate::model::json::Node;
 /// A sample, and the alerts that came in the same message.
 #[derive(Debug)]
 pub struct SampleMessage<'a> {
-    /// The sample.
     pub sample: Box<Sample<'a>>,
     /// The value of the member with the rule [`FieldRule::Alerts`].
     pub alerts: Option<Node<'a>>,

@@ -103,7 +103,7 @@ struct Waiting {
 #[derive(Default)]
 pub(crate) struct CallsOwner(OnceLock<Arc<dyn Turns>>);
 
-/// What a monitor does with its calls.
+/// The part of a monitor that its calls drive.
 pub(crate) trait Turns: Send + Sync {
     /// Begins or ends a turn on this thread.
     fn turning(&self, begins: bool);

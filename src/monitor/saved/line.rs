@@ -18,7 +18,7 @@ const MAX_LABEL: usize = 1024;
 pub const TOO_LARGE: &str = "too large";
 
 /// The cause of a line whose end is missing.
-pub const CUT: &str = "the line is cut";
+const CUT: &str = "the line is cut";
 
 /// A line of saved data.
 #[derive(Debug, PartialEq)]

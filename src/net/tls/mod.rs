@@ -71,7 +71,7 @@ pub enum TlsErrorKind {
     Final,
     /// The certificate is valid later, or this machine's clock is behind.
     NotYetValid,
-    /// What answers does not speak TLS; a retry may help.
+    /// The other side answers, but not in TLS; a retry may help.
     NotTls,
     /// Anything else; a retry may help.
     Usual,

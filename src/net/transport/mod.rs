@@ -66,7 +66,6 @@ const HANDSHAKE_COUNTS_FOR: Duration = Duration::from_millis(250);
 /// Initial size of tungstenite's buffer, in bytes. Small, since each connection has one; it grows with the messages.
 const READ_BUFFER: usize = 1000;
 
-/// The limits of one connection.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
     /// Upper bound on a message in bytes.

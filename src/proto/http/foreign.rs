@@ -87,7 +87,7 @@ mod tests {
         secrets.add("0123456789abcdef0123456789abcdef");
         let text = format!("{}0123456789abcdef0123456789abcdef!", "x".repeat(30));
         assert_eq!(first_line(text.as_bytes(), &secrets), format!("{}redacted!", "x".repeat(30)));
-        // What arrives so far may end anywhere.
+        // The bytes that have arrived may end anywhere.
         for end in 0..text.len() {
             let line = first_line(&text.as_bytes()[..end], &secrets);
             assert!(!line.contains("0123"), "{line}");

@@ -1,6 +1,5 @@
 //! SHA-1, RFC 3174: for the key of an upgrade and to compare texts without keeping them. It is not fit for signatures.
 
-/// Returns the digest of a text.
 #[must_use]
 pub fn digest(text: &str) -> [u8; 20] {
     // The text, a one bit, zeros, and the length in bits, in blocks of 64 bytes.

@@ -67,7 +67,7 @@ pub enum Action {
 }
 
 /// Upper bound on the closing handshake.
-pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Delay of an input after a deadline from which the process must have been stopped: see [`Session::delivered`].
 const STOPPED_AFTER: Duration = Duration::from_secs(1);
 /// Refusals in a row that end a session which has been useful.

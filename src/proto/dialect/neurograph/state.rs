@@ -88,7 +88,6 @@ struct DialAttempt {
     connected: bool,
 }
 
-/// One connection.
 #[derive(Debug, Default)]
 struct ConnectionState {
     received: bool,

@@ -1,4 +1,4 @@
-//! What the user did not subscribe to is left out, since the real server sends everything to all clients.
+//! Messages that the user did not subscribe to are left out, since the real server sends everything to all clients.
 
 use std::time::Duration;
 

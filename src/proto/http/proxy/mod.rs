@@ -92,7 +92,7 @@ impl Proxy {
     ///
     /// # Errors
     /// Names the variable that is wrong, and the way out.
-    pub fn from_environment(endpoint: &Endpoint, env: Environment<'_>) -> Result<Option<Box<Self>>, String> {
+    fn from_environment(endpoint: &Endpoint, env: Environment<'_>) -> Result<Option<Box<Self>>, String> {
         if endpoint.unix.is_some() || is_loopback(&endpoint.host) {
             return Ok(None);
         }
