@@ -16,7 +16,7 @@ const PUNCTUATION_AND_DIGITS: [bool; 256] = {
 const MAX_DIGITS: usize = 300;
 
 /// Appends a text without the white space between its tokens. Returns false, and may have appended a part, if there is a
-/// token that [`Writer::raw`] might change, or a string that is one of `reserved`.
+/// token that [`Writer::raw`](super::Writer::raw) might change, or a string that is one of `reserved`.
 #[inline(never)]
 pub(super) fn push_plain_line(out: &mut String, text: &str, reserved: &[&str]) -> bool {
     let bytes = text.as_bytes();

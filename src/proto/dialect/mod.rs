@@ -270,7 +270,7 @@ impl Dialect {
     /// 2. The handler of that kind, else `other`, decodes the message: a text handler with its own typed pass, a tree
     ///    handler from a [`Node`] that is built for it. Without a handler the text is only checked to be JSON.
     /// 3. While a request of the user is in flight, and only then, the text is scanned for `request_id`. An answer of
-    ///    which the handler shows nothing is parsed once more, for its [`Answer`].
+    ///    which the handler shows nothing is parsed once more, for its answer.
     ///
     /// Requests come last for two reasons. The handler may claim the message for a request of the dialect itself
     /// (`own_answer`); NeuroGraph's answers to both look alike. And a message that fails in its handler leaves the

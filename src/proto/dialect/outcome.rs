@@ -22,7 +22,7 @@ pub struct Outcome<'a> {
     pub redial: Option<&'static str>,
     /// True if nothing of the message is to be shown or saved, as if the server had not sent it.
     pub unwanted: bool,
-    /// The message's type or channel. Set by [`Dialect::read`].
+    /// The message's type or channel. Set by [`Dialect::read`](super::Dialect::read).
     pub kind: Cow<'a, str>,
     /// True if the message answers a request of the dialect itself, and so none of the user's.
     pub own_answer: bool,

@@ -14,7 +14,7 @@ pub struct Deflate {
 }
 
 impl Deflate {
-    /// Reads the answer to [`OFFER`], a member of `Sec-WebSocket-Extensions` with this name. Parameters about the client
+    /// Reads the answer to the offer, a member of `Sec-WebSocket-Extensions` with this name. Parameters about the client
     /// are checked and have no effect, since nothing is compressed that is sent.
     ///
     /// # Errors
