@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::support::program::{Run, wsmon};
-use crate::support::server::{CLOSE, PING, PONG, Server};
+use crate::support::server::{CLOSE, PING, PONG, Server, text_frame};
 use crate::{SAMPLE, sampling_server, set_resolvers};
 
 /// System calls that may block, besides epoll_wait. With the second text in its line a call does not block.
@@ -112,4 +112,52 @@ fn an_idle_connection_causes_no_wake_up() {
     assert!(waits.len() - without_waiting <= MESSAGES + 2 * pings + 4, "{waits:#?}");
     // Before the dial, at the end, and for a ping that is due right after a message: not one for each message.
     assert!(without_waiting <= 2 + pings, "{waits:#?}");
+}
+
+/// Returns the names of the system calls between the lines of messages that come one by one.
+fn calls_per_message(name: &str, options: &[&str]) -> Vec<Vec<String>> {
+    const MESSAGES: usize = 20;
+    let (order, ordered) = std::sync::mpsc::channel::<String>();
+    let ordered = std::sync::Mutex::new(ordered);
+    let server = Server::start(move |mut peer| {
+        peer.upgrade();
+        while let Ok(message) = ordered.lock().unwrap().recv() {
+            // Head and text in one segment.
+            peer.raw(text_frame(message));
+        }
+        peer.drain();
+    });
+    let (mut command, trace) = traced(name);
+    let run = Run::start(command.args(["-u", &server.uri(), "-n", &MESSAGES.to_string()]).args(options));
+    for number in 0..MESSAGES {
+        order.send(SAMPLE.replace("12.5", &format!("{number}.5"))).unwrap();
+        run.wait_stdout(&format!("{number}.5%"));
+    }
+    drop(order);
+    let finished = run.finish();
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    let trace = std::fs::read_to_string(trace).unwrap();
+    let call = |line: &str| line.split_once(' ').map_or(line, |(_process, call)| call.trim_start()).to_owned();
+    let calls: Vec<_> = trace.lines().map(call).collect();
+    let prints = |call: &String| call.starts_with("write(") && call.contains("\"CPU:");
+    let name = |call: &String| call.split('(').next().unwrap_or_default().replace("epoll_pwait", "epoll_wait");
+    let groups = calls.split_inclusive(prints).map(|group| group.iter().map(name).collect());
+    // The first line comes after all of the start, whose last event may come with the second; the end after the last one.
+    groups.skip(2).take(MESSAGES - 2).collect()
+}
+
+#[test]
+fn a_message_that_comes_alone_takes_three_system_calls() {
+    let saved = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("strace-alone.jsonl");
+    for (options, expected) in [
+        (&[][..], &["epoll_wait", "recvfrom", "write"][..]),
+        (&["--stats", "--duration", "60", "--ping-interval", "20", "--history"], &["epoll_wait", "recvfrom", "write"]),
+        (&["--save-data", saved.to_str().unwrap()], &["epoll_wait", "recvfrom", "write", "write"]),
+    ] {
+        let messages = calls_per_message("strace-alone", options);
+        assert_eq!(messages.len(), 18, "{messages:#?}");
+        // Room to write is now and then an event of its own, which comes between two messages.
+        let others: Vec<_> = messages.iter().filter(|calls| *calls != expected).collect();
+        assert!(others.len() < 3, "{options:?}: {others:#?}");
+    }
 }

@@ -2,6 +2,17 @@
 //!
 //! One turn: poll until a socket is ready or a deadline is due, read the clock once, read from each ready peer, then
 //! carry out the peer's commands and deadlines.
+//!
+//! A message that comes alone costs the kernel three calls, and tests/netns/system_calls.rs counts them:
+//! - `epoll_wait`. Its timeout changes with each call, so that no timer descriptor is set; and the interest of a socket
+//!   is set once, when it is registered, since events are edge-triggered.
+//! - `recv`. A read that leaves room in its buffer has emptied a TCP socket (see `Socket::stop_short`), and no second one
+//!   asks. Unix sockets are asked again, and so is TLS, which reads the head of each record and then the rest of it.
+//! - `write`, of the printed line, by the program that drives the loop; one more where the message is saved to a file.
+//!
+//! Three readings of clocks belong to it: the monotonic one before the wait, to say how long it may last; both after it,
+//! for everything that the turn does. Where several peers are served in a turn, one more follows each of them but the
+//! last, for the end of the turn. The C library reads clocks without a call where the kernel provides it (vDSO).
 
 mod commands;
 mod handle;
@@ -257,7 +268,7 @@ impl Monitor {
         let is_over = &mut || monotonic() >= ends_at;
         let mut over = false;
         let mut marked = self.schedule.take_marked(std::mem::take(&mut self.spare));
-        for &index in &marked {
+        for (at, &index) in marked.iter().enumerate() {
             let Some(peer) = &mut self.peers[index] else { continue };
             if over && peer.ready {
                 // Its deadlines wait too, since what it has received may meet them. The next turn is due at once.
@@ -284,7 +295,8 @@ impl Monitor {
             }
             peer.read(&mut io, self.paused);
             peer.tick(&mut io, self.paused);
-            over = over || worked && (io.is_over)();
+            let is_last = at + 1 == marked.len();
+            over = over || worked && !is_last && (io.is_over)();
             self.served.push(peer.decoder.id);
         }
         for at in 0..self.served.len() {
