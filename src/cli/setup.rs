@@ -91,7 +91,8 @@ pub fn add_servers(monitor: &mut Monitor, plan: &mut Plan) -> Result<(), Failure
     if plan.insecure {
         warn_of_insecure();
     }
-    let template = std::mem::take(&mut plan.server).load().map_err(|error| failure(plan, error))?;
+    let template =
+        std::mem::take(&mut plan.server).keep_last_sample(false).load().map_err(|error| failure(plan, error))?;
     for uri in &plan.uris {
         add(monitor, plan, template.clone().place(uri))?;
     }

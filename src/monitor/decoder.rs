@@ -52,6 +52,7 @@ pub struct Decoder {
     pub(crate) report: Report,
     /// Upper bound on the samples in the report's history.
     history: usize,
+    keeps_last_sample: bool,
     /// Upper bound on a message as unpacked, in bytes.
     max_message: usize,
     clock: RecordedClock,
@@ -76,6 +77,7 @@ impl Decoder {
             conversation: Conversation::new(settings.dialect, settings.options.clone(), plan),
             report: Report::default(),
             history: settings.history,
+            keeps_last_sample: settings.last_sample,
             max_message: settings.max_message,
             clock: RecordedClock::new(now),
         }
@@ -170,7 +172,8 @@ impl Decoder {
         let is_limit = |event: &&Event<'_>| matches!(event, Event::Error(error) if error.retry_after.is_some());
         self.report.counters.undecoded += u64::from(!decoded.decoded);
         self.report.counters.rate_limited += decoded.events.iter().filter(is_limit).count() as u64;
-        self.report.keep_samples(now.wall, &decoded.text, &decoded.events, self.history);
+        let kept = if self.keeps_last_sample { &*decoded.text } else { "" };
+        self.report.keep_samples(now.wall, kept, &decoded.events, self.history);
         self.report.has_server_errors |= decoded.events.iter().any(|event| matches!(event, Event::Error(_)));
         decoded
     }

@@ -169,7 +169,8 @@ impl Monitor {
         history.map(|(at, numbers)| (*at, Sample::from_numbers(*numbers)))
     }
 
-    /// Returns the latest sample, also without a history. Each call decodes its message again.
+    /// Returns the latest sample, also without a history. Each call decodes its message again. `None` where
+    /// [`Server::keep_last_sample`](crate::Server::keep_last_sample) has turned it off.
     #[must_use]
     pub fn last_sample(&self, id: ServerId) -> Option<Sample<'static>> {
         let peer = self.peer(id)?;

@@ -75,7 +75,7 @@ impl Report {
         self.counters.bytes_sent += bytes as u64;
     }
 
-    /// Keeps the message's text if it holds a sample, and the sample's metrics in a history of this length.
+    /// Keeps `text`, the message's, if it holds a sample, and the sample's metrics in a history of this length.
     pub fn keep_samples(&mut self, at: SystemTime, text: &str, events: &[Event<'_>], history: usize) {
         for event in events {
             let Event::Sample(sample) = event else { continue };

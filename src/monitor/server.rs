@@ -207,6 +207,15 @@ impl Server {
         self
     }
 
+    /// Keeps the text of the message with the latest sample (default), which
+    /// [`Monitor::last_sample`](crate::Monitor::last_sample) decodes. A program that does not ask for it saves those
+    /// bytes of each server, and their copying.
+    #[must_use]
+    pub fn keep_last_sample(mut self, keep: bool) -> Self {
+        self.settings.last_sample = keep;
+        self
+    }
+
     /// Adds a text to send whenever the connection opens.
     #[must_use]
     pub fn send(mut self, text: impl Into<String>) -> Self {

@@ -22,6 +22,7 @@ pub struct Settings {
     /// Sends each message back and does nothing else with it, with at most so many bytes waiting to be sent.
     pub echo: Option<usize>,
     pub history: usize,
+    pub last_sample: bool,
     /// Texts to send when a connection opens.
     pub messages: Vec<Source<String>>,
     /// `None`: recognised by the first messages.
@@ -51,6 +52,7 @@ impl Default for Settings {
             max_message: 4 << 20,
             echo: None,
             history: 0,
+            last_sample: true,
             messages: Vec::new(),
             dialect: None,
             options: DialectOptions::default(),

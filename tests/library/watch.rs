@@ -319,6 +319,21 @@ fn the_latest_sample_is_there_without_a_history_and_survives_the_connection() {
 }
 
 #[test]
+fn the_latest_sample_is_not_kept_where_that_is_turned_off_but_a_history_is() {
+    let server = TestServer::start(|mut peer| {
+        peer.upgrade();
+        peer.text(sample(7));
+        peer.close(1000, "");
+        peer.drain();
+    });
+    let settings = impatient(&server.uri()).max_reconnects(Some(0)).history(3).keep_last_sample(false);
+    let mut watch = Watch::new(settings).unwrap();
+    remaining_events(&mut watch);
+    assert!(watch.last_sample().is_none());
+    assert_eq!(watch.history().len(), 1);
+}
+
+#[test]
 fn a_watch_that_is_dropped_closes_its_connection_with_a_close_frame() {
     let server = TestServer::start(|mut peer| {
         peer.upgrade();
