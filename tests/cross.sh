@@ -5,7 +5,10 @@
 #                                                   for this machine, does; and runs it in the year 2040
 #   tests/cross.sh it TARGET BINARY [TEST…]         tests/it with it
 #   tests/cross.sh tls TARGET BINARY                the tests of TLS with it
-#   tests/cross.sh unit TARGET                      builds the unit tests and tests/library for the target and runs them;
+#   tests/cross.sh unit TARGET [ARGS…]              builds the unit tests and tests/library for the target and runs them;
+#                                                   ARGS are those of the tests
+#   tests/cross.sh compile TARGET                   only builds them
+#   tests/cross.sh setup TARGET                     only installs the emulator
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -24,9 +27,13 @@ main() {
     home=$(mktemp -d)
     trap 'rm -rf "$home"' EXIT
     find_emulator
-    [ "$what" = unit ] || emulate "$1"
     case $what in
-    unit) unit ;;
+    setup) return ;;
+    compile) unit --no-run; return ;;
+    unit) unit -- "$@"; return ;;
+    esac
+    emulate "$1"
+    case $what in
     parity) parity "$2" && year_2040 ;;
     it) cargo test --quiet --test it -- "${@:2}" "${not_emulated[@]/#/--skip=}" ;;
     tls) cargo test --quiet --test reach tls:: ;;
@@ -71,17 +78,21 @@ year_2040() {
     [ "$found" -eq 4 ] || { cat "$home/out" && return 1; }
 }
 
-# From a copy of the manifest without the C libraries that only other tests use.
+# From a copy of the manifest without the C libraries that only other tests use, and in a directory of its own: cargo waits
+# for others that compile in the same one.
 unit() {
-    local name=${target//-/_}
-    CARGO_TARGET_DIR=$(realpath "${CARGO_TARGET_DIR:-target}")
-    export CARGO_TARGET_DIR
-    ln -s "$PWD"/{src,tests,man,README.md} "$home"
-    cp Cargo.lock "$home"
+    local name=${target//-/_} dir package
+    dir=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+    package=$dir/cross/package
+    mkdir -p "$package"
+    ln -sfn "$PWD"/{src,tests,man,README.md} "$package"
+    cp --update Cargo.lock "$package"
     sed '/^openssl = "/d;/^rusqlite = /d;/^tokio = /d' Cargo.toml >"$home/Cargo.toml"
+    cmp -s "$home/Cargo.toml" "$package/Cargo.toml" || cp "$home/Cargo.toml" "$package"
     env CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_OPT_LEVEL=1 "CARGO_TARGET_${name^^}_RUNNER=$emulator" \
-        .ci/cross cargo "$target" test --quiet --manifest-path "$home/Cargo.toml" --lib --bin wsmon --test library \
-        --no-default-features --features cli,demo
+        CARGO_TARGET_DIR="$dir/cross" WSMON_MUSL_DIR="${WSMON_MUSL_DIR:-$dir/musl}" \
+        .ci/cross cargo "$target" test --quiet --manifest-path "$package/Cargo.toml" --lib --bin wsmon --test library \
+        --no-default-features --features cli,demo "$@"
 }
 
 main "$@"
