@@ -84,7 +84,13 @@ impl LogBuffer {
     ///
     /// The lines are taken out first, so that `each` may log: such records wait for the next drain.
     pub fn drain(&self, mut each: impl FnMut(&str, Level)) {
-        let Buffered { lines, levels, dropped, dropped_at } = mem::take(&mut *self.lock());
+        let mut buffered = self.lock();
+        // Nearly always: it is drained after each message.
+        if buffered.levels.is_empty() && buffered.dropped == 0 {
+            return;
+        }
+        let Buffered { lines, levels, dropped, dropped_at } = mem::take(&mut *buffered);
+        drop(buffered);
         for (line, level) in lines.lines().zip(levels) {
             each(line, level);
         }

@@ -51,10 +51,8 @@ pub fn push_digits(out: &mut String, is_negative: bool, mut digits: u64, width: 
         push_front(b'-');
     }
     let start = at.min(text.len().saturating_sub(width));
-    for &byte in &text[start..] {
-        // All of it is ASCII, and the compiler then knows it.
-        out.push(char::from(byte & 0x7f));
-    }
+    // All of it is ASCII.
+    out.push_str(std::str::from_utf8(&text[start..]).unwrap_or_default());
 }
 
 /// Returns a number from 0 to [`EXPONENT_FROM`] times 10^`decimals`, rounded to an integer, ties to the even one.

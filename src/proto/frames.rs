@@ -27,6 +27,15 @@ pub fn short_head(bytes: &[u8]) -> Option<(usize, u64)> {
     }
 }
 
+/// Returns true if all bytes are ASCII.
+///
+/// The standard library looks at 64 of them at a time, and then at single ones: so the last 64 are a slice of their own.
+fn is_ascii(bytes: &[u8]) -> bool {
+    const EACH: usize = 64;
+    let (whole, last) = (bytes.len() - bytes.len() % EACH, bytes.len().saturating_sub(EACH));
+    [&bytes[..whole], &bytes[last..]].iter().all(|part| part.is_ascii())
+}
+
 /// The position in a stream of frames.
 #[derive(Debug, Default)]
 pub struct Frames {
@@ -145,7 +154,7 @@ impl Frames {
 
     /// Checks a piece of a text. Returns how many bytes of it come before anything that is not UTF-8.
     fn check(&mut self, piece: &[u8]) -> usize {
-        if self.partial.is_empty() && piece.is_ascii() {
+        if self.partial.is_empty() && is_ascii(piece) {
             self.checked += piece.len() as u64;
             return piece.len();
         }
@@ -246,6 +255,19 @@ mod tests {
                 let passed = passed(&mut frames, &stream, piece);
                 assert_eq!(frames.invalid(), Some(InvalidText { at, byte }), "{payloads:?} {piece}");
                 assert!(stream.starts_with(&passed) && passed.len() > 16, "{piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_byte_beyond_ascii_is_found_at_any_place_of_any_length() {
+        for len in 0..200 {
+            let mut bytes = vec![b'a'; len];
+            assert!(is_ascii(&bytes), "{len}");
+            for at in 0..len {
+                bytes[at] = 0x80;
+                assert!(!is_ascii(&bytes), "{at} of {len}");
+                bytes[at] = 0x7f;
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::proto::dialect::requests::Requests;
-use crate::proto::dialect::{Alerts, DialectContext, DialectOptions, DialectState};
+use crate::proto::dialect::{Alerts, DialectContext, DialectOptions, DialectState, Spare};
 
 /// Owns what a [`DialectContext`] borrows.
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub struct OwnedContext {
     pub alerts: Alerts,
     pub requests: Requests,
     pub state: DialectState,
+    pub spare: Spare,
 }
 
 impl Default for OwnedContext {
@@ -23,6 +24,7 @@ impl Default for OwnedContext {
             alerts: Alerts::default(),
             requests: Requests::default(),
             state: DialectState::default(),
+            spare: Spare::default(),
         }
     }
 }
@@ -39,6 +41,7 @@ impl OwnedContext {
             alerts: &mut self.alerts,
             requests: &mut self.requests,
             state: &mut self.state,
+            spare: &mut self.spare,
         }
     }
 }

@@ -17,7 +17,19 @@ use crate::model::json::scan::is_equal;
 
 /// Reads a sample. Fails only if the text is not JSON.
 pub fn read_sample<'a>(text: &'a str, rows: &'static [Field]) -> serde_json::Result<SampleMessage<'a>> {
-    scan_sample(text, rows).map_or_else(|| read_strictly(text, rows), Ok)
+    read_sample_into(Vec::new(), text, rows)
+}
+
+/// Does what [`read_sample`] does, with an empty list that becomes [`super::Sample::per_core`].
+pub fn read_sample_into<'a>(
+    per_core: Vec<f64>,
+    text: &'a str,
+    rows: &'static [Field],
+) -> serde_json::Result<SampleMessage<'a>> {
+    match scan_sample(per_core, text, rows) {
+        Some(message) => Ok(message),
+        None => read_strictly(text, rows),
+    }
 }
 
 /// Reads a sample of any JSON, with serde_json. It decides which messages are accepted, and what is in them.

@@ -11,9 +11,10 @@ use crate::model::json::scan::{Scanner, is_equal};
 const MAX_DEPTH: usize = 60;
 
 /// Reads a sample; `None` if the text is not plain JSON, or not JSON at all. What it reads is what the strict reader would
-/// read.
-pub fn scan_sample<'a>(text: &'a str, rows: &'static [Field]) -> Option<SampleMessage<'a>> {
+/// read. `per_core` is empty, and becomes that list of the sample.
+pub fn scan_sample<'a>(per_core: Vec<f64>, text: &'a str, rows: &'static [Field]) -> Option<SampleMessage<'a>> {
     let mut message = SampleMessage::new(rows);
+    message.sample.per_core = per_core;
     let mut scanner = Scanner::new(text, 0);
     if scanner.peek()? != b'{' {
         return None;

@@ -150,6 +150,7 @@ impl Peer {
         }
         let useful = self.decoder.pass_on(io.now, &decoded, io.on_message);
         let rest = decoded.rest;
+        self.decoder.conversation.reuse(decoded.events);
         self.session.handle(io.now, Input::Delivered { useful });
         self.carry_out(io, outgoing);
         rest.filter(|_| self.session.is_open())

@@ -17,7 +17,9 @@ use crate::model::sample::Sample;
 use crate::model::setting::Setting;
 use crate::model::time::earliest;
 use crate::proto::dialect::requests::{ProgramRequests, Request, RequestPlan, Requests};
-use crate::proto::dialect::{self, Alerts, Binary, Dialect, DialectContext, DialectOptions, DialectState, Outcome};
+use crate::proto::dialect::{
+    self, Alerts, Binary, Dialect, DialectContext, DialectOptions, DialectState, Outcome, Spare, Undecodable,
+};
 use crate::proto::uri::Endpoint;
 
 /// After so long without a message a warning suggests to set the dialect.
@@ -42,6 +44,7 @@ pub struct Conversation {
     alerts: Alerts,
     requests: Requests,
     state: DialectState,
+    spare: Spare,
     /// Documents of this connection that were compared with other dialects, up to [`MAX_COMPARED`].
     compared: usize,
     /// Set once a message of another dialect has been reported.
@@ -114,6 +117,7 @@ impl Conversation {
             alerts: Alerts::default(),
             requests: Requests::default(),
             state: DialectState::default(),
+            spare: Spare::default(),
             compared: 0,
             foreign_reported: false,
             ignored_reported: false,
@@ -193,6 +197,7 @@ impl Conversation {
             alerts: &mut Alerts::default(),
             requests: &mut Requests::default(),
             state: &mut DialectState::default(),
+            spare: &mut Spare::default(),
         };
         let repaired = json::repair(text);
         let outcome = self.dialect.read(repaired.as_deref().unwrap_or(text), context).ok()?;
@@ -239,16 +244,16 @@ impl Conversation {
         let was_known = self.known;
         let mut outgoing = Outgoing::default();
         let (mut document, mut rest) = (text, None);
-        let mut strict = if json::is_batch(text) { None } else { self.read(text, now, &mut outgoing) };
-        if strict.is_none() {
+        let mut strict = if json::is_batch(text) { Err(Undecodable) } else { self.read(text, now, &mut outgoing) };
+        if strict.is_err() {
             (document, rest) = Documents::begin(text);
             if document.len() < text.len() {
                 strict = self.read(document, now, &mut outgoing);
             }
         }
         let (outcome, json, decoded) = match strict {
-            Some(outcome) => (outcome, true, true),
-            None => self.read_repaired(document, repaired, now, &mut outgoing),
+            Ok(outcome) => (outcome, true, true),
+            Err(Undecodable) => self.read_repaired(document, repaired, now, &mut outgoing),
         };
         outgoing.send.extend(outcome.reply);
         outgoing.warn.extend(outcome.warn);
@@ -268,6 +273,11 @@ impl Conversation {
             unwanted: outcome.unwanted,
             outgoing,
         }
+    }
+
+    /// Takes back the events of a message that has been handled, for the next one.
+    pub fn reuse(&mut self, events: Vec<Event<'_>>) {
+        self.spare.keep(events);
     }
 
     /// Unpacks a binary message, to at most `limit` bytes.
@@ -331,6 +341,7 @@ impl Conversation {
             alerts: &mut self.alerts,
             requests: &mut self.requests,
             state: &mut self.state,
+            spare: &mut self.spare,
         }
     }
 
@@ -370,7 +381,7 @@ impl Conversation {
 
     /// Adds the requests that are due.
     fn push_requests(&mut self, now: Instant, outgoing: &mut Outgoing) {
-        if !self.known {
+        if !self.known || self.requests.is_idle() {
             return;
         }
         let due = self.requests.due(&self.dialect.requests, &self.plan, now);
@@ -385,9 +396,9 @@ impl Conversation {
         outgoing.send.extend(due.send);
     }
 
-    /// Reads a document, after the dialect is recognised by it if that is not known yet; `None` if it is not JSON, or
-    /// not of the form that its type has.
-    fn read<'a>(&mut self, text: &'a str, now: Instant, outgoing: &mut Outgoing) -> Option<Outcome<'a>> {
+    /// Reads a document, after the dialect is recognised by it if that is not known yet. Fails if it is not JSON, or not
+    /// of the form that its type has.
+    fn read<'a>(&mut self, text: &'a str, now: Instant, outgoing: &mut Outgoing) -> Result<Outcome<'a>, Undecodable> {
         let recognised = if self.known { None } else { dialect::recognise(text) };
         if let Some(dialect) = recognised {
             (self.dialect, self.known) = (dialect, true);
@@ -395,7 +406,7 @@ impl Conversation {
         } else if self.compared < MAX_COMPARED {
             outgoing.warn.extend(self.compare(text));
         }
-        self.dialect.read(text, &mut self.context(now)).ok()
+        self.dialect.read(text, &mut self.context(now))
     }
 
     /// Reads a document after its repair. Returns the outcome, whether the text is JSON, and whether the dialect could
@@ -411,7 +422,7 @@ impl Conversation {
             Some(text) => repaired.insert(text).as_str(),
             None => text,
         };
-        if let Some(outcome) = self.read(readable, now, outgoing) {
+        if let Ok(outcome) = self.read(readable, now, outgoing) {
             return (outcome, true, true);
         }
         let kind = json::message_type(readable).unwrap_or_default();

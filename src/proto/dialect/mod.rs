@@ -18,6 +18,7 @@ mod tests;
 mod texts;
 
 use std::borrow::Cow;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::model::dialect::Dialect as DialectName;
@@ -161,6 +162,16 @@ pub struct DialectContext<'c> {
     pub requests: &'c mut Requests,
     /// Memory of the dialects.
     pub state: &'c mut DialectState,
+    /// Lists to use instead of new ones.
+    pub spare: &'c mut Spare,
+}
+
+/// The lists of a message that has been handled: empty, but with their allocations, which the next message takes.
+#[derive(Debug, Default)]
+pub struct Spare {
+    pub events: Vec<Event<'static>>,
+    /// For [`Sample::per_core`](crate::Sample::per_core).
+    pub per_core: Vec<f64>,
 }
 
 /// Memory of the dialects from one message to the next: a field for each, which only that dialect uses.
@@ -213,6 +224,26 @@ pub struct DialectOptions {
     pub token: Option<String>,
     /// Adds warnings that only developers need.
     pub verbose: bool,
+}
+
+impl Spare {
+    /// Takes the lists of a message that has been handled, unless they are long: each server has its own.
+    pub fn keep(&mut self, mut events: Vec<Event<'_>>) {
+        const MAX_EVENTS: usize = 4;
+        const MAX_CORES: usize = 64;
+        if let Some(Event::Sample(sample)) = events.first_mut() {
+            let mut per_core = mem::take(&mut sample.per_core);
+            if per_core.capacity() <= MAX_CORES {
+                per_core.clear();
+                self.per_core = per_core;
+            }
+        }
+        if events.capacity() <= MAX_EVENTS {
+            events.clear();
+            // The same list, which the compiler now knows to borrow from nothing.
+            self.events = events.into_iter().filter_map(|_| None).collect();
+        }
+    }
 }
 
 impl DialectState {
@@ -282,12 +313,28 @@ impl Dialect {
         let kind = (self.kind)(text).unwrap_or_default();
         let handler = self.handlers.iter().find(|(name, _)| *name == kind).map(|(_, handler)| *handler);
         let is_unwanted = handler.is_some() && !(self.wants)(&kind, context.options);
-        let mut outcome = match handler.or(self.other) {
-            Some(_) if is_unwanted && json::is_json(text) => Outcome { unwanted: true, ..Outcome::default() },
-            Some(handler) => handler.read(&kind, text, context)?,
-            None if json::is_json(text) => unknown(kind.clone(), text),
-            None => return Err(Undecodable),
+        let mut read = match handler.or(self.other) {
+            Some(_) if is_unwanted && json::is_json(text) => Ok(Outcome { unwanted: true, ..Outcome::default() }),
+            Some(handler) => handler.read(&kind, text, context),
+            None if json::is_json(text) => Ok(unknown(kind.clone(), text)),
+            None => Err(Undecodable),
         };
+        if let Ok(outcome) = &mut read {
+            if self.complete(outcome, kind, text, context).is_err() {
+                read = Err(Undecodable);
+            }
+        }
+        read
+    }
+
+    /// Adds to the outcome of a handler what does not depend on the handler.
+    fn complete<'a>(
+        &self,
+        outcome: &mut Outcome<'a>,
+        kind: Cow<'a, str>,
+        text: &'a str,
+        context: &mut DialectContext<'_>,
+    ) -> Result<(), Undecodable> {
         if context.requests.is_waiting() && !outcome.own_answer {
             let id = json::member(text, "request_id");
             let answered = context.requests.complete(&self.requests, &kind, id.as_deref());
@@ -302,8 +349,8 @@ impl Dialect {
         for kind in outcome.events.iter_mut().filter_map(Event::missing_kind) {
             kind.clone_from(&outcome.kind);
         }
-        self.fill_stamps(text, &mut outcome);
-        Ok(outcome)
+        self.fill_stamps(text, outcome);
+        Ok(())
     }
 
     /// Gives the message's time stamp to the events that have none of their own.

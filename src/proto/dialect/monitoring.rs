@@ -3,6 +3,7 @@
 //! Measured with version 1.0.83; the documentation of its client describes other names and units
 //! (`usage_percent`, `used_gb`, …), which older and third-party servers send.
 
+use std::mem;
 use std::time::Duration;
 
 use super::{
@@ -15,7 +16,7 @@ use crate::model::metric::{Metric, Text};
 use crate::model::sample::Sample;
 use crate::model::sample::field::{Field, FieldRule};
 use crate::model::sample::message::SampleMessage;
-use crate::model::sample::read::read_sample;
+use crate::model::sample::read::read_sample_into;
 use crate::proto::dialect::requests::RequestSpec;
 
 pub static DIALECT: Dialect = Dialect {
@@ -144,9 +145,10 @@ static GPU: &[Field] = &[
 ];
 
 fn monitoring_data<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
-    let SampleMessage { sample, alerts, .. } = read_sample(text, MESSAGE)?;
+    let per_core = mem::take(&mut context.spare.per_core);
+    let SampleMessage { sample, alerts, .. } = read_sample_into(per_core, text, MESSAGE)?;
     let alerts = alerts.as_ref().map_or(&[][..], Node::elements);
-    let mut events = Vec::with_capacity(1 + alerts.len());
+    let mut events = mem::take(&mut context.spare.events);
     for node in alerts {
         context.alerts.report(read_alert(node), &mut events);
     }
@@ -249,6 +251,26 @@ mod tests {
             assert_eq!(sample.get(metric), Some(value), "{metric:?}");
         }
         assert_eq!(sample.at.as_deref(), Some("2025-01-03T14:30:25.123456"));
+    }
+
+    #[test]
+    fn a_message_that_takes_the_lists_of_the_one_before_reads_the_same() {
+        let text = |cores: &str| {
+            format!(r#"{{"type":"monitoring_data","data":{{"processor":{{"per_core_usage":[{cores}]}}}}}}"#)
+        };
+        let (long, short, none) = (text("1,2,3"), text("4"), text(""));
+        let mut context = OwnedContext::default();
+        for text in [&long, &short, &none, &long] {
+            let read = events(text, &mut context);
+            assert_eq!(read, events(text, &mut OwnedContext::default()), "{text}");
+            context.spare.keep(read);
+            assert!(context.spare.events.is_empty() && context.spare.per_core.is_empty());
+            assert!(context.spare.events.capacity() > 0);
+        }
+        let many = text(&vec!["1"; 1000].join(","));
+        let read = events(&many, &mut context);
+        context.spare.keep(read);
+        assert!(context.spare.per_core.capacity() <= 64, "a long list is not kept");
     }
 
     #[test]

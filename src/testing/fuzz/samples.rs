@@ -38,7 +38,7 @@ static INNER: &[Field] = &[
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for rows in sample_rows().into_iter().chain([ROWS]) {
-        if let Some(scanned) = scan_sample(text, rows) {
+        if let Some(scanned) = scan_sample(Vec::new(), text, rows) {
             let strict = read_strictly(text, rows).unwrap_or_else(|error| panic!("{error}: {text:?}"));
             assert_eq!(shown(&scanned), shown(&strict), "{text:?}");
             let leaves = |list: &mut dyn FnMut(PushLeaf<'_>) -> Option<usize>| {
@@ -99,7 +99,7 @@ mod tests {
         let samples = texts.iter().filter(|text| text.contains("monitoring_data"));
         assert!(samples.clone().count() > 5);
         for text in samples {
-            assert!(scan_sample(text, sample_rows()[0]).is_some(), "{text}");
+            assert!(scan_sample(Vec::new(), text, sample_rows()[0]).is_some(), "{text}");
         }
     }
 }

@@ -230,6 +230,13 @@ impl Requests {
         !self.open.in_flight.is_empty()
     }
 
+    /// True if [`Requests::due`] would do nothing at any time.
+    pub fn is_idle(&self) -> bool {
+        let OpenRequests { in_flight, postponed } = &self.open;
+        let has_none = self.program.is_none() && in_flight.is_empty() && postponed.is_empty() && self.waiting == 0;
+        has_none && self.next_round_at.is_none() && self.hold_until.is_none() && !self.limited
+    }
+
     /// True if a request that was sent under a limit is still to be answered or given up.
     fn is_one_under_way(&self) -> bool {
         self.open.in_flight.iter().any(|flight| flight.limited)

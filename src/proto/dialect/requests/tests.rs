@@ -28,6 +28,22 @@ fn plan(kinds: &[&str], every: Option<u64>) -> RequestPlan {
 }
 
 #[test]
+fn nothing_is_due_while_idle_and_anything_to_come_ends_that() {
+    let (now, once, mut requests) = (Instant::now(), plan(&["a"], None), Requests::default());
+    assert!(requests.is_idle());
+    requests.begin(&once, now);
+    assert!(!requests.is_idle(), "one is to be sent");
+    requests.due(&BY_KIND, &once, now);
+    assert!(!requests.is_idle(), "an answer is to come");
+    requests.postpone(now);
+    assert!(!requests.is_idle(), "one is to be repeated");
+    requests.end();
+    assert!(requests.is_idle());
+    requests.begin(&plan(&[], Some(9)), now);
+    assert!(!requests.is_idle(), "a round is to come");
+}
+
+#[test]
 fn one_request_at_a_time_waits_for_the_answer_before() {
     let (now, plan, mut requests) = (Instant::now(), plan(&["x", "y"], None), Requests::default());
     requests.begin(&plan, now);
