@@ -12,7 +12,7 @@ oldest_kernel=294
 # Newer ones that it does without.
 dispensable=" getrandom "
 # What the log itself needs: without one of these no reason can be given.
-logging=" fcntl write writev "
+logging=" write writev "
 # Without these the C library and the standard library end a program before it begins.
 vital=" arch_prctl execve exit_group mmap poll rt_sigaction "
 

@@ -32,7 +32,7 @@ pub struct RunOutcome {
     pub delivered: usize,
     /// Servers that delivered or sent any message, including greetings.
     pub heard: usize,
-    /// Servers of which as many messages were shown as `--count` asks for.
+    /// Servers of which as many messages were shown as `--count` asks for; of those in a table only servers that delivered.
     pub complete: usize,
     /// Messages shown of the server of which the most were shown.
     pub shown: u64,
@@ -68,6 +68,7 @@ impl RunOutcome {
         let s = if self.count == Some(1) { "" } else { "s" };
         Some(match self.count {
             Some(count) if *complete > 0 => format!("only {complete} of {required} servers sent {count} message{s}"),
+            Some(count) if *shown >= count => "nothing was received".to_owned(),
             Some(count) => format!("only {shown} of {count} message{s} came"),
             None if *delivered == 0 => "nothing was received".to_owned(),
             None if delivered < required => format!("only {delivered} of {required} servers delivered"),
@@ -163,6 +164,7 @@ mod tests {
             (RunOutcome { delivered: 0, ..missing }, "nothing was received"),
             (missing, "only 2 of 3 servers delivered"),
             (RunOutcome { count: Some(9), ..missing }, "only 5 of 9 messages came"),
+            (RunOutcome { count: Some(5), delivered: 0, ..missing }, "nothing was received"),
             (RunOutcome { count: Some(5), complete: 1, ..missing }, "only 1 of 3 servers sent 5 messages"),
             (RunOutcome { count: Some(1), complete: 1, ..missing }, "only 1 of 3 servers sent 1 message"),
             (RunOutcome { end: End::Done, required: 1, ..missing }, "every connection ended"),

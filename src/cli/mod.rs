@@ -45,8 +45,7 @@ mod units;
 mod view;
 mod words;
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::process::ExitCode;
@@ -141,7 +140,7 @@ impl Failure {
         match result {
             Err(error) if code == 0 && error.kind() != io::ErrorKind::BrokenPipe => {
                 // If stderr fails too, nothing is left to report to.
-                let _ignored = print(stdio::stderr(), &format!("wsmon: stdout: {error}\n"));
+                let _ignored = print(stdio::stderr(), &format!("wsmon: stdout: {}\n", Failure::words(&error)));
                 ExitCode::from(3)
             }
             _ => ExitCode::from(code),
@@ -149,7 +148,16 @@ impl Failure {
     }
 }
 
-/// Writes to a standard stream without the buffer that std has for it.
+/// Writes to a standard stream without the buffer that std has for it. It is not duplicated: where fcntl(2) is denied or
+/// no descriptor is left, the reason must be told all the same.
 fn print(to: BorrowedFd<'_>, text: &str) -> io::Result<()> {
-    File::from(to.try_clone_to_owned()?).write_all(text.as_bytes())
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        match rustix::io::write(to, rest) {
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }

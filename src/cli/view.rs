@@ -7,12 +7,14 @@ mod pace;
 
 use std::borrow::Cow;
 use std::slice;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wsmon::SavedData;
 use wsmon::internal::{Timetable, earliest};
 use wsmon::{
-    Change, ClientState, Dialect, Event, Format, LevelChange, Message, Monitor, Now, Raw, ServerId, Style, Template,
+    Change, ClientState, Dialect, Event, Format, LevelChange, Message, Monitor, Now, Raw, Rule, ServerId, Style,
+    Template,
 };
 
 use super::file::Appender;
@@ -124,6 +126,7 @@ impl View {
     /// Forgets a server that was removed from the monitor: its alarms end, what is held of it is not shown, and its count is
     /// not reached.
     pub fn remove(&mut self, id: ServerId, now: Now, print: &mut dyn FnMut(&str)) {
+        self.end_alerts(id, now, print);
         let changes = self.fleet.as_mut().map(|fleet| fleet.remove(id, now.mono)).unwrap_or_default();
         self.show_changes(&changes, now, print);
         self.complete.retain(|&complete| complete != id);
@@ -310,24 +313,39 @@ impl View {
     /// are saved where the format has a line for them.
     fn show_changes(&mut self, changes: &[LevelChange], now: Now, print: &mut dyn FnMut(&str)) {
         for change in changes {
-            let View { options, frames, text, .. } = self;
-            text.clear();
             let event = change.event();
             let message =
                 own_message(change.id.unwrap_or(ServerId::NONE), &change.server, now, slice::from_ref(&event));
-            let counts = format_message(text, &message, options);
-            put(frames, message.id.index(), text, print);
-            if let (Some(on_alert), Some(fleet)) = (&mut self.on_alert, &self.fleet) {
-                on_alert.note(&message, Some(&change.rule), &fleet.board);
-            }
-            self.note_lines(now.mono);
+            let counts = self.show_own(&message, Some(&change.rule), print);
             let concerned = change.id.map_or(0..self.servers.len(), |id| id.index()..id.index() + 1);
             for index in concerned {
                 let counts = counts && !self.servers[index].count_answers;
                 self.count(index, counts);
             }
-            self.save(&message, 0);
         }
+    }
+
+    /// Shows the ends of the alerts of a server's own: it tells of none any more.
+    fn end_alerts(&mut self, id: ServerId, now: Now, print: &mut dyn FnMut(&str)) {
+        let row = self.fleet.as_ref().and_then(|fleet| fleet.board.get(id));
+        let Some((label, ends)) = row.map(|row| (Arc::clone(row.label()), row.alert_ends())) else { return };
+        for event in ends {
+            self.show_own(&own_message(id, &label, now, slice::from_ref(&event)), None, print);
+        }
+    }
+
+    /// Shows and saves an alert that no server has sent. Returns true if it counts like those of servers.
+    fn show_own(&mut self, message: &Message<'_>, rule: Option<&Rule>, print: &mut dyn FnMut(&str)) -> bool {
+        let View { options, frames, text, .. } = self;
+        text.clear();
+        let counts = format_message(text, message, options);
+        put(frames, message.id.index(), text, print);
+        if let (Some(on_alert), Some(fleet)) = (&mut self.on_alert, &self.fleet) {
+            on_alert.note(message, rule, &fleet.board);
+        }
+        self.note_lines(message.received_mono);
+        self.save(message, 0);
+        counts
     }
 
     /// Does what is due by the clock: shows held messages, and alerts.

@@ -4,7 +4,7 @@
 
 use crate::fleet::grammar::{Rule, Threshold};
 use crate::fleet::quantity::Quantity;
-use crate::model::decimal::push_decimal;
+use crate::model::decimal::push_plain;
 use crate::model::metric::Unit;
 
 /// Appends one value as performance data, `'cpu'=91.2%;80;90;0;100`, after a blank if `out` is not empty. The fields are
@@ -46,7 +46,7 @@ pub fn push_perfdata(out: &mut String, label: &str, quantity: Quantity, value: f
     let is_refused = |c: char| c.is_control() || matches!(c, '\'' | '=' | '|');
     out.extend(label.chars().map(|c| if is_refused(c) { '_' } else { c }));
     out.push_str("'=");
-    push_decimal(out, value);
+    push_plain(out, value);
     for part in [unit, ";", &warning, ";", &critical, ";", bounds] {
         out.push_str(part);
     }
@@ -85,6 +85,8 @@ mod tests {
             ("up", 1.0, "'up'=1;;;0"),
             ("ping", 0.0042, "'ping'=0.0042s;;;0"),
             ("failed", 0.0, "'failed'=0;;;0"),
+            ("ping", 1e-7, "'ping'=0.0000001s;;;0"),
+            ("memory_used", 1.5e18, "'memory_used'=1500000000000000000B;;;0"),
             ("cpu", f64::NAN, ""),
             ("cpu", f64::INFINITY, ""),
         ] {
@@ -102,6 +104,7 @@ mod tests {
             ("uptime", "uptime=10m:", "uptime=1h30m:2d", "'uptime'=1s;600:;5400:172800;0"),
             ("temperature", "temperature=~:75", "", "'temperature'=1;75"),
             ("temperature", "", "temperature=80", "'temperature'=1;;80"),
+            ("load1", "load1=1e-7:1e20", "", "'load1'=1;0.0000001:100000000000000000000;;0"),
         ] {
             assert_eq!(item(name, 1.0, warning, critical), expected);
         }

@@ -77,35 +77,40 @@ impl Range {
         }
     }
 
-    /// Formats the range for performance data, in base units. `~:HIGH` is written as `HIGH` alone: many consumers accept
-    /// plain numbers only.
+    /// Formats the range for performance data, in base units and without exponents. `~:HIGH` is written as `HIGH` alone:
+    /// many consumers accept plain numbers only.
     #[must_use]
     pub fn perfdata(&self) -> String {
         let mut out = String::new();
         if !self.inside && self.low == f64::NEG_INFINITY && self.high.is_finite() {
-            decimal::push_decimal(&mut out, self.high);
+            decimal::push_plain(&mut out, self.high);
         } else {
-            out = self.to_string();
+            self.push(&mut out, decimal::push_plain);
         }
         out
+    }
+
+    fn push(&self, out: &mut String, push_number: fn(&mut String, f64)) {
+        out.push_str(if self.inside { "@" } else { "" });
+        match self.low() {
+            None => out.push_str("~:"),
+            Some(0.0) if self.high.is_finite() => {}
+            Some(low) => {
+                push_number(out, low);
+                out.push(':');
+            }
+        }
+        if let Some(high) = self.high() {
+            push_number(out, high);
+        }
     }
 }
 
 /// Formats the range in its shortest form and in base units: `80`, `10:`, `~:75`, `@10:20`.
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = String::from(if self.inside { "@" } else { "" });
-        match self.low() {
-            None => out.push_str("~:"),
-            Some(0.0) if self.high.is_finite() => {}
-            Some(low) => {
-                decimal::push_decimal(&mut out, low);
-                out.push(':');
-            }
-        }
-        if let Some(high) = self.high() {
-            decimal::push_decimal(&mut out, high);
-        }
+        let mut out = String::new();
+        self.push(&mut out, decimal::push_decimal);
         f.write_str(&out)
     }
 }
@@ -270,7 +275,7 @@ mod tests {
             ("@~:5", "@~:5", "@~:5"),
             ("~:", "~:", "~:"),
             ("0", "0", "0"),
-            ("-1e308:1e308", "-1e+308:1e+308", "-1e+308:1e+308"),
+            ("-1e20:1e-7", "-1e+20:1e-7", "-100000000000000000000:0.0000001"),
         ] {
             let parsed = Range::parse(range, Unit::Count).unwrap();
             assert_eq!((parsed.to_string().as_str(), parsed.perfdata().as_str()), (written, perfdata));

@@ -68,9 +68,35 @@ pub fn push_decimal(out: &mut String, value: f64) {
     }
 }
 
+/// Appends a finite number as [`push_decimal`] does, but never with an exponent: for readers that know digits and a point
+/// alone, as those of performance data.
+pub fn push_plain(out: &mut String, value: f64) {
+    let start = out.len();
+    push_decimal(out, value);
+    let Some(at) = out[start..].find('e') else { return };
+    let exponent = out.split_off(start + at);
+    let mantissa = out.split_off(start);
+    let exponent = exponent.trim_start_matches(['e', '+']).parse::<i32>().unwrap_or_default();
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((&mantissa, ""));
+    // The digit before the point is the only one there.
+    let zeros = usize::try_from(exponent.unsigned_abs()).unwrap_or_default();
+    let fill = |out: &mut String, count: usize| (0..count).for_each(|_| out.push('0'));
+    if exponent < 0 {
+        out.push_str(if value < 0.0 { "-0." } else { "0." });
+        fill(out, zeros - 1);
+        out.push_str(whole.trim_start_matches('-'));
+        out.push_str(fraction);
+    } else {
+        out.push_str(whole);
+        out.push_str(fraction);
+        fill(out, zeros.saturating_sub(fraction.len()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::random::Random;
 
     #[test]
     fn a_number_is_read_as_the_plugins_read_it() {
@@ -151,6 +177,23 @@ mod tests {
             push_decimal(&mut out, value);
             assert_eq!(out, text);
             assert_eq!(parse(&out), Some(value));
+        }
+    }
+
+    #[test]
+    fn a_plain_number_has_no_exponent_and_is_the_same_number() {
+        let mut random = Random::new(8);
+        let large =
+            [1e16, -1e300, 1.2345678901234567e16, f64::MAX, f64::MIN_POSITIVE, 5e-324, -1.5e-7, 1e-7, 123.5, 0.0];
+        for value in
+            (0..20_000).map(|_| f64::from_bits(random.next_u64())).filter(|value| value.is_finite()).chain(large)
+        {
+            let mut out = String::from("x=");
+            push_plain(&mut out, value);
+            let plain = out.strip_prefix("x=").unwrap();
+            assert!(plain.bytes().all(|b| matches!(b, b'-' | b'.' | b'0'..=b'9')), "{plain}");
+            assert_eq!(plain.parse::<f64>(), Ok(value), "{plain}");
+            assert!(plain.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit()), "{plain}");
         }
     }
 }

@@ -340,8 +340,8 @@ impl Server {
         self
     }
 
-    /// Trusts these certificates in PEM instead of the system's. A wrong one is found by [`Server::load`], else by the first
-    /// connection.
+    /// Trusts these certificates in PEM instead of the system's. A wrong one is an error of [`Server::load`] and of
+    /// [`Monitor::add`](crate::Monitor::add).
     #[must_use]
     pub fn ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         let tls = &mut self.settings.tls;

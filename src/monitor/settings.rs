@@ -87,13 +87,18 @@ impl Settings {
         }
         tls.load(at_start).map_err(|(path, error)| sources::read_error(&path, error))?;
         if tls.is_special() {
-            tls::Connector::build(tls).map_err(|why| Error::new(ErrorKind::Tls, why))?;
+            check_tls(tls)?;
         }
         if let Some(token) = token {
             token.load(sources::parse_token, at_start)?;
             sources::read_token(token)?;
         }
         Ok(())
+    }
+
+    /// Checks the certificates and the key that were given in memory: no later dial could find them better.
+    pub fn check_memory(&self) -> Result<(), Error> {
+        if self.tls.is_in_memory() { check_tls(&self.tls) } else { Ok(()) }
     }
 
     /// Returns true if one of them is itself a secret, and not a file with one.
@@ -103,6 +108,10 @@ impl Settings {
             || headers.iter().any(|header| matches!(header, Source::Given(_)))
             || matches!(proxy, ProxyChoice::Given(proxy) if proxy.has_credentials())
     }
+}
+
+fn check_tls(settings: &tls::TlsSettings) -> Result<(), Error> {
+    tls::Connector::build(settings).map(drop).map_err(|why| Error::new(ErrorKind::Tls, why))
 }
 
 /// Omits everything that may hold a secret.

@@ -253,6 +253,30 @@ fn timers_run_on_the_times_that_were_recorded_even_where_the_clock_was_set_back(
 }
 
 #[test]
+fn means_are_those_of_the_intervals_that_were_recorded_also_of_the_last_one_and_to_rules() {
+    let samples: Vec<_> = (0..50).map(|n| sample(n.into())).collect();
+    let texts: Vec<_> = samples.iter().map(String::as_str).collect();
+    let text = saved("a", &texts);
+    let run = |options: &str| {
+        let arguments: Vec<_> = "--read - --every 20 --average".split(' ').chain(options.split(' ')).collect();
+        read_with(Some(text.as_bytes()), &arguments).stdout
+    };
+    assert_eq!(run("-f simple"), "CPU:   9.5%\nCPU:  29.5%\nCPU:  44.5%\n");
+    assert_eq!(run("-f simple -d 30"), "CPU:   9.5%\nCPU:  24.5%\n");
+    assert_eq!(run("-f simple -n 1"), "CPU:   9.5%\n");
+    let events = run("-f events");
+    let spread = [(20, 0, 19), (20, 20, 39), (10, 40, 49)];
+    for (line, (samples, min, max)) in events.lines().zip(spread) {
+        let end = format!(r#","samples":{samples},"cpu_min":{min},"cpu_max":{max}}}"#);
+        assert!(line.ends_with(&end), "{line}");
+    }
+    let alerts = run("-f events --only alert -c cpu=40");
+    assert!(alerts.lines().count() == 1 && alerts.contains(r#""received_at":"2026-01-02T03:00:49.000Z""#), "{alerts}");
+    assert!(alerts.contains(r#""value":44.5"#), "{alerts}");
+    assert!(run("--check -c cpu=40").starts_with("WSMON CRITICAL - cpu 44.5% (40) |"));
+}
+
+#[test]
 fn a_check_judges_the_last_values_and_an_orderly_end_is_no_failure() {
     let state = |from: &str, to: &str, why: &str| format!(r#"{{"type":"state","from":"{from}","to":"{to}"{why}}}"#);
     let opened = state("connecting", "connected", "");

@@ -34,6 +34,18 @@ fn a_snapshot_waits_for_every_server_and_has_those_that_are_down_first() {
 }
 
 #[test]
+fn a_snapshot_of_servers_that_are_all_down_is_shown_and_no_success() {
+    let down = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let uris = [format!("a=ws://{down}"), format!("b=ws://{down}")];
+    for more in [&["-n", "1"][..], &["-n", "1", "--require", "all"], &["-n", "1", "--no-reconnect"]] {
+        let options = ["-q", "-f", "table"].iter().chain(more).copied();
+        let finished = run(uris.iter().map(String::as_str).chain(options));
+        assert_eq!((finished.code, block(&finished.stdout).len()), (Some(1), 4), "{finished:?}");
+        assert!(finished.stderr.contains("ERROR nothing was received"), "{finished:?}");
+    }
+}
+
+#[test]
 fn blocks_are_separated_and_counted_and_show_the_rules() {
     let server = sending([sample(85.0)]);
     let finished = watched(&server, "-q -n 3 --every 0.1 -f table -w cpu=80 -c up.sum=2: --only sample --live");

@@ -9,7 +9,7 @@ use openssl::ssl::{Ssl, SslStream};
 
 use crate::certificate::{self, CertificateSpec, authority};
 use crate::config::ServerConfig;
-use wsmon::{DisconnectKind, ErrorKind, Server, Watch};
+use wsmon::{DisconnectKind, ErrorKind, Monitor, Server, Watch};
 
 /// Time limit for what must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -63,7 +63,7 @@ fn certificates_in_memory_are_used_like_files() {
 }
 
 #[test]
-fn a_wrong_certificate_in_memory_is_found_when_it_is_loaded() {
+fn a_wrong_certificate_in_memory_is_found_when_it_is_loaded_or_added() {
     let (one, other) = (certificate::server(&["a"]), certificate::server(&["b"]));
     let server = Server::default();
     for (server, words) in [
@@ -71,6 +71,10 @@ fn a_wrong_certificate_in_memory_is_found_when_it_is_loaded() {
         (server.clone().certificate_pem(one.cert_pem(), "hello"), "no PEM key in it"),
         (server.certificate_pem(one.cert_pem(), other.key_pem()), "does not belong to the certificate"),
     ] {
+        for error in [Watch::new(server.clone()).unwrap_err(), Monitor::new().unwrap().add(server.clone()).unwrap_err()]
+        {
+            assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+        }
         let error = server.load().unwrap_err();
         let text = error.to_string();
         assert_eq!(error.kind(), ErrorKind::Tls, "{text}");

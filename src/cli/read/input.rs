@@ -51,7 +51,7 @@ pub struct Input {
     name: String,
     /// Limit of a line, in bytes.
     max_line: usize,
-    /// True within a line that is too long.
+    /// True within a line that is too long, and was counted.
     skipping: bool,
     /// True if the buffer ends with the file.
     at_end: bool,
@@ -158,16 +158,23 @@ impl Input {
             let (mut line, next) = match self.find_line_feed() {
                 Some(at) => (self.start..at, at + 1),
                 None if self.at_end && self.start < self.end => (self.start..self.end, self.end),
-                None => {
-                    if self.end - self.start > self.max_line {
-                        (self.start, self.searched, self.skipping) = (self.end, self.end, true);
+                None if self.skipping || self.end - self.start > self.max_line => {
+                    (self.start, self.searched) = (self.end, self.end);
+                    if std::mem::replace(&mut self.skipping, true) {
+                        return None;
                     }
-                    return None;
+                    // It is told at once: the line may have no end.
+                    self.line += 1;
+                    return Some(Err(line::TOO_LARGE));
                 }
+                None => return None,
             };
             (self.start, self.searched) = (next, next);
+            if std::mem::take(&mut self.skipping) {
+                continue;
+            }
             self.line += 1;
-            if std::mem::take(&mut self.skipping) || line.len() > self.max_line {
+            if line.len() > self.max_line {
                 return Some(Err(line::TOO_LARGE));
             }
             line.end -= self.buffer[line.clone()].iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();
@@ -196,10 +203,8 @@ impl Input {
             // Closing the file does it too, unless it is standard input.
             let _ = registry.deregister(&mut SourceFd(&file.file.as_raw_fd()));
         }
-        if self.skipping {
-            // The end of the line that is too long: it is counted.
-            (self.start, self.end) = (0, 1);
-            self.searched = 0;
+        if std::mem::take(&mut self.skipping) {
+            (self.start, self.end, self.searched) = (0, 0, 0);
         }
     }
 

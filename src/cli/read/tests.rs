@@ -58,6 +58,23 @@ fn a_line_that_is_too_long_is_one_loss_and_the_next_line_is_found() {
 }
 
 #[test]
+fn a_line_without_an_end_is_one_loss_that_is_told_at_once() {
+    let plan =
+        Plan { server: Server::default().max_message(1024), read: vec!["/dev/zero".to_owned()], ..Plan::default() };
+    let mut saved = SavedData::new(plan.server.clone());
+    let Ok(mut input) = Input::open(&plan, &mut saved) else { panic!("a device that can be opened") };
+    let poll = Poll::new().unwrap();
+    let mut losses = Vec::new();
+    for block in 0..100 {
+        input.fill(poll.registry(), Token(0), &mut saved);
+        while let Some(line) = input.next_line() {
+            losses.push((block, line.is_err()));
+        }
+    }
+    assert_eq!((losses, input.is_done()), (vec![(0, true)], false));
+}
+
+#[test]
 fn a_byte_order_mark_is_no_part_of_the_first_line() {
     assert_eq!(lines(&["\u{feff}a\n\u{feff}b".as_bytes()], 1024), [Some("a".to_owned()), Some("\u{feff}b".to_owned())]);
 }

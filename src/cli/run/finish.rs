@@ -110,6 +110,8 @@ impl Run {
         let count_of = |is: &dyn Fn(ServerId) -> bool| servers.iter().filter(|&&id| is(id)).count();
         let has_delivered = |id| self.servers.nothing_delivered(id).is_none();
         let has_own_end = self.plan.duration.is_some() || self.reader.is_some();
+        // A table of servers that have all failed counts as shown, but not as a success.
+        let is_enough = |id| self.plan.format != "table" || has_delivered(id);
         RunOutcome {
             end,
             count: self.plan.count,
@@ -117,7 +119,7 @@ impl Run {
             required: self.plan.require.unwrap_or(self.servers.len().max(1)),
             delivered: count_of(&has_delivered),
             heard: count_of(&|id| has_delivered(id) || self.servers.statistics_of(id).messages_received > 0),
-            complete: count_of(&|id| self.view.count_reached(id)),
+            complete: count_of(&|id| self.view.count_reached(id) && is_enough(id)),
             shown: servers.iter().fold(0, |most, &id| most.max(self.view.shown(id))),
             clean,
             lossy: self.output.has_failed()

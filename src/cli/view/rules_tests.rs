@@ -4,7 +4,7 @@ use super::*;
 use crate::cli::plan::Plan;
 use std::sync::Arc;
 use std::time::SystemTime;
-use wsmon::{Change, ClientState, Metric, Notice, Sample, Server};
+use wsmon::{Alert, AlertPhase, Change, ClientState, Metric, Notice, Sample, Server};
 
 pub(super) struct Scene {
     pub view: View,
@@ -114,6 +114,31 @@ fn an_alert_follows_the_sample_that_raises_it_and_counts() {
     assert_eq!(scene.cpu(1.0, 0, 96.0), "a: CPU:  96.0%\n");
     assert_eq!(scene.cpu(2.0, 0, 5.0), "a: CPU:   5.0%\na: [ALERT] cpu: back to normal\n");
     assert_eq!(scene.shown(), [5, 0]);
+}
+
+#[test]
+fn every_alert_of_a_server_ends_when_it_is_no_longer_watched() {
+    let mut scene = Scene::new("events", "alert", "cpu=90", |_| {});
+    let alert = |component: &'static str, id, phase| {
+        let (component, level) = (component.into(), "WARNING".into());
+        Event::Alert(Alert { component, id, level, phase, ..Alert::default() })
+    };
+    let (begins, ends) = (AlertPhase::Begins, AlertPhase::Ends);
+    scene.cpu(0.0, 0, 95.0);
+    scene.say_all(
+        1.0,
+        0,
+        &[alert("disk", Some(1), begins), alert("disk", Some(2), begins), alert("gpu", None, begins)],
+    );
+    scene.say(2.0, 0, alert("disk", Some(1), ends));
+    scene.say(2.0, 1, alert("memory", None, begins));
+    let now = Now { mono: scene.at(3.0), wall: SystemTime::UNIX_EPOCH };
+    let mut out = String::new();
+    scene.view.remove(ServerId::from_index(0), now, &mut |text| out.push_str(text));
+    let rest: Vec<_> = out.lines().filter_map(|line| line.split_once(r#""server":"a","kind":"alert","#)).collect();
+    let of = |index: usize, part: &str| rest[index].1.contains(part) && rest[index].1.contains(r#""phase":"ends""#);
+    assert!(rest.len() == 3 && of(0, r#""component":"disk""#) && of(0, r#""id":2"#) && of(1, "gpu"), "{out}");
+    assert!(of(2, r#""component":"cpu""#), "{out}");
 }
 
 #[test]

@@ -14,8 +14,9 @@ impl Monitor {
     /// Adds a server, which is dialled in the next turn, and returns its id.
     ///
     /// # Errors
-    /// If the server was given a label that another one has.
+    /// If the server was given a label that another one has, or certificates or a key in memory that cannot be used.
     pub fn add(&mut self, server: Server) -> Result<ServerId, Error> {
+        server.settings.check_memory()?;
         let given = server.settings.label.is_some();
         let index = self.peers.iter().position(Option::is_none).unwrap_or(self.peers.len());
         let id = ServerId::new(self.added, index);

@@ -163,6 +163,11 @@ impl TlsSettings {
         self.name.is_some() || self.files().next().is_some()
     }
 
+    /// Returns true if one of the contents was given, which no file can change: a wrong one stays wrong.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.files().any(|path| path.as_os_str().as_encoded_bytes().starts_with(IN_MEMORY.as_bytes()))
+    }
+
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
         [&self.ca_file, &self.cert, &self.key].into_iter().flatten().map(PathBuf::as_path)
     }
