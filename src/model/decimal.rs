@@ -74,22 +74,22 @@ pub fn push_plain(out: &mut String, value: f64) {
     let start = out.len();
     push_decimal(out, value);
     let Some(at) = out[start..].find('e') else { return };
-    let exponent = out.split_off(start + at);
-    let mantissa = out.split_off(start);
-    let exponent = exponent.trim_start_matches(['e', '+']).parse::<i32>().unwrap_or_default();
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((&mantissa, ""));
-    // The digit before the point is the only one there.
-    let zeros = usize::try_from(exponent.unsigned_abs()).unwrap_or_default();
-    let fill = |out: &mut String, count: usize| (0..count).for_each(|_| out.push('0'));
-    if exponent < 0 {
-        out.push_str(if value < 0.0 { "-0." } else { "0." });
-        fill(out, zeros - 1);
-        out.push_str(whole.trim_start_matches('-'));
-        out.push_str(fraction);
-    } else {
-        out.push_str(whole);
-        out.push_str(fraction);
-        fill(out, zeros.saturating_sub(fraction.len()));
+    let text = out.split_off(start);
+    let (mantissa, exponent) = text.split_at(at);
+    let is_digit = u8::is_ascii_digit;
+    let size = exponent.bytes().filter(is_digit).fold(0, |size, digit| 10 * size + usize::from(digit - b'0'));
+    let is_small = exponent.starts_with("e-");
+    // There is one digit before the point.
+    let zeros = if is_small { size } else { (size + 1).saturating_sub(mantissa.bytes().filter(is_digit).count()) };
+    out.push_str(if value < 0.0 { "-" } else { "" });
+    for zero in 0..if is_small { zeros } else { 0 } {
+        out.push_str(if zero == 0 { "0." } else { "0" });
+    }
+    for digit in mantissa.bytes().filter(is_digit) {
+        out.push(char::from(digit));
+    }
+    for _ in 0..if is_small { 0 } else { zeros } {
+        out.push('0');
     }
 }
 
