@@ -20,7 +20,7 @@ use wsmon::{
 use super::file::Appender;
 use count::has_answer;
 pub use frames::Frames;
-use frames::put;
+use frames::{MOST_BLOCKS, put};
 use pace::{Paces, is_paced, split};
 
 use crate::cli::filter::Filter;
@@ -155,11 +155,18 @@ impl View {
         }
     }
 
-    /// Does everything that was due until this time, each at its own time: for messages that were recorded.
+    /// Does everything that was due until this time, each at its own time: for messages that were recorded. Of a table, a
+    /// time in which nothing was recorded has no more than [`MOST_BLOCKS`] blocks.
     pub fn catch_up(&mut self, now: Now, print: &mut dyn FnMut(&str)) {
+        let mut blocks = 0;
         while let Some(due) = self.deadline().filter(|due| *due <= now.mono) {
             let wall = now.wall.checked_sub(now.mono - due).unwrap_or(now.wall);
+            let block_due_at = self.block_due_at();
             self.tick_at(Now { mono: due, wall }, print);
+            blocks += u32::from(self.block_due_at() != block_due_at);
+            if blocks >= MOST_BLOCKS {
+                self.skip_blocks(now.mono);
+            }
             if self.deadline().is_some_and(|next| next <= due) {
                 return;
             }
@@ -327,10 +334,11 @@ impl View {
 
     /// Shows the ends of the alerts of a server's own: it tells of none any more.
     fn end_alerts(&mut self, id: ServerId, now: Now, print: &mut dyn FnMut(&str)) {
-        let row = self.fleet.as_ref().and_then(|fleet| fleet.board.get(id));
-        let Some((label, ends)) = row.map(|row| (Arc::clone(row.label()), row.alert_ends())) else { return };
-        for event in ends {
-            self.show_own(&own_message(id, &label, now, slice::from_ref(&event)), None, print);
+        for nth in 0.. {
+            let row = self.fleet.as_ref().and_then(|fleet| fleet.board.get(id));
+            let end = row.and_then(|row| Some((Arc::clone(row.label()), row.alert_end(nth)?.into_owned())));
+            let Some((label, alert)) = end else { return };
+            self.show_own(&own_message(id, &label, now, &[Event::Alert(alert)]), None, print);
         }
     }
 

@@ -84,4 +84,9 @@ fn saved_data_has_a_block_for_each_interval_of_its_own_time() {
         ["10.0", "50.0", "20.0"]
     );
     assert!(finished.stdout.contains(", 2026-01-02T03:04:10Z\n"), "{finished:?}");
+    // The clock was not set at first.
+    fs::write(&path, [line(0, 10).replace("2026", "1970"), line(5, 50), line(17, 90)].join("\n") + "\n").unwrap();
+    let finished = run(["-q", "--read", &path, "-f", "table", "--every", "10"]);
+    let shown = |time: &str| finished.stdout.matches(time).count();
+    assert_eq!((shown(", 1970-01-02T03:"), shown(", 2026-01-02T03:04:")), (100, 3), "{finished:?}");
 }

@@ -12,6 +12,8 @@ use crate::cli::servers::Servers;
 const FRAME: Duration = Duration::from_secs(1);
 /// The period of blocks in a pipe or file.
 pub const BLOCK: Duration = Duration::from_secs(60);
+/// Most blocks of saved data in a row between which nothing was recorded: a clock that was set can be years ahead.
+pub const MOST_BLOCKS: u32 = 100;
 /// The least time between two frames of `--live`.
 const LIVE: Duration = Duration::from_millis(100);
 /// Most bytes that are kept of a message of `--live`: more than a screen holds.
@@ -123,6 +125,13 @@ impl View {
     /// Returns the time at which a block is due.
     pub fn block_due_at(&self) -> Option<Instant> {
         self.frames.as_ref().filter(|frames| !frames.in_place)?.due_at
+    }
+
+    /// Leaves out the blocks until this time.
+    pub fn skip_blocks(&mut self, until: Instant) {
+        if let Some(frames) = &mut self.frames {
+            frames.due_at = frames.due_at.max(Some(until));
+        }
     }
 
     /// Returns true if a frame is due, and lets it count as shown.

@@ -62,8 +62,9 @@ pub(super) struct BoardAlert {
     key: u64,
     /// Level and message, truncated to 255 bytes; empty beyond [`MOST_ALERT_TEXTS`].
     pub(super) text: Box<str>,
-    /// The alert without its texts, for its end; kept for as many.
-    alert: Option<Box<Alert<'static>>>,
+    /// Component and metric, each truncated to 255 bytes, with a NUL between them; empty where the text is.
+    names: Box<str>,
+    id: Option<i64>,
 }
 
 /// The latest state of a process.
@@ -161,17 +162,15 @@ impl BoardRow {
         self.alerts.iter().map(|alert| &*alert.text).filter(|text| !text.is_empty())
     }
 
-    /// Returns the ends of the server's alerts in force, as far as they are kept: for a server that is no longer watched.
+    /// Returns the end of one of the server's alerts in force, as far as they are kept: for a server that is no longer
+    /// watched.
     #[doc(hidden)]
     #[must_use]
-    pub fn alert_ends(&self) -> Vec<Event<'static>> {
-        let mut ends = Vec::new();
-        for known in &self.alerts {
-            if let Some(alert) = &known.alert {
-                ends.push(Event::Alert((**alert).clone()));
-            }
-        }
-        ends
+    pub fn alert_end(&self, nth: usize) -> Option<Alert<'_>> {
+        let known = self.alerts.iter().filter(|known| !known.names.is_empty()).nth(nth)?;
+        let (component, metric) = known.names.split_once('\0').unwrap_or_default();
+        let (component, metric) = (component.into(), metric.into());
+        Some(Alert { component, metric, id: known.id, phase: AlertPhase::Ends, ..Alert::default() })
     }
 
     /// Returns the processor use in the latest samples, the newest last: 1 to 8, or 0 for none.
@@ -289,13 +288,13 @@ impl BoardRow {
             (_, Some(at)) => at,
             (_, None) if self.alerts.len() == MOST_ALERTS => return,
             (_, None) => {
-                self.alerts.push(BoardAlert { key, text: Box::default(), alert: None });
+                self.alerts.push(BoardAlert { key, text: Box::default(), names: Box::default(), id: alert.id });
                 self.alerts.len() - 1
             }
         };
         if at < MOST_ALERT_TEXTS {
             self.alerts[at].text = alert_text(alert);
-            self.alerts[at].alert = Some(Box::new(end_of(alert)));
+            self.alerts[at].names = [cut(&alert.component), "\0", cut(&alert.metric)].concat().into();
         }
     }
 
@@ -339,18 +338,6 @@ fn update_process(known: &mut Vec<BoardProcess>, process: &Process<'_>, expected
     known.memory = process.memory.or(known.memory);
     known.restarts = process.restarts.or(known.restarts);
     at
-}
-
-/// Returns the end of an alert, with what tells it from others.
-fn end_of(alert: &Alert<'_>) -> Alert<'static> {
-    Alert {
-        component: cut(&alert.component).to_owned().into(),
-        metric: cut(&alert.metric).to_owned().into(),
-        level: cut(&alert.level).to_owned().into(),
-        id: alert.id,
-        phase: AlertPhase::Ends,
-        ..Alert::default()
-    }
 }
 
 /// Returns level and message of an alert; without a message its component, else its metric.
