@@ -275,7 +275,7 @@ mod tests {
             ("@~:5", "@~:5", "@~:5"),
             ("~:", "~:", "~:"),
             ("0", "0", "0"),
-            ("-1e20:1e-7", "-1e+20:1e-7", "-100000000000000000000:0.0000001"),
+            ("-1e19:1e-7", "-1e+19:1e-7", "-10000000000000000000:0.000000100"),
         ] {
             let parsed = Range::parse(range, Unit::Count).unwrap();
             assert_eq!((parsed.to_string().as_str(), parsed.perfdata().as_str()), (written, perfdata));

@@ -60,10 +60,17 @@ pub struct BoardRow {
 pub(super) struct BoardAlert {
     /// The hash of component, metric and number.
     key: u64,
-    /// Level and message, truncated to 255 bytes; empty beyond [`MOST_ALERT_TEXTS`].
+    /// What it says; `None` beyond [`MOST_ALERT_TEXTS`].
+    pub(super) texts: Option<Box<AlertTexts>>,
+}
+
+/// The texts of an alert, each truncated to 255 bytes, and its number.
+#[derive(Debug)]
+pub(super) struct AlertTexts {
+    /// Level and message.
     pub(super) text: Box<str>,
-    /// Component and metric, each truncated to 255 bytes, with a NUL between them; empty where the text is.
-    names: Box<str>,
+    /// Component and metric, with a NUL between them.
+    pub(super) names: Box<str>,
     id: Option<i64>,
 }
 
@@ -159,7 +166,7 @@ impl BoardRow {
 
     /// Iterates over the texts of the server's alerts in force, as far as they are kept.
     pub(crate) fn alert_texts(&self) -> impl Iterator<Item = &str> {
-        self.alerts.iter().map(|alert| &*alert.text).filter(|text| !text.is_empty())
+        self.alerts.iter().flat_map(|alert| &alert.texts).map(|texts| &*texts.text).filter(|text| !text.is_empty())
     }
 
     /// Returns the end of one of the server's alerts in force, as far as they are kept: for a server that is no longer
@@ -167,7 +174,7 @@ impl BoardRow {
     #[doc(hidden)]
     #[must_use]
     pub fn alert_end(&self, nth: usize) -> Option<Alert<'_>> {
-        let known = self.alerts.iter().filter(|known| !known.names.is_empty()).nth(nth)?;
+        let known = self.alerts.iter().flat_map(|alert| &alert.texts).nth(nth)?;
         let (component, metric) = known.names.split_once('\0').unwrap_or_default();
         let (component, metric) = (component.into(), metric.into());
         Some(Alert { component, metric, id: known.id, phase: AlertPhase::Ends, ..Alert::default() })
@@ -288,13 +295,14 @@ impl BoardRow {
             (_, Some(at)) => at,
             (_, None) if self.alerts.len() == MOST_ALERTS => return,
             (_, None) => {
-                self.alerts.push(BoardAlert { key, text: Box::default(), names: Box::default(), id: alert.id });
+                self.alerts.push(BoardAlert { key, texts: None });
                 self.alerts.len() - 1
             }
         };
         if at < MOST_ALERT_TEXTS {
-            self.alerts[at].text = alert_text(alert);
-            self.alerts[at].names = [cut(&alert.component), "\0", cut(&alert.metric)].concat().into();
+            let names = [cut(&alert.component), "\0", cut(&alert.metric)].concat();
+            let texts = AlertTexts { text: alert_text(alert), names: names.into(), id: alert.id };
+            self.alerts[at].texts = Some(Box::new(texts));
         }
     }
 

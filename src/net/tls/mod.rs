@@ -165,7 +165,7 @@ impl TlsSettings {
 
     /// Returns true if one of the contents was given, which no file can change: a wrong one stays wrong.
     pub(crate) fn is_in_memory(&self) -> bool {
-        self.files().any(|path| path.as_os_str().as_encoded_bytes().starts_with(IN_MEMORY.as_bytes()))
+        self.read_once.iter().any(|(path, _)| path.as_os_str().as_encoded_bytes().first() == Some(&0))
     }
 
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
