@@ -66,9 +66,8 @@ impl RunOutcome {
         }
         let RunOutcome { required, delivered, complete, shown, .. } = self;
         let s = if self.count == Some(1) { "" } else { "s" };
-        Some(match self.count {
+        Some(match self.count.filter(|count| *delivered > 0 || shown < count) {
             Some(count) if *complete > 0 => format!("only {complete} of {required} servers sent {count} message{s}"),
-            Some(count) if *shown >= count => "nothing was received".to_owned(),
             Some(count) => format!("only {shown} of {count} message{s} came"),
             None if *delivered == 0 => "nothing was received".to_owned(),
             None if delivered < required => format!("only {delivered} of {required} servers delivered"),

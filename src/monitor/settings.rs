@@ -98,7 +98,7 @@ impl Settings {
 
     /// Checks the certificates and the key that were given in memory: no later dial could find them better.
     pub fn check_memory(&self) -> Result<(), Error> {
-        if self.tls.is_in_memory() { check_tls(&self.tls) } else { Ok(()) }
+        if tls::AVAILABLE && self.tls.is_in_memory() { check_tls(&self.tls) } else { Ok(()) }
     }
 
     /// Returns true if one of them is itself a secret, and not a file with one.

@@ -110,16 +110,19 @@ impl Run {
         let count_of = |is: &dyn Fn(ServerId) -> bool| servers.iter().filter(|&&id| is(id)).count();
         let has_delivered = |id| self.servers.nothing_delivered(id).is_none();
         let has_own_end = self.plan.duration.is_some() || self.reader.is_some();
-        // A table of servers that have all failed counts as shown, but not as a success.
-        let is_enough = |id| self.plan.format != "table" || has_delivered(id);
+        let (delivered, mut complete) = (count_of(&has_delivered), count_of(&|id| self.view.count_reached(id)));
+        if self.plan.format == "table" {
+            // One of servers that have all failed counts as shown, but is no success.
+            complete = complete.min(delivered);
+        }
         RunOutcome {
             end,
             count: self.plan.count,
             duration: has_own_end,
             required: self.plan.require.unwrap_or(self.servers.len().max(1)),
-            delivered: count_of(&has_delivered),
+            delivered,
             heard: count_of(&|id| has_delivered(id) || self.servers.statistics_of(id).messages_received > 0),
-            complete: count_of(&|id| self.view.count_reached(id) && is_enough(id)),
+            complete,
             shown: servers.iter().fold(0, |most, &id| most.max(self.view.shown(id))),
             clean,
             lossy: self.output.has_failed()

@@ -30,15 +30,12 @@ struct Server<'b> {
 /// Names, descriptions and values of the families of counters.
 type Counter = (&'static str, &'static str, fn(&Statistics) -> u64);
 
-const COUNTERS: [Counter; 7] = [
+const COUNTERS: [Counter; 6] = [
     ("wsmon_connections_total", "Connections that were opened.", |of| of.connections),
     ("wsmon_disconnections_total", "Open connections that were lost.", |of| of.total_disconnections),
     ("wsmon_errors_total", "Connections and dials that failed.", |of| of.error_count),
     ("wsmon_received_messages_total", "Messages received.", |of| of.messages_received),
     ("wsmon_received_bytes_total", "Payload bytes of the messages received.", |of| of.bytes_received),
-    ("wsmon_received_wire_bytes_total", "Bytes received on open connections, compressed as they came.", |of| {
-        of.wire_bytes_received
-    }),
     ("wsmon_undecoded_messages_total", "Messages that could not be decoded.", |of| of.undecoded),
 ];
 
