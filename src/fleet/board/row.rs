@@ -69,8 +69,8 @@ pub(super) struct BoardAlert {
 pub(super) struct AlertTexts {
     /// Level and message.
     pub(super) text: Box<str>,
-    /// Component and metric, with a NUL between them.
-    pub(super) names: Box<str>,
+    pub(super) component: Box<str>,
+    pub(super) metric: Box<str>,
     id: Option<i64>,
 }
 
@@ -175,8 +175,7 @@ impl BoardRow {
     #[must_use]
     pub fn alert_end(&self, nth: usize) -> Option<Alert<'_>> {
         let known = self.alerts.iter().flat_map(|alert| &alert.texts).nth(nth)?;
-        let (component, metric) = known.names.split_once('\0').unwrap_or_default();
-        let (component, metric) = (component.into(), metric.into());
+        let (component, metric) = ((*known.component).into(), (*known.metric).into());
         Some(Alert { component, metric, id: known.id, phase: AlertPhase::Ends, ..Alert::default() })
     }
 
@@ -300,8 +299,8 @@ impl BoardRow {
             }
         };
         if at < MOST_ALERT_TEXTS {
-            let names = [cut(&alert.component), "\0", cut(&alert.metric)].concat();
-            let texts = AlertTexts { text: alert_text(alert), names: names.into(), id: alert.id };
+            let (component, metric) = (cut(&alert.component).into(), cut(&alert.metric).into());
+            let texts = AlertTexts { text: alert_text(alert), component, metric, id: alert.id };
             self.alerts[at].texts = Some(Box::new(texts));
         }
     }

@@ -176,7 +176,8 @@ fn no_server_fills_the_memory() {
     let alerts = row.alerts.capacity() * size_of_val(&row.alerts[0]);
     let kept: Vec<_> = row.alerts.iter().flat_map(|alert| &alert.texts).collect();
     let texts: usize = kept.iter().map(|texts| texts.text.len()).sum();
-    let more: usize = kept.iter().map(|texts| size_of_val(&***texts) + texts.names.len()).sum();
+    let more: usize =
+        kept.iter().map(|texts| size_of_val(&***texts) + texts.component.len() + texts.metric.len()).sum();
     let bytes = names + list + alerts + texts + more + size_of::<BoardRow>();
     assert!(bytes < 192 << 10, "{bytes}");
     assert_eq!(row.alerts.len(), MOST_ALERTS);
