@@ -240,10 +240,15 @@ impl Spare {
         }
         if events.capacity() <= MAX_EVENTS {
             events.clear();
-            // The same list, which the compiler now knows to borrow from nothing.
-            self.events = events.into_iter().filter_map(|_| None).collect();
+            // The same allocation, in a list of another type.
+            self.events = events.into_iter().filter_map(no_event).collect();
         }
     }
+}
+
+/// Makes nothing of an event, which the compiler then knows to borrow from nothing.
+fn no_event(_: Event<'_>) -> Option<Event<'static>> {
+    None
 }
 
 impl DialectState {
