@@ -14,6 +14,7 @@ pub mod cli {
     pub mod args;
     pub mod argv;
     pub mod filter;
+    pub mod help;
     pub mod hints;
     pub mod logging;
     pub mod plan;
