@@ -13,6 +13,8 @@ use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
+use scan::Scanner;
+
 pub use documents::{Documents, bracketed_len, is_batch};
 pub use fault::find_fault;
 pub use layout::{Layout, Writer, push_string, relayout};
@@ -108,10 +110,10 @@ pub fn repair(text: &str) -> Option<String> {
 }
 
 fn leading_type(text: &str) -> Option<&str> {
-    let rest = text.trim_ascii_start().strip_prefix('{')?.trim_ascii_start().strip_prefix("\"type\"")?;
-    let rest = rest.trim_ascii_start().strip_prefix(':')?.trim_ascii_start().strip_prefix('"')?;
-    let end = rest.bytes().position(|b| b == b'"' || b == b'\\')?;
-    (rest.as_bytes()[end] == b'"').then(|| &rest[..end])
+    let mut scanner = Scanner::new(text, 0);
+    (scanner.peek()? == b'{' && scanner.open(b'}')? && scanner.name()? == "type").then_some(())?;
+    scanner.peek()?;
+    scanner.string()
 }
 
 fn contains_quoted(text: &str, name: &str) -> bool {

@@ -251,24 +251,18 @@ fn read_digits(bytes: &[u8], mut at: usize, before: i64) -> (i64, usize) {
     (digits, at)
 }
 
-/// Compares two names of the same length, four bytes at a time: musl's memcmp, which compares single bytes, took a tenth of
-/// the instructions per message. Closures would not be inlined in the profile `small`.
+/// Compares two names of the same length, by words that may overlap: musl's memcmp, which compares single bytes, took a
+/// tenth of the instructions per message.
 #[inline(always)]
 pub fn is_equal(name: &str, key: &[u8]) -> bool {
-    let (mut name, mut key) = (name.as_bytes(), key);
-    while let ([a, b, c, d, rest @ ..], [e, f, g, h, behind @ ..]) = (name, key) {
-        if u32::from_le_bytes([*a, *b, *c, *d]) != u32::from_le_bytes([*e, *f, *g, *h]) {
-            return false;
-        }
-        (name, key) = (rest, behind);
+    let name = name.as_bytes();
+    if let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        key.first_chunk() == Some(first) && key.last_chunk() == Some(last) && (name.len() <= 16 || name == key)
+    } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        key.first_chunk() == Some(first) && key.last_chunk() == Some(last)
+    } else {
+        name.iter().eq(key)
     }
-    while let ([byte, rest @ ..], [other, behind @ ..]) = (name, key) {
-        if byte != other {
-            return false;
-        }
-        (name, key) = (rest, behind);
-    }
-    true
 }
 
 #[cfg(test)]

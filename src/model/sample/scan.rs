@@ -53,6 +53,7 @@ fn scan_members<'a>(
             (Some(FieldRule::Into(rows)), b'{') => {
                 scanner.at = scan_members(text, scanner.at, rows, depth, message)?;
             }
+            (Some(FieldRule::Envelope) | None, b'"') => drop(scanner.string()?),
             (Some(rule), _) => scanner.at = scan_rarer_value(text, scanner.at, rule, depth, message)?,
             (None, _) => scanner.skip()?,
         }

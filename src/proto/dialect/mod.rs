@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::dialect::Dialect as DialectName;
 use crate::model::event::Event;
+use crate::model::json::scan::is_equal;
 use crate::model::json::{self, Node};
 use crate::proto::dialect::requests::{RequestSpec, Requests, beside_type};
 use crate::proto::uri::Endpoint;
@@ -316,7 +317,8 @@ impl Dialect {
     /// The text cannot be decoded. It may be tried again after [`json::repair`].
     pub fn read<'a>(&self, text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
         let kind = (self.kind)(text).unwrap_or_default();
-        let handler = self.handlers.iter().find(|(name, _)| *name == kind).map(|(_, handler)| *handler);
+        let is_kind = |name: &str| name.len() == kind.len() && is_equal(name, kind.as_bytes());
+        let handler = self.handlers.iter().find(|(name, _)| is_kind(name)).map(|(_, handler)| *handler);
         let is_unwanted = handler.is_some() && !(self.wants)(&kind, context.options);
         let mut read = match handler.or(self.other) {
             Some(_) if is_unwanted && json::is_json(text) => Ok(Outcome { unwanted: true, ..Outcome::default() }),
