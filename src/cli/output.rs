@@ -168,6 +168,11 @@ impl Output {
         self.stdout.wants_write() || self.stderr.as_ref().is_some_and(Sink::wants_write)
     }
 
+    /// Returns the number of bytes that stdout still has to take.
+    pub fn unwritten(&self) -> usize {
+        self.stdout.unwritten()
+    }
+
     /// Returns true while servers should not be read, see [`Queue::is_full`](super::stream::queue::Queue::is_full).
     pub fn is_full(&self) -> bool {
         self.stdout.is_full()

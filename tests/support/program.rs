@@ -80,6 +80,14 @@ impl Capture {
         let (captured, _) = self.0.1.wait_timeout_while(captured, PATIENCE, waiting).unwrap();
         text(&captured)
     }
+
+    /// Waits until the stream ends or [`PATIENCE`] is over; returns the text so far. Nothing looks at it before: that would
+    /// make a reader of megabytes slow.
+    fn all(&self) -> String {
+        let captured = self.0.0.lock().unwrap();
+        let (captured, _) = self.0.1.wait_timeout_while(captured, PATIENCE, |captured| !captured.ended).unwrap();
+        String::from_utf8_lossy(&captured.bytes).into_owned()
+    }
 }
 
 /// A run in progress; killed when dropped.
@@ -126,7 +134,7 @@ impl Run {
 
     /// Waits for the end. Fails the test if the run does not end in time.
     pub fn finish(mut self) -> Finished {
-        let (stdout, stderr) = (self.stdout.until(|_| false), self.stderr.until(|_| false));
+        let (stdout, stderr) = (self.stdout.all(), self.stderr.all());
         let Some(status) = self.status() else { panic!("still running:\n{stdout}\n--- stderr:\n{stderr}") };
         let took = self.started.elapsed();
         Finished { code: status.code(), signal: status.signal(), stdout, stderr, took }

@@ -1,6 +1,6 @@
 //! The end of a run: its last output, and its exit status.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wsmon::ServerId;
 use wsmon::internal::{SERVER_TARGET, duration};
@@ -12,7 +12,8 @@ use crate::cli::exit_status::{self, End, RunOutcome};
 use crate::cli::signals;
 use crate::cli::textfile::Textfile;
 
-/// Upper bound on the time for writing the last output.
+/// Upper bound on the time for writing the last output; of a run that came to its own end, on the time in which its reader
+/// takes none of it.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
 
 /// Upper bound on the time for closing the connections. Each session gives up after a second by itself, and its change
@@ -60,20 +61,31 @@ impl Run {
         }
         let outcome = self.outcome(end, clean);
         self.log_outcome(&outcome);
-        let give_up_at = self.servers.monitor.clock().mono + LAST_FLUSH;
+        let is_own_end = !matches!(end, End::Signal(_) | End::Closed);
         if self.plan.stats {
             // Into an empty queue: in a full one the statistics would drop messages that they do not count.
-            self.flush_until(give_up_at)?;
+            self.write_rest(is_own_end)?;
             self.print_statistics();
         }
-        self.flush_until(give_up_at)?;
-        if self.output.has_failed() {
+        self.write_rest(is_own_end)?;
+        if self.output.has_failed() || is_own_end && self.is_cut() {
             return Ok(3);
         }
         if let Some(signal) = outcome.ended_by() {
             signals::end_by(signal);
         }
         Ok(outcome.status())
+    }
+
+    /// Says so and returns true if the reader of stdout did not take the last output.
+    fn is_cut(&mut self) -> bool {
+        let is_cut = !self.output.is_idle();
+        if is_cut {
+            log::error!("stdout: the reader does not read, the end of the output is lost");
+            self.output.write_log(self.servers.monitor.now());
+            self.output.flush();
+        }
+        is_cut
     }
 
     /// Prints the result of a check and returns its status. It waits neither for answers to the Close frames nor longer than
@@ -101,7 +113,7 @@ impl Run {
             }
         };
         self.output.print(&text);
-        self.flush_until(self.servers.monitor.clock().mono + LAST_FLUSH)?;
+        self.write_rest(false)?;
         Ok(if self.output.has_failed() || self.read_failed() { Status::Unknown.code() } else { status.code() })
     }
 
@@ -167,15 +179,22 @@ impl Run {
         }
     }
 
-    /// Writes all output until then; a reader that takes longer does not get the rest.
-    fn flush_until(&mut self, give_up_at: Instant) -> Result<(), Failure> {
+    /// Writes all output. A reader that takes longer than [`LAST_FLUSH`] does not get the rest; one that goes on reading
+    /// does, if the run `is_patient`.
+    fn write_rest(&mut self, is_patient: bool) -> Result<(), Failure> {
         self.output.write_log(self.servers.monitor.now());
         self.output.flush();
         // A failed flush has added a line to the log.
         self.output.write_log(self.servers.monitor.now());
+        let mut left = self.output.unwritten();
+        let mut give_up_at = self.servers.monitor.clock().mono + LAST_FLUSH;
         while self.output.wants_write() && self.servers.monitor.now().mono < give_up_at {
             self.turn(Some(give_up_at))?;
             self.output.flush();
+            if is_patient && self.output.unwritten() < left {
+                left = self.output.unwritten();
+                give_up_at = self.servers.monitor.now().mono + LAST_FLUSH;
+            }
         }
         Ok(())
     }

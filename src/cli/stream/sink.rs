@@ -71,6 +71,11 @@ impl Sink {
         !self.queue.is_empty()
     }
 
+    /// Returns the number of bytes that are left to write.
+    pub fn unwritten(&self) -> usize {
+        self.queue.len()
+    }
+
     /// See [`Queue::is_full`].
     pub fn is_full(&self) -> bool {
         self.queue.is_full()
