@@ -143,6 +143,21 @@ fn a_gap_in_the_saved_data_is_3() {
     assert_eq!(finished.stderr.matches("lines are lost").count(), 1, "{finished:?}");
 }
 
+#[test]
+fn a_reader_that_does_not_take_the_last_output_is_3() {
+    let large = format!(r#"{{"type":"large","data":"{}"}}"#, "x".repeat(1 << 19));
+    let server = sending([large, sample(1.0)]);
+    let mut command = wsmon(["-u", &server.uri(), "-n", "1", "-f", "jsonl"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    command.stdout(writer);
+    let run = Run::start(&mut command);
+    drop(command);
+    let finished = run.finish();
+    drop(reader);
+    assert_status(&finished, 3);
+    assert!(finished.stderr.contains("the reader does not read"), "{finished:?}");
+}
+
 /// Starts a run of these servers; options are separated by blanks.
 fn several(servers: &[(&str, String)], options: &str) -> Run {
     let mut command = wsmon(options.split_whitespace());
