@@ -8,6 +8,9 @@
 //! functions that are called take the text and a place in it, and return the place behind what they read. In memory, the
 //! place would be written and read again for each byte.
 
+/// A word with 1 in each byte.
+const EACH: u64 = u64::from_ne_bytes([1; 8]);
+
 /// A place in a text.
 #[derive(Clone, Copy, Debug)]
 pub struct Scanner<'a> {
@@ -44,9 +47,7 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     fn pass(&mut self) {
         self.at += 1;
-        if let Some(b' ') = self.byte() {
-            self.at += 1;
-        }
+        self.at += usize::from(self.byte() == Some(b' '));
     }
 
     /// Passes the bracket that stands here. Returns true if an element follows, false behind the other bracket.
@@ -61,9 +62,13 @@ impl<'a> Scanner<'a> {
     /// Goes on behind an element. Returns true if another one follows, false behind the bracket that ends the list.
     #[inline(always)]
     pub fn next(&mut self, close: u8) -> Option<bool> {
-        let byte = self.peek()?;
+        let has_more = match self.peek()? {
+            b',' => true,
+            byte if byte == close => false,
+            _ => return None,
+        };
         self.pass();
-        (byte == b',' || byte == close).then_some(byte == b',')
+        Some(has_more)
     }
 
     /// Passes a member's name with its colon if it is this one, without white space before either.
@@ -71,8 +76,11 @@ impl<'a> Scanner<'a> {
     pub fn name_is(&mut self, name: &str) -> bool {
         let (bytes, start) = (self.text.as_bytes(), self.at + 1);
         let end = start + name.len();
-        let ends_there = matches!(bytes.get(end..), Some([b'"', b':', ..]));
-        let is_same = ends_there && self.byte() == Some(b'"') && is_equal(name, &bytes[start..end]);
+        // The place behind comes first, since it is the least likely to fit.
+        let is_same = bytes.get(end) == Some(&b'"')
+            && bytes.get(end + 1) == Some(&b':')
+            && self.byte() == Some(b'"')
+            && is_equal(name, &bytes[start..end]);
         if is_same {
             self.at = end + 1;
             self.pass();
@@ -191,16 +199,17 @@ fn skip_value(text: &str, at: usize) -> Option<usize> {
 /// Reads the string that begins at `at`; `None` if there is none, or if it has a backslash or a control character.
 #[inline(never)]
 fn read_string(text: &str, at: usize) -> Option<&str> {
-    const EACH: u64 = u64::from_ne_bytes([1; 8]);
     let bytes = text.as_bytes();
     let [b'"', rest @ ..] = bytes.get(at..)? else { return None };
     let (mut rest, mut end) = (rest, at + 1);
     while let [a, b, c, d, e, f, g, h, behind @ ..] = rest {
         let word = u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
-        let is = |byte: u8| (word ^ (EACH * u64::from(byte))).wrapping_sub(EACH);
-        let below_space = word.wrapping_sub(EACH * 0x20);
+        let is_backslash = (word ^ (EACH * u64::from(b'\\'))).wrapping_sub(EACH);
+        // With this bit turned, control characters are others of them, a quotation mark is a space, and no other byte is
+        // as low.
+        let is_end = (word ^ (EACH * 0x02)).wrapping_sub(EACH * 0x21);
         // The highest bit of the first byte that is one of these, and perhaps of others behind it.
-        let found = (below_space | is(b'"') | is(b'\\')) & !word & (EACH * 0x80);
+        let found = (is_end | is_backslash) & !word & (EACH * 0x80);
         if found != 0 {
             end += found.trailing_zeros() as usize / 8;
             break;
@@ -209,7 +218,8 @@ fn read_string(text: &str, at: usize) -> Option<&str> {
     }
     loop {
         match bytes.get(end)? {
-            b'"' => return text.get(at + 1..end),
+            // Two splits are inlined where the compiler looks at size, too; a range would be a call.
+            b'"' => return Some(text.split_at_checked(at + 1)?.1.split_at_checked(end - at - 1)?.0),
             b'\\' | ..b' ' => return None,
             _ => end += 1,
         }
@@ -225,7 +235,10 @@ fn read_number(bytes: &[u8], at: usize) -> Option<(f64, usize)> {
         [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17];
     let is_negative = *bytes.get(at)? == b'-';
     let start = at + usize::from(is_negative);
-    let (whole, mut end) = read_digits(bytes, start, 0);
+    let (whole, mut end) = match eight_digits(bytes, start) {
+        Some(digits) => read_digits(bytes, start + 8, digits),
+        None => read_digits(bytes, start, 0),
+    };
     let has_leading_zero = end > start + 1 && bytes[start] == b'0';
     if end == start || has_leading_zero {
         return None;
@@ -238,6 +251,17 @@ fn read_number(bytes: &[u8], at: usize) -> Option<(f64, usize)> {
         value = digits as f64 / POW10.get(end - point).filter(|_| end > point)?;
     }
     (end - start <= POW10.len()).then_some((if is_negative { -value } else { value }, end))
+}
+
+/// Reads eight digits at once; `None` if one of the bytes is none. Sizes in bytes are long numbers.
+fn eight_digits(bytes: &[u8], at: usize) -> Option<i64> {
+    let digits = u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?) ^ (EACH * u64::from(b'0'));
+    if (digits | digits.wrapping_add(EACH * 0x76)) & (EACH * 0x80) != 0 {
+        return None;
+    }
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some(((fours * 10_000 + (fours >> 32)) & 0xffff_ffff) as i64)
 }
 
 /// Reads digits, which follow those of `before`. Returns them with the place behind them. Many of them wrap around.
@@ -256,13 +280,30 @@ fn read_digits(bytes: &[u8], mut at: usize, before: i64) -> (i64, usize) {
 #[inline(always)]
 pub fn is_equal(name: &str, key: &[u8]) -> bool {
     let name = name.as_bytes();
-    if let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-        key.first_chunk() == Some(first) && key.last_chunk() == Some(last) && (name.len() <= 16 || name == key)
-    } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
-        key.first_chunk() == Some(first) && key.last_chunk() == Some(last)
-    } else {
-        name.iter().eq(key)
+    match name.len() {
+        8.. => {
+            name.first_chunk::<8>() == key.first_chunk()
+                && last_word(name) == last_word(key)
+                && (name.len() <= 16 || name == key)
+        }
+        4.. => name.first_chunk::<4>() == key.first_chunk() && last_half(name) == last_half(key),
+        _ => name.iter().eq(key),
     }
+}
+
+/// Returns the last eight bytes. The compiler makes one instruction of them; a reference to an array is tested for null
+/// too.
+#[inline(always)]
+fn last_word(bytes: &[u8]) -> Option<u64> {
+    let [.., a, b, c, d, e, f, g, h] = bytes else { return None };
+    Some(u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]))
+}
+
+/// Returns the last four bytes.
+#[inline(always)]
+fn last_half(bytes: &[u8]) -> Option<u32> {
+    let [.., a, b, c, d] = bytes else { return None };
+    Some(u32::from_le_bytes([*a, *b, *c, *d]))
 }
 
 #[cfg(test)]
@@ -287,6 +328,10 @@ mod tests {
             "-0.0",
             "33.3",
             "2596.122",
+            "12345678",
+            "-12345678",
+            "12345678.5",
+            "1234567.12345678",
             "25276510208",
             "0.000001",
             "9007199254740993",
@@ -299,8 +344,42 @@ mod tests {
             assert!(scanned(text).is_some(), "{text}");
             assert_eq!(scanned(text).map(f64::to_bits), number(text).map(f64::to_bits), "{text}");
         }
-        for text in ["", "-", "01", "-00", "1.", ".5", "1.5.5", "+1", "1e5", "1E5", "0x1", "--1", "1 2", "NaN"] {
+        for text in [
+            "",
+            "-",
+            "01",
+            "-00",
+            "1.",
+            ".5",
+            "1.5.5",
+            "+1",
+            "1e5",
+            "1E5",
+            "0x1",
+            "--1",
+            "1 2",
+            "NaN",
+            "00000000",
+            "1234567/",
+            "1234567:",
+            "1234567é",
+        ] {
             assert_eq!(scanned(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_string_is_read_to_its_end_whatever_stands_in_it_and_wherever() {
+        for byte in '\0'..='\u{ff}' {
+            for place in 0..20 {
+                let string = format!("{}{byte}{}", "x".repeat(place), "y".repeat(20 - place));
+                let expected = match byte {
+                    '"' => Some(&string[..place]),
+                    '\\' | ..' ' => None,
+                    _ => Some(&*string),
+                };
+                assert_eq!(Scanner::new(&format!("[\"{string}\"]"), 1).string(), expected, "{string}");
+            }
         }
     }
 
