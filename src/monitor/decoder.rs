@@ -18,7 +18,7 @@ use crate::monitor::clock::{RecordedClock, read_clock};
 use crate::monitor::report::Report;
 use crate::monitor::server::Server;
 use crate::monitor::settings::Settings;
-use crate::proto::dialect::conversation::{Conversation, Decoded};
+use crate::proto::dialect::conversation::{Conversation, Decoded, Outgoing};
 use crate::proto::dialect::{self, Binary};
 
 /// The most timers of a dialect that one message lets run.
@@ -113,7 +113,7 @@ impl Decoder {
     ) -> bool {
         self.run_timers(now);
         let mut repaired = None;
-        let decoded = self.read(text, &mut repaired, now);
+        let decoded = self.read_recorded(text, &mut repaired, now);
         if strict && (!decoded.json || decoded.rest.is_some()) {
             return false;
         }
@@ -123,7 +123,7 @@ impl Decoder {
         while let Some(document) = rest.as_mut().and_then(|documents| documents.next(text)) {
             self.report.counters.messages_received += 1;
             let mut repaired = None;
-            let decoded = self.read(document, &mut repaired, now);
+            let decoded = self.read_recorded(document, &mut repaired, now);
             self.pass_on(now, &decoded, on_message);
         }
         true
@@ -166,9 +166,20 @@ impl Decoder {
         self.pass_on_change(now, change, on_message);
     }
 
+    /// Does what [`Decoder::read`] does with a text that was recorded. What it asks for was done then.
+    fn read_recorded<'a>(&mut self, text: &'a str, repaired: &'a mut Option<String>, now: Now) -> Decoded<'a> {
+        self.read(text, repaired, now, &mut Outgoing::default())
+    }
+
     /// Decodes a text, or the first document in it, and counts it. What it asks for is the caller's to carry out.
-    pub(crate) fn read<'a>(&mut self, text: &'a str, repaired: &'a mut Option<String>, now: Now) -> Decoded<'a> {
-        let decoded = self.conversation.decode(text, repaired, now.mono);
+    pub(crate) fn read<'a>(
+        &mut self,
+        text: &'a str,
+        repaired: &'a mut Option<String>,
+        now: Now,
+        outgoing: &mut Outgoing,
+    ) -> Decoded<'a> {
+        let decoded = self.conversation.decode(text, repaired, now.mono, outgoing);
         let is_limit = |event: &&Event<'_>| matches!(event, Event::Error(error) if error.retry_after.is_some());
         self.report.counters.undecoded += u64::from(!decoded.decoded);
         self.report.counters.rate_limited += decoded.events.iter().filter(is_limit).count() as u64;

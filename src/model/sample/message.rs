@@ -13,9 +13,9 @@ use crate::model::json::Node;
 pub struct SampleMessage<'a> {
     pub sample: Box<Sample<'a>>,
     /// The value of the member with the rule [`FieldRule::Alerts`].
-    pub alerts: Option<Node<'a>>,
+    pub alerts: Option<Box<Node<'a>>>,
     /// The value of the member with the rule [`FieldRule::Users`].
-    pub users: Option<Node<'a>>,
+    pub users: Option<Box<Node<'a>>>,
 }
 
 impl<'a> SampleMessage<'a> {
@@ -56,7 +56,7 @@ impl<'a> SampleMessage<'a> {
 
     pub(super) fn put_part(&mut self, rule: &FieldRule, part: Node<'a>) {
         let place = if matches!(rule, FieldRule::Users) { &mut self.users } else { &mut self.alerts };
-        *place = Some(part);
+        *place = Some(part.into());
     }
 }
 

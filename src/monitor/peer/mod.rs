@@ -159,7 +159,7 @@ impl Peer {
         }
         if self.conversation_deadline(paused).is_some_and(|at| io.now.mono >= at) {
             let outgoing = self.decoder.conversation.tick(io.now.mono);
-            self.carry_out(io, outgoing);
+            self.carry_out(io, &outgoing);
         }
         self.report_unanswered(io);
         if self.file_check_at().is_some_and(|at| io.now.mono >= at)
@@ -235,7 +235,7 @@ impl Peer {
         let mut send = self.link.messages().to_vec();
         send.append(&mut outgoing.send);
         outgoing.send = send;
-        self.carry_out(io, outgoing);
+        self.carry_out(io, &outgoing);
     }
 
     fn dial(&mut self, io: &mut LoopIo<'_>) {
@@ -256,7 +256,7 @@ impl Peer {
     }
 
     /// Does what the conversation wants after a message or a deadline.
-    fn carry_out(&mut self, io: &mut LoopIo<'_>, outgoing: Outgoing) {
+    fn carry_out(&mut self, io: &mut LoopIo<'_>, outgoing: &Outgoing) {
         for line in &outgoing.warn {
             self.warn(io, line);
         }
@@ -269,8 +269,8 @@ impl Peer {
             self.log((log::Level::Info, why.to_owned()));
             self.handle(io, Input::Reconnect);
         }
-        if let Some(why) = outgoing.hang_up {
-            self.lost(io, Disconnect::fault(Phase::Session, Fault::Dialect, why));
+        if let Some(why) = &outgoing.hang_up {
+            self.lost(io, Disconnect::fault(Phase::Session, Fault::Dialect, why.clone()));
         }
     }
 

@@ -10,6 +10,7 @@ use crate::model::text::escape;
 use crate::model::trace;
 use crate::net::transport::{Frame, LoopIo};
 use crate::proto::dialect::Binary;
+use crate::proto::dialect::conversation::Outgoing;
 use crate::proto::session::Input;
 
 /// The most frames and documents that one turn takes from one server.
@@ -139,8 +140,8 @@ impl Peer {
     /// message as received. Returns where further documents are, if there are any and the connection goes on.
     fn handle_document(&mut self, io: &mut LoopIo<'_>, text: &str, at: usize) -> Option<Documents> {
         let mut repaired = None;
-        let mut decoded = self.decoder.read(text, &mut repaired, io.now);
-        let outgoing = std::mem::take(&mut decoded.outgoing);
+        let mut outgoing = Outgoing::default();
+        let decoded = self.decoder.read(text, &mut repaired, io.now, &mut outgoing);
         if decoded.recognised {
             self.decoder.log_recognised(&decoded);
             self.session.set_stale_default(self.decoder.conversation.stale_default());
@@ -152,7 +153,7 @@ impl Peer {
         let rest = decoded.rest;
         self.decoder.conversation.reuse(decoded.events);
         self.session.handle(io.now, Input::Delivered { useful });
-        self.carry_out(io, outgoing);
+        self.carry_out(io, &outgoing);
         rest.filter(|_| self.session.is_open())
     }
 

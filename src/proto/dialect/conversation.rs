@@ -80,8 +80,6 @@ pub struct Decoded<'a> {
     pub recognised: bool,
     /// True if it is not to be shown or saved.
     pub unwanted: bool,
-    /// To be carried out by the loop.
-    pub outgoing: Outgoing,
 }
 
 /// To be done besides showing something.
@@ -237,41 +235,50 @@ impl Conversation {
     }
 
     /// Decodes a text message: strictly first, then without what stands around its document, and at last after
-    /// [`json::repair`], whose result lives in `repaired`. A list of messages is several documents.
-    pub fn decode<'a>(&mut self, text: &'a str, repaired: &'a mut Option<String>, now: Instant) -> Decoded<'a> {
+    /// [`json::repair`], whose result lives in `repaired`. A list of messages is several documents. Adds to `outgoing`,
+    /// which is empty, what is to be done then.
+    pub fn decode<'a>(
+        &mut self,
+        text: &'a str,
+        repaired: &'a mut Option<String>,
+        now: Instant,
+        outgoing: &mut Outgoing,
+    ) -> Decoded<'a> {
         self.decoded_at = Some(now);
         self.hint_at = None;
         let was_known = self.known;
-        let mut outgoing = Outgoing::default();
         let (mut document, mut rest) = (text, None);
-        let mut strict = if json::is_batch(text) { Err(Undecodable) } else { self.read(text, now, &mut outgoing) };
+        let mut strict = if json::is_batch(text) { Err(Undecodable) } else { self.read(text, now, outgoing) };
         if strict.is_err() {
             (document, rest) = Documents::begin(text);
             if document.len() < text.len() {
-                strict = self.read(document, now, &mut outgoing);
+                strict = self.read(document, now, outgoing);
             }
         }
         let (outcome, json, decoded) = match strict {
             Ok(outcome) => (outcome, true, true),
-            Err(Undecodable) => self.read_repaired(document, repaired, now, &mut outgoing),
+            Err(Undecodable) => self.read_repaired(document, repaired, now, outgoing),
         };
-        outgoing.send.extend(outcome.reply);
-        outgoing.warn.extend(outcome.warn);
-        outgoing.redial = outcome.redial;
+        let mut shown = Cow::Borrowed(document);
+        if let Some(effects) = outcome.effects {
+            outgoing.send.extend(effects.reply);
+            outgoing.warn.extend(effects.warn);
+            outgoing.redial = effects.redial;
+            shown = effects.redacted.map_or(shown, Cow::Owned);
+        }
         match outgoing.redial {
             Some(_) => outgoing.send.clear(),
-            None => self.push_requests(now, &mut outgoing),
+            None => self.push_requests(now, outgoing),
         }
         Decoded {
             kind: outcome.kind,
-            text: outcome.redacted.map_or(Cow::Borrowed(document), Cow::Owned),
+            text: shown,
             rest,
             json,
             events: outcome.events,
             decoded,
             recognised: self.known && !was_known,
             unwanted: outcome.unwanted,
-            outgoing,
         }
     }
 

@@ -147,7 +147,7 @@ static GPU: &[Field] = &[
 fn monitoring_data<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
     let per_core = mem::take(&mut context.spare.per_core);
     let SampleMessage { sample, alerts, .. } = read_sample_into(per_core, text, MESSAGE)?;
-    let alerts = alerts.as_ref().map_or(&[][..], Node::elements);
+    let alerts = alerts.as_ref().map_or(&[][..], |alerts| alerts.elements());
     let mut events = mem::take(&mut context.spare.events);
     for node in alerts {
         context.alerts.report(read_alert(node), &mut events);

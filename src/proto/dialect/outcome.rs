@@ -11,6 +11,19 @@ use crate::model::json::{self, Node};
 pub struct Outcome<'a> {
     /// Events to show.
     pub events: Vec<Event<'a>>,
+    /// Boxed, since few messages have any, and each outcome is moved several times.
+    pub effects: Option<Box<Effects>>,
+    /// True if nothing of the message is to be shown or saved, as if the server had not sent it.
+    pub unwanted: bool,
+    /// The message's type or channel. Set by [`Dialect::read`](super::Dialect::read).
+    pub kind: Cow<'a, str>,
+    /// True if the message answers a request of the dialect itself, and so none of the user's.
+    pub own_answer: bool,
+}
+
+/// Effects of a message besides its events.
+#[derive(Debug, Default)]
+pub struct Effects {
     /// A text to send back.
     pub reply: Option<String>,
     /// The message with its secrets replaced by "redacted", if it has any. It takes the message's place everywhere,
@@ -20,12 +33,20 @@ pub struct Outcome<'a> {
     pub warn: Option<String>,
     /// Reason to end the connection and to dial again at once, before anything else is sent.
     pub redial: Option<&'static str>,
-    /// True if nothing of the message is to be shown or saved, as if the server had not sent it.
-    pub unwanted: bool,
-    /// The message's type or channel. Set by [`Dialect::read`](super::Dialect::read).
-    pub kind: Cow<'a, str>,
-    /// True if the message answers a request of the dialect itself, and so none of the user's.
-    pub own_answer: bool,
+}
+
+impl Outcome<'_> {
+    /// Lends the effects, to set some of them.
+    pub fn effects(&mut self) -> &mut Effects {
+        self.effects.get_or_insert_default()
+    }
+
+    /// Sets the line for the log, if there is one.
+    pub fn warn(&mut self, line: Option<String>) {
+        if line.is_some() {
+            self.effects().warn = line;
+        }
+    }
 }
 
 /// The message is not what its type says, or not JSON at all.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::time::has_zone;
-use crate::proto::dialect::conversation::Conversation;
+use crate::proto::dialect::conversation::{Conversation, Outgoing};
 use crate::proto::dialect::requests::{Request, RequestPlan};
 use crate::testing::dialect::OwnedContext;
 use crate::testing::recordings;
@@ -155,7 +155,9 @@ fn warnings(dialect: &'static Dialect, texts: &[String]) -> Vec<String> {
     for _ in 0..2 {
         conversation.opened(now, false);
         for text in texts {
-            warnings.extend(conversation.decode(text, &mut None, now).outgoing.warn);
+            let mut outgoing = Outgoing::default();
+            conversation.decode(text, &mut None, now, &mut outgoing);
+            warnings.extend(outgoing.warn);
         }
         conversation.ended(true);
     }
@@ -209,7 +211,7 @@ fn a_server_that_was_recognised_is_dialled_again_where_it_was_found() {
         let (mut recognised, now) = (conversing(&[]), std::time::Instant::now());
         let before = place(&mut recognised, "host");
         recognised.opened(now, false);
-        recognised.decode(text, &mut None, now);
+        recognised.decode(text, &mut None, now, &mut Outgoing::default());
         assert_eq!(recognised.dialect().map(crate::Dialect::name), Some(name), "{text}");
         assert_eq!(place(&mut recognised, "host"), before, "{name}");
         let dialect = named(name).unwrap();
@@ -231,9 +233,10 @@ fn neurograph_without_metrics_speaks_only_when_something_happens_whoever_leaves_
     ] {
         let (mut conversation, now) = (conversing(&[]), std::time::Instant::now());
         conversation.opened(now, false);
-        conversation.decode(TELLTALES[4].1, &mut None, now);
+        conversation.decode(TELLTALES[4].1, &mut None, now, &mut Outgoing::default());
         assert!(!conversation.is_quiet(), "no answer has come");
-        conversation.decode(&format!(r#"{{"type":"subscribed","channels":{channels}}}"#), &mut None, now);
+        let answer = format!(r#"{{"type":"subscribed","channels":{channels}}}"#);
+        conversation.decode(&answer, &mut None, now, &mut Outgoing::default());
         assert_eq!(conversation.is_quiet(), is_quiet, "{channels}");
     }
 }
@@ -244,9 +247,11 @@ fn subscriptions_to_types_that_a_server_does_not_have_are_warned_of_once() {
         let (mut conversation, now) =
             (conversing(&["system_metrics", "nonsense", "x\u{1b}"]), std::time::Instant::now());
         conversation.opened(now, false);
-        let mut warned = conversation.decode(text, &mut None, now).outgoing.warn;
+        let (mut first, mut second) = (Outgoing::default(), Outgoing::default());
+        conversation.decode(text, &mut None, now, &mut first);
         conversation.opened(now, false);
-        warned.extend(conversation.decode(text, &mut None, now).outgoing.warn);
+        conversation.decode(text, &mut None, now, &mut second);
+        let warned = [first.warn, second.warn].concat();
         let expected = match name {
             "pmdaemon" => vec!["Server::subscribe: pmdaemon is not known to send nonsense, x\u{1b}".to_owned()],
             "neurograph" => Vec::new(),

@@ -124,14 +124,15 @@ impl FuzzSession {
     fn document(&mut self, text: &str) -> (usize, Option<Documents>) {
         let mut repaired = None;
         let token = self.token(text);
-        let decoded = self.conversation.decode(text, &mut repaired, self.now);
+        let mut outgoing = Outgoing::default();
+        let decoded = self.conversation.decode(text, &mut repaired, self.now, &mut outgoing);
         formats::check(&decoded.kind, decoded.raw(), &decoded.events, self.labels);
         let first = if decoded.rest.is_some() || !json::is_json(text) { Documents::begin(text).0 } else { text };
         assert!(decoded.decoded || decoded.json == json::is_json(json::repair(first).as_deref().unwrap_or(first)));
         if let Some(token) = token {
-            assert!(!format!("{decoded:?}").contains(&token), "{decoded:?}");
+            assert!(!format!("{decoded:?} {outgoing:?}").contains(&token), "{decoded:?} {outgoing:?}");
         }
-        check_outgoing(&decoded.outgoing);
+        check_outgoing(&outgoing);
         let rest = decoded.rest.clone();
         drop(self.conversation.sample(text));
         (first.len(), rest)

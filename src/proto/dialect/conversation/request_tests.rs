@@ -42,14 +42,15 @@ impl Simulation {
     /// The server sends a text. Returns the answers in it, and what is sent then.
     fn receive(&mut self, text: &str) -> (Vec<Answer<'static>>, Vec<String>) {
         let mut repaired = None;
-        let decoded = self.conversation.decode(text, &mut repaired, self.now);
+        let mut outgoing = Outgoing::default();
+        let decoded = self.conversation.decode(text, &mut repaired, self.now, &mut outgoing);
         let mut answers = Vec::new();
         for event in decoded.events {
             if let Event::Answer(answer) = event.into_owned() {
                 answers.push(answer);
             }
         }
-        (answers, decoded.outgoing.send)
+        (answers, outgoing.send)
     }
 
     fn wait(&mut self, seconds: u64) {

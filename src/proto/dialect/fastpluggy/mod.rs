@@ -78,7 +78,7 @@ fn ping<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Outcome
     let reply =
         context.options.heartbeat_reply.as_ref().map(|reply| reply.replace("%id", &literal[1..literal.len() - 1]));
     let mut outcome = Outcome::from(Event::KeepAlive);
-    outcome.reply = reply;
+    outcome.effects().reply = reply;
     Some(outcome)
 }
 

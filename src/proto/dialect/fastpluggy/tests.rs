@@ -149,13 +149,14 @@ fn odd_shapes_are_no_harm() {
 fn a_json_ping_is_answered_only_as_the_user_says() {
     let ping = &texts("fastpluggy/heartbeat_unanswered")[1];
     let mut context = OwnedContext::default();
-    assert_eq!(read(ping, &mut context).reply, None);
+    assert_eq!(read(ping, &mut context).effects().reply, None);
     context.options.heartbeat_reply = Some(r#"{"type":"app.pong","meta":{"ping_id":"%id"},"again":"%id"}"#.into());
     let reply = r#"{"type":"app.pong","meta":{"ping_id":"ping_1795156264"},"again":"ping_1795156264"}"#;
-    assert_eq!(read(ping, &mut context).reply.as_deref(), Some(reply));
+    assert_eq!(read(ping, &mut context).effects().reply.as_deref(), Some(reply));
     context.options.heartbeat_reply = Some(r#"{"id":"%id"}"#.into());
-    let reply =
-        |meta: &str, context: &mut OwnedContext| read(&message("ping", "\"ping\"", meta), context).reply.unwrap();
+    let reply = |meta: &str, context: &mut OwnedContext| {
+        read(&message("ping", "\"ping\"", meta), context).effects().reply.take().unwrap()
+    };
     assert_eq!(reply(r#"{"ping_id":"x\",\"y\":\"z"}"#, &mut context), r#"{"id":"x\",\"y\":\"z"}"#);
     assert_eq!(reply(r#"{"ping_id":7}"#, &mut context), r#"{"id":"7"}"#);
     assert_eq!(reply("{}", &mut context), r#"{"id":""}"#);

@@ -191,12 +191,12 @@ fn connected<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option<Ou
     let has_token = context.options.token.as_ref().is_some_and(|token| !token.is_empty());
     if has_token && user.is_none() {
         if context.state.neurograph.take_redial() {
-            outcome.redial = Some(
+            outcome.effects().redial = Some(
                 "recognised as neurograph, and the session is anonymous: dialling again with the token in the URI",
             );
         } else if context.state.neurograph.report_anonymous() {
-            outcome.warn =
-                Some("this session is anonymous: the server accepted the connection and ignored the token".to_owned());
+            let line = "this session is anonymous: the server accepted the connection and ignored the token";
+            outcome.warn(Some(line.to_owned()));
         }
     }
     Some(outcome)
@@ -218,7 +218,7 @@ fn subscribed<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<Out
         let has_metrics = channels.split(", ").any(|name| name == METRICS);
         context.state.neurograph.is_without_metrics = !channels.is_empty() && !has_metrics;
     }
-    outcome.warn = denied(&names(&node, "denied"), channels.is_empty(), context);
+    outcome.warn(denied(&names(&node, "denied"), channels.is_empty(), context));
     Ok(outcome)
 }
 
@@ -247,7 +247,7 @@ fn reconnection_token<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Re
     let redacted = json::redact(text, SECRETS);
     let mut outcome = Outcome::from(if own { Event::KeepAlive } else { owned_answer(&redacted)? });
     outcome.own_answer = own;
-    outcome.redacted = Some(redacted);
+    outcome.effects().redacted = Some(redacted);
     Ok(outcome)
 }
 
@@ -264,7 +264,7 @@ fn disconnected<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<O
     keep_token(&node, "reconnection_token", context);
     let words = node.text("message").or_else(|| node.text("reason")).map_or("Disconnected", |words| words);
     let mut outcome = greeting(words.to_owned());
-    outcome.redacted = Some(json::redact(text, SECRETS));
+    outcome.effects().redacted = Some(json::redact(text, SECRETS));
     Ok(outcome)
 }
 

@@ -61,10 +61,10 @@ impl TestSession {
     /// The server sends a text.
     fn receive(&mut self, text: &str) -> &mut Self {
         let mut repaired = None;
-        let decoded = self.conversation.decode(text, &mut repaired, self.now);
+        let mut outgoing = Outgoing::default();
+        let decoded = self.conversation.decode(text, &mut repaired, self.now, &mut outgoing);
         assert!(!decoded.text.contains("geheim") && !format!("{:?}", decoded.events).contains("geheim"));
         let answers = decoded.events.iter().filter(|event| matches!(event, Event::Answer(_))).count();
-        let outgoing = decoded.outgoing;
         self.seen.extend((0..answers).map(|_| "answer".to_owned()));
         self.note(outgoing);
         self.wait(0.0)

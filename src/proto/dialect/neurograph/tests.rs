@@ -4,7 +4,7 @@ use super::DIALECT;
 use crate::model::event::Event;
 use crate::model::json;
 use crate::model::metric::Metric;
-use crate::proto::dialect::conversation::Conversation;
+use crate::proto::dialect::conversation::{Conversation, Outgoing};
 use crate::proto::dialect::requests::RequestPlan;
 use crate::proto::dialect::{Binary, DialectOptions};
 use crate::testing::dialect::OwnedContext;
@@ -158,7 +158,7 @@ fn secrets_are_redacted_wherever_they_come() {
     for text in texts("neurograph/shim_rate_limit_get_reconnection_token_authenticated") {
         let outcome = DIALECT.read(&text, &mut OwnedContext::default().lend()).unwrap();
         let Some(token) = json::member(&text, "token") else { continue };
-        let redacted_text = outcome.redacted.unwrap();
+        let redacted_text = outcome.effects.unwrap().redacted.unwrap();
         assert_eq!(json::member(&redacted_text, "token").as_deref(), Some("redacted"));
         assert_eq!(redacted_text.len() + token.len(), text.len() + "redacted".len(), "the rest stays as it was");
         assert!(!redacted_text.contains(&*token) && !format!("{:?}", outcome.events).contains(&*token));
@@ -166,9 +166,9 @@ fn secrets_are_redacted_wherever_they_come() {
     }
     assert_eq!(redacted, 80);
     let text = r#"{"type":"disconnected","reconnection_token":"geheim","code":1000}"#;
-    let outcome = DIALECT.read(text, &mut OwnedContext::default().lend()).unwrap();
+    let mut outcome = DIALECT.read(text, &mut OwnedContext::default().lend()).unwrap();
     assert_eq!(
-        outcome.redacted.as_deref(),
+        outcome.effects().redacted.as_deref(),
         Some(r#"{"type":"disconnected","reconnection_token":"redacted","code":1000}"#)
     );
 }
@@ -266,7 +266,8 @@ fn a_recording_is_recognised_and_answered_in_a_conversation() {
     conversation.opened(now, false);
     let (mut sent, mut warned) = (Vec::new(), Vec::new());
     for text in texts("neurograph/stock_anon_subscribe_all") {
-        let outgoing = conversation.decode(&text, &mut None, now).outgoing;
+        let mut outgoing = Outgoing::default();
+        conversation.decode(&text, &mut None, now, &mut outgoing);
         sent.extend(outgoing.send);
         warned.extend(outgoing.warn);
     }

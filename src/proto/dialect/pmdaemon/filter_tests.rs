@@ -124,8 +124,8 @@ fn names_that_the_first_list_does_not_have_are_warned_of_once() {
     let warning = |wanted: &[&str]| {
         let mut context = subscribed(&[], wanted);
         let text = list(&process("web-0", "online", ""));
-        let first = DIALECT.read(&text, &mut context.lend()).unwrap().warn;
-        assert_eq!(DIALECT.read(&text, &mut context.lend()).unwrap().warn, None);
+        let first = DIALECT.read(&text, &mut context.lend()).unwrap().effects().warn.take();
+        assert_eq!(DIALECT.read(&text, &mut context.lend()).unwrap().effects().warn, None);
         first
     };
     assert_eq!([warning(&[]), warning(&["web"]), warning(&["web-0"])], [None, None, None]);

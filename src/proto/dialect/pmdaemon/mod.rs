@@ -192,7 +192,7 @@ fn process_list<'a>(node: &Node<'a>, context: &mut DialectContext<'_>) -> Option
         first.then(|| missing_processes(&list, context.options)).flatten()
     };
     let mut outcome = Outcome::from(Event::Processes(Processes { list, changes, first, ..Processes::default() }));
-    outcome.warn = warn;
+    outcome.warn(warn);
     Some(outcome)
 }
 

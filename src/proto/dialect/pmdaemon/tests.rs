@@ -165,7 +165,7 @@ fn the_state_is_bounded_whatever_the_server_invents() {
     assert!(
         matches!(&read[..], [Event::Processes(all)] if all.list.len() == MAX_PROCESSES && all.changes.len() == MAX_PROCESSES)
     );
-    let warn = DIALECT.read(&list(&many.join(",")), &mut OwnedContext::default().lend()).unwrap().warn;
+    let warn = DIALECT.read(&list(&many.join(",")), &mut OwnedContext::default().lend()).unwrap().effects().warn.take();
     assert!(warn.unwrap().starts_with("too many processes to watch: only"));
     for i in 0..1500 {
         let data = format!(r#"{{"id":{i},"name":"{i}","status":"{}"}}"#, &long[..2000]);

@@ -39,7 +39,7 @@ pub fn response<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<O
 
 fn redacted<'a>(event: Event<'a>, text: String) -> Outcome<'a> {
     let mut outcome = Outcome::from(event);
-    outcome.redacted = Some(text);
+    outcome.effects().redacted = Some(text);
     outcome
 }
 
@@ -158,7 +158,7 @@ mod tests {
         let mut context = OwnedContext::default();
         let outcome = DIALECT.read(text, &mut context.lend()).unwrap();
         assert!(matches!(&outcome.events[..], [Event::Notice(notice)] if notice.greeting));
-        outcome.redacted.unwrap()
+        outcome.effects.unwrap().redacted.unwrap()
     }
 
     #[test]
@@ -168,9 +168,9 @@ mod tests {
         assert_eq!(redacted(text), safe);
         let text = r#"{"type":"config_response","data":{"cpu_threshold":80,"secret":"hunter2","monitoring_interval":"1m0s","email":{"port":25},"users":{"a":1.5,"names":["x",2]},"on":true,"none":null},"request_id":"wsmon-1"}"#;
         let mut context = OwnedContext::default();
-        let outcome = DIALECT.read(text, &mut context.lend()).unwrap();
+        let mut outcome = DIALECT.read(text, &mut context.lend()).unwrap();
         let safe = r#"{"type":"config_response","data":{"cpu_threshold":80,"secret":"redacted","monitoring_interval":"1m0s","email":"redacted","users":{"a":1.5,"names":["redacted",2]},"on":true,"none":null},"request_id":"wsmon-1"}"#;
-        assert_eq!(outcome.redacted.as_deref(), Some(safe));
+        assert_eq!(outcome.effects().redacted.as_deref(), Some(safe));
         let text = "cpu_threshold=80 secret=redacted monitoring_interval=1m0s email=redacted users={a=1.5 names=[redacted, 2]} on=true none=null";
         assert!(matches!(&outcome.events[..], [Event::Answer(answer)] if answer.text == text), "{outcome:?}");
     }
@@ -235,11 +235,11 @@ mod tests {
             let mut context = OwnedContext::default();
             let outcome = DIALECT.read(text, &mut context.lend()).unwrap();
             assert!(!format!("{outcome:?}").contains("hunter2"), "{outcome:?}");
-            assert!(outcome.redacted.unwrap().contains("redacted"));
+            assert!(outcome.effects.unwrap().redacted.unwrap().contains("redacted"));
         }
         let mut context = OwnedContext::default();
         let outcome = DIALECT.read(r#"{"type":"mystery","a":1}"#, &mut context.lend()).unwrap();
-        assert!(outcome.redacted.is_none());
+        assert!(outcome.effects.is_none());
         assert!(matches!(&outcome.events[..], [Event::Unknown(unknown)] if unknown.kind == "mystery"));
         assert!(DIALECT.read("no JSON", &mut context.lend()).is_err());
     }

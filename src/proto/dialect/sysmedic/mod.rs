@@ -209,7 +209,7 @@ fn system_update<'a>(text: &'a str, context: &mut DialectContext<'_>) -> Result<
     let at = reading.sample.at.clone();
     let now = at.as_deref().and_then(number::parse_zoned);
     let mut outcome = Outcome::from(Event::Sample(reading.sample));
-    outcome.warn = warn;
+    outcome.warn(warn);
     if let Some(Event::Users(list)) = reading.users.and_then(|list| users::read(&list, false)) {
         outcome.events.push(Event::Users(Users { at, ..list }));
     }

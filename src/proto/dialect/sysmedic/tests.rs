@@ -8,7 +8,7 @@ use crate::format::style::Style;
 use crate::model::event::{AlertPhase, Message};
 use crate::model::sample::others::other_names;
 use crate::proto::dialect::DialectOptions;
-use crate::proto::dialect::conversation::Conversation;
+use crate::proto::dialect::conversation::{Conversation, Outgoing};
 use crate::proto::dialect::requests::RequestPlan;
 use crate::testing::dialect::OwnedContext;
 use crate::testing::recordings::{all, sent_texts, texts};
@@ -20,7 +20,8 @@ fn printed(format: &str, recording: &str, options: DialectOptions) -> String {
     let format = FORMATS.iter().find(|row| row.name == format).unwrap();
     for text in texts(recording) {
         let mut repaired = None;
-        let decoded = conversation.decode(&text, &mut repaired, now);
+        let mut outgoing = Outgoing::default();
+        let decoded = conversation.decode(&text, &mut repaired, now, &mut outgoing);
         let message = Message {
             server: &server,
             id: crate::model::server_id::ServerId::NONE,
@@ -33,7 +34,7 @@ fn printed(format: &str, recording: &str, options: DialectOptions) -> String {
         };
         (format.write)(&mut out, &message, &Style::default());
         assert!(decoded.decoded, "{text}");
-        decoded.outgoing.warn.iter().for_each(|line| out.push_str(&format!("warning: {line}\n")));
+        outgoing.warn.iter().for_each(|line| out.push_str(&format!("warning: {line}\n")));
     }
     out
 }
@@ -318,10 +319,11 @@ fn answers(recording: &str, id: &str) -> Vec<String> {
         let sent_before = sent.len();
         let text = text.replace(id, "wsmon-").replace("wsmon-00", "wsmon-").replace("_1700000000", "");
         let mut repaired = None;
-        let decoded = conversation.decode(&text, &mut repaired, now);
+        let mut outgoing = Outgoing::default();
+        let decoded = conversation.decode(&text, &mut repaired, now, &mut outgoing);
         let Some(Event::Answer(answer)) = decoded.events.first() else { continue };
         answers.push(format!("{} {}", answer.kind, answer.text));
-        sent.extend(decoded.outgoing.send);
+        sent.extend(outgoing.send);
         assert_eq!(sent.len(), kinds.len().min(sent_before + 1), "one after the other");
     }
     assert!(sent.iter().all(|text| text.len() <= 512));
