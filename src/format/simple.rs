@@ -34,24 +34,25 @@ const TAGS: Tags = Tags {
     full: false,
 };
 
-const PARTS: [(&str, Metric); 4] =
-    [("CPU: ", Metric::Cpu), ("RAM: ", Metric::Memory), ("Disk: ", Metric::Disk), ("GPU: ", Metric::Gpu)];
+/// The parts of a line, with the separator that stands before all but the first.
+static PARTS: [(&str, Metric); 4] =
+    [(" | CPU: ", Metric::Cpu), (" | RAM: ", Metric::Memory), (" | Disk: ", Metric::Disk), (" | GPU: ", Metric::Gpu)];
+const SEPARATOR: usize = " | ".len();
 
 /// Appends the reference client's line, byte for byte, without the values that are missing. Returns false if all are.
 ///
 /// A load average stands in for a processor use that is not measured.
 fn push_sample(out: &mut String, sample: &Sample<'_>, _: &Message<'_>, style: Style) -> bool {
-    let mut separator = if push_load(out, sample) { " | " } else { "" };
-    for (name, metric) in PARTS {
+    let mut is_first = !push_load(out, sample);
+    for &(name, metric) in &PARTS {
         if let Some(percent) = sample.get(metric) {
-            out.push_str(separator);
-            out.push_str(name);
+            out.push_str(if is_first { &name[SEPARATOR..] } else { name });
             style.paint(out, Severity::of_percent(percent, 1).color(), |out| number::push_fixed(out, percent, 5, 1));
             out.push('%');
-            separator = " | ";
+            is_first = false;
         }
     }
-    !separator.is_empty()
+    !is_first
 }
 
 #[cfg(test)]

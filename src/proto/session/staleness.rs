@@ -15,6 +15,8 @@ pub(super) struct Staleness {
     pub(super) stale_default: Option<Duration>,
     /// The longest time between two messages on one connection so far.
     longest_gap: Duration,
+    /// Five times that. Multiplied only when it grows, which is seldom, and not for each message.
+    tolerated_gap: Duration,
     /// Factor of the stale time: 1, doubled by each reconnection for silence that brought nothing useful.
     patience: u32,
     /// True if the latest connection was ended for silence.
@@ -23,7 +25,14 @@ pub(super) struct Staleness {
 
 impl Staleness {
     pub(super) fn new(setting: Stale, stale_default: Option<Duration>) -> Self {
-        Staleness { setting, stale_default, longest_gap: Duration::ZERO, patience: 1, ended_stale: false }
+        Staleness {
+            setting,
+            stale_default,
+            longest_gap: Duration::ZERO,
+            tolerated_gap: Duration::ZERO,
+            patience: 1,
+            ended_stale: false,
+        }
     }
 
     /// The current stale time; `None` = never stale.
@@ -32,7 +41,10 @@ impl Staleness {
             Stale::Never => None,
             Stale::After(after) => Some(after),
             Stale::Auto => {
-                let usual = self.stale_default?.max(self.longest_gap.saturating_mul(5));
+                let usual = self.stale_default?.max(self.tolerated_gap);
+                if self.patience == 1 {
+                    return Some(usual);
+                }
                 Some(usual.saturating_mul(self.patience).min(MAX_DOUBLED).max(usual))
             }
         }
@@ -40,7 +52,9 @@ impl Staleness {
 
     /// Learns from a silence that ended with a message.
     pub(super) fn record_gap(&mut self, gap: Duration) {
-        self.longest_gap = self.longest_gap.max(gap);
+        if gap > self.longest_gap {
+            (self.longest_gap, self.tolerated_gap) = (gap, gap.saturating_mul(5));
+        }
     }
 
     /// To be called for every useful message.
