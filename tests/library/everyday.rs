@@ -225,6 +225,23 @@ fn other_threads_reach_a_monitor_until_it_is_gone() -> Result<(), AnyError> {
 }
 
 #[test]
+fn a_call_that_would_wait_for_the_turn_around_it_ends_at_once() -> Result<(), AnyError> {
+    let mut outer = Monitor::new()?;
+    let (handle, (report, results)) = (outer.handle(), std::sync::mpsc::channel());
+    let within = handle.clone();
+    handle.run(move |_| {
+        let mut inner = Monitor::new().unwrap();
+        let (from_inner, other) = (within.clone(), report.clone());
+        inner.handle().run(move |_| other.send(from_inner.call(|_| ())).unwrap());
+        inner.turn(Duration::ZERO, |_| ()).unwrap();
+        report.send(within.call(|_| ())).unwrap();
+    });
+    outer.turn(Duration::ZERO, |_| ())?;
+    assert_eq!(results.iter().collect::<Vec<_>>(), [None, None]);
+    Ok(())
+}
+
+#[test]
 fn calls_that_wait_are_bounded_and_end_with_the_monitor() {
     let monitor = Monitor::new().unwrap();
     let handle = monitor.handle();

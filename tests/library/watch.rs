@@ -96,7 +96,7 @@ fn nothing_is_sent_without_an_open_connection() {
 }
 
 #[test]
-fn at_most_64_kib_wait_for_a_server_that_does_not_read() {
+fn at_most_64_kib_wait_for_a_server_that_does_not_read_with_times_without_an_end_too() {
     let (over, wait) = channel::<()>();
     let wait: Arc<Mutex<Receiver<()>>> = Arc::new(Mutex::new(wait));
     let server = TestServer::start(move |mut peer| {
@@ -104,14 +104,19 @@ fn at_most_64_kib_wait_for_a_server_that_does_not_read() {
         // Until the test is over, or has failed.
         let _over = wait.lock().unwrap().recv();
     });
-    let mut watch = watch_once(&server.uri());
+    let endless = impatient(&server.uri()).connect_timeout(Duration::MAX).ping_interval(Duration::MAX);
+    let endless = endless.ping_timeout(Duration::MAX).stale_after(wsmon::Stale::After(Duration::MAX));
+    let endless = endless.request_every(Duration::MAX).request_timeout(Duration::MAX).interval(Duration::MAX);
+    let endless = endless.dialect(wsmon::Dialect::Monitoring).request("get_status", None).unwrap();
+    let mut watch = Watch::new(endless.reconnect_interval(Duration::MAX).reconnect_cap(Duration::MAX)).unwrap();
     until_connected(&mut watch);
     assert_eq!(watch.send(&"x".repeat(64 << 10)).unwrap_err().kind(), ErrorKind::Full, "with its head it is longer");
     let text = "x".repeat(16 << 10);
     let sent = (0..10_000).take_while(|_| watch.send(&text).is_ok()).count() as u64;
     assert_eq!(watch.send(&text).unwrap_err().kind(), ErrorKind::Full);
     assert!(0 < sent && sent < 10_000, "{sent}");
-    assert_eq!(watch.statistics().messages_sent, sent);
+    assert_eq!(watch.statistics().messages_sent, sent + 1, "with the request");
+    assert!(matches!(watch.next_within(MOMENT), Next::Message(_) | Next::Nothing));
     assert_eq!(watch.state(), Connected);
     drop(over);
 }

@@ -22,7 +22,7 @@ use tungstenite::{Bytes, Error, Message, Utf8Bytes, WebSocket};
 use crate::model::duration;
 use crate::model::error::{Detail, Disconnect, Fault, Phase};
 use crate::model::setting::Setting;
-use crate::model::time::Now;
+use crate::model::time::{Now, after};
 use crate::net::resolver::ResolverFiles;
 use crate::net::stream::{Metered, ReadMemory};
 use crate::net::tls::{Pool, TlsError};
@@ -116,8 +116,8 @@ pub struct Transport {
     choice: Option<Choice>,
     /// True if the opening's reads of this turn are spent.
     is_spent: bool,
-    /// The time and the total of bytes written when a write last made progress; `None` while nothing is queued.
-    stalled_since: Option<(Instant, u64)>,
+    /// The time by which a write must make progress, and the bytes written so far; `None` while nothing is queued.
+    stalled: Option<(Instant, u64)>,
     /// True if a redirect has led the latest open connection to another host than the one asked for.
     pub is_elsewhere: bool,
     /// True if the latest connection that was opened is one to `/ws` although the URI has no path.
@@ -145,7 +145,7 @@ impl Transport {
             limits,
             choice: None,
             is_spent: false,
-            stalled_since: None,
+            stalled: None,
             is_elsewhere: false,
             at_ws: false,
             is_plain: false,
@@ -155,7 +155,7 @@ impl Transport {
 
     /// Begins a connection. The next `advance` reports an immediate failure.
     pub fn dial(&mut self, route: Box<Route>, io: &mut LoopIo<'_>) {
-        (self.choice, self.stalled_since) = (None, None);
+        (self.choice, self.stalled) = (None, None);
         self.stage = match Opening::begin(route, io) {
             Ok(opening) => ConnectionStage::Opening(opening),
             Err(why) => ConnectionStage::Failed(why),
@@ -274,11 +274,11 @@ impl Transport {
     pub fn flush(&mut self, now: Now) {
         let ConnectionStage::Open(socket) = &mut self.stage else { return };
         match socket.flush() {
-            Ok(()) => self.stalled_since = None,
+            Ok(()) => self.stalled = None,
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 let written = socket.get_ref().written();
-                if self.stalled_since.is_none_or(|(_, before)| before != written) {
-                    self.stalled_since = Some((now.mono, written));
+                if self.stalled.is_none_or(|(_, before)| before != written) {
+                    self.stalled = Some((after(now.mono, self.limits.write_timeout), written));
                 }
             }
             // Reading explains the end better, by a Close frame that arrived before it.
@@ -290,14 +290,13 @@ impl Transport {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.stage {
             ConnectionStage::Opening(opening) => opening.deadline(),
-            _ => self.stalled_since.map(|(since, _)| since + self.limits.write_timeout),
+            _ => self.stalled.map(|(by, _)| by),
         }
     }
 
     /// Fails if a write has made no progress for the write timeout.
     pub fn tick(&mut self, now: Now) -> Result<(), Box<Disconnect>> {
-        let has_stalled = self.stalled_since.is_some_and(|(since, _)| now.mono >= since + self.limits.write_timeout);
-        if !has_stalled {
+        if self.stalled.is_none_or(|(by, _)| now.mono < by) {
             return Ok(());
         }
         let within = duration::text(self.limits.write_timeout);
@@ -349,7 +348,7 @@ impl Transport {
         self.close();
         self.received_before = self.total_received();
         self.stage = ConnectionStage::Idle;
-        (self.choice, self.stalled_since) = (None, None);
+        (self.choice, self.stalled) = (None, None);
     }
 
     /// Describes the step under way, for the text of a timeout.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::model::time::LONGEST_WAIT;
+
 /// The silence after which to reconnect although pings are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -38,8 +40,6 @@ pub struct Policy {
 pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 /// Upper bound on a wait that the server asked for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
-/// Upper bound on every setting: adding it to an instant does not overflow.
-const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 
 impl Default for Policy {
     fn default() -> Self {
@@ -56,16 +56,16 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Limits every duration to [`LONGEST`] and reads zero as never. A program may pass `Duration::MAX` for never, and
+    /// Limits every duration to [`LONGEST_WAIT`] and reads zero as never. A program may pass `Duration::MAX` for never, and
     /// the session adds durations to instants without checking for overflow.
     pub(super) fn clamp(&mut self) {
-        self.reconnect_cap = self.reconnect_cap.min(LONGEST);
-        self.connect_timeout = self.connect_timeout.min(LONGEST);
-        self.ping_timeout = self.ping_timeout.min(LONGEST);
-        self.ping_interval = self.ping_interval.filter(|every| !every.is_zero()).map(|every| every.min(LONGEST));
+        self.reconnect_cap = self.reconnect_cap.min(LONGEST_WAIT);
+        self.connect_timeout = self.connect_timeout.min(LONGEST_WAIT);
+        self.ping_timeout = self.ping_timeout.min(LONGEST_WAIT);
+        self.ping_interval = self.ping_interval.filter(|every| !every.is_zero()).map(|every| every.min(LONGEST_WAIT));
         match &mut self.stale {
             Stale::After(Duration::ZERO) => self.stale = Stale::Never,
-            Stale::After(after) => *after = (*after).min(LONGEST),
+            Stale::After(after) => *after = (*after).min(LONGEST_WAIT),
             Stale::Never | Stale::Auto => {}
         }
     }

@@ -22,6 +22,7 @@ use crate::model::metric::Metric;
 use crate::model::sample::field::{Field, FieldRule};
 use crate::model::sample::read::read_sample;
 use crate::model::setting::Setting;
+use crate::model::time::LONGEST_WAIT;
 use crate::proto::dialect::requests::{Request, RequestSpec};
 
 pub use state::PmdaemonState;
@@ -248,7 +249,7 @@ fn greet(context: &mut DialectContext<'_>) -> Vec<String> {
         push_list(&mut json, "processes", &mut options.process.iter().map(String::as_str));
     }
     if let Some(interval) = options.interval {
-        json.member("interval").literal(interval.as_millis() as u64);
+        json.member("interval").literal(interval.min(LONGEST_WAIT).as_millis() as u64);
     }
     json.close('}');
     json.close('}');

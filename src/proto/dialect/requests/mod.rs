@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::json;
 use crate::model::request_id::RequestId;
-use crate::model::time::earliest;
+use crate::model::time::{after, earliest};
 
 pub use program::{MAX_OPEN, MAX_OPEN_BYTES, ProgramRequests, Queue};
 
@@ -185,7 +185,7 @@ impl Requests {
                     None => break,
                 },
             };
-            self.send(request, spec, now + plan.within, &mut due);
+            self.send(request, spec, after(now, plan.within), &mut due);
             if let (true, Some(flight)) = (postponed.is_some(), self.open.in_flight.last_mut()) {
                 flight.retried = true;
             }
@@ -245,7 +245,7 @@ impl Requests {
     /// Requests that the last round has not sent yet are part of this one, so that none is sent twice.
     fn begin_round(&mut self, plan: &RequestPlan, now: Instant) {
         self.waiting = plan.requests.len();
-        self.next_round_at = plan.every.map(|every| now + every);
+        self.next_round_at = plan.every.map(|every| after(now, every));
     }
 
     fn next_of_round(&mut self, plan: &RequestPlan) -> Option<Request> {

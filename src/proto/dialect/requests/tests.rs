@@ -44,6 +44,16 @@ fn nothing_is_due_while_idle_and_anything_to_come_ends_that() {
 }
 
 #[test]
+fn times_without_an_end_are_far_away() {
+    let endless = RequestPlan { every: Some(Duration::MAX), within: Duration::MAX, ..plan(&["a"], None) };
+    let (now, mut requests) = (Instant::now(), Requests::default());
+    requests.begin(&endless, now);
+    assert_eq!(requests.due(&BY_KIND, &endless, now).send, ["a"]);
+    let years = Duration::from_secs(9 * 365 * 24 * 3600);
+    assert!(requests.deadline().is_some_and(|at| at > now + years), "{:?}", requests.deadline());
+}
+
+#[test]
 fn one_request_at_a_time_waits_for_the_answer_before() {
     let (now, plan, mut requests) = (Instant::now(), plan(&["x", "y"], None), Requests::default());
     requests.begin(&plan, now);
