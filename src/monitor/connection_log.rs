@@ -92,7 +92,10 @@ impl ConnectionLog {
     /// end is a debug line.
     pub fn lost(&mut self, why: &Disconnect, retry_in: Option<Duration>, routine: bool, now: Now) -> (Level, String) {
         let recalled = self.count(routine, now);
-        let Some(wait) = retry_in else { return (Level::Error, format!("{why}; giving up")) };
+        let Some(wait) = retry_in else {
+            self.shown_connected = false;
+            return (Level::Error, format!("{why}; giving up"));
+        };
         let text = format!("{why}; retrying in {} s", Fixed(wait.as_secs_f64(), 1));
         let (level, text) = match recalled {
             _ if routine => (Level::Debug, text),
@@ -233,6 +236,16 @@ mod tests {
         assert_eq!((log.take_repeated(), log.take_repeated()), (Some(199_998), None));
         let many = (0..1000).filter(|n| log.is_first_of_kind(&n.to_string())).count();
         assert_eq!(many, MAX_KINDS - 2);
+    }
+
+    #[test]
+    fn a_server_that_was_given_up_and_is_connected_again_is_said_to_be() {
+        let mut simulation = Simulation::new();
+        simulation.connected_after(1);
+        let line = simulation.log.lost(&Disconnect::new(Phase::Session, "closed"), None, false, simulation.now());
+        simulation.keep(line);
+        simulation.connected_after(60);
+        assert_eq!(simulation.lines(), ["connected", "closed; giving up", "connected"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::thread;
 
 use super::*;
-use wsmon::{Alert, Decoder, Dialect, Disconnect, DisconnectKind, Error, Message, Sample, Statistics, Text, Unit};
+use wsmon::{Alert, Decoder, Disconnect, DisconnectKind, Error, Message, Sample, Statistics, Text, Unit};
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use server::{Peer, Server as TestServer, TEXT};
 use wsmon::{
-    Change, ClientState, ErrorKind, Event, Metric, Monitor, Next, OwnedMessage, OwnedRaw, Server, ServerId, Watch,
+    Change, ClientState, Dialect, ErrorKind, Event, Metric, Monitor, Next, OwnedMessage, OwnedRaw, SavedData, Server,
+    ServerId, Watch,
 };
 
 use ClientState::{Connected, Connecting, Disconnected, Error, Reconnecting};
@@ -117,6 +118,12 @@ fn debug_output_holds_no_secrets() {
     let watch = Watch::new(server.clone()).unwrap();
     let text = format!("{server:?} {watch:?} {:?}", wsmon::watch("ws://user:hunter2@h:0/?token=abc123"));
     assert!(!text.contains("hunter2") && !text.contains("abc123"), "{text}");
+    let reply = Server::default().dialect(Dialect::Fastpluggy).heartbeat_reply("hunter2".to_owned());
+    let mut saved = SavedData::new(reply.token("hunter2").request("login", r#"{"password":"hunter2"}"#).unwrap());
+    let line = r#"{"received_at":"2026-01-02T03:04:05.678Z","server":"x","type":"state","from":"connecting","to":"connected"}"#;
+    saved.read(line, |_| ()).unwrap();
+    let text = format!("{saved:?}");
+    assert!(text.contains("Fastpluggy") && !text.contains("hunter2"), "{text}");
 }
 
 #[test]

@@ -39,7 +39,7 @@ const IN_MEMORY: &str = "\0";
 const MAX_FILE: usize = 4 << 20;
 
 /// The certificates that a connection trusts, and the one that it presents.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct TlsSettings {
     /// PEM certificates that are trusted instead of the system's.
     pub ca_file: Option<PathBuf>,
@@ -53,6 +53,16 @@ pub struct TlsSettings {
     pub read_once: Vec<(PathBuf, Arc<[u8]>)>,
     /// The name for SNI and for the check of the certificate, instead of the host's.
     pub name: Option<String>,
+}
+
+/// Omits the contents of files, of which one may be a key.
+impl fmt::Debug for TlsSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TlsSettings { ca_file, cert, key, insecure, read_once: _, name } = self;
+        let mut out = f.debug_struct("TlsSettings");
+        out.field("ca_file", ca_file).field("cert", cert).field("key", key);
+        out.field("insecure", insecure).field("name", name).finish_non_exhaustive()
+    }
 }
 
 /// The result of advancing a handshake.

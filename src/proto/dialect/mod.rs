@@ -18,6 +18,7 @@ mod tests;
 mod texts;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::mem;
 use std::time::{Duration, Instant};
 
@@ -211,7 +212,7 @@ pub struct TimerOutcome {
 }
 
 /// The user's settings that only a dialect can carry out.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct DialectOptions {
     /// Channels or event types to subscribe to; empty = the dialect's default.
     pub subscribe: Vec<String>,
@@ -225,6 +226,16 @@ pub struct DialectOptions {
     pub token: Option<String>,
     /// Adds warnings that only developers need.
     pub verbose: bool,
+}
+
+/// Omits the texts that may be credentials.
+impl fmt::Debug for DialectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DialectOptions { subscribe, process, interval, verbose, heartbeat_reply: _, token: _ } = self;
+        let mut out = f.debug_struct("DialectOptions");
+        out.field("subscribe", subscribe).field("process", process).field("interval", interval);
+        out.field("verbose", verbose).finish_non_exhaustive()
+    }
 }
 
 impl Spare {

@@ -5,6 +5,7 @@
 
 mod program;
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::model::json;
@@ -14,7 +15,7 @@ use crate::model::time::{after, earliest};
 pub use program::{MAX_OPEN, MAX_OPEN_BYTES, ProgramRequests, Queue};
 
 /// A request of the settings, or of the program at run time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// The request's type.
     pub kind: String,
@@ -22,6 +23,13 @@ pub struct Request {
     pub json: Option<String>,
     /// Set for one of the program.
     pub id: Option<ProgramId>,
+}
+
+/// Omits the JSON: it may hold a credential.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("kind", &self.kind).field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// Identifies a request of the program.
