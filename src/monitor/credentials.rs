@@ -1,11 +1,11 @@
 //! The credentials of one connection, and everything else of it that no text may show.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::model::api_error::Error;
 use crate::monitor::settings::Settings;
 use crate::monitor::sources::{self, Source};
+use crate::net::file::{self, Stamp};
 use crate::proto::dialect::conversation::Conversation;
 use crate::proto::dialect::requests::Request;
 use crate::proto::http::header;
@@ -27,9 +27,6 @@ pub struct Credentials {
     pub secret_texts: Vec<String>,
 }
 
-/// Device, inode, length and time of the latest change of a file; `None` if it cannot be accessed.
-pub type FileStamp = Option<(u64, u64, u64, i64, i64)>;
-
 /// Returns the files that hold credentials of the upgrade: the URI's, the token's and those of headers.
 pub fn files(settings: &Settings) -> Vec<&Path> {
     let mut files = Vec::new();
@@ -41,14 +38,9 @@ pub fn files(settings: &Settings) -> Vec<&Path> {
     files
 }
 
-/// Returns the stamps of these files, without opening them: a FIFO would block.
-pub fn stamps(settings: &Settings) -> Vec<FileStamp> {
-    let mut stamps = Vec::new();
-    for path in files(settings) {
-        let file = std::fs::metadata(path).ok();
-        stamps.push(file.map(|file| (file.dev(), file.ino(), file.len(), file.ctime(), file.ctime_nsec())));
-    }
-    stamps
+/// Returns the stamps of these files.
+pub fn stamps(settings: &Settings) -> Vec<Option<Stamp>> {
+    files(settings).into_iter().map(file::stamp).collect()
 }
 
 impl Credentials {

@@ -7,11 +7,22 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
+
+/// Device, inode, length and time of the latest change of a file, which has changed when any of them has. The time is that
+/// of the inode: no program can set it, and to move another file of the same length and date into the place changes it.
+pub type Stamp = (u64, u64, u64, i64, i64);
+
+/// Returns the stamp of a regular file, without opening it; `None` of anything else, such as a pipe, and of what cannot be
+/// accessed.
+pub fn stamp(path: &Path) -> Option<Stamp> {
+    let file = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    Some((file.dev(), file.ino(), file.len(), file.ctime(), file.ctime_nsec()))
+}
 
 #[derive(Debug)]
 pub struct FileContent {
@@ -43,7 +54,7 @@ pub fn read(path: &Path, max: usize, at_start: bool) -> io::Result<FileContent> 
     Ok(FileContent { bytes, once })
 }
 
-/// Reads a file that neither blocks nor is of any user's, such as one of /proc, as text.
+/// Reads a whole file of the system, such as one of /proc, as text. It must be one that does not block.
 pub fn read_text(path: &str) -> io::Result<String> {
     let mut bytes = Vec::new();
     append(&mut File::open(path)?, &mut bytes, usize::MAX)?;

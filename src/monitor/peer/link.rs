@@ -9,10 +9,11 @@ use crate::model::setting::Setting;
 use crate::model::text::escape;
 use crate::model::time::Now;
 use crate::model::trace;
-use crate::monitor::credentials::{self, Credentials, FileStamp};
+use crate::monitor::credentials::{self, Credentials};
 use crate::monitor::decoder::Decoder;
 use crate::monitor::settings::Settings;
 use crate::monitor::sources::parse_address;
+use crate::net::file::Stamp;
 use crate::net::transport::route::Route;
 use crate::net::transport::{ConnectionLimits, SEND_BYTES, Transport, environment};
 use crate::proto::dialect::{self, conversation::Conversation};
@@ -35,7 +36,7 @@ pub struct Link {
     /// Credentials of the latest dial.
     credentials: Option<Box<Credentials>>,
     /// The files that hold them, as they were before the latest dial read them.
-    stamps: Vec<FileStamp>,
+    stamps: Vec<Option<Stamp>>,
     /// Set after a refusal: time to see if one of these files has changed.
     pub check_files_at: Option<Instant>,
     /// Texts of the latest dial that no error may show.

@@ -1,12 +1,10 @@
 //! Caches `/etc/resolv.conf` and `/etc/hosts`, and reads them again when they have changed.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use crate::net::file;
+use crate::net::file::{self, Stamp, stamp};
 use crate::proto::dns::conf::{self, Conf};
 
 /// Upper bound on the bytes read of a resolv.conf.
@@ -25,14 +23,11 @@ pub struct ResolverFiles {
     hosts_path: PathBuf,
     port: u16,
     conf: Conf,
-    conf_stamp: Option<FileStamp>,
+    conf_stamp: Option<Stamp>,
     /// Addresses of the hosts asked for so far, not of the whole file: it may list a hundred thousand blocked names.
     hosts: Vec<(String, Vec<SocketAddr>)>,
-    hosts_stamp: Option<FileStamp>,
+    hosts_stamp: Option<Stamp>,
 }
-
-/// Device, inode, length and modification time: a file has changed when any of them has.
-type FileStamp = (u64, u64, u64, Option<SystemTime>);
 
 impl Default for ResolverFiles {
     fn default() -> Self {
@@ -83,12 +78,6 @@ impl ResolverFiles {
         addresses.iter_mut().for_each(|address| address.set_port(port));
         addresses
     }
-}
-
-/// `None` unless this is a regular file: opening anything else might block.
-fn stamp(path: &Path) -> Option<FileStamp> {
-    let data = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-    Some((data.dev(), data.ino(), data.len(), data.modified().ok()))
 }
 
 fn read(path: &Path) -> Option<String> {

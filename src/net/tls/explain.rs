@@ -80,18 +80,23 @@ impl HandshakeBytes {
     }
 }
 
-/// Explains a failed handshake. `wall` appears in the text if a date of the certificate is wrong.
-pub fn handshake_error(
-    error: &ssl::Error,
-    verified: X509VerifyResult,
-    name: &str,
-    side: LocalSide,
-    received: HandshakeBytes,
-    wall: SystemTime,
-) -> TlsError {
+/// A handshake that has failed.
+#[derive(Debug)]
+pub struct HandshakeFailure<'e> {
+    pub error: &'e ssl::Error,
+    /// The verdict on the server's certificate.
+    pub verified: X509VerifyResult,
+    pub received: HandshakeBytes,
+    /// The time, which appears in the text if a date of the certificate is wrong.
+    pub wall: SystemTime,
+}
+
+/// Explains a failed handshake with a server of this name.
+pub fn handshake_error(failure: &HandshakeFailure<'_>, name: &str, side: LocalSide) -> TlsError {
+    let HandshakeFailure { error, verified, received, wall } = failure;
     let text = error.to_string();
     if text.contains("certificate verify failed") {
-        return verification_error(&verified.error_string().to_lowercase(), name, side, wall);
+        return verification_error(&verified.error_string().to_lowercase(), name, side, *wall);
     }
     if received.is_foreign() {
         return TlsError { text: not_tls(&received.start[..received.len]), kind: TlsErrorKind::NotTls };

@@ -6,9 +6,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use crate::net::file;
+use crate::net::file::{self, Stamp, stamp};
 
 #[cfg(not(feature = "tls"))]
 #[path = "absent.rs"]
@@ -118,11 +117,8 @@ impl Error for TlsError {}
 #[derive(Debug)]
 pub struct CachedConnector {
     settings: TlsSettings,
-    built: Option<(Connector, Vec<PemStamp>)>,
+    built: Option<(Connector, Vec<Option<Stamp>>)>,
 }
-
-/// Modification time and length of a file, to notice a change; `None` if the file cannot be accessed.
-type PemStamp = Option<(SystemTime, u64)>;
 
 impl CachedConnector {
     /// Creates the cache without building a connector.
@@ -146,7 +142,10 @@ impl CachedConnector {
     }
 }
 
-/// One cached connector for each different settings.
+/// Upper bound on the cached connectors. With more different settings than that in use, some are built again.
+const MAX_CONNECTORS: usize = 256;
+
+/// One cached connector for each different settings; the latest one used is the last.
 #[derive(Debug, Default)]
 pub struct Pool(Vec<CachedConnector>);
 
@@ -156,14 +155,14 @@ impl Pool {
     /// # Errors
     /// As for [`CachedConnector::get`].
     pub fn get(&mut self, settings: &TlsSettings) -> Result<&Connector, String> {
-        let at = match self.0.iter().position(|connector| connector.settings == *settings) {
-            Some(at) => at,
-            None => {
-                self.0.push(CachedConnector::new(settings.clone()));
-                self.0.len() - 1
-            }
-        };
-        self.0[at].get()
+        let known = self.0.iter().position(|connector| connector.settings == *settings);
+        let connector = known.map(|at| self.0.remove(at)).unwrap_or_else(|| CachedConnector::new(settings.clone()));
+        if self.0.len() == MAX_CONNECTORS {
+            self.0.remove(0);
+        }
+        self.0.push(connector);
+        let latest = self.0.len() - 1;
+        self.0[latest].get()
     }
 }
 
@@ -206,12 +205,25 @@ impl TlsSettings {
         path
     }
 
-    fn stamps(&self) -> Vec<PemStamp> {
+    fn stamps(&self) -> Vec<Option<Stamp>> {
         self.files().map(stamp).collect()
     }
 }
 
-fn stamp(path: &Path) -> PemStamp {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connectors_are_kept_for_the_settings_that_were_used_last() {
+        let settings =
+            |n: usize| TlsSettings { ca_file: Some(format!("no/such/{n}").into()), ..TlsSettings::default() };
+        let mut pool = Pool::default();
+        for n in 0..3 * MAX_CONNECTORS {
+            assert!(pool.get(&settings(0)).is_err() && pool.get(&settings(n)).is_err());
+        }
+        let kept: Vec<_> = pool.0.iter().map(|connector| &connector.settings).collect();
+        assert_eq!(kept.len(), MAX_CONNECTORS);
+        assert!(kept.contains(&&settings(0)) && kept.contains(&&settings(2 * MAX_CONNECTORS + 1)));
+    }
 }

@@ -17,7 +17,7 @@ use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags};
 
 use super::certificate::subject_and_expiry;
-use super::explain::{self, HandshakeBytes, LocalSide};
+use super::explain::{self, HandshakeBytes, HandshakeFailure, LocalSide};
 use super::pem::{self, Identity};
 use super::{Progress, TlsError, TlsErrorKind, TlsSettings};
 use crate::model::setting::Setting;
@@ -222,8 +222,9 @@ impl<S: Read + Write> Handshake<S> {
                 Ok(Progress::Waiting(Handshake { step: HandshakeStep::Mid(mid), name, side, received }))
             }
             Err(HandshakeError::Failure(failed)) => {
-                let verified = failed.ssl().verify_result();
-                Err(explain::handshake_error(failed.error(), verified, &name, side, copy_of(&received), wall))
+                let (verified, received) = (failed.ssl().verify_result(), copy_of(&received));
+                let failure = HandshakeFailure { error: failed.error(), verified, received, wall };
+                Err(explain::handshake_error(&failure, &name, side))
             }
             Err(HandshakeError::SetupFailure(error)) => Err(explain::session_error(&error.to_string(), &name, side)),
         }
