@@ -1,6 +1,7 @@
 //! Malformed and unusual messages.
 
 use crate::client::{greet, json_lines, log_lines, sample, sending, statistics, watch, watched};
+use crate::support::program::Run;
 use crate::support::server::{CLOSE, PONG, Peer, Server, TEXT, text_frame};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -176,6 +177,49 @@ fn a_message_as_large_as_the_limit_is_taken_and_one_byte_more_is_not() {
     let refused = watched(&sending([format!("{just} ")]), "--max-message 1000 -n 1 --no-reconnect");
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("--max-message"), "{refused:?}");
+}
+
+/// Bits of deflate with fixed codes: a blank, repeated to so many bytes, a thousandth of them.
+fn packed_blanks(len: usize) -> Vec<u8> {
+    let mut bits = vec![1, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0];
+    (0..len / 258).for_each(|_| bits.extend([1, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0]));
+    bits.extend([0; 7]);
+    bits.chunks(8).map(|byte| byte.iter().enumerate().map(|(at, bit)| bit << at).sum()).collect()
+}
+
+#[test]
+fn bombs_of_a_dialect_that_packs_its_messages_cost_a_line_and_no_memory() {
+    let server = Server::start(|mut peer| {
+        peer.upgrade();
+        peer.text(r#"{"type":"connected","client_id":"c","user_id":null}"#);
+        let metrics = r#"{"channel":"metrics","timestamp":"2026-01-02T03:04:05","event_type":"system_metrics","data":{"cpu_percent":42}}"#;
+        let bomb = packed_blanks(200 << 20);
+        let head = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+        let gzip = [&head[..], &bomb, &[0; 4], &(200_u32 << 20).to_le_bytes()].concat();
+        let empty = [0x02, 0x08, 0x20, 0x80, 0x00].repeat(600_000);
+        for message in [
+            gzip.clone(),
+            [&[0x78, 0x9c][..], &bomb].concat(),
+            bomb[..bomb.len() / 2].to_vec(),
+            [&gzip[..], &gzip].concat(),
+            [&[1, 5, 0, 0][..], &(gzip.len() as u32).to_be_bytes(), &gzip].concat(),
+            [&head[..], &empty].concat(),
+            empty,
+        ] {
+            peer.binary(message);
+            peer.text(metrics);
+        }
+        peer.hold();
+    });
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "ulimit -v 150000; exec \"$@\"", "sh"]).arg(crate::support::program::binary());
+    command.args(["-u", &server.uri(), "--dialect", "neurograph", "-n", "7", "-s", "-f", "events", "--only", "sample"]);
+    command.env_clear().stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let finished = Run::start(&mut command).finish();
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(json_lines(&finished.stdout).iter().filter(|line| line["cpu"] == 42.0).count(), 7, "{finished:?}");
+    assert_eq!(log_lines(&finished.stderr, &["WARN"]).len(), 1, "{finished:?}");
+    assert_eq!((statistics(&finished)["undecoded"].as_u64(), server.accepted()), (Some(7), 1), "{finished:?}");
 }
 
 #[test]

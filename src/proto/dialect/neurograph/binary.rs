@@ -9,23 +9,29 @@
 
 use std::fmt::Write;
 
-use miniz_oxide::inflate::{
-    DecompressError, TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit,
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::decompress;
+use miniz_oxide::inflate::core::inflate_flags::{
+    TINFL_FLAG_HAS_MORE_INPUT, TINFL_FLAG_PARSE_ZLIB_HEADER, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
 };
 
 use crate::model::json::{self, Node};
 use crate::model::setting::Setting;
 use crate::proto::dialect::Binary;
+use crate::proto::inflate::Inflater;
 
 /// Names of the types, by their number less one.
 const TYPES: [&str; 5] = ["image", "audio", "video", "data", "compressed JSON"];
-const HEAD: usize = 8;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// A packed message may have this many times its size; JSON that repeats itself has some 20 times.
 const MAX_RATIO: usize = 100;
 /// Bound by the ratio of a short message, in bytes.
 const MIN_LIMIT: usize = 64 << 10;
+
+/// Bytes that are unpacked at a time. So many may also come out less than went in, beyond an eighth of those: text never
+/// grows by more when it is packed, and blocks that hold nothing take 2 us a byte, some seconds in a long message.
+const SLICE: usize = 4096;
 
 /// Unpacks a binary message. `limit` is that of a message as received; a packed one unpacks to at most a quarter of it,
 /// and to [`MAX_RATIO`] times its own size.
@@ -41,11 +47,14 @@ fn try_unpack(bytes: &[u8], limit: usize) -> Result<Binary, String> {
         [0x1f, 0x8b, ..] => gunzip(bytes, limit)?,
         // RFC 1950 section 2.2: deflate, and a check over both bytes.
         [a, b, ..] if a & 0x0f == 8 && u16::from_be_bytes([*a, *b]) % 31 == 0 => {
-            inflated(decompress_to_vec_zlib_with_limit(bytes, limit), limit)?
+            let (out, rest) = inflate(bytes, TINFL_FLAG_PARSE_ZLIB_HEADER, limit)?;
+            nothing_follows(rest)?;
+            out
         }
         // Raw deflate has no header: it is taken for that only if JSON comes out.
         _ => {
-            let text = decompress_to_vec_with_limit(bytes, limit).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let out = inflate(bytes, 0, limit).ok().filter(|(_, rest)| rest.is_empty());
+            let text = out.and_then(|(out, _)| String::from_utf8(out).ok());
             let json = text.filter(|text| text.starts_with(['{', '[']) && json::is_readable(text));
             return json.map(Binary::Text).ok_or_else(|| first_bytes(bytes));
         }
@@ -94,18 +103,21 @@ impl<'a> Framed<'a> {
     }
 }
 
-/// Unpacks gzip (RFC 1952). The checksum is left to TCP and to the reader of the JSON; the length is checked.
+/// Unpacks gzip of one member (RFC 1952). The checksum is left to TCP and to the reader of the JSON; the length is checked.
 fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, String> {
-    let (body, trailer) =
-        bytes.len().checked_sub(HEAD).and_then(|at| bytes.split_at_checked(at)).ok_or("gzip, cut off")?;
-    let body = gzip_body(body).ok_or("gzip with a broken head")?;
-    let out = inflated(decompress_to_vec_with_limit(body, limit), limit)?;
+    let body = gzip_body(bytes).ok_or("gzip with a broken head")?;
+    let (out, rest) = inflate(body, 0, limit)?;
+    let [_, _, _, _, n0, n1, n2, n3, rest @ ..] = rest else { return Err("gzip, cut off".into()) };
+    nothing_follows(rest)?;
     // Modulo 2^32, which is above any limit.
-    let length = trailer.get(4..).and_then(|length| length.try_into().ok()).map(u32::from_le_bytes);
-    match length == u32::try_from(out.len()).ok() {
+    match u32::from_le_bytes([*n0, *n1, *n2, *n3]) as usize == out.len() {
         true => Ok(out),
         false => Err("gzip of another length than it says".into()),
     }
+}
+
+fn nothing_follows(rest: &[u8]) -> Result<(), String> {
+    if rest.is_empty() { Ok(()) } else { Err(format!("packed JSON with {} bytes behind its end", rest.len())) }
 }
 
 /// Skips the header of a gzip member, section 2.3.
@@ -128,14 +140,35 @@ fn gzip_body(bytes: &[u8]) -> Option<&[u8]> {
     if flags & 2 != 0 { rest.get(2..) } else { Some(rest) }
 }
 
-fn inflated(result: Result<Vec<u8>, DecompressError>, limit: usize) -> Result<Vec<u8>, String> {
-    result.map_err(|error| match error.status {
-        TINFLStatus::HasMoreOutput => {
-            const LIMIT: Setting = Setting("Server::max_message");
-            format!("packed JSON of more than {limit} bytes, the limit for a message of this size (see {LIMIT})")
+/// Unpacks deflate, to at most `limit` bytes. Returns these, and what follows.
+fn inflate(packed: &[u8], flags: u32, limit: usize) -> Result<(Vec<u8>, &[u8]), String> {
+    let mut inflater = Inflater::default();
+    let (mut out, mut made) = (vec![0; packed.len().saturating_mul(2).max(SLICE).min(limit)], 0);
+    let mut rest = packed;
+    loop {
+        let slice = &rest[..rest.len().min(SLICE)];
+        let more = if slice.len() < rest.len() { TINFL_FLAG_HAS_MORE_INPUT } else { 0 };
+        let flags = flags | more | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+        let (status, taken, written) = decompress(&mut inflater, slice, &mut out, made, flags);
+        (rest, made) = (&rest[taken..], made + written);
+        let all_taken = packed.len() - rest.len();
+        match status {
+            TINFLStatus::Done => {
+                out.truncate(made);
+                return Ok((out, rest));
+            }
+            TINFLStatus::NeedsMoreInput if all_taken - all_taken / 8 <= made + SLICE => {}
+            TINFLStatus::NeedsMoreInput => return Err("packed JSON of blocks that hold next to nothing".into()),
+            TINFLStatus::HasMoreOutput if out.len() < limit => out.resize(out.len().saturating_mul(2).min(limit), 0),
+            TINFLStatus::HasMoreOutput => {
+                const LIMIT: Setting = Setting("Server::max_message");
+                return Err(format!(
+                    "packed JSON of more than {limit} bytes, the limit for a message of this size (see {LIMIT})"
+                ));
+            }
+            _ => return Err("packed JSON that cannot be unpacked".into()),
         }
-        _ => "packed JSON that cannot be unpacked".into(),
-    })
+    }
 }
 
 fn text_of(bytes: Vec<u8>) -> Result<Binary, String> {
@@ -268,6 +301,36 @@ mod tests {
             assert!(words(&message, PLENTY).contains(&expected), "{}", words(&message, PLENTY));
         }
         assert!(words(&miniz_oxide::deflate::compress_to_vec(&bomb, 9), PLENTY).contains("begins with"));
+    }
+
+    #[test]
+    fn blocks_that_hold_nothing_are_not_unpacked_for_long() {
+        // Four blocks with fixed codes and nothing in them.
+        let nothing = [0x02, 0x08, 0x20, 0x80, 0x00].repeat(4 << 18);
+        let json = miniz_oxide::deflate::compress_to_vec(b"{}", 9);
+        let gzip = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255][..], &nothing, &json, &[0; 4], &[2, 0, 0, 0]].concat();
+        assert!(words(&gzip, 16 << 20).ends_with("packed JSON of blocks that hold next to nothing"));
+        assert!(words(&nothing, PLENTY).contains("begins with"));
+        // Some of them are what a server makes that sends on what it has.
+        let few = [&gzip[..10 + 4000], &gzip[10 + nothing.len()..]].concat();
+        assert_eq!(unpack(&few, PLENTY), Binary::Text("{}".into()));
+    }
+
+    #[test]
+    fn nothing_may_stand_behind_the_end_of_a_packed_message_or_within_it() {
+        let (first, second) = (gzip(0, &[], b"[1]"), gzip(0, &[], b"[2]"));
+        let zlib = miniz_oxide::deflate::compress_to_vec_zlib(b"[1]", 9);
+        for (message, expected) in [
+            ([&first[..], &second].concat(), format!("packed JSON with {} bytes behind its end", second.len())),
+            ([&first[..], &[0; 9]].concat(), "packed JSON with 9 bytes behind its end".to_owned()),
+            ([&zlib[..], b"\n"].concat(), "packed JSON with 1 bytes behind its end".to_owned()),
+            (first[..first.len() - 1].to_vec(), "gzip, cut off".to_owned()),
+            (first[..first.len() - 9].to_vec(), "packed JSON that cannot be unpacked".to_owned()),
+            (gzip(0, &[], &first), "bytes unpacked, which are no text".to_owned()),
+            (gzip(0, &[], &framed(5, "{}", &first)), "bytes unpacked, which are no text".to_owned()),
+        ] {
+            assert!(words(&message, PLENTY).ends_with(&expected), "{}", words(&message, PLENTY));
+        }
     }
 
     #[test]
