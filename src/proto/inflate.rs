@@ -87,9 +87,10 @@ impl Inflate {
         }
     }
 
-    /// Unpacks until the input is used up or the window is full. Returns the number of bytes taken from the input.
-    pub fn unpack(&mut self, input: &[u8]) -> Result<usize, CannotInflate> {
-        let (status, read, _) = self.decompress(input);
+    /// Unpacks until the input is used up or the window is full. Returns the numbers of bytes that were taken from the input
+    /// and that came out.
+    pub fn unpack(&mut self, input: &[u8]) -> Result<(usize, usize), CannotInflate> {
+        let (status, read, made) = self.decompress(input);
         self.has_more = status == TINFLStatus::HasMoreOutput;
         self.is_complete = status == TINFLStatus::Done;
         match (status, &mut self.inflater) {
@@ -98,7 +99,7 @@ impl Inflate {
             (TINFLStatus::NeedsMoreInput | TINFLStatus::HasMoreOutput, _) => {}
             _ => return Err(CannotInflate),
         }
-        Ok(read)
+        Ok((read, made))
     }
 
     /// Ends a message, of which nothing more follows.

@@ -17,6 +17,9 @@ const MAX_FRAME: u64 = 64 << 10;
 const MAX_CONTROL: u64 = 125;
 /// The longest head without a mask.
 const MAX_HEAD: usize = 10;
+/// Bytes of compressed messages that one turn takes beyond what they unpack to. Blocks that hold nothing take 2 us a byte,
+/// and others 0.2 us, as long as no less comes out than goes in.
+const FRUITLESS_BYTES: usize = 4096;
 
 const FIN: u8 = 0x80;
 /// RSV1, the mark of the first frame of a compressed message.
@@ -47,6 +50,8 @@ pub struct Fragmenter {
     packed_message: Option<u8>,
     /// True within a frame of that message.
     packed_frame: bool,
+    /// Bytes of it that this turn may still take without any coming out.
+    fruitless: usize,
     /// Set by a compressed message that cannot be passed on; nothing is copied after it.
     fault: Option<&'static str>,
 }
@@ -65,6 +70,7 @@ impl Fragmenter {
             inflate: deflate.map(|agreed| Box::new(Inflate::new(agreed))),
             packed_message: None,
             packed_frame: false,
+            fruitless: FRUITLESS_BYTES,
             fault: None,
         }
     }
@@ -86,6 +92,7 @@ impl Fragmenter {
 
     /// Begins a turn, in which the inflater may be used.
     pub fn begin_turn(&mut self, lent: &mut Option<Inflater>) {
+        self.fruitless = FRUITLESS_BYTES;
         if let Some(inflate) = &mut self.inflate {
             inflate.borrow(lent);
         }
@@ -98,7 +105,8 @@ impl Fragmenter {
         }
     }
 
-    /// Copies as much as possible. Returns the numbers of bytes that were taken from `input` and written to `output`.
+    /// Copies as much as possible. Returns the numbers of bytes that were taken from `input` and written to `output`. Bytes
+    /// that are left although nothing was written have to wait for the next turn.
     pub fn copy(&mut self, input: &[u8], output: &mut [u8]) -> (usize, usize) {
         let (mut taken, mut written) = (0, 0);
         while written < output.len() && self.fault.is_none() {
@@ -207,23 +215,24 @@ impl Fragmenter {
         }
     }
 
-    /// Unpacks more of a frame, or ends it. Returns the number of bytes taken from `input`; `None` if more are needed, or
-    /// after a fault.
+    /// Unpacks more of a frame, or ends it. Returns the number of bytes taken from `input`; `None` if more are needed, where
+    /// the turn is spent, or after a fault.
     fn unpack(&mut self, input: &[u8]) -> Option<usize> {
         let inflate = self.inflate.as_mut()?;
-        let len = input.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let len = input.len().min(usize::try_from(self.left).unwrap_or(usize::MAX)).min(self.fruitless);
         let is_over = self.left == 0 && !inflate.has_more();
         let taken = match is_over {
             false if len == 0 && !inflate.has_more() => return None,
             false => inflate.unpack(&input[..len]),
-            true if self.fin == 0 => Ok(0),
-            true => inflate.finish().map(|()| 0),
+            true if self.fin == 0 => Ok((0, 0)),
+            true => inflate.finish().map(|()| (0, 0)),
         };
-        let Ok(taken) = taken else {
+        let Ok((taken, made)) = taken else {
             self.fault = Some("a compressed message that cannot be unpacked");
             return None;
         };
         self.left -= taken as u64;
+        self.fruitless = (self.fruitless + made - taken).min(FRUITLESS_BYTES);
         self.packed_frame = !is_over;
         let fin = if is_over { self.fin } else { 0 };
         let is_part = fin != 0 || inflate.is_full();
