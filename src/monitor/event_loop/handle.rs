@@ -1,11 +1,11 @@
 //! Calls to a monitor from other threads, and from its own callbacks.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::{self, ThreadId};
 
 use super::{Monitor, Stopper};
 use crate::model::request_id::RequestId;
@@ -15,6 +15,11 @@ use crate::model::server_id::ServerId;
 const MAX_WAITING: usize = 1024;
 
 type Call = Box<dyn FnOnce(&mut Monitor) + Send>;
+
+thread_local! {
+    /// The calls of the monitors whose turns this thread takes: several where a callback takes a turn of another monitor.
+    static TURNING: RefCell<Vec<*const Calls>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Reaches a [`Monitor`] from other threads: what is called runs in the monitor's next turn, on its thread. Clones reach the
 /// same monitor.
@@ -88,8 +93,6 @@ struct Waiting {
     calls: VecDeque<Call>,
     /// Number of requests.
     requests: u64,
-    /// The thread that takes a turn of the monitor now.
-    turning: Option<ThreadId>,
     /// True once the monitor is gone.
     closed: bool,
 }
@@ -140,11 +143,11 @@ impl Handle {
     /// Returns `None` if the monitor is gone; and at once in a callback or call of this monitor, whose turn it would wait for:
     /// [`Handle::run`] is for those.
     pub fn call<T: Send + 'static>(&self, call: impl FnOnce(&mut Monitor) -> T + Send + 'static) -> Option<T> {
-        let (sender, receiver) = sync_channel(1);
-        let mut waiting = self.calls.lock();
-        if waiting.turning == Some(thread::current().id()) {
+        if TURNING.with_borrow(|turning| turning.contains(&Arc::as_ptr(&self.calls))) {
             return None;
         }
+        let (sender, receiver) = sync_channel(1);
+        let mut waiting = self.calls.lock();
         while waiting.calls.len() >= MAX_WAITING && !waiting.closed {
             waiting = self.calls.room.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
@@ -269,7 +272,10 @@ impl Calls {
 
 impl Turns for Calls {
     fn turning(&self, begins: bool) {
-        self.lock().turning = begins.then(|| thread::current().id());
+        TURNING.with_borrow_mut(|turning| match begins {
+            true => turning.push(self),
+            false => drop(turning.pop()),
+        });
     }
 
     fn run(&self, monitor: &mut Monitor) {
