@@ -413,7 +413,7 @@ pub mod internal {
     pub use crate::model::spelling::closest;
     pub use crate::model::time::earliest;
     pub use crate::model::trace::{SERVER_TARGET, debug as log_debug, of_server as log_of_server};
-    pub use crate::monitor::event_loop::timestamp;
+    pub use crate::monitor::clock::timestamp;
     pub use crate::monitor::saved::line;
     pub use crate::monitor::timetable::Timetable;
     pub use crate::net::file::{read as read_file, read_text};

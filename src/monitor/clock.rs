@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::model::number::push_timestamp;
 use crate::model::time::Now;
 
 /// Reads both clocks. The wall clock is cut to milliseconds: so it is written everywhere, and saved data then reads as the
@@ -24,6 +25,13 @@ fn since_epoch() -> Duration {
 fn since_epoch() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
     Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
+}
+
+/// Returns the present time as RFC 3339 in UTC with milliseconds.
+pub fn timestamp() -> String {
+    let mut out = String::new();
+    push_timestamp(&mut out, read_clock().wall);
+    out
 }
 
 /// Reads the monotonic clock, within a turn of the loop.

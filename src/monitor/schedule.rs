@@ -126,7 +126,9 @@ impl Schedule {
         deadline
     }
 
-    /// Counts the dials in progress. One that waits for its handshake counts for as long as it waits.
+    /// Counts the dials in progress. One that waits for its handshake keeps its place: its socket is connected, and while
+    /// it waits the time limit of its dial runs, and that of the server. So no more are connected than are soon served;
+    /// where servers never answer, that is after two seconds.
     fn dials(&self) -> usize {
         self.counting.len() + self.queued.len()
     }

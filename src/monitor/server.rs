@@ -73,7 +73,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Does the same, but leaves the reading of a file to [`Server::load_files`].
+    /// Sets the place like [`Server::place`], but leaves the reading of a file to [`Server::load_files`].
     #[doc(hidden)]
     pub fn place_unread(self, argument: &str) -> Result<Self, Error> {
         let (label, place) = match argument.split_once('=') {
@@ -97,15 +97,15 @@ impl Server {
         self
     }
 
-    /// Limits the reconnections in a row without a useful session; `None` = no limit, 0 = no reconnection.
+    /// Limits the reconnections in a row without a useful session; `None` (default) = no limit, 0 = no reconnection.
     #[must_use]
     pub fn max_reconnects(mut self, max: impl Into<Option<u32>>) -> Self {
         self.settings.policy.max_reconnects = max.into();
         self
     }
 
-    /// Sets the first wait before a reconnection; it doubles with each failure up to the cap. Raises the cap to the
-    /// interval if that is longer.
+    /// Sets the first wait before a reconnection (default 5 s), which doubles with each failure up to the cap. Raises the cap
+    /// to the interval if that is longer. Each wait is cut at random, to no less than its half.
     #[must_use]
     pub fn reconnect_interval(mut self, interval: Duration) -> Self {
         let policy = &mut self.settings.policy;
@@ -114,43 +114,43 @@ impl Server {
         self
     }
 
-    /// Sets the longest wait before a reconnection. To be called after [`Server::reconnect_interval`], which may raise it.
+    /// Sets the longest wait before a reconnection (default 60 s). To be called after [`Server::reconnect_interval`], which may raise it.
     #[must_use]
     pub fn reconnect_cap(mut self, cap: Duration) -> Self {
         self.settings.policy.reconnect_cap = cap;
         self
     }
 
-    /// Limits the time for name, TCP, TLS and upgrade together.
+    /// Limits the time for name, TCP, TLS and upgrade together (default 10 s).
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.settings.policy.connect_timeout = timeout;
         self
     }
 
-    /// Sets the time between two pings; `None` or zero = no pings.
+    /// Sets the time between two pings (default 30 s); `None` or zero = no pings.
     #[must_use]
     pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.settings.policy.ping_interval = interval.into();
         self
     }
 
-    /// Limits the time until any frame arrives after a ping, and the time that a write makes no progress.
+    /// Limits the time until any frame arrives after a ping, and the time that a write makes no progress (default 10 s).
     #[must_use]
     pub fn ping_timeout(mut self, timeout: Duration) -> Self {
         self.settings.policy.ping_timeout = timeout;
         self
     }
 
-    /// Sets after which silence to reconnect although pings are answered.
+    /// Sets after which silence to reconnect although pings are answered (default [`Stale::Auto`]).
     #[must_use]
     pub fn stale_after(mut self, stale: Stale) -> Self {
         self.settings.policy.stale = stale;
         self
     }
 
-    /// Limits a message, in bytes, unpacked if it was compressed; a larger one ends the connection. More than 1 GiB is
-    /// taken as 1 GiB.
+    /// Limits a message, in bytes (default 4 MiB), unpacked if it was compressed; a larger one ends the connection. More than
+    /// 1 GiB is taken as 1 GiB.
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.settings.max_message = bytes.min(1 << 30);
@@ -172,7 +172,7 @@ impl Server {
         self
     }
 
-    /// Limits the redirects in a row that a connection follows; 0 = none.
+    /// Limits the redirects in a row that a connection follows (default 5); 0 = none.
     #[must_use]
     pub fn max_redirects(mut self, max: u32) -> Self {
         self.settings.max_redirects = max;
@@ -246,15 +246,15 @@ impl Server {
         self
     }
 
-    /// Sets the processes to subscribe to (pmdaemon), by name or id; empty = all. Others are left out.
+    /// Sets the processes to subscribe to and to show (pmdaemon), by name or id; empty = all.
     #[must_use]
     pub fn processes(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.options.process = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the period to subscribe with (pmdaemon), which lists of processes without a change keep; `None` = the
-    /// server's.
+    /// Sets the period to subscribe with (pmdaemon). A list of processes in which nothing has changed is shown only that
+    /// often, whatever the server does with it; `None` = every list, in the server's period.
     #[must_use]
     pub fn interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.settings.options.interval = interval.into();
@@ -299,7 +299,7 @@ impl Server {
         self
     }
 
-    /// Limits the time that an answer may take.
+    /// Limits the time that an answer may take (default 5 s).
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.settings.request_plan.within = timeout;
@@ -416,7 +416,7 @@ impl Server {
         self.load_files(true)
     }
 
-    /// Does the same. If this is not the start, a pipe is an error, and nothing is waited for.
+    /// Reads the files like [`Server::load`]. If this is not the start, a pipe is an error, and nothing is waited for.
     #[doc(hidden)]
     pub fn load_files(mut self, at_start: bool) -> Result<Self, Error> {
         self.settings.load(at_start)?;

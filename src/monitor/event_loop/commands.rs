@@ -138,7 +138,7 @@ impl Monitor {
         asked
     }
 
-    /// Does the same for a handle, to which an error cannot be returned: it is an event of the server.
+    /// Sends a request of a handle, to which an error cannot be returned: it is an event of the server.
     pub(super) fn request_for_handle(&mut self, request: RequestId, id: ServerId, kind: &str, body: Option<&str>) {
         let Err(error) = self.request_as(request, id, kind, body) else { return };
         if let Some(peer) = self.peer_mut(id) {

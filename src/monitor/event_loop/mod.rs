@@ -254,10 +254,3 @@ impl fmt::Debug for Monitor {
         f.debug_map().entries(servers).finish()
     }
 }
-
-/// Returns the present time as RFC 3339 in UTC with milliseconds.
-pub fn timestamp() -> String {
-    let mut out = String::new();
-    crate::model::number::push_timestamp(&mut out, read_clock().wall);
-    out
-}
