@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 import re
 import struct
 import zlib
@@ -22,6 +23,28 @@ NUMBERS = """
 null true false "" "12.5" "-0" "1e400" " 7" [1e2] {} []
 """.split()  # fmt: skip
 NUMBERS += ["0." + "1" * 60, "1" * 400, "1" * 310 + "e-300", "0." + "0" * 330 + "1e330", "-" + "9" * 40]
+
+
+
+def rounded():
+    """Returns numbers that are rounded more than once where registers have more bits of them, or more of their exponents.
+
+    The first half has neither exponents nor more digits than the quick reader takes.
+    """
+    chance = random.Random(2)
+    digits = lambda least, most: str(chance.randrange(10 ** (least - 1), 10 ** chance.randint(least, most)))
+    plain = []
+    for _ in range(200):
+        number = digits(15, 17)
+        at = chance.randint(0, len(number))
+        plain.append(chance.choice(["", "-"]) + (number[:at] or "0") + (number[at:] and "." + number[at:]))
+    with_exponent = []
+    for _ in range(200):
+        exponent = chance.choice([chance.randint(-345, 310), chance.randint(-345, -300), chance.randint(285, 310), 292, -324])
+        number = digits(1, 20)
+        with_exponent.append(chance.choice([f"{number}e{exponent}", f"{number[0]}.{number[1:] or 0}E{exponent:+}", number]))
+    return plain + with_exponent
+
 
 # As they stand in JSON.
 TEXTS = [
@@ -68,8 +91,20 @@ def made_up():
     odd = ["", " ", "{", "}", "[1,]", '{"a":1,}', "{'a':1}", '{"type":1}', '{"type":null}', '{"type":""}', '\ufeff{"type":"x"}', "1 2", "{}{}", '{"type":"a"}\n{"type":"b"}\x1e{"type":"c"}', '{"type":"\\u0074ick","a":1e999}', "\x00", "nul", "0x10", "1e", "-", "+1", ".5", "01"]  # fmt: skip
     wrapped = [f'{{"type":"odd","text":{text},"number":{number}}}' for text, number in zip(TEXTS, NUMBERS)]
     wrapped += [f'{{"type":"odd","list":{value}}}' for value in lists + deep[:2]]
-    messages = [(TEXT, text.encode(errors="replace")) for text in plain + data + odd + wrapped]
+    messages = [(TEXT, text.encode(errors="replace")) for text in plain + data + odd + wrapped + computed()]
     return messages + [(PING, b""), (PING, b"\x00" * 125), (PONG, b"odd")] + binaries()
+
+
+def computed():
+    """Returns samples with numbers of many digits, which statistics, averages and percentages are computed of."""
+    numbers = rounded()
+    made = [f'{{"type":"odd","text":"{n}","number":{n},"list":[{n},-{n.lstrip("-")}]}}' for n in numbers[200:]]
+    for a, b, c in zip(numbers, numbers[1:], numbers[2:]):
+        at = f"{1767323045 + len(made)}.{a[-3:]}" if a[-3:].isdigit() else a
+        made.append(
+            f'{{"type":"monitoring_data","data":{{"processor":{{"usage_percent":{a},"per_core":[{a},{b},{c}]}},"memory":{{"used":{b},"total":{c},"usage_percent":{b}}},"disk":{{"free":{c},"total":{a}}},"uptime":{b}}},"timestamp":{at}}}'  # fmt: skip
+        )
+    return made
 
 
 def binaries():
