@@ -65,7 +65,7 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
-/// Runs an example with the server in place of those that it names, for at most a second or two. Returns the filter
+/// Runs an example with the server in place of those that it names, for two seconds or so at most. Returns the filter
 /// behind the pipe as well.
 fn run(example: &str, server: &Server, dir: &TempDir) -> (Finished, Option<String>) {
     let example = example.strip_suffix(CUT).unwrap_or(example);
@@ -90,7 +90,7 @@ fn run(example: &str, server: &Server, dir: &TempDir) -> (Finished, Option<Strin
     } else if command.contains("--demo") {
         arguments.extend(["--duration".into(), "2.5".into()]);
     } else if !command.contains("--probe") {
-        arguments.extend(["--duration".into(), "1".into()]);
+        arguments.extend(["--duration".into(), "2".into()]);
     }
     for file in ["wsmon.jsonl.1", "wsmon.jsonl"].iter().filter(|_| example.contains("--read")) {
         let line = r#"{"received_at":"2026-01-02T03:04:05.678Z","server":"nas","#.to_owned() + &SAMPLE[1..] + "\n";

@@ -4,7 +4,7 @@ use crate::client::{
     command, greet, json_lines, log_lines, sample, sending, statistics, watch, watched, without_times,
 };
 use crate::support::program::{Run, run};
-use crate::support::server::{PING, Server};
+use crate::support::server::{PING, PONG, Server};
 use crate::support::temp_dir::TempDir;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -121,6 +121,9 @@ fn a_reader_that_stalls_delays_no_ping_and_dropped_output_is_counted() {
         greet(&mut peer);
         let text = format!(r#"{{"type": "large", "data": "{}"}}"#, "x".repeat(1000));
         (0..MESSAGES).for_each(|_| peer.text(&text));
+        // It has read all of them.
+        peer.ping("");
+        peer.expect(PONG);
         for _ in 0..3 {
             peer.expect(PING);
             pinged.send(()).unwrap();
