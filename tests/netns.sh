@@ -4,9 +4,11 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# Those with which .ci/run compiles the program for its real servers.
+features=real-servers,netns
 
 main() {
-    cargo test --quiet --features netns --test netns --no-run
+    cargo test --quiet --features "$features" --test netns --no-run
     exec unshare --net --mount --propagation private "$0" inside
 }
 
@@ -19,7 +21,7 @@ inside() {
     link "$neighbour"
     mount_names "$files"
     # One test at a time: they share resolv.conf.
-    cargo test --offline --features netns --test netns -- --test-threads=1 --nocapture
+    cargo test --offline --features "$features" --test netns -- --test-threads=1 --nocapture
 }
 
 link() {
