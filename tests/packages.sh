@@ -162,7 +162,7 @@ config_foreach() { "$1" nas; "$1" spare; "$1" empty; }
 setting() {
     case $1 in
     nas.uri) echo "@$home/nas.uri" ;; nas.format) echo events ;; nas.stale_after) echo 2m ;;
-    nas.save) echo "$home/data/nas.jsonl" ;; nas.only) echo "sample state" ;; nas.token_file) echo "$home/nas.token" ;;
+    nas.save) echo "$data/nas.jsonl" ;; nas.only) echo "sample state" ;; nas.token_file) echo "$home/nas.token" ;;
     spare.uri) echo ws://spare ;; spare.enabled) echo 0 ;;
     esac
 }
@@ -179,7 +179,10 @@ word() { for each; do printf '%s\n' "$each" >>"$home/words"; done; }
 start_service
 RC
     echo token >"$home/nas.token"
-    home=$home busybox sh "$home/rc.common" "$root/etc/init.d/wsmon" >"$home/out" 2>"$home/err" || fail "the service" out err
+    mkdir "$home/there"
+    the_service "$home/there"
+    ! grep '^chown' "$home/out" || fail "a directory that is there keeps its owner"
+    the_service "$home/data"
     equal "instances" "$(grep -c ^open "$home/out")" 1
     for line in "open nas" "user wsmon" "respawn 3600 60 0" "chown wsmon:wsmon $home/data" close; do
         grep -qxF "$line" "$home/out" || fail "no '$line'" out
@@ -191,6 +194,12 @@ RC
     "$root/usr/bin/wsmon" "${words[@]:1}" --no-reconnect >"$home/out" 2>"$home/err" || status=$?
     equal "status" "$status" 1
     grep -qF "nas: connect to 127.0.0.1:1: connection refused" "$home/err" || fail "the log" err
+}
+
+# DIRECTORY: starts the service, which saves what comes there.
+the_service() {
+    home=$home data=$1 busybox sh "$home/rc.common" "$root/etc/init.d/wsmon" >"$home/out" 2>"$home/err" ||
+        fail "the service" out err
 }
 
 # Checks sums and sizes of an image as container tools do, and runs what is in it as its user.

@@ -102,6 +102,35 @@ fn manual_and_readme_mention_no_option_that_does_not_exist() {
     }
 }
 
+/// Of a default such as 5 or 1M; words stand among macros. That the help is right, the tests of the plan show.
+#[test]
+fn the_manual_names_the_numbers_that_the_help_names_as_defaults() {
+    let help = wsmon(&["--help"]);
+    let mut found = 0;
+    for option in text(&help.stdout).split("\n  -").skip(1) {
+        let words: Vec<_> = option.split_whitespace().collect();
+        // The dash that the split took.
+        let Some(name) = words.iter().find_map(|word| word.strip_prefix(if word == &words[0] { "-" } else { "--" }))
+        else {
+            continue;
+        };
+        let Some(at) = words.windows(2).position(|pair| pair[0] == "(default") else { continue };
+        let number = words[at + 1].trim_end_matches([')', ',', ';', ':']);
+        if !number.starts_with(|c: char| c.is_ascii_digit()) {
+            continue;
+        }
+        let is_item = |item: &&str| {
+            let head = format!(".It {}", item.lines().next().unwrap_or_default());
+            after("Fl", &head).any(|option| option.strip_prefix('-') == Some(name))
+        };
+        let item = section("OPTIONS").split("\n.It ").find(is_item).unwrap_or_else(|| panic!("no item --{name}"));
+        let said = |end: &str| item.contains(&format!("\nThe default is {number}{end}"));
+        assert!([" seconds", ";", ":", ",", "."].into_iter().any(said), "--{name}: {number}: {item}");
+        found += 1;
+    }
+    assert!(found >= 14, "only {found}");
+}
+
 /// Splits text at its headings, and returns the options below each of them.
 fn by_group(lines: &mut dyn Iterator<Item = (Option<String>, Vec<String>)>) -> Vec<(String, BTreeSet<String>)> {
     let mut groups: Vec<(String, BTreeSet<String>)> = Vec::new();

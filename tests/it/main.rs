@@ -5,6 +5,7 @@ mod support;
 
 mod addresses;
 mod api;
+mod bounds;
 mod check;
 mod client;
 mod compression;

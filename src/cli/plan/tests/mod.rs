@@ -220,6 +220,31 @@ fn every_option_changes_its_part_of_the_plan_in_every_spelling() {
     assert!(untested.is_empty(), "{untested:?}");
 }
 
+/// Such as `5` in "(default 5)" and `simple` in "(default $MONITORING_FORMAT, else simple)".
+#[test]
+fn a_default_that_the_help_names_changes_nothing() {
+    let mut tried = 0;
+    for row in OPTIONS.iter().filter(|row| row.value.is_some()) {
+        let Some((_, default)) = row.about.split_once("(default ") else { continue };
+        let default = if default.starts_with('$') {
+            default.split_once(", else ").map(|(_, value)| value)
+        } else {
+            Some(default)
+        };
+        let Some(value) = default.and_then(|text| text.split([')', ',', ';', ' ']).next()) else { continue };
+        let value = value.trim_end_matches(':');
+        let mut plan = good(&format!("{} {value}", row.long));
+        // It is this address that is watched, but it was named.
+        if row.long == "--uri" {
+            assert_eq!(plan.uris, ["ws://localhost:8765"]);
+            plan.uris.clear();
+        }
+        assert_eq!(plan, good(""), "{} {value}", row.long);
+        tried += 1;
+    }
+    assert!(tried >= 20, "only {tried}");
+}
+
 fn spellings(row: &OptionRow, value: &str) -> Vec<String> {
     let long = row.long;
     let mut lines = vec![format!("{long} {value}")];
