@@ -68,7 +68,7 @@ fn lasting(cpu: u32) -> Server {
 }
 
 #[test]
-fn callbacks_by_kind() {
+fn callbacks_are_called_by_kind_and_their_error_ends_the_program() {
     let server = Server::start(|mut peer| {
         greet(&mut peer);
         peer.text(sample(60));
@@ -92,7 +92,7 @@ fn callbacks_by_kind() {
 }
 
 #[test]
-fn thresholds_of_servers_and_of_the_fleet() {
+fn thresholds_hold_for_each_server_and_for_the_fleet() {
     let (web, db) = (closing(&[60, 80, 60]), closing(&[10]));
     let (web, db) = (format!("web={}", web.uri()), format!("db={}", db.uri()));
     let out = run("thresholds", &[&web, &db], 1);
@@ -109,7 +109,7 @@ fn thresholds_of_servers_and_of_the_fleet() {
 }
 
 #[test]
-fn cluster_mean_over_those_that_are_up() {
+fn cluster_mean_counts_those_that_are_up() {
     let (one, other) = (lasting(20), lasting(40));
     let run = start("cluster_mean", &["0.05", &one.uri(), &other.uri(), "ws://127.0.0.1:1"]);
     run.wait_stdout("mean of 2 servers: 30.0 %\n");
@@ -132,13 +132,13 @@ fn sqlite_keeps_each_sample() {
 }
 
 #[test]
-fn async_fd_beside_another_task() {
+fn async_fd_runs_beside_another_task() {
     let out = run("async_fd", &[&closing(&[60, 70, 80]).uri()], 0);
     assert_eq!(out.replacen("another task\n", "", 1), "cpu 60\ncpu 70\ncpu 80\n", "{out}");
 }
 
 #[test]
-fn own_loop_over_the_monitor_and_standard_input() {
+fn own_loop_serves_the_monitor_and_standard_input() {
     let server = Server::start(|mut peer| {
         greet(&mut peer);
         while let Some(frame) = peer.next().filter(|frame| frame.opcode == TEXT) {
@@ -158,7 +158,7 @@ fn own_loop_over_the_monitor_and_standard_input() {
 }
 
 #[test]
-fn replay_of_what_was_saved() {
+fn replay_shows_what_was_saved() {
     let dir = TempDir::new();
     let at = |second: u32, server: &str| {
         format!(r#"{{"received_at":"2026-01-02T03:04:0{second}.000Z","server":"{server}","#)

@@ -248,6 +248,28 @@ fn examples_with_jq_select_lines_that_have_what_the_filter_names() {
     assert!(seen >= 3);
 }
 
+/// With nobody at its addresses: a mistake in a file is reported with its path and line.
+#[test]
+fn the_file_of_servers_in_the_readme_is_one_for_every_command_that_names_it() {
+    const PATH: &str = "/etc/wsmon/servers";
+    let (_, listed) = README.split_once(&format!("$ cat {PATH}\n")).expect("a file");
+    let listed: Vec<_> = listed.lines().take_while(|line| !line.starts_with("$ ")).collect();
+    assert!(listed.len() > 2, "{listed:?}");
+    let dir = TempDir::new();
+    let token = dir.write("token", "secret");
+    let file = dir
+        .write("servers", &listed.join("\n").replace("/etc/wsmon/neuro.token", &token).replace("10.0.0.", "127.0.0."));
+    let mut seen = 0;
+    for (example, _) in examples().iter().filter(|(example, _)| example.contains(PATH)) {
+        let words = words(&example.replace(PATH, &file));
+        let finished = Run::start(wsmon(&words[1..]).args(["--duration", "1", "--reconnect-interval", "60"])).finish();
+        assert!(!finished.stderr.contains("try wsmon --help"), "{example}: {finished:?}");
+        assert!(!(finished.stdout + &finished.stderr).contains("servers:"), "{example}");
+        seen += 1;
+    }
+    assert!(seen >= 3, "only {seen}");
+}
+
 /// Returns what the README shows below the first example with these words.
 fn printed_below(words: &str) -> (String, Vec<String>) {
     let is_meant = |(example, printed): &(String, Vec<String>)| example.contains(words) && !printed.is_empty();

@@ -3,19 +3,16 @@
 use std::collections::BTreeSet;
 
 use crate::client::{all_json_lines, command_at, greet, watched};
+use crate::support::is_harmful;
 use crate::support::program::{Finished, Run};
 use crate::support::server::{Peer, Server};
 use crate::support::temp_dir::TempDir;
 
-/// Escape sequences, C0, DEL and C1 controls, and bidirectional controls.
-const HOSTILE: &str = "a\u{1b}]0;b\u{7}\r\n\u{8}\u{7f}\u{9b}2J\u{202e}\u{2066}\u{200f}\u{61c}c";
+/// Escape sequences, C0, DEL and C1 controls, bidirectional controls, and a line separator.
+const HOSTILE: &str = "a\u{1b}]0;b\u{7}\r\n\u{8}\u{7f}\u{9b}2J\u{202e}\u{2066}\u{200f}\u{61c}\u{2028}c";
 
 fn assert_harmless(text: &str, of: &Finished) {
-    let harmful = |c: char| {
-        (c.is_control() && c != '\n')
-            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    assert!(!text.contains(harmful), "{of:?}");
+    assert!(!text.contains(is_harmful), "{of:?}");
 }
 
 /// The hostile text as a JSON string: with all characters escaped, or with only those that JSON requires replaced.

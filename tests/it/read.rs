@@ -9,7 +9,6 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Texts that leave saved data by another way than most: wrapped, replaced, divided.
@@ -36,15 +35,9 @@ const ODD: [&str; 18] = [
 
 /// The recordings of all systems by their names, and the odd texts for a server of no known kind.
 fn recordings() -> Vec<(String, Vec<Recorded>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings");
     let mut all = Vec::new();
     for system in ["fastpluggy", "monitoring", "neurograph", "pmdaemon", "sysmedic"] {
-        for entry in fs::read_dir(folder.join(system)).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            if let Some(stem) = name.strip_suffix(".jsonl").filter(|stem| !stem.ends_with(".expected")) {
-                all.push((format!("{system}-{stem}"), recording::read(&format!("tests/recordings/{system}/{name}"))));
-            }
-        }
+        all.extend(recording::all(system).into_iter().map(|(name, recorded)| (format!("{system}-{name}"), recorded)));
     }
     assert!(all.len() > 100, "{}", all.len());
     let frame = |opcode, payload: &[u8]| Recorded {

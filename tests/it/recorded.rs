@@ -32,14 +32,9 @@ fn directory() -> PathBuf {
 
 /// All recordings by name.
 fn recordings() -> Vec<(String, Vec<Recorded>)> {
-    let mut names: Vec<_> = fs::read_dir(directory())
-        .unwrap()
-        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".jsonl")?.to_owned()))
-        .filter(|name| !name.ends_with(".expected"))
-        .collect();
-    names.sort();
-    assert!(names.len() >= 20, "{names:?}");
-    names.into_iter().map(|name| (name.clone(), recorded(&name))).collect()
+    let all = recording::all("monitoring");
+    assert!(all.len() >= 20, "{}", all.len());
+    all
 }
 
 fn recorded(name: &str) -> Vec<Recorded> {

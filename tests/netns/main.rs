@@ -107,9 +107,10 @@ fn a_black_holed_family_costs_a_quarter_of_a_second() {
     assert_eq!(finished.code, Some(0), "{finished:#?}");
     let took = time_to_connect(&finished);
     println!("black-holed IPv6: connected over IPv4 after {took:?}");
-    assert!((Duration::from_millis(240)..Duration::from_millis(600)).contains(&took), "{took:?}");
-    let v4 = Run::start(&mut wsmon(["-u", &uri, "-n", "1", "-4"])).finish();
-    assert!(time_to_connect(&v4) < Duration::from_millis(240), "{v4:#?}");
+    // An attempt that is not followed by another takes ten seconds.
+    assert!((Duration::from_millis(240)..Duration::from_secs(2)).contains(&took), "{took:?}");
+    let v4 = Run::start(&mut wsmon(["-u", &uri, "-n", "1", "-4", "-vv"])).finish();
+    assert!(v4.stderr.contains("127.0.0.1") && !v4.stderr.contains("fd99::1"), "{v4:#?}");
     let v6 = Run::start(&mut wsmon(["-u", &uri, "--no-reconnect", "-6", "--connect-timeout", "0.5"])).finish();
     let words = format!("connect to [fd99::1]:{}: no answer within 500ms; giving up", server.port());
     assert!(v6.stderr.contains(&words), "{v6:#?}");

@@ -24,6 +24,7 @@ mod upgrade;
 mod wall_clock;
 
 use process::watch;
+use support::is_harmful;
 use support::server::{CLOSE, Peer, Server};
 
 /// A message of every healthy server of these tests.
@@ -92,13 +93,7 @@ fn upgraded(peer: &mut Peer, attack: impl FnOnce(&mut Peer)) {
     attack(peer);
 }
 
-/// No control character but the line feed, nothing that turns text around.
 fn assert_harmless(what: &str, text: &str) {
-    let bad = |c: char| {
-        c != '\n'
-            && (c.is_control()
-                || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
-    };
-    let at = text.find(bad);
+    let at = text.find(is_harmful);
     assert_eq!(at, None, "{what}: {:?}", &text[at.unwrap_or(0)..].chars().take(40).collect::<String>());
 }

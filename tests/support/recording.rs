@@ -23,6 +23,18 @@ pub fn read(path: &str) -> Vec<Recorded> {
     parse(&text)
 }
 
+/// Reads all recordings of a system, by name.
+pub fn all(system: &str) -> Vec<(String, Vec<Recorded>)> {
+    let folder = format!("tests/recordings/{system}");
+    let mut names: Vec<_> = std::fs::read_dir(format!("{}/{folder}", env!("CARGO_MANIFEST_DIR")))
+        .unwrap()
+        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".jsonl")?.to_owned()))
+        .filter(|name| !name.ends_with(".expected"))
+        .collect();
+    names.sort();
+    names.into_iter().map(|name| (name.clone(), read(&format!("{folder}/{name}.jsonl")))).collect()
+}
+
 /// Parses the lines of a recording.
 pub fn parse(text: &str) -> Vec<Recorded> {
     text.lines()
