@@ -87,7 +87,11 @@ fn manual_and_readme_mention_no_option_that_does_not_exist() {
     let mut known = options();
     for (source, not_ours) in [
         (MANUAL, ["--opt"].as_slice()),
-        (README, ["--path", "--release", "--profile", "--target", "--features", "--no-default-features"].as_slice()),
+        (
+            README,
+            ["--path", "--release", "--test", "--profile", "--target", "--features", "--no-default-features"]
+                .as_slice(),
+        ),
     ] {
         known.extend(not_ours.iter().map(|name| (*name).to_owned()));
         let unknown: Vec<_> = spelled_out(source).difference(&known).cloned().collect();
