@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
@@ -34,16 +35,31 @@ ssize_t getrandom(void *buffer, size_t len, unsigned flags __attribute__((unused
     return got;
 }
 
+/* Kernels before 3.17 have /dev/urandom, which does not wait: it is random once /dev/random can be read. */
+static int random_device(void)
+{
+    struct pollfd seeded = { open("/dev/random", O_RDONLY | O_CLOEXEC), POLLIN, 0 };
+    if (seeded.fd < 0)
+        return -1;
+    while (poll(&seeded, 1, -1) < 0 && errno == EINTR)
+        ;
+    close(seeded.fd);
+    return open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+}
+
 int getentropy(void *buffer, size_t len)
 {
+    int device = -1;
     while (len > 0) {
-        ssize_t got = syscall(SYS_getrandom, buffer, len, 0);
-        if (got < 0 && errno != EINTR)
-            return -1;
+        ssize_t got = device < 0 ? syscall(SYS_getrandom, buffer, len, 0) : read(device, buffer, len);
         if (got > 0) {
             buffer = (char *)buffer + got;
             len -= got;
+        } else if (got == 0 || errno != EINTR) {
+            if (device >= 0 || (device = random_device()) < 0)
+                break;
         }
     }
-    return 0;
+    close(device);
+    return len > 0 ? -1 : 0;
 }

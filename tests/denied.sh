@@ -2,7 +2,8 @@
 # Denies a static binary one system call after the other, as filters of sandboxes (seccomp) and old kernels do, by
 # strace(1): whatever is missing, the program ends with a status of its own and a reason, and randomness is never missed.
 #
-#   tests/denied.sh BINARY
+#   tests/denied.sh BINARY        a binary without TLS
+#   tests/denied.sh BINARY tls    one with it: only what it needs for its keys
 #
 # It also holds the binary to the oldest kernel that the README names.
 set -euo pipefail
@@ -43,6 +44,18 @@ main() {
 
 session=(--demo --count 1 --duration 10 --no-reconnect)
 
+# Without random numbers there is no attempt to connect.
+tls() {
+    local error
+    for error in ENOSYS EPERM; do
+        strace -f -o trace -e trace=getrandom -e "inject=getrandom:error=$error" \
+            "$binary" --no-reconnect wss://127.0.0.1:1/ >out 2>err </dev/null || true
+        [[ $(<trace) == *INJECTED* && $(<err) == *"connection refused"* ]] || fail "TLS without getrandom, $error"
+    done
+    echo "TLS without getrandom: $failed failures"
+    [ "$failed" -eq 0 ]
+}
+
 only_old_calls() {
     local newer
     newer=$(sed -E 's/^[0-9]+ +\[ *([0-9]+)\] ([a-z0-9_]+)\(.*/\1 \2/;t;d' calls | sort -un |
@@ -71,4 +84,4 @@ fail() {
     exit 1
 }
 
-main
+"${2:-main}"
