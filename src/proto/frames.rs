@@ -134,11 +134,11 @@ impl Frames {
 
     /// Takes the first byte of a frame: its opcode, and the mark of a message's last frame.
     fn begin_frame(&mut self, first: &mut u8) {
-        let opcode = *first & 0x0f;
         self.is_last = *first & 0x80 != 0;
-        self.is_text = match opcode {
+        // With a reserved bit it is no text to be checked: tungstenite refuses the frame.
+        self.is_text = match *first & 0x7f {
             0 => self.message_is_text,
-            1 | 2 => {
+            opcode @ (1 | 2) => {
                 let is_text = opcode == 1;
                 (self.checked, self.partial) = (0, Vec::new());
                 self.message_is_text = is_text && self.kinds.is_none();
@@ -268,6 +268,19 @@ mod tests {
                 bytes[at] = 0x80;
                 assert!(!is_ascii(&bytes), "{at} of {len}");
                 bytes[at] = 0x7f;
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_with_a_reserved_bit_is_no_text() {
+        for (reserved, opcode) in [0x10, 0x20, 0x40, 0x70].into_iter().flat_map(|bit| [(bit, 0), (bit, 1)]) {
+            let begun = if opcode == 0 { frame(0x01, b"a") } else { Vec::new() };
+            let stream = [begun, frame(0x80 | reserved | opcode, b"\xff")].concat();
+            for lossy in [false, true] {
+                let mut frames = Frames::new(lossy);
+                let passed = passed(&mut frames, &stream, 1);
+                assert_eq!((frames.invalid(), &passed[1..]), (None, &stream[1..]), "{reserved:x} {opcode}");
             }
         }
     }
