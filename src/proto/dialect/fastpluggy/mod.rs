@@ -105,8 +105,10 @@ fn leveled_notice<'a>(text: Cow<'a, str>, level: Cow<'a, str>) -> Outcome<'a> {
 fn message<'a>(text: &'a str, _: &mut DialectContext<'_>) -> Result<Outcome<'a>, Undecodable> {
     let node = match Node::parse(text) {
         Ok(node) => node,
-        // Nested too deeply for a tree.
-        Err(_) if json::is_json(text) => return Ok(unknown(json::message_type(text).unwrap_or_default(), text)),
+        // Nested too deeply for a tree, unless it is a number or an escape that its repair replaces.
+        Err(_) if json::is_json(text) && json::repair(text).is_none() => {
+            return Ok(unknown(json::message_type(text).unwrap_or_default(), text));
+        }
         Err(_) => return Err(Undecodable),
     };
     let kind = node.text_or("type", "");

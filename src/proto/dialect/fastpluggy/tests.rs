@@ -136,6 +136,17 @@ fn a_message_without_envelope_or_nested_too_deeply_is_shown_as_it_came() {
 }
 
 #[test]
+fn a_number_or_an_escape_that_no_reader_takes_leaves_the_rest_of_the_message_its_meaning() {
+    for (meta, shown) in
+        [(r#"{"n":1e400}"#, "notice [app] <> x (n=null)"), (r#"{"n":"\ud800"}"#, "notice [app] <> x (n=\u{fffd})")]
+    {
+        let text = message("app", r#""x""#, meta);
+        assert!(json::is_json(&text) && DIALECT.read(&text, &mut OwnedContext::default().lend()).is_err());
+        assert_eq!(self::shown(&json::repair(&text).unwrap()), shown);
+    }
+}
+
+#[test]
 fn odd_shapes_are_no_harm() {
     for shape in ["null", "5", "\"x\"", "[]", "{}", "true", r#"{"task_id":[],"success":5,"level":{},"ping_id":null}"#] {
         for kind in ["system.client_connected", "ping", "pong", "error", "admin_message", "a.logs", "logs", "x"] {
