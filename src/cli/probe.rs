@@ -16,6 +16,9 @@ const WITHIN: Duration = Duration::from_millis(4900);
 /// Share of it that is left for the closing handshakes.
 const FOR_CLOSING: Duration = Duration::from_secs(1);
 
+/// Upper bound on the column of the URIs, in bytes. Formatting panics at 64 KiB.
+const MAX_WIDTH: usize = 255;
+
 /// Tries the URIs of the plan and prints a line for each. Returns the exit status: 0 if a server was found.
 pub fn run(mut plan: Box<Plan>) -> Result<u8, Failure> {
     let host = plan.probe.take().unwrap_or_default();
@@ -27,7 +30,7 @@ pub fn run(mut plan: Box<Plan>) -> Result<u8, Failure> {
     while monitor.clock().mono < close_at && monitor.ids().any(|id| is_open(monitor, id)) {
         turn(monitor, close_at)?;
     }
-    let width = plan.uris.iter().map(String::len).max().unwrap_or_default();
+    let width = plan.uris.iter().map(String::len).max().unwrap_or_default().min(MAX_WIDTH);
     let (mut lines, mut any) = (String::new(), false);
     for (id, uri) in monitor.ids().zip(&plan.uris) {
         let (text, found) = outcome(monitor, id, &host, uri);

@@ -142,6 +142,13 @@ fn a_probe_of_a_host_that_swallows_everything_ends_after_five_seconds() {
 }
 
 #[test]
+fn a_probe_of_a_name_of_any_length_has_an_end() {
+    let host = "x".repeat(70_000);
+    let finished = run(["--probe", &host]);
+    assert_eq!((finished.code, finished.stdout.lines().count()), (Some(1), 4), "{:?}", finished.code);
+}
+
+#[test]
 fn a_usual_port_that_refuses_is_a_reason_to_probe_the_others() {
     let host = own_address(2);
     let finished = run([&format!("{host}:9615"), "-t", "1", "--reconnect-interval", "0.1"]);
