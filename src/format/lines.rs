@@ -43,9 +43,6 @@ pub const MAX_TEXT: usize = 1000;
 /// Upper bound on the source of a log line and the name of a user, in characters, unless [`Tags::full`].
 pub const MAX_SOURCE: usize = 32;
 
-/// Upper bound on a text in a line where nothing else is left out, in characters.
-const MAX_FULL_TEXT: usize = 1 << 16;
-
 /// Most lines about one message, or in one section of it.
 const MAX_LINES: usize = 1000;
 
@@ -194,14 +191,12 @@ pub fn push_text(out: &mut String, text: &str, style: Style, full: bool) {
     push_one_line(out, first_line(text, full), style, full);
 }
 
-/// Appends a server's text on one line, with escapes for line feeds: at most [`MAX_TEXT`] of it, or [`MAX_FULL_TEXT`] if
-/// `full`.
+/// Appends a server's text on one line, with escapes for line feeds: at most [`MAX_TEXT`] of it, unless `full`.
 pub fn push_one_line(out: &mut String, text: &str, style: Style, full: bool) {
-    let room = if full { MAX_FULL_TEXT } else { MAX_TEXT };
-    if text.len() <= room {
+    if full || text.len() <= MAX_TEXT {
         style.push_escaped(out, text);
     } else {
-        style.push_truncated(out, text, room);
+        style.push_truncated(out, text, MAX_TEXT);
     }
 }
 

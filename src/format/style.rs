@@ -34,6 +34,9 @@ pub(crate) const TITLE: AnsiColor = AnsiColor::Magenta;
 /// The colour of headings and rulers.
 pub(crate) const RULER: AnsiColor = AnsiColor::Cyan;
 
+/// Upper bound on a text of a server in any line: in bytes for one that is shown whole, else in characters.
+const MAX_FULL_TEXT: usize = 1 << 16;
+
 /// The severity of a value, an alert, a log line or a process's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Severity {
@@ -140,9 +143,14 @@ impl Style {
         if self.ascii { ascii } else { unicode }
     }
 
-    /// Appends a server's text with hostile characters escaped; if the style is ASCII, everything beyond ASCII too.
+    /// Appends a server's text with hostile characters escaped; if the style is ASCII, everything beyond ASCII too. A text
+    /// of more than [`MAX_FULL_TEXT`] is truncated.
     pub(crate) fn push_escaped(self, out: &mut String, text: &str) {
-        push_escaped(out, text, self.ascii);
+        if text.len() <= MAX_FULL_TEXT {
+            push_escaped(out, text, self.ascii);
+        } else {
+            self.push_truncated(out, text, MAX_FULL_TEXT);
+        }
     }
 
     /// Returns what [`Style::push_escaped`] appends.

@@ -221,7 +221,11 @@ pub fn state(to: ClientState, why: &str) -> Event<'static> {
 
 /// Events of every kind with hostile text in every place.
 pub fn hostile_events() -> Vec<Event<'static>> {
-    let bad = "a\n[CONN] é\x1b[2J\0\u{9b}\u{202e}\u{2028}\x7f";
+    events_of("a\n[CONN] é\x1b[2J\0\u{9b}\u{202e}\u{2028}\x7f")
+}
+
+/// Events of every kind with this text in every place.
+fn events_of(bad: &str) -> Vec<Event<'_>> {
     vec![
         Event::Notice(Notice {
             text: bad.into(),
@@ -272,6 +276,18 @@ fn hostile_process(bad: &str) -> Process<'_> {
         error: Some(bad.into()),
         namespace: Some(bad.into()),
         ..Process::default()
+    }
+}
+
+#[test]
+fn no_text_makes_a_line_for_people_longer_than_its_bound() {
+    let long = "é".repeat(500_000);
+    for format in ["simple", "compact", "detailed"] {
+        for event in events_of(&long) {
+            let out = written(format, Raw::Text(""), std::slice::from_ref(&event), PLAIN);
+            let longest = out.lines().map(|line| line.chars().count()).max().unwrap_or_default();
+            assert!(longest < 5 << 16, "{format}: {longest} in {out:.80}");
+        }
     }
 }
 
