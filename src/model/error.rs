@@ -124,6 +124,8 @@ pub(crate) enum Detail {
     Certificate,
     /// The other side answered, but not in TLS.
     NotTls,
+    /// The upgrade was answered with an extension that was not offered, or not offered in this way.
+    Extension,
 }
 
 impl Disconnect {

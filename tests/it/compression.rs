@@ -55,16 +55,18 @@ fn a_server_that_refuses_the_offer_is_asked_again_at_once_and_never_offered_it_a
     assert_eq!((finished.code, server.accepted()), (Some(0), 3), "{finished:?}");
     assert!(!finished.stderr.contains("400"), "{finished:?}");
 
-    let server = Server::start(|mut peer| {
-        if offers(&mut peer) {
-            return peer.answer("400 Bad Request", &[], "no");
-        }
-        peer.upgrade();
-        peer.text("{}");
-        peer.hold();
-    });
-    let finished = watched(&server, "-n 1 --no-reconnect -q");
-    assert_eq!((finished.code, server.accepted(), finished.stderr.as_str()), (Some(0), 2, ""));
+    for status in ["400 Bad Request", "501 Not Implemented"] {
+        let server = Server::start(move |mut peer| {
+            if offers(&mut peer) {
+                return peer.answer(status, &[], "no");
+            }
+            peer.upgrade();
+            peer.text("{}");
+            peer.hold();
+        });
+        let finished = watched(&server, "-n 1 --no-reconnect -q");
+        assert_eq!((finished.code, server.accepted(), finished.stderr.as_str()), (Some(0), 2, ""), "{status}");
+    }
 }
 
 #[test]
@@ -156,7 +158,7 @@ fn what_cannot_be_unpacked_ends_the_connection_and_names_the_way_out() {
     let reserved = "the server broke the WebSocket protocol: reserved bits are non-zero";
     let middle = "a message in the middle of a compressed one (see --no-compression)";
     type Case = (&'static str, fn(&mut Peer), &'static str, u16);
-    let cases: [Case; 7] = [
+    let cases: [Case; 9] = [
         (BARE, |peer| peer.frame(FIN, PACKED | TEXT, b"\x06"), CANNOT, 1007),
         (BARE, |peer| peer.frame(FIN, PACKED | TEXT, &FIRST[..5]), CANNOT, 1007),
         ("permessage-deflate; server_no_context_takeover", |peer| peer.frame(FIN, PACKED | TEXT, AGAIN), CANNOT, 1007),
@@ -177,6 +179,14 @@ fn what_cannot_be_unpacked_ends_the_connection_and_names_the_way_out() {
             "see --max-message",
             1009,
         ),
+        (
+            BARE,
+            // With some of its payload in the same packet, which is no text.
+            |peer| peer.raw([0xc1, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xf2, 0xff]),
+            "see --max-message",
+            1009,
+        ),
+        (BARE, |peer| peer.frame(FIN, 0x20 | TEXT, b"\xff"), reserved, 1002),
     ];
     for (extensions, frames, why, code) in cases {
         let server = Server::start(move |mut peer| {
@@ -193,21 +203,32 @@ fn what_cannot_be_unpacked_ends_the_connection_and_names_the_way_out() {
 }
 
 #[test]
-fn a_server_whose_messages_cannot_be_unpacked_is_not_offered_compression_again() {
-    let server = Server::start(|mut peer| {
-        if offers(&mut peer) {
-            peer.upgrade_with(BARE);
-            peer.frame(FIN, PACKED | TEXT, b"\x06");
-            peer.drain();
-        } else {
-            greet(&mut peer);
-            peer.text(sample(1.0));
-            if peer.number() == 2 { peer.close(1001, "") } else { peer.hold() }
-        }
-    });
-    let finished = watched(&server, "--only sample -n 2 --reconnect-interval 0.1");
-    assert_eq!((finished.code, server.accepted()), (Some(0), 3), "{finished:?}");
-    assert!(log_lines(&finished.stderr, &["WARN"])[0].contains(CANNOT), "{finished:?}");
+fn a_server_that_cannot_compress_is_not_offered_compression_again() {
+    type Case = (&'static str, fn(&mut Peer), &'static str);
+    let cases: [Case; 5] = [
+        (BARE, |peer| peer.frame(FIN, PACKED | TEXT, b"\x06"), CANNOT),
+        // Stored without compression: one byte that is not UTF-8.
+        (BARE, |peer| peer.frame(FIN, PACKED | TEXT, b"\0\x01\0\xfe\xff\xff\0"), "is not UTF-8 (byte 0: 0xff)"),
+        (BARE, |peer| peer.frame(FIN, PACKED | 9, b""), "reserved bits are non-zero"),
+        ("permessage-deflate; mode=x", |_| (), "was not offered in this way"),
+        ("permessage-bzip2", |_| (), "which was not offered"),
+    ];
+    for (extensions, frames, why) in cases {
+        let server = Server::start(move |mut peer| {
+            if offers(&mut peer) {
+                peer.upgrade_with(extensions);
+                frames(&mut peer);
+                peer.drain();
+            } else {
+                greet(&mut peer);
+                peer.text(sample(1.0));
+                if peer.number() == 2 { peer.close(1001, "") } else { peer.hold() }
+            }
+        });
+        let finished = watched(&server, "--only sample -n 2 --reconnect-interval 0.1");
+        assert_eq!((finished.code, server.accepted()), (Some(0), 3), "{finished:?}");
+        assert!(log_lines(&finished.stderr, &["WARN"])[0].contains(why), "{finished:?}");
+    }
 }
 
 #[test]

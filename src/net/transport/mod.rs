@@ -19,7 +19,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Bytes, Error, Message, Utf8Bytes, WebSocket};
 
 use crate::model::duration;
-use crate::model::error::{Disconnect, Fault, Phase};
+use crate::model::error::{Detail, Disconnect, Fault, Phase};
 use crate::model::time::{Now, after};
 use crate::net::resolver::ResolverFiles;
 use crate::net::stream::{Metered, ReadMemory};
@@ -119,8 +119,8 @@ pub struct Transport {
     pub is_elsewhere: bool,
     /// True if the latest connection that was opened is one to `/ws` although the URI has no path.
     pub at_ws: bool,
-    /// True if compression is no longer offered: the server upgraded only without the offer, or sent what cannot be
-    /// unpacked.
+    /// True if compression is no longer offered: the server upgraded only without the offer, answered it wrongly, or broke
+    /// the protocol.
     pub is_plain: bool,
     /// Bytes received on earlier connections since they were opened.
     received_before: u64,
@@ -170,6 +170,7 @@ impl Transport {
                 let progress = opening.advance(io);
                 self.is_spent = opening.is_spent();
                 self.choice = opening.choice.clone();
+                self.is_plain |= progress.as_ref().is_err_and(|why| why.detail == Detail::Extension);
                 match progress? {
                     None => ConnectionStage::Opening(opening),
                     Some(upgraded) => {
@@ -255,8 +256,10 @@ impl Transport {
                 return Ok(None);
             }
             Err(error) => {
-                self.is_plain |= socket.get_ref().packing_fault().is_some();
-                return Err(read_failed(socket, &error));
+                let why = read_failed(socket, &error);
+                // A text that is not UTF-8 may be unpacked with another window than it was packed with.
+                self.is_plain |= matches!(why.fault, Some(Fault::Protocol | Fault::InvalidText));
+                return Err(why);
             }
         };
         Ok(Some(frame))

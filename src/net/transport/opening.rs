@@ -352,8 +352,14 @@ impl Opening {
             }
             refused => {
                 why = failed(&refused.to_string());
-                if let UpgradeRefused::Status { code, retry_after, .. } = refused {
-                    (why.status, why.retry) = (Some(code), retry(code, retry_after));
+                match refused {
+                    UpgradeRefused::Status { code, retry_after, .. } => {
+                        (why.status, why.retry) = (Some(code), retry(code, retry_after));
+                    }
+                    UpgradeRefused::Extension { .. } | UpgradeRefused::Compression { .. } => {
+                        why.detail = Detail::Extension;
+                    }
+                    _ => {}
                 }
             }
         }

@@ -104,13 +104,14 @@ impl Route {
         true
     }
 
-    /// Withdraws the offer of compression if the upgrade was refused with 400: some servers answer so to an offer that they
-    /// do not understand. Returns false otherwise.
+    /// Withdraws the offer of compression if the upgrade was refused with a status by which servers may answer an offer
+    /// that they do not understand. Returns false otherwise.
     pub fn withdraw_offer(&mut self, why: &Disconnect) -> bool {
-        let withdraws = self.compression && why.phase == Phase::Upgrade && why.status == Some(400);
+        let is_about_offer = matches!(why.status, Some(400 | 501));
+        let withdraws = self.compression && why.phase == Phase::Upgrade && is_about_offer;
         if withdraws {
             self.compression = false;
-            let text = format_args!("the upgrade was refused with 400, trying without compression");
+            let text = format_args!("the upgrade was refused, trying without compression");
             trace::server(log::Level::Debug, &self.log.0, text);
         }
         withdraws
