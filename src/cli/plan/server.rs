@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wsmon::{Dialect, Error, Family, Server, Stale};
+use wsmon::{Dialect, Family, Server, Stale};
 
 use super::values::{choose_from, file, value_error};
 use crate::cli::args::Args;
@@ -55,7 +55,7 @@ pub fn apply(mut server: Server, args: &Args) -> Result<Server, String> {
             server = setter(server, text).map_err(|why| value_error(name, text, &why))?;
         }
     }
-    server = apply_unquoted(server, args).map_err(|error| error.to_string())?;
+    server = apply_unquoted(server, args)?;
     if let Some(url) = args.text("--proxy") {
         // The library's text begins with "proxy: ".
         server = server.proxy(url).map_err(|error| format!("--{error}"))?;
@@ -84,18 +84,19 @@ pub fn apply(mut server: Server, args: &Args) -> Result<Server, String> {
 }
 
 /// Applies the options whose values may hold secrets: the errors do not quote them.
-fn apply_unquoted(mut server: Server, args: &Args) -> Result<Server, Error> {
+fn apply_unquoted(mut server: Server, args: &Args) -> Result<Server, String> {
     for request in args.values("--request") {
         server = match request.split_once('=') {
             Some((kind, json)) => match json.strip_prefix('@') {
                 Some(path) => server.request_file(kind, path),
-                None => server.request(kind, Some(json))?,
+                // The library's text begins with "request KIND: ".
+                None => server.request(kind, Some(json)).map_err(|error| format!("--{error}"))?,
             },
-            None => server.request(request, None)?,
+            None => server.request(request, None).map_err(|error| format!("--{error}"))?,
         };
     }
     for header in args.values("--header") {
-        server = server.header(header)?;
+        server = server.header(header).map_err(|error| format!("--header: {error}"))?;
     }
     Ok(server)
 }

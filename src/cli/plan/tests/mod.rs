@@ -368,8 +368,15 @@ fn a_credential_is_refused_with_several_servers() {
 
 #[test]
 fn an_error_does_not_quote_a_value_that_may_hold_a_secret() {
-    for line in ["--header hunter2", "--proxy ftp://u:hunter2@h", "--request a=hunter2"] {
-        assert!(!usage(read(line)).contains("hunter2"), "{line}");
+    for (line, expected) in [
+        ("-H hunter2", "--header: a header is NAME: VALUE, and the colon is missing"),
+        ("--header hunter2=1:2", "--header: \"hunter2=1\" is not a header name"),
+        ("--proxy ftp://u:hunter2@h", ""),
+        ("--request a=hunter2", "--request a: the body must be JSON"),
+    ] {
+        let why = usage(read(line));
+        assert!(expected.contains("hunter2") || !why.contains("hunter2"), "{line}");
+        assert!(why.starts_with(&format!("wsmon: {expected}")), "{why}");
     }
 }
 
