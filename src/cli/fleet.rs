@@ -218,7 +218,7 @@ impl Fleet {
     }
 
     /// Returns true if every rule on `up` holds for what is connected now, or without such a rule if any server is; and
-    /// the number of those that are in words.
+    /// a line with the number of those that are.
     pub fn readiness(&self) -> (bool, String) {
         let rules = &self.rules;
         let (mut up, mut all) = (0_u32, 0_u32);
@@ -244,7 +244,7 @@ impl Fleet {
             Some(Aggregate::Max) => f64::from(u8::from(up > 0)),
             Some(Aggregate::Sum) | None => f64::from(up),
         });
-        (if has_rules { hold } else { up > 0 }, format!("{up} of {all} servers up"))
+        (if has_rules { hold } else { up > 0 }, format!("{up} of {all} servers up\n"))
     }
 
     /// Enters every server as disconnected: the program ends, and their values are no longer looked after.

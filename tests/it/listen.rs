@@ -72,12 +72,15 @@ fn the_pages_show_the_values_and_the_readiness_of_the_servers() {
         assert_eq!(wait_page(&address, "/readyz", "1 of 2 servers up").0, degraded, "{rules}");
         let (_, metrics) = wait_page(&address, "/metrics", "wsmon_cpu_ratio{server=\"x\"} 0.124\n");
         assert!(metrics.contains("\nwsmon_up{server=\"down\"} 0\n") && metrics.ends_with('\n'), "{metrics}");
-        assert_eq!((page(&address, "/healthz"), page(&address, "/livez")), ((200, "ok".into()), (200, "ok".into())));
+        assert_eq!(
+            (page(&address, "/healthz"), page(&address, "/livez")),
+            ((200, "ok\n".into()), (200, "ok\n".into()))
+        );
         run.signal("TERM");
         assert_eq!(run.finish().code, Some(0));
     }
     let (_run, address) = listening(&mut wsmon(["-u", "down=127.0.0.1:1"]));
-    assert_eq!(page(&address, "/readyz"), (503, "0 of 1 servers up".into()));
+    assert_eq!(page(&address, "/readyz"), (503, "0 of 1 servers up\n".into()));
 }
 
 #[test]
@@ -86,7 +89,7 @@ fn a_probe_is_answered_whatever_others_do_and_pings_stay_on_time() {
     let (run, address) = listening(&mut command(&server, "--ping-interval 0.2 --ping-timeout 5"));
     let idle: Vec<TcpStream> = (0..20).map(|_| connect(&address)).collect();
     let asked = Instant::now();
-    assert_eq!(page(&address, "/healthz"), (200, "ok".into()));
+    assert_eq!(page(&address, "/healthz"), (200, "ok\n".into()));
     let halves: Vec<TcpStream> = (0..40)
         .map(|_| {
             let mut stream = connect(&address);
@@ -94,7 +97,7 @@ fn a_probe_is_answered_whatever_others_do_and_pings_stay_on_time() {
             stream
         })
         .collect();
-    assert_eq!(page(&address, "/healthz"), (200, "ok".into()));
+    assert_eq!(page(&address, "/healthz"), (200, "ok\n".into()));
     let huge = format!("GET /metrics HTTP/1.1\r\nA: {}\r\n\r\n", "a".repeat(20 << 10));
     for (request, status) in [
         ("GARBAGE\r\n\r\n", "400 Bad Request"),
@@ -106,7 +109,7 @@ fn a_probe_is_answered_whatever_others_do_and_pings_stay_on_time() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
     }
     assert!(
-        ask(&address, "HEAD /healthz HTTP/1.1\r\n\r\n").ends_with("Content-Length: 2\r\nConnection: close\r\n\r\n")
+        ask(&address, "HEAD /healthz HTTP/1.1\r\n\r\n").ends_with("Content-Length: 3\r\nConnection: close\r\n\r\n")
     );
     let mut half = connect(&address);
     half.write_all(b"GET /me").unwrap();
@@ -156,7 +159,7 @@ fn a_run_whose_reader_is_gone_goes_on_to_answer() {
     let (run, address) = listening(command(&server, "").stdout(writer));
     drop(reader);
     wait_page(&address, "/metrics", "wsmon_received_messages_total{server=\"x\"} 3\n");
-    assert_eq!(page(&address, "/healthz"), (200, "ok".into()));
+    assert_eq!(page(&address, "/healthz"), (200, "ok\n".into()));
     run.signal("TERM");
     assert_eq!(run.finish().code, Some(0));
 }

@@ -37,7 +37,7 @@ pub fn answer(received: &[u8], content: &mut dyn FnMut(Page) -> (bool, String)) 
     }
     let (status, kind, body) = match path(&head.target) {
         "/metrics" => ("200 OK", "text/plain; version=0.0.4; charset=utf-8", content(Page::Metrics).1),
-        "/healthz" | "/livez" => ("200 OK", PLAIN, "ok".to_owned()),
+        "/healthz" | "/livez" => ("200 OK", PLAIN, "ok\n".to_owned()),
         "/readyz" => match content(Page::Ready) {
             (true, body) => ("200 OK", PLAIN, body),
             (false, body) => ("503 Service Unavailable", PLAIN, body),
@@ -49,7 +49,7 @@ pub fn answer(received: &[u8], content: &mut dyn FnMut(Page) -> (bool, String)) 
 }
 
 fn refusal(status: &str, why: &str, has_body: bool) -> Option<Vec<u8>> {
-    Some(response(status, PLAIN, why, has_body))
+    Some(response(status, PLAIN, &format!("{why}\n"), has_body))
 }
 
 /// Writes a response. `status` may have further lines. Without a body the length is that of the body of GET.
@@ -80,7 +80,7 @@ mod tests {
     fn content(page: Page) -> (bool, String) {
         match page {
             Page::Metrics => (true, "wsmon_up 1\n".to_owned()),
-            Page::Ready => (false, "0 of 1 servers up".to_owned()),
+            Page::Ready => (false, "0 of 1 servers up\n".to_owned()),
         }
     }
 
@@ -129,18 +129,18 @@ mod tests {
             (head.lines().next().unwrap()[9..].to_owned(), body.to_owned())
         };
         let row = |status: &str, body: &str| (status.to_owned(), body.to_owned());
-        assert_eq!(page("/healthz"), row("200 OK", "ok"));
-        assert_eq!(page("/livez"), row("200 OK", "ok"));
-        assert_eq!(page("/readyz"), row("503 Service Unavailable", "0 of 1 servers up"));
+        assert_eq!(page("/healthz"), row("200 OK", "ok\n"));
+        assert_eq!(page("/livez"), row("200 OK", "ok\n"));
+        assert_eq!(page("/readyz"), row("503 Service Unavailable", "0 of 1 servers up\n"));
         assert_eq!(page("/"), row("200 OK", INDEX));
         assert_eq!(page("http://h"), page("/"));
         for target in ["/x", "/metrics/", "//metrics", "/%6detrics", "*", "metrics", "/a/http://h/metrics", "/METRICS"]
         {
-            assert_eq!(page(target), row("404 Not Found", "the pages are /metrics, /healthz, /livez and /readyz"));
+            assert_eq!(page(target), row("404 Not Found", "the pages are /metrics, /healthz, /livez and /readyz\n"));
         }
-        let mut ready = |_| (true, "1 of 1 servers up".to_owned());
+        let mut ready = |_| (true, "1 of 1 servers up\n".to_owned());
         let response = answer(b"GET /readyz HTTP/1.1\r\n\r\n", &mut ready).unwrap();
-        assert!(response.starts_with(b"HTTP/1.1 200 OK\r\n") && response.ends_with(b"\r\n\r\n1 of 1 servers up"));
+        assert!(response.starts_with(b"HTTP/1.1 200 OK\r\n") && response.ends_with(b"\r\n\r\n1 of 1 servers up\n"));
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
         // Just short enough.
         let mut head = format!("GET /healthz HTTP/1.1\r\nA: {}", "a".repeat(MAX_HEAD));
         head.truncate(MAX_HEAD - 4);
-        assert!(ask(head + "\r\n\r\n").ends_with("ok"));
+        assert!(ask(head + "\r\n\r\n").ends_with("ok\n"));
     }
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
             if let Some((head, body)) = response.split_once("\r\n\r\n") {
                 let (_, length) = head.split_once("Content-Length: ").unwrap();
                 let length: usize = length.split_once("\r\n").unwrap().0.parse().unwrap();
-                assert!(body.len() == length || body.is_empty(), "{request:?}: {response}");
+                assert!(body.is_empty() || body.len() == length && body.ends_with('\n'), "{request:?}: {response}");
                 assert!(head.ends_with("\r\nConnection: close"), "{response}");
             }
         }

@@ -78,14 +78,14 @@ fn a_further_connection_takes_the_place_of_the_oldest_that_has_not_asked() {
     let mut idle: Vec<Socket> = (0..MAX_CLIENTS).map(|_| all.ask("GET /hea")).collect();
     assert_eq!(all.listener.clients.len(), MAX_CLIENTS);
     let mut probe = all.ask(HEALTH);
-    assert!(rest(&mut probe).ends_with("\r\n\r\nok"));
+    assert!(rest(&mut probe).ends_with("\r\n\r\nok\n"));
     drop(probe);
     all.run();
     // Two had to go, and the others can still ask.
     assert_eq!((&*rest(&mut idle[0]), &*rest(&mut idle[1])), ("", ""));
     idle[2].write_all(b"lthz HTTP/1.1\r\n\r\n").unwrap();
     all.run();
-    assert!(rest(&mut idle[2]).ends_with("\r\n\r\nok"));
+    assert!(rest(&mut idle[2]).ends_with("\r\n\r\nok\n"));
     // The slow reader is still served.
     slow.set_nonblocking(true).unwrap();
     let (mut received, mut buffer) = (0, vec![0; 1 << 20]);
@@ -101,7 +101,7 @@ fn a_further_connection_takes_the_place_of_the_oldest_that_has_not_asked() {
 fn readers_that_are_all_slow_keep_no_probe_waiting() {
     let mut all = Loop::new(LONG);
     let slow: Vec<Socket> = (0..MAX_CLIENTS).map(|_| all.ask(METRICS)).collect();
-    assert!(rest(&mut all.ask(HEALTH)).ends_with("\r\n\r\nok"));
+    assert!(rest(&mut all.ask(HEALTH)).ends_with("\r\n\r\nok\n"));
     assert_eq!(all.listener.clients.len(), MAX_CLIENTS);
     drop(slow);
     all.run();
@@ -124,7 +124,7 @@ fn no_connection_lasts_longer_than_its_time() {
 fn a_client_that_has_its_answer_or_goes_away_leaves_nothing_behind() {
     let mut all = Loop::new(5);
     for (text, end) in
-        [(METRICS, "\r\n\r\nxxxxx"), (HEALTH, "\r\n\r\nok"), ("GARBAGE\r\n\r\n", "HTTP/1.1"), ("", ""), ("GET /", "")]
+        [(METRICS, "\r\n\r\nxxxxx"), (HEALTH, "\r\n\r\nok\n"), ("GARBAGE\r\n\r\n", "HTTP/1.1"), ("", ""), ("GET /", "")]
     {
         let mut socket = all.ask(text);
         // The other direction stays open.

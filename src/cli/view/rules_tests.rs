@@ -271,7 +271,7 @@ fn the_readiness_is_that_of_the_rules_on_up_or_that_of_any_server() {
         let mut scene = Scene::new("simple", "", rules, |plan| plan.listen = Some(address));
         for (up, ready) in ready.into_iter().enumerate() {
             let readiness = scene.view.fleet.as_ref().map(|fleet| fleet.readiness());
-            assert_eq!(readiness, Some((ready, format!("{up} of 2 servers up"))), "{rules}");
+            assert_eq!(readiness, Some((ready, format!("{up} of 2 servers up\n"))), "{rules}");
             scene.state(0.0, up.min(1), ClientState::Connected);
         }
     }
@@ -283,7 +283,7 @@ fn a_rule_that_nobody_has_written_does_not_decide_about_the_readiness() {
         let mut scene = Scene::new("simple", "", rules, |plan| plan.implies_up = implies);
         scene.state(0.0, 0, ClientState::Connected);
         let readiness = scene.view.fleet.as_ref().map(|fleet| fleet.readiness());
-        assert_eq!(readiness, Some((ready, "1 of 2 servers up".to_owned())), "{rules} {implies}");
+        assert_eq!(readiness, Some((ready, "1 of 2 servers up\n".to_owned())), "{rules} {implies}");
     }
 }
 
