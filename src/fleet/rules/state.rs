@@ -108,14 +108,16 @@ impl AlarmState {
 }
 
 impl Transition {
-    /// Adds the server, and the rule that caused the transition: the one in alarm, at the end the one that was.
+    /// Adds the server, and the rule that caused the transition: the one in alarm, at the end the one that was, or the
+    /// other one if that was taken away since.
     pub fn into_change(self, threshold: &Threshold, id: Option<ServerId>, server: &Arc<str>) -> Option<LevelChange> {
         let Transition { from, to, value } = self;
-        let rule = match if to == Level::Ok { from } else { to } {
-            Level::Critical => &threshold.critical,
-            _ => &threshold.warning,
+        let (rule, other) = match if to == Level::Ok { from } else { to } {
+            Level::Critical => (&threshold.critical, &threshold.warning),
+            _ => (&threshold.warning, &threshold.critical),
         };
-        let (server, subject, rule) = (Arc::clone(server), threshold.subject, rule.clone()?);
+        let rule = rule.as_ref().or(other.as_ref())?.clone();
+        let (server, subject) = (Arc::clone(server), threshold.subject);
         Some(LevelChange { id, server, subject, from, to, value, rule })
     }
 }

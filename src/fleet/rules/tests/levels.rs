@@ -148,18 +148,39 @@ fn a_server_may_have_rules_of_its_own() {
     assert_eq!(sim.rules.remove_server(sim.start, nth(7), &sim.board), []);
 }
 
+fn own(warnings: &str, criticals: &str) -> Thresholds {
+    let mut own = Thresholds::default();
+    if !warnings.is_empty() {
+        own.add_warnings(warnings).unwrap();
+    }
+    if !criticals.is_empty() {
+        own.add_criticals(criticals).unwrap();
+    }
+    own
+}
+
+#[test]
+fn an_alert_whose_rule_is_taken_away_while_its_server_is_down_ends_with_the_other_rule() {
+    for (left, text) in [(own("cpu=80", ""), "cpu=80"), (own("", "cpu=90"), "cpu=90")] {
+        let mut sim = Sim::connected("", "up=1:");
+        sim.rules.set_server(nth(0), &own("cpu=80", "cpu=90"));
+        sim.cpu(95.0).expect(&["0.000 s0: CRITICAL cpu 95.0% (90)"]);
+        sim.say(0, &[lost("x")]);
+        sim.rules.set_server(nth(0), &left);
+        sim.step();
+        sim.expect(&["0.000 s0: CRITICAL up 0 (1:)"]);
+        sim.say(0, &[connected()]).expect(&["0.000 s0: up: back to normal"]);
+        let at = sim.at();
+        at.say(&mut sim.board, 0, &[sample(&[("cpu", 50.0)])]);
+        let changes = sim.rules.step(at.now(), &mut sim.board);
+        assert_eq!(changes.iter().map(ToString::to_string).collect::<Vec<_>>(), ["s0: cpu: back to normal"], "{text}");
+        assert_eq!(changes[0].rule.text(), text);
+        assert_eq!(sim.rules.level(nth(0)), Level::Ok);
+    }
+}
+
 #[test]
 fn an_alert_ends_when_its_rule_is_taken_away_and_goes_on_when_it_is_not() {
-    let own = |warnings: &str, criticals: &str| {
-        let mut own = Thresholds::default();
-        if !warnings.is_empty() {
-            own.add_warnings(warnings).unwrap();
-        }
-        if !criticals.is_empty() {
-            own.add_criticals(criticals).unwrap();
-        }
-        own
-    };
     let mut sim = Sim::connected("", "up=1:");
     sim.rules.set_server(nth(0), &own("cpu=80,disk=50/5s", "cpu=90,memory=60/5s"));
     sim.send(0, &[("cpu", 95.0), ("disk", 70.0), ("memory", 70.0)]);
