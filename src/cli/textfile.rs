@@ -7,6 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use wsmon::internal::duration;
+
 use super::Failure;
 
 /// Time between two writes, also after one that failed, unless `--every` is given.
@@ -64,11 +66,8 @@ impl Textfile {
         match result {
             Ok(()) if was_broken => log::warn!("{path}: written again"),
             Err(error) if !was_broken => {
-                log::error!(
-                    "{path}: cannot be written ({}); retrying every {} s",
-                    Failure::words(&error),
-                    wsmon::internal::Decimal(self.interval.as_secs_f64())
-                );
+                let (why, every) = (Failure::words(&error), duration::text(self.interval));
+                log::error!("{path}: cannot be written ({why}); retrying every {every}");
             }
             Ok(()) | Err(_) => {}
         }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::decimal;
+use super::decimal::{self, push_decimal};
+use super::number::push_duration;
 
 /// The longest duration in seconds. Adding it to an [`std::time::Instant`] does not overflow.
 const TEN_YEARS: f64 = 3_653.0 * 86_400.0;
@@ -19,10 +20,20 @@ const UNITS: [(&str, f64); 8] = [
     ("w wk wks week weeks", 604_800.0),
 ];
 
-/// Writes a duration in all its units, like `2days 5m 500ms`.
+/// Writes a duration as all texts do: `0.5 s`, `10 s` or, from a minute on, in whole seconds `1m 30s`.
 #[must_use]
 pub fn text(duration: Duration) -> String {
-    humantime::format_duration(duration).to_string()
+    let mut out = String::new();
+    if duration.as_secs() < 60 {
+        push_decimal(&mut out, duration.as_secs_f64());
+        out.push_str(" s");
+        return out;
+    }
+    push_duration(&mut out, duration);
+    for zero in [" 0s", " 0m", " 0h"] {
+        out.truncate(out.strip_suffix(zero).unwrap_or(&out).len());
+    }
+    out
 }
 
 /// Parses a number of seconds (`60`, `0.5`) or a sum such as `500ms`, `5m` or `1h 30m`, from 0 to ten years. The error
@@ -59,7 +70,9 @@ pub fn seconds(text: &str) -> Result<Option<f64>, String> {
             _ => {}
         }
         let known = UNITS.iter().find(|(names, _)| names.split(' ').any(|name| name == unit));
-        let Some((number, (_, length))) = decimal::parse(number).zip(known) else { return Ok(None) };
+        // Only the sum has a sign.
+        let number = decimal::parse(number).filter(|_| !number.starts_with(['+', '-']));
+        let Some((number, (_, length))) = number.zip(known) else { return Ok(None) };
         sum += number * length;
         rest = tail.trim_start();
     }
@@ -95,6 +108,25 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_in_seconds_below_a_minute_and_ends_in_no_zeros_above() {
+        for (millis, expected) in [
+            (0, "0 s"),
+            (500, "0.5 s"),
+            (1_500, "1.5 s"),
+            (10_000, "10 s"),
+            (59_999, "59.999 s"),
+            (60_999, "1m"),
+            (90_000, "1m 30s"),
+            (3_900_000, "1h 5m"),
+            (86_405_600, "1d 0h 0m 5s"),
+            (3 * 86_400_000, "3d"),
+        ] {
+            assert_eq!(text(Duration::from_millis(millis)), expected);
+        }
+        assert_eq!(text(Duration::from_micros(20)), "0.00002 s");
+    }
+
+    #[test]
     fn months_and_years_are_refused_with_a_hint() {
         for (text, meant) in [
             ("10M", "did you mean 10m?"),
@@ -121,7 +153,10 @@ mod tests {
             assert_eq!(parse(text), Err(why.to_owned()), "{text}");
         }
         let long = "9".repeat(400);
-        for text in ["", "nan", "inf", "-inf", "-0.5x", "1e400", "5x", "5m5", "five", "--stats", "5S", "1é2m", &long] {
+        for text in [
+            "", "nan", "inf", "-inf", "-0.5x", "1e400", "5x", "5m5", "five", "--stats", "5S", "1é2m", "1h-5m",
+            "1h +5m", "--5m", &long,
+        ] {
             assert_eq!(parse(text), Err("not a duration such as 5, 0.5, 500ms, 5m or 1h30m".to_owned()), "{text}");
         }
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::model::duration;
 use crate::model::error::Phase;
-use crate::model::number::Fixed;
 
 /// Facts about a server that has delivered nothing so far. `Display` writes them as one line.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ pub struct Undelivered<'a> {
 
 impl fmt::Display for Undelivered<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let run = Seconds(self.run);
+        let run = rounded(self.run);
         match (self.connections, self.cause, &self.unfinished) {
             (0, None, Some((phase, step))) => {
                 return write!(f, "no answer to the {} after {run}: {step}", asked(*phase));
@@ -61,18 +60,11 @@ fn asked(phase: Phase) -> &'static str {
     }
 }
 
-/// Displays a duration as `0.3 s`, `60 s` or, from ten minutes, `1h 5m`.
-struct Seconds(Duration);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs_f64();
-        match self.0.as_secs() {
-            0 => write!(f, "{} s", Fixed(seconds, 1)),
-            1..600 => write!(f, "{} s", Fixed(seconds, 0)),
-            whole => f.write_str(&duration::text(Duration::from_secs(whole))),
-        }
-    }
+/// Writes a duration rounded to tenths below a second, else to seconds.
+fn rounded(duration: Duration) -> String {
+    let step = if duration.as_secs() == 0 { 100 } else { 1000 };
+    let steps = (duration.as_millis() as u64 + step / 2) / step;
+    duration::text(Duration::from_millis(steps * step))
 }
 
 #[cfg(test)]
@@ -97,11 +89,11 @@ mod tests {
         for (undelivered, words) in [
             (
                 Undelivered { cause: REFUSED, ..NOTHING },
-                "never connected in 60 s, 14 attempts: connect to 10.0.0.1:8765: connection refused",
+                "never connected in 1m, 14 attempts: connect to 10.0.0.1:8765: connection refused",
             ),
             (
                 Undelivered { cause: Some("CAUSE"), attempts: 1, unfinished: unfinished(Phase::Tls), ..NOTHING },
-                "never connected in 60 s, 1 attempt: CAUSE",
+                "never connected in 1m, 1 attempt: CAUSE",
             ),
             (
                 Undelivered { connections: 1, messages: 1, run, ..NOTHING },
@@ -113,7 +105,7 @@ mod tests {
             ),
             (
                 Undelivered { connections: 1, messages: 2, has_server_errors: true, ..NOTHING },
-                "connected, but only errors of the server came in 60 s",
+                "connected, but only errors of the server came in 1m",
             ),
             (
                 Undelivered { run, unfinished: unfinished(Phase::Upgrade), ..NOTHING },
@@ -123,7 +115,7 @@ mod tests {
                 Undelivered { run, unfinished: unfinished(Phase::Resolve), ..NOTHING },
                 "no answer to the name lookup after 2 s: STEP",
             ),
-            (Undelivered { run: Duration::from_millis(250), attempts: 0, ..NOTHING }, "not dialled in 0.2 s"),
+            (Undelivered { run: Duration::from_millis(250), attempts: 0, ..NOTHING }, "not dialled in 0.3 s"),
             (Undelivered { run: Duration::from_secs(3900), attempts: 0, ..NOTHING }, "not dialled in 1h 5m"),
         ] {
             assert_eq!(undelivered.to_string(), words);

@@ -111,7 +111,7 @@ impl Monitor {
         self.peer(id).map_or("", |peer| &peer.decoder.label)
     }
 
-    /// Returns why a server has delivered nothing so far, in one line: `never connected in 60 s, 14 attempts: …`. `None`
+    /// Returns why a server has delivered nothing so far, in one line: `never connected in 1m, 14 attempts: …`. `None`
     /// if it has delivered: a message of content, or, where the dialect speaks only when something happens
     /// (fastpluggy, generic, neurograph without the channel metrics), a connection that is open or that the program
     /// has closed.

@@ -26,7 +26,7 @@ fn good(mut peer: Peer) {
 #[test]
 fn an_address_that_is_of_no_use_is_followed_by_the_next() {
     let table: [(Script, &str); 7] = [
-        (|mut peer| peer.wait_gone(), "upgrade at ADDRESS: no answer within 1s"),
+        (|mut peer| peer.wait_gone(), "upgrade at ADDRESS: no answer within 1 s"),
         (
             |mut peer| drop(peer.request().to_owned()),
             "upgrade at ADDRESS: closed without an answer: is this a WebSocket server, or a TLS port?",

@@ -52,7 +52,7 @@ fn a_server_that_does_not_deliver_is_critical_with_the_reason() {
     for (uri, text) in [
         (closing.uri(), "closed by the server with 1011 (server error): out of / order".to_owned()),
         (format!("ws://{free}"), format!("connect to {free}: connection refused")),
-        (silent.uri(), format!("no answer within 500ms: upgrade at 127.0.0.1:{}", silent.port())),
+        (silent.uri(), format!("no answer within 0.5 s: upgrade at 127.0.0.1:{}", silent.port())),
     ] {
         assert_result(&check(&uri, "-t 0.5 -w cpu=80"), 2, &format!("WSMON CRITICAL - {text}"));
     }

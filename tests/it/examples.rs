@@ -308,8 +308,8 @@ fn the_messages_in_the_manual_are_the_programs_own() {
             ": a message of 812 bytes could not be decoded (byte 312: undefined); further ones",
             &finished.stderr,
         ),
-        ("WARN b", ": connected, but nothing beyond the greeting came in 60 s", &finished.stderr),
-        ("WARN a", ": never connected in 60 s, 14 attempts: connect to 10.0.0.1:8765: connection refused", &refused),
+        ("WARN b", ": connected, but nothing beyond the greeting came in 30 s", &finished.stderr),
+        ("WARN a", ": never connected in 30 s, 14 attempts: connect to 10.0.0.1:8765: connection refused", &refused),
         ("", "wsmon: --every '10M': months are not accepted, did you mean 10m?\ntry wsmon --help\n", &usage),
     ] {
         assert!(MANUAL.contains(&format!("{head}{text}")), "{head}{text}");

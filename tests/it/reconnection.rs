@@ -17,7 +17,7 @@ fn a_server_that_answers_no_ping_is_disconnected() {
     });
     let finished = watched(&server, "-n 1 --ping-interval 0.2 --ping-timeout 0.3 --reconnect-interval 0.1");
     assert_eq!((finished.code, server.accepted()), (Some(0), 2), "{finished:?}");
-    let why = "WARN x: no answer to a ping within 300ms, nor to any before: for a server that never answers pings give \
+    let why = "WARN x: no answer to a ping within 0.3 s, nor to any before: for a server that never answers pings give \
                --ping-interval 0; retrying in 0.1 s";
     assert_eq!(log_lines(&finished.stderr, &["WARN"]), [why]);
     assert!(finished.took >= Duration::from_millis(500), "{finished:?}");
@@ -36,7 +36,7 @@ fn a_server_that_has_answered_a_ping_is_not_suspected_of_answering_none() {
         peer.hold();
     });
     let finished = watched(&server, "-n 1 --ping-interval 0.2 --ping-timeout 0.3 --reconnect-interval 0.1");
-    let why = "WARN x: no answer to a ping within 300ms; retrying in 0.1 s";
+    let why = "WARN x: no answer to a ping within 0.3 s; retrying in 0.1 s";
     assert_eq!(log_lines(&finished.stderr, &["WARN"]), [why], "{finished:?}");
 }
 
@@ -89,7 +89,7 @@ fn a_server_that_does_not_read_is_disconnected_although_it_sends() {
     });
     let finished = watched(&server, "-n 1 --ping-timeout 0.5 --reconnect-interval 0.1");
     assert_eq!((finished.code, server.accepted()), (Some(0), 2), "{finished:?}");
-    let why = "WARN x: the server accepted no data for 500ms; retrying in 0.1 s";
+    let why = "WARN x: the server accepted no data for 0.5 s; retrying in 0.1 s";
     assert_eq!(log_lines(&finished.stderr, &["WARN"]), [why]);
 }
 

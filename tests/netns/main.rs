@@ -88,11 +88,11 @@ fn dead_resolvers_and_black_holes_delay_neither_messages_nor_pings() {
     assert_eq!((late.len(), pings.len()), (40, 40));
     assert!(worst_message < MAX_DELAY && worst_ping < MAX_DELAY, "{}", finished.stderr);
     for words in [
-        "bad0: resolve bad0.example at 10.99.0.53, 10.99.0.54: no answer within 1s",
-        "bad1: resolve bad1.example at 10.99.0.53, 10.99.0.54: no answer within 1s",
+        "bad0: resolve bad0.example at 10.99.0.53, 10.99.0.54: no answer within 1 s",
+        "bad1: resolve bad1.example at 10.99.0.53, 10.99.0.54: no answer within 1 s",
         "bad2: resolve bad2 at ",
-        "hole: connect to [fd99::2]:80, 10.99.0.1:80: no answer within 1s",
-        "v4: connect to 10.99.0.9:80: no answer within 1s",
+        "hole: connect to [fd99::2]:80, 10.99.0.1:80: no answer within 1 s",
+        "v4: connect to 10.99.0.9:80: no answer within 1 s",
     ] {
         assert!(finished.stderr.matches(words).count() > 1, "{words}\n{}", finished.stderr);
     }
@@ -112,7 +112,7 @@ fn a_black_holed_family_costs_a_quarter_of_a_second() {
     let v4 = Run::start(&mut wsmon(["-u", &uri, "-n", "1", "-4", "-vv"])).finish();
     assert!(v4.stderr.contains("127.0.0.1") && !v4.stderr.contains("fd99::1"), "{v4:#?}");
     let v6 = Run::start(&mut wsmon(["-u", &uri, "--no-reconnect", "-6", "--connect-timeout", "0.5"])).finish();
-    let words = format!("connect to [fd99::1]:{}: no answer within 500ms; giving up", server.port());
+    let words = format!("connect to [fd99::1]:{}: no answer within 0.5 s; giving up", server.port());
     assert!(v6.stderr.contains(&words), "{v6:#?}");
 }
 
@@ -158,7 +158,7 @@ fn a_resolver_that_changes_is_noticed() {
     let server = sampling_server();
     let mut command = wsmon(["-u", &format!("ws://h.example:{}", server.port()), "-n", "1"]);
     let run = Run::start(command.args(["--connect-timeout", "1", "--reconnect-interval", "0.1"]));
-    run.wait_stderr("resolve h.example at 10.99.0.53: no answer within 1s");
+    run.wait_stderr("resolve h.example at 10.99.0.53: no answer within 1 s");
     set_resolvers(&["127.0.0.1"]);
     let finished = run.finish();
     assert_eq!(finished.code, Some(0), "{finished:#?}");

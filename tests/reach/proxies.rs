@@ -173,7 +173,7 @@ fn a_proxy_that_answers_too_slowly_times_out_without_delaying_other_servers() {
     let mut command = wsmon(["-u", "slow=ws://slow.invalid", "-u", "healthy=ws://h.invalid", "-n", "100"]);
     command.args(["--proxy", &at(&both), "--connect-timeout", "1", "--no-reconnect", "-f", "jsonl"]);
     let finished = Run::start(&mut command).finish();
-    assert_contains(&finished.stderr, &["slow: tunnel through 127.0.0.1:", "no answer within 1s; giving up"]);
+    assert_contains(&finished.stderr, &["slow: tunnel through 127.0.0.1:", "no answer within 1 s; giving up"]);
     let (worst, count) = lateness(&finished.stdout, "healthy");
     assert!(count == 100 && worst < LATE, "{count} {worst:?}");
 }

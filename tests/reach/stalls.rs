@@ -51,7 +51,7 @@ fn a_handshake_that_stalls_at_any_flight_times_out_without_delaying_other_server
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     for (i, line) in lines.iter().enumerate() {
         let words = format!(
-            "stalled{i}: TLS with 127.0.0.1:{}: no answer within 1s 500ms: is this a TLS port?; giving up",
+            "stalled{i}: TLS with 127.0.0.1:{}: no answer within 1.5 s: is this a TLS port?; giving up",
             line.port()
         );
         assert_contains(&finished.stderr, &[&words]);

@@ -85,7 +85,7 @@ fn pings_of_a_server_that_does_not_read_cannot_pile_up_pongs() {
                 peer.flood(many(&ping));
             });
         },
-        "the server accepted no data for 1s",
+        "the server accepted no data for 1 s",
     );
     attack.with(&["--ping-timeout", "1"]).run(1024);
 }

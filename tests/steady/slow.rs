@@ -19,7 +19,7 @@ fn trickle(peer: &mut Peer, bytes: &[u8]) {
 }
 
 const OPENING: &[Attack] = &[
-    Attack::new("no answer to the upgrade", |peer| peer.wait_gone(), "no answer within 1s"),
+    Attack::new("no answer to the upgrade", |peer| peer.wait_gone(), "no answer within 1 s"),
     Attack::new(
         "an answer that trickles",
         |peer| {
@@ -27,7 +27,7 @@ const OPENING: &[Attack] = &[
             peer.raw("HTTP/1.1 101 Switching Protocols\r\n");
             trickle(peer, b"X-A: b\r\n");
         },
-        "no answer within 1s",
+        "no answer within 1 s",
     ),
     Attack::new(
         "an answer without its last line feed",
@@ -36,7 +36,7 @@ const OPENING: &[Attack] = &[
             peer.raw(&granted[..granted.len() - 1]);
             peer.wait_gone();
         },
-        "no answer within 1s",
+        "no answer within 1 s",
     ),
 ];
 
@@ -83,7 +83,7 @@ const OPEN: &[Attack] = &[
 ];
 
 const SILENT: &[Attack] = &[
-    Attack::new("silence", |peer| upgraded(peer, Peer::wait_gone), "no answer to a ping within 1s"),
+    Attack::new("silence", |peer| upgraded(peer, Peer::wait_gone), "no answer to a ping within 1 s"),
     Attack::new(
         "silence in a frame",
         |peer| {
@@ -93,7 +93,7 @@ const SILENT: &[Attack] = &[
                 peer.wait_gone();
             })
         },
-        "no answer to a ping within 1s",
+        "no answer to a ping within 1 s",
     ),
 ];
 

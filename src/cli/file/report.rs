@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use wsmon::internal::duration;
+
 use super::RETRY_AFTER;
 use crate::cli::Failure;
 
@@ -33,16 +35,16 @@ impl FileReport {
 
 impl fmt::Display for FileReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = RETRY_AFTER.as_secs();
+        let every = duration::text(RETRY_AFTER);
         let words = Failure::words;
         match self {
             Self::Lost { error } => {
-                write!(f, "cannot be written ({}), lines are lost; retrying every {seconds} s", words(error))
+                write!(f, "cannot be written ({}), lines are lost; retrying every {every}", words(error))
             }
             Self::Recovered { lost: 1 } => write!(f, "written again, 1 line was lost"),
             Self::Recovered { lost } => write!(f, "written again, {lost} lines were lost"),
             Self::RotationFailed { error } => {
-                write!(f, "cannot be rotated ({}) and keeps growing; retrying every {seconds} s", words(error))
+                write!(f, "cannot be rotated ({}) and keeps growing; retrying every {every}", words(error))
             }
             Self::Recreated => write!(f, "was moved or removed; created a new one"),
             Self::NotRecreated { error } => {
