@@ -5,6 +5,10 @@
 
 use super::{is_readable, message_type, string_len};
 
+/// The most lists and objects within each other that count as JSON: serde_json has this bound for values that it builds,
+/// though none for those that it skips, and readers of the output have bounds too.
+const MAX_DEPTH: isize = 127;
+
 /// The place of the next document in a text. A position only: the text is handed in with each call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Documents {
@@ -83,24 +87,33 @@ fn is_separator(c: char) -> bool {
 /// Returns the length up to the bracket that closes the first one; `None` if it is not closed.
 #[must_use]
 pub fn bracketed_len(text: &str) -> Option<usize> {
+    find_depth(text, |depth| depth <= 0).filter(|(_, depth)| *depth == 0).map(|(at, _)| at)
+}
+
+/// Returns true if lists and objects lie more than [`MAX_DEPTH`] deep within each other.
+#[must_use]
+pub fn is_too_deep(text: &str) -> bool {
+    find_depth(text, |depth| depth > MAX_DEPTH).is_some()
+}
+
+/// Finds the first bracket behind which so many are open, and returns the place behind it with their number.
+fn find_depth(text: &str, is_it: fn(isize) -> bool) -> Option<(usize, isize)> {
     let bytes = text.as_bytes();
-    let (mut at, mut depth) = (0, 0_usize);
+    let (mut at, mut depth) = (0, 0);
     while let Some(&b) = bytes.get(at) {
-        match b {
+        let change = match b {
             b'"' => {
                 at += string_len(&bytes[at..]);
                 continue;
             }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 {
-                    return Some(at + 1);
-                }
-            }
-            _ => {}
+            b'{' | b'[' => 1,
+            b'}' | b']' => -1,
+            _ => 0,
+        };
+        (at, depth) = (at + 1, depth + change);
+        if change != 0 && is_it(depth) {
+            return Some((at, depth));
         }
-        at += 1;
     }
     None
 }
@@ -108,6 +121,7 @@ pub fn bracketed_len(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::json::Node;
 
     fn all(text: &str) -> Vec<&str> {
         let (first, rest) = Documents::begin(text);
@@ -160,6 +174,16 @@ mod tests {
         {
             assert!(!is_batch(text) && all(text) == [text], "{text}");
         }
+    }
+
+    #[test]
+    fn depth_is_counted_outside_of_strings_and_as_serde_json_counts_it() {
+        for (deepest, is_deep) in [(127, false), (128, true), (100_000, true)] {
+            let nested = ["[".repeat(deepest), "]".repeat(deepest)].concat();
+            assert_eq!((is_too_deep(&nested), Node::parse(&nested).is_err()), (is_deep, is_deep), "{deepest}");
+            assert_eq!(is_too_deep(&format!(r#"{{"[":{}}}"#, &nested[1..nested.len() - 1])), is_deep);
+        }
+        assert!(!is_too_deep(&format!(r#"["{}\"[",{}0]"#, "[".repeat(200), "[],".repeat(200))));
     }
 
     #[test]

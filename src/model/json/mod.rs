@@ -15,7 +15,7 @@ use serde::de::IgnoredAny;
 
 use scan::Scanner;
 
-pub use documents::{Documents, bracketed_len, is_batch};
+pub use documents::{Documents, bracketed_len, is_batch, is_too_deep};
 pub use fault::find_fault;
 pub use layout::{Layout, Writer, push_string, relayout};
 pub use members::members;
@@ -81,10 +81,16 @@ pub fn push_number(out: &mut String, number: f64) {
     };
 }
 
-/// Returns true if the text is one JSON value. Numbers beyond f64 and lone surrogates are accepted.
+/// Returns true if the text is one JSON value that is not [nested too deeply](is_too_deep). Numbers beyond f64 and lone
+/// surrogates are accepted.
 #[must_use]
 pub fn is_json(text: &str) -> bool {
-    serde_json::from_str::<IgnoredAny>(text).is_ok()
+    serde_json::from_str::<IgnoredAny>(text).is_ok() && !is_too_deep(text)
+}
+
+/// Fails for a text that is nested too deeply. To be called where a part of it was skipped: serde_json does not look there.
+pub fn check_depth(text: &str) -> serde_json::Result<()> {
+    if is_too_deep(text) { Err(serde::de::Error::custom("nested too deeply")) } else { Ok(()) }
 }
 
 /// Returns true if the text is JSON, or becomes JSON by its repair.
@@ -360,9 +366,11 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_in_skipped_values_is_not_an_error() {
-        let deep = format!(r#"{{"x":{}{},"type":"a"}}"#, "[".repeat(5000), "]".repeat(5000));
-        assert!(is_json(&deep));
+    fn deep_nesting_is_no_json_but_its_type_is_found() {
+        let nested = |depth| format!(r#"{{"x":{}{},"type":"a"}}"#, "[".repeat(depth), "]".repeat(depth));
+        assert!(is_json(&nested(126)) && !is_json(&nested(127)));
+        let deep = nested(100_000);
+        assert!(!is_json(&deep) && !is_readable(&deep));
         assert_eq!(message_type(&deep).as_deref(), Some("a"));
     }
 }

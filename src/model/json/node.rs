@@ -6,6 +6,8 @@ use std::fmt::{self, Write};
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::check_depth;
+
 /// Number of values that a tree may have whatever the length of its text.
 const MIN_NODES: usize = 4096;
 /// A value takes 32 bytes at most, a member 56, and as much again while a list of them grows. Most texts have more than this for
@@ -35,11 +37,11 @@ pub enum Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Parses one value with at most 128 levels, and with at most [`MIN_NODES`] values and one more for each
+    /// Parses one value with at most 127 levels, and with at most [`MIN_NODES`] values and one more for each
     /// [`BYTES_PER_NODE`] bytes of text: what lists and objects hold beyond that is left out.
     ///
     /// # Errors
-    /// The text is not JSON, or nested more deeply.
+    /// The text is not JSON, or nested more deeply, also in what is left out.
     pub fn parse(text: &'a str) -> serde_json::Result<Self> {
         Node::parse_counted(text).map(|(node, _)| node)
     }
@@ -66,6 +68,9 @@ impl<'a> Node<'a> {
         let node = json.deserialize_any(visitor)?;
         if visitor.only.is_none() {
             json.end()?;
+            if visitor.room.get() == 0 {
+                check_depth(text)?;
+            }
         }
         Ok(node)
     }
@@ -354,6 +359,8 @@ mod tests {
 
     #[test]
     fn five_thousand_levels_are_an_error_and_no_overflow() {
+        let left_out = format!("[{}{}{}]", "0,".repeat(10_000), "[".repeat(5000), "]".repeat(5000));
+        assert!(Node::parse(&left_out).is_err(), "also where they are left out");
         assert!(Node::parse(&"[".repeat(5000)).is_err());
         assert!(Node::parse(&format!("{}{}", "[".repeat(5000), "]".repeat(5000))).is_err());
     }

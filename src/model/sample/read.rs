@@ -12,10 +12,10 @@ use super::MAX_CORES;
 use super::field::{Field, FieldRule};
 use super::message::SampleMessage;
 use super::scan::scan_sample;
-use crate::model::json::Node;
 use crate::model::json::scan::is_equal;
+use crate::model::json::{Node, check_depth};
 
-/// Reads a sample. Fails only if the text is not JSON.
+/// Reads a sample. Fails only if the text is not JSON, or nested too deeply.
 pub fn read_sample<'a>(text: &'a str, rows: &'static [Field]) -> serde_json::Result<SampleMessage<'a>> {
     read_sample_into(Vec::new(), text, rows)
 }
@@ -39,6 +39,7 @@ pub(crate) fn read_strictly<'a>(text: &'a str, rows: &'static [Field]) -> serde_
     let mut json = serde_json::Deserializer::from_str(text);
     SampleVisitor { rule: &FieldRule::Into(rows), message: &mut message }.deserialize(&mut json)?;
     json.end()?;
+    check_depth(text)?;
     Ok(message)
 }
 

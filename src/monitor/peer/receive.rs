@@ -4,7 +4,7 @@ use tungstenite::Utf8Bytes;
 
 use super::Peer;
 use crate::model::error::Disconnect;
-use crate::model::json::{Documents, find_fault};
+use crate::model::json::{Documents, find_fault, is_too_deep};
 use crate::model::number::Fixed;
 use crate::model::text::escape;
 use crate::model::trace;
@@ -192,6 +192,7 @@ fn fault(text: &str, at: usize) -> String {
     let (document, _) = Documents::begin(text);
     let at = at + document.as_ptr().addr().saturating_sub(text.as_ptr().addr());
     match find_fault(document) {
+        _ if is_too_deep(document) => "it is nested too deeply".to_owned(),
         None => "not of the form that its type has".to_owned(),
         Some(fault) if fault.word.is_empty() => format!("byte {}: the text ends", at + fault.at),
         Some(fault) if fault.word.len() > MAX_QUOTED => format!("byte {}: not JSON", at + fault.at),
@@ -211,6 +212,7 @@ mod tests {
             (r#"{"a":"#, 100, "byte 105: the text ends"),
             ("", 0, "byte 0: the text ends"),
             (r#"{"a":1}"#, 0, "not of the form that its type has"),
+            (&format!("{}{}", "[".repeat(128), "]".repeat(128)), 0, "it is nested too deeply"),
         ] {
             assert_eq!(fault(text, at), expected, "{text}");
         }

@@ -260,3 +260,34 @@ fn subscriptions_to_types_that_a_server_does_not_have_are_warned_of_once() {
         assert_eq!(warned, expected, "{name}");
     }
 }
+
+#[test]
+fn a_message_that_is_nested_too_deeply_is_undecodable_and_kept_as_text_wherever_the_depth_is() {
+    let deep =
+        [("[", "]"), ("{\"a\":", "}")].map(|(open, close)| [open.repeat(128), "1".into(), close.repeat(128)].concat());
+    for dialect in DIALECTS {
+        for name in dialect.handlers.iter().map(|(name, _)| *name).chain(["nobody_knows"]) {
+            for deep in &deep {
+                for text in [
+                    format!(r#"{{"type":"{name}","x":{deep}}}"#),
+                    format!(r#"{{"type":"{name}","data":{{"x":NaN,"message":"\n","y":{deep}}}}}"#),
+                    format!(r#"{{"type":"{name}","list":[{}{deep}]}}"#, "0,".repeat(6000)),
+                    deep.clone(),
+                ] {
+                    let mut conversation =
+                        Conversation::new(Some(dialect), DialectOptions::default(), RequestPlan::default());
+                    let mut repaired = None;
+                    let decoded = conversation.decode(&text, &mut repaired, Instant::now());
+                    if decoded.json {
+                        // What sysmedic redacts is written anew.
+                        assert_eq!((dialect.name, name), ("sysmedic", "config"), "{text:.60}");
+                        assert!(json::is_json(&decoded.text));
+                        continue;
+                    }
+                    assert_eq!(decoded.decoded, dialect.name == "generic", "{}: {text:.60}", dialect.name);
+                    assert_eq!(decoded.raw().text(), Some(&*text));
+                }
+            }
+        }
+    }
+}
