@@ -22,6 +22,9 @@ const BLOCK: usize = 256 << 10;
 /// Bytes of a line beside its message: the time, the label, and the names of members.
 const MAX_ENVELOPE: usize = 16 << 10;
 
+/// A line that is so many times as long as the longest that can be taken has no end: that is no file of lines.
+const ENDLESS: u64 = 256;
+
 /// Beginnings of compressed files, with the program that unpacks them.
 const COMPRESSED: [(&[u8], &str); 4] =
     [(b"\x1f\x8b", "zcat"), (b"\xfd7zXZ", "xzcat"), (b"\x28\xb5\x2f\xfd", "zstdcat"), (b"BZh", "bzcat")];
@@ -53,6 +56,8 @@ pub struct Input {
     max_line: usize,
     /// True within a line that is too long, and was counted.
     skipping: bool,
+    /// Bytes of it that were passed over.
+    skipped: u64,
     /// True if the buffer ends with the file.
     at_end: bool,
     /// True while a pipe has nothing.
@@ -89,6 +94,7 @@ impl Input {
             name: String::new(),
             max_line,
             skipping: false,
+            skipped: 0,
             at_end: true,
             waiting: false,
             failed: false,
@@ -120,6 +126,9 @@ impl Input {
     pub fn fill(&mut self, registry: &Registry, token: Token, saved: &mut SavedData) {
         if self.at_end && self.start < self.end || self.find_line_feed().is_some() {
             return;
+        }
+        if self.skipped > ENDLESS.saturating_mul(self.max_line as u64) {
+            return self.fail(registry, "a line does not end: this is no file of lines");
         }
         self.make_room();
         let Some(current) = self.files.last_mut() else { return };
@@ -159,6 +168,7 @@ impl Input {
                 Some(at) => (self.start..at, at + 1),
                 None if self.at_end && self.start < self.end => (self.start..self.end, self.end),
                 None if self.skipping || self.end - self.start > self.max_line => {
+                    self.skipped += (self.end - self.start) as u64;
                     (self.start, self.searched) = (self.end, self.end);
                     if std::mem::replace(&mut self.skipping, true) {
                         return None;
@@ -171,6 +181,7 @@ impl Input {
             };
             (self.start, self.searched) = (next, next);
             if std::mem::take(&mut self.skipping) {
+                self.skipped = 0;
                 continue;
             }
             self.line += 1;
@@ -203,6 +214,7 @@ impl Input {
             // Closing the file does it too, unless it is standard input.
             let _ = registry.deregister(&mut SourceFd(&file.file.as_raw_fd()));
         }
+        self.skipped = 0;
         if std::mem::take(&mut self.skipping) {
             (self.start, self.end, self.searched) = (0, 0, 0);
         }

@@ -58,20 +58,24 @@ fn a_line_that_is_too_long_is_one_loss_and_the_next_line_is_found() {
 }
 
 #[test]
-fn a_line_without_an_end_is_one_loss_that_is_told_at_once() {
-    let plan =
-        Plan { server: Server::default().max_message(1024), read: vec!["/dev/zero".to_owned()], ..Plan::default() };
+fn a_line_without_an_end_is_one_loss_that_is_told_at_once_and_its_file_is_given_up() {
+    let dir = TempDir::new();
+    let next = dir.file("next");
+    fs::write(&next, "a\n").unwrap();
+    let read = vec!["/dev/zero".to_owned(), next.to_str().unwrap().to_owned()];
+    let plan = Plan { server: Server::default().max_message(256), read, ..Plan::default() };
     let mut saved = SavedData::new(plan.server.clone());
     let Ok(mut input) = Input::open(&plan, &mut saved) else { panic!("a device that can be opened") };
     let poll = Poll::new().unwrap();
-    let mut losses = Vec::new();
+    let mut lines = Vec::new();
     for block in 0..100 {
         input.fill(poll.registry(), Token(0), &mut saved);
         while let Some(line) = input.next_line() {
-            losses.push((block, line.is_err()));
+            lines.push((block > 0, line.map(|line| line.to_vec())));
         }
     }
-    assert_eq!((losses, input.is_done()), (vec![(0, true)], false));
+    assert_eq!(lines, [(false, Err(wsmon::internal::line::TOO_LARGE)), (true, Ok(b"a".to_vec()))]);
+    assert!(input.is_done() && input.has_failed());
 }
 
 #[test]
