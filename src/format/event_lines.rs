@@ -10,7 +10,7 @@ use super::notices::{push_notice, push_numbers};
 use super::{processes, users};
 use crate::format::style::{Severity, Style};
 use crate::model::event::{Alert, AlertPhase, Change, ClientState, Event, LogLine, Message, Raw, Unknown};
-use crate::model::json::{self, Layout};
+use crate::model::json;
 use crate::model::metric::Metric;
 use crate::model::number;
 use crate::model::sample::Sample;
@@ -124,15 +124,17 @@ pub fn push_load(out: &mut String, sample: &Sample<'_>) -> bool {
     true
 }
 
-/// Returns the text of a message that is shown as it came: JSON on one line without spaces, as it is saved.
+/// Returns the text of a message that is shown as it came: JSON on one line without spaces, also if `text` was repaired.
 pub fn one_line<'t>(raw: Raw<'_>, text: &'t str) -> Cow<'t, str> {
-    // It may have been repaired, and a binary message is described in words.
-    if raw != Raw::Json(text) && !(matches!(raw, Raw::Json(_)) && json::is_json(text)) {
-        return text.into();
+    match raw {
+        Raw::Json(message) if message == text || json::is_json(text) => {
+            let mut line = String::with_capacity(message.len());
+            json::push_shown(&mut line, message);
+            line.into()
+        }
+        // A binary message is described in words.
+        _ => text.into(),
     }
-    let mut line = String::with_capacity(text.len());
-    json::relayout(&mut line, text, Layout::Line);
-    line.into()
 }
 
 /// Appends the message as received, like one of an unknown type.
@@ -305,7 +307,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::format::tests::{ASCII, COLOR, LABELS, PLAIN, alert, sample_with, written};
+    use crate::format::tests::{ASCII, COLOR, LABELS, PLAIN, alert, event, sample_with, written};
 
     fn numbered(id: i64, level: &'static str, phase: AlertPhase) -> Alert<'static> {
         let at = Some("2026-01-01T23:04:05.5Z".into());
@@ -366,6 +368,19 @@ mod tests {
         ] {
             let alert = Alert { from: from.into(), ..alert("a", level, "m", AlertPhase::Changes) };
             assert_eq!(is_better(&alert), better, "{from} {level}");
+        }
+    }
+
+    #[test]
+    fn a_message_of_an_unknown_type_keeps_its_digits_also_where_it_was_repaired() {
+        let sent = r#"{"type": "x", "a": [1e400, NaN]}"#;
+        for text in [sent, r#"{"type": "x", "a": [null, null]}"#] {
+            for format in ["simple", "compact", "detailed"] {
+                let out = written(format, Raw::Json(sent), &[event("x", text)], PLAIN);
+                assert!(out.ends_with("x {\"type\":\"x\",\"a\":[1e400,null]}\n"), "{out}");
+            }
+            let out = written("events", Raw::Json(sent), &[event("x", text)], PLAIN);
+            assert!(out.contains(r#""data":{"a":[null,null]}"#), "{out}");
         }
     }
 

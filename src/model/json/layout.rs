@@ -33,6 +33,13 @@ pub fn relayout(out: &mut String, text: &str, layout: Layout) {
     Writer::new(out, layout).raw(text);
 }
 
+/// Appends the text on one line like [`relayout`], for people: numbers that JSON readers refuse keep their digits.
+pub fn push_shown(out: &mut String, text: &str) {
+    let mut writer = Writer::new(out, Layout::Line);
+    writer.keeps_digits = true;
+    writer.raw(text);
+}
+
 /// Appends a string literal. Escapes what JSON requires, and hostile characters.
 pub fn push_string(out: &mut String, text: &str) {
     out.push('"');
@@ -48,12 +55,14 @@ pub struct Writer<'o> {
     depth: usize,
     /// True directly after an opening bracket.
     empty: bool,
+    /// Numbers beyond f64 stay. JSON readers refuse them, and with them the whole line.
+    keeps_digits: bool,
 }
 
 impl<'o> Writer<'o> {
     /// Creates a writer that appends to `out`.
     pub fn new(out: &'o mut String, layout: Layout) -> Self {
-        Writer { out, layout, depth: 0, empty: false }
+        Writer { out, layout, depth: 0, empty: false, keeps_digits: layout == Layout::Indented }
     }
 
     /// Begins an object or a list: `{` or `[`.
@@ -227,12 +236,7 @@ impl<'o> Writer<'o> {
         self.begin_value();
         let len = word_len(text);
         let word = &text[..len];
-        let is_null = match self.layout {
-            // JSON readers refuse numbers beyond f64, and with them the whole line.
-            Layout::Line => is_unreadable(word),
-            // The digits are the server's.
-            Layout::Indented => is_not_finite(word),
-        };
+        let is_null = if self.keeps_digits { is_not_finite(word) } else { is_unreadable(word) };
         self.out.push_str(if is_null { "null" } else { word });
         len
     }
@@ -326,6 +330,13 @@ mod tests {
         assert_eq!(laid_out(text, Layout::Line), r#"{"b":null,"a":[1.50,-0,[]],"b":{},"c":{"d":"x, {y}"}}"#);
         let indented = "{\n  \"b\": 1e400,\n  \"a\": [\n    1.50,\n    -0,\n    []\n  ],\n  \"b\": {},\n  \"c\": {\n    \"d\": \"x, {y}\"\n  }\n}";
         assert_eq!(laid_out(text, Layout::Indented), indented);
+    }
+
+    #[test]
+    fn a_line_for_people_keeps_the_digits_of_every_number() {
+        let mut out = String::new();
+        push_shown(&mut out, " {\"b\" : 1e400,\n\"a\":[ -1E+999 , NaN, \"\u{9b}\" ] } ");
+        assert_eq!(out, "{\"b\":1e400,\"a\":[-1E+999,null,\"\\u009b\"]}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use scan::Scanner;
 
 pub use documents::{Documents, bracketed_len, is_batch, is_too_deep};
 pub use fault::find_fault;
-pub use layout::{Layout, Writer, push_string, relayout};
+pub use layout::{Layout, Writer, push_shown, push_string, relayout};
 pub use members::members;
 pub use node::Node;
 pub use redact::redact;
