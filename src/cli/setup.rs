@@ -11,7 +11,7 @@ use wsmon::{Error, ErrorKind, Format, Monitor, Quantity, Server, ServerId, Style
 
 use super::file::Appender;
 use super::listen::Listener;
-use super::plan::{Exit, Plan, SAVE_FORMATS};
+use super::plan::{Exit, Plan, ROTATE_KEEP, ROTATE_SIZE, SAVE_FORMATS};
 use super::textfile::{self, Textfile};
 use super::{Failure, terminal};
 
@@ -168,11 +168,18 @@ pub fn warn_of_useless_options(plan: &Plan, line_rules: &[(ServerId, Thresholds)
     if let Some(path) = plan.textfile.as_ref().filter(|path| path.extension() != Some("prom".as_ref())) {
         log::warn!("--textfile {}: node_exporter reads only files whose name ends in .prom", path.to_string_lossy());
     }
-    if plan.save_data.is_none() && plan.flush_every.is_some() {
-        log::warn!("--flush-every has no effect without --save-data");
+    for (option, is_given) in [
+        ("--flush-every", plan.flush_every.is_some()),
+        ("--fsync", plan.fsync),
+        ("--save-format", plan.save_format != SAVE_FORMATS[0]),
+    ] {
+        if is_given && plan.save_data.is_none() {
+            log::warn!("{option} has no effect without --save-data");
+        }
     }
-    if plan.save_data.is_none() && plan.save_format != SAVE_FORMATS[0] {
-        log::warn!("--save-format {} has no effect without --save-data", plan.save_format);
+    let rotates = plan.rotate_size != Some(ROTATE_SIZE) || plan.rotate_keep != ROTATE_KEEP;
+    if rotates && plan.save_data.is_none() && plan.log_file.is_none() {
+        log::warn!("--rotate-size and --rotate-keep have no effect without --save-data or --log-file");
     }
     if plan.live && !stdio::stdout().is_terminal() {
         log::warn!("--live has no effect: stdout is not a terminal");

@@ -203,3 +203,21 @@ fn the_log_is_not_written_into_the_saved_data_or_its_rotated_files() {
         assert_eq!(finished.code, Some(status), "{log}: {finished:?}");
     }
 }
+
+#[test]
+fn options_of_files_are_warned_of_where_there_is_no_file() {
+    let options = "127.0.0.1:1 --no-reconnect --flush-every 5 --fsync --save-format csv --rotate-keep 9";
+    let warnings = [
+        "WARN --flush-every has no effect without --save-data",
+        "WARN --fsync has no effect without --save-data",
+        "WARN --save-format has no effect without --save-data",
+        "WARN --rotate-size and --rotate-keep have no effect without --save-data or --log-file",
+    ];
+    let warned = |more: &[&str]| run(options.split(' ').chain(more.iter().copied())).stderr;
+    assert_eq!(log_lines(&warned(&[]), &["WARN --"]), warnings);
+    let dir = TempDir::new();
+    assert!(!warned(&["--save-data", &dir.path("data")]).contains("no effect"));
+    assert!(!warned(&["--log-file", &dir.path("log")]).contains("no effect"));
+    let log = std::fs::read_to_string(dir.path("log")).unwrap();
+    assert_eq!(log_lines(&log, &["WARN --"]), warnings[..3]);
+}

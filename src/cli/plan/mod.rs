@@ -135,8 +135,8 @@ impl Default for Plan {
             save_data: None,
             save_format: SAVE_FORMATS[0],
             flush_every: None,
-            rotate_size: Some(10 << 20),
-            rotate_keep: 5,
+            rotate_size: Some(ROTATE_SIZE),
+            rotate_keep: ROTATE_KEEP,
             fsync: false,
             textfile: None,
             listen: None,
@@ -225,6 +225,10 @@ const LOG_LEVEL: PlanSetter =
 
 /// The format without an option.
 const FORMAT: &str = "simple";
+
+/// The size at which files are rotated, and the number of old ones that are kept, without options.
+pub const ROTATE_SIZE: u64 = 10 << 20;
+pub const ROTATE_KEEP: u64 = 5;
 
 /// The formats that data is saved in: those whose lines stand for themselves.
 pub const SAVE_FORMATS: [&str; 4] = ["jsonl", "events", "csv", "influx"];
