@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use wsmon::SavedData;
 use wsmon::internal::{Timetable, earliest};
 use wsmon::{
-    Change, ClientState, Dialect, Event, Format, LevelChange, Message, Monitor, Now, Raw, Rule, ServerId, Style,
+    Board, Change, ClientState, Dialect, Event, Format, LevelChange, Message, Monitor, Now, Raw, Rule, ServerId, Style,
     Template,
 };
 
@@ -21,7 +21,7 @@ use super::file::Appender;
 use count::has_answer;
 pub use frames::Frames;
 use frames::{MOST_BLOCKS, put};
-use pace::{Paces, is_paced, split};
+use pace::{HeldMessage, Paces, is_paced, split};
 
 use crate::cli::filter::Filter;
 use crate::cli::fleet::{Fleet, own_message};
@@ -65,6 +65,8 @@ pub struct View {
     pub data: Option<Appender>,
     /// Receives what is shown, `--only` or not; `None` where no option needs it.
     pub fleet: Option<Box<Fleet>>,
+    /// The servers' own alerts in force, where servers can be removed and there was no fleet at the start: they end then.
+    pub alerts: Option<Board>,
     /// The commands of `--on-alert`, which are told of every alert, `--only` or not.
     pub on_alert: Option<Box<OnAlert>>,
     /// The table, or the messages of `--live`.
@@ -75,6 +77,8 @@ pub struct View {
     servers: Vec<ServerView>,
     /// The times at which held messages are due. The owner is the place of the pace: two for each server.
     held: Timetable,
+    /// Empty; reused to save allocations.
+    due: Vec<(usize, HeldMessage)>,
     /// Servers whose count was reached since [`View::take_complete`].
     complete: Vec<ServerId>,
     /// Time of receipt of the latest lines that were shown or saved.
@@ -102,11 +106,13 @@ impl View {
             options,
             data,
             fleet: None,
+            alerts: None,
             on_alert: None,
             frames: None,
             data_format,
             servers: Vec::new(),
             held: Timetable::default(),
+            due: Vec::new(),
             complete: Vec::new(),
             latest_at: None,
             label_width: 0,
@@ -129,6 +135,7 @@ impl View {
         self.end_alerts(id, now, print);
         let changes = self.fleet.as_mut().map(|fleet| fleet.remove(id, now.mono)).unwrap_or_default();
         self.show_changes(&changes, now, print);
+        self.alerts.iter_mut().for_each(|alerts| alerts.remove(id));
         self.complete.retain(|&complete| complete != id);
         if let Some(server) = self.servers.get_mut(id.index()) {
             *server = ServerView::new(ServerId::NONE);
@@ -306,6 +313,11 @@ impl View {
 
     /// Passes on what is shown at this time, and shows the alerts that the rules raise for it.
     fn observe(&mut self, message: &Message<'_>, at: Instant, print: &mut dyn FnMut(&str)) {
+        if let Some(alerts) = &mut self.alerts {
+            if message.events.iter().any(|event| matches!(event, Event::Alert(_))) {
+                alerts.update(message);
+            }
+        }
         let Some(fleet) = &mut self.fleet else { return };
         let changes = fleet.update(message, at);
         if let Some(on_alert) = &mut self.on_alert {
@@ -335,7 +347,8 @@ impl View {
     /// Shows the ends of the alerts of a server's own: it tells of none any more.
     fn end_alerts(&mut self, id: ServerId, now: Now, print: &mut dyn FnMut(&str)) {
         for nth in 0.. {
-            let row = self.fleet.as_ref().and_then(|fleet| fleet.board.get(id));
+            let board = self.alerts.as_ref().or(self.fleet.as_ref().map(|fleet| &fleet.board));
+            let row = board.and_then(|board| board.get(id));
             let end = row.and_then(|row| Some((Arc::clone(row.label()), row.alert_end(nth)?.into_owned())));
             let Some((label, alert)) = end else { return };
             self.show_own(&own_message(id, &label, now, &[Event::Alert(alert)]), None, print);

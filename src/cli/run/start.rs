@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 
 use rustix::stdio;
-use wsmon::{Format, Monitor, Style};
+use wsmon::{Board, Format, Monitor, Style};
 
 use super::{Run, Source};
 use crate::cli::demo::{self, Demo};
@@ -134,6 +134,7 @@ fn add_to_view(view: &mut View, plan: &Plan, monitor: &Monitor, changes: Option<
     view.fleet = Fleet::new(plan, monitor);
     if let Some(changes) = changes {
         changes.apply(view, plan, monitor, &mut |_| {});
+        view.alerts = view.fleet.is_none().then(Board::default);
     }
 }
 

@@ -9,6 +9,9 @@ use super::pace::{HeldMessage, Paces, split};
 use super::{View, format_message, write_lines};
 use crate::cli::fleet::MessageCopy;
 
+/// Messages due at once for which room is kept.
+const KEPT_DUE: usize = 4;
+
 impl View {
     /// Holds a message until it is due, which may be at once. It is formatted here already, because a message does not
     /// outlive the call.
@@ -68,16 +71,20 @@ impl View {
     /// Shows and saves the held messages that are due, in the order of their receipt, but for those that other lines have
     /// overtaken.
     pub fn release(&mut self, now: Instant, print: &mut dyn FnMut(&str)) {
-        let mut due = Vec::new();
+        if self.held.first().is_none_or(|at| at > now) {
+            return;
+        }
+        // The list is kept: for one message after the other, the allocator would map and unmap a page each time.
+        let mut due = std::mem::take(&mut self.due);
         while let Some(number) = self.held.take_due(now) {
             let pace = self.servers[number / 2].paces.get(number % 2);
             pace.drop_overtaken(self.latest_at);
             let Some(held) = pace.take(now) else { continue };
             self.count(number / 2, held.counts);
-            let at = due.partition_point(|earlier: &(usize, HeldMessage)| earlier.1.received_at <= held.received_at);
+            let at = due.partition_point(|(_, earlier)| earlier.received_at <= held.received_at);
             due.insert(at, (number / 2, held));
         }
-        for (index, held) in due {
+        for (index, held) in due.drain(..) {
             put(&mut self.frames, index, &held.text, print);
             if held.has_lines() {
                 self.latest_at = self.latest_at.max(Some(held.received_at));
@@ -87,5 +94,7 @@ impl View {
                 self.observe(&copy.message(), now, print);
             }
         }
+        due.shrink_to(KEPT_DUE);
+        self.due = due;
     }
 }

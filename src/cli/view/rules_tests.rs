@@ -232,6 +232,33 @@ fn a_check_counts_samples_once_every_named_value_is_there_and_prints_nothing() {
 }
 
 #[test]
+fn the_alerts_of_a_removed_server_end_without_a_fleet_too_and_those_of_others_stay() {
+    for every in [None, Some(Duration::from_secs(5))] {
+        let mut scene = Scene::new("simple", "", "", |plan| plan.every = every);
+        assert!(scene.view.fleet.is_none());
+        scene.view.alerts = Some(Board::default());
+        let alert = |component: &'static str, phase| {
+            Event::Alert(Alert { component: component.into(), phase, ..Alert::default() })
+        };
+        let gone = ServerId::from_index(0);
+        let ends = |scene: &mut Scene| {
+            let mut shown = String::new();
+            let now = Now { mono: scene.start, wall: SystemTime::UNIX_EPOCH };
+            scene.view.remove(gone, now, &mut |text| shown.push_str(text));
+            shown
+        };
+        for (id, component) in [(0, "disk"), (1, "disk"), (0, "memory"), (0, "gpu")] {
+            scene.say(0.0, id, alert(component, AlertPhase::Begins));
+        }
+        scene.say(1.0, 0, alert("memory", AlertPhase::Ends));
+        scene.state(2.0, 0, ClientState::Reconnecting);
+        assert_eq!(ends(&mut scene).lines().count(), 2);
+        assert_eq!(ends(&mut scene), "", "once");
+        assert_eq!(scene.view.alerts.as_ref().map(|alerts| alerts.rows().len()), Some(1));
+    }
+}
+
+#[test]
 fn nothing_remains_of_a_server_that_was_removed() {
     let mut scene = Scene::new("simple", "alert,sample", "cpu=90,up.sum=2:", |plan| {
         plan.every = Some(Duration::from_secs(10));
