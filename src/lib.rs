@@ -411,6 +411,7 @@ pub mod internal {
     pub use crate::model::json::push_string as push_json_string;
     pub use crate::model::setting::name_options;
     pub use crate::model::spelling::closest;
+    pub use crate::model::text::cut;
     pub use crate::model::time::earliest;
     pub use crate::model::trace::{SERVER_TARGET, debug as log_debug, of_server as log_of_server};
     pub use crate::monitor::clock::timestamp;

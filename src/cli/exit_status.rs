@@ -74,9 +74,7 @@ impl RunOutcome {
             None => "every connection ended".to_owned(),
         })
     }
-}
 
-impl RunOutcome {
     /// The signal that the process ends by after its clean-up: that which cut short a run with a count or a duration, so
     /// that a shell sees it, and `&&` and loops stop.
     pub fn ended_by(&self) -> Option<i32> {

@@ -36,7 +36,7 @@ pub fn push_notice(lines: &mut Lines<'_>, notice: &Notice<'_>, head: LineHead<'_
 }
 
 /// Appends a sample without a value that the format shows: its numbers by the server's names, after the message's channel
-/// or type as the mark. Without such numbers it is appended as received, like a message of an unknown type.
+/// or type as the mark. Returns false if it has no such numbers.
 pub fn push_numbers(lines: &mut Lines<'_>, sample: &Sample<'_>, message: &Message<'_>, tags: &Tags) -> bool {
     if sample.extra.is_empty() {
         return false;

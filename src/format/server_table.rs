@@ -36,15 +36,10 @@ pub fn push(lines: &mut Lines<'_>, servers: &[(String, Statistics)]) {
 }
 
 fn cells(label: &str, server: &Statistics, style: Style) -> [String; COLUMNS] {
-    let escaped = |text: &str| {
-        let mut out = String::new();
-        style.push_escaped(&mut out, text);
-        out
-    };
     let mut data = String::new();
     number::push_bytes(&mut data, server.bytes_received as f64);
     [
-        escaped(label),
+        style.escaped(label),
         server.current_state.name().to_owned(),
         server.messages_received.to_string(),
         data,
@@ -52,7 +47,7 @@ fn cells(label: &str, server: &Statistics, style: Style) -> [String; COLUMNS] {
         server.total_disconnections.to_string(),
         server.error_count.to_string(),
         server.ping_ms.mean().map_or_else(|| "-".to_owned(), |mean| format!("{} ms", number::Fixed(mean, 2))),
-        escaped(server.last_error.as_deref().unwrap_or_default()),
+        style.escaped(server.last_error.as_deref().unwrap_or_default()),
     ]
 }
 

@@ -73,7 +73,7 @@ fn push_busiest(out: &mut String, users: &Users<'_>, style: Style) {
     }
 }
 
-/// Appends the table without the columns that are empty for all users.
+/// Appends the table without the columns that are empty for all users; nothing if all are.
 pub fn push_table(lines: &mut Lines<'_>, users: &Users<'_>) {
     let style = lines.style;
     let width = |(_, cell): &Column| users.list.iter().map(|user| cell(user, style).chars().count()).max();
@@ -83,6 +83,9 @@ pub fn push_table(lines: &mut Lines<'_>, users: &Users<'_>) {
         if width > 0 {
             columns.push((column, width.max(column.0.len()).min(MAX_CELL_WIDTH)));
         }
+    }
+    if columns.is_empty() {
+        return;
     }
     for user in std::iter::once(None).chain(users.list.iter().map(Some)) {
         lines.line(|out| {

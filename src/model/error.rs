@@ -228,9 +228,11 @@ fn meaning(code: u16) -> &'static str {
         1007 => " (invalid data)",
         1008 => " (policy violation)",
         1009 => " (message too big)",
+        1010 => " (mandatory extension)",
         1011 => " (server error)",
         1012 => " (service restart)",
         1013 => " (try again later)",
+        1014 => " (bad gateway)",
         _ => "",
     }
 }

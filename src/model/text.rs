@@ -94,14 +94,21 @@ pub fn push_escaped(out: &mut String, text: &str, ascii: bool) {
     push_replacing(out, text, if ascii { |b| !b.is_ascii() } else { |_| false }, push_escape);
 }
 
+/// Returns the beginning of a text, in at most so many bytes.
+#[must_use]
+pub fn cut(text: &str, longest: usize) -> &str {
+    let end = (0..=longest.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or_default()]
+}
+
 /// Escapes a text for an error, truncated to the length of a line.
 #[must_use]
 pub fn excerpt(text: &str) -> String {
     /// In bytes.
     const LONGEST: usize = 160;
-    let end = (0..=LONGEST.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
-    let dots = if end < text.len() { "..." } else { "" };
-    format!("{}{dots}", escape(&text[..end]))
+    let shown = cut(text, LONGEST);
+    let dots = if shown.len() < text.len() { "..." } else { "" };
+    format!("{}{dots}", escape(shown))
 }
 
 fn push_escape(out: &mut String, c: char) {

@@ -123,9 +123,13 @@ fn no_connection_lasts_longer_than_its_time() {
 #[test]
 fn a_client_that_has_its_answer_or_goes_away_leaves_nothing_behind() {
     let mut all = Loop::new(5);
-    for (text, end) in
-        [(METRICS, "\r\n\r\nxxxxx"), (HEALTH, "\r\n\r\nok\n"), ("GARBAGE\r\n\r\n", "HTTP/1.1"), ("", ""), ("GET /", "")]
-    {
+    for (text, end) in [
+        (METRICS, "\r\n\r\nxxxxx"),
+        (HEALTH, "\r\n\r\nok\n"),
+        ("GARBAGE\r\n\r\n", "HTTP/1.1\n"),
+        ("", ""),
+        ("GET /", ""),
+    ] {
         let mut socket = all.ask(text);
         // The other direction stays open.
         socket.shutdown(Shutdown::Write).unwrap();

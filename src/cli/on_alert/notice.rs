@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ffi::CString;
 use std::sync::Arc;
 
-use wsmon::internal::{Decimal, push_alert};
+use wsmon::internal::{Decimal, cut, push_alert};
 use wsmon::{Alert, Event, Format, Message, Now, Rule, ServerId, Style, escape};
 
 use super::queue::Notice;
@@ -123,12 +123,6 @@ fn text(alert: &mut Alert<'_>, server: &str) -> (String, usize) {
     }
     alert.message = message;
     (text, first_line)
-}
-
-/// Cuts a text to so many bytes.
-fn cut(text: &str, longest: usize) -> &str {
-    let end = (0..=longest.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
-    &text[..end.unwrap_or_default()]
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use wsmon::internal::earliest;
 use wsmon::{Alert, AlertPhase, Now, Rule};
 
 /// Upper bound on commands that run at a time.
@@ -313,11 +314,6 @@ impl Queue {
             self.promote(&dropped);
         }
     }
-}
-
-/// Returns the earlier of two times.
-fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    [one, other].into_iter().flatten().min()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use wsmon::internal::cut;
 use wsmon::{Now, ServerId};
 
 use super::View;
@@ -105,9 +106,8 @@ pub fn put(frames: &mut Option<Frames>, index: usize, text: &str, print: &mut dy
     }
     let kept = &mut texts[index];
     kept.clear();
-    let end = (0..=MOST_LIVE.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
-    kept.push_str(&text[..end]);
-    if end < text.len() {
+    kept.push_str(cut(text, MOST_LIVE));
+    if kept.len() < text.len() {
         // The end may have been within a colour.
         kept.push_str("\x1b[0m\n");
     }

@@ -8,6 +8,7 @@ use crate::model::dialect::Dialect;
 use crate::model::event::{Alert, AlertPhase, Change, ClientState, Event, Message, Process, Processes};
 use crate::model::metric::{Metric, Text};
 use crate::model::sample::Sample;
+use crate::model::text::cut;
 
 /// Longest text that is kept: host, reason, name of a process. In bytes.
 pub(super) const LONGEST_TEXT: usize = 255;
@@ -257,7 +258,7 @@ impl BoardRow {
             // The cast saturates.
             self.history[HISTORY - 1] = 1 + ((cpu / 12.5) as u8).min(7);
         }
-        match sample.text(Text::Host).map(cut) {
+        match sample.text(Text::Host).map(kept) {
             Some(host) if host != &*self.host => self.host = host.into(),
             _ => {}
         }
@@ -276,7 +277,7 @@ impl BoardRow {
             ClientState::Reconnecting | ClientState::Error | ClientState::Disconnected => {
                 (self.tried, self.settled, self.delivered) = (true, true, false);
                 self.connected_at = None;
-                self.why = cut(&change.why).into();
+                self.why = kept(&change.why).into();
                 self.values = [f64::NAN; Metric::ALL.len()];
                 self.history = [0; HISTORY];
                 (self.ping, self.processes) = (None, None);
@@ -299,7 +300,7 @@ impl BoardRow {
             }
         };
         if at < MOST_ALERT_TEXTS {
-            let (component, metric) = (cut(&alert.component).into(), cut(&alert.metric).into());
+            let (component, metric) = (kept(&alert.component).into(), kept(&alert.metric).into());
             let texts = AlertTexts { text: alert_text(alert), component, metric, id: alert.id };
             self.alerts[at].texts = Some(Box::new(texts));
         }
@@ -309,7 +310,7 @@ impl BoardRow {
     fn update_processes(&mut self, processes: &Processes<'_>) {
         let known = self.processes.get_or_insert_default();
         for change in processes.changes.iter().filter(|change| change.to.is_empty() && !change.from.is_empty()) {
-            known.retain(|process| *process.name != *cut(&change.name));
+            known.retain(|process| *process.name != *kept(&change.name));
         }
         let mut room = MOST_NAMES.saturating_sub(known.iter().map(|process| process.name.len()).sum());
         let mut expected = 0;
@@ -322,7 +323,7 @@ impl BoardRow {
 /// Updates a process and returns its position. Servers keep their order, so it probably stands at `expected`; otherwise
 /// the list is searched. A new process that exceeds the bounds is ignored.
 fn update_process(known: &mut Vec<BoardProcess>, process: &Process<'_>, expected: usize, room: &mut usize) -> usize {
-    let name = cut(&process.name);
+    let name = kept(&process.name);
     let is_it = |known: &BoardProcess| *known.name == *name;
     let found = known.get(expected).filter(|known| is_it(known)).map(|_| expected);
     let at = match found.or_else(|| known.iter().position(is_it)) {
@@ -351,16 +352,16 @@ fn update_process(known: &mut Vec<BoardProcess>, process: &Process<'_>, expected
 fn alert_text(alert: &Alert<'_>) -> Box<str> {
     let mut text = String::new();
     for part in [
-        cut(&alert.level),
+        kept(&alert.level),
         [&alert.message, &alert.component, &alert.metric]
             .into_iter()
             .find(|text| !text.is_empty())
-            .map_or("", |text| cut(text)),
+            .map_or("", |text| kept(text)),
     ] {
         text.push_str(if text.is_empty() || part.is_empty() { "" } else { " " });
         text.push_str(part);
     }
-    cut(&text).into()
+    kept(&text).into()
 }
 
 /// Returns the FNV-1a hash of the texts, each with a terminator.
@@ -374,7 +375,7 @@ pub(super) fn hash(texts: &[&str]) -> u64 {
     hash
 }
 
-fn cut(text: &str) -> &str {
-    let end = (0..=LONGEST_TEXT.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
-    &text[..end.unwrap_or_default()]
+/// Returns as much of a text as is kept.
+fn kept(text: &str) -> &str {
+    cut(text, LONGEST_TEXT)
 }
