@@ -126,15 +126,15 @@ pub fn push_load(out: &mut String, sample: &Sample<'_>) -> bool {
 
 /// Returns the text of a message that is shown as it came: JSON on one line without spaces, also if `text` was repaired.
 pub fn one_line<'t>(raw: Raw<'_>, text: &'t str) -> Cow<'t, str> {
-    match raw {
-        Raw::Json(message) if message == text || json::is_json(text) => {
-            let mut line = String::with_capacity(message.len());
-            json::push_shown(&mut line, message);
-            line.into()
-        }
+    let shown = match raw {
+        Raw::Json(message) if message == text || json::repair(message).as_deref() == Some(text) => message,
+        Raw::Json(_) if json::is_json(text) => text,
         // A binary message is described in words.
-        _ => text.into(),
-    }
+        _ => return text.into(),
+    };
+    let mut line = String::with_capacity(shown.len());
+    json::push_shown(&mut line, shown);
+    line.into()
 }
 
 /// Appends the message as received, like one of an unknown type.
