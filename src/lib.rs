@@ -404,7 +404,7 @@ pub use proto::session::Stale;
 /// Internals that the command and the tests under tests/ need. They are not part of the public interface and may change at any time.
 #[doc(hidden)]
 pub mod internal {
-    pub use crate::fleet::table::push_table;
+    pub use crate::fleet::table::Table as FleetTable;
     pub use crate::format::push_alert;
     pub use crate::model::decimal::Decimal;
     pub use crate::model::duration;

@@ -6,7 +6,7 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
 
-use wsmon::internal::push_table;
+use wsmon::internal::FleetTable;
 use wsmon::{
     Aggregate, Board, BoardRow, Change, ClientState, Event, Level, LevelChange, Message, Monitor, Now, Quantity, Rule,
     Rules, ServerId, Style, Threshold, Thresholds, push_exposition,
@@ -198,7 +198,7 @@ impl Fleet {
 
     /// Appends the table of all servers.
     pub fn push_table(&self, out: &mut String, now: Now, size: (usize, usize), style: Style) {
-        push_table(out, &self.board, Some(&self.rules), now, size, style);
+        FleetTable { board: &self.board, rules: Some(&self.rules), now, style }.push(out, size);
     }
 
     /// Returns the board in Prometheus' text format.

@@ -170,10 +170,10 @@ fn push_table(lines: &mut Lines<'_>, list: &[Process<'_>], now: SystemTime) {
         }
     }
     let gap = fit(&mut columns);
-    lines.line(|out| push_row(out, &columns, gap, style, None, &|column| column.head.to_owned()));
+    let table = Table { columns, gap, style };
+    lines.line(|out| table.push_row(out, None, &|column| column.head.to_owned()));
     for process in list {
-        let state = Some(&*process.state);
-        lines.line(|out| push_row(out, &columns, gap, style, state, &|column| (column.cell)(process, now, style)));
+        lines.line(|out| table.push_row(out, Some(&process.state), &|column| (column.cell)(process, now, style)));
         if let Some(error) = &process.error {
             lines.colored(Severity::Critical.color(), |out| {
                 out.push_str("    ");
@@ -203,37 +203,42 @@ fn fit(columns: &mut Vec<(&Column, usize)>) -> usize {
     1
 }
 
-/// Appends a row; the state of a process, if there is one, in its colour.
-fn push_row(
-    out: &mut String,
-    columns: &[(&Column, usize)],
+/// A table whose columns fit.
+struct Table<'c> {
+    /// With their widths.
+    columns: Vec<(&'c Column, usize)>,
+    /// Blanks before each column.
     gap: usize,
     style: Style,
-    state: Option<&str>,
-    cell: &dyn Fn(&Column) -> String,
-) {
-    let start = out.len();
-    for &(column, width) in columns {
-        let text = cell(column);
-        let mut shown = String::new();
-        if text.chars().count() > width {
-            // The text is escaped already, and the mark takes the place of one character, or three.
-            let mark = style.glyph("…", "...");
-            shown.extend(text.chars().take(width.saturating_sub(mark.chars().count())));
-            shown.push_str(mark);
-        } else {
-            shown = text;
+}
+
+impl Table<'_> {
+    /// Appends a row; the state of a process, if there is one, in its colour.
+    fn push_row(&self, out: &mut String, state: Option<&str>, cell: &dyn Fn(&Column) -> String) {
+        let Table { columns, gap, style } = self;
+        let start = out.len();
+        for &(column, width) in columns {
+            let text = cell(column);
+            let mut shown = String::new();
+            if text.chars().count() > width {
+                // The text is escaped already, and the mark takes the place of one character, or three.
+                let mark = style.glyph("…", "...");
+                shown.extend(text.chars().take(width.saturating_sub(mark.chars().count())));
+                shown.push_str(mark);
+            } else {
+                shown = text;
+            }
+            let padding = width.saturating_sub(shown.chars().count());
+            let (before, after) = if column.align_right { (padding, 0) } else { (0, padding) };
+            push_blanks(out, gap + before);
+            match state.filter(|_| column.head == STATE).and_then(Severity::of_state) {
+                Some(level) => style.paint(out, level.color(), |out| out.push_str(&shown)),
+                None => out.push_str(&shown),
+            }
+            push_blanks(out, after);
         }
-        let padding = width.saturating_sub(shown.chars().count());
-        let (before, after) = if column.align_right { (padding, 0) } else { (0, padding) };
-        push_blanks(out, gap + before);
-        match state.filter(|_| column.head == STATE).and_then(Severity::of_state) {
-            Some(level) => style.paint(out, level.color(), |out| out.push_str(&shown)),
-            None => out.push_str(&shown),
-        }
-        push_blanks(out, after);
+        out.truncate(start + out[start..].trim_end().len());
     }
-    out.truncate(start + out[start..].trim_end().len());
 }
 
 /// Returns the first 8 characters, which tell the UUIDs of one server apart.

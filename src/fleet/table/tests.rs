@@ -2,7 +2,7 @@ use super::*;
 use crate::fleet::grammar::Thresholds;
 use crate::fleet::tests::{At, alert, connected, lost, nth, sample, state};
 use crate::model::event::{Alert, AlertPhase, Event};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A board with a server for each list of messages, in order.
 fn board(servers: &[(&str, &[&[Event<'_>]])]) -> (Board, At) {
@@ -24,7 +24,7 @@ fn now(at: At) -> Now {
 
 fn table((board, at): &(Board, At), size: (usize, usize), style: Style) -> String {
     let mut out = String::new();
-    push_table(&mut out, board, None, now(*at), size, style);
+    Table { board, rules: None, now: now(*at), style }.push(&mut out, size);
     out
 }
 
@@ -102,7 +102,7 @@ fn rules_take_the_place_of_the_colours() {
     let mut rules = Rules::new(thresholds);
     rules.step(at.now(), &mut board);
     let mut out = String::new();
-    push_table(&mut out, &board, Some(&rules), now(at), WIDE, Style::default());
+    Table { board: &board, rules: Some(&rules), now: now(at), style: Style::default() }.push(&mut out, WIDE);
     let states: Vec<_> = out.lines().map(|line| (&line[..4], line.rsplit_once("  ").unwrap_or(("", line)).1)).collect();
     assert_eq!(
         states[1..],
@@ -143,7 +143,7 @@ fn a_server_of_saved_data_that_begins_later_is_up_until_it_is_lost() {
     let (mut board, at) = board(&[("a", &[&[sample(&[("cpu", 5.0)])]])]);
     let last = |board: &Board| {
         let mut out = String::new();
-        push_table(&mut out, board, None, now(at), WIDE, Style::default());
+        Table { board, rules: None, now: now(at), style: Style::default() }.push(&mut out, WIDE);
         out.lines().map(str::to_owned).collect::<Vec<_>>()[1..].concat()
     };
     assert!(last(&board).contains("  connected1 of 1 up, "), "{}", last(&board));
