@@ -277,7 +277,7 @@ fn a_message_that_is_nested_too_deeply_is_undecodable_and_kept_as_text_wherever_
                     let mut conversation =
                         Conversation::new(Some(dialect), DialectOptions::default(), RequestPlan::default());
                     let mut repaired = None;
-                    let decoded = conversation.decode(&text, &mut repaired, Instant::now());
+                    let decoded = conversation.decode(&text, &mut repaired, Instant::now(), &mut Outgoing::default());
                     if decoded.json {
                         // What sysmedic redacts is written anew.
                         assert_eq!((dialect.name, name), ("sysmedic", "config"), "{text:.60}");
