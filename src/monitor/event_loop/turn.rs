@@ -22,8 +22,8 @@ const TURN_TIME: Duration = Duration::from_millis(50);
 impl Monitor {
     /// Waits until something happens, for at most `max_wait`, and passes to `on_message` each message that has
     /// arrived and each change of a connection's state. With `None` it waits as long as nothing happens and no timer
-    /// is due: for ever, where there are no servers or all are done. A [`Handle`], a [`Stopper`] and the program's own
-    /// descriptors end the wait.
+    /// is due: for ever, where there are no servers or all are done. A [`Handle`](crate::Handle), a
+    /// [`Stopper`](crate::Stopper) and the program's own descriptors end the wait.
     ///
     /// # Errors
     /// If the poll fails. No server can cause that.
