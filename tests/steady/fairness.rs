@@ -130,10 +130,16 @@ fn compressed_blanks_without_end_delay_no_other_servers_ping() {
 
 #[test]
 fn blocks_that_unpack_to_nothing_delay_no_other_servers_ping() {
-    assert_fair_with("packed nothing", "permessage-deflate", |peer| {
-        peer.frame(false, PACKED | TEXT, "");
-        peer.flood([&[0, 0x7e, 0x8c, 0xa0][..], &packed_nothing().repeat(800)].concat());
-    });
+    assert_fair_with("packed nothing", "permessage-deflate", |peer| flood_packed(peer, &packed_nothing()));
+    // Four blocks with fixed codes, whose tables are made for each of them.
+    let fixed = |peer: &mut Peer| flood_packed(peer, &[0x02, 0x08, 0x20, 0x80, 0x00]);
+    assert_fair_with("packed nothing, fixed codes", "permessage-deflate", fixed);
+}
+
+/// Sends frames of a compressed message that does not end.
+fn flood_packed(peer: &mut Peer, blocks: &[u8]) {
+    peer.frame(false, PACKED | TEXT, "");
+    peer.flood([&[0, 0x7e, 0x8c, 0xa0][..], &blocks.repeat(36_000 / blocks.len())].concat());
 }
 
 /// A thousand alerts in one message, again and again, each time under other names.
