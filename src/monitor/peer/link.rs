@@ -31,9 +31,9 @@ pub struct Link {
     pub transport: Transport,
     /// Addresses that were of no use since the latest useful session.
     demotions: Demotions,
-    /// The endpoint of the latest dial, or of the first one to come, without the secrets that a dialect adds to it.
-    endpoint: Option<Box<Endpoint>>,
-    /// Credentials of the latest dial.
+    /// The endpoint of the first dial, until that has one in its credentials.
+    first_endpoint: Option<Box<Endpoint>>,
+    /// Credentials of the latest dial. Their endpoint is without the secrets that a dialect adds to it.
     credentials: Option<Box<Credentials>>,
     /// The files that hold them, as they were before the latest dial read them.
     stamps: Vec<Option<Stamp>>,
@@ -65,7 +65,7 @@ impl Link {
         Link {
             transport,
             demotions: Demotions::default(),
-            endpoint,
+            first_endpoint: endpoint,
             credentials: None,
             stamps: Vec::new(),
             check_files_at: None,
@@ -76,8 +76,9 @@ impl Link {
         }
     }
 
+    /// The endpoint of the latest dial, or of the first one to come.
     pub fn endpoint(&self) -> Option<&Endpoint> {
-        self.endpoint.as_deref()
+        self.credentials.as_ref().map(|credentials| &*credentials.endpoint).or(self.first_endpoint.as_deref())
     }
 
     /// Returns the user's texts for this connection, in their order.
@@ -104,22 +105,22 @@ impl Link {
     ) -> Result<Box<Route>, Box<Disconnect>> {
         let conversation = &mut decoder.conversation;
         (self.stamps, self.check_files_at) = (credentials::stamps(settings), None);
-        let credentials = Credentials::read(settings, conversation).map_err(|error| {
+        let mut credentials = Credentials::read(settings, conversation).map_err(|error| {
             let in_file = matches!(error.kind(), ErrorKind::File | ErrorKind::Content);
             unusable(error.to_string(), in_file)
         })?;
         let credential = credentials.are_given() || !credentials.secret_texts.is_empty();
         conversation.set_requests(credentials.requests.clone());
+        // If this dial fails, the next one begins with / again.
+        let at_ws = std::mem::take(&mut self.transport.at_ws) && credentials.endpoint.try_ws();
         let (mut endpoint, token) = (credentials.endpoint.clone(), credentials.token.clone());
         let mut own_headers = credentials.headers.clone();
-        // If this dial fails, the next one begins with / again.
-        let at_ws = std::mem::take(&mut self.transport.at_ws) && endpoint.try_ws();
         let credentials = self.credentials.insert(credentials);
         let (level, text) = decoder.report.log.connecting(&endpoint);
         let label = escape(&decoder.label).into_owned();
         trace::server(level, &label, format_args!("{text}"));
         trace::trace(&label, format_args!("* dialect {}", conversation.dialect().map_or("auto", Dialect::name)));
-        self.endpoint = Some(endpoint.clone());
+        self.first_endpoint = None;
         // The process's own variables do not change.
         let proxy = settings.proxy.proxy(&endpoint, &environment).map_err(|why| unusable(why, false))?;
         let cleartext = !endpoint.secure && !endpoint.is_local();
@@ -196,7 +197,7 @@ impl Link {
 
     /// Returns the server's host if a port where servers usually listen refused the connection: another may not.
     pub fn host_to_probe(&self, why: &Disconnect) -> Option<String> {
-        let endpoint = self.endpoint.as_ref().filter(|endpoint| endpoint.unix.is_none())?;
+        let endpoint = self.endpoint().filter(|endpoint| endpoint.unix.is_none())?;
         let is_usual = dialect::usual_places().any(|(_, port, _)| port == endpoint.port);
         // A refusal by a proxy begins with its name.
         let is_refused = why.text.starts_with("connect to ") && why.text.contains("connection refused");
