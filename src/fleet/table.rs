@@ -196,7 +196,7 @@ impl Table<'_> {
             style.push_escaped(out, row.label());
             out.push(')');
         }
-        for (level, threshold) in rules.into_iter().flat_map(|rules| rules.alarms(None)) {
+        for (level, threshold) in rules.iter().flat_map(|rules| rules.alarms(None)) {
             let Subject { quantity, aggregate } = threshold.subject;
             let value = aggregate.and_then(|aggregate| board.aggregate(aggregate, quantity, now.mono));
             push_alarm(out, level, threshold, value);
