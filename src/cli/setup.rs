@@ -168,7 +168,7 @@ pub fn warn_of_useless_options(plan: &Plan, line_rules: &[(ServerId, Thresholds)
     if let Some(path) = plan.textfile.as_ref().filter(|path| path.extension() != Some("prom".as_ref())) {
         log::warn!("--textfile {}: node_exporter reads only files whose name ends in .prom", path.to_string_lossy());
     }
-    for (option, is_given) in [
+    for &(option, is_given) in &[
         ("--flush-every", plan.flush_every.is_some()),
         ("--fsync", plan.fsync),
         ("--save-format", plan.save_format != SAVE_FORMATS[0]),

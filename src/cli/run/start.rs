@@ -134,7 +134,9 @@ fn add_to_view(view: &mut View, plan: &Plan, monitor: &Monitor, changes: Option<
     view.fleet = Fleet::new(plan, monitor);
     if let Some(changes) = changes {
         changes.apply(view, plan, monitor, &mut |_| {});
-        view.alerts = view.fleet.is_none().then(Board::default);
+        if view.fleet.is_none() {
+            view.alerts.get_or_insert_with(Board::default);
+        }
     }
 }
 
