@@ -146,11 +146,7 @@ impl Style {
     /// Appends a server's text with hostile characters escaped; if the style is ASCII, everything beyond ASCII too. A text
     /// of more than [`MAX_FULL_TEXT`] is truncated.
     pub(crate) fn push_escaped(self, out: &mut String, text: &str) {
-        if text.len() <= MAX_FULL_TEXT {
-            push_escaped(out, text, self.ascii);
-        } else {
-            self.push_truncated(out, text, MAX_FULL_TEXT);
-        }
+        push_bounded(out, text, self.ascii);
     }
 
     /// Returns what [`Style::push_escaped`] appends.
@@ -175,6 +171,16 @@ impl Style {
             room -= width;
         }
         room
+    }
+}
+
+/// Does the work of [`Style::push_escaped`], whose many callers need not lend their whole style.
+#[inline(never)]
+fn push_bounded(out: &mut String, text: &str, ascii: bool) {
+    if text.len() <= MAX_FULL_TEXT {
+        push_escaped(out, text, ascii);
+    } else {
+        Style { ascii, ..Style::default() }.push_truncated(out, text, MAX_FULL_TEXT);
     }
 }
 
