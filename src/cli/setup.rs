@@ -141,14 +141,9 @@ pub fn warn_of_insecure() {
     log::warn!("--insecure: certificates are not checked, anyone on the path can read and change everything");
 }
 
-/// Warns of options that the format makes useless. `line_rules` are those of the servers in a list.
+/// Warns of options that others make useless. `line_rules` are those of the servers in a list.
 pub fn warn_of_useless_options(plan: &Plan, line_rules: &[(ServerId, Thresholds)]) {
     let format = if plan.template.is_some() { "--template" } else { plan.format };
-    if plan.time && plan.template.is_some() {
-        log::warn!("--time has no effect: write {{time}} or {{unix}} into the template");
-    } else if plan.time && !["simple", "compact"].contains(&format) {
-        log::warn!("--time has no effect: {format} has times of its own, simple and compact have not");
-    }
     let saves = |formats: [&str; 2]| plan.save_data.is_some() && formats.contains(&plan.save_format);
     // Those on `up` decide about /readyz.
     let is_shown = |threshold: &Threshold| plan.listen.is_some() && threshold.subject.quantity == Quantity::Up;
@@ -157,38 +152,45 @@ pub fn warn_of_useless_options(plan: &Plan, line_rules: &[(ServerId, Thresholds)
         has_rules |= !thresholds.list().iter().all(is_shown);
     }
     let shows_alerts = !["json", "jsonl", "csv", "--template"].contains(&format) || saves(["events", "influx"]);
-    if has_rules && !shows_alerts && !plan.check && plan.on_alert.is_none() {
-        log::warn!("--warning and --critical have no effect: {format} has no line for an alert, events has");
-    }
     let shows_messages =
         ["json", "jsonl"].contains(&format) && (plan.save_data.is_none() || plan.save_format == "jsonl");
-    if plan.average && shows_messages && !has_rules && plan.textfile.is_none() && plan.listen.is_none() {
-        log::warn!("--average has no effect: {format} shows messages as they came, events has the means");
-    }
+    let has_times = !["simple", "compact", "--template"].contains(&format);
+    let has_file = plan.save_data.is_some();
+    let rotates = plan.rotate_size != Some(ROTATE_SIZE) || plan.rotate_keep != ROTATE_KEEP;
+    let names_state = plan.only.as_ref().is_some_and(|only| only.names("state"));
+    let warn_if = |is_useless: bool, text: &str| {
+        if is_useless {
+            log::warn!("{}", text.replace("FORMAT", format));
+        }
+    };
+    warn_if(plan.time && plan.template.is_some(), "--time has no effect: write {time} or {unix} into the template");
+    warn_if(plan.time && has_times, "--time has no effect: FORMAT has times of its own, simple and compact have not");
+    warn_if(
+        has_rules && !shows_alerts && !plan.check && plan.on_alert.is_none(),
+        "--warning and --critical have no effect: FORMAT has no line for an alert, events has",
+    );
+    warn_if(
+        plan.average && shows_messages && !has_rules && plan.textfile.is_none() && plan.listen.is_none(),
+        "--average has no effect: FORMAT shows messages as they came, events has the means",
+    );
+    warn_if(plan.flush_every.is_some() && !has_file, "--flush-every has no effect without --save-data");
+    warn_if(plan.fsync && !has_file, "--fsync has no effect without --save-data");
+    warn_if(plan.save_format != SAVE_FORMATS[0] && !has_file, "--save-format has no effect without --save-data");
+    warn_if(
+        rotates && !has_file && plan.log_file.is_none(),
+        "--rotate-size and --rotate-keep have no effect without --save-data or --log-file",
+    );
+    warn_if(plan.live && !stdio::stdout().is_terminal(), "--live has no effect: stdout is not a terminal");
+    warn_if(
+        format == "table" && plan.only.is_some(),
+        "--only has no effect: FORMAT shows the latest values of all servers",
+    );
+    warn_if(
+        format == "json" && names_state,
+        "--only state has no effect: FORMAT shows messages alone, jsonl and events show changes of state too",
+    );
     if let Some(path) = plan.textfile.as_ref().filter(|path| path.extension() != Some("prom".as_ref())) {
         log::warn!("--textfile {}: node_exporter reads only files whose name ends in .prom", path.to_string_lossy());
-    }
-    for &(option, is_given) in &[
-        ("--flush-every", plan.flush_every.is_some()),
-        ("--fsync", plan.fsync),
-        ("--save-format", plan.save_format != SAVE_FORMATS[0]),
-    ] {
-        if is_given && plan.save_data.is_none() {
-            log::warn!("{option} has no effect without --save-data");
-        }
-    }
-    let rotates = plan.rotate_size != Some(ROTATE_SIZE) || plan.rotate_keep != ROTATE_KEEP;
-    if rotates && plan.save_data.is_none() && plan.log_file.is_none() {
-        log::warn!("--rotate-size and --rotate-keep have no effect without --save-data or --log-file");
-    }
-    if plan.live && !stdio::stdout().is_terminal() {
-        log::warn!("--live has no effect: stdout is not a terminal");
-    }
-    if format == "table" && plan.only.is_some() {
-        log::warn!("--only has no effect: table shows the latest values of all servers");
-    }
-    if format == "json" && plan.only.as_ref().is_some_and(|only| only.names("state")) {
-        log::warn!("--only state has no effect: json shows messages alone, jsonl and events show changes of state too");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wsmon::{Dialect, Family, Server, Stale};
+use wsmon::{Dialect, Error, Family, Server, Stale};
 
 use super::values::{choose_from, file, value_error};
 use crate::cli::args::Args;
@@ -85,14 +85,15 @@ pub fn apply(mut server: Server, args: &Args) -> Result<Server, String> {
 
 /// Applies the options whose values may hold secrets: the errors do not quote them.
 fn apply_unquoted(mut server: Server, args: &Args) -> Result<Server, String> {
+    // The library's text of a request begins with "request KIND: ".
+    let named = |error: Error| format!("--{error}");
     for request in args.values("--request") {
         server = match request.split_once('=') {
             Some((kind, json)) => match json.strip_prefix('@') {
                 Some(path) => server.request_file(kind, path),
-                // The library's text begins with "request KIND: ".
-                None => server.request(kind, Some(json)).map_err(|error| format!("--{error}"))?,
+                None => server.request(kind, Some(json)).map_err(named)?,
             },
-            None => server.request(request, None).map_err(|error| format!("--{error}"))?,
+            None => server.request(request, None).map_err(named)?,
         };
     }
     for header in args.values("--header") {
