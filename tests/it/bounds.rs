@@ -144,7 +144,7 @@ const BOUNDS: [Bound; 50] = [
     ),
     ("src/fleet/board/row.rs", "HISTORY: usize", "10", "processor use in the ten latest samples"),
     ("src/format/lines.rs", "MAX_LINES: usize", "1000", "A section has at most 1000 lines"),
-    ("src/format/lines.rs", "MAX_FULL_TEXT: usize", "1 << 16", "and a text 65536 characters"),
+    ("src/format/style.rs", "MAX_FULL_TEXT: usize", "1 << 16", "and a text 65536 characters"),
     ("src/format/detailed.rs", "MAX_SHOWN: usize", "128", "a list on a line at most 128 elements"),
     (
         "src/format/processes.rs",
