@@ -42,6 +42,8 @@ pub enum Signal {
 pub struct Signals {
     /// Each signal sends a byte here, after its flag is set.
     wakeups: UnixStream,
+    /// The other end, until all handlers are installed.
+    wake: Option<UnixStream>,
     /// The signals that are handled, each with a flag that says that it has arrived.
     arrived: Vec<(i32, Arc<AtomicBool>)>,
     /// Set: the handler of the next stop signal ends the process.
@@ -51,33 +53,51 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Installs the handlers and registers for readability under `token`. `children`: SIGCHLD is one of the signals.
+    /// Installs the handlers of SIGHUP and SIGUSR1, which would end the process, and registers for readability under
+    /// `token`. Those of the signals that ask for the end are for [`Signals::install_all`].
     ///
-    /// A signal that was ignored at the start stays ignored: nohup(1) needs it for SIGHUP, and a shell that starts a job
-    /// in the background of a script ignores SIGINT for it. SIGXFSZ gets a handler that does nothing, so that a write
-    /// beyond the limit of a file's size fails instead of ending the process.
-    pub fn install(registry: &Registry, token: Token, children: bool) -> io::Result<Self> {
+    /// SIGXFSZ gets a handler that does nothing, so that a write beyond the limit of a file's size fails instead of ending
+    /// the process.
+    pub fn install(registry: &Registry, token: Token) -> io::Result<Self> {
+        let (mut wakeups, wake) = UnixStream::pair()?;
+        registry.register(&mut wakeups, token, Interest::READABLE)?;
+        flag::register(SIGXFSZ, Arc::default())?;
         let armed = Arc::new(AtomicBool::new(false));
+        let mut signals = Self { wakeups, wake: Some(wake), arrived: Vec::new(), armed, arm_at: None, stopping: false };
+        signals.handle(&[SIGHUP, SIGUSR1])?;
+        Ok(signals)
+    }
+
+    /// Installs the other handlers. To be called when the loop is about to begin: until then SIGINT and SIGTERM end the
+    /// process at once, also while it waits for a file that is a pipe. `children`: SIGCHLD is one of the signals.
+    pub fn install_all(&mut self, children: bool) -> io::Result<()> {
+        self.handle(&STOP_SIGNALS)?;
+        if children {
+            self.handle(&[SIGCHLD])?;
+        }
+        self.wake = None;
+        Ok(())
+    }
+
+    /// Installs handlers, but not for a signal that was ignored at the start: nohup(1) needs it for SIGHUP, and a shell that
+    /// starts a job in the background of a script ignores SIGINT for it.
+    fn handle(&mut self, signals: &[i32]) -> io::Result<()> {
         // std has no sigaction(2). Without /proc no signal is taken as ignored.
         let status = read_text("/proc/self/status").unwrap_or_default();
-        let (mut wakeups, wake) = UnixStream::pair()?;
-        let mut arrived = Vec::new();
-        for signal in [SIGHUP, SIGINT, SIGUSR1, SIGTERM, SIGCHLD] {
-            let is_wanted = if signal == SIGCHLD { children } else { !is_ignored(&status, signal as usize) };
-            if !is_wanted {
+        let Some(wake) = &self.wake else { return Ok(()) };
+        for &signal in signals {
+            if signal != SIGCHLD && is_ignored(&status, signal as usize) {
                 continue;
             }
             if STOP_SIGNALS.contains(&signal) {
-                flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())?;
+                flag::register_conditional_shutdown(signal, 128 + signal, self.armed.clone())?;
             }
             let flag = Arc::new(AtomicBool::new(false));
             flag::register(signal, flag.clone())?;
             pipe::register_raw(signal, wake.as_fd().try_clone_to_owned()?)?;
-            arrived.push((signal, flag));
+            self.arrived.push((signal, flag));
         }
-        flag::register(SIGXFSZ, Arc::default())?;
-        registry.register(&mut wakeups, token, Interest::READABLE)?;
-        Ok(Self { wakeups, arrived, armed, arm_at: None, stopping: false })
+        Ok(())
     }
 
     /// Returns the signals that have arrived. To be called after each event of the token.
@@ -140,7 +160,8 @@ mod tests {
     #[test]
     fn stop_signals_sent_twice_at_once_are_one() {
         let mut poll = Poll::new().unwrap();
-        let mut signals = Signals::install(poll.registry(), Token(0), false).unwrap();
+        let mut signals = Signals::install(poll.registry(), Token(0)).unwrap();
+        signals.install_all(false).unwrap();
         let now = Instant::now();
         for _ in 0..2 {
             signal_hook::low_level::raise(SIGTERM).unwrap();

@@ -2,8 +2,9 @@
 
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::support::PATIENCE;
 use crate::support::program::{Run, wsmon};
 use crate::support::server::Server;
 use crate::{SAMPLE, assert_contains, assert_shows_sample, certificate, command, file, text, watch};
@@ -92,6 +93,28 @@ fn a_pipe_that_is_never_closed_can_be_ended_by_a_signal() {
     assert_eq!(run.finish().signal, Some(15));
     writer.kill().unwrap();
     writer.wait().unwrap();
+}
+
+#[test]
+fn a_hangup_while_a_pipe_is_read_waits_for_the_run() {
+    let mut writer = Command::new("sleep").arg("600").stdout(Stdio::piped()).spawn().unwrap();
+    let run = Run::start(wsmon(["--token-file", "/dev/stdin"]).stdin(writer.stdout.take().unwrap()));
+    let is_handled = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", run.pid())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim();
+        u64::from_str_radix(caught, 16).unwrap() & 1 == 1
+    };
+    let started = Instant::now();
+    while !is_handled() {
+        assert!(started.elapsed() < PATIENCE, "no handler of SIGHUP");
+        std::thread::yield_now();
+    }
+    run.signal("HUP");
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    let finished = run.finish();
+    assert_eq!(finished.signal, None, "{finished:#?}");
+    assert_contains(&finished.stderr, &["/dev/stdin"]);
 }
 
 #[test]

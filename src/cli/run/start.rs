@@ -34,8 +34,8 @@ impl Run {
         let log_file = setup::open(&plan.log_file, "--log-file", &plan)?;
         let monitor = setup::monitor()?;
         // Before the servers: thousands take a while to read and check, and a SIGHUP meanwhile must not kill.
-        let signals = Signals::install(monitor.registry(), Source::Signals.token(), plan.on_alert.is_some())
-            .map_err(|error| Failure::io("signals", &error))?;
+        let refused = |error| Failure::io("signals", &error);
+        let mut signals = Signals::install(monitor.registry(), Source::Signals.token()).map_err(refused)?;
         let textfile = setup::open_textfile(&plan, monitor.clock().mono)?;
         let tokens = [Source::Listener.token(), Source::ListenerClient.token()];
         let listener = setup::listen(&plan, monitor.registry(), tokens)?;
@@ -45,6 +45,7 @@ impl Run {
             setup::add_servers(monitor, &mut plan)?;
         }
         let (list, changes) = ServerList::open(&mut plan, monitor)?.unzip();
+        signals.install_all(plan.on_alert.is_some()).map_err(refused)?;
         setup::warn_of_useless_options(&plan, changes.as_ref().map_or(&[], Changes::rules));
         let (format, style) = (setup::format(&plan), setup::style(&plan, monitor));
         let output = open_output(&plan, monitor, (log, log_file), format, &style)?;
