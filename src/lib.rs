@@ -16,7 +16,7 @@
 //! | watch one server | [`watch()`], [`Watch`] |
 //! | set reconnection, pings, history, TLS, proxy … | [`Server`], with [`Watch::new`] or [`Monitor::add`] |
 //! | watch several servers, or use an event loop of your own | [`Monitor`] |
-//! | ask about each server | [`Monitor::peers`], [`Monitor::get`], [`Peer`] |
+//! | ask about each server | [`Monitor::peers`], [`Monitor::get`], [`PeerRef`] |
 //! | handle messages by their kind | [`Message`], [`OwnedMessage`], [`Event`] |
 //! | name a metric, a text or a kind of server | [`Metric`], [`Text`], [`Dialect`]: `parse` and `Display` |
 //! | decode messages of your own, test a handler | [`Decoder`], [`Sample::from_metrics`], [`Message::new`] |
@@ -393,7 +393,7 @@ pub use model::text::escape;
 pub use model::time::Now;
 pub use monitor::decoder::Decoder;
 pub use monitor::event_loop::{Handle, Monitor, Stopper};
-pub use monitor::inspect::Peer;
+pub use monitor::inspect::PeerRef;
 pub use monitor::saved::SavedData;
 pub use monitor::server::Server;
 pub use monitor::watch::{Next, Watch, watch};

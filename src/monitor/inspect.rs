@@ -12,12 +12,12 @@ use crate::monitor::event_loop::Monitor;
 
 /// One server of a monitor, for several questions about it. [`Monitor`] answers each by the id too.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer<'m> {
+pub struct PeerRef<'m> {
     monitor: &'m Monitor,
     id: ServerId,
 }
 
-impl<'m> Peer<'m> {
+impl<'m> PeerRef<'m> {
     /// Returns the id.
     #[must_use]
     pub fn id(self) -> ServerId {
@@ -71,13 +71,13 @@ impl<'m> Peer<'m> {
 impl Monitor {
     /// Returns the server with this id; `None` if it was removed.
     #[must_use]
-    pub fn get(&self, id: ServerId) -> Option<Peer<'_>> {
-        self.contains(id).then_some(Peer { monitor: self, id })
+    pub fn get(&self, id: ServerId) -> Option<PeerRef<'_>> {
+        self.contains(id).then_some(PeerRef { monitor: self, id })
     }
 
     /// Returns all servers, in the order in which they were added.
-    pub fn peers(&self) -> impl ExactSizeIterator<Item = Peer<'_>> + DoubleEndedIterator {
-        self.ids().map(|id| Peer { monitor: self, id })
+    pub fn peers(&self) -> impl ExactSizeIterator<Item = PeerRef<'_>> + DoubleEndedIterator {
+        self.ids().map(|id| PeerRef { monitor: self, id })
     }
 
     /// Returns the state of one server's connection.

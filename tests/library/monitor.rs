@@ -1,5 +1,6 @@
 //! Several servers in one monitor, and programs with an event loop of their own.
 
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd};
 
 use super::server::CLOSE;
@@ -73,6 +74,44 @@ fn one_server_can_be_stopped_while_the_others_go_on() {
     monitor.stop();
     turn_until(&mut monitor, |_| false);
     assert!(monitor.is_done());
+}
+
+#[test]
+fn of_the_commands_between_two_turns_the_latest_counts() {
+    let server = TestServer::start(on_demand);
+    let mut monitor = Monitor::new().unwrap();
+    let id = monitor.add(impatient(&server.uri())).unwrap();
+    let connected = |events: &[(String, Event)]| {
+        events.iter().any(|(_, event)| matches!(event, Event::State(change) if change.connected()))
+    };
+    turn_until(&mut monitor, connected);
+    for _ in 0..100_000 {
+        monitor.stop_one(id);
+        monitor.reconnect(id);
+    }
+    turn_until(&mut monitor, connected);
+    assert_eq!(monitor.statistics_of(id).connections, 2);
+    // Also while the connection is being closed.
+    monitor.stop_one(id);
+    monitor.turn(Some(Duration::ZERO), |_| {}).unwrap();
+    monitor.reconnect(id);
+    turn_until(&mut monitor, connected);
+    assert_eq!(monitor.statistics_of(id).connections, 3);
+    monitor.reconnect(id);
+    monitor.stop_one(id);
+    turn_until(&mut monitor, |_| false);
+    assert_eq!((monitor.is_done(), monitor.statistics_of(id).connections), (true, 3));
+}
+
+#[test]
+fn thousands_of_paths_of_one_host_get_labels_at_once() {
+    let mut monitor = Monitor::new().unwrap();
+    let server = || Server::new("ws://localhost:1/").unwrap();
+    monitor.add(server().label("localhost:1#4")).unwrap();
+    let ids: Vec<_> = (0..3_000).map(|_| monitor.add(server()).unwrap()).collect();
+    let labels = |ids: &[ServerId]| ids.iter().map(|&id| monitor.label(id).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(labels(&ids[..3]), ["localhost:1", "localhost:1#3", "localhost:1#5"].map(String::from).into());
+    assert_eq!(labels(&ids).len(), ids.len());
 }
 
 #[test]

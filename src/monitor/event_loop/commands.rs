@@ -21,15 +21,12 @@ impl Monitor {
         let index = self.peers.iter().position(Option::is_none).unwrap_or(self.peers.len());
         let id = ServerId::new(self.added, index);
         let mut peer = Box::new(Peer::new(id, server, self.clock));
-        let (label, mut number) = (peer.decoder.label.clone(), 1);
-        while self.ids.iter().any(|&other| *self.label(other) == *peer.decoder.label) {
-            if given {
-                let text = format!("two servers are called {}: labels must differ", escape(&label));
-                return Err(Error::new(ErrorKind::Label, text));
-            }
-            // Labels made from addresses coincide for two paths on one host.
-            number += 1;
-            peer.decoder.label = format!("{label}#{number}").into();
+        if given && self.is_taken(&peer.decoder.label) {
+            let text = format!("two servers are called {}: labels must differ", escape(&peer.decoder.label));
+            return Err(Error::new(ErrorKind::Label, text));
+        }
+        if self.is_taken(&peer.decoder.label) {
+            peer.decoder.label = self.numbered(&peer.decoder.label).into();
         }
         if index == self.peers.len() {
             self.peers.push(None);
@@ -40,6 +37,21 @@ impl Monitor {
         self.unfinished += 1;
         self.note(index);
         Ok(id)
+    }
+
+    fn is_taken(&self, label: &str) -> bool {
+        self.ids.iter().any(|&other| self.label(other) == label)
+    }
+
+    /// Labels made from addresses coincide for two paths on one host: all but the first get a number. It is sought beyond
+    /// those that are there, for there may be thousands.
+    fn numbered(&self, label: &str) -> String {
+        let numbered = format!("{label}#");
+        let mut number = self.ids.iter().filter(|&&other| self.label(other).starts_with(&numbered)).count() + 2;
+        while self.is_taken(&format!("{numbered}{number}")) {
+            number += 1;
+        }
+        format!("{numbered}{number}")
     }
 
     /// Removes a server. From now on there are no messages and changes of its, it is not among [`Monitor::ids`] and in
@@ -148,7 +160,8 @@ impl Monitor {
     }
 
     /// Closes the connection and opens a new one, from the next turn on; starts again with a server that was given up
-    /// or stopped. A dial in progress goes on, and is the new connection.
+    /// or stopped. A dial in progress goes on, and is the new connection. Of this and [`Monitor::stop_one`] the latest
+    /// call counts.
     pub fn reconnect(&mut self, id: ServerId) {
         self.command(id, Input::Reconnect);
     }
@@ -156,7 +169,7 @@ impl Monitor {
     /// Closes every connection, from the next turn on. [`Monitor::is_done`] is true once they are closed, within a
     /// second.
     pub fn stop(&mut self) {
-        self.command_all(Input::Stop);
+        self.all_peers(|peer| peer.command(Input::Stop));
     }
 
     /// Closes one server's connection for good, from the next turn on.
@@ -186,10 +199,10 @@ impl Monitor {
         }
     }
 
-    pub(super) fn command_all(&mut self, input: Input<'static>) {
+    pub(super) fn all_peers(&mut self, change: fn(&mut Peer)) {
         for index in 0..self.peers.len() {
             if let Some(peer) = &mut self.peers[index] {
-                peer.command(input);
+                change(peer);
             }
             self.note(index);
         }

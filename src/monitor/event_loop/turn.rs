@@ -11,10 +11,10 @@ use crate::model::duration;
 use crate::model::event::Message;
 use crate::model::trace;
 use crate::monitor::clock::monotonic;
+use crate::monitor::peer::Peer;
 use crate::monitor::random::random_bits;
 use crate::monitor::schedule::Waits;
 use crate::net::transport::LoopIo;
-use crate::proto::session::Input;
 
 /// Time after which a turn takes no more messages.
 const TURN_TIME: Duration = Duration::from_millis(50);
@@ -85,7 +85,7 @@ impl Monitor {
             // After a suspend the servers may be gone without a sign of it.
             let jump = duration::text(Duration::from_secs(jump.as_secs()));
             trace::debug(format_args!("the clock jumped by {jump}: pinging every server"));
-            self.command_all(Input::ClockJumped);
+            self.all_peers(Peer::clock_jumped);
         }
         if self.stop.swap(false, Ordering::Relaxed) {
             self.stop();

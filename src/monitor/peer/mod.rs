@@ -50,8 +50,8 @@ pub struct Peer {
     pub was_done: bool,
     settings: Box<Settings>,
     pending: Option<Pending>,
-    /// Commands of the program. They wait for the next turn, in which their outcome can be reported.
-    commands: Vec<Input<'static>>,
+    /// The program's latest command. It waits for the next turn, in which its outcome can be reported.
+    command: Option<Input<'static>>,
 }
 
 impl Peer {
@@ -74,13 +74,18 @@ impl Peer {
             was_done: false,
             pending: None,
             settings,
-            commands: Vec::new(),
+            command: None,
         }
     }
 
-    /// Leaves a command for the next turn.
+    /// Leaves a command for the next turn, instead of one that waits.
     pub fn command(&mut self, input: Input<'static>) {
-        self.commands.push(input);
+        self.command = Some(input);
+    }
+
+    /// Pings in this turn, unless a command changes the connection anyway.
+    pub fn clock_jumped(&mut self) {
+        self.command.get_or_insert(Input::ClockJumped);
     }
 
     /// Closes the connection from the next turn on, and delivers nothing from now on.
@@ -96,7 +101,7 @@ impl Peer {
 
     /// Returns true when nothing more will happen, unless the program asks for it.
     pub fn is_done(&self) -> bool {
-        self.session.is_done() && !self.commands.iter().any(|input| matches!(input, Input::Reconnect))
+        self.session.is_done() && !matches!(self.command, Some(Input::Reconnect))
     }
 
     /// Sends a text now, or as soon as the socket takes it.
@@ -140,7 +145,7 @@ impl Peer {
         }
     }
 
-    /// Carries out the program's commands and everything that is due, a dial only if it `may_dial`.
+    /// Carries out the program's command and everything that is due, a dial only if it `may_dial`.
     ///
     /// It runs after `read`, so that a pong or a message which was in the socket already counts before its deadline is
     /// judged. A dial that begins here is advanced before the turn ends. It may have failed by now (nothing listens on
@@ -151,7 +156,7 @@ impl Peer {
     /// nothing.
     pub fn tick(&mut self, io: &mut LoopIo<'_>, paused: bool) {
         let may_dial = std::mem::take(&mut self.may_dial);
-        for input in std::mem::take(&mut self.commands) {
+        if let Some(input) = self.command.take() {
             self.handle(io, input);
         }
         if let Err(why) = self.link.transport.tick(io.now) {
@@ -182,7 +187,7 @@ impl Peer {
 
     /// Returns true if it must be served in the next turn, whatever comes.
     pub fn needs_turn(&self, paused: bool) -> bool {
-        !self.commands.is_empty()
+        self.command.is_some()
             || self.ready && !(paused && self.session.is_open())
             || self.decoder.conversation.has_unanswered()
     }
@@ -265,7 +270,7 @@ impl Peer {
                 self.warn(io, &format!("a message was not sent: {error}"));
             }
         }
-        if let Some(why) = outgoing.redial {
+        if let Some(why) = outgoing.redial.filter(|_| self.session.is_open()) {
             self.log((log::Level::Info, why.to_owned()));
             self.handle(io, Input::Reconnect);
         }

@@ -177,6 +177,12 @@ impl Session {
                 *reconnect = false;
                 Action::Nothing
             }
+            // As from the end that it is on the way to.
+            (State::Closing { reconnect: reconnect @ false, .. }, Input::Reconnect) => {
+                *reconnect = true;
+                (self.failures, self.attempts, self.refusals) = (0, 0, 0);
+                Action::Nothing
+            }
             (State::Closing { reconnect: true, .. }, Input::Lost { .. }) => self.wait_until(now + SHORTEST_WAIT),
             (State::Closing { reconnect: false, .. }, Input::Lost { .. }) => self.finish(false),
             _ => Action::Nothing,

@@ -176,14 +176,28 @@ fn stopped_without_an_answer_is_done_within_a_second() {
 #[test]
 fn stopped_while_closing_for_another_connection_is_done_within_the_same_second() {
     let mut sim = SessionSim::open();
-    sim.input(Input::Reconnect).at(0.5).input(Input::Stop).input(Input::Reconnect).tick().expect(&[
+    sim.input(Input::Reconnect).at(0.5).input(Input::Stop).tick().expect(&[
         (0.0, "reconnect", Close),
         (0.5, "stop", Nothing),
-        (0.5, "reconnect", Nothing),
         (1.0, "tick", HangUp(CloseTimeout)),
         (1.0, "lost CloseTimeout", Nothing),
     ]);
     assert!(sim.session.is_done());
+}
+
+#[test]
+fn of_stop_and_reconnect_while_closing_the_latest_counts() {
+    let mut sim = SessionSim::open();
+    sim.input(Input::Stop).at(0.5).input(Input::Reconnect).input(Input::Stop).input(Input::Reconnect).tick().tick();
+    sim.expect(&[
+        (0.0, "stop", Close),
+        (0.5, "reconnect", Nothing),
+        (0.5, "stop", Nothing),
+        (0.5, "reconnect", Nothing),
+        (1.0, "tick", HangUp(CloseTimeout)),
+        (1.0, "lost CloseTimeout", Nothing),
+        (1.1, "tick", Dial),
+    ]);
 }
 
 #[test]
