@@ -105,12 +105,16 @@ impl GivenOptions {
             let Some(row) = find(&|row| row.shorts.contains(&letter)) else {
                 return Err(format!("unknown option -{letter}"));
             };
+            let rest = &letters[at + letter.len_utf8()..];
             if row.value.is_none() {
+                if rest.starts_with('=') {
+                    return Err(format!("-{letter} takes no value"));
+                }
                 // `-h` prints less than `--help`: its letter is kept as a value.
                 self.add(row, (row.long == HELP).then(|| letter.to_string()));
                 continue;
             }
-            let value = match &letters[at + letter.len_utf8()..] {
+            let value = match rest {
                 "" => next_value(row, words)?,
                 rest => rest.strip_prefix('=').unwrap_or(rest).to_owned(),
             };
@@ -293,6 +297,7 @@ mod tests {
         assert_eq!(invocation("-s --every"), Err("--every needs a value: --every D".to_owned()));
         assert_eq!(invocation("-sf"), Err("--format needs a value: --format NAME".to_owned()));
         assert_eq!(invocation("--stats=yes"), Err("--stats takes no value".to_owned()));
+        assert_eq!(invocation("-vs=5"), Err("-s takes no value".to_owned()));
     }
 
     #[test]

@@ -56,6 +56,12 @@ impl Filter {
         warnings
     }
 
+    /// Returns true if nothing but kinds of events was given, and none of these.
+    pub fn leaves_out_all(&self, kinds: &[&str]) -> bool {
+        let is_left_out = |name: &str| Event::KINDS.contains(&name) && !kinds.contains(&name);
+        self.0.iter().all(|name| is_left_out(name))
+    }
+
     /// Returns true if the name was given.
     pub fn names(&self, name: &str) -> bool {
         self.0.iter().any(|named| named == name)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 use rustix::stdio;
-use wsmon::{Error, ErrorKind, Format, Monitor, Quantity, Server, ServerId, Style, Threshold, Thresholds};
+use wsmon::{Error, ErrorKind, Event, Format, Monitor, Quantity, Server, ServerId, Style, Threshold, Thresholds};
 
 use super::file::Appender;
 use super::listen::Listener;
@@ -154,6 +154,11 @@ pub fn warn_of_useless_options(plan: &Plan, line_rules: &[(ServerId, Thresholds)
     let shows_alerts = !["json", "jsonl", "csv", "--template"].contains(&format) || saves(["events", "influx"]);
     let shows_messages =
         ["json", "jsonl"].contains(&format) && (plan.save_data.is_none() || plan.save_format == "jsonl");
+    let shown_kinds: &[&str] = match format {
+        "csv" | "--template" => &["sample"],
+        "influx" => &["sample", "processes", "alert"],
+        _ => &Event::KINDS,
+    };
     let has_times = !["simple", "compact", "--template"].contains(&format);
     let has_file = plan.save_data.is_some();
     let rotates = plan.rotate_size != Some(ROTATE_SIZE) || plan.rotate_keep != ROTATE_KEEP;
@@ -188,6 +193,10 @@ pub fn warn_of_useless_options(plan: &Plan, line_rules: &[(ServerId, Thresholds)
     warn_if(
         format == "json" && names_state,
         "--only state has no effect: FORMAT shows messages alone, jsonl and events show changes of state too",
+    );
+    warn_if(
+        plan.only.as_ref().is_some_and(|only| only.leaves_out_all(shown_kinds)),
+        "--only leaves nothing to print: FORMAT has no line for that, events has",
     );
     if let Some(path) = plan.textfile.as_ref().filter(|path| path.extension() != Some("prom".as_ref())) {
         log::warn!("--textfile {}: node_exporter reads only files whose name ends in .prom", path.to_string_lossy());

@@ -1,7 +1,8 @@
 //! `influx`: InfluxDB's line protocol, one line for each sample, process and alert.
 //!
 //! InfluxDB rejects a line for an empty tag, a tag that ends in a backslash, NaN, a carriage return, or no field, and a
-//! field whose type differs from earlier lines. All numbers are therefore floats, and whatever is absent is left out.
+//! field whose type differs from earlier lines. All numbers are therefore floats, and whatever is absent is left out. The
+//! tags of a line have 64 KiB in all.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +12,10 @@ use crate::model::decimal::push_decimal;
 use crate::model::event::{Alert, Event, Message, Process};
 use crate::model::metric::{METRICS, Metric, Text};
 use crate::model::sample::Sample;
-use crate::model::text::{is_hostile, push_replacing};
+use crate::model::text::{cut, is_hostile, push_replacing};
+
+/// Bytes of a tag, of which a line has up to four; a backslash before each one at most doubles them.
+const MAX_TAG: usize = 4096;
 
 pub const FORMAT: Format = Format {
     name: "influx",
@@ -90,7 +94,7 @@ impl<'o> Line<'o> {
         out.push_str(measurement);
         for (name, value) in tags {
             // A backslash at the end would escape the separator that follows.
-            let value = value.trim_end_matches('\\');
+            let value = cut(value, MAX_TAG).trim_end_matches('\\');
             if !value.is_empty() {
                 out.push(',');
                 out.push_str(name);
@@ -239,6 +243,17 @@ mod tests {
             assert!(line.starts_with("wsmon_") && line.ends_with(TIME.trim_end()), "{line}");
             assert!(!line.chars().any(is_hostile), "{line:?}");
         }
+    }
+
+    #[test]
+    fn the_tags_of_a_line_are_bounded() {
+        let long = "=".repeat(100_000);
+        let mut all = alert(&long, "HIGH", "", AlertPhase::Begins);
+        all.metric = long.clone().into();
+        let line = line(Event::Alert(all));
+        let tags = line.split_once(" level=").unwrap().0;
+        assert!(tags.len() < 1 << 16, "{}", tags.len());
+        assert!(tags.contains(&format!(",component={},", r"\=".repeat(MAX_TAG))), "{}", tags.len());
     }
 
     #[test]

@@ -9,7 +9,7 @@ const README: &str = include_str!("../../README.md");
 /// A file, a constant in it, its value as it is written there, and what the manual says of it.
 type Bound = (&'static str, &'static str, &'static str, &'static str);
 
-const BOUNDS: [Bound; 50] = [
+const BOUNDS: [Bound; 51] = [
     ("src/model/duration.rs", "TEN_YEARS: f64", "3_653.0 * 86_400.0", "ten years at most"),
     ("src/cli/probe.rs", "WITHIN: Duration", "Duration::from_millis(4900)", "for 5 seconds in all"),
     ("src/proto/session/open.rs", "USEFUL_AFTER: Duration", "Duration::from_secs(30)", "or lasted 30 seconds"),
@@ -143,6 +143,7 @@ const BOUNDS: [Bound; 50] = [
         "by default a second on a terminal and a minute elsewhere",
     ),
     ("src/fleet/board/row.rs", "HISTORY: usize", "10", "processor use in the ten latest samples"),
+    ("src/format/influx.rs", "MAX_TAG: usize", "4096", "Tags are cut to 4096 bytes."),
     ("src/format/lines.rs", "MAX_LINES: usize", "1000", "A section has at most 1000 lines"),
     ("src/format/style.rs", "MAX_FULL_TEXT: usize", "1 << 16", "and a text 65536 characters"),
     ("src/format/detailed.rs", "MAX_SHOWN: usize", "128", "a list on a line at most 128 elements"),

@@ -5,6 +5,7 @@ use crate::support::program::{Run, wsmon};
 use crate::support::server::{Server, text_frame};
 use crate::support::temp_dir::TempDir;
 use serde_json::Value;
+use wsmon::Event;
 
 /// Each line in short: `state from>to`, or the type or kind of a message.
 fn in_short(text: &str) -> Vec<String> {
@@ -131,6 +132,27 @@ fn people_see_the_lines_where_they_name_them() {
     let json = watched(&server, "-n 1 -f json --only state,sample");
     assert!(!json.stdout.contains("\"from\""), "{json:?}");
     assert!(json.stderr.contains("--only state has no effect"), "{json:?}");
+}
+
+#[test]
+fn names_of_which_a_format_has_no_line_are_warned_of() {
+    let server = sending([sample(1.0)]);
+    let all = Event::KINDS.into_iter().filter(|kind| *kind != "state");
+    for (format, shown) in [
+        ("-f csv", &["sample"][..]),
+        ("-f influx", &["sample", "processes", "alert"]),
+        ("--template {cpu}", &["sample"]),
+    ] {
+        for kind in all.clone() {
+            let finished = watched(&server, &format!("-d 0.01 --only {kind} {format}"));
+            let is_warned = finished.stderr.contains("--only leaves nothing to print");
+            assert_eq!(is_warned, !shown.contains(&kind), "{format} {kind}: {finished:?}");
+        }
+    }
+    for options in ["-f events --only log", "-f csv --only log,sample", "-f csv --only monitoring_data", "-f csv"] {
+        let finished = watched(&server, &format!("-d 0.01 {options}"));
+        assert!(!finished.stderr.contains("leaves nothing"), "{finished:?}");
+    }
 }
 
 #[test]
