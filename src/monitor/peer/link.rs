@@ -143,8 +143,10 @@ impl Link {
             subprotocols: settings.subprotocols.clone(),
             compression: settings.compression && !self.transport.is_plain,
             max_redirects: settings.max_redirects,
+            redirects: 0,
             is_elsewhere: false,
             at_ws,
+            refusal: None,
             log: (label, level),
             secrets: self.secrets.clone(),
         }))

@@ -6,6 +6,7 @@
 mod connect;
 mod exchange;
 mod failure;
+mod fallback;
 mod opening;
 pub mod route;
 mod trace;
@@ -174,8 +175,8 @@ impl Transport {
                 match progress? {
                     None => ConnectionStage::Opening(opening),
                     Some(upgraded) => {
-                        (self.is_elsewhere, self.at_ws) = (upgraded.is_elsewhere, upgraded.at_ws);
-                        self.is_plain = !upgraded.offered;
+                        let Route { is_elsewhere, at_ws, compression, .. } = *opening.route;
+                        (self.is_elsewhere, self.at_ws, self.is_plain) = (is_elsewhere, at_ws, !compression);
                         self.stage = ConnectionStage::Open(upgraded.into_socket(&self.limits));
                         return Ok(true);
                     }

@@ -1,4 +1,6 @@
 //! Opens a WebSocket: connects, then asks the proxy for a tunnel, does the TLS handshake and the upgrade.
+//!
+//! A refused upgrade may begin all steps again by another [`route`](Route::fall_back). Any other failure is the end.
 
 use std::io;
 use std::time::Instant;
@@ -8,7 +10,7 @@ use super::connect::{self, Connecting};
 use super::exchange::{Exchange, ExchangeProgress};
 use super::route::Route;
 use super::trace::millis;
-use super::upgrading::{Upgrading, retry};
+use super::upgrading::Upgrading;
 use crate::model::error::{Detail, Disconnect, Phase, Retry, reason};
 use crate::model::trace;
 use crate::net::socket::Socket;
@@ -16,17 +18,11 @@ use crate::net::stream::Stream;
 use crate::net::tls::{self, Handshake, TlsError};
 use crate::proto::dns::HostQuery;
 use crate::proto::dns::demotion::Choice;
-use crate::proto::http::redirect;
-use crate::proto::http::upgrade::{self, Deflate, Granted, UpgradeRefused};
-use crate::proto::uri::Endpoint;
+use crate::proto::http::upgrade::{self, Deflate, Granted};
 
 /// A connection that is being opened.
 pub struct Opening {
-    route: Box<Route>,
-    /// Redirects followed so far.
-    redirects: u32,
-    /// The refusal of `/`, while `/ws` is tried.
-    refusal: Option<Box<Disconnect>>,
+    pub route: Box<Route>,
     /// The peer for messages: an address, or the server with the proxy's address; empty until connected.
     peer: String,
     /// The address connected to, and its rivals; `None` until connected.
@@ -55,7 +51,6 @@ enum StepOutcome {
     /// This step runs at once.
     Continue(OpeningStep),
     Open(Box<Upgrading>),
-    Redirect(Box<Endpoint>),
 }
 
 type StepResult = Result<StepOutcome, Box<Disconnect>>;
@@ -65,43 +60,21 @@ impl Opening {
     pub fn begin(route: Box<Route>, io: &mut LoopIo<'_>) -> Result<Box<Self>, Box<Disconnect>> {
         let mut opening = Box::new(Opening {
             route,
-            redirects: 0,
-            refusal: None,
             peer: String::new(),
             choice: None,
             begun_at: io.now.mono,
             step: None,
             since: io.now.mono,
         });
-        opening.start(io)?;
+        opening.step = Some(opening.first_step(io)?);
         Ok(opening)
     }
 
     /// Goes as far as possible without waiting; `None` while it waits. An error is final.
     pub fn advance(&mut self, io: &mut LoopIo<'_>) -> Result<Option<Box<Upgrading>>, Box<Disconnect>> {
-        let mut progress = self.advance_route(io);
-        match &mut progress {
-            // The server can name another target next time.
-            Err(why) if self.redirects > 0 && why.retry == Retry::Final => why.retry = Retry::FinalUnlessUseful,
-            _ => {}
-        }
-        progress
-    }
-
-    fn advance_route(&mut self, io: &mut LoopIo<'_>) -> Result<Option<Box<Upgrading>>, Box<Disconnect>> {
         while let Some(step) = self.step.take() {
             let kind = std::mem::discriminant(&step);
-            let outcome = match self.run(step, io) {
-                Ok(outcome) => outcome,
-                Err(why) => {
-                    if !self.route.withdraw_offer(&why) {
-                        self.turn_to_ws(why)?;
-                    }
-                    self.start(io)?;
-                    continue;
-                }
-            };
-            match outcome {
+            match self.run(step, io)? {
                 StepOutcome::Wait(step) => {
                     self.step = Some(step);
                     break;
@@ -125,31 +98,9 @@ impl Opening {
                     }
                     return Ok(Some(granted));
                 }
-                StepOutcome::Redirect(to) => {
-                    self.redirects += 1;
-                    self.route.redirect(to)?;
-                    self.start(io)?;
-                }
             }
         }
         Ok(None)
-    }
-
-    /// Turns to `/ws` where the server has refused `/` and the URI names no path. Any other error is returned, and if
-    /// `/ws` is refused too, so is the refusal of `/`.
-    fn turn_to_ws(&mut self, why: Box<Disconnect>) -> Result<(), Box<Disconnect>> {
-        let status = why.status.filter(|status| why.phase == Phase::Upgrade && matches!(status, 200 | 403 | 404));
-        match (status, self.refusal.take()) {
-            (Some(_), None) if self.route.try_ws() => {
-                self.refusal = Some(why);
-                Ok(())
-            }
-            (Some(status), Some(mut first)) => {
-                first.text.push_str(&format!("; /ws answered {status}"));
-                Err(first)
-            }
-            _ => Err(why),
-        }
     }
 
     /// Returns the time for the next `advance` even without an event.
@@ -205,13 +156,13 @@ impl Opening {
     }
 
     /// Begins the first step of the route.
-    fn start(&mut self, io: &mut LoopIo<'_>) -> Result<(), Box<Disconnect>> {
+    fn first_step(&mut self, io: &mut LoopIo<'_>) -> Result<OpeningStep, Box<Disconnect>> {
         self.since = io.now.mono;
         (self.peer, self.choice) = (String::new(), None);
         if self.route.endpoint.secure {
             connector(&self.route, io)?;
         }
-        self.step = Some(if let Some(path) = &self.route.endpoint.unix {
+        Ok(if let Some(path) = &self.route.endpoint.unix {
             let (socket, path, _) = connect::unix(path, io)?;
             self.route.trace(format_args!("connected to {path}"));
             self.peer = path;
@@ -223,8 +174,7 @@ impl Opening {
                 self.route.trace(format_args!("through the proxy {host}:{port}"));
             }
             OpeningStep::Connecting(Box::new(Connecting::begin(query, &self.route, io)))
-        });
-        Ok(())
+        })
     }
 
     fn run(&mut self, step: OpeningStep, io: &mut LoopIo<'_>) -> StepResult {
@@ -315,8 +265,7 @@ impl Opening {
         }
     }
 
-    fn upgrade(&self, mut upgrading: Box<Upgrading>, io: &mut LoopIo<'_>) -> StepResult {
-        let failed = |why: &str| self.failed(Phase::Upgrade, why);
+    fn upgrade(&mut self, mut upgrading: Box<Upgrading>, io: &mut LoopIo<'_>) -> StepResult {
         let Upgrading { stream, exchange, key, .. } = &mut *upgrading;
         let progress = exchange.advance(stream);
         if self.is_blocked(Phase::Upgrade, progress, exchange)? {
@@ -327,43 +276,20 @@ impl Opening {
         if !matches!(response, Ok(None)) {
             self.route.trace_response(&exchange.received);
         }
-        let refused = match response {
-            Ok(None) => return Ok(StepOutcome::Continue(OpeningStep::Upgrade(upgrading))),
+        match response {
+            Ok(None) => Ok(StepOutcome::Continue(OpeningStep::Upgrade(upgrading))),
             Ok(Some(Granted { len, deflate })) => {
                 exchange.received = exchange.received.split_off(len);
                 upgrading.deflate = deflate;
-                return Ok(StepOutcome::Open(upgrading));
+                Ok(StepOutcome::Open(upgrading))
             }
-            Err(refused) => refused,
-        };
-        let mut why;
-        match refused {
-            UpgradeRefused::Status { code, location, .. } if redirect::is_redirect(code) => {
-                match redirect::follow(
-                    &self.route.endpoint,
-                    location.as_deref(),
-                    self.redirects,
-                    self.route.max_redirects,
-                ) {
-                    Ok(to) => return Ok(StepOutcome::Redirect(to)),
-                    Err(text) => why = failed(&text),
-                }
-                (why.status, why.retry) = (Some(code), Retry::FinalUnlessUseful);
-            }
-            refused => {
-                why = failed(&refused.to_string());
-                match refused {
-                    UpgradeRefused::Status { code, retry_after, .. } => {
-                        (why.status, why.retry) = (Some(code), retry(code, retry_after));
-                    }
-                    UpgradeRefused::Extension { .. } | UpgradeRefused::Compression { .. } => {
-                        why.detail = Detail::Extension;
-                    }
-                    _ => {}
-                }
+            Err(refused) => {
+                // The connection is closed before the next one begins.
+                drop(upgrading);
+                self.route.fall_back(&refused, &self.peer)?;
+                Ok(StepOutcome::Continue(self.first_step(io)?))
             }
         }
-        Err(why)
     }
 
     /// Returns true if an exchange must wait for its socket. Fails if the stream ended or broke.
@@ -433,7 +359,8 @@ fn connector<'c>(route: &Route, io: &'c mut LoopIo<'_>) -> Result<&'c tls::Conne
     io.connectors.get(&route.tls).map_err(|why| {
         let mut why = Disconnect::new(Phase::Tls, why);
         if route.tls.files().next().is_none() {
-            why.retry = Retry::Final;
+            // After a redirect the server can name another target next time.
+            why.retry = if route.redirects == 0 { Retry::Final } else { Retry::FinalUnlessUseful };
         }
         why
     })

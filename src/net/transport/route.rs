@@ -3,18 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::environment;
-use crate::model::error::{Disconnect, Phase};
-use crate::model::trace;
+use crate::model::error::Disconnect;
 use crate::net::tls;
 use crate::proto::dns::Family;
 use crate::proto::http::proxy::{Proxy, ProxyChoice};
-use crate::proto::http::redirect;
 use crate::proto::http::secrets::Secrets;
 use crate::proto::http::upgrade::UpgradeRequest;
 use crate::proto::uri::Endpoint;
 
-/// Everything that opening a connection needs to know. A redirect changes it.
+/// Everything that opening a connection needs to know, and the [fallbacks](super::fallback) taken so far, which change it.
 pub struct Route {
     pub endpoint: Box<Endpoint>,
     /// The proxy chosen for this endpoint.
@@ -35,10 +32,14 @@ pub struct Route {
     pub compression: bool,
     /// Limit of redirects in a row.
     pub max_redirects: u32,
+    /// Redirects followed so far.
+    pub redirects: u32,
     /// True once a redirect has led to another host.
     pub is_elsewhere: bool,
     /// True if the path is `/ws` although the URI has no path.
     pub at_ws: bool,
+    /// The refusal of `/`, while `/ws` is tried.
+    pub refusal: Option<Box<Disconnect>>,
     /// The server's label, escaped, and the level at which redirects are logged.
     pub log: (String, log::Level),
     /// Texts to hide in errors.
@@ -75,46 +76,6 @@ impl Route {
             Some(proxy) => (&proxy.host, proxy.port),
             None => (&self.endpoint.host, self.endpoint.port),
         }
-    }
-
-    /// Changes to the target of a redirect. Another server gets no credentials, no subprotocols, which may hold some, and
-    /// no client certificate, and [`Server::tls_name`](crate::Server::tls_name), which names the first server, does not apply to it.
-    pub fn redirect(&mut self, to: Box<Endpoint>) -> Result<(), Box<Disconnect>> {
-        if !redirect::same_host(&self.endpoint, &to) {
-            self.own_headers.retain(|(name, _)| name.eq_ignore_ascii_case("User-Agent"));
-            (self.tls.cert, self.tls.key, self.tls.name) = (None, None, None);
-            self.subprotocols.clear();
-            self.is_elsewhere = true;
-        }
-        self.proxy = self.choice.proxy(&to, &environment).map_err(|why| Disconnect::new(Phase::Address, why))?;
-        let (label, level) = &self.log;
-        trace::server(*level, label, format_args!("redirected to {}", self.secrets.hide(&to.to_string())));
-        self.endpoint = to;
-        Ok(())
-    }
-
-    /// Turns to `/ws` after `/` was refused, if the URI has no path. Returns false otherwise.
-    pub fn try_ws(&mut self) -> bool {
-        if !self.endpoint.try_ws() {
-            return false;
-        }
-        let (label, level) = &self.log;
-        trace::server(*level, label, format_args!("/ was refused, trying /ws"));
-        self.at_ws = true;
-        true
-    }
-
-    /// Withdraws the offer of compression if the upgrade was refused with a status by which servers may answer an offer
-    /// that they do not understand. Returns false otherwise.
-    pub fn withdraw_offer(&mut self, why: &Disconnect) -> bool {
-        let is_about_offer = matches!(why.status, Some(400 | 501));
-        let withdraws = self.compression && why.phase == Phase::Upgrade && is_about_offer;
-        if withdraws {
-            self.compression = false;
-            let text = format_args!("the upgrade was refused, trying without compression");
-            trace::server(log::Level::Debug, &self.log.0, text);
-        }
-        withdraws
     }
 
     /// Names the proxy in the error of a connection that failed, if there is one.

@@ -1,14 +1,11 @@
 //! The upgrade of a connection: its request, and the WebSocket that it becomes.
 
-use std::time::Duration;
-
 use tungstenite::WebSocket;
 use tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::exchange::Exchange;
 use super::route::Route;
 use super::{ConnectionLimits, LoopIo, READ_BUFFER};
-use crate::model::error::Retry;
 use crate::net::stream::{Metered, Stream};
 use crate::proto::http::upgrade::{self, Deflate};
 
@@ -17,12 +14,6 @@ pub struct Upgrading {
     pub stream: Stream,
     pub exchange: Exchange,
     pub key: String,
-    /// True if a redirect has led to another host than the one asked for.
-    pub is_elsewhere: bool,
-    /// True if the path is `/ws` although the URI has none.
-    pub at_ws: bool,
-    /// True if compression was offered.
-    pub offered: bool,
     /// The way in which the server compresses, once the upgrade is granted.
     pub deflate: Option<Deflate>,
 }
@@ -36,15 +27,7 @@ impl Upgrading {
         let key = upgrade::key(random);
         let request = route.with_request(&key, upgrade::request);
         route.trace_request(&route.endpoint.target, &request);
-        Box::new(Upgrading {
-            stream,
-            exchange: Exchange::new(request),
-            key,
-            is_elsewhere: route.is_elsewhere,
-            at_ws: route.at_ws,
-            offered: route.compression,
-            deflate: None,
-        })
+        Box::new(Upgrading { stream, exchange: Exchange::new(request), key, deflate: None })
     }
 
     /// Makes the WebSocket of a granted upgrade.
@@ -58,16 +41,5 @@ impl Upgrading {
         let (begun, deflate) = (self.exchange.received, self.deflate);
         let stream = Metered::with_frames(self.stream, begun, limits.max_message, limits.lossy_utf8, deflate);
         Box::new(WebSocket::from_raw_socket(stream, Role::Client, Some(config)))
-    }
-}
-
-/// Decides by the status of a refused upgrade how to go on.
-pub fn retry(status: u16, after: Option<Duration>) -> Retry {
-    match (status, after) {
-        (401 | 403, _) => Retry::FinalUnlessUseful,
-        (_, Some(wait)) => Retry::After(wait),
-        (408 | 425 | 429, None) => Retry::Usual,
-        (400..=499, None) => Retry::FinalUnlessUseful,
-        _ => Retry::Usual,
     }
 }
