@@ -55,7 +55,7 @@ fn a_server_that_refuses_the_offer_is_asked_again_at_once_and_never_offered_it_a
     assert_eq!((finished.code, server.accepted()), (Some(0), 3), "{finished:?}");
     assert!(!finished.stderr.contains("400"), "{finished:?}");
 
-    for status in ["400 Bad Request", "501 Not Implemented"] {
+    for status in ["400 Bad Request", "426 Upgrade Required", "501 Not Implemented"] {
         let server = Server::start(move |mut peer| {
             if offers(&mut peer) {
                 return peer.answer(status, &[], "no");

@@ -45,8 +45,8 @@ fn a_permanent_refusal_ends_the_run_at_once() {
     ] {
         let server = answering(status, &[], "");
         let finished = watched(&server, "--reconnect-interval 0.1");
-        // After 400, the offer of compression is withdrawn.
-        let dials = if status.starts_with("400") { 2 } else { 1 };
+        // After 400 and 426, the offer of compression is withdrawn.
+        let dials = if matches!(&status[..3], "400" | "426") { 2 } else { 1 };
         assert_eq!((finished.code, server.accepted()), (Some(1), dials), "{finished:?}");
         assert_eq!(reason(&finished, &server), why);
     }

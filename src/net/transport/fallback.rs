@@ -3,7 +3,7 @@
 //! | Answer                                      | Next dial             | At most, in one opening  |
 //! |---------------------------------------------|-----------------------|--------------------------|
 //! | 301, 302, 307, 308                          | the redirect's target | [`Route::max_redirects`] |
-//! | 400, 501 to an offer of compression         | without the offer     | once                     |
+//! | 400, 426, 501 to an offer of compression    | without the offer     | once                     |
 //! | 200, 403, 404 to `/` if the URI has no path | `/ws`                 | once                     |
 //!
 //! An answer has one fallback at most, so the server's answers give their order. [`Route::within`] bounds all dials
@@ -44,7 +44,7 @@ impl Route {
                     }
                 }
             }
-            400 | 501 if self.compression => {
+            400 | 426 | 501 if self.compression => {
                 self.compression = false;
                 let text = format_args!("the upgrade was refused, trying without compression");
                 trace::server(log::Level::Debug, &self.log.0, text);
@@ -139,8 +139,8 @@ mod tests {
     fn each_answer_has_its_fallback_and_the_last_one_is_explained() {
         for (codes, dials, why) in [
             (&[404, 400, 403][..], "/+ /ws+ /ws", "answered 404; /ws answered 403"),
-            (&[400, 200, 501], "/+ / /ws", "answered 501"),
-            (&[501, 400], "/+ /", "answered 400"),
+            (&[426, 200, 501], "/+ / /ws", "answered 501"),
+            (&[501, 426], "/+ /", "answered 426"),
             (
                 &[301, 302, 307],
                 "/+ /to+ /to+",
@@ -165,7 +165,7 @@ mod tests {
         let mut random = Random::new(1);
         for _ in 0..2000 {
             let (mut route, mut fallbacks) = (route(), 0);
-            while route.fall_back(&answered(*random.pick(&[200, 301, 308, 400, 403, 404, 501])), "p").is_ok() {
+            while route.fall_back(&answered(*random.pick(&[200, 301, 308, 400, 403, 404, 426, 501])), "p").is_ok() {
                 fallbacks += 1;
             }
             assert!(fallbacks <= route.max_redirects + 2, "{fallbacks}");
