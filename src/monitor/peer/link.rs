@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::api_error::ErrorKind;
 use crate::model::dialect::Dialect;
-use crate::model::error::{Disconnect, Phase, Retry};
+use crate::model::error::{Disconnect, DisconnectKind, Phase, Retry};
 use crate::model::setting::Setting;
 use crate::model::text::escape;
 use crate::model::time::Now;
@@ -198,12 +198,12 @@ impl Link {
     }
 
     /// Returns the server's host if a port where servers usually listen refused the connection: another may not.
-    pub fn host_to_probe(&self, why: &Disconnect) -> Option<String> {
-        let endpoint = self.endpoint().filter(|endpoint| endpoint.unix.is_none())?;
+    pub fn host_to_probe(&self, why: &Disconnect, settings: &Settings) -> Option<String> {
+        let endpoint = self.endpoint().filter(|_| why.kind() == DisconnectKind::Refused)?;
         let is_usual = dialect::usual_places().any(|(_, port, _)| port == endpoint.port);
-        // A refusal by a proxy begins with its name.
-        let is_refused = why.text.starts_with("connect to ") && why.text.contains("connection refused");
-        (is_usual && is_refused).then(|| bracketed(&endpoint.host))
+        // Otherwise the proxy has refused.
+        let is_direct = matches!(settings.proxy.proxy(endpoint, &environment), Ok(None));
+        (is_usual && is_direct && endpoint.unix.is_none()).then(|| bracketed(&endpoint.host))
     }
 
     /// Begins to watch the files of the credentials, if there are any and they may be the cause.

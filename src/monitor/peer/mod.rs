@@ -334,7 +334,7 @@ impl Peer {
             let line = self.decoder.report.log.lost(&why, retry_in, self.session.is_routine(), io.now);
             self.log(line);
             let probe = setting::option("probe").filter(|_| self.decoder.report.counters.error_count == 0);
-            if let Some((probe, host)) = probe.zip(self.link.host_to_probe(&why)) {
+            if let Some((probe, host)) = probe.zip(self.link.host_to_probe(&why, &self.settings)) {
                 let text = format!("nothing listens on this port: wsmon {probe} {host} tries the other usual ones");
                 self.log((log::Level::Info, text));
             }
