@@ -1,35 +1,37 @@
-//! Selects messages and formats them: for stdout, and for `--save-data`.
+//! The way of messages to stdout and to the saved data.
+//!
+//! [`View::show`] takes each decoded message. By `--count` and `--every` it decides if and when the lines of the message
+//! leave: at once, or through [`hold`]. All of them are formatted and leave in [`lines`], where `--only` applies: to the
+//! queue of stdout by way of `print`, or into the frames of `--live`, and to the file of the saved data. Then [`alerts`]
+//! passes the message on to the rules; the alerts that they raise go the same way. A table has no lines of messages:
+//! [`frames`] prints its blocks.
+//!
+//! A slow reader is the concern of the queue in `cli/stream`, which drops whole texts, and of the loop in `cli/run`, which
+//! pauses the servers instead with `--when-full wait`.
 
+mod alerts;
 mod count;
 mod frames;
 mod hold;
+mod lines;
 mod pace;
 
-use std::borrow::Cow;
-use std::slice;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wsmon::SavedData;
 use wsmon::internal::{Timetable, earliest};
-use wsmon::{
-    Board, Change, ClientState, Dialect, Event, Format, LevelChange, Message, Monitor, Now, Raw, Rule, ServerId, Style,
-    Template,
-};
+use wsmon::{Board, Change, ClientState, Event, Format, Message, Monitor, Now, Raw, ServerId, Style, Template};
 
 use super::file::Appender;
-use count::has_answer;
 pub use frames::Frames;
-use frames::{MOST_BLOCKS, put};
+use frames::MOST_BLOCKS;
+use lines::Lines;
 use pace::{HeldMessage, Paces, is_paced, split};
 
 use crate::cli::filter::Filter;
 use crate::cli::fleet::{Fleet, own_message};
 use crate::cli::on_alert::OnAlert;
 use crate::cli::setup;
-
-/// Capacity above this is given back after each message.
-const KEPT_CAPACITY: usize = 64 << 10;
 
 /// Settings of a [`View`].
 pub struct ViewOptions {
@@ -47,16 +49,6 @@ pub struct ViewOptions {
     pub count: Option<u64>,
     /// Only answers count towards `count`, of all servers.
     pub count_answers: bool,
-}
-
-impl ViewOptions {
-    /// Appends the lines of a message for stdout.
-    fn write(&self, out: &mut String, message: &Message<'_>) {
-        match &self.template {
-            Some(template) => template.write(out, message, &self.style),
-            None => (self.format.write)(out, message, &self.style),
-        }
-    }
 }
 
 /// The path of messages to stdout and to the saved data.
@@ -85,8 +77,8 @@ pub struct View {
     latest_at: Option<Instant>,
     /// The width of the longest label of saved data.
     label_width: usize,
-    /// The message being formatted; reused to save allocations.
-    text: String,
+    /// The lines that leave next; reused to save allocations.
+    lines: Lines,
 }
 
 struct ServerView {
@@ -116,7 +108,7 @@ impl View {
             complete: Vec::new(),
             latest_at: None,
             label_width: 0,
-            text: String::new(),
+            lines: Lines::default(),
         }
     }
 
@@ -190,7 +182,8 @@ impl View {
 
     fn show_message(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
         if matches!(message.raw, Raw::None) {
-            self.show_state(message, print);
+            // A change of a connection is shown after the count is reached too: the last one tells how it ended.
+            self.show_now(message, print);
             // The end of a connection that is no longer needed is none to the rules.
             let is_over = matches!(message.events, [Event::State(change)] if change.to == ClientState::Disconnected);
             if !is_over && !self.count_reached(message.id) {
@@ -208,165 +201,54 @@ impl View {
                 let events = averaged.as_deref().unwrap_or(message.events);
                 self.show_paced(&message.with_events(events), every, print);
             }
-            _ => self.show_now(message, print),
+            _ => {
+                self.show_now(message, print);
+                self.observe(message, message.received_mono, print);
+            }
         }
+    }
+
+    /// Shows and saves a message at once.
+    fn show_now(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
+        self.format_lines(message, Some(message.events), Some(message.events));
+        self.emit_lines(message.id, message.received_mono, message.received_mono, print);
     }
 
     /// Shows and saves the parts of a message that `--every` does not delay, such as an alert, and holds the rest.
     /// Formats that show whole messages hold all of it: one line carries the sample too.
     fn show_paced(&mut self, message: &Message<'_>, every: Duration, print: &mut dyn FnMut(&str)) {
         let (urgent, paced) = split(message.events);
-        if urgent.is_empty() {
-            return self.hold(message, every, print);
-        }
-        let is_whole = self.options.format.whole;
+        let (shows_whole, saves_whole) = (self.options.format.whole, self.data_format.whole);
         // A change of processes without a list is not paced at all.
-        if paced.is_empty() && !is_whole {
-            return self.show_now(message, print);
+        if paced.is_empty() && !shows_whole {
+            self.show_now(message, print);
+            return self.observe(message, message.received_mono, print);
         }
-        // The message is counted as saved with its rest.
-        let now = message.with_events(&urgent);
-        if !self.data_format.whole {
-            self.save(&now, 0);
+        if !urgent.is_empty() {
+            let part = |is_whole: bool| Some(&urgent[..]).filter(|_| !is_whole);
+            self.format_lines(message, part(shows_whole), part(saves_whole));
+            // The message is counted as saved with its rest.
+            self.lines.messages = 0;
+            self.emit_lines(message.id, message.received_mono, message.received_mono, print);
+            // Of a format of whole messages, too: a later message may take the place of this one.
+            self.observe(&message.with_events(&urgent), message.received_mono, print);
         }
-        if is_whole {
-            // A later message may take the place of this one.
-            self.observe(&now, message.received_mono, print);
-            return self.hold(message, every, print);
-        }
-        let View { options, frames, text, .. } = self;
-        text.clear();
-        let counts = format_message(text, &now, options);
-        put(frames, message.id.index(), text, print);
-        let counts = counts && (has_answer(&urgent) || !self.counts_answers(message.id));
-        self.count(message.id.index(), counts);
-        self.note_lines(message.received_mono);
-        self.observe(&now, message.received_mono, print);
         if !self.count_reached(message.id) {
-            self.hold(&message.with_events(&paced), every, print);
+            let rest = |is_whole: bool| if is_whole { message.events } else { &paced };
+            self.format_lines(message, Some(rest(shows_whole)), Some(rest(saves_whole)));
+            self.hold(&message.with_events(rest(shows_whole)), every, print);
         }
-    }
-
-    /// Shows and saves a change of a connection. It never counts, and it is shown after the count is reached too, so
-    /// that the last one tells how the connection ended.
-    ///
-    /// Formats for people show it only where `--only` names it: the log tells them of it. Those for programs have a
-    /// line for a gap.
-    fn show_state(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
-        self.print_state(message, print);
-        self.save(message, 0);
     }
 
     /// Shows the state that every server is in: lines about changes may have been dropped before their reader saw them.
     pub fn show_states(&mut self, monitor: &Monitor, print: &mut dyn FnMut(&str)) {
         for id in monitor.ids() {
             let state = monitor.state(id);
-            let change = Change::new(state, state);
-            let (server, events) = (monitor.label(id).into(), [Event::State(change)]);
-            self.print_state(&own_message(id, &server, monitor.now(), &events), print);
+            let (server, events) = (monitor.label(id).into(), [Event::State(Change::new(state, state))]);
+            let now = monitor.now();
+            self.format_lines(&own_message(id, &server, now, &events), Some(&events), None);
+            self.emit_lines(id, now.mono, now.mono, print);
         }
-    }
-
-    fn print_state(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
-        let View { options, frames, text, .. } = self;
-        let shown = match &options.filter {
-            Some(filter) => filter.select(message).is_some(),
-            None => options.format.gap.is_some(),
-        };
-        text.clear();
-        if shown {
-            options.write(text, message);
-        }
-        put(frames, message.id.index(), text, print);
-        self.note_lines(message.received_mono);
-    }
-
-    /// Remembers that lines about this time leave, if `text` holds some, or if all messages are saved.
-    fn note_lines(&mut self, received_at: Instant) {
-        if !self.text.is_empty() || self.data.is_some() {
-            self.latest_at = self.latest_at.max(Some(received_at));
-        }
-    }
-
-    /// Writes the lines of a message to the saved data, which count as so many messages there.
-    fn save(&mut self, message: &Message<'_>, messages: u64) {
-        let View { options, data, data_format, text, .. } = self;
-        if data.is_some() {
-            text.clear();
-            (data_format.write)(text, message, &options.style);
-            write_lines(data, text, messages, message.received_mono);
-        }
-    }
-
-    fn show_now(&mut self, message: &Message<'_>, print: &mut dyn FnMut(&str)) {
-        let View { options, frames, text, .. } = self;
-        text.clear();
-        let counts = format_message(text, message, options);
-        put(frames, message.id.index(), text, print);
-        let counts = counts && (has_answer(message.events) || !self.counts_answers(message.id));
-        self.count(message.id.index(), counts);
-        self.note_lines(message.received_mono);
-        self.save(message, 1);
-        self.text.shrink_to(KEPT_CAPACITY);
-        self.observe(message, message.received_mono, print);
-    }
-
-    /// Passes on what is shown at this time, and shows the alerts that the rules raise for it.
-    fn observe(&mut self, message: &Message<'_>, at: Instant, print: &mut dyn FnMut(&str)) {
-        if let Some(alerts) = &mut self.alerts {
-            if message.events.iter().any(|event| matches!(event, Event::Alert(_))) {
-                alerts.update(message);
-            }
-        }
-        let Some(fleet) = &mut self.fleet else { return };
-        let changes = fleet.update(message, at);
-        if let Some(on_alert) = &mut self.on_alert {
-            on_alert.note(message, None, &fleet.board);
-        }
-        let counts = fleet.counts(message);
-        self.count(message.id.index(), counts);
-        self.show_changes(&changes, Now { mono: at, wall: message.received_at }, print);
-    }
-
-    /// Shows alerts that rules have raised. They count like those of servers, one about all servers for each of them. They
-    /// are saved where the format has a line for them.
-    fn show_changes(&mut self, changes: &[LevelChange], now: Now, print: &mut dyn FnMut(&str)) {
-        for change in changes {
-            let event = change.event();
-            let message =
-                own_message(change.id.unwrap_or(ServerId::NONE), &change.server, now, slice::from_ref(&event));
-            let counts = self.show_own(&message, Some(&change.rule), print);
-            let concerned = change.id.map_or(0..self.servers.len(), |id| id.index()..id.index() + 1);
-            for index in concerned {
-                let counts = counts && !self.servers[index].count_answers;
-                self.count(index, counts);
-            }
-        }
-    }
-
-    /// Shows the ends of the alerts of a server's own: it tells of none any more.
-    fn end_alerts(&mut self, id: ServerId, now: Now, print: &mut dyn FnMut(&str)) {
-        for nth in 0.. {
-            let board = self.alerts.as_ref().or(self.fleet.as_ref().map(|fleet| &fleet.board));
-            let row = board.and_then(|board| board.get(id));
-            let end = row.and_then(|row| Some((Arc::clone(row.label()), row.alert_end(nth)?.into_owned())));
-            let Some((label, alert)) = end else { return };
-            self.show_own(&own_message(id, &label, now, &[Event::Alert(alert)]), None, print);
-        }
-    }
-
-    /// Shows and saves an alert that no server has sent. Returns true if it counts like those of servers.
-    fn show_own(&mut self, message: &Message<'_>, rule: Option<&Rule>, print: &mut dyn FnMut(&str)) -> bool {
-        let View { options, frames, text, .. } = self;
-        text.clear();
-        let counts = format_message(text, message, options);
-        put(frames, message.id.index(), text, print);
-        if let (Some(on_alert), Some(fleet)) = (&mut self.on_alert, &self.fleet) {
-            on_alert.note(message, rule, &fleet.board);
-        }
-        self.note_lines(message.received_mono);
-        self.save(message, 0);
-        counts
     }
 
     /// Does what is due by the clock: shows held messages, and alerts.
@@ -407,34 +289,6 @@ impl ServerView {
     fn new(id: ServerId) -> Self {
         ServerView { id, shown: 0, count_answers: false, paces: Paces::default() }
     }
-}
-
-/// Appends the lines of a message to the saved data, if there are any.
-fn write_lines(data: &mut Option<Appender>, lines: &str, messages: u64, now: Instant) {
-    let lines = lines.trim_end_matches('\n');
-    if let Some(data) = data.as_mut().filter(|_| !lines.is_empty()) {
-        data.write(lines, messages, now);
-    }
-}
-
-/// Appends the message in the format. Returns true if it counts: a message that leaves nothing to see does not, such as
-/// an unchanged list of processes, nor one that the dialect does not know, unless `--only` asks for it.
-fn format_message(out: &mut String, message: &Message<'_>, options: &ViewOptions) -> bool {
-    let start = out.len();
-    let filter = options.filter.as_ref();
-    let Some(events) = filter.map_or(Some(Cow::Borrowed(message.events)), |filter| filter.select(message)) else {
-        return false;
-    };
-    let message = message.with_events(&events);
-    options.write(out, &message);
-    let counts = |event: &Event<'_>| event.is_content() && (filter.is_some() || !is_foreign(event, message.dialect));
-    events.iter().any(counts) && out.len() > start
-}
-
-/// Returns true for a message that the server's dialect does not know: it may be another kind of server. A generic server
-/// sends no others.
-fn is_foreign(event: &Event<'_>, dialect: Dialect) -> bool {
-    matches!(event, Event::Unknown(_)) && dialect != Dialect::Generic
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The messages of each server that count towards `--count`.
 
-use wsmon::{Event, ServerId};
+use wsmon::ServerId;
 
 use super::View;
 
@@ -30,6 +30,18 @@ impl View {
         std::mem::take(&mut self.complete)
     }
 
+    /// Adds the message whose lines leave to those that count: of its server, or of every one if it is about all of them.
+    pub(super) fn count_lines(&mut self, id: ServerId) {
+        if !self.lines.counts {
+            return;
+        }
+        let concerned = if id == ServerId::NONE { 0..self.servers.len() } else { id.index()..id.index() + 1 };
+        for index in concerned {
+            let counts = self.lines.has_answer || !self.servers[index].count_answers;
+            self.count(index, counts);
+        }
+    }
+
     /// Adds a message of a server to those that count.
     pub(super) fn count(&mut self, index: usize, counts: bool) {
         let server = &mut self.servers[index];
@@ -43,9 +55,4 @@ impl View {
     pub fn shown(&self, id: ServerId) -> u64 {
         self.servers[id.index()].shown
     }
-}
-
-/// Returns true if one of them is an answer.
-pub fn has_answer(events: &[Event<'_>]) -> bool {
-    events.iter().any(|event| matches!(event, Event::Answer(_)))
 }

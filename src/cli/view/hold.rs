@@ -2,52 +2,29 @@
 
 use std::time::{Duration, Instant};
 
-use wsmon::Message;
+use wsmon::{Message, ServerId};
 
-use super::frames::put;
-use super::pace::{HeldMessage, Paces, split};
-use super::{View, format_message, write_lines};
+use super::View;
+use super::lines::Lines;
+use super::pace::{HeldMessage, Paces};
 use crate::cli::fleet::MessageCopy;
 
 /// Messages due at once for which room is kept.
 const KEPT_DUE: usize = 4;
 
 impl View {
-    /// Holds a message until it is due, which may be at once. It is formatted here already, because a message does not
-    /// outlive the call.
+    /// Holds the lines of a message until they are due, which may be at once. They are formatted here already, because a
+    /// message does not outlive the call.
     pub(super) fn hold(&mut self, message: &Message<'_>, every: Duration, print: &mut dyn FnMut(&str)) {
-        let count_answers = self.counts_answers(message.id);
-        let View { options, data, data_format, servers, fleet, .. } = self;
-        let received_at = message.received_mono;
-        let number = Paces::number(message.events);
+        let View { servers, fleet, lines, .. } = self;
+        let (received_at, number) = (message.received_mono, Paces::number(message.events));
         let pace = servers[message.id.index()].paces.get(number);
         let due_at = pace.due_at(received_at, every);
-        let empty = || HeldMessage {
-            text: String::new(),
-            counts: false,
-            data_lines: String::new(),
-            copy: None,
-            received_at,
-            due_at,
-        };
+        let empty = || HeldMessage { lines: Lines::default(), copy: None, received_at, due_at };
         let held = pace.held.get_or_insert_with(empty);
         held.received_at = received_at;
         held.copy = fleet.as_ref().map(|_| MessageCopy::of(message));
-        held.text.clear();
-        held.counts = format_message(&mut held.text, message, options) && !count_answers;
-        if data.is_some() {
-            held.data_lines.clear();
-            // The other events are saved already, see `show_paced`.
-            let paced;
-            let events = match data_format.whole {
-                true => message.events,
-                false => {
-                    paced = split(message.events).1;
-                    &paced
-                }
-            };
-            (data_format.write)(&mut held.data_lines, &message.with_events(events), &options.style);
-        }
+        std::mem::swap(&mut held.lines, lines);
         self.held.set(2 * message.id.index() + number, Some(held.due_at));
         self.release(received_at, print);
     }
@@ -80,16 +57,12 @@ impl View {
             let pace = self.servers[number / 2].paces.get(number % 2);
             pace.drop_overtaken(self.latest_at);
             let Some(held) = pace.take(now) else { continue };
-            self.count(number / 2, held.counts);
             let at = due.partition_point(|(_, earlier)| earlier.received_at <= held.received_at);
             due.insert(at, (number / 2, held));
         }
         for (index, held) in due.drain(..) {
-            put(&mut self.frames, index, &held.text, print);
-            if held.has_lines() {
-                self.latest_at = self.latest_at.max(Some(held.received_at));
-            }
-            write_lines(&mut self.data, &held.data_lines, 1, now);
+            self.lines = held.lines;
+            self.emit_lines(ServerId::from_index(index), held.received_at, now, print);
             if let Some(copy) = &held.copy {
                 self.observe(&copy.message(), now, print);
             }

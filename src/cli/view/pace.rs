@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use wsmon::{Average, Event, Processes};
 
+use super::lines::Lines;
 use crate::cli::fleet::MessageCopy;
 
 /// The paces of one server: that of samples and that of lists of processes.
@@ -21,21 +22,11 @@ pub struct Pace {
 
 /// The latest message that came too early for `--every`. A newer one replaces it.
 pub struct HeldMessage {
-    pub text: String,
-    pub counts: bool,
-    /// For the saved data; empty if none is kept.
-    pub data_lines: String,
+    pub lines: Lines,
     /// For the fleet, if there is one.
     pub copy: Option<MessageCopy>,
     pub received_at: Instant,
     pub due_at: Instant,
-}
-
-impl HeldMessage {
-    /// Returns true if something is printed or saved of it.
-    pub fn has_lines(&self) -> bool {
-        !self.text.is_empty() || !self.data_lines.is_empty()
-    }
 }
 
 impl Paces {
@@ -88,7 +79,7 @@ impl Pace {
     /// next message of its kind is then shown as soon as it comes. A mean stays: it stands for its whole interval.
     pub fn drop_overtaken(&mut self, latest_at: Option<Instant>) {
         if self.average.is_none() {
-            self.held.take_if(|held| held.has_lines() && latest_at.is_some_and(|at| at > held.received_at));
+            self.held.take_if(|held| !held.lines.is_empty() && latest_at.is_some_and(|at| at > held.received_at));
         }
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::cli::temp_dir::TempDir;
 use std::sync::Arc;
 use std::time::SystemTime;
-use wsmon::{LogLine, Notice, Processes, Unknown};
+use wsmon::{Dialect, LogLine, Notice, Processes, Unknown};
 
 const FIRST: ServerId = ServerId::from_index(0);
 
@@ -234,6 +234,16 @@ fn lines_leave_in_the_order_of_their_receipt_whatever_comes_between_and_keep_the
             assert!(shown <= 6 && (shown > 0) == sent, "{messages:?}: {out}");
         }
     }
+}
+
+#[test]
+fn a_message_without_a_line_overtakes_nothing() {
+    let messages: [(u64, usize, &[Event<'_>]); 3] = [(0, 0, &[sample()]), (5, 0, &[sample()]), (7, 1, &[log("1")])];
+    let dir = TempDir::new();
+    let data = Appender::open(dir.file("data"), None, 0).unwrap();
+    let out = paced_as("csv", "csv", Some(data), &messages, 20);
+    assert_eq!(out.lines().map(|line| &line[..19]).collect::<Vec<_>>(), ["1970-01-01T00:00:00", "1970-01-01T00:00:05"]);
+    assert_eq!(std::fs::read_to_string(dir.file("data")).unwrap(), out);
 }
 
 #[test]
