@@ -35,7 +35,7 @@ main() {
     watch compact --format compact --ascii
     watch events --format events
     watch jsonl --format jsonl --stats
-    watch asking --dialect pmdaemon --subscribe processes --interval 1 --request 'get_info={"process":"web-api"}' --stats
+    watch asking --dialect pmdaemon --subscribe system_metrics --interval 1 --request 'get_info={"process":"web-api"}' --stats
     expect simple.err 'recognised as pmdaemon'
     expect simple '^\[PROC\] [^ ]+Z web-api: online$'
     expect simple '^\[PROC\] [^ ]+Z sleeper: online$'
@@ -49,6 +49,8 @@ main() {
     refuse events '"cpu":0(\.0)?,"memory":0'
     expect jsonl '"type":"ProcessList","processes":\['
     expect asking '^CPU: '
+    # The server sends everything to all.
+    refuse asking '^\[PROC\]'
 
     step "what REST does to a process"
     rest POST web-api/stop

@@ -32,6 +32,6 @@ for target in "${targets[@]}"; do
     SEEDS=$PWD/seeds/$target nice -n 10 cargo fuzz run --fuzz-dir . -s "$sanitizer" "$target" \
         "corpus/$target" "seeds/$target" -- -max_total_time="$seconds" -max_len="$length" -timeout=25 -rss_limit_mb=2048 \
         -print_final_stats=1 >"$log" 2>&1 || failed+=("$target")
-    grep -E 'panicked|deadly|timeout|number_of_executed_units|peak_rss' -A 1 "$log" || tail -n 20 "$log"
+    grep -E 'panicked|ERROR: libFuzzer|number_of_executed_units|peak_rss' -A 1 "$log" || tail -n 20 "$log"
 done
 [ ${#failed[@]} -eq 0 ] || { echo "findings: ${failed[*]}, see tests/fuzz/artifacts" && exit 1; }
