@@ -221,6 +221,7 @@ pub fn http() -> Vec<Vec<u8>> {
         "\x01HTTP/1.1 200 Connection established\r\n\r\nrest",
         "\x01HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm=x\r\n\r\n",
         "\x03https://h.example/../a/./b?x=1#f",
+        "\x03https:1:2@h",
         "\x03//h.example:80/x",
         "\x03../x?y",
         "\x04A: b\r\n# no\r\nx-y:  a: b \r\n",

@@ -68,6 +68,10 @@ fn absolute(from: &Endpoint, scheme: &str, rest: &str) -> Result<Box<Endpoint>, 
     if from.secure && scheme == "ws" {
         return Err("redirected from wss to ws: not followed, since it would give up TLS".into());
     }
+    // Without the slashes a scheme would be read as a user or a host, and another scheme would be assumed.
+    if !rest.starts_with("//") {
+        return Err(format!("redirected to {scheme}: without // and a host"));
+    }
     let mut to = Endpoint::parse(&format!("{scheme}:{rest}")).map_err(|error| format!("redirected: {error}"))?;
     (to.userinfo, to.secret, to.dialect) = (None, None, from.dialect);
     // A server behind a Unix socket builds its own address from the Host header that it received.

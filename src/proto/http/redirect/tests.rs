@@ -80,7 +80,7 @@ fn a_location_that_cannot_be_used_is_not_followed() {
         ("javascript:alert(1)", "javascript:"),
         ("ws+unix:///x.sock", "ws+unix:"),
         ("http://", "host is missing"),
-        ("http:/c", "invalid URI"),
+        ("http:/c", "without // and a host"),
         ("http://h:0/", "\"0\""),
         ("//h:99999/?token=hunter2", "\"99999\""),
         ("http://me:hunter2@h:x/", "\"x\""),
@@ -91,6 +91,21 @@ fn a_location_that_cannot_be_used_is_not_followed() {
         let why = follow(&from, Some(location), 0, 5).unwrap_err();
         assert!(why.starts_with("redirected") && why.contains(word), "{location}: {why}");
         assert!(!why.contains("hunter2") && !why.contains('\u{1b}'), "{why}");
+    }
+}
+
+#[test]
+fn a_scheme_without_slashes_names_no_server() {
+    for from in ["ws://u:hunter2@h/a", "wss://u:hunter2@h/a", "ws+unix:///x.sock", "sysmedic://hunter2@h"] {
+        for scheme in ["http", "ws", "https", "wss", "HTTPS"] {
+            for rest in ["", "/", "h", "h/", "1", "1/", "user@h", "1@h", "1:2@h:3/", "h:1", "/h/", "?k=v", "\\\\h/"] {
+                let why = follow(&endpoint(from), Some(&format!("{scheme}:{rest}")), 0, 5).unwrap_err();
+                assert!(
+                    why.contains("without // and a host") || why.contains("from wss to ws"),
+                    "{scheme}:{rest}: {why}"
+                );
+            }
+        }
     }
 }
 
