@@ -1,7 +1,7 @@
 //! The lines about connections: when they come, in which order, and what they say.
 
 use crate::client::{all_json_lines, greet, is_state, sample, sending, watch, watched};
-use crate::support::program::{Run, wsmon};
+use crate::support::program::{Run, run, wsmon};
 use crate::support::server::{Server, text_frame};
 use crate::support::temp_dir::TempDir;
 use serde_json::Value;
@@ -136,7 +136,7 @@ fn people_see_the_lines_where_they_name_them() {
 
 #[test]
 fn names_of_which_a_format_has_no_line_are_warned_of() {
-    let server = sending([sample(1.0)]);
+    let stderr = |options: String| run(format!("127.0.0.1:1 --no-reconnect {options}").split(' ')).stderr;
     let all = Event::KINDS.into_iter().filter(|kind| *kind != "state");
     for (format, shown) in [
         ("-f csv", &["sample"][..]),
@@ -144,14 +144,14 @@ fn names_of_which_a_format_has_no_line_are_warned_of() {
         ("--template {cpu}", &["sample"]),
     ] {
         for kind in all.clone() {
-            let finished = watched(&server, &format!("-d 0.01 --only {kind} {format}"));
-            let is_warned = finished.stderr.contains("--only leaves nothing to print");
-            assert_eq!(is_warned, !shown.contains(&kind), "{format} {kind}: {finished:?}");
+            let stderr = stderr(format!("--only {kind} {format}"));
+            let is_warned = stderr.contains("--only leaves nothing to print");
+            assert_eq!(is_warned, !shown.contains(&kind), "{format} {kind}: {stderr}");
         }
     }
     for options in ["-f events --only log", "-f csv --only log,sample", "-f csv --only monitoring_data", "-f csv"] {
-        let finished = watched(&server, &format!("-d 0.01 {options}"));
-        assert!(!finished.stderr.contains("leaves nothing"), "{finished:?}");
+        let stderr = stderr(options.to_owned());
+        assert!(!stderr.contains("leaves nothing"), "{stderr}");
     }
 }
 
