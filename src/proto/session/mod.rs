@@ -177,7 +177,7 @@ impl Session {
                 *reconnect = false;
                 Action::Nothing
             }
-            // As from the end that it is on the way to.
+            // It was stopped and is not closed yet: the same as after the end.
             (State::Closing { reconnect: reconnect @ false, .. }, Input::Reconnect) => {
                 *reconnect = true;
                 (self.failures, self.attempts, self.refusals) = (0, 0, 0);
